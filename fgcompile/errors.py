@@ -1,0 +1,37 @@
+"""What can go wrong, by whose hand: one small class for each kind of mistake a user can act on."""
+
+
+class FgcompileError(Exception):
+    """Base class of every error that fgcompile raises on purpose: one line, what is wrong and what to do."""
+
+
+class SourceError(FgcompileError):
+    """The model's source cannot be imported or built, is not a module, or the weights do not fit it."""
+
+
+class CaptureError(FgcompileError):
+    """The model cannot be captured as one graph: training mode, control flow, or dependence on the batch."""
+
+
+class UnsupportedOpError(FgcompileError):
+    """An operator has no row in a table and no derivative to fall back on, or no lowering for a back end."""
+
+
+class ScoreError(FgcompileError):
+    """The explained score is not one scalar per sample that depends on the input."""
+
+
+class InputError(FgcompileError):
+    """An input has the wrong rank, size, dtype or values; a target or an option is out of its range."""
+
+
+class ArtifactError(FgcompileError):
+    """An artifact is damaged, of a newer schema, or not one of fgcompile's."""
+
+
+class VerificationError(FgcompileError):
+    """A compiled program or artifact does not compute what the eager model computes."""
+
+
+class OutputError(FgcompileError):
+    """A result cannot be written where it was asked for."""

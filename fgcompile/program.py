@@ -1,0 +1,142 @@
+"""The values that stages exchange, from the captured model to the fused program. Frozen, typed, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+Shape = tuple[int | str, ...]
+"""A static shape whose dynamic dimensions are names, e.g. ``("batch", 3, 224, 224)``."""
+
+
+@dataclass(frozen=True)
+class CapturedProgram:
+    """A model as one flat graph of ATen operators ``f(*inputs)``, its parameters and buffers held as attributes.
+
+    Attributes:
+        graph_module: The graph; each node's ``meta["val"]`` is a fake tensor with symbolic dynamic dimensions.
+        inputs: The names of the model's inputs, in call order.
+        output_spec: How the flat outputs are put back together into the model's own structure.
+        name: The model's class, for messages and metadata.
+    """
+
+    graph_module: fx.GraphModule
+    inputs: tuple[str, ...]
+    output_spec: pytree.TreeSpec
+    name: str
+
+
+@dataclass(frozen=True)
+class BiasTerm:
+    """One bias ``b`` of a site; its full-gradient term is ``δ ⊙ b``.
+
+    Attributes:
+        name: Qualified name, e.g. ``"layer1.0.conv1.bias"`` or ``"features.2.relu6"``.
+        kind: The family it comes from, e.g. ``"convolution"``, ``"batch_norm"``, ``"activation"``.
+        input: The bias input that holds the value, or None where the value is computed from the node.
+        channel_axis: The axis of the site's output that a one-dimensional bias input runs along; None where
+            the bias broadcasts by the trailing axes.
+    """
+
+    name: str
+    kind: str
+    input: str | None = None
+    channel_axis: int | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in the graph where biases enter: the gradient ``δ`` of the score with respect to ``node``'s output.
+
+    Attributes:
+        name: The layer's qualified name; a second call of a shared layer is ``name:2``.
+        kind: The family of the operator, e.g. ``"convolution"`` or ``"activation"``.
+        node: The graph node whose output is the site.
+        shape: The output's shape, e.g. ``("batch", 64, 56, 56)``.
+        layout: ``"spatial"`` where the terms have the input's layout and enter the map, else ``"none"``.
+        terms: The biases that share this site's gradient.
+    """
+
+    name: str
+    kind: str
+    node: str
+    shape: Shape
+    layout: str
+    terms: tuple[BiasTerm, ...]
+
+
+@dataclass(frozen=True)
+class ImplicitBias:
+    """How a site's input-dependent bias is computed: the operator's call before its offset was added.
+
+    Attributes:
+        node: The node ``y = g(a_1 … a_k)`` in the rewritten graph (for an operator with several outputs, the
+            ``getitem`` that picks ``y``).
+        active: The names of the nodes ``a_i``: the operands that depend on the input.
+        formula: Maps an ``Application`` (see ``fgcompile.biases``) to ``b_g``.
+    """
+
+    node: str
+    active: tuple[str, ...]
+    formula: Callable[..., Tensor]
+
+
+@dataclass(frozen=True)
+class BiasedProgram:
+    """A model with every bias term an explicit input: ``f(*inputs, *biases)``.
+
+    With ``biases`` at their defaults it equals the model. Affine sites take their bias vector; sites whose bias
+    depends on the input take an offset, zero by default, that is added to their output.
+
+    Attributes:
+        graph_module: The rewritten graph, callable as ``graph_module(*inputs, *biases.values())``.
+        inputs: The names of the model's inputs, in call order.
+        biases: The bias inputs' names and default values, in call order.
+        sites: Every site, in the order of the graph.
+        implicit: For each site with an input-dependent bias, how to compute it.
+        output_spec: How the flat outputs are put back together.
+        name: The model's class.
+    """
+
+    graph_module: fx.GraphModule
+    inputs: tuple[str, ...]
+    biases: Mapping[str, Tensor]
+    sites: tuple[Site, ...]
+    implicit: Mapping[str, ImplicitBias]
+    output_spec: pytree.TreeSpec
+    name: str
+
+
+@dataclass(frozen=True)
+class ValueSpec:
+    """Name, dtype and shape of an input or output, e.g. ``ValueSpec("x", "float32", ("batch", 3, 224, 224))``."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class FusedProgram:
+    """Forward, backward and aggregation as one flat graph without autograd: what a back end emits.
+
+    Attributes:
+        graph_module: The graph; constants are attributes, placeholders are ``inputs``, outputs are ``outputs``.
+        inputs: The specs of the placeholders, in order.
+        outputs: The specs of the outputs, in order.
+        sites: The sites whose terms enter the explanation, in the order of ``contributions``.
+        dtype: The floating dtype that it computes in.
+        metadata: What the artifact says of itself (``fgcompile.artifact``); filled by the pipeline.
+    """
+
+    graph_module: fx.GraphModule
+    inputs: tuple[ValueSpec, ...]
+    outputs: tuple[ValueSpec, ...]
+    sites: tuple[Site, ...]
+    dtype: torch.dtype
+    metadata: Mapping[str, Any] = field(default_factory=dict)
