@@ -77,12 +77,10 @@ class ImplicitBias:
     Attributes:
         node: The node ``y = g(a_1 … a_k)`` in the rewritten graph (for an operator with several outputs, the
             ``getitem`` that picks ``y``).
-        active: The names of the nodes ``a_i``: the operands that depend on the input.
         formula: Maps an ``Application`` (see ``fgcompile.biases``) to ``b_g``.
     """
 
     node: str
-    active: tuple[str, ...]
     formula: Callable[..., Tensor]
 
 
@@ -110,6 +108,42 @@ class BiasedProgram:
     implicit: Mapping[str, ImplicitBias]
     output_spec: pytree.TreeSpec
     name: str
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Scaling and normalisation in front of the model: ``x = (raw / 255 − mean) / std``.
+
+    The artifact then takes the raw image, uint8 ``(N, H, W, C)``, and the model gets float ``(N, C, H, W)``.
+
+    Attributes:
+        mean: One number per channel, on the scale where white is 1.
+        std: One positive number per channel, on the same scale.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+Target = int | str | Callable[[Any], Tensor] | None
+"""None: an input of the artifact; an int: a fixed class; ``"predicted"``; or ``score(outputs) → (N,)``."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the fused program is to compute.
+
+    Attributes:
+        outputs: Names of the outputs, in the contract's order.
+        target: Which score is explained.
+        psi: The name of the post-processing ψ.
+        preprocess: Preprocessing to fold in front, or None.
+    """
+
+    outputs: tuple[str, ...] = ("logits", "saliency")
+    target: Target = None
+    psi: str = "fullgrad"
+    preprocess: Preprocess | None = None
 
 
 @dataclass(frozen=True)

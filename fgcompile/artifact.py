@@ -1,0 +1,323 @@
+"""An artifact is one file that says what it is: metadata inside, and a seal over every byte at its end.
+
+The **metadata** are canonical JSON under the key ``fgcompile``: an entry of ``metadata_props`` in ONNX, the extra file
+``fgcompile.json`` in the zip archives of TorchScript and ``.pt2``.
+
+The **seal** is an artifact's last 71 bytes: ``sha256:`` and the 64 hexadecimal digits of the SHA-256 of everything
+before them. Both containers have room for it without ceasing to be what they are:
+
+- ONNX is a protobuf message, and concatenated messages merge, so the seal is the value of one more ``metadata_props``
+  entry, ``fgcompile.digest``, appended to the file.
+- A zip archive ends in a comment, whose length is the last field of the end-of-central-directory record.
+
+The seal detects accidents (a flipped bit, a cut download); it is not a signature. This module needs the standard
+library only, neither torch nor onnx, because servers read artifacts through it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import os
+import re
+import secrets
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypedDict, cast
+
+from fgcompile.errors import ArtifactError, OutputError
+
+SCHEMA_VERSION = 1
+"""The metadata layout that this version writes, and the newest that it reads."""
+
+METADATA_KEY = "fgcompile"
+"""The key of the metadata in ONNX's ``metadata_props``."""
+
+METADATA_FILE = f"{METADATA_KEY}.json"
+"""The name of the metadata as an extra file of TorchScript and ``.pt2``."""
+
+_SEAL = re.compile(rb"sha256:[0-9a-f]{64}")
+_SEAL_SIZE = 71
+_DIGEST_KEY = f"{METADATA_KEY}.digest".encode()
+
+# Protobuf wire format: a tag is (field number << 3) | wire type, and wire type 2 is "length-delimited".
+_METADATA_PROPS, _ENTRY_KEY, _ENTRY_VALUE = 14, 1, 2
+
+_END_OF_CENTRAL_DIRECTORY = b"PK\x05\x06"
+_LOCAL_FILE = b"PK\x03\x04"
+
+
+class Versions(TypedDict):
+    """The packages that compiled the artifact."""
+
+    fgcompile: str
+    torch: str
+    onnx: str
+
+
+class Model(TypedDict):
+    """The compiled model: its class and ``sha256:…`` over its parameters."""
+
+    name: str
+    parameter_digest: str
+
+
+class TensorSpec(TypedDict):
+    """Input or output, e.g. ``{"name": "x", "dtype": "float32", "shape": ["batch", 3]}``; a name is a dynamic size."""
+
+    name: str
+    dtype: str
+    shape: list[int | str]
+
+
+class Preprocess(TypedDict):
+    """The normalisation folded in front of the model, per channel."""
+
+    mean: list[float]
+    std: list[float]
+
+
+class Term(TypedDict):
+    """One bias term of a site."""
+
+    name: str
+    kind: str
+
+
+class SiteSpec(TypedDict):
+    """A site of bias terms, as ``fgcompile.program.Site`` describes it."""
+
+    name: str
+    kind: str
+    shape: list[int | str]
+    layout: str
+    terms: list[Term]
+
+
+class Metadata(TypedDict):
+    """What an artifact says of itself.
+
+    ``format`` is "onnx", "torchscript" or "pt2"; ``target`` is "input" (the artifact takes it), a class index,
+    "predicted" or "score" (a callable traced into the graph); ``completeness`` is the relative error measured when
+    compiling.
+    """
+
+    schema: int
+    versions: Versions
+    model: Model
+    format: str
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
+    method: str
+    psi: str
+    rules: str
+    target: int | str
+    preprocess: Preprocess | None
+    labels: list[str] | None
+    sites: list[SiteSpec]
+    completeness: float
+
+
+def dumps(metadata: Mapping[str, object]) -> str:
+    """The metadata as canonical JSON: sorted keys, no spaces, ASCII; equal metadata give equal text.
+
+    Raises:
+        ValueError: A number is NaN or infinite, which JSON does not have.
+    """
+    return json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def loads(text: str, path: str | Path) -> Metadata:
+    """The metadata from their JSON text; ``path`` is the artifact, for messages.
+
+    Raises:
+        ArtifactError: The schema is newer than this version's, or the text is not metadata.
+    """
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise ArtifactError(f"{path}: its metadata are not JSON ({error}): compile it again") from error
+    schema = metadata.get("schema") if isinstance(metadata, dict) else None
+    if type(schema) is not int or schema < 1:
+        raise ArtifactError(f"{path}: its metadata name no schema: compile it again")
+    if schema > SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path}: made by a newer fgcompile (schema {schema}, this reads up to {SCHEMA_VERSION}): upgrade"
+        )
+    if missing := sorted(Metadata.__required_keys__ - metadata.keys()):
+        raise ArtifactError(f"{path}: its metadata lack {', '.join(missing)}: compile it again")
+    for key in ("inputs", "outputs"):
+        for spec in metadata[key] if isinstance(metadata[key], list) else [None]:
+            if not isinstance(spec, dict) or not TensorSpec.__required_keys__ <= spec.keys():
+                raise ArtifactError(f"{path}: its metadata's {key} are malformed: compile it again")
+    return cast(Metadata, metadata)
+
+
+def seal_onnx(body: bytes) -> bytes:
+    """A serialised ONNX ``ModelProto`` with the seal as its last ``metadata_props`` entry."""
+    key = _field(_ENTRY_KEY, _DIGEST_KEY)
+    value_header = bytes([_tag(_ENTRY_VALUE), _SEAL_SIZE])
+    entry_size = len(key) + len(value_header) + _SEAL_SIZE
+    return _seal(body, bytes([_tag(_METADATA_PROPS), entry_size]) + key + value_header)
+
+
+def seal_zip(body: bytes) -> bytes:
+    """A zip archive without a comment (TorchScript, ``.pt2``) with the seal as its comment.
+
+    Raises:
+        ValueError: ``body`` does not end in an end-of-central-directory record with an empty comment.
+    """
+    end = body[-22:]
+    if not (end.startswith(_END_OF_CENTRAL_DIRECTORY) and end.endswith(b"\0\0")):
+        raise ValueError("not a zip archive without a comment")
+    return _seal(memoryview(body)[:-2], struct.pack("<H", _SEAL_SIZE))
+
+
+def check_seal(content: bytes | memoryview, path: str | Path) -> None:
+    """Passes an artifact that is whole, byte for byte; ``path`` is for messages.
+
+    Raises:
+        ArtifactError: ``content`` is empty, damaged, truncated, or not fgcompile's at all.
+    """
+    view = memoryview(content)
+    if not view:
+        raise ArtifactError(f"{path}: is empty: copy it again or compile it again")
+    seal = bytes(view[-_SEAL_SIZE:])
+    if _SEAL.fullmatch(seal):
+        if hashlib.sha256(view[:-_SEAL_SIZE]).hexdigest().encode() != seal.removeprefix(b"sha256:"):
+            raise ArtifactError(
+                f"{path}: is damaged: its bytes do not match its SHA-256 seal; copy it again or compile it again"
+            )
+    elif METADATA_KEY.encode() in bytes(content):
+        raise ArtifactError(
+            f"{path}: is truncated or was changed: it does not end in its SHA-256 seal; copy or compile it again"
+        )
+    else:
+        raise ArtifactError(f"{path}: is not an fgcompile artifact: make one with `fgcompile compile`")
+
+
+def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
+    """An artifact's bytes, once its seal is checked, and its metadata, without any runtime.
+
+    Raises:
+        ArtifactError: It cannot be read, is empty, damaged, truncated, of a newer schema, or not fgcompile's.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error.strerror}): give the path of an artifact") from error
+    check_seal(content, path)
+    find = _zip_metadata if content.startswith(_LOCAL_FILE) else _onnx_metadata
+    try:
+        text = find(content).decode()
+    except (LookupError, ValueError, zipfile.BadZipFile) as error:
+        raise ArtifactError(f"{path}: has a seal but no readable metadata ({error}): compile it again") from error
+    return content, loads(text, path)
+
+
+def read_metadata(path: str | Path) -> Metadata:
+    """An artifact's metadata, once its seal is checked; errors as ``read_artifact``."""
+    return read_artifact(path)[1]
+
+
+def write_atomically(path: str | Path, content: bytes) -> None:
+    """Writes a file whole or not at all; a file that was there survives a failure.
+
+    Raises:
+        OutputError: The folder does not exist or cannot be written, or ``path`` is not a regular file.
+    """
+    try:
+        _replace(Path(os.path.realpath(path)), content)
+    except FileNotFoundError as error:
+        raise OutputError(f"{path}: its folder does not exist: create it first") from error
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}): give another path") from error
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Replaces ``target``, a regular file or nothing yet, by way of a file beside it."""
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EEXIST, "a device, not a file")
+    partial = target.with_name(f".fgcompile-{secrets.token_hex(8)}.part")
+    partial.touch(exist_ok=False)
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _seal(body: bytes | memoryview, header: bytes) -> bytes:
+    """``body + header``, which holds all but the seal, and the seal over both."""
+    digest = hashlib.sha256(body)
+    digest.update(header)
+    return b"".join((body, header, b"sha256:", digest.hexdigest().encode()))
+
+
+def _tag(field: int) -> int:
+    return field << 3 | 2
+
+
+def _field(field: int, value: bytes) -> bytes:
+    """A length-delimited protobuf field of fewer than 128 bytes, so that its length is one byte."""
+    return bytes([_tag(field), len(value)]) + value
+
+
+def _zip_metadata(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        suffix = f"/extra/{METADATA_FILE}"
+        for name in archive.namelist():
+            if name.count("/") == 2 and name.endswith(suffix):
+                return archive.read(name)
+    raise LookupError(f"no extra file {METADATA_FILE}")
+
+
+def _onnx_metadata(content: bytes) -> bytes:
+    for field, entry in _fields(memoryview(content)):
+        if field == _METADATA_PROPS:
+            pair = dict(_fields(entry))
+            if bytes(pair.get(_ENTRY_KEY, b"")) == METADATA_KEY.encode():
+                return bytes(pair.get(_ENTRY_VALUE, b""))
+    raise LookupError(f"no metadata_props entry {METADATA_KEY}")
+
+
+def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """Number and content of a protobuf message's length-delimited fields; the others are skipped."""
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        match tag & 7:
+            case 0:
+                _, position = _varint(message, position)
+            case 1:
+                position += 8
+            case 2:
+                size, start = _varint(message, position)
+                position = start + size
+                yield tag >> 3, message[start:position]
+            case 5:
+                position += 4
+            case _:
+                raise ValueError("neither a zip archive nor a protobuf message")
+    if position != len(message):
+        raise ValueError("neither a zip archive nor a protobuf message")
+
+
+def _varint(message: memoryview, position: int) -> tuple[int, int]:
+    """A base-128 integer, least significant group first, and the position behind it."""
+    value = shift = 0
+    while True:
+        byte = message[position]
+        value |= (byte & 0x7F) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 0x80:
+            return value, position

@@ -1,0 +1,1 @@
+"""Back ends: each is one function from a fused program to the bytes of an artifact."""

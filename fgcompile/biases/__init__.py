@@ -1,0 +1,61 @@
+"""The bias table of full-gradients: for each operator ``y = g(a)``, how its bias ``b_g = y − Σ J_i a_i`` is obtained.
+
+One file per family; a row is an operator and its rule. An operator in no row takes the fallback, exact for every
+twice differentiable operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch._ops import OpOverload
+
+from fgcompile.biases.addition import ADDITION
+from fgcompile.biases.elementwise import ELEMENTWISE
+from fgcompile.biases.formula import double_vjp
+from fgcompile.biases.homogeneous import HOMOGENEOUS
+from fgcompile.biases.linear import LINEAR
+from fgcompile.biases.normalization import NORMALIZATION
+from fgcompile.biases.rule import (
+    Application,
+    Bias,
+    Call,
+    Explicit,
+    Formula,
+    Homogeneous,
+    Implicit,
+    Rule,
+    bind,
+)
+from fgcompile.biases.softmax import SOFTMAX
+
+__all__ = [
+    "FALLBACK",
+    "Application",
+    "Bias",
+    "Call",
+    "Explicit",
+    "Formula",
+    "Homogeneous",
+    "Implicit",
+    "Rule",
+    "bias_table",
+    "bind",
+]
+
+FALLBACK = Rule("other", lambda call: Implicit(double_vjp))
+
+
+def bias_table() -> Mapping[OpOverload, Rule]:
+    """Every row, by operator.
+
+    Raises:
+        ValueError: Two families have a row for the same operator.
+    """
+    table: dict[OpOverload, Rule] = {}
+    for family in (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION):
+        for operator, rule in family.items():
+            if operator in table:
+                raise ValueError(f"{operator} has two rows in the bias table")
+            table[operator] = rule
+    return table

@@ -1,0 +1,50 @@
+"""Formulas for biases that depend on the input, for families that share one: from one VJP, from two, from zero."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fgcompile.biases.rule import Application
+
+
+def elementwise(application: Application) -> Tensor:
+    """``b = y − Σ_i g_i′(a) a_i`` for ``g`` that acts on each element alone; ``g_i′`` from one VJP with ones.
+
+    The paper's implicit bias of a non-linearity, ``η(z) − η′(z) z``.
+    """
+    with torch.enable_grad():
+        operands = tuple(operand.detach().requires_grad_() for operand in application.operands)
+        output = application.function(*operands)
+        slopes = torch.autograd.grad(output, operands, torch.ones_like(output))
+    tangent = torch.zeros((), dtype=output.dtype, device=output.device)
+    for slope, operand in zip(slopes, operands, strict=True):
+        tangent = tangent + slope * operand.detach()
+    return application.output - tangent
+
+
+def double_vjp(application: Application) -> Tensor:
+    """``b = y − Σ_i J_i a_i`` with ``J a = ∂/∂u <Jᵀ u, a>`` at ``u = 0``: exact for every twice differentiable ``g``.
+
+    Raises:
+        RuntimeError: ``g`` has no derivative.
+    """
+    with torch.enable_grad():
+        operands = tuple(operand.detach().requires_grad_() for operand in application.operands)
+        output = application.function(*operands)
+        cotangent = torch.zeros_like(output, requires_grad=True)
+        pulled_back = torch.autograd.grad(output, operands, cotangent, create_graph=True, allow_unused=True)
+        pairing = [
+            (gradient * operand.detach()).sum()
+            for gradient, operand in zip(pulled_back, operands, strict=True)
+            if gradient is not None and gradient.requires_grad
+        ]
+        if not pairing:
+            return application.output
+        (tangent,) = torch.autograd.grad(sum(pairing[1:], pairing[0]), cotangent)
+    return application.output - tangent
+
+
+def at_zero(application: Application) -> Tensor:
+    """``b = g(0)`` for an affine ``g``."""
+    return application.function(*(torch.zeros_like(operand) for operand in application.operands))

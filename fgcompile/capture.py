@@ -1,0 +1,232 @@
+"""The first stage: a model becomes one flat graph of ATen operators with a dynamic batch.
+
+``torch.export`` captures, then everything is decomposed to core ATen *except* the operators that are one row of the
+bias table: normalisations, softmax, activations and interpolation stay whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.export import Dim, ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from fgcompile.errors import CaptureError, FgcompileError, InputError
+from fgcompile.layers import layer_name
+from fgcompile.program import CapturedProgram
+
+aten = torch.ops.aten
+
+KEPT_WHOLE = (
+    aten.linear,
+    aten.silu,
+    aten.silu_,
+    aten.mish,
+    aten.mish_,
+    aten.celu,
+    aten.celu_,
+    aten.selu,
+    aten.selu_,
+    aten.relu6,
+    aten.relu6_,
+    aten.hardswish,
+    aten.hardswish_,
+    aten.hardsigmoid,
+    aten.hardsigmoid_,
+    aten.softplus,
+    aten.log_sigmoid,
+    aten.log_sigmoid_forward,
+    aten.softshrink,
+    aten.hardshrink,
+    aten.threshold,
+    aten.threshold_,
+    aten._prelu_kernel,
+    aten.upsample_nearest1d,
+    aten.upsample_nearest2d,
+    aten.upsample_nearest3d,
+    aten.upsample_linear1d,
+    aten.upsample_bilinear2d,
+    aten.upsample_trilinear3d,
+    aten.upsample_bicubic2d,
+    aten.reflection_pad1d,
+    aten.reflection_pad2d,
+    aten.reflection_pad3d,
+    aten.replication_pad1d,
+    aten.replication_pad2d,
+    aten.replication_pad3d,
+)
+"""Operators that torch.export would decompose, but whose bias is one row of the table."""
+
+TRACE_BATCH = 2
+"""The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export."""
+
+
+def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequence[Tensor]) -> CapturedProgram:
+    """Captures ``model`` as a flat graph of ATen operators whose batch dimension is symbolic.
+
+    Args:
+        model: A module in evaluation mode, or an exported program with a dynamic batch.
+        example_inputs: A tensor ``(N, …)``, or a tuple of tensors, as the model takes them; any N ≥ 1.
+
+    Raises:
+        CaptureError: The model is in training mode, its control flow depends on values, it fixes the batch size,
+            or its samples depend on each other.
+        InputError: ``example_inputs`` is empty, not of tensors, or not what the model takes.
+    """
+    inputs = as_inputs(example_inputs)
+    if isinstance(model, ExportedProgram):
+        exported, name = model, "ExportedProgram"
+    else:
+        require_evaluation_mode(model)
+        exported, name = _export(model, inputs), type(model).__name__
+    table = torch.export.default_decompositions()
+    for packet in KEPT_WHOLE:
+        for overload in packet.overloads():
+            table.pop(getattr(packet, overload), None)
+    captured = _unlift(exported.run_decompositions(table), name)
+    _require_free_batch(captured)
+    _require_independent_samples(captured)
+    return captured
+
+
+def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The inputs as a tuple of tensors with a common batch dimension.
+
+    Raises:
+        InputError: There is none, one is not a tensor, or one has no batch dimension.
+    """
+    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
+    if not inputs:
+        raise InputError("example_inputs is empty: pass a tensor (N, …) or a tuple of tensors")
+    for index, value in enumerate(inputs):
+        if not isinstance(value, Tensor):
+            raise InputError(f"example input {index} is {type(value).__name__}, not a tensor: pass tensors (N, …)")
+        if value.ndim == 0 or value.shape[0] == 0:
+            raise InputError(f"example input {index} has shape {tuple(value.shape)}: it needs a batch of at least 1")
+    return inputs
+
+
+def require_evaluation_mode(model: nn.Module) -> None:
+    """Refuses a module any part of which is in training mode, where dropout and batch statistics are random.
+
+    Raises:
+        CaptureError: Names the first such part.
+    """
+    for path, module in model.named_modules():
+        if module.training:
+            part = f"its part '{path}' is" if path else "it is"
+            raise CaptureError(f"{type(model).__name__} cannot be compiled while {part} in training mode: call .eval()")
+
+
+def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+    batch = Dim("batch")
+    examples = tuple(value[:1].expand(TRACE_BATCH, *value.shape[1:]).clone() for value in inputs)
+    name = type(model).__name__
+    try:
+        with torch.no_grad():
+            model(*examples)
+    except Exception as error:
+        shapes = ", ".join(str(tuple(value.shape)) for value in inputs)
+        raise InputError(
+            f"{name} does not take inputs of shape {shapes}: {_first_line(error)}; pass inputs as the model takes them"
+        ) from error
+    try:
+        return torch.export.export(model, examples, dynamic_shapes=tuple({0: batch} for _ in examples), strict=False)
+    except FgcompileError:
+        raise
+    except Exception as error:
+        raise CaptureError(_explain(name, error)) from error
+
+
+def _explain(name: str, error: Exception) -> str:
+    text = str(error)
+    if "batch" in text and ("constant" in text or "specializ" in text or "Constraints violated" in text):
+        return (
+            f"{name} fixes its batch size to a constant, so an artifact could not serve other batches: "
+            "write sizes as x.shape[0] or -1 instead of numbers"
+        )
+    if "data-dependent" in text or "Dynamic control flow" in text or "GuardOnDataDependent" in type(error).__name__:
+        return (
+            f"{name} has control flow that depends on values and cannot be captured: {_first_line(error)}; "
+            "replace it by torch.where or torch.cond"
+        )
+    return f"torch.export cannot capture {name}: {_first_line(error)}; see 'Troubleshooting' in PyTorch's export guide"
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".:") if lines else type(error).__name__
+
+
+def _unlift(exported: ExportedProgram, name: str) -> CapturedProgram:
+    """Turns the lifted parameters, buffers and constants back into attributes, and drops all but the user's outputs."""
+    signature = exported.graph_signature
+    root = nn.Module()
+    graph = fx.Graph()
+    values: dict[fx.Node, fx.Node] = {}
+    inputs = []
+    specs = {spec.arg.name: spec for spec in signature.input_specs}
+    for node in exported.graph.nodes:
+        if node.op == "placeholder":
+            spec = specs[node.name]
+            if spec.kind == InputKind.USER_INPUT:
+                values[node] = graph.placeholder(node.name)
+                inputs.append(node.name)
+            else:
+                values[node] = _attribute(exported, spec.target, root, graph)
+                values[node].meta["qualified_name"] = spec.target
+            values[node].meta["val"] = node.meta.get("val")
+        elif node.op == "output":
+            wanted = set(signature.user_outputs)
+            flat = [value for value in node.args[0] if isinstance(value, fx.Node) and value.name in wanted]
+            graph.output(tuple(values[value] for value in flat))
+        else:
+            values[node] = graph.node_copy(node, lambda n: values[n])
+    graph.eliminate_dead_code()
+    graph_module = fx.GraphModule(root, graph, class_name="CapturedProgram")
+    return CapturedProgram(graph_module, tuple(inputs), exported.call_spec.out_spec, name)
+
+
+def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:
+    tensor: Any = exported.state_dict[target] if target in exported.state_dict else exported.constants[target]
+    attribute = "constant_" + target.replace(".", "_")
+    if not hasattr(root, attribute):
+        root.register_buffer(attribute, tensor.detach())
+    return graph.get_attr(attribute)
+
+
+def _require_free_batch(captured: CapturedProgram) -> None:
+    for node in captured.graph_module.graph.find_nodes(op="placeholder"):
+        value = node.meta["val"]
+        if isinstance(value, Tensor) and isinstance(value.shape[0], int):
+            raise CaptureError(
+                f"{captured.name} fixes the batch size of its input '{node.name}' to {value.shape[0]}: "
+                "export it with a dynamic first dimension, torch.export.Dim('batch')"
+            )
+
+
+BATCH_STATISTICS = (
+    aten._native_batch_norm_legit.no_stats,
+    aten._native_batch_norm_legit.default,
+    aten._native_batch_norm_legit_functional.default,
+    aten.native_batch_norm.default,
+    aten.batch_norm.default,
+)
+
+
+def _require_independent_samples(captured: CapturedProgram) -> None:
+    for node in captured.graph_module.graph.nodes:
+        if node.target in BATCH_STATISTICS and not _single_sample(node):
+            raise CaptureError(
+                f"'{layer_name(node)}' normalises by statistics of the batch, so a sample's explanation would depend "
+                "on its neighbours: use a BatchNorm with running statistics (track_running_stats=True) in eval mode"
+            )
+
+
+def _single_sample(node: fx.Node) -> bool:
+    """Instance normalisation is a batch normalisation over samples folded into channels, with a batch of 1."""
+    value = node.args[0].meta.get("val") if isinstance(node.args[0], fx.Node) else None
+    return isinstance(value, Tensor) and value.shape[0] == 1

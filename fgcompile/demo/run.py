@@ -1,0 +1,164 @@
+"""The demo: compile, verify, explain and measure two trained networks, and show it all on one page."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import fgcompile
+from fgcompile.artifact import write_atomically
+from fgcompile.demo.eager_fullgrad import fullgrad_reference
+from fgcompile.demo.latency import measure
+from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
+from fgcompile.demo.pictures import Picture
+from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
+from fgcompile.errors import VerificationError
+from fgcompile.explain import make_directory, write_png
+from fgcompile.images import read_photo
+from fgcompile.overlay import draw_panel
+from fgcompile.predictions import class_score
+from fgcompile.runtime import Explanation, Session, load
+
+Reporter = Callable[[str], None]
+
+_SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
+_RUNTIMES = {"onnx": "ONNX Runtime", "torchscript": "TorchScript"}
+_OUTPUTS = ("logits", "saliency", "contributions", "residual")
+_VERIFIED_PHOTOS = 2
+_ROUNDS = 15
+_SECONDS_OF_ROUNDS = 15.0
+
+
+def run_demo(directory: Path, report: Reporter) -> Path:
+    """Runs the demo into ``directory`` and returns the page's path.
+
+    Args:
+        directory: Receives the artifacts, a folder of pictures for each network, and ``index.html``.
+        report: Called with each step as it begins.
+
+    Raises:
+        OutputError: The directory cannot be written.
+        VerificationError: An artifact does not compute what its model computes.
+    """
+    make_directory(directory)
+    sections = [
+        _show_network(load_network(), directory, report) for load_network in (load_efficientnet, load_digit_network)
+    ]
+    index = directory / "index.html"
+    write_atomically(index, render_page(sections, _describe_machine(), directory).encode())
+    return index
+
+
+def _show_network(network: Network, directory: Path, report: Reporter) -> Section:
+    channels, height, width = network.input_shape
+    photos = np.stack([read_photo(picture.path, (height, width, channels)) for picture in network.pictures])
+    files = [_compile(network, photos, artifact_format, directory, report) for artifact_format in _SUFFIXES]
+    sessions = {_RUNTIMES[name]: load(directory / file.name) for name, file in zip(_SUFFIXES, files, strict=True)}
+    report(f"{network.title}: explain {len(photos)} pictures")
+    make_directory(directory / network.key)
+    session = next(iter(sessions.values()))
+    cards = [
+        _explain(network, picture, photo, session, directory)
+        for picture, photo in zip(network.pictures, photos, strict=True)
+    ]
+    report(f"{network.title}: measure latencies")
+    return Section(network.title, network.origin, files, _measure(network, photos[:1], sessions), cards)
+
+
+def _compile(
+    network: Network, photos: NDArray[np.uint8], artifact_format: str, directory: Path, report: Reporter
+) -> CompiledFile:
+    path = directory / f"{network.key}{_SUFFIXES[artifact_format]}"
+    inputs = network.prepare(torch.from_numpy(photos[:_VERIFIED_PHOTOS]))
+    report(f"{network.title}: compile for {_RUNTIMES[artifact_format]}")
+    start = time.perf_counter()
+    artifact = fgcompile.compile(
+        network.model,
+        inputs,
+        format=artifact_format,
+        outputs=_OUTPUTS,
+        preprocess=network.preprocess,
+        labels=network.labels,
+    )
+    artifact.save(path)
+    seconds = time.perf_counter() - start
+    report(f"{network.title}: verify in {_RUNTIMES[artifact_format]}")
+    verification = fgcompile.verify(path, network.model, inputs)
+    if not verification.passed:
+        failed = ", ".join(check.name for check in verification.checks if not check.passed)
+        raise VerificationError(f"{path} failed {failed}: see fgcompile verify; please report this")
+    return CompiledFile(
+        path.name, _RUNTIMES[artifact_format], path.stat().st_size, seconds, artifact.metadata, verification
+    )
+
+
+def _explain(network: Network, picture: Picture, photo: NDArray[np.uint8], session: Session, directory: Path) -> Card:
+    outputs = _first(session.explain(photo[np.newaxis]))
+    logits, contributions, residual = outputs["logits"], outputs["contributions"], float(outputs["residual"])
+    predicted = class_score(logits, int(outputs["target"]), network.labels)
+    probability = float(torch.from_numpy(logits).softmax(0)[predicted.index])
+    panel = f"{network.key}/{picture.path.stem}.png"
+    waterfall = f"{network.key}/{picture.path.stem}.waterfall.png"
+    write_png(draw_panel(photo, outputs["saliency"][0], predicted.name, f"{probability:.0%}"), directory / panel)
+    bars = group_by_layer(contributions, session.metadata["sites"])
+    write_atomically(directory / waterfall, draw_waterfall(bars, predicted.score, residual))
+    return Card(
+        panel=panel,
+        waterfall=waterfall,
+        name=predicted.name,
+        truth=network.labels[picture.label],
+        logit=predicted.score,
+        probability=probability,
+        residual=residual,
+        relative=_relative(residual, contributions),
+    )
+
+
+def _measure(network: Network, photo: NDArray[np.uint8], sessions: Mapping[str, Session]) -> list[Timing]:
+    """Times batch 1: the eager forward, the eager full-gradient with hooks, and the artifact in each runtime."""
+    x = network.prepare(torch.from_numpy(photo))
+    with torch.no_grad():
+        target = network.model(x).argmax(1)
+    forward = torch.no_grad()(network.model)
+    contenders: dict[str, Callable[[], object]] = {
+        "Eager PyTorch, forward only": lambda: forward(x),
+        "Eager PyTorch, full-gradient with hooks": lambda: fullgrad_reference(network.model, x, target),
+    }
+    for runtime, session in sessions.items():
+        contenders[f"fgcompile artifact in {runtime}"] = partial(session.explain, photo)
+    latencies = measure(contenders, rounds=_ROUNDS, budget=_SECONDS_OF_ROUNDS)
+    reference = fullgrad_reference(network.model, x, target)
+    magnitude = reference.input_gradient.mul(x).sum().abs() + sum(
+        (delta * bias).sum().abs() for delta, bias in reference.terms.values()
+    )
+    errors: list[float | None] = [None, float(reference.completeness_error / magnitude)]
+    for session in sessions.values():
+        outputs = _first(session.explain(photo))
+        errors.append(_relative(float(outputs["residual"]), outputs["contributions"]))
+    return [Timing(name, latency, error) for (name, latency), error in zip(latencies.items(), errors, strict=True)]
+
+
+def _first(explanation: Explanation) -> dict[str, NDArray[Any]]:
+    """The explanation of the first sample, all of whose parts the demo's artifacts compute."""
+    names = ("logits", "saliency", "target", "contributions", "residual")
+    return {name: np.asarray(getattr(explanation, name))[0] for name in names}
+
+
+def _relative(residual: float, contributions: NDArray[Any]) -> float:
+    return abs(residual) / float(np.abs(contributions).sum())
+
+
+def _describe_machine() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "fgcompile"))
+    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} PyTorch threads; {packages}"

@@ -1,0 +1,211 @@
+"""The third stage: the gradients and biases of the full-gradient decomposition, by autograd, eager or traced.
+
+    f(x) = <∂f/∂x, x> + Σ_g <δ_g, b_g>,   δ_g = ∂f/∂y_g                            (completeness)
+
+No derivative of a forward operator is written by hand: ``torch.autograd.grad`` gives ``∂f/∂x`` and every ``δ_g`` at
+once. Run on real tensors this is the eager full-gradient; run under ``make_fx`` it leaves the fused graph.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from fgcompile.biases import Application, bind
+from fgcompile.errors import ScoreError, UnsupportedOpError
+from fgcompile.program import BiasedProgram, ImplicitBias, Site
+
+Score = Callable[[Any], Tensor]
+"""Maps the model's output, in its own structure, to one scalar per sample ``(N,)``."""
+
+
+@dataclass(frozen=True)
+class TermValue:
+    """One term ``δ ⊙ b`` by its factors.
+
+    Attributes:
+        name: The term's name.
+        gradient: ``δ``, the shape of the site's output.
+        bias: ``b``, which broadcasts to ``δ`` once ``channel_axis`` is respected.
+        channel_axis: The axis of ``δ`` that a one-dimensional ``b`` runs along, None for the trailing axes.
+    """
+
+    name: str
+    gradient: Tensor
+    bias: Tensor
+    channel_axis: int | None
+
+    def product(self) -> Tensor:
+        """``δ ⊙ b``, the shape of ``δ``."""
+        if self.channel_axis is None:
+            return self.gradient * self.bias
+        trailing = [1] * (self.gradient.ndim - self.channel_axis - 1)
+        return self.gradient * self.bias.reshape(-1, *trailing)
+
+
+@dataclass(frozen=True)
+class SiteValue:
+    """A site and the values of its terms."""
+
+    site: Site
+    terms: tuple[TermValue, ...]
+
+
+@dataclass(frozen=True)
+class FullGradient:
+    """The full-gradient of a score, in factors.
+
+    Attributes:
+        output: The model's output, in its own structure.
+        score: ``f(x)``, ``(N,)``.
+        inputs: The inputs ``x``, the differentiable ones.
+        input_gradients: ``∂f/∂x``, one for each of ``inputs``.
+        sites: The values of every site on a path to the score.
+    """
+
+    output: Any
+    score: Tensor
+    inputs: tuple[Tensor, ...]
+    input_gradients: tuple[Tensor, ...]
+    sites: tuple[SiteValue, ...]
+
+
+def differentiate(
+    program: BiasedProgram,
+    inputs: Sequence[Tensor],
+    score: Score,
+    biases: Mapping[str, Tensor] | None = None,
+    constants: Mapping[str, Tensor] | None = None,
+) -> FullGradient:
+    """Evaluates the model, the score and all gradients and biases of its full-gradient.
+
+    Args:
+        program: The exposed program.
+        inputs: The model's inputs.
+        score: Selects the scalar per sample to explain.
+        biases: Values of the bias inputs, the program's defaults if None.
+        constants: Stand-ins for the graph module's attributes while tracing.
+
+    Raises:
+        ScoreError: The score is not of shape ``(N,)`` or does not depend on any floating-point input.
+        UnsupportedOpError: An operator has neither a rule nor a derivative.
+    """
+    with torch.enable_grad():
+        leaves = tuple(x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs)
+        values = dict(program.biases) | dict(biases or {})
+        recorder = _Recorder(program, constants)
+        flat = recorder.run(*leaves, *values.values())
+        output = pytree.tree_unflatten(list(flat), program.output_spec)
+        scores = score(output)
+        _require_scalar_per_sample(scores, leaves)
+        differentiable = tuple(x for x in leaves if x.requires_grad)
+        reached = [recorder.values[site.node] for site in program.sites]
+        gradients = torch.autograd.grad(scores.sum(), (*differentiable, *reached), allow_unused=True)
+    input_gradients = tuple(
+        torch.zeros_like(x) if g is None else g for x, g in zip(differentiable, gradients, strict=False)
+    )
+    if not differentiable or all(g is None for g in gradients):
+        raise ScoreError("the score does not depend on the input: choose a score that is computed from it")
+    sites = tuple(
+        SiteValue(site, tuple(_terms(program, site, gradient, values, recorder)))
+        for site, gradient in zip(program.sites, gradients[len(differentiable) :], strict=True)
+        if gradient is not None
+    )
+    return FullGradient(output, scores.detach(), tuple(x.detach() for x in differentiable), input_gradients, sites)
+
+
+class _Recorder(fx.Interpreter):
+    """Evaluates the exposed graph and keeps the values that sites and formulas need."""
+
+    def __init__(self, program: BiasedProgram, constants: Mapping[str, Tensor] | None) -> None:
+        super().__init__(program.graph_module)
+        self.constants = constants
+        self.values: dict[str, Any] = {}
+        self.nodes = {node.name: node for node in program.graph_module.graph.nodes}
+        self.wanted = {site.node for site in program.sites}
+        for bias in program.implicit.values():
+            call = _call_of(self.nodes[bias.node])
+            self.wanted |= {bias.node} | {source.name for source in call.all_input_nodes}
+
+    def run_node(self, node: fx.Node) -> Any:
+        try:
+            value = super().run_node(node)
+        except NotImplementedError as error:
+            raise UnsupportedOpError(f"'{node.target}' at node '{node.name}' cannot be differentiated: {error}") from error
+        if node.name in self.wanted:
+            self.values[node.name] = value
+        return value
+
+    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return super().get_attr(target, args, kwargs) if self.constants is None else self.constants[target]
+
+
+def _require_scalar_per_sample(scores: Tensor, leaves: tuple[Tensor, ...]) -> None:
+    if not isinstance(scores, Tensor) or scores.ndim != 1:
+        shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ScoreError(f"the score has shape {shape}: it must be one scalar per sample, (N,)")
+    if not scores.requires_grad:
+        raise ScoreError(
+            "the score does not depend on a floating-point input through differentiable operators: "
+            "choose another score, or explain an input that is of a floating-point dtype"
+        )
+
+
+def _terms(
+    program: BiasedProgram, site: Site, gradient: Tensor, biases: Mapping[str, Tensor], recorder: _Recorder
+) -> list[TermValue]:
+    values = []
+    for term in site.terms:
+        if term.input is not None:
+            bias = biases[term.input]
+        else:
+            bias = _implicit(program.implicit[site.name], recorder)
+        values.append(TermValue(term.name, gradient, bias, term.channel_axis))
+    return values
+
+
+def _call_of(node: fx.Node) -> fx.Node:
+    if node.target is operator.getitem:
+        source = node.args[0]
+        assert isinstance(source, fx.Node)
+        return source
+    return node
+
+
+def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
+    """Evaluates a formula on one operator's call, apart from the rest of the graph."""
+    node = recorder.nodes[bias.node]
+    call = _call_of(node)
+    values = {source: recorder.values[source.name] for source in call.all_input_nodes}
+    active = [source for source, value in values.items() if isinstance(value, Tensor) and value.requires_grad]
+    detached = {source: _detached(value) for source, value in values.items()}
+
+    def function(*operands: Tensor) -> Any:
+        replaced = dict(zip(active, operands, strict=True))
+        args, kwargs = fx.map_arg((call.args, call.kwargs), lambda n: replaced.get(n, detached[n]))
+        value = call.target(*args, **kwargs)  # type: ignore[operator] - a call_function node's target
+        return value[node.args[1]] if node is not call else value
+
+    application = Application(
+        function=function,
+        operands=tuple(detached[source] for source in active),
+        output=recorder.values[node.name].detach(),
+        arguments={name: fx.map_arg(value, lambda n: detached[n]) for name, value in bind(call).items()},
+    )
+    try:
+        return bias.formula(application).detach()
+    except RuntimeError as error:
+        raise UnsupportedOpError(
+            f"operator '{call.target}' at node '{call.name}' has no rule and no derivative ({error}): "
+            "add a row to fgcompile.biases, or replace the operator"
+        ) from error
+
+
+def _detached(value: Any) -> Any:
+    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), value)

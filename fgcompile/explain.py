@@ -1,0 +1,110 @@
+"""From photos to pictures of their explanations: what ``fgcompile explain`` does, one photo at a time."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fgcompile.artifact import write_atomically
+from fgcompile.errors import InputError, OutputError
+from fgcompile.images import photo_shape, read_photo
+from fgcompile.overlay import draw_panel
+from fgcompile.predictions import class_score, top_classes
+from fgcompile.runtime import Session
+
+
+def explain_photos(
+    session: Session,
+    paths: Sequence[Path],
+    directory: Path,
+    *,
+    target: int | None = None,
+    npy: bool = False,
+    report: Callable[[str], None] = lambda photo: None,
+) -> list[dict[str, Any]]:
+    """Explains each photo and writes its picture, and its map if wanted, into ``directory``.
+
+    Args:
+        session: An artifact with ``preprocess`` whose outputs include the logits and the saliency.
+        paths: The photos.
+        directory: Created if need be. Files are named after the photos; a repeated name gets a number.
+        target: The explained class; None for the predicted one, or the artifact's own.
+        npy: Whether to write each map, float32 ``(H, W)``, beside the picture.
+        report: Called with each photo's name as its turn comes.
+
+    Returns:
+        For each photo a record of ``image``, ``overlay``, ``saliency`` (with ``npy``), ``target``, ``name``, ``score``,
+        ``top`` and, where the artifact computes it, ``residual``.
+
+    Raises:
+        InputError: A photo cannot be read, the target is out of range, or the artifact takes no photos.
+        OutputError: The directory cannot be written.
+    """
+    shape = photo_shape(session.metadata)
+    labels = session.metadata["labels"]
+    make_directory(directory)
+    records = []
+    for path, name in zip(paths, _distinct_names(paths), strict=True):
+        report(path.name)
+        photo = read_photo(path, shape)
+        explanation = session.explain(photo[np.newaxis], target)
+        if explanation.logits is None or explanation.saliency is None or explanation.target is None:
+            raise InputError("this artifact does not compute a class's logits and map: compile it with both outputs")
+        logits = explanation.logits[0]
+        explained = class_score(logits, int(explanation.target[0]), labels)
+        overlay = directory / f"{name}.png"
+        panel = draw_panel(photo, explanation.saliency[0, 0], explained.name, f"score {explained.score:.2f}")
+        write_png(panel, overlay)
+        record: dict[str, Any] = {"image": str(path), "overlay": str(overlay)}
+        if npy:
+            record["saliency"] = str(directory / f"{name}.npy")
+            _write_npy(explanation.saliency[0, 0], directory / f"{name}.npy")
+        record |= {"target": explained.index, "name": explained.name, "score": explained.score}
+        record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
+        if explanation.residual is not None:
+            record["residual"] = float(explanation.residual[0])
+        records.append(record)
+    return records
+
+
+def make_directory(directory: Path) -> None:
+    """Creates an output folder and its parents.
+
+    Raises:
+        OutputError: It cannot be created, or is a file.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{directory}: cannot be made a folder ({error.strerror}): give another path") from error
+
+
+def write_png(image: Image.Image, path: Path) -> None:
+    """Writes an image as PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def _write_npy(saliency: NDArray[Any], path: Path) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, saliency)
+    write_atomically(path, buffer.getvalue())
+
+
+def _distinct_names(paths: Sequence[Path]) -> list[str]:
+    """The photos' names without suffix; where one was taken already, with the next free number."""
+    names: list[str] = []
+    for path in paths:
+        name, number = path.stem, 1
+        while name in names:
+            number += 1
+            name = f"{path.stem}-{number}"
+        names.append(name)
+    return names

@@ -1,0 +1,194 @@
+"""The second stage: every bias term of the graph becomes an explicit input, ``f(x, b_1 … b_L)``.
+
+A bias that is a constant of the model becomes an input with the trained value as default. A bias that depends on the
+input is marked by an offset, an input that is added to the operator's output and is zero by default; a formula says
+what the bias is. With all inputs at their defaults the rewritten graph equals the model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._ops import OpOverload
+
+from fgcompile.biases import FALLBACK, Bias, Call, Explicit, Homogeneous, Implicit, Rule, bias_table, bind
+from fgcompile.layers import layer_name
+from fgcompile.program import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Site
+from fgcompile.shapes import batch_axis, copy_graph, describe, is_differentiable, propagate_shapes
+
+aten = torch.ops.aten
+
+
+SHAPE_ONLY = (
+    aten.full_like.default,
+    aten.zeros_like.default,
+    aten.ones_like.default,
+    aten.new_zeros.default,
+    aten.new_ones.default,
+    aten.new_full.default,
+)
+"""Operators that read the shape of their operand, not its values: nothing flows back through them."""
+
+
+def expose(captured: CapturedProgram) -> BiasedProgram:
+    """Rewrites a captured graph so that every bias term is an input, and lists the sites.
+
+    The captured program is left as it is. Nodes that do not depend on a floating-point input, or do not lead to an
+    output, have no site.
+    """
+    exposure = _Exposure(copy_graph(captured.graph_module), captured.inputs)
+    exposure.run()
+    return BiasedProgram(
+        graph_module=exposure.graph_module,
+        inputs=captured.inputs,
+        biases=exposure.biases,
+        sites=tuple(exposure.sites),
+        implicit=exposure.implicit,
+        output_spec=captured.output_spec,
+        name=captured.name,
+    )
+
+
+@dataclass
+class _Exposure:
+    """The state of one rewrite."""
+
+    graph_module: fx.GraphModule
+    inputs: tuple[str, ...]
+    biases: dict[str, Tensor] = field(default_factory=dict)
+    sites: list[Site] = field(default_factory=list)
+    implicit: dict[str, ImplicitBias] = field(default_factory=dict)
+    active: set[fx.Node] = field(default_factory=set)
+    constants: dict[fx.Node, Tensor] = field(default_factory=dict)
+    names: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def graph(self) -> fx.Graph:
+        return self.graph_module.graph
+
+    def run(self) -> None:
+        table = bias_table()
+        self.graph.eliminate_dead_code()
+        placeholders = self.graph.find_nodes(op="placeholder")
+        self.last_placeholder = placeholders[-1]
+        self.dimensions = _dimension_names(placeholders)
+        for node in list(self.graph.nodes):
+            self._visit(node, table)
+        self.graph.eliminate_dead_code()
+        self.graph.lint()
+        self.graph_module.recompile()
+        propagate_shapes(self.graph_module)
+        self.sites = [self._described(site) for site in self.sites]
+
+    def _visit(self, node: fx.Node, table: Mapping[OpOverload, Rule]) -> None:
+        if node.op == "placeholder":
+            if is_differentiable(node.meta["val"]):
+                self.active.add(node)
+        elif node.op == "get_attr":
+            self.constants[node] = getattr(self.graph_module, str(node.target))
+        elif node.op == "call_function":
+            sources = node.all_input_nodes
+            if node.target in SHAPE_ONLY:
+                return
+            if any(source in self.active for source in sources) and is_differentiable(node.meta["val"]):
+                self.active.add(node)
+                self._expose(node, table)
+            elif all(source in self.constants for source in sources) and _is_deterministic(node):
+                self.constants[node] = _evaluate(node, self.constants)
+
+    def _expose(self, node: fx.Node, table: Mapping[OpOverload, Rule]) -> None:
+        picked = node.target is operator.getitem
+        source = node.args[0] if picked else node
+        assert isinstance(source, fx.Node)
+        if not picked and isinstance(node.meta["val"], tuple | list):
+            return  # the outputs are visited where they are picked
+        if not isinstance(source.target, OpOverload):
+            return
+        rule = table.get(source.target, FALLBACK)
+        call = Call(source, bind(source), frozenset(self.active), self.constants)
+        bias = rule.bias(call)
+        if isinstance(bias, Homogeneous) and bias.degree == 1:
+            return
+        layer = layer_name(source)
+        self.names[layer] += 1
+        name = layer if self.names[layer] == 1 else f"{layer}:{self.names[layer]}"
+        if isinstance(bias, Explicit):
+            self._insert_input(node, bias, name, rule.kind)
+        else:
+            self._insert_offset(node, bias, name, rule.kind)
+
+    def _insert_input(self, node: fx.Node, bias: Explicit, name: str, kind: str) -> None:
+        term = name + bias.suffix
+        placeholder = self._placeholder(term, bias.default)
+        with self.graph.inserting_after(node):
+            marker = self.graph.call_function(aten.alias.default, (node,))
+        with self.graph.inserting_before(marker):
+            rebuilt = bias.rebuild(self.graph, placeholder)
+        marker.replace_all_uses_with(rebuilt)
+        node.replace_all_uses_with(rebuilt, delete_user_cb=lambda user: user is not marker)
+        self.graph.erase_node(marker)
+        rebuilt.meta = {**node.meta}
+        self.active.add(rebuilt)
+        self.sites.append(
+            Site(name, kind, rebuilt.name, (), "none", (BiasTerm(term, kind, term, bias.channel_axis),))
+        )
+
+    def _insert_offset(self, node: fx.Node, bias: Bias, name: str, kind: str) -> None:
+        placeholder = self._placeholder(f"{name}.offset", torch.zeros((), dtype=node.meta["val"].dtype))
+        with self.graph.inserting_after(node):
+            shifted = self.graph.call_function(aten.add.Tensor, (node, placeholder))
+        node.replace_all_uses_with(shifted, delete_user_cb=lambda user: user is not shifted)
+        shifted.meta = {**node.meta}
+        self.active.add(shifted)
+        self.sites.append(Site(name, kind, shifted.name, (), "none", (BiasTerm(name, kind),)))
+        if isinstance(bias, Homogeneous):
+            degree = bias.degree
+            formula = lambda application: application.output * (1 - degree)  # noqa: E731 - one expression
+        else:
+            assert isinstance(bias, Implicit)
+            formula = bias.formula
+        self.implicit[name] = ImplicitBias(node.name, formula)
+
+    def _placeholder(self, term: str, default: Tensor) -> fx.Node:
+        with self.graph.inserting_after(self.last_placeholder):
+            node = self.graph.placeholder(re.sub(r"\W", "_", f"bias_{term}"))
+        self.last_placeholder = node
+        self.biases[term] = default.detach()
+        mode = next(n.meta["val"] for n in self.graph.find_nodes(op="placeholder")).fake_mode
+        node.meta["val"] = mode.from_tensor(self.biases[term], static_shapes=True)
+        return node
+
+    def _described(self, site: Site) -> Site:
+        """The site with its shape, and its layout: spatial where its rank is the rank of an input with space."""
+        nodes = {node.name: node for node in self.graph.nodes}
+        value = nodes[site.node].meta["val"]
+        ranks = {len(nodes[name].meta["val"].shape) for name in self.inputs if nodes[name] in self.active}
+        shape = describe(value, self.dimensions)
+        spatial = value.ndim > 2 and value.ndim in ranks and batch_axis(shape) == (0, 1)
+        return dataclasses.replace(site, shape=shape, layout="spatial" if spatial else "none")
+
+
+def _dimension_names(placeholders: list[fx.Node]) -> dict[str, str]:
+    first = placeholders[0].meta["val"]
+    return {str(first.shape[0]): "batch"}
+
+
+def _is_deterministic(node: fx.Node) -> bool:
+    return not (isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags)
+
+
+def _evaluate(node: fx.Node, constants: Mapping[fx.Node, Tensor]) -> Any:
+    """The value of a node all of whose inputs are constants."""
+    args = fx.map_arg(node.args, lambda n: constants[n])
+    kwargs = fx.map_arg(node.kwargs, lambda n: constants[n])
+    assert callable(node.target)
+    with torch.no_grad():
+        return node.target(*args, **kwargs)

@@ -1,0 +1,22 @@
+"""The name of the layer that a node of a captured graph comes from."""
+
+from __future__ import annotations
+
+from torch import fx
+
+COMPOSITE = (".container.", ".transformer.", ".rnn.", "MultiheadAttention")
+"""PyTorch's own modules that are made of several operators, so that a name needs the operator too."""
+
+
+def layer_name(node: fx.Node) -> str:
+    """The qualified name of the layer that a node comes from; for a function in a module, ``<module>.<operator>``."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    operator = str(node.target).split(".")[1] if "." in str(node.target) else node.name
+    operator = operator.strip("_").replace("native_", "").removesuffix("_with_indices")
+    if not stack:
+        return operator
+    path, kind = stack[-1]
+    kind = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    if path and kind.startswith("torch.nn.modules.") and not any(part in kind for part in COMPOSITE):
+        return str(path)
+    return f"{path}.{operator}" if path else operator

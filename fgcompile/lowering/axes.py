@@ -1,0 +1,89 @@
+"""What the lowerings do along one axis: pad, split into residues, interleave, multiply by a constant matrix.
+
+Backward operators of sliding windows are linear maps that act on one spatial axis after the other. Written so, they
+need no scatter: a position ``i = s·m + ρ`` of an axis with stride ``s`` belongs to the residue ``ρ``, and reading or
+writing every ``s``-th position is splitting into residues or interleaving them.
+
+Sizes other than the batch are static. The batch may be symbolic and is never read: reshapes give it as ``-1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+aten = torch.ops.aten
+
+
+def reshape_batched(x: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Reshapes all but the leading dimension of ``x``, which may be symbolic, to ``sizes``."""
+    return x.reshape([-1, *sizes])
+
+
+def pad_axes(x: Tensor, before: Sequence[int], after: Sequence[int], value: float = 0.0) -> Tensor:
+    """Pads the trailing axes of ``x`` with ``value``; a negative amount crops."""
+    for axis, (low, high) in enumerate(zip(before, after, strict=True), start=x.dim() - len(before)):
+        if low < 0 or high < 0:
+            x = aten.slice.Tensor(x, axis, max(-low, 0), x.shape[axis] + min(high, 0))
+    if all(amount <= 0 for amount in (*before, *after)):
+        return x
+    amounts = [max(amount, 0) for ends in zip(reversed(before), reversed(after), strict=True) for amount in ends]
+    return aten.constant_pad_nd.default(x, amounts, value)
+
+
+def pad_axis(x: Tensor, axis: int, before: int, after: int, value: float = 0.0) -> Tensor:
+    """Pads one axis of ``x`` with ``value``; a negative amount crops."""
+    behind = [0] * (x.dim() - 1 - axis)
+    return pad_axes(x, [before, *behind], [after, *behind], value)
+
+
+def crop_axis(x: Tensor, axis: int, size: int) -> Tensor:
+    """Keeps the first ``size`` positions of one axis."""
+    return pad_axis(x, axis, 0, size - x.shape[axis])
+
+
+def split_residues(x: Tensor, axis: int, stride: int) -> list[Tensor]:
+    """Splits one axis into its residues: ``out[ρ][m] = x[stride·m + ρ]``. The size must be a multiple of the stride.
+
+    Along the last axis a transpose to the front reads faster than strided slices (0.37 against 0.91 ms on
+    64×112×112, ONNX Runtime 1.32, 1 thread); along other axes whole rows are sliced (0.16 ms).
+    """
+    if stride == 1:
+        return [x]
+    if axis != x.dim() - 1:
+        return [aten.slice.Tensor(x, axis, residue, x.shape[axis], stride) for residue in range(stride)]
+    pairs = reshape_batched(x, [*x.shape[1:-1], x.shape[-1] // stride, stride])
+    fronted = aten.permute.default(pairs, [x.dim(), *range(x.dim())])
+    return [aten.select.int(fronted, 0, residue) for residue in range(stride)]
+
+
+def interleave(residues: Sequence[Tensor], axis: int) -> Tensor:
+    """The inverse of :func:`split_residues`: ``out[s·m + ρ] = residues[ρ][m]`` with ``s = len(residues)``.
+
+    Stacking behind the axis and merging the two is the fastest form in ONNX Runtime 1.32: 0.78 ms for both axes of
+    64×112×112, against 1.8 with DepthToSpace and 3.5 with concat, reshape, transpose, reshape.
+    """
+    if len(residues) == 1:
+        return residues[0]
+    stacked = torch.stack(list(residues), axis + 1)
+    shape = residues[0].shape
+    return reshape_batched(stacked, [*shape[1:axis], shape[axis] * len(residues), *shape[axis + 1 :]])
+
+
+def multiply_axis(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
+    """Multiplies one axis of ``x`` by a constant matrix ``(I, O)``: ``out[…, o, …] = Σ_i x[…, i, …] matrix[i, o]``."""
+    rows, columns = matrix.shape
+    order = [*(a for a in range(x.dim()) if a != axis), axis]
+    last = axis == x.dim() - 1
+    moved = x if last else aten.permute.default(x, order)
+    product = aten.mm.default(moved.reshape([-1, rows]), matrix)
+    product = reshape_batched(product, [*moved.shape[1:-1], columns])
+    return product if last else aten.permute.default(product, [order.index(a) for a in range(x.dim())])
+
+
+def make_one_hot(index: Tensor, size: int, dtype: torch.dtype) -> Tensor:
+    """The 0/1 matrix ``(len(index), size)`` with ``out[j, i] = (i == index[j])``."""
+    positions = torch.arange(size, device=index.device)
+    return aten.eq.Tensor(index.unsqueeze(1), positions).to(dtype)

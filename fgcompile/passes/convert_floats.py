@@ -1,0 +1,33 @@
+"""Retargets a graph's floating-point arithmetic: constants, casts and creations of floats take another dtype.
+
+The compiler computes in float64 from capture to the check before emission, so that the check can be exact; artifacts
+compute in float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> None:
+    """Rewrites ``graph_module`` in place so that every floating-point value is of ``dtype``."""
+    for name, buffer in list(graph_module.named_buffers()):
+        if buffer.dtype in FLOATS:
+            setattr(graph_module, name, buffer.to(dtype))
+    for node in graph_module.graph.nodes:
+        node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
+        node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
+        value = node.meta.get("val")
+        if node.op == "placeholder" and isinstance(value, Tensor) and value.dtype in FLOATS:
+            with value.fake_mode:  # type: ignore[attr-defined] - placeholders hold fake tensors
+                node.meta["val"] = value.to(dtype)
+    graph_module.recompile()
+
+
+def _retarget(value: Any, dtype: torch.dtype) -> Any:
+    return dtype if isinstance(value, torch.dtype) and value in FLOATS else value

@@ -1,0 +1,5 @@
+"""Artifacts at work: ``load`` one, ``explain`` inputs with it. Needs NumPy and the runtime of the artifact's format."""
+
+from fgcompile.runtime.session import Explanation, Session, load
+
+__all__ = ["Explanation", "Session", "load"]

@@ -1,0 +1,66 @@
+"""ONNX artifacts in ONNX Runtime; needs neither torch nor onnx."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fgcompile.artifact import Metadata
+from fgcompile.errors import ArtifactError, FgcompileError, InputError
+from fgcompile.runtime.session import Provider
+from fgcompile.validation import Array
+
+try:
+    import onnxruntime  # type: ignore[import-untyped]  # ships no types
+except ImportError as error:
+    raise FgcompileError(
+        "ONNX artifacts need ONNX Runtime: pip install 'fgcompile[cpu]' or 'fgcompile[gpu]'"
+    ) from error
+
+_DEFAULT_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+
+
+class OnnxRuntimeBackend:
+    """An ``onnxruntime.InferenceSession``; ``run`` may be called from several threads."""
+
+    def __init__(
+        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+    ) -> None:
+        options = onnxruntime.SessionOptions()
+        if threads is not None:
+            options.intra_op_num_threads = threads
+            options.inter_op_num_threads = 1
+        chosen = _choose_providers(providers)
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=chosen)
+        except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
+            reason = str(error).partition("\n")[0]
+            raise ArtifactError(
+                f"ONNX Runtime {onnxruntime.__version__} cannot load the artifact ({reason}): "
+                "upgrade it, or choose other providers"
+            ) from error
+        if providers is not None:
+            _check_started(chosen, self._session.get_providers())
+        self._outputs = [spec["name"] for spec in metadata["outputs"]]
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The artifact's outputs by name."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
+
+
+def _name(provider: Provider) -> str:
+    return provider if isinstance(provider, str) else provider[0]
+
+
+def _choose_providers(providers: Sequence[Provider] | None) -> list[Provider]:
+    available = onnxruntime.get_available_providers()
+    if providers is None:
+        return [name for name in _DEFAULT_PROVIDERS if name in available]
+    if unknown := [_name(provider) for provider in providers if _name(provider) not in available]:
+        raise InputError(f"unknown execution provider {', '.join(unknown)}: available here are {', '.join(available)}")
+    return list(providers)
+
+
+def _check_started(chosen: Sequence[Provider], started: Sequence[str]) -> None:
+    """ONNX Runtime falls back to the CPU when a provider's libraries are missing; whoever named it wants to know."""
+    if failed := [_name(provider) for provider in chosen if _name(provider) not in started]:
+        raise InputError(f"execution provider {', '.join(failed)} did not start: install its libraries or leave it out")

@@ -1,0 +1,166 @@
+"""One Session over every runtime: NumPy arrays in, an explanation out.
+
+A backend is a class in a module of its own and one row in ``BACKENDS``; it is imported when an artifact needs it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fgcompile.artifact import Metadata, read_artifact
+from fgcompile.errors import ArtifactError, InputError
+from fgcompile.validation import PREDICTED, Array, check_feeds, check_inputs, check_target
+
+Provider = str | tuple[str, Mapping[str, Any]]
+"""An ONNX Runtime execution provider: its name, or its name and options."""
+
+BACKENDS: Mapping[str, str] = {
+    "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
+    "torchscript": "fgcompile.runtime.torchscript:TorchScriptBackend",
+}
+"""Where the backend of each artifact format is found, as ``module:class``."""
+
+
+class Backend(Protocol):
+    """A loaded artifact in one runtime."""
+
+    def __init__(
+        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+    ) -> None:
+        """Loads an artifact's checked bytes; ``providers`` and ``threads`` as in ``load``."""
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The artifact's outputs by name, in its order; ``feeds`` holds each input by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A batch's predictions and what they rest on. What the artifact does not compute is None, or empty.
+
+    Attributes:
+        logits: The model's output, shape (N, K).
+        saliency: The map, shape (N, 1, *spatial).
+        target: The explained class of each sample, shape (N,), -1 resolved; None where a score is explained.
+        contributions: The signed sum of each term, shape (N, 1 + T): the input's first, then those of
+            ``metadata["sites"]`` in their order; they add up to the score.
+        residual: The score minus the sum of the terms, shape (N,).
+        input_gradient: ∂f/∂x in the input's shape; with several inputs a tuple, in the artifact's order.
+        bias_gradients: δ ⊙ b of each site by name.
+    """
+
+    logits: Array | None
+    saliency: Array | None
+    target: NDArray[np.int64] | None
+    contributions: Array | None
+    residual: Array | None
+    input_gradient: Array | tuple[Array, ...] | None
+    bias_gradients: Mapping[str, Array]
+
+
+class Session:
+    """An artifact ready to run.
+
+    Attributes:
+        metadata: What the artifact says of itself (``fgcompile.artifact.Metadata``).
+    """
+
+    def __init__(self, backend: Backend, metadata: Metadata) -> None:
+        self.metadata = metadata
+        self._backend = backend
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The artifact's raw outputs by name; values are not checked.
+
+        Args:
+            feeds: Each of ``metadata["inputs"]`` by name, ``target`` among them.
+
+        Raises:
+            InputError: A name is missing or unknown.
+        """
+        check_feeds(feeds, self.metadata)
+        return self._backend.run(feeds)
+
+    def explain(
+        self, x: Array | tuple[Array, ...] | Mapping[str, Array], target: int | Array | None = None
+    ) -> Explanation:
+        """The model's output and its full-gradient explanation.
+
+        Args:
+            x: The input, shape (N, …), or several: a tuple in the artifact's order or a mapping by name.
+            target: The class to explain: one for all, or one per sample, shape (N,). None or -1: the predicted class.
+
+        Raises:
+            InputError: An input or target that the artifact does not take; the message says what it takes.
+        """
+        feeds = check_inputs(x, self.metadata)
+        batch = len(next(iter(feeds.values())))
+        classes = check_target(target, batch, self.metadata)
+        outputs = self._backend.run(feeds if classes is None else {**feeds, "target": classes})
+        logits = outputs.get("logits")
+        return Explanation(
+            logits=logits,
+            saliency=outputs.get("saliency"),
+            target=_resolve_target(self.metadata["target"], classes, logits, batch),
+            contributions=outputs.get("contributions"),
+            residual=outputs.get("residual"),
+            input_gradient=_input_gradient(outputs),
+            bias_gradients=_named(outputs, "bias_gradients."),
+        )
+
+
+def load(path: str | Path, providers: Sequence[Provider] | None = None, threads: int | None = None) -> Session:
+    """Checks an artifact's seal and metadata, then loads it into the runtime of its format.
+
+    Args:
+        path: The artifact.
+        providers: ONNX Runtime execution providers in order of preference, each a name or ``(name, options)``;
+            by default CUDA where this build of ONNX Runtime has it, then CPU. Other runtimes take none.
+        threads: Threads of one operator; by default the runtime decides. For TorchScript this is a setting of the
+            whole process, ``torch.set_num_threads``.
+
+    Raises:
+        ArtifactError: The artifact is unreadable, damaged, of a newer schema or format, or not fgcompile's.
+        InputError: An unknown provider, or a number of threads below 1.
+        FgcompileError: The runtime is not installed.
+    """
+    content, metadata = read_artifact(path)
+    if threads is not None and threads < 1:
+        raise InputError(f"threads is {threads}: give 1 or more, or None to let the runtime decide")
+    location = BACKENDS.get(metadata["format"])
+    if location is None:
+        raise ArtifactError(
+            f"{path}: no runtime here for format {metadata['format']!r}: compile to one of {', '.join(BACKENDS)}"
+        )
+    backend: type[Backend] = pkgutil.resolve_name(location)
+    return Session(backend(content, metadata, providers, threads), metadata)
+
+
+def _resolve_target(
+    compiled: int | str, classes: NDArray[np.int64] | None, logits: Array | None, batch: int
+) -> NDArray[np.int64] | None:
+    """The explained classes, with the predicted class in place of -1; None where they cannot be known."""
+    if compiled == "score":
+        return None
+    if classes is None:
+        classes = np.full(batch, PREDICTED if compiled == "predicted" else int(compiled), dtype=np.int64)
+    predicted = classes == PREDICTED
+    if not predicted.any():
+        return classes
+    return None if logits is None or logits.ndim != 2 else np.where(predicted, logits.argmax(axis=1), classes)
+
+
+def _input_gradient(outputs: Mapping[str, Array]) -> Array | tuple[Array, ...] | None:
+    single = outputs.get("input_gradient")
+    return single if single is not None else tuple(_named(outputs, "input_gradient.").values()) or None
+
+
+def _named(outputs: Mapping[str, Array], prefix: str) -> dict[str, Array]:
+    """The outputs whose name starts with ``prefix``, by the rest of their name."""
+    return {name.removeprefix(prefix): array for name, array in outputs.items() if name.startswith(prefix)}

@@ -1,0 +1,56 @@
+"""TorchScript artifacts in libtorch, on the CPU."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+from fgcompile.artifact import Metadata
+from fgcompile.errors import ArtifactError, FgcompileError, InputError
+from fgcompile.runtime.session import Provider
+from fgcompile.validation import Array
+
+try:
+    import torch
+except ImportError as error:
+    raise FgcompileError("TorchScript artifacts need torch: pip install torch, or compile to ONNX") from error
+
+
+class TorchScriptBackend:
+    """A ``torch.jit.ScriptModule`` that takes the artifact's inputs and returns its outputs, both in order.
+
+    ``threads`` is a setting of the whole process (``torch.set_num_threads``).
+    """
+
+    def __init__(
+        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+    ) -> None:
+        if providers is not None:
+            raise InputError("execution providers are ONNX Runtime's, this artifact is TorchScript: leave them out")
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._module = _load(content)
+        self._inputs = [spec["name"] for spec in metadata["inputs"]]
+        self._outputs = [spec["name"] for spec in metadata["outputs"]]
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The artifact's outputs by name."""
+        with torch.inference_mode():
+            outputs = self._module(*(_tensor(feeds[name]) for name in self._inputs))
+        if isinstance(outputs, torch.Tensor):
+            outputs = (outputs,)
+        return {name: output.numpy() for name, output in zip(self._outputs, outputs, strict=True)}
+
+
+def _load(content: bytes) -> torch.jit.ScriptModule:
+    try:
+        module: torch.jit.ScriptModule = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ArtifactError(f"torch {torch.__version__} cannot load the artifact ({reason}): upgrade it") from error
+    return module
+
+
+def _tensor(array: Array) -> torch.Tensor:
+    """The array as a tensor, shared where torch can: it warns of read-only memory."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

@@ -1,0 +1,183 @@
+"""What the command line shows: tables on standard output, progress and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fgcompile.artifact import Metadata, TensorSpec
+
+if TYPE_CHECKING:  # it needs torch, which takes seconds to import
+    from fgcompile.verify import Report
+
+# Names of layers, files and classes are the user's: never markup.
+_out = Console(markup=False, highlight=False, soft_wrap=True)
+_err = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
+
+
+def print_error(error: Exception) -> None:
+    """One line on standard error, whatever the message holds."""
+    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), " ".join(str(error).split())))
+
+
+def print_json(value: object) -> None:
+    """Plain JSON on standard output, for other programs."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows a spinner with the current stage on a terminal, and nothing elsewhere; yields the reporter of stages."""
+    if not _err.is_terminal:
+        yield lambda stage: None
+        return
+    with _err.status(f"{what} …") as status:
+        yield lambda stage: status.update(f"{what}: {stage} …")
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Keeps a line for each step of a long command, and on a terminal a spinner beside the current one."""
+    if not _err.is_terminal:
+        yield lambda step: _err.print(f"{step} …")
+        return
+    with _err.status("starting …") as status:
+        done: list[str] = []
+
+        def report(step: str) -> None:
+            if done:
+                _err.print(Text.assemble(("✓ ", "green"), done.pop()))
+            done.append(step)
+            status.update(f"{step} …")
+
+        yield report
+        if done:
+            _err.print(Text.assemble(("✓ ", "green"), done.pop()))
+
+
+def print_line(text: str) -> None:
+    """One line on standard output, never wrapped."""
+    _out.print(text)
+
+
+def print_summary(metadata: Metadata, path: Path) -> None:
+    """What was compiled, and how to run it."""
+    _out.print(Text.assemble(("Compiled ", ""), (metadata["model"]["name"], "bold"), f" to {path}"))
+    _print_facts(
+        {
+            "format": _format(metadata),
+            "size": f"{path.stat().st_size / 1e6:.1f} MB",
+            **_signature(metadata),
+            "sites": _sites(metadata),
+            "completeness": f"{metadata['completeness']:.1e} relative error",
+        }
+    )
+    _out.print("\nRun it:", style="bold")
+    inputs = [spec for spec in metadata["inputs"] if spec["name"] != "target"]
+    names = ", ".join(spec["name"] for spec in inputs)
+    call = f"({names})" if len(inputs) > 1 else names
+    _out.print(f'  session = fgcompile.load("{path}")')
+    _out.print(f"  explanation = session.explain({call})  # {'; '.join(map(_spec, inputs))}")
+    if metadata["preprocess"] is not None:
+        _out.print(f"  $ fgcompile explain {path} photo.jpg -o explained")
+
+
+def print_artifact(metadata: Metadata, path: Path) -> None:
+    """Everything an artifact says of itself."""
+    preprocess, labels, versions = metadata["preprocess"], metadata["labels"], metadata["versions"]
+    _out.print(str(path), style="bold")
+    _print_facts(
+        {
+            "model": metadata["model"]["name"],
+            "parameters": metadata["model"]["parameter_digest"],
+            "format": _format(metadata),
+            **_signature(metadata),
+            "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
+            "target": str(metadata["target"]),
+            "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
+            "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …",
+            "completeness": f"{metadata['completeness']:.1e} relative error",
+            "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        }
+    )
+    table = _table("site", "kind", "shape", "in the map", "bias terms")
+    for site in metadata["sites"]:
+        terms = ", ".join(term["name"] for term in site["terms"])
+        enters = "yes" if site["layout"] == "spatial" else "no"
+        table.add_row(site["name"], site["kind"], _shape(site["shape"]), enters, terms)
+    _out.print(table)
+
+
+def print_report(report: Report, path: Path) -> None:
+    """The checks of a verification."""
+    table = _table("check", "measured", "limit", "")
+    for check in report.checks:
+        verdict = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
+        table.add_row(check.name, f"{check.measured:.2e}", f"{check.limit:.2e}", verdict)
+    _out.print(table)
+    failed = sum(not check.passed for check in report.checks)
+    _out.print(
+        f"{path}: {failed} of {len(report.checks)} checks failed" if failed else f"{path}: verified",
+        style="bold red" if failed else "bold green",
+    )
+
+
+def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
+    """For each photo, the explained class, the best classes, and the picture drawn."""
+    table = _table("photo", "explained", "score", "top classes", "picture")
+    for record in records:
+        top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
+        table.add_row(record["image"], record["name"], f"{record['score']:.2f}", top, record["overlay"])
+    _out.print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _print_facts(facts: Mapping[str, str]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(f"  {name}", value)
+    _out.print(table)
+
+
+def _format(metadata: Metadata) -> str:
+    return {"onnx": "ONNX", "torchscript": "TorchScript", "pt2": "AOTInductor"}.get(
+        metadata["format"], metadata["format"]
+    )
+
+
+def _signature(metadata: Metadata) -> dict[str, str]:
+    return {
+        "inputs": ", ".join(map(_spec, metadata["inputs"])),
+        "outputs": ", ".join(map(_spec, metadata["outputs"])),
+    }
+
+
+def _sites(metadata: Metadata) -> str:
+    counts = Counter(term["kind"] for site in metadata["sites"] for term in site["terms"])
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    return f"{len(metadata['sites'])} with {sum(counts.values())} bias terms ({kinds})"
+
+
+def _spec(spec: TensorSpec) -> str:
+    return f"{spec['name']} {spec['dtype']} {_shape(spec['shape'])}"
+
+
+def _shape(shape: Sequence[int | str]) -> str:
+    return f"({', '.join(map(str, shape))})"

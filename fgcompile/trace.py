@@ -1,0 +1,189 @@
+"""Traces model, score, gradients and aggregation into one flat graph without autograd: the fused program.
+
+``make_fx`` runs the eager code of ``differentiate`` and ``saliency`` over fake tensors with a symbolic batch.
+Constants are lifted to inputs while tracing and put back as attributes afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._ops import OpOverload
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from fgcompile.differentiate import differentiate
+from fgcompile.errors import CaptureError, InputError
+from fgcompile.program import BiasedProgram, FusedProgram, Preprocess, Request, Site, ValueSpec
+from fgcompile.saliency import PSI, bias_gradients, contributions, saliency
+from fgcompile.score import first_tensor, score_function
+from fgcompile.shapes import describe, fake, fake_mode
+
+OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
+"""What an artifact can return, in the contract's order."""
+
+
+def trace(
+    program: BiasedProgram, request: Request, decompositions: Mapping[OpOverload, Callable[..., Any]]
+) -> FusedProgram:
+    """Traces the fused program.
+
+    Args:
+        program: The exposed program, in the dtype to compute in.
+        request: What to compute.
+        decompositions: Lowerings of operators, applied while tracing.
+
+    Raises:
+        CaptureError: An operator fixed the batch size.
+        ScoreError: The score is not one scalar per sample that depends on the input.
+    """
+    tracer = _Tracer(program, request)
+    with fake_mode(program.graph_module):
+        graph_module = make_fx(
+            tracer.run, decomposition_table=dict(decompositions), tracing_mode="symbolic", _allow_non_fake_inputs=True
+        )(*tracer.arguments())
+    _put_constants_back(graph_module, tracer)
+    return FusedProgram(
+        graph_module=graph_module,
+        inputs=tuple(_specify(node.name, node.meta["val"], tracer.dimensions) for node in _inputs(graph_module)),
+        outputs=tuple(
+            _specify(name, node.meta["val"], tracer.dimensions)
+            for name, node in zip(tracer.output_names, graph_module.graph.output_node().args[0], strict=True)
+        ),
+        sites=tuple(tracer.sites),
+        dtype=next(value.dtype for value in tracer.model_inputs if value.is_floating_point()),
+    )
+
+
+class _Tracer:
+    """The function that is traced, its arguments, and what it found out on the way."""
+
+    def __init__(self, program: BiasedProgram, request: Request) -> None:
+        self.program = program
+        self.request = request
+        placeholders = program.graph_module.graph.find_nodes(op="placeholder")
+        self.model_inputs: list[Tensor] = [node.meta["val"] for node in placeholders[: len(program.inputs)]]
+        self.mode = fake_mode(program.graph_module)
+        self.dimensions = {str(self.model_inputs[0].shape[0]): "batch"}
+        self.input_names = ["x"] if len(program.inputs) == 1 else list(program.inputs)
+        self.has_target = request.target is None
+        self.constants = _constants(program, request.preprocess)
+        self.output_names: list[str] = []
+        self.sites: list[Site] = []
+
+    def arguments(self) -> list[Tensor]:
+        """The fake arguments: the model's inputs, the target if it is an input, then every constant."""
+        inputs = list(self.model_inputs)
+        if self.request.preprocess is not None:
+            inputs = [_raw_image(inputs, self.request.preprocess)]
+        if self.has_target:
+            inputs.append(torch.empty((self.model_inputs[0].shape[0],), dtype=torch.int64))
+        return inputs + [fake(value, self.mode) for value in self.constants.values()]
+
+    def run(self, *arguments: Tensor) -> tuple[Tensor, ...]:
+        count = len(self.input_names)
+        inputs, rest = list(arguments[:count]), list(arguments[count:])
+        chosen = rest.pop(0) if self.has_target else None
+        constants = dict(zip(self.constants, rest, strict=True))
+        if self.request.preprocess is not None:
+            inputs = [_normalised(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
+        result = differentiate(
+            self.program,
+            inputs,
+            score_function(self.request.target, chosen),
+            biases={name: constants[_bias_key(name)] for name in self.program.biases},
+            constants=constants,
+        )
+        self.sites = [value.site for value in result.sites]
+        outputs: dict[str, Tensor] = {}
+        if "logits" in self.request.outputs:
+            outputs["logits"] = first_tensor(result.output).detach()
+        if "saliency" in self.request.outputs:
+            outputs["saliency"] = saliency(result, PSI[self.request.psi])
+        if {"contributions", "residual"} & set(self.request.outputs):
+            sums = contributions(result)
+            if "contributions" in self.request.outputs:
+                outputs["contributions"] = sums
+            if "residual" in self.request.outputs:
+                outputs["residual"] = result.score - sums.sum(1)
+        if "input_gradient" in self.request.outputs:
+            several = len(result.input_gradients) > 1
+            for name, gradient in zip(self.input_names, result.input_gradients, strict=False):
+                outputs[f"input_gradient.{name}" if several else "input_gradient"] = gradient
+        if "bias_gradients" in self.request.outputs:
+            outputs |= {f"bias_gradients.{name}": value for name, value in bias_gradients(result).items()}
+        self.output_names = list(outputs)
+        return tuple(outputs.values())
+
+
+def _constants(program: BiasedProgram, preprocess: Preprocess | None) -> dict[str, Tensor]:
+    constants = {name: value.detach() for name, value in program.graph_module.named_buffers()}
+    constants |= {_bias_key(name): value for name, value in program.biases.items()}
+    if preprocess is not None:
+        dtype = next(iter(program.biases.values())).dtype if program.biases else torch.float64
+        mean = torch.tensor(preprocess.mean, dtype=torch.float64)
+        std = torch.tensor(preprocess.std, dtype=torch.float64)
+        constants["preprocess_scale"] = (1 / (255 * std)).reshape(-1, 1, 1).to(dtype)
+        constants["preprocess_shift"] = (-mean / std).reshape(-1, 1, 1).to(dtype)
+    return constants
+
+
+def _bias_key(name: str) -> str:
+    return "bias_" + re.sub(r"\W", "_", name)
+
+
+def _raw_image(inputs: Sequence[Tensor], preprocess: Preprocess) -> Tensor:
+    """A fake of the raw image ``(N, H, W, C)`` that becomes the model's only input ``(N, C, H, W)``."""
+    if len(inputs) != 1 or inputs[0].ndim != 4:
+        raise InputError("preprocess needs a model with one input, an image (N, C, H, W)")
+    channels = inputs[0].shape[1]
+    if len(preprocess.mean) != channels or len(preprocess.std) != channels:
+        raise InputError(
+            f"preprocess has {len(preprocess.mean)} means and {len(preprocess.std)} standard deviations, "
+            f"the model has {channels} channels: give one of each per channel"
+        )
+    if any(value <= 0 for value in preprocess.std):
+        raise InputError(f"preprocess has a standard deviation that is not positive: {preprocess.std}")
+    batch, _, height, width = inputs[0].shape
+    return torch.empty((batch, height, width, channels), dtype=torch.uint8)
+
+
+def _normalised(raw: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    return raw.permute(0, 3, 1, 2).to(scale.dtype) * scale + shift
+
+
+def _inputs(graph_module: fx.GraphModule) -> list[fx.Node]:
+    return list(graph_module.graph.find_nodes(op="placeholder"))
+
+
+def _specify(name: str, value: Tensor, dimensions: dict[str, str]) -> ValueSpec:
+    shape = describe(value, dimensions)
+    if shape and isinstance(value.shape[0], int):
+        raise CaptureError(f"'{name}' has the fixed shape {shape}: an operator of the model fixes the batch size")
+    return ValueSpec(name, str(value.dtype).removeprefix("torch."), shape)
+
+
+def _put_constants_back(graph_module: fx.GraphModule, tracer: _Tracer) -> None:
+    """Names the inputs, and turns the lifted constants from placeholders into attributes."""
+    graph = graph_module.graph
+    names = tracer.input_names + (["target"] if tracer.has_target else [])
+    placeholders = _inputs(graph_module)
+    for node, name in zip(placeholders, names, strict=False):
+        with graph.inserting_before(node):
+            renamed = graph.placeholder(name)
+        renamed.meta = node.meta
+        node.replace_all_uses_with(renamed)
+        graph.erase_node(node)
+    for node, (name, value) in zip(placeholders[len(names) :], tracer.constants.items(), strict=True):
+        if node.users:
+            graph_module.register_buffer(name, value)
+            with graph.inserting_before(node):
+                attribute = graph.get_attr(name)
+            attribute.meta = node.meta
+            node.replace_all_uses_with(attribute)
+        graph.erase_node(node)
+    graph.lint()
+    graph_module.recompile()

@@ -1,0 +1,71 @@
+"""TorchScript artifacts in torch: alone, and behind a session."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from tiny_artifacts import tiny_metadata, torchscript_artifact
+
+from fgcompile.errors import ArtifactError, InputError
+from fgcompile.runtime import load
+from fgcompile.runtime.torchscript import TorchScriptBackend
+
+X = np.ones((2, 3, 4, 4), dtype=np.float32)
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "tiny.pt"
+    path.write_bytes(torchscript_artifact())
+    return path
+
+
+def test_it_is_served_without_fgcompile(path):
+    script = (
+        "import sys, warnings\n"
+        "sys.modules['fgcompile'] = None\n"
+        "import torch\n"
+        "warnings.simplefilter('ignore')\n"
+        "module = torch.jit.load(sys.argv[1])\n"
+        "print([tuple(output.shape) for output in module(torch.ones(2, 3, 4, 4), torch.tensor([-1, 0]))])\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr) == ("[(2, 5), (2, 1, 4, 4)]\n", "")
+
+
+def test_execution_providers_are_refused(path):
+    with pytest.raises(InputError, match=r"^execution providers are ONNX Runtime's, this artifact is TorchScript"):
+        load(path, providers=["CPUExecutionProvider"])
+
+
+def test_threads_are_the_process_s(path):
+    before = torch.get_num_threads()
+    try:
+        load(path)
+        assert torch.get_num_threads() == before
+        load(path, threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_single_output_needs_no_tuple():
+    class Logits(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((2, 3))
+
+    metadata = tiny_metadata(
+        "torchscript", inputs=tiny_metadata()["inputs"][:1], outputs=tiny_metadata()["outputs"][:1]
+    )
+    buffer = torch.jit.script(Logits()).save_to_buffer()
+    outputs = TorchScriptBackend(buffer, metadata, None, None).run({"x": X})
+    assert {name: array.tolist() for name, array in outputs.items()} == {"logits": [[1.0, 1.0, 1.0]] * 2}
+
+
+def test_a_module_that_torch_cannot_load_is_one_line():
+    with pytest.raises(ArtifactError) as caught:
+        TorchScriptBackend(b"PK", tiny_metadata("torchscript"), None, None)
+    assert str(caught.value).startswith(f"torch {torch.__version__} cannot load the artifact (")
+    assert "\n" not in str(caught.value)
