@@ -171,7 +171,7 @@ def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-_HEADLESS = {"aux_logits": False, "transform_input": False, "init_weights": False}
+_NO_AUXILIARY = {"aux_logits": False, "transform_input": False, "init_weights": False}
 
 _TABLE = (
     Architecture("resnet18", _torchvision("resnet18"), piecewise_linear=True),
@@ -181,8 +181,8 @@ _TABLE = (
     Architecture("mobilenet_v2", _torchvision("mobilenet_v2")),
     Architecture("mobilenet_v3_large", _torchvision("mobilenet_v3_large")),
     Architecture("efficientnet_b0", _torchvision("efficientnet_b0")),
-    Architecture("googlenet", _torchvision("googlenet", **_HEADLESS), piecewise_linear=True),
-    Architecture("inception_v3", _torchvision("inception_v3", **_HEADLESS), (3, 299, 299), piecewise_linear=True),
+    Architecture("googlenet", _torchvision("googlenet", **_NO_AUXILIARY), piecewise_linear=True),
+    Architecture("inception_v3", _torchvision("inception_v3", **_NO_AUXILIARY), (3, 299, 299), piecewise_linear=True),
     Architecture("squeezenet1_1", _torchvision("squeezenet1_1"), piecewise_linear=True),
     Architecture("shufflenet_v2_x1_0", _torchvision("shufflenet_v2_x1_0"), piecewise_linear=True),
     Architecture("mnasnet1_0", _torchvision("mnasnet1_0"), piecewise_linear=True),

@@ -70,14 +70,15 @@ def time_alternately(calls: list[Call], repeats: int) -> list[Timing]:
 def onnxruntime_calls(model: nn.Module, x: Tensor, target: Tensor, threads: int, folder: Path) -> list[Call]:
     """The plain model and the fused artifact in ONNX Runtime on the CPU, at its default optimisation level."""
     plain, fused = folder / "plain.onnx", folder / "fused.onnx"
-    torch.onnx.export(model, (x,), plain, dynamo=True, input_names=["x"], verbose=False)
+    torch.onnx.export(model, (x,), plain, dynamo=True, verbose=False)
     fgcompile.compile(model, (x,), format="onnx").save(fused)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     sessions = [
         onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"]) for path in (plain, fused)
     ]
-    feeds = [{"x": x.numpy()}, {"x": x.numpy(), "target": target.numpy()}]
+    values = (x.numpy(), target.numpy())
+    feeds = [{spec.name: value for spec, value in zip(s.get_inputs(), values, strict=False)} for s in sessions]
     return [partial(session.run, None, feed) for session, feed in zip(sessions, feeds, strict=True)]
 
 

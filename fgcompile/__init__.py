@@ -1,1 +1,49 @@
-"""Compiles any PyTorch model into one graph that returns its prediction and its exact FullGrad explanation."""
+"""fgcompile: one graph that returns a model's prediction and its exact FullGrad explanation.
+
+The public names are imported on first use, so that serving an ONNX artifact needs neither torch nor onnx.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fgcompile.pipeline import Artifact, FullGradientTerms, compile, expose_biases, full_gradient, verify
+    from fgcompile.program import Preprocess
+    from fgcompile.runtime import Explanation, Session, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Artifact",
+    "Explanation",
+    "FullGradientTerms",
+    "Preprocess",
+    "Session",
+    "__version__",
+    "compile",
+    "expose_biases",
+    "full_gradient",
+    "load",
+    "verify",
+]
+
+_HOMES = {
+    "Artifact": "fgcompile.pipeline",
+    "Explanation": "fgcompile.runtime",
+    "FullGradientTerms": "fgcompile.pipeline",
+    "Preprocess": "fgcompile.program",
+    "Session": "fgcompile.runtime",
+    "compile": "fgcompile.pipeline",
+    "expose_biases": "fgcompile.pipeline",
+    "full_gradient": "fgcompile.pipeline",
+    "load": "fgcompile.runtime",
+    "verify": "fgcompile.pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fgcompile' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name]), name)

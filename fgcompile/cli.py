@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import version
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fgcompile import terminal
+from fgcompile import __version__, terminal
 from fgcompile.errors import FgcompileError, InputError, OutputError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
+    from fgcompile.artifact import Metadata
+
 
 _FORMATS = {".onnx": "onnx", ".pt": "torchscript"}
+_VERIFIED_INPUTS = 4
 _DEFAULT_INPUT = "3x224x224"
 
 app = typer.Typer(
@@ -43,6 +47,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Runs the command line; a user's error becomes one line and exit status 2."""
+    for category in (DeprecationWarning, FutureWarning):
+        warnings.simplefilter("ignore", category)  # PyTorch's notes to developers; the user of a command is none
     try:
         app()
     except FgcompileError as error:
@@ -52,7 +58,7 @@ def main() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        terminal.print_line(f"fgcompile {version('fgcompile')}")
+        terminal.print_line(f"fgcompile {__version__}")
         raise typer.Exit
 
 
@@ -92,6 +98,7 @@ def compile_(
     chosen_format = artifact_format or _infer_format(output)
     if not output.absolute().parent.is_dir():
         raise OutputError(f"{output}: its folder does not exist: create it first")
+    sizes = None if input_shape is None else _parse_shape(input_shape)
     target_class = None if target is None else _parse_target(target)
     names = None if labels is None else _read_labels(labels)
     channels = _parse_normalisation(mean, std)
@@ -103,7 +110,7 @@ def compile_(
         model = load_model(source, weights)
         artifact = fgcompile.compile(
             model,
-            _example_inputs(model, input_shape),
+            _example_inputs(model, sizes),
             format=chosen_format,
             target=target_class,
             psi=psi,
@@ -142,7 +149,7 @@ def verify(
         from fgcompile.artifact import read_metadata
         from fgcompile.sources import load_model
 
-        inputs = _random_inputs(read_metadata(artifact))
+        inputs = _noise(read_metadata(artifact))
         report = fgcompile.verify(artifact, load_model(source, weights), inputs)
     if as_json:
         terminal.print_json(report.as_dict())
@@ -172,7 +179,7 @@ def explain(
             session,
             images,
             output,
-            target=None if target_class == "predicted" else target_class,
+            target=target_class if isinstance(target_class, int) else None,
             npy=npy,
             report=report,
         )
@@ -236,17 +243,41 @@ def _read_labels(path: Path) -> list[str]:
         raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
 
 
-def _example_inputs(model: nn.Module | ExportedProgram, shape: str | None) -> Tensor | tuple[Any, ...]:
-    """Noise of the given shape, the same every time; an exported program brings its own example."""
+def _parse_shape(text: str) -> tuple[int, ...]:
+    try:
+        sizes = tuple(int(part) for part in text.split("x"))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1:
+        raise InputError(f"--input {text}: give one input's shape without the batch, e.g. {_DEFAULT_INPUT}")
+    return sizes
+
+
+def _example_inputs(model: nn.Module | ExportedProgram, sizes: tuple[int, ...] | None) -> Tensor | tuple[Any, ...]:
+    """Noise of the given sizes, the same every time; an exported program brings its own example."""
     import torch
     from torch.export import ExportedProgram
 
-    if shape is None and isinstance(model, ExportedProgram) and model.example_inputs is not None:
+    if sizes is None and isinstance(model, ExportedProgram) and model.example_inputs is not None:
         return tuple(model.example_inputs[0])
-    try:
-        sizes = [int(part) for part in (shape or _DEFAULT_INPUT).split("x")]
-    except ValueError:
-        sizes = []
-    if not sizes or min(sizes) < 1:
-        raise InputError(f"--input {shape}: give one input's shape without the batch, e.g. {_DEFAULT_INPUT}")
+    sizes = sizes or _parse_shape(_DEFAULT_INPUT)
     return torch.randn(2, *sizes, generator=torch.Generator().manual_seed(0))
+
+
+def _noise(metadata: Metadata) -> list[NDArray[Any]]:
+    """A few inputs that an artifact takes, drawn at random, the same every time: integers of all bytes, or normal."""
+    import numpy as np
+
+    from fgcompile.validation import input_specs
+
+    generator = np.random.default_rng(0)
+    arrays: list[NDArray[Any]] = []
+    for spec in input_specs(metadata):
+        shape = [size if isinstance(size, int) else _VERIFIED_INPUTS for size in spec["shape"]]
+        if spec["dtype"] == "uint8":
+            arrays.append(generator.integers(0, 256, shape, dtype=np.uint8))
+        elif spec["dtype"].startswith("float"):
+            arrays.append(generator.normal(size=shape).astype(spec["dtype"]))
+        else:
+            raise InputError(f"cannot make up values for input {spec['name']} ({spec['dtype']}): use fgcompile.verify")
+    return arrays

@@ -33,7 +33,8 @@ def explain_photos(
     Args:
         session: An artifact with ``preprocess`` whose outputs include the logits and the saliency.
         paths: The photos.
-        directory: Created if need be. Files are named after the photos; a repeated name gets a number.
+        directory: Created if need be. Files are named ``<photo>-explained.png`` and ``<photo>-saliency.npy``; where
+            several photos bear one name, theirs are numbered.
         target: The explained class; None for the predicted one, or the artifact's own.
         npy: Whether to write each map, float32 ``(H, W)``, beside the picture.
         report: Called with each photo's name as its turn comes.
@@ -58,13 +59,13 @@ def explain_photos(
             raise InputError("this artifact does not compute a class's logits and map: compile it with both outputs")
         logits = explanation.logits[0]
         explained = class_score(logits, int(explanation.target[0]), labels)
-        overlay = directory / f"{name}.png"
+        overlay = directory / f"{name}-explained.png"
         panel = draw_panel(photo, explanation.saliency[0, 0], explained.name, f"score {explained.score:.2f}")
         write_png(panel, overlay)
         record: dict[str, Any] = {"image": str(path), "overlay": str(overlay)}
         if npy:
-            record["saliency"] = str(directory / f"{name}.npy")
-            _write_npy(explanation.saliency[0, 0], directory / f"{name}.npy")
+            record["saliency"] = str(directory / f"{name}-saliency.npy")
+            _write_npy(explanation.saliency[0, 0], directory / f"{name}-saliency.npy")
         record |= {"target": explained.index, "name": explained.name, "score": explained.score}
         record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
         if explanation.residual is not None:

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from fgcompile.artifact import Metadata, TensorSpec
 
-if TYPE_CHECKING:  # it needs torch, which takes seconds to import
-    from fgcompile.verify import Report
+if TYPE_CHECKING:
+    from fgcompile.verification import Report
 
 # Names of layers, files and classes are the user's: never markup.
 _out = Console(markup=False, highlight=False, soft_wrap=True)

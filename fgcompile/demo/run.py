@@ -88,18 +88,18 @@ def _compile(
         inputs,
         format=artifact_format,
         outputs=_OUTPUTS,
-        preprocess=network.preprocess,
+        preprocess=fgcompile.Preprocess(mean=network.mean, std=network.std),
         labels=network.labels,
     )
     artifact.save(path)
     seconds = time.perf_counter() - start
     report(f"{network.title}: verify in {_RUNTIMES[artifact_format]}")
-    verification = fgcompile.verify(path, network.model, inputs)
+    verification = fgcompile.verify(path, network.model, photos[:_VERIFIED_PHOTOS])
     if not verification.passed:
         failed = ", ".join(check.name for check in verification.checks if not check.passed)
         raise VerificationError(f"{path} failed {failed}: see fgcompile verify; please report this")
     return CompiledFile(
-        path.name, _RUNTIMES[artifact_format], path.stat().st_size, seconds, artifact.metadata, verification
+        path.name, _RUNTIMES[artifact_format], path.stat().st_size, seconds, artifact.metadata, len(verification.checks)
     )
 
 
@@ -160,5 +160,5 @@ def _relative(residual: float, contributions: NDArray[Any]) -> float:
 
 
 def _describe_machine() -> str:
-    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime", "fgcompile"))
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime"))
     return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} PyTorch threads; {packages}"

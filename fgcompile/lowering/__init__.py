@@ -11,9 +11,12 @@ from typing import Any
 
 import torch
 
-from fgcompile.lowering import activation, convolution, indexing, interpolation, pooling
+from fgcompile.lowering import activation, convolution, creation, indexing, interpolation, pooling
+from fgcompile.lowering.preservation import preserve_interpolation
 
-FAMILIES = (activation, convolution, indexing, interpolation, pooling)
+__all__ = ["FAMILIES", "decomposition_table", "preserve_interpolation"]
+
+FAMILIES = (activation, convolution, creation, indexing, interpolation, pooling)
 
 
 def decomposition_table() -> dict[torch._ops.OpOverload, Callable[..., Any]]:

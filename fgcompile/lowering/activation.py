@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch._decomp import get_decompositions
 
-aten = torch.ops.aten
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
 Scalar = int | float
 
 PORTABLE: tuple[torch._ops.OpOverload, ...] = (
@@ -23,7 +24,6 @@ PORTABLE: tuple[torch._ops.OpOverload, ...] = (
     aten.mish_backward.default,
     aten.sigmoid_backward.default,
     aten.tanh_backward.default,
-    aten.logit_backward.default,
     aten._softmax_backward_data.default,
     aten._log_softmax_backward_data.default,
     aten.native_layer_norm_backward.default,
@@ -47,9 +47,13 @@ def lower_hardtanh_backward(grad_output: Tensor, self: Tensor, min_val: Scalar, 
     return grad_output * _mask(aten.logical_and.default(self > min_val, self < max_val), grad_output)
 
 
+_SIXTH = 0.1666666716337204
+"""1/6 rounded to float32, as PyTorch's hard sigmoid has it in every dtype."""
+
+
 def lower_hardsigmoid_backward(grad_output: Tensor, self: Tensor) -> Tensor:
     """``g · (−3 < x < 3) / 6``."""
-    return lower_hardtanh_backward(grad_output, self, -3.0, 3.0) * (1.0 / 6.0)
+    return lower_hardtanh_backward(grad_output, self, -3.0, 3.0) * _SIXTH
 
 
 def lower_hardswish_backward(grad_output: Tensor, self: Tensor) -> Tensor:
@@ -92,6 +96,15 @@ def lower_softplus_backward(grad_output: Tensor, self: Tensor, beta: Scalar, thr
     return grad_output * (linear + (1.0 - linear) * aten.sigmoid.default(scaled))
 
 
+def lower_logit_backward(grad_output: Tensor, self: Tensor, eps: float | None = None) -> Tensor:
+    """``g / (x (1 − x))``, and zero outside of ``[ε, 1 − ε]`` where the input was clamped to it."""
+    if eps is None or eps < 0:
+        return grad_output / (self * (1.0 - self))
+    inside = _mask(aten.logical_and.default(self >= eps, self <= 1.0 - eps), grad_output)
+    bounded = aten.clamp.default(self, eps, 1.0 - eps)
+    return grad_output * inside / (bounded * (1.0 - bounded))
+
+
 def lower_log_sigmoid_backward(grad_output: Tensor, self: Tensor, buffer: Tensor) -> Tensor:
     """``g · σ(−x)``."""
     return grad_output * aten.sigmoid.default(aten.neg.default(self))
@@ -111,6 +124,11 @@ def lower_glu_backward(grad_output: Tensor, self: Tensor, dim: int) -> Tensor:
     return aten.cat.default([grad_value, grad_value * value * (1.0 - gate)], dim)
 
 
+def lower_sign(self: Tensor) -> Tensor:
+    """``(x > 0) − (x < 0)``: the derivative of abs."""
+    return _mask(self > 0, self) - _mask(self < 0, self)
+
+
 def lower_rrelu_with_noise_backward(
     grad_output: Tensor,
     self: Tensor,
@@ -127,7 +145,7 @@ def lower_rrelu_with_noise_backward(
 
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
-    **get_decompositions(PORTABLE),
+    **{operator: get_decompositions([operator])[operator] for operator in PORTABLE},
     aten.threshold_backward.default: lower_threshold_backward,
     aten.hardtanh_backward.default: lower_hardtanh_backward,
     aten.hardsigmoid_backward.default: lower_hardsigmoid_backward,
@@ -136,9 +154,12 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten._prelu_kernel_backward.default: lower_prelu_kernel_backward,
     aten.elu_backward.default: lower_elu_backward,
     aten.softplus_backward.default: lower_softplus_backward,
+    aten.logit_backward.default: lower_logit_backward,
     aten.log_sigmoid_backward.default: lower_log_sigmoid_backward,
     aten.hardshrink_backward.default: lower_shrink_backward,
     aten.softshrink_backward.default: lower_shrink_backward,
     aten.glu_backward.default: lower_glu_backward,
+    aten.sign.default: lower_sign,
+    aten.sgn.default: lower_sign,
     aten.rrelu_with_noise_backward.default: lower_rrelu_with_noise_backward,
 }

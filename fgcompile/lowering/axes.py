@@ -13,13 +13,21 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch._prims_common import is_contiguous_or_false
 
-aten = torch.ops.aten
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
 
 
 def reshape_batched(x: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Reshapes all but the leading dimension of ``x``, which may be symbolic, to ``sizes``."""
-    return x.reshape([-1, *sizes])
+    """Reshapes all but the leading dimension of ``x``, which may be symbolic, to ``sizes``.
+
+    A view with a literal -1: ``reshape`` writes the leading size out, from the number of elements, where strides allow
+    no view.
+    """
+    if not is_contiguous_or_false(x):
+        x = aten.clone.default(x, memory_format=torch.contiguous_format)
+    return aten.view.default(x, [-1, *sizes])
 
 
 def pad_axes(x: Tensor, before: Sequence[int], after: Sequence[int], value: float = 0.0) -> Tensor:
@@ -78,7 +86,7 @@ def multiply_axis(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
     order = [*(a for a in range(x.dim()) if a != axis), axis]
     last = axis == x.dim() - 1
     moved = x if last else aten.permute.default(x, order)
-    product = aten.mm.default(moved.reshape([-1, rows]), matrix)
+    product = aten.mm.default(reshape_batched(moved, [rows]), matrix)
     product = reshape_batched(product, [*moved.shape[1:-1], columns])
     return product if last else aten.permute.default(product, [order.index(a) for a in range(x.dim())])
 
@@ -87,3 +95,9 @@ def make_one_hot(index: Tensor, size: int, dtype: torch.dtype) -> Tensor:
     """The 0/1 matrix ``(len(index), size)`` with ``out[j, i] = (i == index[j])``."""
     positions = torch.arange(size, device=index.device)
     return aten.eq.Tensor(index.unsqueeze(1), positions).to(dtype)
+
+
+def spread_axis(x: Tensor, axis: int, step: int, before: int, size: int) -> Tensor:
+    """The transpose of slicing: ``out[before + step·i] = x[i]`` and zero elsewhere, ``size`` positions in all."""
+    spread = x if step == 1 else interleave([x, *([x * 0] * (step - 1))], axis)
+    return pad_axis(spread, axis, before, size - before - spread.shape[axis])

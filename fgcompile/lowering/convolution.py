@@ -28,7 +28,8 @@ from torch import Tensor
 
 from fgcompile.lowering.axes import crop_axis, interleave, pad_axes
 
-aten = torch.ops.aten
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
 
 _BLOCK = 16
 """Fewest channels for which phases beat the transposed convolution: one block of ONNX Runtime's NCHWc layout."""
@@ -47,7 +48,7 @@ def lower_convolution_backward(
     groups: int,
     output_mask: Sequence[bool],
 ) -> Any:
-    """Lowers ``aten.convolution_backward``. A weight-gradient is not lowered: the operator stays, for a check to name."""
+    """Lowers ``convolution_backward``. A weight-gradient is not lowered: the operator stays, for a check to name."""
     if output_mask[1]:
         return NotImplemented
     rank = input.dim() - 2
@@ -133,9 +134,7 @@ def _differentiate_dense(
     return _convolve_padded(g, _flip_kernel(_transpose_weight(weight, groups)), pads, pads, dilation, groups)
 
 
-def _prefers_phases(
-    input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int
-) -> bool:
+def _prefers_phases(input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int) -> bool:
     """Whether phases are the faster form (see the measurements above)."""
     kernel = weight.shape[2:]
     channels = input.shape[1]
@@ -207,7 +206,7 @@ def _differentiate_transposed(
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
-    """A transposed convolution's input-gradient is the convolution with the same weight, less what its padding added."""
+    """Of a transposed convolution: the convolution with the same weight, less what its output padding adds."""
     grad_input = _convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation)
     for axis in range(2, input.dim()):
         grad_input = crop_axis(grad_input, axis, input.shape[axis])

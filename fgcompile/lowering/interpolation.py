@@ -3,7 +3,8 @@
 Interpolation is linear and separable. The matrix ``M (L, O)`` of an axis is what the forward operator makes of the
 identity, so corners, scales, borders and rounding are PyTorch's own; it depends on no input and is folded.
 
-Nearest-neighbour upsampling by whole factors adds up blocks instead: average pooling times the block's size.
+Nearest-neighbour upsampling by whole factors adds up blocks instead: average pooling times the block's size. The
+forward of ``nearest-exact`` is lowered too, since ONNX's exporter knows only gathers for it.
 """
 
 from __future__ import annotations
@@ -14,28 +15,49 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import SymInt, Tensor
 
 from fgcompile.lowering.axes import multiply_axis
 
-aten = torch.ops.aten
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+
+Matrix = Callable[..., Tensor]
 
 
-def _interpolate_identity(forward: Callable[..., Tensor], size: int, like: Tensor, *arguments: Any) -> Tensor:
-    """``M`` from a one-dimensional operator: it sees ``L`` channels, one for each unit vector."""
+def _make_identity(size: int, like: Tensor) -> Tensor:
+    """The unit vectors as images of height one, ``(1, L, 1, L)``."""
     identity = torch.eye(size, dtype=like.dtype, device=like.device)
-    return aten.squeeze.dim(forward(aten.unsqueeze.default(identity, 0), *arguments), 0)
+    return aten.view.default(identity, [1, size, 1, size])
 
 
-def _interpolate_identity_2d(
-    forward: Callable[..., Tensor], size: int, like: Tensor, output: int, align_corners: bool, scale: float | None
+def _linear_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor, align_corners: bool
 ) -> Tensor:
-    """``M`` from an operator that exists in two dimensions only: unit vectors of height one."""
-    identity = torch.eye(size, dtype=like.dtype, device=like.device).reshape([1, size, 1, size])
-    return forward(identity, [1, output], align_corners, None, scale).reshape([size, output])
+    """``M`` of a linear or cubic interpolation. (In one dimension, ONNX's exporter mistakes fractional scales.)"""
+    image = forward(_make_identity(size, like), [1, output], align_corners, None, scale)
+    return aten.view.default(image, [size, output])
 
 
-def _lower_linear(matrix: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _nearest_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor
+) -> Tensor:
+    """``M`` of a nearest-neighbour interpolation."""
+    image = forward(_make_identity(size, like), [1, output], None, scale)
+    return aten.view.default(image, [size, output])
+
+
+def _find_factors(sizes: Sequence[int], outputs: Sequence[int], scales: Sequence[float | None]) -> list[int] | None:
+    """The whole factors of an upsampling; None where an axis has none."""
+    factors = [output // size for size, output in zip(sizes, outputs, strict=True)]
+    exact = all(
+        output == size * factor and scale in (None, factor)
+        for size, output, scale, factor in zip(sizes, outputs, scales, factors, strict=True)
+    )
+    return factors if exact else None
+
+
+def _lower_linear_backward(matrix: Matrix) -> Callable[..., Tensor]:
     def lower(
         grad_output: Tensor,
         output_size: Sequence[int],
@@ -47,53 +69,66 @@ def _lower_linear(matrix: Callable[..., Tensor]) -> Callable[..., Tensor]:
         g = grad_output
         scales = scales or (None,) * len(output_size)
         for axis, (size, output, scale) in enumerate(zip(input_size[2:], output_size, scales, strict=True), start=2):
-            g = multiply_axis(g, axis, matrix(size, g, output, align_corners, scale).t())
+            g = multiply_axis(g, axis, matrix(size, output, scale, g, align_corners).t())
         return g
 
     return lower
 
 
-def _linear_matrix(size: int, like: Tensor, output: int, align_corners: bool, scale: float | None) -> Tensor:
-    return _interpolate_identity(aten.upsample_linear1d.default, size, like, [output], align_corners, scale)
-
-
-def _lower_nearest(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _lower_nearest_backward(matrix: Matrix) -> Callable[..., Tensor]:
     def lower(
         grad_output: Tensor, output_size: Sequence[int], input_size: Sequence[int], *scales: float | None
     ) -> Tensor:
         """Lowers the backward of nearest-neighbour interpolation in one to three dimensions."""
         g = grad_output
         scales = scales or (None,) * len(output_size)
-        settings = list(zip(input_size[2:], output_size, scales, strict=True))
-        factors = [output // size for size, output, _ in settings]
-        whole = all(
-            output == size * factor and scale in (None, factor)
-            for (size, output, scale), factor in zip(settings, factors, strict=True)
-        )
-        if whole and len(factors) == 2:
+        factors = _find_factors(input_size[2:], output_size, scales)
+        if factors is not None and len(factors) == 2:
             return aten.avg_pool2d.default(g, factors, factors) * math.prod(factors)
-        for axis, (size, output, scale) in enumerate(settings, start=2):
-            g = multiply_axis(g, axis, _interpolate_identity(forward, size, g, [output], scale).t())
+        for axis, (size, output, scale) in enumerate(zip(input_size[2:], output_size, scales, strict=True), start=2):
+            g = multiply_axis(g, axis, matrix(size, output, scale, g).t())
         return g
 
     return lower
 
 
-_lower_cubic = _lower_linear(functools.partial(_interpolate_identity_2d, aten.upsample_bicubic2d.default))
-_lower_smooth_linear = _lower_linear(functools.partial(_interpolate_identity_2d, aten._upsample_bilinear2d_aa.default))
-_lower_smooth_cubic = _lower_linear(functools.partial(_interpolate_identity_2d, aten._upsample_bicubic2d_aa.default))
+def _lower_nearest_exact(upsample: Callable[..., Tensor]) -> Callable[..., Any]:
+    def lower(self: Tensor, output_size: Sequence[int], *scales: float | None) -> Any:
+        """Lowers ``_upsample_nearest_exact{1,2,3}d`` of an activation; a constant, like the identity, is folded."""
+        if not isinstance(self.shape[0], SymInt):
+            return NotImplemented
+        scales = scales or (None,) * len(output_size)
+        if _find_factors(self.shape[2:], output_size, scales) is not None:
+            return upsample(self, list(output_size), *scales)
+        x = self
+        for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
+            x = multiply_axis(x, axis, _nearest_exact(x.shape[axis], output, scale, x))
+        return x
+
+    return lower
+
+
+_nearest = functools.partial(_nearest_matrix, aten.upsample_nearest2d.default)
+_nearest_exact = functools.partial(_nearest_matrix, aten._upsample_nearest_exact2d.default)
+_linear = functools.partial(_linear_matrix, aten.upsample_bilinear2d.default)
+_cubic = functools.partial(_linear_matrix, aten.upsample_bicubic2d.default)
+_smooth_linear = functools.partial(_linear_matrix, aten._upsample_bilinear2d_aa.default)
+_smooth_cubic = functools.partial(_linear_matrix, aten._upsample_bicubic2d_aa.default)
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
-    aten.upsample_nearest1d_backward.default: _lower_nearest(aten.upsample_nearest1d.default),
-    aten.upsample_nearest2d_backward.default: _lower_nearest(aten.upsample_nearest1d.default),
-    aten.upsample_nearest3d_backward.default: _lower_nearest(aten.upsample_nearest1d.default),
-    aten._upsample_nearest_exact1d_backward.default: _lower_nearest(aten._upsample_nearest_exact1d.default),
-    aten._upsample_nearest_exact2d_backward.default: _lower_nearest(aten._upsample_nearest_exact1d.default),
-    aten._upsample_nearest_exact3d_backward.default: _lower_nearest(aten._upsample_nearest_exact1d.default),
-    aten.upsample_linear1d_backward.default: _lower_linear(_linear_matrix),
-    aten.upsample_bilinear2d_backward.default: _lower_linear(_linear_matrix),
-    aten.upsample_trilinear3d_backward.default: _lower_linear(_linear_matrix),
-    aten.upsample_bicubic2d_backward.default: _lower_cubic,
-    aten._upsample_bilinear2d_aa_backward.default: _lower_smooth_linear,
-    aten._upsample_bicubic2d_aa_backward.default: _lower_smooth_cubic,
+    aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest),
+    aten.upsample_nearest2d_backward.default: _lower_nearest_backward(_nearest),
+    aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest),
+    aten._upsample_nearest_exact1d_backward.default: _lower_nearest_backward(_nearest_exact),
+    aten._upsample_nearest_exact2d_backward.default: _lower_nearest_backward(_nearest_exact),
+    aten._upsample_nearest_exact3d_backward.default: _lower_nearest_backward(_nearest_exact),
+    aten.upsample_linear1d_backward.default: _lower_linear_backward(_linear),
+    aten.upsample_bilinear2d_backward.default: _lower_linear_backward(_linear),
+    aten.upsample_trilinear3d_backward.default: _lower_linear_backward(_linear),
+    aten.upsample_bicubic2d_backward.default: _lower_linear_backward(_cubic),
+    aten._upsample_bilinear2d_aa_backward.default: _lower_linear_backward(_smooth_linear),
+    aten._upsample_bicubic2d_aa_backward.default: _lower_linear_backward(_smooth_cubic),
+    aten._upsample_nearest_exact1d.default: _lower_nearest_exact(aten.upsample_nearest1d.default),
+    aten._upsample_nearest_exact2d.default: _lower_nearest_exact(aten.upsample_nearest2d.default),
+    aten._upsample_nearest_exact3d.default: _lower_nearest_exact(aten.upsample_nearest3d.default),
 }

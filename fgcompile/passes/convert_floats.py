@@ -9,13 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import fx
+from torch._subclasses.fake_tensor import FakeTensor
+
+from fgcompile.shapes import copy_graph
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> None:
-    """Rewrites ``graph_module`` in place so that every floating-point value is of ``dtype``."""
+def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.GraphModule:
+    """A copy of the graph in which every floating-point value is of ``dtype``."""
+    graph_module = copy_graph(graph_module)
     for name, buffer in list(graph_module.named_buffers()):
         if buffer.dtype in FLOATS:
             setattr(graph_module, name, buffer.to(dtype))
@@ -23,10 +27,11 @@ def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> None:
         node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
         value = node.meta.get("val")
-        if node.op == "placeholder" and isinstance(value, Tensor) and value.dtype in FLOATS:
-            with value.fake_mode:  # type: ignore[attr-defined] - placeholders hold fake tensors
+        if isinstance(value, FakeTensor) and value.dtype in FLOATS:
+            with value.fake_mode:
                 node.meta["val"] = value.to(dtype)
     graph_module.recompile()
+    return graph_module
 
 
 def _retarget(value: Any, dtype: torch.dtype) -> Any:

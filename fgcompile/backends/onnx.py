@@ -1,0 +1,110 @@
+"""ONNX: through ``torch.onnx.export`` and onnxscript's optimiser, standard operators only, one sealed file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+
+import onnx
+import torch
+from torch import fx
+
+from fgcompile.artifact import METADATA_KEY, dumps, seal_onnx
+from fgcompile.errors import UnsupportedOpError
+from fgcompile.program import FusedProgram
+
+OPSET = 20
+"""Old enough for today's TensorRT and OpenVINO, new enough for reductions with axes as inputs."""
+
+IR_VERSION = 10
+"""The file format version that goes with opset 20 to 22 in ONNX Runtime 1.18 and later."""
+
+
+def emit_onnx(program: FusedProgram) -> bytes:
+    """The artifact's bytes.
+
+    Raises:
+        UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
+    """
+    graph_module = prepared(program)
+    batch = torch.export.Dim("batch")
+    examples = tuple(_example(spec.shape, spec.dtype) for spec in program.inputs)
+    shapes = tuple({0: batch} for _ in examples)
+    with _quiet():
+        exported = torch.export.export(graph_module, examples, dynamic_shapes=shapes, strict=False)
+        try:
+            converted = torch.onnx.export(
+                exported,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=[spec.name for spec in program.inputs],
+                output_names=[spec.name for spec in program.outputs],
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise UnsupportedOpError(f"the fused graph has an operator that ONNX cannot express: {error}") from error
+    assert converted is not None
+    converted.optimize()
+    return _serialised(converted.model_proto, program)
+
+
+def prepared(program: FusedProgram) -> fx.GraphModule:
+    """The graph without traces of how it was made, which would end up in the file."""
+    graph_module = fx.GraphModule(program.graph_module, program.graph_module.graph)
+    for node in graph_module.graph.nodes:
+        for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node", "original_aten"):
+            node.meta.pop(key, None)
+    return graph_module
+
+
+def _example(shape: tuple[int | str, ...], dtype: str) -> torch.Tensor:
+    sizes = [2 if isinstance(size, str) else size for size in shape]
+    return torch.zeros(sizes, dtype=getattr(torch, dtype))
+
+
+def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
+    model.producer_name = "fgcompile"
+    model.producer_version = str(program.metadata["versions"]["fgcompile"])
+    model.ir_version = IR_VERSION
+    model.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output):
+        _name_dimensions(value, {spec.name: spec.shape for spec in (*program.inputs, *program.outputs)})
+    del model.graph.value_info[:]
+    del model.functions[:]
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for tensor in model.graph.initializer:
+        tensor.doc_string = ""
+    del model.metadata_props[:]
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, dumps(program.metadata)
+    onnx.checker.check_model(model)
+    return seal_onnx(model.SerializeToString(deterministic=True))
+
+
+def _name_dimensions(value: onnx.ValueInfoProto, shapes: dict[str, tuple[int | str, ...]]) -> None:
+    shape = value.type.tensor_type.shape
+    del shape.dim[:]
+    for size in shapes[value.name]:
+        dimension = shape.dim.add()
+        if isinstance(size, int):
+            dimension.dim_value = size
+        else:
+            dimension.dim_param = size
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints its progress, and warns of what is not the user's to change."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

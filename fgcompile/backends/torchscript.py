@@ -1,0 +1,85 @@
+"""TorchScript: the fused graph's own code, scripted; runs in libtorch and in any PyTorch, without fgcompile."""
+
+from __future__ import annotations
+
+import io
+import operator
+import re
+import warnings
+import zipfile
+from typing import Any
+
+import torch
+from torch import fx
+from torch._ops import OpOverload
+
+from fgcompile.artifact import METADATA_FILE, dumps, seal_zip
+from fgcompile.errors import UnsupportedOpError
+from fgcompile.program import FusedProgram
+from fgcompile.shapes import copy_graph
+
+aten = torch.ops.aten
+
+
+def emit_torchscript(program: FusedProgram) -> bytes:
+    """The artifact's bytes: a TorchScript archive with the metadata as the extra file ``fgcompile.json``.
+
+    Raises:
+        UnsupportedOpError: An operator of the graph cannot be scripted.
+    """
+    graph_module = _scriptable(copy_graph(program.graph_module))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated, and asked for by name
+        try:
+            scripted = torch.jit.freeze(torch.jit.script(graph_module.eval()))
+        except RuntimeError as error:
+            raise UnsupportedOpError(f"the fused graph has an operator that TorchScript cannot take: {error}") from error
+        buffer = io.BytesIO()
+        torch.jit.save(scripted, buffer, _extra_files={METADATA_FILE: dumps(program.metadata)})
+    return seal_zip(_reproducible(buffer.getvalue()))
+
+
+def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:
+    """Replaces overloads by their packets, which TorchScript resolves, and symbolic sizes by ``aten.size``."""
+    for node in graph_module.graph.nodes:
+        if node.target is aten.sym_size.int:
+            node.target = aten.size
+        elif isinstance(node.target, OpOverload):
+            node.args, node.kwargs = _written_out(node)
+            node.target = node.target.overloadpacket
+        elif node.op == "call_function" and node.target not in (operator.getitem, operator.mul, operator.add):
+            if not getattr(node.target, "__module__", "") == "_operator":
+                raise UnsupportedOpError(f"'{node.target}' at node '{node.name}' cannot be scripted")
+    graph_module.recompile()
+    return graph_module
+
+
+def _written_out(node: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, without keyword arguments that are None, which some schemas do not take by name."""
+    return node.args, {name: value for name, value in node.kwargs.items() if value is not None}
+
+
+LEFT_OUT = re.compile(rb"\.debug_pkl$|/\.data/serialization_id$")
+"""Source positions, which name this process's generated code, and an identifier derived from them."""
+
+MANGLED = re.compile(rb"___torch_mangle_\d+")
+"""How TorchScript tells apart the classes that one process has scripted."""
+
+
+def _reproducible(archive: bytes) -> bytes:
+    """The archive without what changes from run to run, so that the same compile twice gives the same bytes."""
+    target = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as copy:
+        entries = [entry for entry in source.infolist() if not LEFT_OUT.search(entry.filename.encode())]
+        mangled = MANGLED.findall(b" ".join(entry.filename.encode() for entry in entries))
+        names = {name: b"___torch_mangle_%d" % index for index, name in enumerate(dict.fromkeys(mangled))}
+
+        def rename(content: bytes) -> bytes:
+            return MANGLED.sub(lambda match: names.get(match.group(), match.group()), content)
+
+        for entry in entries:
+            content = source.read(entry)
+            if entry.filename.endswith((".py", "/data.pkl")):  # in the pickle, class names end with a line break
+                content = rename(content)
+            copy.writestr(zipfile.ZipInfo(rename(entry.filename.encode()).decode(), (1980, 1, 1, 0, 0, 0)), content)
+    return target.getvalue()

@@ -1,0 +1,106 @@
+"""Constants of a dynamic shape as expanded constants of size one: every runtime has Expand, some lack ConstantOfShape.
+
+Autograd makes zeros to scatter into, and ones to multiply; the other lowerings ask :func:`is_zeros` in order to leave
+them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import SymInt, Tensor
+from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot
+
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+
+_ZEROS = (aten.zeros.default, aten.new_zeros.default, aten.zeros_like.default)
+
+
+def _is_dynamic(size: Sequence[int]) -> bool:
+    return any(isinstance(extent, SymInt) for extent in size)
+
+
+def _fill(size: Sequence[int], value: complex, dtype: torch.dtype | None, device: torch.device | None) -> Any:
+    """A constant of size one, expanded; a static shape needs no lowering."""
+    if not _is_dynamic(size):
+        return NotImplemented
+    one = aten.full.default([1] * len(size), value, dtype=dtype, device=device)
+    return aten.expand.default(one, list(size))
+
+
+def lower_zeros(size: Sequence[int], *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
+    """Lowers ``zeros``, and ``empty``, whose elements may be anything."""
+    return _fill(size, 0, dtype or torch.get_default_dtype(), device)
+
+
+def lower_ones(size: Sequence[int], *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
+    """Lowers ``ones``."""
+    return _fill(size, 1, dtype or torch.get_default_dtype(), device)
+
+
+def lower_full(
+    size: Sequence[int], value: complex, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any
+) -> Any:
+    """Lowers ``full``."""
+    return _fill(size, value, dtype, device)
+
+
+def _lower_new(value: complex) -> Callable[..., Any]:
+    def lower(
+        self: Tensor, size: Sequence[int], *, dtype: torch.dtype | None = None, device: Any = None, **_: Any
+    ) -> Any:
+        """Lowers ``new_zeros`` and ``new_ones``."""
+        return _fill(size, value, dtype or self.dtype, device or self.device)
+
+    return lower
+
+
+def lower_new_full(
+    self: Tensor, size: Sequence[int], value: complex, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any
+) -> Any:
+    """Lowers ``new_full``."""
+    return _fill(size, value, dtype or self.dtype, device or self.device)
+
+
+def _lower_like(value: complex) -> Callable[..., Any]:
+    def lower(self: Tensor, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
+        """Lowers ``zeros_like`` and ``ones_like``."""
+        return _fill(self.shape, value, dtype or self.dtype, device or self.device)
+
+    return lower
+
+
+def lower_full_like(
+    self: Tensor, value: complex, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any
+) -> Any:
+    """Lowers ``full_like``."""
+    return _fill(self.shape, value, dtype or self.dtype, device or self.device)
+
+
+def is_zeros(x: Tensor) -> bool:
+    """Whether the graph under construction made ``x`` as zeros, so that adding it changes nothing."""
+    mode = get_proxy_mode()
+    slot = None if mode is None else get_proxy_slot(x, mode.tracer, None)
+    if slot is None:
+        return False
+    node = slot.proxy.node
+    while node.target is aten.expand.default:
+        (node,) = node.all_input_nodes[:1]
+    return node.target in _ZEROS or (node.target is aten.full.default and bool(node.args[1] == 0))
+
+
+DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+    aten.zeros.default: lower_zeros,
+    aten.empty.memory_format: lower_zeros,
+    aten.ones.default: lower_ones,
+    aten.full.default: lower_full,
+    aten.new_zeros.default: _lower_new(0),
+    aten.new_ones.default: _lower_new(1),
+    aten.new_full.default: lower_new_full,
+    aten.zeros_like.default: _lower_like(0),
+    aten.ones_like.default: _lower_like(1),
+    aten.full_like.default: lower_full_like,
+}

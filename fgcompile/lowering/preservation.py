@@ -1,0 +1,65 @@
+"""Keeps interpolation whole while tracing.
+
+Under ``make_fx`` with symbolic sizes PyTorch replaces the interpolation operators, before autograd sees them, by dozens
+of gathers whose backward is ``index_put``. With those Python kernels set aside, the forward stays one operator (one
+Resize in ONNX) and its backward is the operator that ``interpolation`` lowers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C import DispatchKey
+
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+
+INTERPOLATIONS = (
+    *(aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d),
+    *(aten._upsample_nearest_exact1d, aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d),
+    *(aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d, aten.upsample_bicubic2d),
+    *(aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa),
+)
+
+_KEYS = (DispatchKey.Autograd, DispatchKey.CompositeImplicitAutograd)
+
+
+def _resolve_size(operator: torch._ops.OpOverload) -> Callable[..., Tensor]:
+    """The ``vec`` overload, which takes a size or factors, as a call of the default overload, which takes both."""
+
+    def call(x: Tensor, output_size: list[int] | None, *arguments: Any, **keywords: Any) -> Tensor:
+        names = [argument.name for argument in operator._schema.arguments]
+        values = [*arguments, *keywords.values()]
+        flags, factors = (values[:-1], values[-1]) if "align_corners" in names else ([], values[-1])
+        rank = x.dim() - 2
+        if output_size is None:
+            output_size = [int(size * factor) for size, factor in zip(x.shape[2:], factors, strict=True)]
+        result: Tensor = operator(x, list(output_size), *flags, *(factors or [None] * rank))
+        return result
+
+    return call
+
+
+@contextmanager
+def preserve_interpolation() -> Iterator[None]:
+    """While it is open, interpolation is traced whole. PyTorch's dispatch is changed, and put back at the end."""
+    overloads = [overload for packet in INTERPOLATIONS for overload in (packet.default, packet.vec)]
+    saved = [(overload, dict(overload.py_kernels)) for overload in overloads]
+    try:
+        for overload in overloads:
+            for key in _KEYS:
+                overload.py_kernels.pop(key, None)
+            overload._dispatch_cache.clear()
+        for packet in INTERPOLATIONS:
+            for key in _KEYS:
+                packet.vec.py_kernels[key] = _resolve_size(packet.default)
+        yield
+    finally:
+        for overload, kernels in saved:
+            overload.py_kernels.clear()
+            overload.py_kernels.update(kernels)
+            overload._dispatch_cache.clear()

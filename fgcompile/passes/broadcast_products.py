@@ -1,0 +1,33 @@
+"""A batched product with a constant matrix broadcasts it instead of copying it to every sample.
+
+    bmm(expand(A), B)  →  matmul(A, B)        bmm(A, expand(B))  →  matmul(A, B)
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import fx
+
+aten = torch.ops.aten
+
+
+def broadcast_products(graph_module: fx.GraphModule) -> None:
+    """Rewrites the graph in place."""
+    graph = graph_module.graph
+    for node in graph.find_nodes(op="call_function", target=aten.bmm.default):
+        operands = tuple(_unexpanded(operand) for operand in node.args)
+        if operands != node.args:
+            node.target = aten.matmul.default
+            node.args = operands
+    graph.eliminate_dead_code()
+    graph_module.recompile()
+
+
+def _unexpanded(operand: fx.node.Argument) -> fx.node.Argument:
+    """The matrix behind an expansion to the batch, if the operand is one."""
+    if not isinstance(operand, fx.Node) or operand.target is not aten.expand.default:
+        return operand
+    matrix = operand.args[0]
+    assert isinstance(matrix, fx.Node)
+    before, after = matrix.meta["val"].shape, operand.meta["val"].shape
+    return matrix if tuple(before[-2:]) == tuple(after[-2:]) and len(before) <= 3 else operand

@@ -1,0 +1,23 @@
+"""The order in which the passes over a fused graph run."""
+
+from __future__ import annotations
+
+from torch import fx
+
+from fgcompile.passes.broadcast_products import broadcast_products
+from fgcompile.passes.fold_constants import fold_constants
+from fgcompile.passes.remove_identities import remove_identities
+from fgcompile.passes.share_subexpressions import share_subexpressions
+
+
+def optimize(graph_module: fx.GraphModule) -> None:
+    """Rewrites a fused graph in place: nothing computed twice, nothing constant computed at all."""
+    remove_identities(graph_module)
+    share_subexpressions(graph_module)
+    fold_constants(graph_module)
+    broadcast_products(graph_module)
+    remove_identities(graph_module)
+    share_subexpressions(graph_module)
+    graph_module.graph.eliminate_dead_code()
+    graph_module.graph.lint()
+    graph_module.recompile()

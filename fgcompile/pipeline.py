@@ -1,0 +1,460 @@
+"""The stages in order: the only module that knows them all.
+
+    model ─capture→ ─expose→ ─fold→ ─differentiate (trace, lower)→ ─optimise→ ─check→ ─emit→ artifact
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+import fgcompile
+from fgcompile.artifact import SCHEMA_VERSION, read_metadata, write_atomically
+from fgcompile.backends.onnx import emit_onnx
+from fgcompile.backends.torchscript import emit_torchscript
+from fgcompile.capture import as_inputs, capture
+from fgcompile.check import check_program, completeness_error, require_complete
+from fgcompile.differentiate import FullGradient, differentiate
+from fgcompile.errors import InputError
+from fgcompile.expose import expose
+from fgcompile.lowering import decomposition_table
+from fgcompile.outputs import OUTPUTS, explanation_outputs
+from fgcompile.passes.convert_floats import convert_floats
+from fgcompile.passes.fold_batch_norm import fold_batch_norm
+from fgcompile.passes.optimize import optimize
+from fgcompile.preprocessing import apply_preprocess, preprocess_constants
+from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Preprocess, Request, Target, ValueSpec
+from fgcompile.runtime import load
+from fgcompile.saliency import PSI, bias_gradients, contributions
+from fgcompile.score import class_logits, resolve, score_function
+from fgcompile.shapes import propagate_shapes
+from fgcompile.trace import trace
+from fgcompile.verification import Report, compare
+
+BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
+    "onnx": (".onnx", emit_onnx),
+    "torchscript": (".pt", emit_torchscript),
+}
+"""Each format's file suffix and back end."""
+
+RULES = ("taylor",)
+CHECK_BATCH = 2
+CHECK_SEED = 0
+
+Model = nn.Module | ExportedProgram
+Inputs = Tensor | Sequence[Tensor]
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A compiled model: its bytes, and what they say of themselves.
+
+    Attributes:
+        content: The file's bytes.
+        metadata: The mapping under the key ``fgcompile`` in the file.
+    """
+
+    content: bytes
+    metadata: Mapping[str, Any]
+
+    def save(self, path: str | Path) -> None:
+        """Writes the file, whole or not at all.
+
+        Raises:
+            InputError: The file's suffix belongs to another format.
+            OutputError: The file cannot be written.
+        """
+        suffix = BACKENDS[self.metadata["format"]][0]
+        if Path(path).suffix != suffix:
+            raise InputError(f"'{path}' is not a name for a {self.metadata['format']} artifact: end it in {suffix}")
+        write_atomically(path, self.content)
+
+
+@dataclass(frozen=True)
+class FullGradientTerms:
+    """The exact full-gradient of a score: ``f(x) = <∂f/∂x, x> + Σ_g <δ_g, b_g>``.
+
+    Attributes:
+        output: The model's output.
+        target: The explained class of each sample, int64 ``(N,)``; None for a callable target.
+        score: ``f(x)``, ``(N,)``.
+        input_gradient: ``∂f/∂x``, or a tuple for several inputs.
+        bias_gradients: For each site, ``δ ⊙ b`` with the shape of the site's output.
+        completeness_error: ``|f(x) − Σ terms|``, absolute, ``(N,)``.
+        relative_completeness_error: ``|f(x) − Σ terms| / Σ |terms|``, ``(N,)``.
+    """
+
+    output: Any
+    target: Tensor | None
+    score: Tensor
+    input_gradient: Tensor | tuple[Tensor, ...]
+    bias_gradients: Mapping[str, Tensor]
+    completeness_error: Tensor
+    relative_completeness_error: Tensor
+
+
+def compile(
+    model: Model,
+    example_inputs: Inputs,
+    *,
+    format: str = "onnx",
+    target: Target = None,
+    method: str = "fullgrad",
+    psi: str = "fullgrad",
+    rules: str = "taylor",
+    outputs: Sequence[str] = ("logits", "saliency"),
+    preprocess: Preprocess | None = None,
+    labels: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> Artifact:
+    """Compiles a model into one artifact that returns its output and its full-gradient explanation.
+
+    Before it is emitted, the fused graph is checked in float64 against the eager full-gradient, to 1e-9.
+
+    Args:
+        model: A module in evaluation mode, or an exported program with a dynamic batch.
+        example_inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them; only shapes and dtypes
+            matter. The artifact's batch is dynamic.
+        format: ``"onnx"`` or ``"torchscript"``.
+        target: None makes the class an input of the artifact; an int fixes it; ``"predicted"`` explains the largest
+            logit; a callable maps the model's output to any score ``(N,)``.
+        method: ``"fullgrad"``.
+        psi: The post-processing ψ, ``"fullgrad"``.
+        rules: ``"taylor"``: true gradients, as in the paper.
+        outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"`` and
+            ``"bias_gradients"``; the artifact returns them in this order.
+        preprocess: Scaling and normalisation in front, so that the artifact takes raw uint8 images ``(N, H, W, C)``.
+        labels: Class names, one per logit, kept in the metadata.
+        progress: Called with the name of each stage as it begins.
+
+    Raises:
+        FgcompileError: One of its children, see ``fgcompile.errors``.
+    """
+    request = _request(outputs, target, psi, preprocess, method, rules, format)
+    report = progress or (lambda stage: None)
+    captured = _captured(model, example_inputs, report)
+    exposed, program = _fused(captured, request, report)
+    report("check")
+    completeness = _checked(exposed, program, request, as_inputs(example_inputs))
+    program = _in_single_precision(program)
+    metadata = _metadata(captured, program, request, format, method, rules, labels, completeness)
+    report("emit")
+    return Artifact(BACKENDS[format][1](replace(program, metadata=metadata)), metadata)
+
+
+def fuse(
+    model: Model,
+    example_inputs: Inputs,
+    *,
+    target: Target = None,
+    psi: str = "fullgrad",
+    outputs: Sequence[str] = ("logits", "saliency"),
+    preprocess: Preprocess | None = None,
+) -> FusedProgram:
+    """The fused program in float64, before it is emitted; arguments as for ``compile``."""
+    request = _request(outputs, target, psi, preprocess, "fullgrad", "taylor", "onnx")
+    return _fused(_captured(model, example_inputs, lambda stage: None), request, lambda stage: None)[1]
+
+
+def expose_biases(model: Model, example_inputs: Inputs) -> BiasedProgram:
+    """The model with every bias term an explicit input, ``f(x, b_1 … b_L)``.
+
+    ``program.graph_module(*inputs, *program.biases.values())`` returns the model's flat outputs.
+
+    Raises:
+        CaptureError: The model cannot be captured.
+    """
+    return expose(capture(model, example_inputs))
+
+
+def full_gradient(
+    model: Model, inputs: Inputs, target: Target | Tensor = None, rules: str = "taylor"
+) -> FullGradientTerms:
+    """The exact full-gradient, eager, in the dtype of the model and inputs (use float64 for exact completeness).
+
+    Args:
+        model: A module in evaluation mode, or an exported program.
+        inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them.
+        target: None or ``"predicted"`` for the largest logit, a class, an int64 tensor ``(N,)`` of classes (−1 for
+            the predicted one), or a callable from the output to a score ``(N,)``.
+        rules: ``"taylor"``.
+
+    Raises:
+        CaptureError: The model cannot be captured.
+        ScoreError: The score is not one scalar per sample that depends on the input.
+    """
+    _one_of("rules", rules, RULES)
+    values = as_inputs(inputs)
+    program = expose(capture(model, inputs))
+    chosen = target if isinstance(target, Tensor) else None
+    mode: Target = None if chosen is not None else ("predicted" if target is None else target)  # type: ignore[assignment]
+    result = differentiate(program, values, score_function(mode, chosen))
+    sums = contributions(result)
+    gradients = result.input_gradients
+    return FullGradientTerms(
+        output=_detached(result.output),
+        target=_resolved(mode, chosen, result.output),
+        score=result.score,
+        input_gradient=gradients[0] if len(values) == 1 else gradients,
+        bias_gradients=bias_gradients(result),
+        completeness_error=(result.score - sums.sum(1)).abs(),
+        relative_completeness_error=completeness_error(result.score, sums),
+    )
+
+
+def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]) -> Report:
+    """Compares an artifact with the eager model it was compiled from, on given inputs.
+
+    The model is evaluated eagerly, operator by operator, in float64 and in float32; the artifact's map may be no
+    further from the float64 map than three times what eager float32 is (medians over the inputs).
+
+    Args:
+        path: The artifact.
+        model: The model that it was compiled from.
+        inputs: What the *artifact* takes: raw images ``(N, H, W, C)`` if it was compiled with ``preprocess``.
+
+    Raises:
+        ArtifactError: The file is damaged or not an artifact.
+        InputError: The inputs do not fit, or the artifact explains a callable score, which it does not hold.
+    """
+    metadata = read_metadata(path)
+    if metadata["target"] == "score":
+        raise InputError(f"'{path}' explains a score given as a function, which an artifact does not hold")
+    arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
+    fixed = metadata["target"]
+    session = load(path)
+    explanation = session.run(_feeds(metadata, arrays))
+    preprocess = metadata["preprocess"]
+    request = Request(
+        outputs=("logits", "saliency", "contributions"),
+        target=None if fixed == "input" else fixed,
+        psi=metadata["psi"],
+        preprocess=None if preprocess is None else Preprocess(tuple(preprocess["mean"]), tuple(preprocess["std"])),
+    )
+    tensors = [torch.from_numpy(array) for array in arrays]
+    example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
+    captured = capture(model, (example, *tensors[1:]))
+    exact = _eager(_in_dtype(captured, torch.float64), request, tensors, torch.float64)
+    eager = _eager(_in_dtype(captured, torch.float32), request, tensors, torch.float32)
+    return compare(explanation, exact, eager)
+
+
+def _feeds(metadata: Mapping[str, Any], arrays: list[np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    names = [spec["name"] for spec in metadata["inputs"]]
+    feeds = dict(zip(names, arrays, strict=False))
+    if metadata["target"] == "input":
+        feeds["target"] = np.full(len(arrays[0]), -1, dtype=np.int64)
+    return feeds
+
+
+def _eager(
+    captured: CapturedProgram, request: Request, inputs: list[Tensor], dtype: torch.dtype
+) -> dict[str, np.ndarray[Any, Any]]:
+    chosen = torch.full((len(inputs[0]),), -1)
+    _, values = _evaluated(expose(captured), request, [_as_dtype(value, dtype) for value in inputs], chosen, dtype)
+    return {name: value.numpy() for name, value in values.items()}
+
+
+def _evaluated(
+    program: BiasedProgram, request: Request, inputs: Sequence[Tensor], chosen: Tensor, dtype: torch.dtype
+) -> tuple[FullGradient, dict[str, Tensor]]:
+    """The full-gradient and the requested outputs, eagerly, from the graph as it was captured."""
+    if request.preprocess is not None:
+        constants = preprocess_constants(request.preprocess, dtype)
+        inputs = [apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
+    result = differentiate(program, inputs, score_function(request.target, chosen))
+    return result, explanation_outputs(result, request, program.inputs)
+
+
+def _request(
+    outputs: Sequence[str],
+    target: Target,
+    psi: str,
+    preprocess: Preprocess | None,
+    method: str,
+    rules: str,
+    format: str,
+) -> Request:
+    _one_of("format", format, tuple(BACKENDS))
+    _one_of("method", method, ("fullgrad",))
+    _one_of("psi", psi, tuple(PSI))
+    _one_of("rules", rules, RULES)
+    if isinstance(outputs, str) or not outputs:
+        raise InputError(f"outputs is {outputs!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
+    for name in outputs:
+        _one_of("outputs", name, OUTPUTS)
+    if isinstance(target, str):
+        _one_of("target", target, ("predicted",))
+    elif target is not None and not callable(target) and (not isinstance(target, int) or isinstance(target, bool)):
+        raise InputError(f"target is {target!r}: pass None, a class (int), 'predicted', or a function of the output")
+    return Request(tuple(outputs), target, psi, preprocess)
+
+
+def _one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise InputError(f"{what} is {value!r}, which is not one of {', '.join(map(repr, allowed))}")
+
+
+def _captured(model: Model, example_inputs: Inputs, report: Progress) -> CapturedProgram:
+    report("capture")
+    return _in_dtype(capture(model, example_inputs), torch.float64)
+
+
+def _in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
+    graph_module = convert_floats(captured.graph_module, dtype)
+    propagate_shapes(graph_module)
+    return replace(captured, graph_module=graph_module)
+
+
+def _fused(captured: CapturedProgram, request: Request, report: Progress) -> tuple[BiasedProgram, FusedProgram]:
+    report("expose")
+    exposed = expose(captured)
+    report("fold")
+    folded = fold_batch_norm(exposed)
+    report("differentiate")
+    program = trace(folded, request, decomposition_table())
+    report("optimise")
+    optimize(program.graph_module)
+    return exposed, program
+
+
+def _checked(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]
+) -> float:
+    """Runs the check on seeded noise, two samples, one with a given and one with the predicted class."""
+    inputs = _noise(program, examples)
+    chosen = torch.tensor([0, -1])
+    eager_request = replace(request, outputs=(*request.outputs, "contributions"))
+    result, expected = _evaluated(exposed, eager_request, inputs, chosen, torch.float64)
+    given = [*inputs, chosen] if request.target is None else inputs
+    check_program(program, given, _regrouped(program, expected, result))
+    return require_complete(result.score, expected["contributions"])
+
+
+def _regrouped(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:
+    """The eager outputs by the sites of the folded program, some of which carry the terms of two eager sites."""
+    order = {term.name: index for index, term in enumerate(t for v in result.sites for t in v.terms)}
+    products = {term.name: term.product() for value in result.sites for term in value.terms}
+    columns = [0, *(1 + order[term.name] for site in program.sites for term in site.terms)]
+    regrouped = {**expected, "contributions": expected["contributions"][:, columns]}
+    for site in program.sites:
+        regrouped[f"bias_gradients.{site.name}"] = sum(
+            (products[term.name] for term in site.terms[1:]), products[site.terms[0].name]
+        )
+    return regrouped
+
+
+def _noise(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(CHECK_SEED)
+    inputs = []
+    for spec, example in zip(program.inputs, examples, strict=False):
+        shape = [CHECK_BATCH if isinstance(size, str) else size for size in spec.shape]
+        if spec.dtype == "uint8":
+            inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
+        elif spec.dtype.startswith("float"):
+            inputs.append(torch.randn(shape, generator=generator, dtype=torch.float64))
+        else:
+            inputs.append(example[:1].expand(*shape).clone())
+    return inputs
+
+
+def _in_single_precision(program: FusedProgram) -> FusedProgram:
+    def single(specs: tuple[ValueSpec, ...]) -> tuple[ValueSpec, ...]:
+        return tuple(replace(spec, dtype=spec.dtype.replace("float64", "float32")) for spec in specs)
+
+    graph_module = convert_floats(program.graph_module, torch.float32)
+    return replace(
+        program,
+        graph_module=graph_module,
+        inputs=single(program.inputs),
+        outputs=single(program.outputs),
+        dtype=torch.float32,
+    )
+
+
+def _metadata(
+    captured: CapturedProgram,
+    program: FusedProgram,
+    request: Request,
+    format: str,
+    method: str,
+    rules: str,
+    labels: Sequence[str] | None,
+    completeness: float,
+) -> dict[str, Any]:
+    _require_labels(program, labels)
+    preprocess = request.preprocess
+    return {
+        "schema": SCHEMA_VERSION,
+        "versions": {
+            "fgcompile": fgcompile.__version__,
+            **{package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxscript")},
+        },
+        "model": {"name": captured.name, "parameter_digest": _parameter_digest(captured)},
+        "format": format,
+        "inputs": [_spec(spec) for spec in program.inputs],
+        "outputs": [_spec(spec) for spec in program.outputs],
+        "method": method,
+        "psi": request.psi,
+        "rules": rules,
+        "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
+        "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},
+        "labels": None if labels is None else list(labels),
+        "sites": [
+            {
+                "name": site.name,
+                "kind": site.kind,
+                "shape": list(site.shape),
+                "layout": site.layout,
+                "terms": [{"name": term.name, "kind": term.kind} for term in site.terms],
+            }
+            for site in program.sites
+        ],
+        "completeness": float(f"{completeness:.1e}"),
+    }
+
+
+def _spec(spec: ValueSpec) -> dict[str, Any]:
+    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+
+
+def _require_labels(program: FusedProgram, labels: Sequence[str] | None) -> None:
+    classes = next((spec.shape[1] for spec in program.outputs if spec.name == "logits" and len(spec.shape) == 2), None)
+    if labels is not None and classes is not None and len(labels) != classes:
+        raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
+
+
+def _parameter_digest(captured: CapturedProgram) -> str:
+    """SHA-256 over the parameters and buffers that the graph uses, by name, shape and value."""
+    digest = hashlib.sha256()
+    for name, value in sorted(captured.graph_module.named_buffers()):
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _resolved(mode: Target, chosen: Tensor | None, output: Any) -> Tensor | None:
+    if callable(mode):
+        return None
+    logits = class_logits(output)
+    if isinstance(mode, int):
+        return torch.full((len(logits),), mode)
+    return resolve(torch.full((len(logits),), -1) if chosen is None else chosen, logits)
+
+
+def _detached(output: Any) -> Any:
+    return torch.utils._pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), output)
+
+
+def _as_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:
+    return value.to(dtype) if value.is_floating_point() else value

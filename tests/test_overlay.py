@@ -1,0 +1,62 @@
+"""The picture of photo, map and overlay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fgcompile.overlay import draw_panel, normalise
+
+PHOTO = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+RAMP = np.linspace(3, 9, 224 * 224).reshape(224, 224)
+
+
+def test_three_tiles_above_a_caption() -> None:
+    panel = draw_panel(PHOTO, RAMP, "bald eagle", "score 9.15")
+    assert panel.mode == "RGB"
+    assert panel.width == 3 * 224 + 2 * 4
+    assert 224 < panel.height < 224 + 40
+    assert np.array_equal(np.asarray(panel)[:224, :224], PHOTO)
+
+
+def test_map_is_darkest_at_its_minimum_and_brightest_at_its_maximum() -> None:
+    tile = np.asarray(draw_panel(PHOTO, RAMP, ""))[:224, 228 : 228 + 224].astype(int).sum(2)
+    assert tile[0, 0] == tile.min()
+    assert tile[-1, -1] == tile.max()
+
+
+def test_small_grey_inputs_are_enlarged_by_a_whole_factor() -> None:
+    digit = PHOTO[:28, :28, :1]
+    panel = draw_panel(digit, RAMP[:28, :28], "7")
+    width = (panel.width - 8) // 3
+    assert width % 28 == 0
+    assert width >= 160
+    tile = np.asarray(panel)[:width, :width]
+    assert np.array_equal(tile[:: width // 28, :: width // 28, 0], digit[..., 0])
+
+
+def test_long_titles_are_shortened_and_stay_clear_of_the_detail() -> None:
+    short = draw_panel(PHOTO, RAMP, "x", "score 1.00")
+    long = draw_panel(PHOTO, RAMP, "Haliaeetus leucocephalus " * 20, "score 1.00")
+    assert long.size == short.size
+    assert np.array_equal(np.asarray(long)[:, -90:], np.asarray(short)[:, -90:])
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e30])
+def test_normalise_spans_zero_to_one_at_any_scale(scale: float) -> None:
+    strength = normalise(RAMP * scale)
+    assert strength.min() == 0
+    assert strength.max() == 1
+
+
+def test_normalise_is_robust_against_one_hot_pixel() -> None:
+    spiked = RAMP.copy()
+    spiked[5, 5] = 1e6
+    assert normalise(spiked)[-2, -2] > 0.9
+
+
+def test_normalise_constant_and_nearly_empty_maps() -> None:
+    assert not normalise(np.full((8, 8), 3.0)).any()
+    sparse = np.zeros((224, 224))
+    sparse[7, 7] = 2.0
+    assert normalise(sparse)[7, 7] == 1

@@ -1,0 +1,180 @@
+"""Sources and weights: what builds, and what is refused in one line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.export import ExportedProgram
+
+from fgcompile.errors import SourceError
+from fgcompile.sources import load_model
+
+MODELS = """
+import torch
+from torch import nn
+
+def build(classes=2, activation="relu"):
+    layers = {"relu": nn.ReLU, "gelu": nn.GELU}
+    return nn.Sequential(nn.Conv2d(3, classes, 1), nn.BatchNorm2d(classes), layers[activation]())
+
+def fails():
+    raise RuntimeError("no disk\\nleft")
+
+class Holder:
+    @staticmethod
+    def build():
+        return build()
+
+ready = build()
+text = "not callable"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The current directory, with a module of models in it."""
+    (tmp_path / "sample_models.py").write_text(MODELS)
+    (tmp_path / "broken_models.py").write_text("import nothing_of_this_name")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    yield tmp_path
+    for name in ("sample_models", "broken_models"):
+        sys.modules.pop(name, None)
+
+
+def test_callable_in_the_current_directory_is_built_in_eval_mode(folder: Path) -> None:
+    model = load_model("sample_models:build")
+    assert isinstance(model, nn.Sequential)
+    assert not model.training
+    assert not model[1].training
+
+
+def test_arguments_are_literals_or_words(folder: Path) -> None:
+    model = load_model("sample_models:build?classes=5&activation=gelu")
+    assert isinstance(model, nn.Sequential)
+    assert model[0].out_channels == 5
+    assert isinstance(model[2], nn.GELU)
+
+
+@pytest.mark.parametrize("source", ["sample_models:ready", "sample_models:Holder.build"])
+def test_modules_and_attributes_of_attributes_are_sources(folder: Path, source: str) -> None:
+    assert isinstance(load_model(source), nn.Module)
+
+
+def test_torchvision_architecture() -> None:
+    model = load_model("torchvision:squeezenet1_1?num_classes=7")
+    assert isinstance(model, nn.Module)
+    assert not model.training
+    assert model.classifier[1].out_channels == 7
+
+
+def test_exported_program(tmp_path: Path) -> None:
+    exported = torch.export.export(nn.Linear(3, 2).eval(), (torch.zeros(1, 3),))
+    torch.export.save(exported, tmp_path / "model.pt2")
+    assert isinstance(load_model(str(tmp_path / "model.pt2")), ExportedProgram)
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("resnet", "cannot tell what model 'resnet' is"),
+        ("weights.pt", "cannot tell what model 'weights.pt' is"),
+        ("sample_models:", "cannot tell what model"),
+        ("no_such_module:build", "cannot import no_such_module"),
+        ("broken_models:build", "No module named 'nothing_of_this_name'"),
+        ("sample_models:missing", "no callable named 'missing'"),
+        ("sample_models:text", "no callable named 'text'"),
+        ("sample_models:fails", "sample_models:fails failed with RuntimeError: no disk"),
+        ("sample_models:build?classes", "cannot read the argument 'classes'"),
+        ("sample_models:build?size=3", "unexpected keyword argument 'size'"),
+        ("sample_models:build?activation=tanh", "KeyError: 'tanh'"),
+        ("builtins:dict", "returned a dict, not a torch.nn.Module"),
+        ("torchvision:resnet9000", "torchvision:resnet9000 failed"),
+        ("missing.pt2", "missing.pt2: no such file"),
+        ("missing.onnx", "missing.onnx: no such file"),
+    ],
+)
+def test_refused_sources_say_why_in_one_line(folder: Path, source: str, message: str) -> None:
+    with pytest.raises(SourceError) as refusal:
+        load_model(source)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("model.pt2", "exported program"), ("model.onnx", "onnx2torch")], ids=["pt2", "onnx"]
+)
+def test_damaged_program_files_are_refused(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / name).write_bytes(b"damaged")
+    with pytest.raises(SourceError, match=message):
+        load_model(str(tmp_path / name))
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_weights_are_loaded(folder: Path, suffix: str) -> None:
+    original = load_model("sample_models:build")
+    assert isinstance(original, nn.Module)
+    path = folder / f"weights{suffix}"
+    if suffix == ".pt":
+        torch.save(original.state_dict(), path)
+    else:
+        save_file(original.state_dict(), path)
+    loaded = load_model("sample_models:build", path)
+    assert isinstance(loaded, nn.Module)
+    for key, value in original.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value), key
+
+
+def test_weights_that_do_not_fit_name_the_keys(folder: Path) -> None:
+    state = load_model("sample_models:build").state_dict()
+    del state["1.weight"]
+    state["0.bias"] = torch.zeros(9)
+    state["head.bias"] = torch.zeros(1)
+    torch.save(state, "weights.pt")
+    with pytest.raises(SourceError) as refusal:
+        load_model("sample_models:build", Path("weights.pt"))
+    message = str(refusal.value)
+    assert "weights.pt does not fit Sequential" in message
+    assert "1 missing: 1.weight" in message
+    assert "1 unexpected: head.bias" in message
+    assert "1 of another shape: 0.bias (file (9,), model (2,))" in message
+    assert "\n" not in message
+
+
+def test_many_keys_are_counted_and_not_all_listed(folder: Path) -> None:
+    torch.save({f"key{i}": torch.zeros(1) for i in range(50)}, "weights.pt")
+    with pytest.raises(SourceError, match="50 unexpected: key0, key1, key2, …"):
+        load_model("sample_models:build", Path("weights.pt"))
+
+
+@pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
+def test_unreadable_weights_are_refused(folder: Path, name: str) -> None:
+    Path(name).write_bytes(b"no weights at all")
+    with pytest.raises(SourceError, match=f"{name} cannot be read as weights"):
+        load_model("sample_models:build", Path(name))
+    with pytest.raises(SourceError, match="no such file"):
+        load_model("sample_models:build", Path(f"other-{name}"))
+
+
+def test_weights_that_would_run_code_are_refused(folder: Path) -> None:
+    torch.save(nn.Linear(1, 1), "model.pt")  # a whole pickled module
+    with pytest.raises(SourceError, match="save a state dict"):
+        load_model("sample_models:build", Path("model.pt"))
+
+
+def test_checkpoint_around_a_state_dict_is_refused(folder: Path) -> None:
+    torch.save({"epoch": 3, "state_dict": {}}, "checkpoint.pt")
+    with pytest.raises(SourceError, match="holds a dict of epoch, state_dict, not a state dict"):
+        load_model("sample_models:build", Path("checkpoint.pt"))
+
+
+def test_program_files_take_no_weights(tmp_path: Path) -> None:
+    (tmp_path / "model.pt2").write_bytes(b"")
+    with pytest.raises(SourceError, match="carries its own weights"):
+        load_model(str(tmp_path / "model.pt2"), tmp_path / "weights.pt")
