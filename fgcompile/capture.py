@@ -82,14 +82,18 @@ def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequenc
     else:
         require_evaluation_mode(model)
         exported, name = _export(model, inputs), type(model).__name__
-    table = torch.export.default_decompositions()
-    for packet in KEPT_WHOLE:
-        for overload in packet.overloads():
-            table.pop(getattr(packet, overload), None)
-    captured = _unlift(exported.run_decompositions(table), name)
+    captured = _unlift(exported.run_decompositions(_decompositions()), name)
     _require_free_batch(captured)
     _require_independent_samples(captured)
     return captured
+
+
+def _decompositions() -> dict[Any, Any]:
+    """PyTorch's decompositions into core ATen, without those of the operators that are kept whole."""
+    table: Any = torch.export.default_decompositions()  # the table and packets are untyped
+    packets: Any = KEPT_WHOLE
+    kept = {getattr(packet, overload) for packet in packets for overload in packet.overloads()}
+    return {operator: rule for operator, rule in table.items() if operator not in kept}
 
 
 def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:

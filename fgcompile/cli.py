@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fgcompile import __version__, terminal
+from fgcompile.artifact import Metadata, read_metadata
 from fgcompile.errors import FgcompileError, InputError, OutputError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor, nn
     from torch.export import ExportedProgram
-
-    from fgcompile.artifact import Metadata
 
 
 _FORMATS = {".onnx": "onnx", ".pt": "torchscript"}
@@ -121,14 +119,12 @@ def compile_(
             progress=report,
         )
         artifact.save(output)
-    terminal.print_summary(artifact.metadata, output)
+    terminal.print_summary(read_metadata(output), output)
 
 
 @app.command()
 def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
     """Show what an artifact says of itself."""
-    from fgcompile.artifact import read_metadata
-
     metadata = read_metadata(artifact)
     if as_json:
         terminal.print_json(metadata)
@@ -146,7 +142,6 @@ def verify(
     """Check an artifact against the eager model; exit status 1 if it differs."""
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
-        from fgcompile.artifact import read_metadata
         from fgcompile.sources import load_model
 
         inputs = _noise(read_metadata(artifact))
@@ -264,20 +259,23 @@ def _example_inputs(model: nn.Module | ExportedProgram, sizes: tuple[int, ...] |
     return torch.randn(2, *sizes, generator=torch.Generator().manual_seed(0))
 
 
-def _noise(metadata: Metadata) -> list[NDArray[Any]]:
-    """A few inputs that an artifact takes, drawn at random, the same every time: integers of all bytes, or normal."""
-    import numpy as np
+def _noise(metadata: Metadata) -> list[Tensor]:
+    """A few inputs that an artifact takes, the same every time: any bytes for photos, else normally distributed."""
+    import torch
 
     from fgcompile.validation import input_specs
 
-    generator = np.random.default_rng(0)
-    arrays: list[NDArray[Any]] = []
+    generator = torch.Generator().manual_seed(0)
+    inputs = []
     for spec in input_specs(metadata):
         shape = [size if isinstance(size, int) else _VERIFIED_INPUTS for size in spec["shape"]]
-        if spec["dtype"] == "uint8":
-            arrays.append(generator.integers(0, 256, shape, dtype=np.uint8))
-        elif spec["dtype"].startswith("float"):
-            arrays.append(generator.normal(size=shape).astype(spec["dtype"]))
+        dtype = getattr(torch, spec["dtype"])
+        if dtype == torch.uint8:
+            inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=dtype))
+        elif dtype.is_floating_point:
+            inputs.append(torch.randn(shape, generator=generator, dtype=dtype))
         else:
-            raise InputError(f"cannot make up values for input {spec['name']} ({spec['dtype']}): use fgcompile.verify")
-    return arrays
+            raise InputError(
+                f"cannot make up values for input {spec['name']} ({spec['dtype']}): call fgcompile.verify in Python"
+            )
+    return inputs

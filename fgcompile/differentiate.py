@@ -137,7 +137,9 @@ class _Recorder(fx.Interpreter):
         try:
             value = super().run_node(node)
         except NotImplementedError as error:
-            raise UnsupportedOpError(f"'{node.target}' at node '{node.name}' cannot be differentiated: {error}") from error
+            raise UnsupportedOpError(
+                f"'{node.target}' at node '{node.name}' cannot be differentiated: {error}"
+            ) from error
         if node.name in self.wanted:
             self.values[node.name] = value
         return value
@@ -162,10 +164,7 @@ def _terms(
 ) -> list[TermValue]:
     values = []
     for term in site.terms:
-        if term.input is not None:
-            bias = biases[term.input]
-        else:
-            bias = _implicit(program.implicit[site.name], recorder)
+        bias = biases[term.input] if term.input is not None else _implicit(program.implicit[site.name], recorder)
         values.append(TermValue(term.name, gradient, bias, term.channel_axis))
     return values
 
@@ -189,7 +188,8 @@ def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
     def function(*operands: Tensor) -> Any:
         replaced = dict(zip(active, operands, strict=True))
         args, kwargs = fx.map_arg((call.args, call.kwargs), lambda n: replaced.get(n, detached[n]))
-        value = call.target(*args, **kwargs)  # type: ignore[operator] - a call_function node's target
+        assert callable(call.target)
+        value = call.target(*args, **kwargs)
         return value[node.args[1]] if node is not call else value
 
     application = Application(

@@ -137,9 +137,7 @@ class _Exposure:
         self.graph.erase_node(marker)
         rebuilt.meta = {**node.meta}
         self.active.add(rebuilt)
-        self.sites.append(
-            Site(name, kind, rebuilt.name, (), "none", (BiasTerm(term, kind, term, bias.channel_axis),))
-        )
+        self.sites.append(Site(name, kind, rebuilt.name, (), "none", (BiasTerm(term, kind, term, bias.channel_axis),)))
 
     def _insert_offset(self, node: fx.Node, bias: Bias, name: str, kind: str) -> None:
         placeholder = self._placeholder(f"{name}.offset", torch.zeros((), dtype=node.meta["val"].dtype))

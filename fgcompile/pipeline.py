@@ -1,12 +1,10 @@
 """The stages in order: the only module that knows them all.
 
-    model ─capture→ ─expose→ ─fold→ ─differentiate (trace, lower)→ ─optimise→ ─check→ ─emit→ artifact
+model ─capture→ ─expose→ ─fold→ ─differentiate (trace, lower)→ ─optimise→ ─check→ ─emit→ artifact
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.metadata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-import fgcompile
-from fgcompile.artifact import SCHEMA_VERSION, read_metadata, write_atomically
+from fgcompile.artifact import read_metadata, write_atomically
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.backends.torchscript import emit_torchscript
 from fgcompile.capture import as_inputs, capture
@@ -27,14 +24,16 @@ from fgcompile.differentiate import FullGradient, differentiate
 from fgcompile.errors import InputError
 from fgcompile.expose import expose
 from fgcompile.lowering import decomposition_table
-from fgcompile.outputs import OUTPUTS, explanation_outputs
+from fgcompile.metadata import describe_program
+from fgcompile.options import RULES, check_request, one_of
+from fgcompile.outputs import explanation_outputs
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
 from fgcompile.preprocessing import apply_preprocess, preprocess_constants
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Preprocess, Request, Target, ValueSpec
 from fgcompile.runtime import load
-from fgcompile.saliency import PSI, bias_gradients, contributions
+from fgcompile.saliency import bias_gradients, contributions
 from fgcompile.score import class_logits, resolve, score_function
 from fgcompile.shapes import propagate_shapes
 from fgcompile.trace import trace
@@ -46,7 +45,6 @@ BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
 }
 """Each format's file suffix and back end."""
 
-RULES = ("taylor",)
 CHECK_BATCH = 2
 CHECK_SEED = 0
 
@@ -140,14 +138,15 @@ def compile(
     Raises:
         FgcompileError: One of its children, see ``fgcompile.errors``.
     """
-    request = _request(outputs, target, psi, preprocess, method, rules, format)
+    one_of("format", format, tuple(BACKENDS))
+    request = check_request(outputs=outputs, target=target, method=method, psi=psi, rules=rules, preprocess=preprocess)
     report = progress or (lambda stage: None)
     captured = _captured(model, example_inputs, report)
     exposed, program = _fused(captured, request, report)
     report("check")
     completeness = _checked(exposed, program, request, as_inputs(example_inputs))
     program = _in_single_precision(program)
-    metadata = _metadata(captured, program, request, format, method, rules, labels, completeness)
+    metadata = describe_program(captured, program, request, format, method, rules, labels, completeness)
     report("emit")
     return Artifact(BACKENDS[format][1](replace(program, metadata=metadata)), metadata)
 
@@ -162,7 +161,7 @@ def fuse(
     preprocess: Preprocess | None = None,
 ) -> FusedProgram:
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
-    request = _request(outputs, target, psi, preprocess, "fullgrad", "taylor", "onnx")
+    request = check_request(outputs=outputs, target=target, psi=psi, preprocess=preprocess)
     return _fused(_captured(model, example_inputs, lambda stage: None), request, lambda stage: None)[1]
 
 
@@ -193,7 +192,7 @@ def full_gradient(
         CaptureError: The model cannot be captured.
         ScoreError: The score is not one scalar per sample that depends on the input.
     """
-    _one_of("rules", rules, RULES)
+    one_of("rules", rules, RULES)
     values = as_inputs(inputs)
     program = expose(capture(model, inputs))
     chosen = target if isinstance(target, Tensor) else None
@@ -276,35 +275,6 @@ def _evaluated(
     return result, explanation_outputs(result, request, program.inputs)
 
 
-def _request(
-    outputs: Sequence[str],
-    target: Target,
-    psi: str,
-    preprocess: Preprocess | None,
-    method: str,
-    rules: str,
-    format: str,
-) -> Request:
-    _one_of("format", format, tuple(BACKENDS))
-    _one_of("method", method, ("fullgrad",))
-    _one_of("psi", psi, tuple(PSI))
-    _one_of("rules", rules, RULES)
-    if isinstance(outputs, str) or not outputs:
-        raise InputError(f"outputs is {outputs!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
-    for name in outputs:
-        _one_of("outputs", name, OUTPUTS)
-    if isinstance(target, str):
-        _one_of("target", target, ("predicted",))
-    elif target is not None and not callable(target) and (not isinstance(target, int) or isinstance(target, bool)):
-        raise InputError(f"target is {target!r}: pass None, a class (int), 'predicted', or a function of the output")
-    return Request(tuple(outputs), target, psi, preprocess)
-
-
-def _one_of(what: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise InputError(f"{what} is {value!r}, which is not one of {', '.join(map(repr, allowed))}")
-
-
 def _captured(model: Model, example_inputs: Inputs, report: Progress) -> CapturedProgram:
     report("capture")
     return _in_dtype(capture(model, example_inputs), torch.float64)
@@ -328,9 +298,7 @@ def _fused(captured: CapturedProgram, request: Request, report: Progress) -> tup
     return exposed, program
 
 
-def _checked(
-    exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]
-) -> float:
+def _checked(exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]) -> float:
     """Runs the check on seeded noise, two samples, one with a given and one with the predicted class."""
     inputs = _noise(program, examples)
     chosen = torch.tensor([0, -1])
@@ -380,67 +348,6 @@ def _in_single_precision(program: FusedProgram) -> FusedProgram:
         outputs=single(program.outputs),
         dtype=torch.float32,
     )
-
-
-def _metadata(
-    captured: CapturedProgram,
-    program: FusedProgram,
-    request: Request,
-    format: str,
-    method: str,
-    rules: str,
-    labels: Sequence[str] | None,
-    completeness: float,
-) -> dict[str, Any]:
-    _require_labels(program, labels)
-    preprocess = request.preprocess
-    return {
-        "schema": SCHEMA_VERSION,
-        "versions": {
-            "fgcompile": fgcompile.__version__,
-            **{package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxscript")},
-        },
-        "model": {"name": captured.name, "parameter_digest": _parameter_digest(captured)},
-        "format": format,
-        "inputs": [_spec(spec) for spec in program.inputs],
-        "outputs": [_spec(spec) for spec in program.outputs],
-        "method": method,
-        "psi": request.psi,
-        "rules": rules,
-        "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
-        "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},
-        "labels": None if labels is None else list(labels),
-        "sites": [
-            {
-                "name": site.name,
-                "kind": site.kind,
-                "shape": list(site.shape),
-                "layout": site.layout,
-                "terms": [{"name": term.name, "kind": term.kind} for term in site.terms],
-            }
-            for site in program.sites
-        ],
-        "completeness": float(f"{completeness:.1e}"),
-    }
-
-
-def _spec(spec: ValueSpec) -> dict[str, Any]:
-    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
-
-
-def _require_labels(program: FusedProgram, labels: Sequence[str] | None) -> None:
-    classes = next((spec.shape[1] for spec in program.outputs if spec.name == "logits" and len(spec.shape) == 2), None)
-    if labels is not None and classes is not None and len(labels) != classes:
-        raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
-
-
-def _parameter_digest(captured: CapturedProgram) -> str:
-    """SHA-256 over the parameters and buffers that the graph uses, by name, shape and value."""
-    digest = hashlib.sha256()
-    for name, value in sorted(captured.graph_module.named_buffers()):
-        digest.update(f"{name}{tuple(value.shape)}".encode())
-        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _resolved(mode: Target, chosen: Tensor | None, output: Any) -> Tensor | None:

@@ -23,41 +23,63 @@ EPSILON = 1e-6
 
 
 class Psi(Protocol):
-    """Post-processing ψ of one term, then the sum over its channels."""
+    """Post-processing ψ, applied to all terms of one resolution."""
 
-    def dense(self, product: Tensor) -> Tensor:
-        """``Σ_c ψ(t)_c`` ``(N, *spatial)`` of a term ``t`` ``(N, C, *spatial)``."""
-
-    def channelwise(self, gradient: Tensor, bias: Tensor) -> Tensor:
-        """``Σ_c ψ(δ ⊙ b)_c`` ``(N, *spatial)`` of ``δ`` ``(N, C, *spatial)`` and ``b`` ``(C,)``."""
+    def summed(self, terms: Sequence[TermValue]) -> Tensor:
+        """``Σ_t Σ_c ψ(t)_c``, ``(N, *spatial)``, of terms ``t = δ ⊙ b`` ``(N, C_t, *spatial)``."""
 
 
 @dataclass(frozen=True)
 class FullGradPsi:
     """The published code's ψ: absolute value, then min-max per sample over channels and space jointly.
 
-    With ``t = |δ ⊙ b|``, ``Σ_c (t_c − min)/(max − min + ε) = (Σ_c t_c − C min)/(max − min + ε)``.
+    With ``t = |δ ⊙ b|``, ``Σ_c (t_c − min)/(max − min + ε) = (Σ_c t_c − C min)/(max − min + ε)``. The sums of all terms
+    are put side by side, so that the division is one product with the reciprocals.
     """
 
-    def dense(self, product: Tensor) -> Tensor:
-        t = product.abs()
-        axes = tuple(range(1, t.ndim))
-        return self._normalised(t.sum(1), t.amax(axes), t.amin(axes), t.shape[1])
+    def summed(self, terms: Sequence[TermValue]) -> Tensor:
+        spatial = terms[0].gradient.shape[2:]
+        reduced = [_reduced(term) for term in terms]
+        totals = torch.cat([r.total for r in reduced], 1)
+        maxima = torch.cat([r.maximum for r in reduced], 1)
+        minima = torch.cat([r.minimum for r in reduced], 1)
+        floors = torch.cat([r.minimum * r.channels for r in reduced], 1)
+        weights = 1 / (maxima - minima + EPSILON)
+        return torch.matmul(weights.unsqueeze(1), totals - floors.unsqueeze(2)).reshape(-1, *spatial)
 
-    def channelwise(self, gradient: Tensor, bias: Tensor) -> Tensor:
-        """As ``dense``, with ``Σ_c |δ_c| |b_c|`` as a matrix product and the extremes taken per channel first."""
-        channels, spatial = gradient.shape[1], gradient.shape[2:]
-        flat = gradient.abs().reshape(-1, channels, spatial.numel())
-        weight = bias.abs()
-        total = torch.matmul(weight.reshape(1, 1, channels), flat).reshape(-1, *spatial)
-        maximum = (flat.amax(2) * weight).amax(1)
-        minimum = (flat.amin(2) * weight).amin(1)
-        return self._normalised(total, maximum, minimum, channels)
 
-    def _normalised(self, total: Tensor, maximum: Tensor, minimum: Tensor, channels: int) -> Tensor:
-        shape = (-1, *[1] * (total.ndim - 1))
-        spread = (maximum - minimum + EPSILON).reshape(shape)
-        return (total - (channels * minimum).reshape(shape)) / spread
+@dataclass(frozen=True)
+class _Reduced:
+    """What min-max over one term ``t = |δ ⊙ b|`` needs of it.
+
+    Attributes:
+        total: ``Σ_c t_c``, ``(N, 1, H W)``.
+        maximum: Over channels and space, ``(N, 1)``.
+        minimum: Likewise.
+        channels: C.
+    """
+
+    total: Tensor
+    maximum: Tensor
+    minimum: Tensor
+    channels: int
+
+
+def _reduced(term: TermValue) -> _Reduced:
+    channels, spatial = term.gradient.shape[1], term.gradient.shape[2:].numel()
+    if term.channel_axis == 1 and term.bias.ndim == 1:
+        # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed.
+        flat = term.gradient.abs().reshape(-1, channels, spatial)
+        weight = term.bias.abs()
+        total = torch.matmul(weight.reshape(1, 1, channels), flat)
+        maximum = (flat.amax(2) * weight).amax(1, keepdim=True)
+        minimum = (flat.amin(2) * weight).amin(1, keepdim=True)
+    else:
+        flat = term.product().abs().reshape(-1, channels, spatial)
+        total = flat.sum(1, keepdim=True)
+        maximum = flat.amax(2).amax(1, keepdim=True)
+        minimum = flat.amin(2).amin(1, keepdim=True)
+    return _Reduced(total, maximum, minimum, channels)
 
 
 PSI: Mapping[str, Psi] = {"fullgrad": FullGradPsi()}
@@ -71,15 +93,13 @@ def saliency(full_gradient: FullGradient, psi: Psi) -> Tensor:
     """
     x, gradient = full_gradient.inputs[0], full_gradient.input_gradients[0]
     size = tuple(x.shape[2:])
-    layers: dict[tuple[int, ...], list[Tensor]] = {size: [psi.dense(gradient * x)]}
+    layers: dict[tuple[int, ...], list[TermValue]] = {size: [TermValue("x", gradient, x, None)]}
     for value in full_gradient.sites:
-        if value.site.layout != "spatial":
-            continue
-        for term in value.terms:
-            layers.setdefault(tuple(term.gradient.shape[2:]), []).append(_summed(term, psi))
+        if value.site.layout == "spatial":
+            layers.setdefault(tuple(value.terms[0].gradient.shape[2:]), []).extend(value.terms)
     total: Tensor | None = None
-    for maps in layers.values():
-        resized = _upsampled(_added(maps), size)
+    for terms in layers.values():
+        resized = _upsampled(psi.summed(terms), size)
         total = resized if total is None else total + resized
     assert total is not None
     return total.unsqueeze(1)
@@ -89,7 +109,9 @@ def contributions(full_gradient: FullGradient) -> Tensor:
     """The signed sum of each term ``(N, 1 + T)``: the input's first, then the bias terms by site."""
     pairs = zip(full_gradient.inputs, full_gradient.input_gradients, strict=True)
     sums = [_added([_total(x * gradient, 0, 1) for x, gradient in pairs])]
-    sums += [_contribution(term, *batch_axis(value.site.shape)) for value in full_gradient.sites for term in value.terms]
+    sums += [
+        _contribution(term, *batch_axis(value.site.shape)) for value in full_gradient.sites for term in value.terms
+    ]
     return torch.stack(sums, 1)
 
 
@@ -99,12 +121,6 @@ def bias_gradients(full_gradient: FullGradient) -> dict[str, Tensor]:
         value.site.name: _added([term.product().expand_as(term.gradient) for term in value.terms])
         for value in full_gradient.sites
     }
-
-
-def _summed(term: TermValue, psi: Psi) -> Tensor:
-    if term.channel_axis == 1 and term.bias.ndim == 1:
-        return psi.channelwise(term.gradient, term.bias)
-    return psi.dense(term.product())
 
 
 def _contribution(term: TermValue, axis: int, factor: int) -> Tensor:

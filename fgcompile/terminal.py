@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
@@ -75,7 +76,7 @@ def print_summary(metadata: Metadata, path: Path) -> None:
     _print_facts(
         {
             "format": _format(metadata),
-            "size": f"{path.stat().st_size / 1e6:.1f} MB",
+            "size": decimal(path.stat().st_size),
             **_signature(metadata),
             "sites": _sites(metadata),
             "completeness": f"{metadata['completeness']:.1e} relative error",
@@ -85,6 +86,7 @@ def print_summary(metadata: Metadata, path: Path) -> None:
     inputs = [spec for spec in metadata["inputs"] if spec["name"] != "target"]
     names = ", ".join(spec["name"] for spec in inputs)
     call = f"({names})" if len(inputs) > 1 else names
+    _out.print("  import fgcompile")
     _out.print(f'  session = fgcompile.load("{path}")')
     _out.print(f"  explanation = session.explain({call})  # {'; '.join(map(_spec, inputs))}")
     if metadata["preprocess"] is not None:
@@ -136,7 +138,7 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     table = _table("photo", "explained", "score", "top classes", "picture")
     for record in records:
         top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
-        table.add_row(record["image"], record["name"], f"{record['score']:.2f}", top, record["overlay"])
+        table.add_row(Path(record["image"]).name, record["name"], f"{record['score']:.2f}", top, record["overlay"])
     _out.print(table)
 
 

@@ -23,6 +23,7 @@ from fgcompile.program import BiasedProgram, FusedProgram, Preprocess, Request, 
 from fgcompile.score import score_function
 from fgcompile.shapes import describe, fake, fake_mode
 
+
 def trace(
     program: BiasedProgram, request: Request, decompositions: Mapping[OpOverload, Callable[..., Any]]
 ) -> FusedProgram:
@@ -48,7 +49,7 @@ def trace(
         inputs=tuple(_specify(node.name, node.meta["val"], tracer.dimensions) for node in _inputs(graph_module)),
         outputs=tuple(
             _specify(name, node.meta["val"], tracer.dimensions)
-            for name, node in zip(tracer.output_names, graph_module.graph.output_node().args[0], strict=True)
+            for name, node in zip(tracer.output_names, _results(graph_module), strict=True)
         ),
         sites=tuple(tracer.sites),
         dtype=tracer.dtype,
@@ -118,6 +119,12 @@ def _bias_key(name: str) -> str:
 
 def _inputs(graph_module: fx.GraphModule) -> list[fx.Node]:
     return list(graph_module.graph.find_nodes(op="placeholder"))
+
+
+def _results(graph_module: fx.GraphModule) -> list[fx.Node]:
+    (results,) = graph_module.graph.output_node().args
+    assert isinstance(results, tuple | list)
+    return [node for node in results if isinstance(node, fx.Node)]
 
 
 def _specify(name: str, value: Tensor, dimensions: dict[str, str]) -> ValueSpec:

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fgcompile.cli import main
 from tests.tiny_artifacts import onnx_artifact, torchscript_artifact
@@ -48,6 +50,44 @@ def assert_one_line_error(result: Result, message: str) -> None:
     assert result.err.startswith("fgcompile: error: ")
     assert message in result.err
     assert result.err.count("\n") == 1
+
+
+MODELS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
+        self.head = nn.Linear(4, classes)
+
+    def forward(self, x):
+        return self.head(self.features(x).mean((2, 3)))
+
+def build(classes=3):
+    torch.manual_seed(0)
+    return Net(classes)
+
+def branches():
+    class Branches(Net):
+        def forward(self, x):
+            return super().forward(x if x.sum() > 0 else -x)
+    return Branches(3)
+"""
+COMPILE = ("compile", "cli_models:build", "--input", "3x16x16", "--mean", "0.5,0.5,0.5", "--std", "0.2,0.2,0.2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a module of models, labels and a photo in it."""
+    (tmp_path / "cli_models.py").write_text(MODELS)
+    (tmp_path / "labels.txt").write_text("cat\ndog\n[bold]owl\n")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)).save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    sys.modules.pop("cli_models", None)
+    return tmp_path
 
 
 @pytest.fixture
@@ -120,6 +160,74 @@ def test_user_errors_are_one_line(
     monkeypatch.chdir(tmp_path)
     assert_one_line_error(run(*arguments), message)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt"])
+def test_compile_then_inspect_verify_and_explain(run: Run, folder: Path, name: str) -> None:
+    compiled = run(*COMPILE, "-o", name, "--labels", "labels.txt", "--outputs", "logits,saliency,residual")
+    assert compiled.status == 0, compiled.err
+    assert compiled.err == ""  # no progress and no warnings where nobody watches
+    assert "Compiled Net" in compiled.out
+    assert f'fgcompile.load("{name}")' in compiled.out
+    assert f"fgcompile explain {name} photo.jpg" in compiled.out
+
+    metadata = json.loads(run("inspect", name, "--json").out)
+    assert metadata["inputs"][0] == {"name": "x", "dtype": "uint8", "shape": ["batch", 16, 16, 3]}
+
+    verified = run("verify", name, "--source", "cli_models:build", "--json")
+    assert verified.status == 0, verified
+    assert json.loads(verified.out)["passed"]
+
+    explained = run("explain", name, "photo.jpg", "-o", "out", "--target", "2", "--json", "--npy")
+    assert explained.status == 0, explained.err
+    (record,) = json.loads(explained.out)
+    assert record["name"] == "[bold]owl"
+    assert np.load(record["saliency"]).shape == (16, 16)
+    assert sorted(path.name for path in Path("out").iterdir()) == ["photo-explained.png", "photo-saliency.npy"]
+    assert "[bold]owl" in run("explain", name, "photo.jpg", "-o", "out").out
+
+
+def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path) -> None:
+    assert run(*COMPILE, "-o", "model.pt").status == 0
+    result = run("verify", "model.pt", "--source", "cli_models:build?classes=4")
+    assert result.status == 1
+    assert "FAILED" in result.out
+    assert "Traceback" not in result.err
+    assert run("verify", "model.pt", "--source", "cli_models:build?classes=4", "--json").status == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("cli_models:branches", [], "fgcompile: error: "),
+        ("cli_models:build", ["--target", "7"], "7"),
+        ("cli_models:build", ["--outputs", "logits,colours"], "colours"),
+        ("cli_models:build", ["--psi", "cube"], "cube"),
+        ("cli_models:build", ["--rules", "none"], "none"),
+        ("cli_models:build", ["--format", "tflite"], "tflite"),
+        ("cli_models:build?classes=5", ["--labels", "labels.txt"], "3 labels for 5 classes"),
+        ("cli_models:build", ["--mean", "0.5", "--std", "0.5"], "channels"),
+        ("cli_models:build", ["--input", "4x16x16"], "channels"),
+        ("cli_models:build", ["--weights", "labels.txt"], "labels.txt cannot be read as weights"),
+    ],
+)
+def test_failed_compile_leaves_the_old_artifact(
+    run: Run, folder: Path, source: str, options: list[str], message: str
+) -> None:
+    Path("model.onnx").write_bytes(b"the old one")
+    before = sorted(folder.iterdir())
+    assert_one_line_error(run("compile", source, "-o", "model.onnx", "--input", "3x16x16", *options), message)
+    assert Path("model.onnx").read_bytes() == b"the old one"
+    assert [path for path in sorted(folder.iterdir()) if path.name != "__pycache__"] == before
+
+
+def test_explain_errors(run: Run, folder: Path) -> None:
+    assert run(*COMPILE, "-o", "free.pt").status == 0
+    assert_one_line_error(run("explain", "free.pt", "cli_models.py", "-o", "out"), "cli_models.py cannot be read")
+    assert_one_line_error(run("explain", "free.pt", "photo.jpg", "-o", "out", "--target", "9"), "out of range")
+    assert_one_line_error(run("explain", "free.pt", "photo.jpg", "-o", "labels.txt"), "labels.txt")
+    assert run(*COMPILE, "-o", "fixed.pt", "--target", "1").status == 0
+    assert_one_line_error(run("explain", "fixed.pt", "photo.jpg", "-o", "out", "--target", "2"), "fixed")
 
 
 def test_usage_errors_exit_with_2(run: Run) -> None:

@@ -39,6 +39,8 @@ def emit_onnx(program: FusedProgram) -> bytes:
             converted = torch.onnx.export(
                 exported,
                 dynamo=True,
+                optimize=True,
+                verbose=False,
                 opset_version=OPSET,
                 input_names=[spec.name for spec in program.inputs],
                 output_names=[spec.name for spec in program.outputs],
@@ -46,7 +48,6 @@ def emit_onnx(program: FusedProgram) -> bytes:
         except torch.onnx.errors.OnnxExporterError as error:
             raise UnsupportedOpError(f"the fused graph has an operator that ONNX cannot express: {error}") from error
     assert converted is not None
-    converted.optimize()
     return _serialised(converted.model_proto, program)
 
 

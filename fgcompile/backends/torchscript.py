@@ -33,7 +33,9 @@ def emit_torchscript(program: FusedProgram) -> bytes:
         try:
             scripted = torch.jit.freeze(torch.jit.script(graph_module.eval()))
         except RuntimeError as error:
-            raise UnsupportedOpError(f"the fused graph has an operator that TorchScript cannot take: {error}") from error
+            raise UnsupportedOpError(
+                f"the fused graph has an operator that TorchScript cannot take: {error}"
+            ) from error
         buffer = io.BytesIO()
         torch.jit.save(scripted, buffer, _extra_files={METADATA_FILE: dumps(program.metadata)})
     return seal_zip(_reproducible(buffer.getvalue()))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from fgcompile.biases.rule import Bias, Call, Homogeneous, Implicit, Rule
 from fgcompile.biases.formula import at_zero, double_vjp, elementwise
+from fgcompile.biases.rule import Bias, Call, Homogeneous, Implicit, Rule
 
 aten = torch.ops.aten
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from fgcompile.biases.rule import Bias, Call, Explicit, Homogeneous, Implicit, Rule
 from fgcompile.biases.formula import at_zero, double_vjp
+from fgcompile.biases.rule import Bias, Call, Explicit, Homogeneous, Implicit, Rule
 
 aten = torch.ops.aten
 
@@ -30,7 +30,7 @@ def _bias_argument(kind: str, name: str, factors: tuple[str, str], channel_axis:
 
 
 def _unscaled(call: Call) -> bool:
-    return call.arguments.get("beta", 1) == 1
+    return bool(call.arguments.get("beta", 1) == 1)
 
 
 def _rebuild(call: Call, graph: fx.Graph, name: str, node: fx.Node) -> fx.Node:

@@ -19,7 +19,8 @@ def _batch_norm(call: Call) -> Bias:
     if not call.is_active("input") or any(call.arguments[n] is not None and not call.is_constant(n) for n in names):
         return Implicit(double_vjp)
     weight, bias, mean, variance = (call.constant(name) for name in names)
-    assert mean is not None and variance is not None
+    assert mean is not None
+    assert variance is not None
     scale = (variance + call.arguments["eps"]).rsqrt()
     scale = scale if weight is None else scale * weight
     offset = -mean * scale if bias is None else bias - mean * scale

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 import fgcompile
-from fgcompile.artifact import write_atomically
+from fgcompile.artifact import read_metadata, write_atomically
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from fgcompile.demo.latency import measure
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
@@ -99,7 +99,12 @@ def _compile(
         failed = ", ".join(check.name for check in verification.checks if not check.passed)
         raise VerificationError(f"{path} failed {failed}: see fgcompile verify; please report this")
     return CompiledFile(
-        path.name, _RUNTIMES[artifact_format], path.stat().st_size, seconds, artifact.metadata, len(verification.checks)
+        name=path.name,
+        runtime=_RUNTIMES[artifact_format],
+        size=path.stat().st_size,
+        seconds=seconds,
+        metadata=read_metadata(path),
+        checks=len(verification.checks),
     )
 
 

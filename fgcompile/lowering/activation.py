@@ -110,11 +110,6 @@ def lower_log_sigmoid_backward(grad_output: Tensor, self: Tensor, buffer: Tensor
     return grad_output * aten.sigmoid.default(aten.neg.default(self))
 
 
-def lower_shrink_backward(grad_output: Tensor, self: Tensor, lambd: Scalar) -> Tensor:
-    """``g · (|x| > λ)``: hardshrink, softshrink."""
-    return grad_output * _mask(aten.abs.default(self) > lambd, grad_output)
-
-
 def lower_glu_backward(grad_output: Tensor, self: Tensor, dim: int) -> Tensor:
     """With ``x = (a, b)`` and ``y = a σ(b)``: ``∂a = g σ(b)``, ``∂b = g a σ(b)(1 − σ(b))``."""
     half = self.shape[dim] // 2
@@ -156,8 +151,6 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.softplus_backward.default: lower_softplus_backward,
     aten.logit_backward.default: lower_logit_backward,
     aten.log_sigmoid_backward.default: lower_log_sigmoid_backward,
-    aten.hardshrink_backward.default: lower_shrink_backward,
-    aten.softshrink_backward.default: lower_shrink_backward,
     aten.glu_backward.default: lower_glu_backward,
     aten.sign.default: lower_sign,
     aten.sgn.default: lower_sign,

@@ -228,7 +228,6 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.col2im.default: lower_col2im,
     aten.index_add.default: lower_index_add,
     aten.index_put.default: lower_index_put,
-    aten._unsafe_index_put.default: lower_index_put,
     aten.scatter.src: lower_scatter,
     aten.scatter_add.default: lower_scatter_add,
     **{

@@ -35,7 +35,7 @@ def _linear_matrix(
     forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor, align_corners: bool
 ) -> Tensor:
     """``M`` of a linear or cubic interpolation. (In one dimension, ONNX's exporter mistakes fractional scales.)"""
-    image = forward(_make_identity(size, like), [1, output], align_corners, None, scale)
+    image = forward(_make_identity(size, like), [1, output], align_corners, scale and 1.0, scale)
     return aten.view.default(image, [size, output])
 
 
@@ -43,7 +43,7 @@ def _nearest_matrix(
     forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor
 ) -> Tensor:
     """``M`` of a nearest-neighbour interpolation."""
-    image = forward(_make_identity(size, like), [1, output], None, scale)
+    image = forward(_make_identity(size, like), [1, output], scale and 1.0, scale)
     return aten.view.default(image, [size, output])
 
 

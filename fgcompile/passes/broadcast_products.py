@@ -1,6 +1,6 @@
 """A batched product with a constant matrix broadcasts it instead of copying it to every sample.
 
-    bmm(expand(A), B)  →  matmul(A, B)        bmm(A, expand(B))  →  matmul(A, B)
+bmm(expand(A), B)  →  matmul(A, B)        bmm(A, expand(B))  →  matmul(A, B)
 """
 
 from __future__ import annotations

@@ -67,7 +67,8 @@ def _product_before(sum_node: fx.Node) -> fx.Node | None:
     weight = product.args[1]
     bias = product.args[2] if len(product.args) > 2 else None
     constant = isinstance(weight, fx.Node) and weight.op == "get_attr"
-    return product if constant and (bias is None or bias.op == "placeholder") else None
+    exposed = bias is None or (isinstance(bias, fx.Node) and bias.op == "placeholder")
+    return product if constant and exposed else None
 
 
 def _fold(
@@ -88,6 +89,7 @@ def _fold(
         folded_weight = graph.get_attr(name)
         bias = product.args[2] if len(product.args) > 2 else None
         total = offset if bias is None else graph.call_function(aten.add.Tensor, (bias, offset))
+        assert callable(product.target)
         folded = graph.call_function(product.target, (product.args[0], folded_weight, total, *product.args[3:]))
     folded.meta = dict(sum_node.meta)
     sum_node.replace_all_uses_with(folded)
@@ -98,10 +100,12 @@ def _scaled_weight(weight: Tensor, scale: Tensor, product: fx.Node) -> Tensor:
     """The weight times ``s`` along its output channels: axis 0, or for a transposed convolution axis 1 by group."""
     trailing = [1] * (weight.ndim - 2)
     if product.target is aten.convolution.default and product.args[6]:
-        groups = int(product.args[8])
-        grouped = weight.unflatten(0, (groups, -1)) * scale.reshape(groups, 1, -1, *trailing)
+        groups = product.args[8]
+        assert isinstance(groups, int)
+        grouped: Tensor = weight.reshape(groups, -1, *weight.shape[1:]) * scale.reshape(groups, 1, -1, *trailing)
         return grouped.flatten(0, 1)
-    return weight * scale.reshape(-1, 1, *trailing)
+    scaled: Tensor = weight * scale.reshape(-1, 1, *trailing)
+    return scaled
 
 
 def _attribute(graph_module: fx.GraphModule, node: fx.node.Argument) -> Tensor:

@@ -19,8 +19,9 @@ def fold_constants(graph_module: fx.GraphModule) -> None:
             values[node] = getattr(graph_module, str(node.target))
         elif node.op == "call_function" and _is_constant(node, values):
             args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: values[n])
+            assert callable(node.target)
             with torch.no_grad():
-                values[node] = node.target(*args, **kwargs)  # type: ignore[operator] - a call_function's target
+                values[node] = node.target(*args, **kwargs)
     for node, value in values.items():
         needed = any(user not in values for user in node.users)
         if node.op == "call_function" and needed and isinstance(value, Tensor):

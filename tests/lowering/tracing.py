@@ -70,9 +70,12 @@ def make_cotangent(case: OperatorCase, inputs: tuple[Tensor, ...]) -> Tensor:
 
 
 @functools.cache
-def trace_backward(
-    case: OperatorCase, dtype: torch.dtype = torch.float64, batch: int = 3, lower: bool = True
-) -> TracedBackward:
+def trace_backward(case: OperatorCase) -> TracedBackward:
+    """The case's lowered backward in float64, traced once a session."""
+    return trace(case, torch.float64)
+
+
+def trace(case: OperatorCase, dtype: torch.dtype, batch: int = 3) -> TracedBackward:
     """Traces the backward with a symbolic batch and the lowerings, and removes dead code."""
     lowered: set[torch._ops.OpOverload] = set()
 
@@ -83,7 +86,7 @@ def trace_backward(
 
         return recorded
 
-    table = {key: record(key, value) for key, value in decomposition_table().items()} if lower else {}
+    table = {key: record(key, value) for key, value in decomposition_table().items()}
     environment = ShapeEnv()
     mode = FakeTensorMode(shape_env=environment, allow_non_fake_inputs=True)
     inputs, constants = case.make_inputs(batch, dtype), case.make_constants(dtype)

@@ -1,0 +1,36 @@
+# `make demo` and `make test` need Python 3.11 and nothing else: they install what they use into .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-slow check clean
+
+demo: $(VENV)/demo.stamp  ## Compile two trained networks, explain real photos, write demo/index.html.
+	$(BIN)/fgcompile demo -o demo
+
+test: check $(VENV)/test.stamp  ## Everything that has to pass before a change lands.
+	$(BIN)/python -m pytest -q -n 2
+
+test-slow: $(VENV)/test.stamp  ## The wide sweeps as well.
+	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+
+check: $(VENV)/test.stamp  ## Style and types.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)
+	$(PIP) -e '.[cpu,demo]'
+	touch $@
+
+$(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)
+	$(PIP) -e '.[cpu,demo,test]'
+	touch $@ $(VENV)/demo.stamp
+
+$(VENV):
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) build dist demo

@@ -1,0 +1,79 @@
+"""What an artifact says of itself: versions, model, inputs and outputs, options, sites and measured completeness."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Any
+
+import fgcompile
+from fgcompile.artifact import SCHEMA_VERSION
+from fgcompile.errors import InputError
+from fgcompile.program import CapturedProgram, FusedProgram, Request, ValueSpec
+
+
+def describe_program(
+    captured: CapturedProgram,
+    program: FusedProgram,
+    request: Request,
+    format: str,
+    method: str,
+    rules: str,
+    labels: Sequence[str] | None,
+    completeness: float,
+) -> dict[str, Any]:
+    """The metadata of an artifact (the layout of ``fgcompile.artifact.Metadata``).
+
+    Raises:
+        InputError: There are labels, but not one for each class.
+    """
+    _require_labels(program, labels)
+    preprocess = request.preprocess
+    return {
+        "schema": SCHEMA_VERSION,
+        "versions": {
+            "fgcompile": fgcompile.__version__,
+            **{package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxscript")},
+        },
+        "model": {"name": captured.name, "parameter_digest": _parameter_digest(captured)},
+        "format": format,
+        "inputs": [_spec(spec) for spec in program.inputs],
+        "outputs": [_spec(spec) for spec in program.outputs],
+        "method": method,
+        "psi": request.psi,
+        "rules": rules,
+        "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
+        "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},
+        "labels": None if labels is None else list(labels),
+        "sites": [
+            {
+                "name": site.name,
+                "kind": site.kind,
+                "shape": list(site.shape),
+                "layout": site.layout,
+                "terms": [{"name": term.name, "kind": term.kind} for term in site.terms],
+            }
+            for site in program.sites
+        ],
+        "completeness": float(f"{completeness:.1e}"),
+    }
+
+
+def _spec(spec: ValueSpec) -> dict[str, Any]:
+    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+
+
+def _require_labels(program: FusedProgram, labels: Sequence[str] | None) -> None:
+    classes = next((spec.shape[1] for spec in program.outputs if spec.name == "logits" and len(spec.shape) == 2), None)
+    if labels is not None and classes is not None and len(labels) != classes:
+        raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
+
+
+def _parameter_digest(captured: CapturedProgram) -> str:
+    """SHA-256 over the parameters and buffers that the graph uses, by name, shape and value."""
+    digest = hashlib.sha256()
+    for name, value in sorted(captured.graph_module.named_buffers()):
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+    return f"sha256:{digest.hexdigest()}"

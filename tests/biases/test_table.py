@@ -1,0 +1,67 @@
+"""The bias table: every row has a case, and on every case the terms add up to the score exactly."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+import fgcompile
+from fgcompile.biases import FALLBACK, bias_table
+from fgcompile.biases.rule import Implicit
+from fgcompile.capture import capture
+from tests.networks import CaseModule
+from tests.operator_cases import OPERATOR_CASES, OperatorCase
+
+IDS = [case.name for case in OPERATOR_CASES]
+
+
+def weighted_sum(output: Tensor) -> Tensor:
+    """A score that weighs every element of the output differently."""
+    weights = torch.linspace(0.5, 1.5, output[0].numel(), dtype=output.dtype).reshape(output.shape[1:])
+    return (output * weights).flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("case", OPERATOR_CASES, ids=IDS)
+def test_terms_add_up_to_the_score(case: OperatorCase) -> None:
+    terms = fgcompile.full_gradient(CaseModule(case).eval(), case.make_inputs(3), target=weighted_sum)
+    assert terms.relative_completeness_error.max() < 1e-12
+
+
+@pytest.mark.parametrize("case", OPERATOR_CASES, ids=IDS)
+def test_biases_equal_those_of_the_general_fallback(case: OperatorCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each closed form against ``y − J a`` by two VJPs, which needs no knowledge of the operator."""
+    model, inputs = CaseModule(case).eval(), case.make_inputs(2)
+    sums = _bias_sums(model, inputs)
+    monkeypatch.setattr("fgcompile.expose.bias_table", dict)
+    torch.testing.assert_close(sums, _bias_sums(model, inputs), rtol=1e-9, atol=1e-9)
+
+
+def _bias_sums(model: torch.nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    terms = fgcompile.full_gradient(model, inputs, target=weighted_sum)
+    total = torch.zeros(len(inputs[0]), dtype=torch.float64)
+    for value in terms.bias_gradients.values():
+        total += value.reshape(len(total), -1).sum(1) if value.shape[0] == len(total) else value.sum()
+    return total
+
+
+def test_every_row_has_a_case() -> None:
+    reached = set()
+    for case in OPERATOR_CASES:
+        captured = capture(CaseModule(case).eval(), case.make_inputs(2))
+        reached |= {node.target for node in captured.graph_module.graph.nodes}
+    missing = sorted(str(operator) for operator in bias_table() if operator not in reached)
+    assert not missing, f"no case in tests/operator_cases.py reaches {', '.join(missing)}"
+
+
+def test_an_operator_without_rule_or_derivative_is_named() -> None:
+    class Rounded(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.frexp(x).mantissa * x
+
+    with pytest.raises(fgcompile.errors.UnsupportedOpError, match=r"frexp"):
+        fgcompile.full_gradient(Rounded().eval(), torch.randn(2, 3), target=lambda y: y.sum(1))
+
+
+def test_the_fallback_is_implicit() -> None:
+    assert isinstance(FALLBACK.bias(None), Implicit)  # type: ignore[arg-type] - it looks at nothing

@@ -1,0 +1,42 @@
+"""Gradients of slicing, selecting, gathering and padding equal autograd's, without scatter."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.lowering.exporting import assert_exports
+from tests.lowering.tracing import assert_backward_matches, assert_lowered, trace_backward
+from tests.operator_cases import CREATIONS, INDEXINGS, OperatorCase
+
+BY_NAME = {case.name: case for case in INDEXINGS}
+
+
+@pytest.mark.parametrize("case", [*INDEXINGS, *CREATIONS], ids=lambda case: case.name)
+def test_lowered_backward_equals_autograd(case: OperatorCase) -> None:
+    assert_lowered(case)
+
+
+@pytest.mark.parametrize("name", ["max along an axis", "min along an axis", "amax", "topk"])
+def test_ties(name: str) -> None:
+    case = BY_NAME[name]
+    assert_backward_matches(case, tuple(torch.round(x) for x in case.make_inputs(3)))
+
+
+@pytest.mark.parametrize("name", ["max along an axis", "topk", "gather", "constant index"])
+def test_zeros_that_were_scattered_into_are_not_added(name: str) -> None:
+    operators = {str(operator) for operator in trace_backward(BY_NAME[name]).operators}
+    assert "aten.expand.default" not in operators
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "slice with a step",
+        "two constant indices",
+        "max along an axis",
+        "im2col",
+    ],
+)
+def test_exports_to_onnx(name: str) -> None:
+    assert_exports(BY_NAME[name])

@@ -1,0 +1,37 @@
+"""Every lowering is exercised by the one table of operator cases."""
+
+from __future__ import annotations
+
+import pytest
+
+from fgcompile import lowering
+from fgcompile.lowering import decomposition_table
+from tests.lowering.exporting import assert_exports
+from tests.lowering.tracing import trace_backward
+from tests.operator_cases import OPERATOR_CASES, OperatorCase
+
+UNTRANSLATED = {"median", "kthvalue", "cummax", "prod"}
+"""Cases whose forward operator ``torch.onnx`` has no translation for (PyTorch 2.13)."""
+
+
+def test_every_lowering_has_a_case() -> None:
+    lowered = frozenset().union(*(trace_backward(case).lowered for case in OPERATOR_CASES))
+    assert [str(operator) for operator in decomposition_table() if operator not in lowered] == []
+
+
+def test_case_names_are_unique() -> None:
+    assert len({case.name for case in OPERATOR_CASES}) == len(OPERATOR_CASES)
+
+
+def test_an_operator_is_lowered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lowering, "FAMILIES", (lowering.pooling, lowering.pooling))
+    with pytest.raises(ValueError, match="lowered twice"):
+        decomposition_table()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", OPERATOR_CASES, ids=lambda case: case.name)
+def test_every_case_exports_to_onnx(case: OperatorCase) -> None:
+    if case.name in UNTRANSLATED:
+        pytest.skip("torch.onnx does not translate the forward operator")
+    assert_exports(case)

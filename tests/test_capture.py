@@ -1,0 +1,89 @@
+"""Capture: a flat graph with a dynamic batch, and a clear refusal of what cannot be one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fgcompile.capture import capture
+from fgcompile.errors import CaptureError, InputError
+from tests.networks import NETWORKS, ConvNet, build
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_captured_graph_equals_the_model_at_any_batch_size(name: str, batch: int) -> None:
+    model, x = build(name)
+    captured = capture(model, x[:1])
+    inputs = torch.randn(batch, *x.shape[1:], dtype=x.dtype)
+    with torch.no_grad():
+        (output,) = captured.graph_module(inputs)
+        torch.testing.assert_close(output, model(inputs), rtol=1e-12, atol=1e-12)
+
+
+def test_activations_stay_whole() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.SiLU(), nn.Hardswish(), nn.Mish(), nn.SELU(), nn.Softplus()).eval()
+    targets = {str(node.target) for node in capture(model, torch.zeros(1, 3, 4, 4)).graph_module.graph.nodes}
+    assert {f"aten.{name}.default" for name in ("silu", "hardswish", "mish", "selu", "softplus")} <= targets
+
+
+def test_training_mode_is_refused_and_names_the_part() -> None:
+    model = ConvNet().eval()
+    model.bn.train()
+    with pytest.raises(CaptureError, match=r"'bn' is in training mode: call \.eval\(\)"):
+        capture(model, torch.zeros(1, 3, 16, 16))
+
+
+def test_value_dependent_control_flow_is_refused() -> None:
+    class Branching(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2 if x.sum() > 0 else x
+
+    with pytest.raises(CaptureError, match="control flow that depends on values"):
+        capture(Branching().eval(), torch.ones(1, 3))
+
+
+def test_a_fixed_batch_size_is_refused() -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.reshape(2, 12)
+
+    with pytest.raises(CaptureError, match="fixes its batch size"):
+        capture(Fixed().eval(), torch.ones(2, 3, 4))
+
+
+def test_batch_statistics_are_refused_and_name_the_layer() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, track_running_stats=False)).eval()
+    with pytest.raises(CaptureError, match="'1' normalises by statistics of the batch"):
+        capture(model, torch.ones(2, 3, 4, 4))
+
+
+def test_instance_norm_is_not_taken_for_batch_statistics() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.InstanceNorm2d(4, affine=True)).eval()
+    x = torch.randn(3, 3, 4, 4)
+    torch.testing.assert_close(capture(model, x).graph_module(x)[0], model(x))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ((), "example_inputs is empty"),
+        ([[1.0]], "is list, not a tensor"),
+        (torch.tensor(1.0), "needs a batch"),
+        (torch.zeros(0, 3, 8, 8), "needs a batch of at least 1"),
+        (torch.zeros(1, 4, 16, 16), "does not take inputs of shape"),
+    ],
+)
+def test_wrong_example_inputs_are_refused(inputs: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        capture(ConvNet().eval(), inputs)  # type: ignore[arg-type]
+
+
+def test_an_exported_program_needs_a_dynamic_batch() -> None:
+    model, x = ConvNet().eval(), torch.zeros(2, 3, 16, 16)
+    with pytest.raises(CaptureError, match="dynamic first dimension"):
+        capture(torch.export.export(model, (x,)), x)
+    exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    wide = torch.randn(7, 3, 16, 16)
+    torch.testing.assert_close(capture(exported, x).graph_module(wide)[0], model(wide))
