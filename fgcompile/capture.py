@@ -6,15 +6,17 @@ bias table: normalisations, softmax, activations and interpolation stay whole.
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind
 
-from fgcompile.errors import CaptureError, FgcompileError, InputError
+from fgcompile.errors import CaptureError, InputError
 from fgcompile.layers import layer_name
 from fgcompile.program import CapturedProgram
 
@@ -60,6 +62,7 @@ KEPT_WHOLE = (
 )
 """Operators that torch.export would decompose, but whose bias is one row of the table."""
 
+CONTIGUOUS = torch.contiguous_format
 TRACE_BATCH = 2
 """The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export."""
 
@@ -126,21 +129,26 @@ def require_evaluation_mode(model: nn.Module) -> None:
 
 
 def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
-    batch = Dim("batch")
-    examples = tuple(value[:1].expand(TRACE_BATCH, *value.shape[1:]).clone() for value in inputs)
+    # Pairs sizes with tensors whatever the signature, ``*inputs`` included.
+    shapes = ShapesCollection()  # type: ignore[no-untyped-call]
+    examples = tuple(
+        value[:1].expand(TRACE_BATCH, *value.shape[1:]).clone(memory_format=CONTIGUOUS) for value in inputs
+    )
     name = type(model).__name__
     try:
         with torch.no_grad():
             model(*examples)
     except Exception as error:
-        shapes = ", ".join(str(tuple(value.shape)) for value in inputs)
+        sizes = ", ".join(str(tuple(value.shape)) for value in inputs)
         raise InputError(
-            f"{name} does not take inputs of shape {shapes}: {_first_line(error)}; pass inputs as the model takes them"
+            f"{name} does not take inputs of shape {sizes}: {_first_line(error)}; pass inputs as the model takes them"
         ) from error
     try:
-        return torch.export.export(model, examples, dynamic_shapes=tuple({0: batch} for _ in examples), strict=False)
-    except FgcompileError:
-        raise
+        for example in examples:
+            shapes[example] = {0: Dim("batch")}
+        dynamic = shapes.dynamic_shapes(model, examples)  # type: ignore[no-untyped-call]
+        with contextlib.redirect_stderr(io.StringIO()):  # a failed export prints the graph that it had so far
+            return torch.export.export(model, examples, dynamic_shapes=dynamic, strict=False)
     except Exception as error:
         raise CaptureError(_explain(name, error)) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from pathlib import Path
@@ -45,13 +46,19 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Runs the command line; a user's error becomes one line and exit status 2."""
-    for category in (DeprecationWarning, FutureWarning):
-        warnings.simplefilter("ignore", category)  # PyTorch's notes to developers; the user of a command is none
+    _quieten_pytorch()
     try:
         app()
     except FgcompileError as error:
         terminal.print_error(error)
         sys.exit(2)
+
+
+def _quieten_pytorch() -> None:
+    """Turns off PyTorch's notes to its own developers, which the user of a command can do nothing about."""
+    for category in (DeprecationWarning, FutureWarning):
+        warnings.simplefilter("ignore", category)
+    logging.getLogger("torch.fx").setLevel(logging.ERROR)
 
 
 def _print_version(wanted: bool) -> None:

@@ -106,7 +106,7 @@ def differentiate(
         _require_scalar_per_sample(scores, leaves)
         differentiable = tuple(x for x in leaves if x.requires_grad)
         reached = [recorder.values[site.node] for site in program.sites]
-        gradients = torch.autograd.grad(scores.sum(), (*differentiable, *reached), allow_unused=True)
+        gradients = _gradients(scores, (*differentiable, *reached))
     input_gradients = tuple(
         torch.zeros_like(x) if g is None else g for x, g in zip(differentiable, gradients, strict=False)
     )
@@ -118,6 +118,19 @@ def differentiate(
         if gradient is not None
     )
     return FullGradient(output, scores.detach(), tuple(x.detach() for x in differentiable), input_gradients, sites)
+
+
+def _gradients(scores: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+    """``∂f/∂v`` for every value, None where the score does not depend on it."""
+    try:
+        return torch.autograd.grad(scores.sum(), values, allow_unused=True)
+    except RuntimeError as error:
+        if "derivative" not in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise UnsupportedOpError(
+            f"an operator of the model is not differentiable ({reason}): replace it, or detach what it computes"
+        ) from error
 
 
 class _Recorder(fx.Interpreter):
@@ -134,12 +147,7 @@ class _Recorder(fx.Interpreter):
             self.wanted |= {bias.node} | {source.name for source in call.all_input_nodes}
 
     def run_node(self, node: fx.Node) -> Any:
-        try:
-            value = super().run_node(node)
-        except NotImplementedError as error:
-            raise UnsupportedOpError(
-                f"'{node.target}' at node '{node.name}' cannot be differentiated: {error}"
-            ) from error
+        value = super().run_node(node)
         if node.name in self.wanted:
             self.values[node.name] = value
         return value

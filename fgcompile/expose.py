@@ -168,7 +168,8 @@ class _Exposure:
         """The site with its shape, and its layout: spatial where its rank is the rank of an input with space."""
         nodes = {node.name: node for node in self.graph.nodes}
         value = nodes[site.node].meta["val"]
-        ranks = {len(nodes[name].meta["val"].shape) for name in self.inputs if nodes[name] in self.active}
+        inputs = self.graph.find_nodes(op="placeholder")[: len(self.inputs)]
+        ranks = {node.meta["val"].ndim for node in inputs if node in self.active}
         shape = describe(value, self.dimensions)
         spatial = value.ndim > 2 and value.ndim in ranks and batch_axis(shape) == (0, 1)
         return dataclasses.replace(site, shape=shape, layout="spatial" if spatial else "none")

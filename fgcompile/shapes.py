@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch._dispatch.python import enable_python_dispatcher
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from fgcompile.program import Shape
@@ -33,7 +34,8 @@ def propagate_shapes(graph_module: fx.GraphModule) -> None:
     """Recomputes ``meta["val"]`` of every node from those of the placeholders."""
     values = [node.meta["val"] for node in graph_module.graph.find_nodes(op="placeholder")]
     mode = fake_mode(graph_module)
-    with mode, torch.no_grad():
+    # Without the Python dispatcher, some operators in C++ read a symbolic size as a number and so fix it.
+    with mode, torch.no_grad(), enable_python_dispatcher():
         _Propagator(graph_module, mode).run(*values)
 
 

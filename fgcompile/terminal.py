@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,8 +32,16 @@ def print_error(error: Exception) -> None:
 
 
 def print_json(value: object) -> None:
-    """Plain JSON on standard output, for other programs."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """JSON on standard output, for other programs; NaN and infinity, which JSON does not have, become null."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager
@@ -79,7 +88,7 @@ def print_summary(metadata: Metadata, path: Path) -> None:
             "size": decimal(path.stat().st_size),
             **_signature(metadata),
             "sites": _sites(metadata),
-            "completeness": f"{metadata['completeness']:.1e} relative error",
+            "completeness": _completeness(metadata),
         }
     )
     _out.print("\nRun it:", style="bold")
@@ -107,7 +116,7 @@ def print_artifact(metadata: Metadata, path: Path) -> None:
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
             "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …",
-            "completeness": f"{metadata['completeness']:.1e} relative error",
+            "completeness": _completeness(metadata),
             "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
         }
     )
@@ -169,6 +178,10 @@ def _signature(metadata: Metadata) -> dict[str, str]:
         "inputs": ", ".join(map(_spec, metadata["inputs"])),
         "outputs": ", ".join(map(_spec, metadata["outputs"])),
     }
+
+
+def _completeness(metadata: Metadata) -> str:
+    return f"terms add up to the score within {metadata['completeness']:.1e} of their magnitude (float64)"
 
 
 def _sites(metadata: Metadata) -> str:

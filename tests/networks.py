@@ -12,15 +12,16 @@ from tests.operator_cases import OperatorCase
 
 
 class CaseModule(nn.Module):
-    """A row of the operator table as a module: its constants are parameters, its inputs are inputs."""
+    """A row of the operator table as a module: its constants are buffers, its inputs are inputs."""
 
     def __init__(self, case: OperatorCase) -> None:
         super().__init__()
         self.function = case.function
-        self.constants = nn.ParameterList(case.make_constants(torch.float64))
+        for index, value in enumerate(case.make_constants(torch.float64)):
+            self.register_buffer(f"constant{index}", value)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.function(*inputs, *self.constants)
+        return self.function(*inputs, *self.buffers())
 
 
 class ConvNet(nn.Module):

@@ -223,6 +223,14 @@ ACTIVATIONS = (
     _activation("pow 1.5", lambda x: x**1.5, positive=True),
     _activation("logit, clamped", lambda x: torch.logit(torch.sigmoid(x), 0.2)),
     _activation("logit", lambda x: torch.logit(torch.sigmoid(x))),
+    *(_activation(f.__name__, f) for f in (torch.tan, torch.atan, torch.sinh, torch.cosh, torch.expm1, torch.neg)),
+    *(_activation(f.__name__, f, positive=True) for f in (torch.log2, torch.log10, torch.log1p)),
+    _activation("asin", lambda x: torch.asin(torch.tanh(x) * 0.9)),
+    _activation("acos", lambda x: torch.acos(torch.tanh(x) * 0.9)),
+    _activation("number to a power", lambda x: 2.0**x),
+    OperatorCase("power", torch.pow, ((3, 4), (3, 4)), family="activation", positive=True),
+    OperatorCase("power of a constant", lambda x, w: w.abs() ** x, ((3, 4),), ((3, 4),), "activation"),
+    OperatorCase("atan2", torch.atan2, ((3, 4), (3, 4)), family="activation"),
     _activation("softmax", lambda x: F.softmax(x, -1)),
     _activation("softmax over channels", lambda x: F.softmax(x, 1)),
     _activation("log_softmax", lambda x: F.log_softmax(x, -1)),
@@ -287,6 +295,8 @@ INDEXINGS = (
     _indexing("narrow", lambda x: x.narrow(2, 1, 3)),
     _indexing("split", lambda x: torch.mul(*x.split(3, 2))),
     _indexing("chunk", lambda x: torch.add(*x.chunk(2, 2))),
+    _indexing("unbind before the batch", lambda x: torch.mul(*x.reshape(-1, 2, 3).transpose(0, 1)), (6,)),
+    _indexing("slice before the batch", lambda x: x.transpose(0, 2)[1:3, ::2].transpose(0, 2)),
     _indexing("unbind", lambda x: x.unbind(1)[0] * x.unbind(1)[2]),
     _indexing("constant index", lambda x: x[:, [0, 2, 0]]),
     _indexing("two constant indices", lambda x: x[:, :, [0, 2, 1], [3, 3, 5]]),
@@ -364,7 +374,41 @@ CREATIONS = (
     _creation("full_like", lambda x: x * torch.full_like(x, 2.0)),
 )
 
+
+def _product(
+    name: str, function: Callable[..., Tensor], inputs: tuple[Shape, ...], constants: tuple[Shape, ...] = ()
+) -> OperatorCase:
+    return OperatorCase(name, function, inputs, constants, family="product")
+
+
+PRODUCTS = (
+    _product("linear", F.linear, ((5,),), ((3, 5), (3,))),
+    _product("linear over tokens", F.linear, ((4, 5),), ((3, 5), (3,))),
+    _product("linear without bias", F.linear, ((5,),), ((3, 5),)),
+    _product("addmm", lambda x, w, b: torch.addmm(b, x, w), ((5,),), ((5, 3), (3,))),
+    _product("addmm, scaled", lambda x, w, b: torch.addmm(b, x, w, beta=0.5, alpha=2), ((5,),), ((5, 3), (3,))),
+    _product("baddbmm", lambda x, y, b: torch.baddbmm(b, x, y), ((4, 5), (5, 3)), ((1, 4, 3),)),
+    _product("mm", lambda x, w: x @ w, ((5,),), ((5, 3),)),
+    _product("bmm", torch.bmm, ((4, 5), (5, 3))),
+    _product("matmul of four axes", torch.matmul, ((2, 4, 5), (2, 5, 3))),
+    _product("matmul with a constant", lambda x, w: w @ x, ((4, 5),), ((3, 4),)),
+    _product("einsum", lambda x, y: torch.einsum("bhqd,bhkd->bhqk", x, y), ((2, 4, 5), (2, 3, 5))),
+    _product("product of two", torch.mul, ((3, 4), (3, 4))),
+    _product("product with itself", lambda x: x * x, ((3, 4),)),
+    _product("product with a constant", torch.mul, ((3, 4),), ((4,),)),
+    _product("quotient", lambda x, y: x / (y * y + 1), ((3, 4), (3, 4))),
+    _product("quotient of a constant", lambda x, w: w / (x * x + 1), ((3, 4),), ((4,),)),
+    _product("sum of two", lambda x, y: torch.add(x, y, alpha=2), ((3, 4), (3, 4))),
+    _product("sum with a constant", lambda x, w: torch.add(x, w, alpha=2), ((3, 4),), ((4,),)),
+    _product("constant plus scaled", lambda x, w: torch.add(w, x, alpha=2), ((3, 4),), ((4,),)),
+    _product("difference to a constant", lambda x, w: x - w, ((3, 4),), ((4,),)),
+    _product("difference from a constant", lambda x, w: w - x, ((3, 4),), ((4,),)),
+    _product("difference from a number", lambda x: 1 - x, ((3, 4),)),
+    _product("attention", lambda x: F.scaled_dot_product_attention(x, x * 0.5, x + 1.0), ((2, 4, 6),)),
+)
+
 OPERATOR_CASES = (
+    *PRODUCTS,
     *CONVOLUTIONS,
     *MAX_POOLINGS,
     *AVERAGE_POOLINGS,

@@ -30,6 +30,7 @@ def emit_torchscript(program: FusedProgram) -> bytes:
     graph_module = _scriptable(copy_graph(program.graph_module))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated, and asked for by name
+        warnings.simplefilter("ignore", UserWarning)  # of annotations in the code that torch.fx generates
         try:
             scripted = torch.jit.freeze(torch.jit.script(graph_module.eval()))
         except RuntimeError as error:

@@ -53,5 +53,6 @@ def _added(call: Call, default: Tensor, active: str, active_scale: float) -> Bia
 
 ADDITION: dict[torch._ops.OpOverload, Rule] = {
     aten.add.Tensor: _sum(1),
+    aten.add.Scalar: _sum(1),
     aten.sub.Tensor: _sum(-1),
 }

@@ -53,11 +53,8 @@ LINEAR: dict[torch._ops.OpOverload, Rule] = {
     aten.convolution.default: _bias_argument("convolution", "bias", ("input", "weight"), 1),
     aten.linear.default: _bias_argument("linear", "bias", ("input", "weight"), None),
     aten.addmm.default: _bias_argument("linear", "self", ("mat1", "mat2"), None),
-    aten.baddbmm.default: _bias_argument("linear", "self", ("batch1", "batch2"), None),
     aten.mm.default: _product("self", "mat2"),
     aten.bmm.default: _product("self", "mat2"),
-    aten.matmul.default: _product("self", "other"),
-    aten.mv.default: _product("self", "vec"),
-    aten.dot.default: _product("self", "tensor"),
     aten.mul.Tensor: _product("self", "other"),
+    aten.mul.Scalar: _product("self"),
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_WARM_UPS = 3
+_WARM_UPS = 2
 _FEWEST_ROUNDS = 3
 
 
@@ -26,7 +26,7 @@ def measure(contenders: Mapping[str, Callable[[], object]], *, rounds: int, budg
     """Times each contender once a round, in alternation.
 
     Args:
-        contenders: What to call, by name. Each is called three times before any is timed.
+        contenders: What to call, by name. Each is called twice before any is timed.
         rounds: How many rounds to measure.
         budget: Seconds after which no further round is begun, once three are done.
     """

@@ -21,6 +21,7 @@ class Card:
         waterfall: The waterfall of the logit, relative to the page.
         name: The predicted class, which is the explained one.
         truth: The labelled class.
+        right: Whether the two are one; different classes may bear one name.
         logit: The predicted class's.
         probability: Its softmax.
         residual: The logit minus the sum of its terms.
@@ -31,15 +32,11 @@ class Card:
     waterfall: str
     name: str
     truth: str
+    right: bool
     logit: float
     probability: float
     residual: float
     relative: float
-
-    @property
-    def right(self) -> bool:
-        """Whether the prediction is the label."""
-        return self.name == self.truth
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -32,6 +33,7 @@ from fgcompile.runtime import Explanation, Session, load
 
 Reporter = Callable[[str], None]
 
+_NETWORKS = (load_efficientnet, load_digit_network)
 _SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 _RUNTIMES = {"onnx": "ONNX Runtime", "torchscript": "TorchScript"}
 _OUTPUTS = ("logits", "saliency", "contributions", "residual")
@@ -52,9 +54,8 @@ def run_demo(directory: Path, report: Reporter) -> Path:
         VerificationError: An artifact does not compute what its model computes.
     """
     make_directory(directory)
-    sections = [
-        _show_network(load_network(), directory, report) for load_network in (load_efficientnet, load_digit_network)
-    ]
+    with _one_thread():
+        sections = [_show_network(load_network(), directory, report) for load_network in _NETWORKS]
     index = directory / "index.html"
     write_atomically(index, render_page(sections, _describe_machine(), directory).encode())
     return index
@@ -64,7 +65,9 @@ def _show_network(network: Network, directory: Path, report: Reporter) -> Sectio
     channels, height, width = network.input_shape
     photos = np.stack([read_photo(picture.path, (height, width, channels)) for picture in network.pictures])
     files = [_compile(network, photos, artifact_format, directory, report) for artifact_format in _SUFFIXES]
-    sessions = {_RUNTIMES[name]: load(directory / file.name) for name, file in zip(_SUFFIXES, files, strict=True)}
+    sessions = {
+        _RUNTIMES[name]: load(directory / file.name, threads=1) for name, file in zip(_SUFFIXES, files, strict=True)
+    }
     report(f"{network.title}: explain {len(photos)} pictures")
     make_directory(directory / network.key)
     session = next(iter(sessions.values()))
@@ -115,7 +118,8 @@ def _explain(network: Network, picture: Picture, photo: NDArray[np.uint8], sessi
     probability = float(torch.from_numpy(logits).softmax(0)[predicted.index])
     panel = f"{network.key}/{picture.path.stem}.png"
     waterfall = f"{network.key}/{picture.path.stem}.waterfall.png"
-    write_png(draw_panel(photo, outputs["saliency"][0], predicted.name, f"{probability:.0%}"), directory / panel)
+    detail = f"score {predicted.score:.2f} · {probability:.0%}"
+    write_png(draw_panel(photo, outputs["saliency"][0], predicted.name, detail), directory / panel)
     bars = group_by_layer(contributions, session.metadata["sites"])
     write_atomically(directory / waterfall, draw_waterfall(bars, predicted.score, residual))
     return Card(
@@ -123,6 +127,7 @@ def _explain(network: Network, picture: Picture, photo: NDArray[np.uint8], sessi
         waterfall=waterfall,
         name=predicted.name,
         truth=network.labels[picture.label],
+        right=predicted.index == picture.label,
         logit=predicted.score,
         probability=probability,
         residual=residual,
@@ -131,27 +136,34 @@ def _explain(network: Network, picture: Picture, photo: NDArray[np.uint8], sessi
 
 
 def _measure(network: Network, photo: NDArray[np.uint8], sessions: Mapping[str, Session]) -> list[Timing]:
-    """Times batch 1: the eager forward, the eager full-gradient with hooks, and the artifact in each runtime."""
+    """Times batch 1 on one thread: eager forward, eager full-gradient with hooks, the artifact in each runtime."""
     x = network.prepare(torch.from_numpy(photo))
-    with torch.no_grad():
-        target = network.model(x).argmax(1)
     forward = torch.no_grad()(network.model)
+    target = forward(x).argmax(1)
+    reference = fullgrad_reference(network.model, x, target)
+    terms = [(reference.input_gradient * x).sum(), *((delta * bias).sum() for delta, bias in reference.terms.values())]
     contenders: dict[str, Callable[[], object]] = {
         "Eager PyTorch, forward only": lambda: forward(x),
         "Eager PyTorch, full-gradient with hooks": lambda: fullgrad_reference(network.model, x, target),
     }
+    errors: list[float | None] = [None, float(reference.completeness_error / torch.stack(terms).abs().sum())]
     for runtime, session in sessions.items():
         contenders[f"fgcompile artifact in {runtime}"] = partial(session.explain, photo)
-    latencies = measure(contenders, rounds=_ROUNDS, budget=_SECONDS_OF_ROUNDS)
-    reference = fullgrad_reference(network.model, x, target)
-    magnitude = reference.input_gradient.mul(x).sum().abs() + sum(
-        (delta * bias).sum().abs() for delta, bias in reference.terms.values()
-    )
-    errors: list[float | None] = [None, float(reference.completeness_error / magnitude)]
-    for session in sessions.values():
         outputs = _first(session.explain(photo))
         errors.append(_relative(float(outputs["residual"]), outputs["contributions"]))
+    latencies = measure(contenders, rounds=_ROUNDS, budget=_SECONDS_OF_ROUNDS)
     return [Timing(name, latency, error) for (name, latency), error in zip(latencies.items(), errors, strict=True)]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch on one thread, as the sessions are: the contenders are alike, and other programs disturb them less."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _first(explanation: Explanation) -> dict[str, NDArray[Any]]:
@@ -166,4 +178,4 @@ def _relative(residual: float, contributions: NDArray[Any]) -> float:
 
 def _describe_machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime"))
-    return f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} PyTorch threads; {packages}"
+    return f"{platform.machine()}, {os.cpu_count()} cores; {packages}"

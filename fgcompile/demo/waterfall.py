@@ -76,7 +76,11 @@ def draw_waterfall(bars: Sequence[tuple[str, float]], logit: float, residual: fl
     axes.set_yticks(rows, names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(colors=_INK, labelsize=8, length=0)
-    axes.set_xlabel(f"contribution to the logit (left over: {residual:+.1e})", color=_INK, fontsize=8)
+    axes.set_xlabel(
+        f"contribution to the logit (left over: {residual:.1e})".replace("e-0", "e-").replace("-", "−"),
+        color=_INK,
+        fontsize=8,
+    )
     axes.grid(axis="x", color=_RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     for side in axes.spines.values():

@@ -4,7 +4,7 @@ Backward operators of sliding windows are linear maps that act on one spatial ax
 need no scatter: a position ``i = s·m + ρ`` of an axis with stride ``s`` belongs to the residue ``ρ``, and reading or
 writing every ``s``-th position is splitting into residues or interleaving them.
 
-Sizes other than the batch are static. The batch may be symbolic and is never read: reshapes give it as ``-1``.
+The axes that a lowering works along are static; another, the batch, may be symbolic, and reshapes give it as ``-1``.
 """
 
 from __future__ import annotations
@@ -12,22 +12,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import SymInt, Tensor
 from torch._prims_common import is_contiguous_or_false
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 
 
-def reshape_batched(x: Tensor, sizes: Sequence[int]) -> Tensor:
-    """Reshapes all but the leading dimension of ``x``, which may be symbolic, to ``sizes``.
+def is_dynamic(size: int) -> bool:
+    """Whether a size is symbolic: the batch, or a product with it."""
+    return isinstance(size, SymInt)
 
-    A view with a literal -1: ``reshape`` writes the leading size out, from the number of elements, where strides allow
-    no view.
+
+def reshape(x: Tensor, sizes: Sequence[int]) -> Tensor:
+    """Reshapes ``x``; the size that is symbolic is given as -1, so that the graph need not compute it.
+
+    ``torch.reshape`` would write it out, from the number of elements, where strides allow no view.
     """
+    dynamic = [axis for axis, size in enumerate(sizes) if is_dynamic(size)]
     if not is_contiguous_or_false(x):
         x = aten.clone.default(x, memory_format=torch.contiguous_format)
-    return aten.view.default(x, [-1, *sizes])
+    return aten.view.default(x, [-1 if dynamic == [axis] else size for axis, size in enumerate(sizes)])
 
 
 def pad_axes(x: Tensor, before: Sequence[int], after: Sequence[int], value: float = 0.0) -> Tensor:
@@ -62,7 +67,7 @@ def split_residues(x: Tensor, axis: int, stride: int) -> list[Tensor]:
         return [x]
     if axis != x.dim() - 1:
         return [aten.slice.Tensor(x, axis, residue, x.shape[axis], stride) for residue in range(stride)]
-    pairs = reshape_batched(x, [*x.shape[1:-1], x.shape[-1] // stride, stride])
+    pairs = reshape(x, [*x.shape[:-1], x.shape[-1] // stride, stride])
     fronted = aten.permute.default(pairs, [x.dim(), *range(x.dim())])
     return [aten.select.int(fronted, 0, residue) for residue in range(stride)]
 
@@ -77,7 +82,7 @@ def interleave(residues: Sequence[Tensor], axis: int) -> Tensor:
         return residues[0]
     stacked = torch.stack(list(residues), axis + 1)
     shape = residues[0].shape
-    return reshape_batched(stacked, [*shape[1:axis], shape[axis] * len(residues), *shape[axis + 1 :]])
+    return reshape(stacked, [*shape[:axis], shape[axis] * len(residues), *shape[axis + 1 :]])
 
 
 def multiply_axis(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
@@ -86,8 +91,8 @@ def multiply_axis(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
     order = [*(a for a in range(x.dim()) if a != axis), axis]
     last = axis == x.dim() - 1
     moved = x if last else aten.permute.default(x, order)
-    product = aten.mm.default(reshape_batched(moved, [rows]), matrix)
-    product = reshape_batched(product, [*moved.shape[1:-1], columns])
+    product = aten.mm.default(reshape(moved, [-1, rows]), matrix)
+    product = reshape(product, [*moved.shape[:-1], columns])
     return product if last else aten.permute.default(product, [order.index(a) for a in range(x.dim())])
 
 

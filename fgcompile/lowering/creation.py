@@ -24,11 +24,11 @@ def _is_dynamic(size: Sequence[int]) -> bool:
 
 
 def _fill(size: Sequence[int], value: complex, dtype: torch.dtype | None, device: torch.device | None) -> Any:
-    """A constant of size one, expanded; a static shape needs no lowering."""
+    """A constant of size one, expanded and copied, since autograd may write into it. A static shape stays as it is."""
     if not _is_dynamic(size):
         return NotImplemented
     one = aten.full.default([1] * len(size), value, dtype=dtype, device=device)
-    return aten.expand.default(one, list(size))
+    return aten.clone.default(aten.expand.default(one, list(size)), memory_format=torch.contiguous_format)
 
 
 def lower_zeros(size: Sequence[int], *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
@@ -87,7 +87,7 @@ def is_zeros(x: Tensor) -> bool:
     if slot is None:
         return False
     node = slot.proxy.node
-    while node.target is aten.expand.default:
+    while node.target in (aten.clone.default, aten.expand.default):
         (node,) = node.all_input_nodes[:1]
     return node.target in _ZEROS or (node.target is aten.full.default and bool(node.args[1] == 0))
 

@@ -4,8 +4,8 @@ What was read by a slice goes back by padding with zeros. What was read at given
 0/1 matrix ``[index_j == i]``, a constant where the indices are. A padding that mirrors or repeats the border is a
 constant matrix, which is what it makes of the identity; its backward is the transpose.
 
-The batch is never sliced: a lowering that would have to returns ``NotImplemented``, and the operator stays for a check
-to name.
+An axis of symbolic size, the batch, is not sliced: a lowering that would have to returns ``NotImplemented``, and the
+operator stays for a check to name.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import torch
 from torch import Tensor
 
 from fgcompile.lowering.axes import (
+    is_dynamic,
     make_one_hot,
     multiply_axis,
-    reshape_batched,
+    reshape,
     spread_axis,
 )
 from fgcompile.lowering.creation import is_zeros
@@ -33,18 +34,17 @@ Sizes = Sequence[int]
 def lower_slice_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, start: int, end: int, step: int) -> Any:
     """Spreads ``g`` by ``step`` and pads it to the size that was sliced."""
     dim %= len(input_sizes)
-    whole = start == 0 and step == 1 and end == torch.iinfo(torch.int64).max
-    if whole or dim == 0:
-        return grad_output if whole else NotImplemented
     size = input_sizes[dim]
-    first = min(start + size if start < 0 else start, size)
-    return spread_axis(grad_output, dim, step, first, size)
+    whole = start == 0 and step == 1 and end == torch.iinfo(torch.int64).max
+    if whole or is_dynamic(size):
+        return grad_output if whole else NotImplemented
+    return spread_axis(grad_output, dim, step, _bound(start, size), size)
 
 
 def lower_select_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, index: int) -> Any:
     """``g`` at ``index`` and zero elsewhere."""
     dim %= len(input_sizes)
-    if dim == 0:
+    if is_dynamic(input_sizes[dim]):
         return NotImplemented
     return spread_axis(aten.unsqueeze.default(grad_output, dim), dim, 1, index % input_sizes[dim], input_sizes[dim])
 
@@ -55,26 +55,25 @@ def lower_slice_scatter(
     """``self`` with a range along one axis replaced: what is before it, ``src``, what is after it."""
     dim %= self.dim()
     size = self.shape[dim]
-    first, last = _normalise(start or 0, size), _normalise(end, size)
-    if step != 1 or dim == 0:
-        return src if step == 1 and first == 0 and last is None else NotImplemented
-    last = size if last is None else last
+    first, last = start or 0, None if end == torch.iinfo(torch.int64).max else end
+    whole = first == 0 and last is None
+    if whole or step != 1 or is_dynamic(size):
+        return src if whole and step == 1 else NotImplemented
+    first, last = _bound(first, size), size if last is None else _bound(last, size)
     parts = [aten.slice.Tensor(self, dim, 0, first), src, aten.slice.Tensor(self, dim, last, size)]
     present = [part for part in parts if part.shape[dim] != 0]
     return present[0] if len(present) == 1 else aten.cat.default(present, dim)
 
 
-def _normalise(position: int | None, size: int) -> Any:
-    """A slice's end within the axis; None where it is the axis's own end."""
-    if position is None or position == torch.iinfo(torch.int64).max:
-        return None
+def _bound(position: int, size: int) -> int:
+    """A slice's end, counted from the front and within the axis."""
     return min(position + size if position < 0 else position, size)
 
 
 def lower_select_scatter(self: Tensor, src: Tensor, dim: int, index: int) -> Any:
     """``self`` with one position of an axis replaced."""
     dim %= self.dim()
-    if dim == 0:
+    if is_dynamic(self.shape[dim]):
         return NotImplemented
     index %= self.shape[dim]
     return lower_slice_scatter(self, aten.unsqueeze.default(src, dim), dim, index, index + 1)
@@ -83,7 +82,7 @@ def lower_select_scatter(self: Tensor, src: Tensor, dim: int, index: int) -> Any
 def lower_diagonal_backward(grad_output: Tensor, input_sizes: Sizes, offset: int, dim1: int, dim2: int) -> Any:
     """``out[…, i, j] = g[…, min(i, j)] · [j − i == offset]``."""
     dim1, dim2 = dim1 % len(input_sizes), dim2 % len(input_sizes)
-    if 0 in (dim1, dim2):
+    if is_dynamic(input_sizes[dim1]) or is_dynamic(input_sizes[dim2]):
         return NotImplemented
     rows, columns = input_sizes[dim1], input_sizes[dim2]
     by_row = spread_axis(grad_output, grad_output.dim() - 1, 1, max(-offset, 0), rows)
@@ -96,7 +95,7 @@ def lower_diagonal_backward(grad_output: Tensor, input_sizes: Sizes, offset: int
 def lower_unfold_backward(grad_in: Tensor, input_sizes: Sizes, dim: int, size: int, step: int) -> Any:
     """Adds the windows of ``Tensor.unfold``, whose elements lie along the last axis, where they were read."""
     dim %= len(input_sizes)
-    if dim == 0:
+    if is_dynamic(input_sizes[dim]):
         return NotImplemented
     windows = Windows(input_sizes[dim], grad_in.shape[dim], size, step, 0, 1)
     return windows.scatter([aten.select.int(grad_in, -1, tap) for tap in range(size)], dim)
@@ -116,7 +115,7 @@ def lower_col2im(
         Windows(*setting) for setting in zip(output_size, count, kernel_size, stride, padding, dilation, strict=True)
     )
     channels = self.shape[1] // (kernel_size[0] * kernel_size[1])
-    taps = reshape_batched(self, [channels, *kernel_size, *count])
+    taps = reshape(self, [self.shape[0], channels, *kernel_size, *count])
     rows = []
     for i in range(down.kernel):
         row = aten.select.int(taps, 2, i)
@@ -131,7 +130,7 @@ def _add(base: Tensor, update: Tensor) -> Tensor:
 def lower_index_add(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Any:
     """``self + α · source`` times the 0/1 matrix of ``index`` along ``dim``."""
     dim %= self.dim()
-    if dim == 0:
+    if is_dynamic(self.shape[dim]):
         return NotImplemented
     placed = multiply_axis(source, dim, make_one_hot(index.reshape([-1]), self.shape[dim], source.dtype))
     return _add(self, placed if alpha == 1 else placed * alpha)
@@ -145,9 +144,11 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
     axes = [axis for axis, index in enumerate(indices) if index is not None]
     present = [index for index in indices if index is not None]
     adjacent = axes == list(range(axes[0], axes[-1] + 1))
-    if not accumulate or axes[0] == 0 or not adjacent or any(index.dtype == torch.bool for index in present):
+    if not accumulate or not adjacent or any(index.dtype == torch.bool for index in present):
         return NotImplemented
     sizes = [self.shape[axis] for axis in axes]
+    if any(is_dynamic(size) for size in [*sizes, *(extent for index in present for extent in index.shape)]):
+        return NotImplemented
     position: Tensor | None = None
     for index, size in zip(present, sizes, strict=True):
         wrapped = aten.remainder.Scalar(index, size)
@@ -156,13 +157,13 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
     total = 1
     for size in sizes:
         total *= size
-    before, after = self.shape[1 : axes[0]], self.shape[axes[-1] + 1 :]
-    if values.dim() != 1 + len(before) + position.dim() + len(after):
+    before, after = self.shape[: axes[0]], self.shape[axes[-1] + 1 :]
+    if values.dim() != len(before) + position.dim() + len(after):
         return NotImplemented
     matrix = make_one_hot(position.reshape([-1]), total, values.dtype)
-    merged = reshape_batched(values, [*before, matrix.shape[0], *after])
+    merged = reshape(values, [*before, matrix.shape[0], *after])
     placed = multiply_axis(merged, axes[0], matrix)
-    return _add(self, reshape_batched(placed, self.shape[1:]))
+    return _add(self, reshape(placed, self.shape))
 
 
 def _one_hot_products(self: Tensor, dim: int, index: Tensor, src: Tensor) -> tuple[Tensor, Tensor]:
@@ -180,8 +181,8 @@ def _one_hot_products(self: Tensor, dim: int, index: Tensor, src: Tensor) -> tup
 
 
 def _indexes_whole(self: Tensor, dim: int, index: Tensor, src: Tensor) -> bool:
-    """Whether index, source and target agree in all axes but ``dim``, which is not the batch."""
-    if dim == 0 or self.dim() != index.dim() or index.shape[dim] != src.shape[dim]:
+    """Whether index, source and target agree in all axes but ``dim``, which is static."""
+    if is_dynamic(self.shape[dim]) or self.dim() != index.dim() or index.shape[dim] != src.shape[dim]:
         return False
     others = [axis for axis in range(self.dim()) if axis != dim]
     return all(self.shape[axis] == index.shape[axis] == src.shape[axis] for axis in others)

@@ -1,4 +1,7 @@
-"""Removes operators that return their operand: detach, alias, a sum with zero, a view or a cast to what it is."""
+"""Removes operators that return their operand: detach, alias, copies, a sum with zero, a view or a cast to what it is.
+
+A copy may have changed the strides that a later view counts on, so views become reshapes.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,16 @@ ALWAYS = (
     aten.lift_fresh_copy.default,
     aten.contiguous.default,
 )
-SAME_SHAPE = (aten.view.default, aten._unsafe_view.default, aten.reshape.default, aten.expand.default)
+VIEWS = (aten.view.default, aten._unsafe_view.default)
+SAME_SHAPE = (aten.reshape.default, aten.expand.default)
 
 
 def remove_identities(graph_module: fx.GraphModule) -> None:
     """Rewrites the graph in place."""
     graph = graph_module.graph
     for node in list(graph.nodes):
+        if node.target in VIEWS:
+            node.target = aten.reshape.default
         if node.op == "call_function" and (operand := _identity(node, graph_module)) is not None:
             node.replace_all_uses_with(operand)
             graph.erase_node(node)

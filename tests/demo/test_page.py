@@ -23,8 +23,8 @@ def page() -> str:
         Timing("fgcompile artifact in ONNX Runtime", Latency(0.032, 0.031, 0.033, 15), 2e-8),
     ]
     cards = [
-        Card("net/a.png", "net/a.waterfall.png", "yurt", "yurt", 11.7, 0.98, -2.0e-6, 1e-8),
-        Card("net/b.png", "net/b.waterfall.png", "<b>jeep</b>", "station wagon", 8.1, 0.3, 1e-6, 4e-8),
+        Card("net/a.png", "net/a.waterfall.png", "yurt", "yurt", True, 11.7, 0.98, -2.0e-6, 1e-8),
+        Card("net/b.png", "net/b.waterfall.png", "<b>jeep</b>", "station wagon", False, 8.1, 0.3, 1e-6, 4e-8),
     ]
     sections = [Section("A network", "From somewhere.", files, timings, cards)] * 2
     return render_page(sections, "a machine", Path("demo"))

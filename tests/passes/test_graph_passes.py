@@ -1,0 +1,75 @@
+"""The small passes: each rewrites what its docstring says and nothing else, and values stay."""
+
+from __future__ import annotations
+
+import torch
+from torch import fx
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from fgcompile.passes.broadcast_products import broadcast_products
+from fgcompile.passes.convert_floats import convert_floats
+from fgcompile.passes.fold_constants import fold_constants
+from fgcompile.passes.remove_identities import remove_identities
+from fgcompile.passes.share_subexpressions import share_subexpressions
+
+
+def traced(function: object, *inputs: torch.Tensor) -> fx.GraphModule:
+    return make_fx(function, tracing_mode="fake")(*inputs)
+
+
+def operators(graph_module: fx.GraphModule) -> list[str]:
+    return [str(n.target).split(".")[1] for n in graph_module.graph.nodes if n.op == "call_function"]
+
+
+def test_identities_are_removed() -> None:
+    graph_module = traced(lambda x: x.detach().view(2, 3).mul(1).add(0).expand(2, 3).clone() * 2, torch.ones(2, 3))
+    remove_identities(graph_module)
+    assert operators(graph_module) == ["mul"]
+    assert torch.equal(graph_module(torch.ones(2, 3)), torch.full((2, 3), 2.0))
+
+
+def test_a_reshape_that_changes_the_shape_stays() -> None:
+    graph_module = traced(lambda x: x.view(3, 2).expand(3, 2) + 0.5, torch.ones(2, 3))
+    remove_identities(graph_module)
+    assert operators(graph_module) == ["reshape", "add"]
+
+
+def test_constants_are_folded_into_attributes() -> None:
+    graph_module = traced(lambda x: x @ (torch.arange(3.0).reshape(3, 1) * 2), torch.ones(2, 3))
+    fold_constants(graph_module)
+    assert operators(graph_module) == ["mm"]
+    assert len(list(graph_module.buffers())) == 1
+    assert torch.equal(graph_module(torch.ones(2, 3)), torch.full((2, 1), 6.0))
+
+
+def test_random_numbers_are_not_constants() -> None:
+    graph_module = traced(lambda x: x + torch.rand(3), torch.ones(2, 3))
+    fold_constants(graph_module)
+    assert "rand" in operators(graph_module)
+
+
+def test_equal_subexpressions_are_computed_once() -> None:
+    graph_module = traced(lambda x: (x * 2 + 1) + (x * 2 + 1) + x * 2.0, torch.ones(2))
+    share_subexpressions(graph_module)
+    assert operators(graph_module) == ["mul", "add", "add", "mul", "add"]  # 2 and 2.0 are not the same argument
+
+
+def test_a_batched_product_with_a_constant_is_broadcast() -> None:
+    def function(x: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(a.expand(4, 2, 3), x)
+
+    x, a = torch.randn(4, 3, 5), torch.randn(1, 2, 3)
+    graph_module = traced(function, x, a)
+    broadcast_products(graph_module)
+    assert operators(graph_module) == ["matmul"]
+    torch.testing.assert_close(graph_module(x, a), function(x, a))
+
+
+def test_floats_are_converted_in_constants_and_casts() -> None:
+    graph_module = traced(
+        lambda x: (x > 0).to(torch.float64) * torch.arange(3.0, dtype=torch.float64), torch.ones(2, 3)
+    )
+    fold_constants(graph_module)
+    single = convert_floats(graph_module, torch.float32)
+    assert single(torch.ones(2, 3)).dtype == torch.float32
+    assert graph_module(torch.ones(2, 3)).dtype == torch.float64

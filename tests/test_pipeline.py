@@ -1,0 +1,234 @@
+"""compile and verify: artifacts that equal the eager model in each runtime, and refusals that leave nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import fgcompile
+from fgcompile.errors import CaptureError, InputError, OutputError, ScoreError, VerificationError
+from fgcompile.pipeline import fuse
+from fgcompile.program import Target
+from tests.networks import NETWORKS, ConvNet, build, randomised
+
+SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
+ALL_OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
+PREPROCESS = fgcompile.Preprocess((0.5,) * 3, (0.25,) * 3)
+TARGETS: dict[str, Target] = {"class": 2, "predicted": "predicted", "callable": lambda y: y[:, 0] - y[:, 1]}
+FORBIDDEN = {
+    "ScatterElements", "ScatterND", "Scatter", "MaxUnpool", "Sign", "OneHot", "ConstantOfShape", "TopK", "If", "Loop",
+}  # fmt: skip
+"""ONNX operators that TensorRT or WebGPU lack, which a convolutional network's artifact does without."""
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+@pytest.mark.parametrize("name", NETWORKS)
+def test_artifacts_equal_the_eager_model(name: str, format: str, tmp_path: Path) -> None:
+    model, x = build(name, torch.float32)
+    path = tmp_path / f"model{SUFFIXES[format]}"
+    fgcompile.compile(model, x[:1], format=format, outputs=ALL_OUTPUTS).save(path)
+    session = fgcompile.load(path)
+    program = fuse(model, x, outputs=ALL_OUTPUTS)
+    for batch, target in ((1, None), (5, [0, 1, 2, -1, 1])):
+        inputs = torch.randn(batch, *x.shape[1:])
+        explanation = session.explain(inputs.numpy(), None if target is None else np.array(target))
+        given = torch.full((batch,), -1) if target is None else torch.tensor(target)
+        exact = dict(
+            zip(
+                (spec.name for spec in program.outputs),
+                program.graph_module(inputs.double(), given),
+                strict=True,
+            )
+        )
+        np.testing.assert_allclose(explanation.logits, exact["logits"], rtol=1e-4, atol=1e-5)
+        assert np.abs(explanation.saliency - exact["saliency"].numpy()).max() < 1e-3 * exact["saliency"].max()
+        np.testing.assert_allclose(explanation.contributions, exact["contributions"], rtol=1e-3, atol=1e-4)
+        magnitude = exact["contributions"].abs().sum(1).numpy()
+        assert (np.abs(explanation.residual) < 1e-4 * magnitude).all()
+        np.testing.assert_allclose(explanation.input_gradient, exact["input_gradient"], rtol=1e-3, atol=1e-5)
+        assert explanation.saliency.shape == (batch, 1, *x.shape[2:])
+        assert [site["name"] for site in session.metadata["sites"]] == list(explanation.bias_gradients)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_onnx_graph_has_standard_portable_operators_only(name: str, tmp_path: Path) -> None:
+    import onnx
+
+    model, x = build(name, torch.float32)
+    path = tmp_path / "model.onnx"
+    fgcompile.compile(model, x).save(path)
+    loaded = onnx.load(path)
+    onnx.checker.check_model(loaded, full_check=True)
+    assert {entry.domain for entry in loaded.opset_import} == {""}
+    assert not {node.op_type for node in loaded.graph.node} & FORBIDDEN
+    assert not [node for node in loaded.graph.node if node.op_type == "MaxPool" and len(node.output) > 1]
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+def test_the_same_compile_twice_gives_the_same_bytes(format: str) -> None:
+    model, x = build("residual", torch.float32)
+    first, second = (fgcompile.compile(model, x, format=format).content for _ in range(2))
+    assert first == second
+
+
+def test_metadata_describes_the_artifact() -> None:
+    model, x = build("residual", torch.float32)
+    metadata = fgcompile.compile(model, x, labels=list("abcde")).metadata
+    assert metadata["inputs"] == [
+        {"name": "x", "dtype": "float32", "shape": ["batch", 3, 17, 20]},
+        {"name": "target", "dtype": "int64", "shape": ["batch"]},
+    ]
+    assert metadata["outputs"] == [
+        {"name": "logits", "dtype": "float32", "shape": ["batch", 5]},
+        {"name": "saliency", "dtype": "float32", "shape": ["batch", 1, 17, 20]},
+    ]
+    assert [term["name"] for site in metadata["sites"] for term in site["terms"]] == [
+        "stem.bias", "bn", "bn2", "head.bias",
+    ]  # fmt: skip
+    assert metadata["labels"] == ["a", "b", "c", "d", "e"]
+    assert metadata["model"]["name"] == "ConvNet"
+    assert 0 <= metadata["completeness"] < 1e-9
+
+
+def test_outputs_come_in_the_order_of_the_contract_whatever_was_asked_for() -> None:
+    model, x = build("residual", torch.float32)
+    metadata = fgcompile.compile(model, x, outputs=("residual", "saliency", "logits")).metadata
+    assert [spec["name"] for spec in metadata["outputs"]] == ["logits", "saliency", "residual"]
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+@pytest.mark.parametrize(
+    "target", [2, "predicted", lambda y: y[:, 0] - y[:, 1]], ids=["class", "predicted", "callable"]
+)
+def test_a_target_chosen_when_compiling_leaves_one_input(target: Target, format: str, tmp_path: Path) -> None:
+    model, x = build("residual", torch.float32)
+    path = tmp_path / f"model{SUFFIXES[format]}"
+    fgcompile.compile(model, x, format=format, target=target, outputs=ALL_OUTPUTS).save(path)
+    session = fgcompile.load(path)
+    assert [spec["name"] for spec in session.metadata["inputs"]] == ["x"]
+    explanation = session.explain(x.numpy())
+    expected = fgcompile.full_gradient(model.double(), x.double(), target=target)
+    np.testing.assert_allclose(explanation.contributions.sum(1), expected.score, rtol=1e-3, atol=1e-4)
+    if target != "predicted":
+        return
+    np.testing.assert_array_equal(explanation.target, expected.target)
+
+
+@pytest.mark.parametrize("format", SUFFIXES)
+def test_preprocessing_is_folded_in_front(format: str, tmp_path: Path) -> None:
+    model, x = build("residual", torch.float32)
+    mean, std = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+    path = tmp_path / f"model{SUFFIXES[format]}"
+    fgcompile.compile(model, x, format=format, preprocess=fgcompile.Preprocess(mean, std)).save(path)
+    session = fgcompile.load(path)
+    assert session.metadata["inputs"][0] == {"name": "x", "dtype": "uint8", "shape": ["batch", 17, 20, 3]}
+    raw = torch.randint(0, 256, (4, 17, 20, 3), dtype=torch.uint8)
+    normalised = ((raw / 255 - torch.tensor(mean)) / torch.tensor(std)).permute(0, 3, 1, 2)
+    explanation = session.explain(raw.numpy())
+    np.testing.assert_allclose(explanation.logits, model(normalised).detach(), rtol=1e-4, atol=1e-4)
+    expected = fuse(model, x).graph_module(normalised.double(), torch.full((4,), -1))[1].numpy()
+    assert np.abs(explanation.saliency - expected).max() < 1e-3 * expected.max()
+
+
+@pytest.mark.parametrize(
+    "preprocess", [None, fgcompile.Preprocess((0.5,) * 3, (0.25,) * 3)], ids=["plain", "raw image"]
+)
+def test_verify_passes_for_the_model_and_fails_for_another(
+    preprocess: fgcompile.Preprocess | None, tmp_path: Path
+) -> None:
+    model, x = build("residual", torch.float32)
+    path = tmp_path / "model.onnx"
+    fgcompile.compile(model, x, outputs=("logits", "saliency", "residual"), preprocess=preprocess).save(path)
+    inputs = x if preprocess is None else torch.randint(0, 256, (2, 17, 20, 3), dtype=torch.uint8)
+    report = fgcompile.verify(path, model, inputs)
+    assert report.passed, report
+    assert len(report.checks) == 4
+    with torch.no_grad():
+        model.head.bias[0] += 1.0
+    assert not fgcompile.verify(path, model, inputs).passed
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"format": "tflite"}, "format is 'tflite', which is not one of 'onnx', 'torchscript'"),
+        ({"psi": "softmax"}, "psi is 'softmax'"),
+        ({"rules": "magic"}, "rules is 'magic'"),
+        ({"method": "lime"}, "method is 'lime'"),
+        ({"outputs": ("logits", "heat")}, "outputs is 'heat'"),
+        ({"outputs": "logits"}, "pass a tuple of names"),
+        ({"outputs": ()}, "pass a tuple of names"),
+        ({"target": "cat"}, "target is 'cat'"),
+        ({"target": 1.5}, "target is 1.5"),
+        ({"labels": ["a", "b"]}, "there are 2 labels for 5 classes"),
+        ({"preprocess": fgcompile.Preprocess((0.5,), (0.2,))}, "the model has 3 channels"),
+        ({"preprocess": fgcompile.Preprocess((0.5,) * 3, (0.2, 0.0, 0.2))}, "not positive"),
+    ],
+)
+def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16), **options)  # type: ignore[arg-type]
+
+
+def test_a_class_that_the_model_does_not_have_is_refused() -> None:
+    with pytest.raises(ScoreError, match="target 5 is out of range: the model has classes 0 to 4"):
+        fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16), target=5)
+
+
+def test_a_name_of_another_format_is_refused(tmp_path: Path) -> None:
+    artifact = fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16))
+    with pytest.raises(InputError, match=r"end it in \.onnx"):
+        artifact.save(tmp_path / "model.pt")
+    with pytest.raises(OutputError):
+        artifact.save(tmp_path / "missing" / "model.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_compile_leaves_an_existing_artifact_alone(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16)).save(path)
+    before = path.read_bytes()
+    with pytest.raises(CaptureError):
+        fgcompile.compile(ConvNet().train(), torch.zeros(1, 3, 16, 16)).save(path)
+    assert path.read_bytes() == before
+
+
+def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check compares with the eager model, so a table with a mistake in it compiles nothing."""
+    threshold = torch.ops.aten.threshold_backward.default
+    table = {threshold: lambda gradient, value, limit: gradient * (value > 0.1).to(gradient.dtype)}
+    monkeypatch.setattr("fgcompile.pipeline.decomposition_table", lambda: table)
+    model, x = build("residual", torch.float32)
+    with pytest.raises(VerificationError, match="'saliency' of the fused graph differs"):
+        fgcompile.compile(model, x)
+
+
+def test_progress_names_every_stage() -> None:
+    stages: list[str] = []
+    fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16), progress=stages.append)
+    assert stages == ["capture", "expose", "fold", "differentiate", "optimise", "check", "emit"]
+
+
+def test_exported_programs_compile_like_modules() -> None:
+    model = randomised(ConvNet())
+    x = torch.randn(2, 3, 16, 16)
+    exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    by_module, by_program = fgcompile.compile(model, x), fgcompile.compile(exported, x)
+    assert by_module.metadata["model"]["parameter_digest"] == by_program.metadata["model"]["parameter_digest"]
+    assert by_module.metadata["sites"] == by_program.metadata["sites"]
+
+
+def test_a_model_with_dead_inputs_has_a_zero_gradient_for_them() -> None:
+    class Partly(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            return x.mean((2, 3))
+
+    inputs = (torch.randn(2, 3, 4, 4), torch.randn(2, 3))
+    program = fuse(Partly().eval(), inputs, outputs=("logits", "input_gradient"))
+    assert [spec.name for spec in program.outputs] == ["logits", "input_gradient.x", "input_gradient.y"]
+    gradients = program.graph_module(*(value.double() for value in inputs), torch.tensor([0, 1]))[1:]
+    assert gradients[1].abs().max() == 0
