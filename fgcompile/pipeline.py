@@ -23,7 +23,7 @@ from fgcompile.check import check_program, completeness_error, require_complete
 from fgcompile.differentiate import FullGradient, differentiate
 from fgcompile.errors import InputError
 from fgcompile.expose import expose
-from fgcompile.lowering import decomposition_table
+from fgcompile.lowering import decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
 from fgcompile.options import RULES, check_request, one_of
 from fgcompile.outputs import explanation_outputs
@@ -148,7 +148,9 @@ def compile(
     program = _in_single_precision(program)
     metadata = describe_program(captured, program, request, format, method, rules, labels, completeness)
     report("emit")
-    return Artifact(BACKENDS[format][1](replace(program, metadata=metadata)), metadata)
+    with preserve_interpolation():  # back ends trace once more
+        content = BACKENDS[format][1](replace(program, metadata=metadata))
+    return Artifact(content, metadata)
 
 
 def fuse(
@@ -292,7 +294,8 @@ def _fused(captured: CapturedProgram, request: Request, report: Progress) -> tup
     report("fold")
     folded = fold_batch_norm(exposed)
     report("differentiate")
-    program = trace(folded, request, decomposition_table())
+    with preserve_interpolation():
+        program = trace(folded, request, decomposition_table())
     report("optimise")
     optimize(program.graph_module)
     return exposed, program

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import operator
 import re
 import warnings
 import zipfile
@@ -50,9 +49,8 @@ def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:
         elif isinstance(node.target, OpOverload):
             node.args, node.kwargs = _written_out(node)
             node.target = node.target.overloadpacket
-        elif node.op == "call_function" and node.target not in (operator.getitem, operator.mul, operator.add):
-            if not getattr(node.target, "__module__", "") == "_operator":
-                raise UnsupportedOpError(f"'{node.target}' at node '{node.name}' cannot be scripted")
+        elif node.op == "call_function" and getattr(node.target, "__module__", "") != "_operator":
+            raise UnsupportedOpError(f"'{node.target}' at node '{node.name}' cannot be scripted")
     graph_module.recompile()
     return graph_module
 
