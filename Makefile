@@ -11,10 +11,10 @@ demo: $(VENV)/demo.stamp  ## Compile two trained networks, explain real photos, 
 	$(BIN)/fgcompile demo -o demo
 
 test: check $(VENV)/test.stamp  ## Everything that has to pass before a change lands.
-	$(BIN)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 test-slow: $(VENV)/test.stamp  ## The wide sweeps as well.
-	$(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
 check: $(VENV)/test.stamp  ## Style and types.
 	$(BIN)/ruff check .
