@@ -1,4 +1,5 @@
-"""The check before emission: the fused program, in float64, against the eager full-gradient of the untouched graph.
+"""The checks while compiling: the fused program, in float64, against the eager full-gradient of the untouched graph;
+then what came out of the back end, in its runtime, against the same.
 
 The two share the formulas of the bias table; folding, lowering, tracing and every pass are what is checked.
 """
@@ -6,8 +7,10 @@ The two share the formulas of the bias table; folding, lowering, tracing and eve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from fgcompile.errors import VerificationError
@@ -37,6 +40,35 @@ def check_program(program: FusedProgram, inputs: Sequence[Tensor], expected: Map
             raise VerificationError(
                 f"output '{spec.name}' of the fused graph differs from the eager model by {error:.1e} of its maximum "
                 f"(limit {LIMIT:.0e}): this is a defect of fgcompile, please report the model"
+            )
+
+
+ARTIFACT_LIMIT = 1e-3
+"""Largest allowed difference of an artifact's logits and contributions, relative to the largest magnitude."""
+
+MAP_LIMIT = 2e-2
+"""Largest allowed *mean* difference of an artifact's map, relative to its maximum: rounding flips single choices."""
+
+
+def check_artifact(outputs: Mapping[str, NDArray[Any]], expected: Mapping[str, Tensor]) -> None:
+    """Compares what an artifact returns in its runtime with the eager outputs: exporters have defects too.
+
+    Raises:
+        VerificationError: Names the output that differs, and by how much.
+    """
+    for name in ("logits", "saliency", "contributions"):
+        if name not in outputs:
+            continue
+        value, reference = torch.from_numpy(outputs[name]).double(), expected[name].double()
+        scale = max(reference.abs().max().item(), 1e-12)
+        difference = (value - reference).abs()
+        is_map = name == "saliency"
+        error = (difference.mean() if is_map else difference.max()).item() / scale
+        limit = MAP_LIMIT if is_map else ARTIFACT_LIMIT
+        if not error <= limit:
+            raise VerificationError(
+                f"output '{name}' of the artifact differs from the eager model by {error:.1e} of its maximum "
+                f"(limit {limit:.0e}): its exporter or runtime mistakes an operator; please report the model"
             )
 
 

@@ -40,7 +40,7 @@ SourceArgument = Annotated[
     ),
 ]
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]
-WeightsOption = Annotated[Path | None, typer.Option(help="A state dict: .safetensors or .pt.")]
+WeightsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="A state dict: .safetensors or .pt.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -82,7 +82,8 @@ def compile_(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Where to write the artifact.")],
     weights: WeightsOption = None,
     input_shape: Annotated[
-        str | None, typer.Option("--input", help=f"One input's shape without batch; {_DEFAULT_INPUT} by default.")
+        str | None,
+        typer.Option("--input", metavar="CxHxW", help=f"One input's shape without batch; {_DEFAULT_INPUT} by default."),
     ] = None,
     artifact_format: Annotated[
         str | None, typer.Option("--format", help="onnx or torchscript; by default from OUT's suffix, .onnx or .pt.")
@@ -90,14 +91,17 @@ def compile_(
     target: Annotated[
         str | None, typer.Option(help="A class, or 'predicted'; by default the artifact takes it as an input.")
     ] = None,
-    rules: Annotated[str, typer.Option(help="How gradients are taken.")] = "taylor",
-    psi: Annotated[str, typer.Option(help="How a term becomes a map.")] = "fullgrad",
+    rules: Annotated[str, typer.Option(help="taylor: true gradients, as in the paper.")] = "taylor",
+    psi: Annotated[str, typer.Option(help="fullgrad: how each term becomes a map, as the authors do it.")] = "fullgrad",
     outputs: Annotated[
-        str, typer.Option(help="Also: contributions, residual, input_gradient, bias_gradients.")
+        str, typer.Option(help="Separated by commas; also contributions, residual, input_gradient, bias_gradients.")
     ] = "logits,saliency",
-    mean: Annotated[str | None, typer.Option(help="Per channel; the artifact then takes the raw uint8 photo.")] = None,
-    std: Annotated[str | None, typer.Option(help="Per channel, with --mean: x = (photo/255 - mean)/std.")] = None,
-    labels: Annotated[Path | None, typer.Option(help="Class names, one a line.")] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(help="One number a channel, separated by commas; the artifact then takes the raw uint8 photo."),
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="As --mean, and only with it: x = (photo/255 - mean)/std.")] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")] = None,
 ) -> None:
     """Compile a model into an artifact."""
     chosen_format = artifact_format or _infer_format(output)
@@ -164,7 +168,7 @@ def verify(
 @app.command()
 def explain(
     artifact: ArtifactArgument,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Photos, in any common format.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, in any common format.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the pictures.")],
     target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
     as_json: JsonOption = False,

@@ -29,6 +29,10 @@ class ArtifactError(FgcompileError):
     """An artifact is damaged, of a newer schema, or not one of fgcompile's."""
 
 
+class MissingPackageError(FgcompileError):
+    """A package that this call needs, and that is not among the base dependencies, is not installed."""
+
+
 class VerificationError(FgcompileError):
     """A compiled program or artifact does not compute what the eager model computes."""
 

@@ -14,6 +14,7 @@ from fgcompile.errors import OutputError
 _COLORMAP = "inferno"
 _PERCENTILE = 99.5
 _OPACITY = 0.9
+_WARMEST = 0.85  # of the colormap, over a photo: its pale yellow end turns green on dark objects
 _DIM = 0.8
 _LUMA = np.array([0.299, 0.587, 0.114])
 _GAP = 4
@@ -56,7 +57,7 @@ def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, det
     base = np.repeat(photo, 3, axis=2) if photo.shape[2] == 1 else photo
     strength = normalise(saliency)
     heat = colour(strength)
-    blend = _blend(base, heat, strength)
+    blend = _blend(base, strength)
     factor = max(1, -(-_SMALLEST // min(base.shape[:2])))
     tiles = [_enlarge(tile, factor) for tile in (base, heat, blend)]
     width, height = tiles[0].size
@@ -69,10 +70,12 @@ def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, det
     return panel
 
 
-def _blend(base: NDArray[np.uint8], heat: NDArray[np.float64], strength: NDArray[np.float64]) -> NDArray[np.float64]:
+def _blend(base: NDArray[np.uint8], strength: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lays the coloured map over the photo in grey, so that all colour is the map's."""
     grey = (base @ _LUMA)[..., None]
-    lit = (0.4 * grey + 0.75 * heat).clip(0, 255)  # the photo's texture stays visible in the brightest parts
+    lit = (0.4 * grey + 0.75 * colour(_WARMEST * strength)).clip(
+        0, 255
+    )  # the photo's texture stays visible in the brightest parts
     opacity = (_OPACITY * strength)[..., None]
     return np.asarray((1 - opacity) * _DIM * grey + opacity * lit)
 

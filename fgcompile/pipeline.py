@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from fgcompile.artifact import read_metadata, write_atomically
+from fgcompile.artifact import Metadata, read_metadata, write_atomically
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.backends.torchscript import emit_torchscript
 from fgcompile.capture import as_inputs, capture
-from fgcompile.check import check_program, completeness_error, require_complete
+from fgcompile.check import check_artifact, check_program, completeness_error, require_complete
 from fgcompile.differentiate import FullGradient, differentiate
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.expose import expose
-from fgcompile.lowering import decomposition_table, preserve_interpolation
+from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
 from fgcompile.options import RULES, check_request, one_of
 from fgcompile.outputs import explanation_outputs
@@ -32,7 +32,7 @@ from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
 from fgcompile.preprocessing import apply_preprocess, preprocess_constants
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Preprocess, Request, Target, ValueSpec
-from fgcompile.runtime import load
+from fgcompile.runtime.session import load, open_session
 from fgcompile.saliency import bias_gradients, contributions
 from fgcompile.score import class_logits, resolve, score_function
 from fgcompile.shapes import propagate_shapes
@@ -45,7 +45,9 @@ BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
 }
 """Each format's file suffix and back end."""
 
-CHECK_BATCH = 2
+CHECK_CLASSES = (0, -1, -1)
+"""The classes that the checks explain, and so their batch size: not the one that back ends trace with."""
+
 CHECK_SEED = 0
 
 Model = nn.Module | ExportedProgram
@@ -117,7 +119,8 @@ def compile(
 ) -> Artifact:
     """Compiles a model into one artifact that returns its output and its full-gradient explanation.
 
-    Before it is emitted, the fused graph is checked in float64 against the eager full-gradient, to 1e-9.
+    Before it is emitted, the fused graph is checked in float64 against the eager full-gradient, to 1e-9. What was
+    emitted is run once, with another batch size, and compared too, where the format's runtime is installed.
 
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
@@ -144,12 +147,15 @@ def compile(
     captured = _captured(model, example_inputs, report)
     exposed, program = _fused(captured, request, report)
     report("check")
-    completeness = _checked(exposed, program, request, as_inputs(example_inputs))
+    inputs = _noise(program, as_inputs(example_inputs))
+    completeness, expected = _checked(exposed, program, request, inputs)
     program = _in_single_precision(program)
     metadata = describe_program(captured, program, request, format, method, rules, labels, completeness)
     report("emit")
-    with preserve_interpolation():  # back ends trace once more
+    with preserve_interpolation(LINEAR):  # back ends trace once more
         content = BACKENDS[format][1](replace(program, metadata=metadata))
+    report("run")
+    _check_artifact(content, metadata, inputs, expected)
     return Artifact(content, metadata)
 
 
@@ -301,15 +307,32 @@ def _fused(captured: CapturedProgram, request: Request, report: Progress) -> tup
     return exposed, program
 
 
-def _checked(exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]) -> float:
-    """Runs the check on seeded noise, two samples, one with a given and one with the predicted class."""
-    inputs = _noise(program, examples)
-    chosen = torch.tensor([0, -1])
+def _checked(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: list[Tensor]
+) -> tuple[float, dict[str, Tensor]]:
+    """Checks the fused program; returns the completeness error and the eager outputs."""
+    chosen = torch.tensor(CHECK_CLASSES)
     eager_request = replace(request, outputs=(*request.outputs, "contributions"))
     result, expected = _evaluated(exposed, eager_request, inputs, chosen, torch.float64)
+    expected = _regrouped(program, expected, result)
     given = [*inputs, chosen] if request.target is None else inputs
-    check_program(program, given, _regrouped(program, expected, result))
-    return require_complete(result.score, expected["contributions"])
+    check_program(program, given, expected)
+    return require_complete(result.score, expected["contributions"]), expected
+
+
+def _check_artifact(
+    content: bytes, metadata: dict[str, Any], inputs: list[Tensor], expected: Mapping[str, Tensor]
+) -> None:
+    """Runs the emitted artifact on the inputs of the check; without its runtime there is nothing to run it in."""
+    try:
+        session = open_session(content, cast(Metadata, metadata), "the artifact")
+    except MissingPackageError:
+        return
+    arrays = [_as_dtype(value, torch.float32).numpy() for value in inputs]
+    feeds = dict(zip((spec["name"] for spec in metadata["inputs"]), arrays, strict=False))
+    if metadata["target"] == "input":
+        feeds["target"] = np.array(CHECK_CLASSES, dtype=np.int64)
+    check_artifact(session.run(feeds), expected)
 
 
 def _regrouped(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:
@@ -326,10 +349,11 @@ def _regrouped(program: FusedProgram, expected: Mapping[str, Tensor], result: Fu
 
 
 def _noise(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tensor]:
+    """Seeded noise for the checks; inputs that are not numbers of an image or signal are the example's."""
     generator = torch.Generator().manual_seed(CHECK_SEED)
     inputs = []
     for spec, example in zip(program.inputs, examples, strict=False):
-        shape = [CHECK_BATCH if isinstance(size, str) else size for size in spec.shape]
+        shape = [len(CHECK_CLASSES) if isinstance(size, str) else size for size in spec.shape]
         if spec.dtype == "uint8":
             inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
         elif spec.dtype.startswith("float"):

@@ -13,7 +13,6 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from tiny_artifacts import onnx_artifact, onnx_body, tiny_metadata, torchscript_artifact, torchscript_body
 
 from fgcompile.artifact import (
     METADATA_FILE,
@@ -28,6 +27,7 @@ from fgcompile.artifact import (
     write_atomically,
 )
 from fgcompile.errors import ArtifactError, OutputError
+from tests.tiny_artifacts import onnx_artifact, onnx_body, tiny_metadata, torchscript_artifact, torchscript_body
 
 FORMATS = ("onnx", "torchscript")
 

@@ -210,7 +210,7 @@ def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPa
 def test_progress_names_every_stage() -> None:
     stages: list[str] = []
     fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16), progress=stages.append)
-    assert stages == ["capture", "expose", "fold", "differentiate", "optimise", "check", "emit"]
+    assert stages == ["capture", "expose", "fold", "differentiate", "optimise", "check", "emit", "run"]
 
 
 def test_exported_programs_compile_like_modules() -> None:

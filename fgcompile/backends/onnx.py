@@ -46,7 +46,7 @@ def emit_onnx(program: FusedProgram) -> bytes:
                 output_names=[spec.name for spec in program.outputs],
             )
         except torch.onnx.errors.OnnxExporterError as error:
-            raise UnsupportedOpError(f"the fused graph has an operator that ONNX cannot express: {error}") from error
+            raise UnsupportedOpError(f"the fused graph cannot be expressed in ONNX: {_reason(error)}") from error
     assert converted is not None
     return _serialised(converted.model_proto, program)
 
@@ -58,6 +58,14 @@ def prepared(program: FusedProgram) -> fx.GraphModule:
         for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node", "original_aten"):
             node.meta.pop(key, None)
     return graph_module
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost cause, which names the operator."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).splitlines()
+    return f"{lines[0] if lines else type(error).__name__}; compile to another format, or replace the operator"
 
 
 def _example(shape: tuple[int | str, ...], dtype: str) -> torch.Tensor:

@@ -33,8 +33,9 @@ def emit_torchscript(program: FusedProgram) -> bytes:
         try:
             scripted = torch.jit.freeze(torch.jit.script(graph_module.eval()))
         except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
             raise UnsupportedOpError(
-                f"the fused graph has an operator that TorchScript cannot take: {error}"
+                f"the fused graph cannot be scripted: {reason}; compile to another format, or replace the operator"
             ) from error
         buffer = io.BytesIO()
         torch.jit.save(scripted, buffer, _extra_files={METADATA_FILE: dumps(program.metadata)})

@@ -76,11 +76,7 @@ def draw_waterfall(bars: Sequence[tuple[str, float]], logit: float, residual: fl
     axes.set_yticks(rows, names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(colors=_INK, labelsize=8, length=0)
-    axes.set_xlabel(
-        f"contribution to the logit (left over: {residual:.1e})".replace("e-0", "e-").replace("-", "−"),
-        color=_INK,
-        fontsize=8,
-    )
+    axes.set_xlabel(f"contribution to the logit (left over: {_brief(residual)})", color=_INK, fontsize=8)
     axes.grid(axis="x", color=_RULE, linewidth=0.6)
     axes.set_axisbelow(True)
     for side in axes.spines.values():
@@ -88,6 +84,10 @@ def draw_waterfall(bars: Sequence[tuple[str, float]], logit: float, residual: fl
     buffer = io.BytesIO()
     figure.savefig(buffer, transparent=True, bbox_inches="tight", pad_inches=0.08)
     return buffer.getvalue()
+
+
+def _brief(value: float) -> str:
+    return f"{value:.1e}".replace("e-0", "e-").replace("-", "−") if value else "0"
 
 
 def _label_bars(axes: Any, bars: Sequence[tuple[float, float, float]]) -> None:

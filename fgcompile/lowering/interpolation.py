@@ -3,8 +3,9 @@
 Interpolation is linear and separable. The matrix ``M (L, O)`` of an axis is what the forward operator makes of the
 identity, so corners, scales, borders and rounding are PyTorch's own; it depends on no input and is folded.
 
-Nearest-neighbour upsampling by whole factors adds up blocks instead: average pooling times the block's size. The
-forward of ``nearest-exact`` is lowered too, since ONNX's exporter knows only gathers for it.
+Nearest-neighbour upsampling by whole factors adds up blocks instead: average pooling times the block's size. Lowered
+forward are ``nearest-exact``, since ONNX's exporter knows only gathers for it, and interpolation by factors that the
+sizes do not give, whose positions it mistakes.
 """
 
 from __future__ import annotations
@@ -92,6 +93,27 @@ def _lower_nearest_backward(matrix: Matrix) -> Callable[..., Tensor]:
     return lower
 
 
+def _lower_fractional(matrix: Matrix) -> Callable[..., Any]:
+    def lower(self: Tensor, output_size: Sequence[int], align_corners: bool, *scales: float | None) -> Any:
+        """Lowers linear and cubic interpolation by factors that the sizes do not give.
+
+        PyTorch then computes positions from the factor, ONNX's exporter from the sizes. Others stay one operator.
+        """
+        scales = scales or (None,) * len(output_size)
+        regular = all(
+            scale is None or size * scale == output
+            for size, output, scale in zip(self.shape[2:], output_size, scales, strict=True)
+        )
+        if regular or align_corners or not isinstance(self.shape[0], SymInt):
+            return NotImplemented
+        x = self
+        for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
+            x = multiply_axis(x, axis, matrix(x.shape[axis], output, scale, x, align_corners))
+        return x
+
+    return lower
+
+
 def _lower_nearest_exact(upsample: Callable[..., Tensor]) -> Callable[..., Any]:
     def lower(self: Tensor, output_size: Sequence[int], *scales: float | None) -> Any:
         """Lowers ``_upsample_nearest_exact{1,2,3}d`` of an activation; a constant, like the identity, is folded."""
@@ -128,6 +150,10 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.upsample_bicubic2d_backward.default: _lower_linear_backward(_cubic),
     aten._upsample_bilinear2d_aa_backward.default: _lower_linear_backward(_smooth_linear),
     aten._upsample_bicubic2d_aa_backward.default: _lower_linear_backward(_smooth_cubic),
+    aten.upsample_linear1d.default: _lower_fractional(_linear),
+    aten.upsample_bilinear2d.default: _lower_fractional(_linear),
+    aten.upsample_trilinear3d.default: _lower_fractional(_linear),
+    aten.upsample_bicubic2d.default: _lower_fractional(_cubic),
     aten._upsample_nearest_exact1d.default: _lower_nearest_exact(aten.upsample_nearest1d.default),
     aten._upsample_nearest_exact2d.default: _lower_nearest_exact(aten.upsample_nearest2d.default),
     aten._upsample_nearest_exact3d.default: _lower_nearest_exact(aten.upsample_nearest3d.default),

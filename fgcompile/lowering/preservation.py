@@ -18,12 +18,16 @@ from torch._C import DispatchKey
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 
-INTERPOLATIONS = (
+NEAREST = (
     *(aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d),
     *(aten._upsample_nearest_exact1d, aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d),
+)
+LINEAR = (
     *(aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d, aten.upsample_bicubic2d),
     *(aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa),
 )
+INTERPOLATIONS = (*NEAREST, *LINEAR)
+"""While the backward is traced."""
 
 _KEYS = (DispatchKey.Autograd, DispatchKey.CompositeImplicitAutograd)
 
@@ -45,16 +49,21 @@ def _resolve_size(operator: torch._ops.OpOverload) -> Callable[..., Tensor]:
 
 
 @contextmanager
-def preserve_interpolation() -> Iterator[None]:
-    """While it is open, interpolation is traced whole. PyTorch's dispatch is changed, and put back at the end."""
-    overloads = [overload for packet in INTERPOLATIONS for overload in (packet.default, packet.vec)]
+def preserve_interpolation(operators: tuple[Any, ...] = INTERPOLATIONS) -> Iterator[None]:
+    """While it is open, interpolation is traced whole. PyTorch's dispatch is changed, and put back at the end.
+
+    Args:
+        operators: Those of ``INTERPOLATIONS`` to keep. An exporter that traces the fused graph once more keeps nearest
+            neighbours whole by itself, and looks for the very kernels that are set aside here: give it ``LINEAR``.
+    """
+    overloads = [overload for packet in operators for overload in (packet.default, packet.vec)]
     saved = [(overload, dict(overload.py_kernels)) for overload in overloads]
     try:
         for overload in overloads:
             for key in _KEYS:
                 overload.py_kernels.pop(key, None)
             overload._dispatch_cache.clear()
-        for packet in INTERPOLATIONS:
+        for packet in operators:
             for key in _KEYS:
                 packet.vec.py_kernels[key] = _resolve_size(packet.default)
         yield

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact import Metadata
-from fgcompile.errors import ArtifactError, FgcompileError, InputError
+from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.session import Provider
 from fgcompile.validation import Array
 
 try:
     import onnxruntime  # type: ignore[import-untyped]  # ships no types
 except ImportError as error:
-    raise FgcompileError(
+    raise MissingPackageError(
         "ONNX artifacts need ONNX Runtime: pip install 'fgcompile[cpu]' or 'fgcompile[gpu]'"
     ) from error
 

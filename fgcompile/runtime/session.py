@@ -128,15 +128,26 @@ def load(path: str | Path, providers: Sequence[Provider] | None = None, threads:
     Raises:
         ArtifactError: The artifact is unreadable, damaged, of a newer schema or format, or not fgcompile's.
         InputError: An unknown provider, or a number of threads below 1.
-        FgcompileError: The runtime is not installed.
+        MissingPackageError: The runtime is not installed.
     """
     content, metadata = read_artifact(path)
+    return open_session(content, metadata, str(path), providers, threads)
+
+
+def open_session(
+    content: bytes,
+    metadata: Metadata,
+    name: str,
+    providers: Sequence[Provider] | None = None,
+    threads: int | None = None,
+) -> Session:
+    """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: give 1 or more, or None to let the runtime decide")
     location = BACKENDS.get(metadata["format"])
     if location is None:
         raise ArtifactError(
-            f"{path}: no runtime here for format {metadata['format']!r}: compile to one of {', '.join(BACKENDS)}"
+            f"{name}: no runtime here for format {metadata['format']!r}: compile to one of {', '.join(BACKENDS)}"
         )
     backend: type[Backend] = pkgutil.resolve_name(location)
     return Session(backend(content, metadata, providers, threads), metadata)

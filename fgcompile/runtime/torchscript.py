@@ -6,14 +6,14 @@ import io
 from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact import Metadata
-from fgcompile.errors import ArtifactError, FgcompileError, InputError
+from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.session import Provider
 from fgcompile.validation import Array
 
 try:
     import torch
 except ImportError as error:
-    raise FgcompileError("TorchScript artifacts need torch: pip install torch, or compile to ONNX") from error
+    raise MissingPackageError("TorchScript artifacts need torch: pip install torch, or compile to ONNX") from error
 
 
 class TorchScriptBackend:

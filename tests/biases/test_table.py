@@ -32,6 +32,8 @@ def test_terms_add_up_to_the_score(case: OperatorCase) -> None:
 @pytest.mark.parametrize("case", OPERATOR_CASES, ids=IDS)
 def test_biases_equal_those_of_the_general_fallback(case: OperatorCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each closed form against ``y − J a`` by two VJPs, which needs no knowledge of the operator."""
+    if case.name == "hardsigmoid":
+        pytest.skip("PyTorch has no second derivative of hardsigmoid, so the fallback does not apply")
     model, inputs = CaseModule(case).eval(), case.make_inputs(2)
     sums = _bias_sums(model, inputs)
     monkeypatch.setattr("fgcompile.expose.bias_table", dict)

@@ -142,8 +142,9 @@ def assert_backward_matches(case: OperatorCase, inputs: tuple[Tensor, ...], tole
     """The traced, lowered backward equals autograd's at these inputs."""
     arguments = (*inputs, *case.make_constants(inputs[0].dtype), make_cotangent(case, inputs))
     expected = make_backward(case)(*arguments)
+    traced = trace_backward(case)
     with torch.no_grad():
-        actual = trace_backward(case).graph_module(*arguments)
+        actual = traced.graph_module(*arguments)
     for gradient, reference in zip(actual, expected, strict=True):
         error = relative_error(gradient, reference)
         assert error <= tolerance, f"{case.name}: the lowered gradient is off by {error:.1e}"

@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import onnxruntime
 import pytest
-from tiny_artifacts import onnx_artifact, tiny_metadata
 
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime import load
 from fgcompile.runtime.onnxruntime import OnnxRuntimeBackend
+from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
 X = np.ones((2, 3, 4, 4), dtype=np.float32)
 

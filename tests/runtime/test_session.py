@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference, torchscript_artifact
 
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime import Session, load, session
+from tests.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference, torchscript_artifact
 
 X = np.random.default_rng(2).normal(size=(3, 3, 4, 4)).astype(np.float32)
 

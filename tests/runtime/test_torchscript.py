@@ -6,11 +6,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from tiny_artifacts import tiny_metadata, torchscript_artifact
 
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime import load
 from fgcompile.runtime.torchscript import TorchScriptBackend
+from tests.tiny_artifacts import tiny_metadata, torchscript_artifact
 
 X = np.ones((2, 3, 4, 4), dtype=np.float32)
 
