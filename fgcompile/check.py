@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fgcompile.errors import VerificationError
+from fgcompile.errors import CaptureError, VerificationError
 from fgcompile.program import FusedProgram
 
 LIMIT = 1e-9
@@ -40,6 +40,25 @@ def check_program(program: FusedProgram, inputs: Sequence[Tensor], expected: Map
             raise VerificationError(
                 f"output '{spec.name}' of the fused graph differs from the eager model by {error:.1e} of its maximum "
                 f"(limit {LIMIT:.0e}): this is a defect of fgcompile, please report the model"
+            )
+
+
+def require_independent_samples(program: FusedProgram, inputs: Sequence[Tensor]) -> None:
+    """Compares the first sample's outputs alone with those it has in the batch.
+
+    Raises:
+        CaptureError: They differ, so an explanation would depend on the other samples.
+    """
+    with torch.no_grad():
+        batch = program.graph_module(*inputs)
+        alone = program.graph_module(*(value[:1] for value in inputs))
+    for spec, together, single in zip(program.outputs, batch, alone, strict=True):
+        if spec.name == "residual":
+            continue
+        if spec.shape[0] == "batch" and not relative_difference(single, together[:1]) <= LIMIT:
+            raise CaptureError(
+                f"output '{spec.name}' of a sample depends on the other samples of its batch, so it has no explanation "
+                "of its own: remove operations over the batch (means, batch statistics, comparisons between samples)"
             )
 
 

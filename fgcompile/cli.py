@@ -104,7 +104,7 @@ def compile_(
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")] = None,
 ) -> None:
     """Compile a model into an artifact."""
-    chosen_format = artifact_format or _infer_format(output)
+    chosen_format = _choose_format(artifact_format, output)
     if not output.absolute().parent.is_dir():
         raise OutputError(f"{output}: its folder does not exist: create it first")
     sizes = None if input_shape is None else _parse_shape(input_shape)
@@ -212,10 +212,14 @@ def demo(
     terminal.print_line(f"Open {index}")
 
 
-def _infer_format(output: Path) -> str:
+def _choose_format(wanted: str | None, output: Path) -> str:
+    """The wanted format, or the one of ``output``'s suffix; refuses, before the work, a name that does not fit it."""
     if output.suffix not in _FORMATS:
-        raise InputError(f"cannot tell the format of {output}: name it .onnx or .pt, or give --format")
-    return _FORMATS[output.suffix]
+        raise InputError(f"cannot tell the format of {output}: name it {' or '.join(_FORMATS)}")
+    suffixed = _FORMATS[output.suffix]
+    if wanted in _FORMATS.values() and wanted != suffixed:
+        raise InputError(f"--format {wanted} does not fit {output}, which is a name for {suffixed}: change one of them")
+    return wanted or suffixed
 
 
 def _parse_target(text: str) -> int | str:

@@ -19,7 +19,13 @@ from fgcompile.artifact import Metadata, read_metadata, write_atomically
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.backends.torchscript import emit_torchscript
 from fgcompile.capture import as_inputs, capture
-from fgcompile.check import check_artifact, check_program, completeness_error, require_complete
+from fgcompile.check import (
+    check_artifact,
+    check_program,
+    completeness_error,
+    require_complete,
+    require_independent_samples,
+)
 from fgcompile.differentiate import FullGradient, differentiate
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.expose import expose
@@ -316,6 +322,7 @@ def _checked(
     result, expected = _evaluated(exposed, eager_request, inputs, chosen, torch.float64)
     expected = _regrouped(program, expected, result)
     given = [*inputs, chosen] if request.target is None else inputs
+    require_independent_samples(program, given)
     check_program(program, given, expected)
     return require_complete(result.score, expected["contributions"]), expected
 

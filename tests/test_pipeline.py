@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,11 @@ import torch
 from torch import nn
 
 import fgcompile
+from fgcompile import pipeline
+from fgcompile.backends.onnx import emit_onnx
 from fgcompile.errors import CaptureError, InputError, OutputError, ScoreError, VerificationError
 from fgcompile.pipeline import fuse
-from fgcompile.program import Target
+from fgcompile.program import FusedProgram, Target
 from tests.networks import NETWORKS, ConvNet, build, randomised
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
@@ -205,6 +209,60 @@ def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPa
     model, x = build("residual", torch.float32)
     with pytest.raises(VerificationError, match="'saliency' of the fused graph differs"):
         fgcompile.compile(model, x)
+
+
+def test_a_mistaken_export_is_caught_after_emission(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was emitted runs once, so a defect of the exporter or the runtime compiles nothing either."""
+
+    def emit_with_other_weights(program: FusedProgram) -> bytes:
+        with torch.no_grad():
+            for value in program.graph_module.buffers():
+                value.mul_(1.01 if value.ndim == 2 else 1)
+        return emit_onnx(program)
+
+    monkeypatch.setitem(pipeline.BACKENDS, "onnx", (".onnx", emit_with_other_weights))
+    model, x = build("residual", torch.float32)
+    with pytest.raises(VerificationError, match="'logits' of the artifact differs from the eager model"):
+        fgcompile.compile(model, x)
+
+
+def test_samples_that_depend_on_each_other_are_refused() -> None:
+    class Centred(ConvNet):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x - x.mean(0, keepdim=True))
+
+    with pytest.raises(CaptureError, match="depends on the other samples of its batch"):
+        fgcompile.compile(randomised(Centred()), torch.randn(2, 3, 16, 16))
+
+
+SERVE_ONNX = """
+import sys
+sys.modules.update(dict.fromkeys(("torch", "onnx", "fgcompile")))
+import numpy, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1])
+feeds = {"x": numpy.load(sys.argv[2]), "target": numpy.array([1, -1])}
+numpy.save(sys.argv[3], session.run(["saliency"], feeds)[0])
+"""
+SERVE_TORCHSCRIPT = """
+import sys
+sys.modules["fgcompile"] = None
+import numpy, torch
+module = torch.jit.load(sys.argv[1])
+saliency = module(torch.from_numpy(numpy.load(sys.argv[2])), torch.tensor([1, -1]))[1]
+numpy.save(sys.argv[3], saliency.numpy())
+"""
+
+
+@pytest.mark.parametrize(("format", "code"), [("onnx", SERVE_ONNX), ("torchscript", SERVE_TORCHSCRIPT)])
+def test_artifacts_are_served_without_fgcompile(format: str, code: str, tmp_path: Path) -> None:
+    model, x = build("residual", torch.float32)
+    path = tmp_path / f"model{SUFFIXES[format]}"
+    fgcompile.compile(model, x, format=format).save(path)
+    np.save(tmp_path / "x.npy", x.numpy())
+    arguments = [str(path), str(tmp_path / "x.npy"), str(tmp_path / "map.npy")]
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, *arguments], check=True, cwd=tmp_path)
+    expected = fgcompile.load(path).explain(x.numpy(), np.array([1, -1])).saliency
+    np.testing.assert_allclose(np.load(tmp_path / "map.npy"), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_progress_names_every_stage() -> None:
