@@ -60,6 +60,7 @@ CRITERIA = (
     ),
     Criterion("eager_map", "eager map, float32", None),
     Criterion("inputs", "inputs", None),
+    Criterion("size", "size", None),
 )
 
 LEGEND = """\
@@ -79,10 +80,18 @@ LEGEND = """\
   predicted one."""
 
 
-def measure(name: str, small: bool, count: int = 10) -> Record:
-    """Measures every figure of ``CRITERIA`` that applies to a network of the table, on ``count`` inputs."""
+def measure(name: str, small: bool, count: int = 10, size: int | None = None) -> Record:
+    """Measures every figure of ``CRITERIA`` that applies to a network of the table, on ``count`` inputs.
+
+    Args:
+        name: The network's row in the table.
+        small: Whether to take few, small inputs.
+        count: The number of inputs.
+        size: Height and width of the inputs; the network's own if None.
+    """
     architecture = ARCHITECTURES[name]
-    shape = (3, 128, 128) if small else architecture.input_shape
+    side = 128 if small else size
+    shape = architecture.input_shape if side is None else (3, side, side)
     count = max(BATCHES) if small else max(count, *BATCHES)
     model = build_network(name)
     x = sample_inputs(shape, count, seed=1)
@@ -93,7 +102,7 @@ def measure(name: str, small: bool, count: int = 10) -> Record:
     double = copy.deepcopy(model).double()
     terms = fgcompile.full_gradient(double, x[:2].double(), target=target[:2])
     score = terms.output.gather(1, target[:2, None]).squeeze(1)
-    record = {"completeness": float((terms.completeness_error / score.abs()).max()), "inputs": float(count)}
+    record = {"completeness": float((terms.completeness_error / score.abs()).max()), "inputs": float(count), "size": float(shape[-1])}
 
     maps = None
     if architecture.piecewise_linear:
@@ -183,7 +192,7 @@ def _cell(criterion: Criterion, record: Record) -> str:
     if criterion.key not in record:
         return "–"
     value = record[criterion.key]
-    if criterion.key == "inputs":
+    if criterion.key in ("inputs", "size"):
         return f"{value:.0f}"
     text = f"{value:.2f}" if criterion.key.endswith("ratio") else f"{value:.1e}"
     if criterion.limit is None:
@@ -197,6 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES), metavar="NAME")
     parser.add_argument("--small", action="store_true", help="5 inputs of 128×128; writes no report")
     parser.add_argument("--inputs", type=int, default=10, help="inputs whose maps are compared")
+    parser.add_argument("--size", type=int, help="height and width of the inputs, instead of the network's own")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON instead of the table")
     options = parser.parse_args(arguments)
 
@@ -209,7 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
         task = progress.add_task("parity", total=len(options.models))
         for name in options.models:
             progress.update(task, description=name)
-            records[name] = measure(name, options.small, options.inputs)
+            records[name] = measure(name, options.small, options.inputs, options.size)
             progress.advance(task)
             if not options.small:
                 records = {name: records[name] for name in ARCHITECTURES if name in records}

@@ -197,9 +197,20 @@ def _unlift(exported: ExportedProgram, name: str) -> CapturedProgram:
             graph.output(tuple(values[value] for value in flat))
         else:
             values[node] = graph.node_copy(node, lambda n: values[n])
+    _drop_restriding(graph)
     graph.eliminate_dead_code()
     graph_module = fx.GraphModule(root, graph, class_name="CapturedProgram")
     return CapturedProgram(graph_module, tuple(inputs), exported.call_spec.out_spec, name)
+
+
+def _drop_restriding(graph: fx.Graph) -> None:
+    """Drops ``as_strided`` to the size that a value has: it keeps the values, and its gradient is storage arithmetic."""
+    for node in graph.find_nodes(op="call_function", target=aten.as_strided.default):
+        operand = node.args[0]
+        before, after = operand.meta["val"], node.meta["val"]
+        if tuple(map(str, before.shape)) == tuple(map(str, after.shape)) and before.numel() == after.numel():
+            node.replace_all_uses_with(operand)
+            graph.erase_node(node)
 
 
 def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:

@@ -113,10 +113,9 @@ def compile_(
     channels = _parse_normalisation(mean, std)
     with terminal.progress(f"compiling {source}") as report:
         import fgcompile
-        from fgcompile.sources import load_model
 
         report("load")
-        model = load_model(source, weights)
+        model = _load_model(source, weights)
         artifact = fgcompile.compile(
             model,
             _example_inputs(model, sizes),
@@ -153,10 +152,9 @@ def verify(
     """Check an artifact against the eager model; exit status 1 if it differs."""
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
-        from fgcompile.sources import load_model
 
         inputs = _noise(read_metadata(artifact))
-        report = fgcompile.verify(artifact, load_model(source, weights), inputs)
+        report = fgcompile.verify(artifact, _load_model(source, weights), inputs)
     if as_json:
         terminal.print_json(report.as_dict())
     else:
@@ -261,6 +259,16 @@ def _parse_shape(text: str) -> tuple[int, ...]:
     if not sizes or min(sizes) < 1:
         raise InputError(f"--input {text}: give one input's shape without the batch, e.g. {_DEFAULT_INPUT}")
     return sizes
+
+
+def _load_model(source: str, weights: Path | None) -> nn.Module | ExportedProgram:
+    """The model; without weights its random ones are the same every time, so that `verify` sees what was compiled."""
+    import torch
+
+    from fgcompile.sources import load_model
+
+    torch.manual_seed(0)
+    return load_model(source, weights)
 
 
 def _example_inputs(model: nn.Module | ExportedProgram, sizes: tuple[int, ...] | None) -> Tensor | tuple[Any, ...]:

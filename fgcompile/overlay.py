@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fgcompile.errors import OutputError
+from fgcompile.errors import MissingPackageError
 
 _COLORMAP = "inferno"
 _PERCENTILE = 99.5
@@ -110,5 +110,5 @@ def _matplotlib() -> Any:
         import matplotlib
         import matplotlib.font_manager
     except ImportError as error:
-        raise OutputError("drawing overlays needs matplotlib: pip install matplotlib") from error
+        raise MissingPackageError("drawing overlays needs matplotlib: pip install matplotlib") from error
     return matplotlib

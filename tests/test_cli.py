@@ -69,6 +69,9 @@ def build(classes=3):
     torch.manual_seed(0)
     return Net(classes)
 
+def untrained():
+    return Net(3)
+
 def branches():
     class Branches(Net):
         def forward(self, x):
@@ -144,6 +147,7 @@ def test_explain_refuses_artifacts_without_preprocess(run: Run, tiny: Path, tmp_
     ("arguments", "message"),
     [
         (["compile", "m:build", "-o", "model.bin"], "cannot tell the format of model.bin"),
+        (["compile", "m:build", "-o", "model.pt", "--format", "onnx"], "--format onnx does not fit model.pt"),
         (["compile", "m:build", "-o", "nowhere/model.onnx"], "its folder does not exist"),
         (["compile", "m:build", "-o", "model.onnx", "--target", "cat"], "--target cat"),
         (["compile", "m:build", "-o", "model.onnx", "--mean", "0.5"], "--mean and --std go together"),
@@ -185,6 +189,11 @@ def test_compile_then_inspect_verify_and_explain(run: Run, folder: Path, name: s
     assert np.load(record["saliency"]).shape == (16, 16)
     assert sorted(path.name for path in Path("out").iterdir()) == ["photo-explained.png", "photo-saliency.npy"]
     assert "[bold]owl" in run("explain", name, "photo.jpg", "-o", "out").out
+
+
+def test_verify_builds_random_weights_as_compile_did(run: Run, folder: Path) -> None:
+    assert run("compile", "cli_models:untrained", "-o", "model.pt", "--input", "3x16x16").status == 0
+    assert run("verify", "model.pt", "--source", "cli_models:untrained").status == 0
 
 
 def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path) -> None:

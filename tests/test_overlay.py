@@ -60,3 +60,9 @@ def test_normalise_constant_and_nearly_empty_maps() -> None:
     sparse = np.zeros((224, 224))
     sparse[7, 7] = 2.0
     assert normalise(sparse)[7, 7] == 1
+
+
+def test_overlay_of_a_dark_photo_is_warm_where_the_map_is_brightest() -> None:
+    dark = np.zeros_like(PHOTO)
+    red, green, blue = np.asarray(draw_panel(dark, RAMP, "dark"))[222, -2].tolist()
+    assert red > green > blue

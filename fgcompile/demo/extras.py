@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from fgcompile.errors import SourceError
+from fgcompile.errors import MissingPackageError
 
 EXTRAS = (
     "digit_recognizer",
@@ -23,11 +23,11 @@ def find_package(name: str) -> Path:
     """Returns a package's folder without importing the package.
 
     Raises:
-        SourceError: It is not installed.
+        MissingPackageError: It is not installed.
     """
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise SourceError(f"the demo needs the package {name}: pip install 'fgcompile[demo,cpu]'")
+        raise MissingPackageError(f"the demo needs the package {name}: pip install 'fgcompile[demo,cpu]'")
     return Path(spec.submodule_search_locations[0])
 
 
@@ -35,7 +35,7 @@ def check_extras() -> None:
     """Passes if every package of the demo is installed.
 
     Raises:
-        SourceError: One is not; the message says how to install it.
+        MissingPackageError: One is not; the message says how to install it.
     """
     for name in EXTRAS:
         find_package(name)
