@@ -102,7 +102,8 @@ def measure(name: str, small: bool, count: int = 10, size: int | None = None) ->
     double = copy.deepcopy(model).double()
     terms = fgcompile.full_gradient(double, x[:2].double(), target=target[:2])
     score = terms.output.gather(1, target[:2, None]).squeeze(1)
-    record = {"completeness": float((terms.completeness_error / score.abs()).max()), "inputs": float(count), "size": float(shape[-1])}
+    record = {"completeness": float((terms.completeness_error / score.abs()).max())}
+    record |= {"inputs": float(count), "size": float(shape[-1])}
 
     maps = None
     if architecture.piecewise_linear:

@@ -204,7 +204,7 @@ def _unlift(exported: ExportedProgram, name: str) -> CapturedProgram:
 
 
 def _drop_restriding(graph: fx.Graph) -> None:
-    """Drops ``as_strided`` to the size that a value has: it keeps the values, and its gradient is storage arithmetic."""
+    """Drops ``as_strided`` to the size that a value has: values stay, and its gradient is storage arithmetic."""
     for node in graph.find_nodes(op="call_function", target=aten.as_strided.default):
         operand = node.args[0]
         before, after = operand.meta["val"], node.meta["val"]
