@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -85,7 +86,10 @@ def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequenc
     else:
         require_evaluation_mode(model)
         exported, name = _export(model, inputs), type(model).__name__
-    captured = _unlift(exported.run_decompositions(_decompositions()), name)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
+        decomposed = exported.run_decompositions(_decompositions())
+    captured = _unlift(decomposed, name)
     _require_free_batch(captured)
     _require_independent_samples(captured)
     return captured

@@ -27,7 +27,7 @@ from fgcompile.check import (
     require_independent_samples,
 )
 from fgcompile.differentiate import FullGradient, differentiate
-from fgcompile.errors import InputError, MissingPackageError
+from fgcompile.errors import InputError, MissingPackageError, VerificationError
 from fgcompile.expose import expose
 from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
@@ -259,6 +259,12 @@ def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]
     captured = capture(model, (example, *tensors[1:]))
     exact = _eager(_in_dtype(captured, torch.float64), request, tensors, torch.float64)
     eager = _eager(_in_dtype(captured, torch.float32), request, tensors, torch.float32)
+    if "logits" in explanation and explanation["logits"].shape != exact["logits"].shape:
+        found, held = exact["logits"].shape[1:], explanation["logits"].shape[1:]
+        raise InputError(
+            f"the model returns {found} per sample and the artifact {held}: "
+            f"'{path}' was compiled from another model ({metadata['model']['name']})"
+        )
     return compare(explanation, exact, eager)
 
 
@@ -339,7 +345,14 @@ def _check_artifact(
     feeds = dict(zip((spec["name"] for spec in metadata["inputs"]), arrays, strict=False))
     if metadata["target"] == "input":
         feeds["target"] = np.array(CHECK_CLASSES, dtype=np.int64)
-    check_artifact(session.run(feeds), expected)
+    try:
+        outputs = session.run(feeds)
+    except Exception as error:  # whatever a runtime raises
+        reason = str(error).strip().splitlines()[0]
+        raise VerificationError(
+            f"the artifact does not run in its runtime ({reason}): compile to another format, or replace the operator"
+        ) from error
+    check_artifact(outputs, expected)
 
 
 def _regrouped(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:

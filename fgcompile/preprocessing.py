@@ -41,4 +41,7 @@ def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
             f"the model has {channels} channels: give one of each per channel"
         )
     if any(value <= 0 for value in preprocess.std):
-        raise InputError(f"preprocess has a standard deviation that is not positive: {preprocess.std}")
+        raise InputError(
+            f"preprocess has a standard deviation that is not positive, {preprocess.std}: "
+            "give each channel's, on the scale where white is 1"
+        )

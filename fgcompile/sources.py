@@ -169,9 +169,9 @@ def _read_state(path: Path) -> dict[str, Tensor]:
 
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # zip, pickle and safetensors errors alike
+    except Exception as error:  # zip, pickle and safetensors errors alike; torch's texts advise to trust the file
         raise SourceError(
-            f"{path} cannot be read as weights ({_one_line(error)}): "
+            f"{path} cannot be read as weights alone ({type(error).__name__}): "
             "save a state dict as .safetensors, or as .pt with torch.save(model.state_dict(), …)"
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

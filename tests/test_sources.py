@@ -156,7 +156,7 @@ def test_many_keys_are_counted_and_not_all_listed(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
 def test_unreadable_weights_are_refused(folder: Path, name: str) -> None:
     Path(name).write_bytes(b"no weights at all")
-    with pytest.raises(SourceError, match=f"{name} cannot be read as weights"):
+    with pytest.raises(SourceError, match=f"{name} cannot be read as weights alone"):
         load_model("sample_models:build", Path(name))
     with pytest.raises(SourceError, match="no such file"):
         load_model("sample_models:build", Path(f"other-{name}"))
