@@ -9,7 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fgcompile.pipeline import Artifact, FullGradientTerms, compile, expose_biases, full_gradient, verify
+    from fgcompile.eager import FullGradientTerms
+    from fgcompile.pipeline import Artifact, compile, expose_biases, full_gradient, verify
     from fgcompile.program import Preprocess
     from fgcompile.runtime import Explanation, Session, load
 
@@ -32,7 +33,7 @@ __all__ = [
 _HOMES = {
     "Artifact": "fgcompile.pipeline",
     "Explanation": "fgcompile.runtime",
-    "FullGradientTerms": "fgcompile.pipeline",
+    "FullGradientTerms": "fgcompile.eager",
     "Preprocess": "fgcompile.program",
     "Session": "fgcompile.runtime",
     "compile": "fgcompile.pipeline",

@@ -22,25 +22,20 @@ from fgcompile.capture import as_inputs, capture
 from fgcompile.check import (
     check_artifact,
     check_program,
-    completeness_error,
     require_complete,
     require_independent_samples,
 )
-from fgcompile.differentiate import FullGradient, differentiate
+from fgcompile.eager import FullGradientTerms, evaluate, full_gradient_terms, regroup
 from fgcompile.errors import InputError, MissingPackageError, VerificationError
 from fgcompile.expose import expose
 from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
 from fgcompile.options import RULES, check_request, one_of
-from fgcompile.outputs import explanation_outputs
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
-from fgcompile.preprocessing import apply_preprocess, preprocess_constants
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Preprocess, Request, Target, ValueSpec
 from fgcompile.runtime.session import load, open_session
-from fgcompile.saliency import bias_gradients, contributions
-from fgcompile.score import class_logits, resolve, score_function
 from fgcompile.shapes import propagate_shapes
 from fgcompile.trace import trace
 from fgcompile.verification import Report, compare
@@ -84,29 +79,6 @@ class Artifact:
         if Path(path).suffix != suffix:
             raise InputError(f"'{path}' is not a name for a {self.metadata['format']} artifact: end it in {suffix}")
         write_atomically(path, self.content)
-
-
-@dataclass(frozen=True)
-class FullGradientTerms:
-    """The exact full-gradient of a score: ``f(x) = <∂f/∂x, x> + Σ_g <δ_g, b_g>``.
-
-    Attributes:
-        output: The model's output.
-        target: The explained class of each sample, int64 ``(N,)``; None for a callable target.
-        score: ``f(x)``, ``(N,)``.
-        input_gradient: ``∂f/∂x``, or a tuple for several inputs.
-        bias_gradients: For each site, ``δ ⊙ b`` with the shape of the site's output.
-        completeness_error: ``|f(x) − Σ terms|``, absolute, ``(N,)``.
-        relative_completeness_error: ``|f(x) − Σ terms| / Σ |terms|``, ``(N,)``.
-    """
-
-    output: Any
-    target: Tensor | None
-    score: Tensor
-    input_gradient: Tensor | tuple[Tensor, ...]
-    bias_gradients: Mapping[str, Tensor]
-    completeness_error: Tensor
-    relative_completeness_error: Tensor
 
 
 def compile(
@@ -207,22 +179,7 @@ def full_gradient(
         ScoreError: The score is not one scalar per sample that depends on the input.
     """
     one_of("rules", rules, RULES)
-    values = as_inputs(inputs)
-    program = expose(capture(model, inputs))
-    chosen = target if isinstance(target, Tensor) else None
-    mode: Target = None if chosen is not None else ("predicted" if target is None else target)  # type: ignore[assignment]
-    result = differentiate(program, values, score_function(mode, chosen))
-    sums = contributions(result)
-    gradients = result.input_gradients
-    return FullGradientTerms(
-        output=_detached(result.output),
-        target=_resolved(mode, chosen, result.output),
-        score=result.score,
-        input_gradient=gradients[0] if len(values) == 1 else gradients,
-        bias_gradients=bias_gradients(result),
-        completeness_error=(result.score - sums.sum(1)).abs(),
-        relative_completeness_error=completeness_error(result.score, sums),
-    )
+    return full_gradient_terms(expose(capture(model, inputs)), as_inputs(inputs), target)
 
 
 def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]) -> Report:
@@ -280,19 +237,8 @@ def _eager(
     captured: CapturedProgram, request: Request, inputs: list[Tensor], dtype: torch.dtype
 ) -> dict[str, np.ndarray[Any, Any]]:
     chosen = torch.full((len(inputs[0]),), -1)
-    _, values = _evaluated(expose(captured), request, [_as_dtype(value, dtype) for value in inputs], chosen, dtype)
+    _, values = evaluate(expose(captured), request, [_as_dtype(value, dtype) for value in inputs], chosen, dtype)
     return {name: value.numpy() for name, value in values.items()}
-
-
-def _evaluated(
-    program: BiasedProgram, request: Request, inputs: Sequence[Tensor], chosen: Tensor, dtype: torch.dtype
-) -> tuple[FullGradient, dict[str, Tensor]]:
-    """The full-gradient and the requested outputs, eagerly, from the graph as it was captured."""
-    if request.preprocess is not None:
-        constants = preprocess_constants(request.preprocess, dtype)
-        inputs = [apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
-    result = differentiate(program, inputs, score_function(request.target, chosen))
-    return result, explanation_outputs(result, request, program.inputs)
 
 
 def _captured(model: Model, example_inputs: Inputs, report: Progress) -> CapturedProgram:
@@ -325,8 +271,8 @@ def _checked(
     """Checks the fused program; returns the completeness error and the eager outputs."""
     chosen = torch.tensor(CHECK_CLASSES)
     eager_request = replace(request, outputs=(*request.outputs, "contributions"))
-    result, expected = _evaluated(exposed, eager_request, inputs, chosen, torch.float64)
-    expected = _regrouped(program, expected, result)
+    result, expected = evaluate(exposed, eager_request, inputs, chosen, torch.float64)
+    expected = regroup(program, expected, result)
     given = [*inputs, chosen] if request.target is None else inputs
     require_independent_samples(program, given)
     check_program(program, given, expected)
@@ -353,19 +299,6 @@ def _check_artifact(
             f"the artifact does not run in its runtime ({reason}): compile to another format, or replace the operator"
         ) from error
     check_artifact(outputs, expected)
-
-
-def _regrouped(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:
-    """The eager outputs by the sites of the folded program, some of which carry the terms of two eager sites."""
-    order = {term.name: index for index, term in enumerate(t for v in result.sites for t in v.terms)}
-    products = {term.name: term.product() for value in result.sites for term in value.terms}
-    columns = [0, *(1 + order[term.name] for site in program.sites for term in site.terms)]
-    regrouped = {**expected, "contributions": expected["contributions"][:, columns]}
-    for site in program.sites:
-        regrouped[f"bias_gradients.{site.name}"] = sum(
-            (products[term.name] for term in site.terms[1:]), products[site.terms[0].name]
-        )
-    return regrouped
 
 
 def _noise(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tensor]:
@@ -395,19 +328,6 @@ def _in_single_precision(program: FusedProgram) -> FusedProgram:
         outputs=single(program.outputs),
         dtype=torch.float32,
     )
-
-
-def _resolved(mode: Target, chosen: Tensor | None, output: Any) -> Tensor | None:
-    if callable(mode):
-        return None
-    logits = class_logits(output)
-    if isinstance(mode, int):
-        return torch.full((len(logits),), mode)
-    return resolve(torch.full((len(logits),), -1) if chosen is None else chosen, logits)
-
-
-def _detached(output: Any) -> Any:
-    return torch.utils._pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), output)
 
 
 def _as_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:

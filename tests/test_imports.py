@@ -15,11 +15,11 @@ STAGES = {
     "saliency": "differentiate",
     "score": "differentiate",
     "outputs": "differentiate",
+    "eager": "differentiate",
     "preprocessing": "differentiate",
     "trace": "differentiate",
     "lowering": "lowering",
     "passes": "passes",
-    "check": "check",
     "backends": "backends",
     "runtime": "runtime",
 }

@@ -1,0 +1,97 @@
+"""Eager evaluation of an exposed program: exact full-gradients for researchers, and the reference of every check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from fgcompile.check import completeness_error
+from fgcompile.differentiate import FullGradient, differentiate
+from fgcompile.outputs import explanation_outputs
+from fgcompile.preprocessing import apply_preprocess, preprocess_constants
+from fgcompile.program import BiasedProgram, FusedProgram, Request, Target
+from fgcompile.saliency import bias_gradients, contributions
+from fgcompile.score import class_logits, resolve, score_function
+
+
+@dataclass(frozen=True)
+class FullGradientTerms:
+    """The exact full-gradient of a score: ``f(x) = <∂f/∂x, x> + Σ_g <δ_g, b_g>``.
+
+    Attributes:
+        output: The model's output.
+        target: The explained class of each sample, int64 ``(N,)``; None for a callable target.
+        score: ``f(x)``, ``(N,)``.
+        input_gradient: ``∂f/∂x``, or a tuple for several inputs.
+        bias_gradients: For each site, ``δ ⊙ b`` with the shape of the site's output.
+        completeness_error: ``|f(x) − Σ terms|``, absolute, ``(N,)``.
+        relative_completeness_error: ``|f(x) − Σ terms| / Σ |terms|``, ``(N,)``.
+    """
+
+    output: Any
+    target: Tensor | None
+    score: Tensor
+    input_gradient: Tensor | tuple[Tensor, ...]
+    bias_gradients: Mapping[str, Tensor]
+    completeness_error: Tensor
+    relative_completeness_error: Tensor
+
+
+def full_gradient_terms(program: BiasedProgram, inputs: Sequence[Tensor], target: Target | Tensor) -> FullGradientTerms:
+    """The full-gradient of a program, see ``fgcompile.full_gradient``."""
+    chosen = target if isinstance(target, Tensor) else None
+    mode: Target = None if isinstance(target, Tensor) else ("predicted" if target is None else target)
+    result = differentiate(program, inputs, score_function(mode, chosen))
+    sums = contributions(result)
+    gradients = result.input_gradients
+    return FullGradientTerms(
+        output=_detached(result.output),
+        target=_resolved(mode, chosen, result.output),
+        score=result.score,
+        input_gradient=gradients[0] if len(inputs) == 1 else gradients,
+        bias_gradients=bias_gradients(result),
+        completeness_error=(result.score - sums.sum(1)).abs(),
+        relative_completeness_error=completeness_error(result.score, sums),
+    )
+
+
+def evaluate(
+    program: BiasedProgram, request: Request, inputs: Sequence[Tensor], chosen: Tensor, dtype: torch.dtype
+) -> tuple[FullGradient, dict[str, Tensor]]:
+    """The full-gradient and the requested outputs, eagerly, from the graph as it was captured."""
+    if request.preprocess is not None:
+        constants = preprocess_constants(request.preprocess, dtype)
+        inputs = [apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
+    result = differentiate(program, inputs, score_function(request.target, chosen))
+    return result, explanation_outputs(result, request, program.inputs)
+
+
+def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:
+    """The eager outputs by the sites of the folded program, some of which carry the terms of two eager sites."""
+    order = {term.name: index for index, term in enumerate(t for v in result.sites for t in v.terms)}
+    products = {term.name: term.product() for value in result.sites for term in value.terms}
+    columns = [0, *(1 + order[term.name] for site in program.sites for term in site.terms)]
+    regrouped = {**expected, "contributions": expected["contributions"][:, columns]}
+    for site in program.sites:
+        regrouped[f"bias_gradients.{site.name}"] = sum(
+            (products[term.name] for term in site.terms[1:]), products[site.terms[0].name]
+        )
+    return regrouped
+
+
+def _resolved(mode: Target, chosen: Tensor | None, output: Any) -> Tensor | None:
+    if callable(mode):
+        return None
+    logits = class_logits(output)
+    if isinstance(mode, int):
+        return torch.full((len(logits),), mode)
+    return resolve(torch.full((len(logits),), -1) if chosen is None else chosen, logits)
+
+
+def _detached(output: Any) -> Any:
+    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), output)
