@@ -29,6 +29,7 @@ def test_terms_add_up_to_the_score(case: OperatorCase) -> None:
     assert terms.relative_completeness_error.max() < 1e-12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", OPERATOR_CASES, ids=IDS)
 def test_biases_equal_those_of_the_general_fallback(case: OperatorCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each closed form against ``y − J a`` by two VJPs, which needs no knowledge of the operator."""
