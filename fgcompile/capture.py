@@ -18,7 +18,7 @@ from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind
 
 from fgcompile.errors import CaptureError, InputError
-from fgcompile.layers import layer_name
+from fgcompile.layers import free_name, layer_name
 from fgcompile.program import CapturedProgram
 
 aten = torch.ops.aten
@@ -219,9 +219,8 @@ def _drop_restriding(graph: fx.Graph) -> None:
 
 def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:
     tensor: Any = exported.state_dict[target] if target in exported.state_dict else exported.constants[target]
-    attribute = "constant_" + target.replace(".", "_")
-    if not hasattr(root, attribute):
-        root.register_buffer(attribute, tensor.detach())
+    attribute = free_name("constant_" + target.replace(".", "_"), dict(root.named_buffers()))
+    root.register_buffer(attribute, tensor.detach())
     return graph.get_attr(attribute)
 
 

@@ -20,7 +20,7 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fgcompile.biases import FALLBACK, Bias, Call, Explicit, Homogeneous, Implicit, Rule, bias_table, bind
-from fgcompile.layers import layer_name
+from fgcompile.layers import free_name, layer_name
 from fgcompile.program import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Site
 from fgcompile.shapes import batch_axis, copy_graph, describe, is_differentiable, propagate_shapes
 
@@ -126,7 +126,7 @@ class _Exposure:
             self._insert_offset(node, bias, name, rule.kind)
 
     def _insert_input(self, node: fx.Node, bias: Explicit, name: str, kind: str) -> None:
-        term = name + bias.suffix
+        term = free_name(name + bias.suffix, self.biases)
         placeholder = self._placeholder(term, bias.default)
         with self.graph.inserting_after(node):
             marker = self.graph.call_function(aten.alias.default, (node,))
@@ -140,7 +140,9 @@ class _Exposure:
         self.sites.append(Site(name, kind, rebuilt.name, (), "none", (BiasTerm(term, kind, term, bias.channel_axis),)))
 
     def _insert_offset(self, node: fx.Node, bias: Bias, name: str, kind: str) -> None:
-        placeholder = self._placeholder(f"{name}.offset", torch.zeros((), dtype=node.meta["val"].dtype))
+        placeholder = self._placeholder(
+            free_name(f"{name}.offset", self.biases), torch.zeros((), dtype=node.meta["val"].dtype)
+        )
         with self.graph.inserting_after(node):
             shifted = self.graph.call_function(aten.add.Tensor, (node, placeholder))
         node.replace_all_uses_with(shifted, delete_user_cb=lambda user: user is not shifted)
@@ -156,8 +158,9 @@ class _Exposure:
         self.implicit[name] = ImplicitBias(node.name, formula)
 
     def _placeholder(self, term: str, default: Tensor) -> fx.Node:
+        taken = {str(node.target) for node in self.graph.find_nodes(op="placeholder")}
         with self.graph.inserting_after(self.last_placeholder):
-            node = self.graph.placeholder(re.sub(r"\W", "_", f"bias_{term}"))
+            node = self.graph.placeholder(free_name(re.sub(r"\W", "_", f"bias_{term}"), taken))
         self.last_placeholder = node
         self.biases[term] = default.detach()
         mode = next(n.meta["val"] for n in self.graph.find_nodes(op="placeholder")).fake_mode

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from torch import fx
 
 COMPOSITE = (".container.", ".transformer.", ".rnn.", "MultiheadAttention")
@@ -20,3 +22,12 @@ def layer_name(node: fx.Node) -> str:
     if path and kind.startswith("torch.nn.modules.") and not any(part in kind for part in COMPOSITE):
         return str(path)
     return f"{path}.{operator}" if path else operator
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name, or where it is taken (``layer_1`` and ``layer.1`` both make ``layer_1``) the first free variant."""
+    candidate, count = name, 1
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}__{count}"
+    return candidate

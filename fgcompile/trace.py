@@ -17,6 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from fgcompile.differentiate import differentiate
 from fgcompile.errors import CaptureError
+from fgcompile.layers import free_name
 from fgcompile.outputs import explanation_outputs
 from fgcompile.preprocessing import apply_preprocess, preprocess_constants, require_image_model
 from fgcompile.program import BiasedProgram, FusedProgram, Preprocess, Request, Site, ValueSpec
@@ -71,7 +72,7 @@ class _Tracer:
         self.dtype = next(value.dtype for value in self.model_inputs if value.is_floating_point())
         if request.preprocess is not None:
             require_image_model(request.preprocess, self.model_inputs)
-        self.constants = _constants(program, request.preprocess, self.dtype)
+        self.constants, self.bias_keys = _constants(program, request.preprocess, self.dtype)
         self.output_names: list[str] = []
         self.sites: list[Site] = []
 
@@ -96,7 +97,7 @@ class _Tracer:
             self.program,
             inputs,
             score_function(self.request.target, chosen),
-            biases={name: constants[_bias_key(name)] for name in self.program.biases},
+            biases={name: constants[key] for name, key in self.bias_keys.items()},
             constants=constants,
         )
         self.sites = [value.site for value in result.sites]
@@ -105,16 +106,18 @@ class _Tracer:
         return tuple(outputs.values())
 
 
-def _constants(program: BiasedProgram, preprocess: Preprocess | None, dtype: torch.dtype) -> dict[str, Tensor]:
+def _constants(
+    program: BiasedProgram, preprocess: Preprocess | None, dtype: torch.dtype
+) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Every constant by the name of its attribute, and for each bias input that name."""
     constants = {name: value.detach() for name, value in program.graph_module.named_buffers()}
-    constants |= {_bias_key(name): value for name, value in program.biases.items()}
+    keys = {}
+    for name, value in program.biases.items():
+        keys[name] = free_name("bias_" + re.sub(r"\W", "_", name), constants)
+        constants[keys[name]] = value
     if preprocess is not None:
         constants |= preprocess_constants(preprocess, dtype)
-    return constants
-
-
-def _bias_key(name: str) -> str:
-    return "bias_" + re.sub(r"\W", "_", name)
+    return constants, keys
 
 
 def _inputs(graph_module: fx.GraphModule) -> list[fx.Node]:

@@ -236,6 +236,23 @@ def test_samples_that_depend_on_each_other_are_refused() -> None:
         fgcompile.compile(randomised(Centred()), torch.randn(2, 3, 16, 16))
 
 
+def test_layers_whose_names_differ_by_a_dot_stay_apart() -> None:
+    class Alike(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer_1 = nn.Linear(3, 3)
+            self.layer = nn.ModuleList([nn.Linear(3, 3), nn.Linear(3, 3)])
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.layer_1(self.layer[1](x).relu())
+
+    model, x = Alike().eval().double(), torch.randn(2, 3, dtype=torch.float64)
+    program = fuse(model, x, outputs=("logits", "contributions"))
+    logits, contributions = program.graph_module(x, torch.tensor([0, 1]))
+    torch.testing.assert_close(logits, model(x).detach())
+    torch.testing.assert_close(contributions.sum(1), model(x).detach().diagonal())
+
+
 SERVE_ONNX = """
 import sys
 sys.modules.update(dict.fromkeys(("torch", "onnx", "fgcompile")))
