@@ -133,7 +133,7 @@ def compile(
     with preserve_interpolation(LINEAR):  # back ends trace once more
         content = BACKENDS[format][1](replace(program, metadata=metadata))
     report("run")
-    _check_artifact(content, metadata, inputs, expected)
+    _check_artifact(content, metadata, program, inputs, expected)
     return Artifact(content, metadata)
 
 
@@ -274,17 +274,21 @@ def _checked(
 
 
 def _check_artifact(
-    content: bytes, metadata: dict[str, Any], inputs: list[Tensor], expected: Mapping[str, Tensor]
+    content: bytes,
+    metadata: dict[str, Any],
+    program: FusedProgram,
+    inputs: list[Tensor],
+    expected: Mapping[str, Tensor],
 ) -> None:
     """Runs the emitted artifact on the inputs of the check; without its runtime there is nothing to run it in."""
     try:
         session = open_session(content, cast(Metadata, metadata), "the artifact")
     except MissingPackageError:
         return
-    arrays = [_as_dtype(value, torch.float32).numpy() for value in inputs]
-    feeds = dict(zip((spec["name"] for spec in metadata["inputs"]), arrays, strict=False))
+    given = [_as_dtype(value, program.dtype) for value in inputs]
     if metadata["target"] == "input":
-        feeds["target"] = np.array(CHECK_CLASSES, dtype=np.int64)
+        given.append(torch.tensor(CHECK_CLASSES))
+    feeds = {spec["name"]: value.numpy() for spec, value in zip(metadata["inputs"], given, strict=True)}
     try:
         outputs = session.run(feeds)
     except Exception as error:  # whatever a runtime raises
@@ -292,7 +296,7 @@ def _check_artifact(
         raise VerificationError(
             f"the artifact does not run in its runtime ({reason}): compile to another format, or replace the operator"
         ) from error
-    check_artifact(outputs, expected)
+    check_artifact(outputs, program, given, expected)
 
 
 def _noise(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tensor]:
