@@ -73,9 +73,9 @@ LEGEND = """\
 - *map ÷ eager*: distance of the artifact's float32 map from the float64 map of the authors' algorithm, relative to that
   of eager float32 (the authors' algorithm again), each the median over the inputs. A distance is the largest difference
   relative to the map's maximum; *eager map* gives the denominator.
-- *inputs*: how many maps were compared. Rounding flips a choice of a ReLU or pooling in about every third map of the
-  deep networks, eager PyTorch's own as often as the artifact's, and moves it by 1e-5 to 1e-3 of its maximum: the median
-  over few inputs is then a matter of luck (of 40 inputs of ResNet-18: eager 14 flipped, ONNX 12, TorchScript 19).
+- *inputs*: how many maps were compared. Rounding flips a choice of a ReLU or pooling in some maps, eager PyTorch's own
+  included, and moves them by far more than rounding itself: where about half of the maps are flipped, the median over a
+  few inputs is a matter of luck.
 - Random weights (`benchmarks/architectures.py`) except for `efficientnet_lite0`, which is trained. Explained class: the
   predicted one."""
 
