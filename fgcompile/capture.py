@@ -193,7 +193,6 @@ def _unlift(exported: ExportedProgram, name: str) -> CapturedProgram:
                 inputs.append(node.name)
             else:
                 values[node] = _attribute(exported, spec.target, root, graph)
-                values[node].meta["qualified_name"] = spec.target
             values[node].meta["val"] = node.meta.get("val")
         elif node.op == "output":
             wanted = set(signature.user_outputs)

@@ -20,7 +20,7 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fgcompile.biases import FALLBACK, Bias, Call, Explicit, Homogeneous, Implicit, Rule, bias_table, bind
-from fgcompile.layers import free_name, layer_name
+from fgcompile.layers import free_name, is_random, layer_name
 from fgcompile.program import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Site
 from fgcompile.shapes import batch_axis, copy_graph, describe, is_differentiable, propagate_shapes
 
@@ -101,7 +101,7 @@ class _Exposure:
             if any(source in self.active for source in sources) and is_differentiable(node.meta["val"]):
                 self.active.add(node)
                 self._expose(node, table)
-            elif all(source in self.constants for source in sources) and _is_deterministic(node):
+            elif all(source in self.constants for source in sources) and not is_random(node):
                 self.constants[node] = _evaluate(node, self.constants)
 
     def _expose(self, node: fx.Node, table: Mapping[OpOverload, Rule]) -> None:
@@ -181,10 +181,6 @@ class _Exposure:
 def _dimension_names(placeholders: list[fx.Node]) -> dict[str, str]:
     first = placeholders[0].meta["val"]
     return {str(first.shape[0]): "batch"}
-
-
-def _is_deterministic(node: fx.Node) -> bool:
-    return not (isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags)
 
 
 def _evaluate(node: fx.Node, constants: Mapping[fx.Node, Tensor]) -> Any:

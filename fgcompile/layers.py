@@ -1,10 +1,12 @@
-"""The name of the layer that a node of a captured graph comes from."""
+"""What a node of a graph says of itself: the layer it comes from, and whether it draws random numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Container
 
+import torch
 from torch import fx
+from torch._ops import OpOverload
 
 COMPOSITE = (".container.", ".transformer.", ".rnn.", "MultiheadAttention")
 """PyTorch's own modules that are made of several operators, so that a name needs the operator too."""
@@ -31,3 +33,8 @@ def free_name(name: str, taken: Container[str]) -> str:
         count += 1
         candidate = f"{name}__{count}"
     return candidate
+
+
+def is_random(node: fx.Node) -> bool:
+    """Whether two evaluations of the node on the same operands may differ."""
+    return isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags

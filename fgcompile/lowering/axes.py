@@ -19,6 +19,11 @@ aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 
 
+def per_axis(value: Sequence[int], rank: int) -> list[int]:
+    """A setting of each axis, where one number may stand for all."""
+    return list(value) * rank if len(value) == 1 else list(value)
+
+
 def is_dynamic(size: int) -> bool:
     """Whether a size is symbolic: the batch, or a product with it."""
     return isinstance(size, SymInt)

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.lowering.axes import crop_axis, interleave, pad_axes
+from fgcompile.lowering.axes import crop_axis, interleave, pad_axes, per_axis
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -53,7 +53,7 @@ def lower_convolution_backward(
     if output_mask[1]:
         return NotImplemented
     rank = input.dim() - 2
-    stride, padding, dilation = (_per_axis(value, rank) for value in (stride, padding, dilation))
+    stride, padding, dilation = (per_axis(value, rank) for value in (stride, padding, dilation))
     grad_input = None
     if output_mask[0]:
         if transposed:
@@ -68,10 +68,6 @@ def lower_convolution_backward(
     if output_mask[2]:
         grad_bias = aten.sum.dim_IntList(grad_output, [0, *range(2, grad_output.dim())])
     return grad_input, None, grad_bias
-
-
-def _per_axis(value: Sequence[int], rank: int) -> list[int]:
-    return list(value) * rank if len(value) == 1 else list(value)
 
 
 def _convolve(

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.lowering.axes import multiply_axis
-from fgcompile.lowering.windows import bound_adaptive_windows
+from fgcompile.lowering.axes import multiply_axis, per_axis
+from fgcompile.lowering.windows import bound_adaptive_windows, make_average_matrix
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -33,7 +33,7 @@ def _lower_divisor(rank: int, average: Callable[..., Tensor]) -> Callable[..., A
         """Lowers ``avg_pool{2,3}d`` with a divisor; windows cut short in ceil mode stay, for the check to refuse."""
         if divisor_override is None or ceil_mode:
             return NotImplemented
-        count = math.prod(kernel_size) if len(kernel_size) == rank else kernel_size[0] ** rank
+        count = math.prod(per_axis(kernel_size, rank))
         plain = average(self, list(kernel_size), list(stride), list(padding), False, True, None)
         return plain * (count / divisor_override)
 
@@ -50,9 +50,7 @@ def _lower_adaptive_average(self: Tensor, output_size: Sequence[int]) -> Tensor:
     for axis, count in zip(axes, output_size, strict=True):
         size = self.shape[axis]
         start, end = bound_adaptive_windows(torch.arange(count, device=y.device), size, count)
-        positions = torch.arange(size, device=y.device).unsqueeze(1)
-        inside = aten.logical_and.default(positions >= start, positions < end).to(y.dtype)
-        y = multiply_axis(y, axis, inside / (end - start).to(y.dtype))
+        y = multiply_axis(y, axis, make_average_matrix(start, end, end - start, size, y).t())
     return y
 
 

@@ -27,8 +27,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.lowering.axes import multiply_axis, pad_axis
-from fgcompile.lowering.windows import AdaptiveWindows, Windows, bound_adaptive_windows
+from fgcompile.lowering.axes import multiply_axis, pad_axis, per_axis
+from fgcompile.lowering.windows import AdaptiveWindows, Windows, bound_adaptive_windows, make_average_matrix
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -74,14 +74,10 @@ def _make_windows(
     dilation: Sequence[int],
     rank: int,
 ) -> list[Windows]:
-    kernel, padding, dilation = (_per_axis(value, rank) for value in (kernel, padding, dilation))
-    stride = _per_axis(stride, rank) if stride else kernel
+    kernel, padding, dilation = (per_axis(value, rank) for value in (kernel, padding, dilation))
+    stride = per_axis(stride, rank) if stride else kernel
     settings = zip(x.shape[-rank:], g.shape[-rank:], kernel, stride, padding, dilation, strict=True)
     return [Windows(*setting) for setting in settings]
-
-
-def _per_axis(value: Sequence[int], rank: int) -> list[int]:
-    return list(value) * rank if len(value) == 1 else list(value)
 
 
 def _lower_max(rank: int) -> Callable[..., Tensor]:
@@ -113,14 +109,6 @@ def _lower_adaptive_max(rank: int) -> Callable[..., Tensor]:
         return _differentiate_maximum(grad_output, self, windows)
 
     return lower
-
-
-def _average_matrix(start: Tensor, end: Tensor, divisor: Tensor | None, size: int, like: Tensor) -> Tensor:
-    """The matrix ``(O, L)`` with ``1/divisor`` for ``start ≤ i < end``."""
-    positions = torch.arange(size, device=like.device)
-    start, end = start.unsqueeze(1), end.unsqueeze(1)
-    inside = aten.logical_and.default(positions >= start, positions < end).to(like.dtype)
-    return inside if divisor is None else inside / divisor.unsqueeze(1).to(like.dtype)
 
 
 def _repeat(g: Tensor, times: Sequence[int]) -> Tensor:
@@ -162,7 +150,7 @@ def _lower_average(rank: int) -> Callable[..., Tensor]:
             end = aten.clamp.default(begin + along.kernel, None, along.size + along.padding)
             start, stop = aten.clamp.default(begin, 0), aten.clamp.default(end, None, along.size)
             divisor = end - begin if count_include_pad else stop - start
-            matrix = _average_matrix(start, stop, divisor if divisor_override is None else None, along.size, g)
+            matrix = make_average_matrix(start, stop, divisor if divisor_override is None else None, along.size, g)
             g = multiply_axis(g, axis, matrix)
         return g
 
@@ -183,7 +171,7 @@ def _lower_adaptive_average(rank: int) -> Callable[..., Tensor]:
             size, count = self.shape[axis], g.shape[axis]
             if size != count:
                 start, end = bound_adaptive_windows(torch.arange(count, device=g.device), size, count)
-                g = multiply_axis(g, axis, _average_matrix(start, end, end - start, size, g))
+                g = multiply_axis(g, axis, make_average_matrix(start, end, end - start, size, g))
         return g
 
     return lower

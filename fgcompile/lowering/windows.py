@@ -120,3 +120,11 @@ def bound_adaptive_windows(window: Tensor, size: int, count: int) -> tuple[Tenso
     start = aten.floor_divide.default(window * size, count)
     end = aten.floor_divide.default((window + 1) * size + (count - 1), count)
     return start, end
+
+
+def make_average_matrix(start: Tensor, end: Tensor, divisor: Tensor | None, size: int, like: Tensor) -> Tensor:
+    """The matrix ``(O, L)`` with ``1/divisor`` for ``start ≤ i < end``."""
+    positions = torch.arange(size, device=like.device)
+    start, end = start.unsqueeze(1), end.unsqueeze(1)
+    inside = aten.logical_and.default(positions >= start, positions < end).to(like.dtype)
+    return inside if divisor is None else inside / divisor.unsqueeze(1).to(like.dtype)

@@ -6,8 +6,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
 from torch.utils import _pytree as pytree
+
+from fgcompile.layers import is_random
 
 
 def fold_constants(graph_module: fx.GraphModule) -> None:
@@ -37,9 +38,7 @@ def fold_constants(graph_module: fx.GraphModule) -> None:
 
 
 def _is_constant(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
-    if any(source not in values for source in node.all_input_nodes):
-        return False
-    if isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags:
+    if is_random(node) or any(source not in values for source in node.all_input_nodes):
         return False
     # A symbolic size in the result would mean that the node depends on the batch after all.
     sizes = [leaf for leaf in pytree.tree_leaves(node.meta.get("val")) if isinstance(leaf, Tensor)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import fx
-from torch._ops import OpOverload
+
+from fgcompile.layers import is_random
 
 
 def share_subexpressions(graph_module: fx.GraphModule) -> None:
@@ -14,7 +14,7 @@ def share_subexpressions(graph_module: fx.GraphModule) -> None:
     graph = graph_module.graph
     first: dict[Any, fx.Node] = {}
     for node in list(graph.nodes):
-        if node.op not in ("call_function", "get_attr") or _is_random(node):
+        if node.op not in ("call_function", "get_attr") or is_random(node):
             continue
         key = (node.op, node.target, _frozen(node.args), _frozen(node.kwargs))
         if key in first:
@@ -23,10 +23,6 @@ def share_subexpressions(graph_module: fx.GraphModule) -> None:
         else:
             first[key] = node
     graph_module.recompile()
-
-
-def _is_random(node: fx.Node) -> bool:
-    return isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
 
 
 def _frozen(value: Any) -> Any:
