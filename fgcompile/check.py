@@ -24,18 +24,19 @@ COMPLETENESS_LIMIT = 1e-9
 
 
 def check_program(program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor]) -> None:
-    """Compares every output of the fused program with the eager one.
+    """Compares every output of the fused program with the eager one, and the first sample's with those it has alone.
 
     Raises:
+        CaptureError: A sample's outputs depend on the other samples.
         VerificationError: Names the output that differs, and by how much.
     """
     with torch.no_grad():
         outputs = program.graph_module(*inputs)
+    require_independent_samples(program, inputs, outputs)
     for spec, value in zip(program.outputs, outputs, strict=True):
-        reference = expected[spec.name]
-        error = relative_difference(value, reference)
         if spec.name == "residual":
             continue  # rounding alone; completeness is checked by its own measure
+        error = relative_difference(value, expected[spec.name])
         if not error <= LIMIT:
             raise VerificationError(
                 f"output '{spec.name}' of the fused graph differs from the eager model by {error:.1e} of its maximum "
@@ -43,14 +44,13 @@ def check_program(program: FusedProgram, inputs: Sequence[Tensor], expected: Map
             )
 
 
-def require_independent_samples(program: FusedProgram, inputs: Sequence[Tensor]) -> None:
-    """Compares the first sample's outputs alone with those it has in the batch.
+def require_independent_samples(program: FusedProgram, inputs: Sequence[Tensor], batch: Sequence[Tensor]) -> None:
+    """Compares the first sample's outputs alone with those it has in ``batch``, the outputs of all samples.
 
     Raises:
         CaptureError: They differ, so an explanation would depend on the other samples.
     """
     with torch.no_grad():
-        batch = program.graph_module(*inputs)
         alone = program.graph_module(*(value[:1] for value in inputs))
     for spec, together, single in zip(program.outputs, batch, alone, strict=True):
         if spec.name == "residual":
