@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fgcompile.errors import InputError
 from fgcompile.outputs import OUTPUTS
 from fgcompile.program import Preprocess, Request, Target
-from fgcompile.saliency import PSI
+from fgcompile.psi import PSI
 
 METHODS = ("fullgrad",)
 RULES = ("taylor",)
