@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fgcompile.biases.formula import at_zero, double_vjp, elementwise
+from fgcompile.biases.formula import at_zero, double_vjp, elementwise, finite_at_zero
 from fgcompile.biases.rule import Bias, Call, Homogeneous, Implicit, Rule
 
 aten = torch.ops.aten
@@ -36,7 +36,7 @@ def _joined(call: Call) -> Bias:
 def _chosen(call: Call) -> Bias:
     """``where(condition, a, b)``: linear in what is active; a constant branch is its bias."""
     both = call.is_active("self") and call.is_active("other")
-    return Homogeneous(1) if both else Implicit(at_zero)
+    return Homogeneous(1) if both else Implicit(finite_at_zero)
 
 
 def _scattered(call: Call) -> Bias:

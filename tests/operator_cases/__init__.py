@@ -8,6 +8,7 @@ new operator, add a row to its family's file.
 from __future__ import annotations
 
 from tests.operator_cases.activations import ACTIVATIONS
+from tests.operator_cases.attentions import ATTENTIONS
 from tests.operator_cases.case import OperatorCase
 from tests.operator_cases.convolutions import CONVOLUTIONS
 from tests.operator_cases.creations import CREATIONS
@@ -15,9 +16,12 @@ from tests.operator_cases.indexings import INDEXINGS
 from tests.operator_cases.interpolations import INTERPOLATIONS
 from tests.operator_cases.poolings import AVERAGE_POOLINGS, MAX_POOLINGS
 from tests.operator_cases.products import PRODUCTS
+from tests.operator_cases.recurrences import RECURRENCES
+from tests.operator_cases.reductions import REDUCTIONS
 
 __all__ = [
     "ACTIVATIONS",
+    "ATTENTIONS",
     "AVERAGE_POOLINGS",
     "CONVOLUTIONS",
     "CREATIONS",
@@ -26,6 +30,8 @@ __all__ = [
     "MAX_POOLINGS",
     "OPERATOR_CASES",
     "PRODUCTS",
+    "RECURRENCES",
+    "REDUCTIONS",
     "OperatorCase",
 ]
 
@@ -38,5 +44,8 @@ OPERATOR_CASES = (
     *INTERPOLATIONS,
     *INDEXINGS,
     *CREATIONS,
+    *REDUCTIONS,
+    *RECURRENCES,
+    *ATTENTIONS,
 )
 """Every case of the table."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 Shape = tuple[int, ...]
 
@@ -41,3 +42,17 @@ class OperatorCase:
         generator = torch.Generator().manual_seed(seed + 2)
         inputs = (torch.randn((batch, *shape), generator=generator, dtype=torch.float64) for shape in self.inputs)
         return tuple((value.abs() + 0.1 if self.positive else value * 2.0).to(dtype) for value in inputs)
+
+
+def layer_case(name: str, layer: nn.Module, *inputs: Shape, family: str = "layer") -> OperatorCase:
+    """A row for a layer: its parameters are the constants, in the layer's order; of a tuple of outputs, the first."""
+    layer.eval().requires_grad_(False)
+    names, shapes = zip(*((key, tuple(value.shape)) for key, value in layer.named_parameters()), strict=True)
+
+    def function(*arguments: Tensor) -> Tensor:
+        values = dict(zip(names, arguments[len(inputs) :], strict=True))
+        output = functional_call(layer, values, arguments[: len(inputs)])
+        result: Tensor = output[0] if isinstance(output, tuple) else output
+        return result
+
+    return OperatorCase(name, function, inputs, shapes, family)

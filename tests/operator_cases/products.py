@@ -40,5 +40,4 @@ PRODUCTS = (
     _product("difference to a constant", lambda x, w: x - w, ((3, 4),), ((4,),)),
     _product("difference from a constant", lambda x, w: w - x, ((3, 4),), ((4,),)),
     _product("difference from a number", lambda x: 1 - x, ((3, 4),)),
-    _product("attention", lambda x: F.scaled_dot_product_attention(x, x * 0.5, x + 1.0), ((2, 4, 6),)),
 )
