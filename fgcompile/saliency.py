@@ -135,7 +135,7 @@ def _total(product: Tensor, axis: int, factor: int) -> Tensor:
     """The sum over everything but the batch, which runs along ``axis`` with ``factor`` entries a sample."""
     moved = product.movedim(axis, 0)
     if factor == 1:
-        return moved.sum(tuple(range(1, moved.ndim)))
+        return moved.sum(tuple(range(1, moved.ndim))) if moved.ndim > 1 else moved  # without axes, sum takes all
     return moved.reshape(-1, factor * moved.shape[1:].numel()).sum(1)
 
 
