@@ -43,7 +43,7 @@ __all__ = [
     "bind",
 ]
 
-FALLBACK = Rule("other", lambda call: Implicit(double_vjp))
+FALLBACK = Rule("other", lambda call: Implicit(double_vjp), "fallback: y − J a, with J a by two VJPs")
 
 
 def bias_table() -> Mapping[OpOverload, Rule]:
