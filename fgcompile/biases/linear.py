@@ -26,7 +26,7 @@ def _bias_argument(kind: str, name: str, factors: tuple[str, str], channel_axis:
             return Implicit(at_zero)
         return Implicit(double_vjp)
 
-    return Rule(kind, bias, f"explicit input: {name}; none without; fallback where it or both factors are active")
+    return Rule(kind, bias, f"explicit input: {name}; without it (1 − k) y, k = number of active factors")
 
 
 def _unscaled(call: Call) -> bool:
