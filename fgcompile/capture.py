@@ -99,8 +99,14 @@ def _decompositions() -> dict[Any, Any]:
     """PyTorch's decompositions into core ATen, without those of the operators that are kept whole."""
     table: Any = torch.export.default_decompositions()  # the table and packets are untyped
     packets: Any = KEPT_WHOLE
+    table[aten.copy.default] = _copy
     kept = {getattr(packet, overload) for packet in packets for overload in packet.overloads()}
     return {operator: rule for operator, rule in table.items() if operator not in kept}
+
+
+def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """An assignment into a slice or a circular padding is a ``copy``, which has no derivative: ``src`` itself has one."""
+    return src.to(self.dtype).expand(self.shape)
 
 
 def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:

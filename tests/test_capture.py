@@ -87,3 +87,16 @@ def test_an_exported_program_needs_a_dynamic_batch() -> None:
     exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     wide = torch.randn(7, 3, 16, 16)
     torch.testing.assert_close(capture(exported, x).graph_module(wide)[0], model(wide))
+
+
+def test_assignments_into_slices_keep_their_gradient() -> None:
+    class Shift(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x.clone()
+            y[:, 1:] = x[:, :-1] * 2
+            return y
+
+    x = torch.randn(3, 4, 5, requires_grad=True)
+    (shifted,) = capture(Shift().eval(), x.detach()).graph_module(x)
+    (gradient,) = torch.autograd.grad(shifted.sum(), x)
+    torch.testing.assert_close(gradient, torch.tensor([3.0, 2, 2, 0]).reshape(1, 4, 1).expand_as(x))
