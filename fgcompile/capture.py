@@ -105,7 +105,7 @@ def _decompositions() -> dict[Any, Any]:
 
 
 def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """An assignment into a slice or a circular padding is a ``copy``, which has no derivative: ``src`` itself has one."""
+    """What an assignment into a slice or a circular padding becomes has no derivative; ``src`` itself has one."""
     return src.to(self.dtype).expand(self.shape)
 
 
