@@ -10,6 +10,7 @@ so that a sweep can be stopped and resumed; those that failed are checked again.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import warnings
@@ -42,6 +43,7 @@ class Record:
     """What was found out about one graph.
 
     Attributes:
+        digest: Of its description, which tells whether the families still draw the graph that was checked.
         operators: Those of its steps.
         figures: Measured errors by part of the check, see ``tests.random_graphs.properties``.
         refused: The compiler's reason by format, where it says that the format cannot express the graph.
@@ -49,6 +51,7 @@ class Record:
         description: The graph, where something failed.
     """
 
+    digest: str
     operators: list[str]
     figures: dict[str, Figures] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
@@ -140,7 +143,10 @@ def main(arguments: list[str] | None = None) -> int:
     with Progress(*columns, console=Console(stderr=True)) as progress:
         for index in progress.track(range(options.graphs), description="random graphs"):
             description = draw_seeded(options.seed, index)
-            record = records.setdefault(index, Record([step.operator for step in description.steps]))
+            digest = hashlib.sha256(repr(description).encode()).hexdigest()[:16]
+            if index not in records or records[index].digest != digest:
+                records[index] = Record(digest, [step.operator for step in description.steps])
+            record = records[index]
             formats = FORMATS[options.format] if index % options.every == 0 else ()
             check_graph(record, RandomNetwork(description), formats)
             if index % SAVE_EVERY == SAVE_EVERY - 1 or index == options.graphs - 1:

@@ -10,6 +10,7 @@ from tests.random_graphs.description import Operator
 FAMILIES: Mapping[str, Mapping[str, Operator]] = {
     "convolutions": convolutions.OPERATORS,
     "elementwise": elementwise.OPERATORS,
+    "joins": products.JOINED,
     "products": products.OPERATORS,
     "normalizations": normalizations.OPERATORS,
     "pooling": pooling.OPERATORS,

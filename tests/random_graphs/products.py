@@ -167,7 +167,7 @@ def _is_even_tokens(shapes: Sequence[Shape]) -> bool:
     return len(shapes[0]) == 2 and shapes[0][-1] % 2 == 0
 
 
-OPERATORS = {
+JOINED = {
     **{
         name: Operator(lambda shapes, settings, f=function: f, _broadcast, arity=2)  # type: ignore[misc]
         for name, function in JOINS.items()
@@ -188,6 +188,10 @@ OPERATORS = {
     "einsum of two": Operator(
         lambda shapes, settings: lambda x, y: torch.einsum("nij,nkj->nik", x, y), _shares_last_axis, arity=2
     ),
+}
+"""Operators of two values."""
+
+OPERATORS = {
     "gram": Operator(lambda shapes, settings: lambda x: x @ x.transpose(-1, -2), lambda s: len(s[0]) in (2, 3)),
     "linear": Operator(_build_linear, draw=_draw_features),
     "linear in front": Operator(_build_linear_in_front, lambda s: len(s[0]) >= 2, _draw_features),
