@@ -101,8 +101,20 @@ def _decompositions() -> dict[Any, Any]:
     """PyTorch's decompositions into core ATen, without those of the operators that are kept whole, and ours."""
     table: Any = torch.export.default_decompositions()  # the table and packets are untyped
     packets: Any = KEPT_WHOLE
+    table[aten.copy.default] = _copy
+    table[aten.empty.memory_format] = _zeros
     kept = {getattr(packet, overload) for packet in packets for overload in packet.overloads()}
     return {operator: rule for operator, rule in table.items() if operator not in kept} | attention.DECOMPOSITIONS
+
+
+def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """What an assignment into a slice or a circular padding becomes has no derivative; ``src`` itself has one."""
+    return src.to(self.dtype).expand(self.shape)
+
+
+def _zeros(size: Sequence[int], *, memory_format: torch.memory_format | None = None, **options: Any) -> Any:
+    """What is in memory that nobody has written could be anything, NaN too, whose product with a zero is not zero."""
+    return aten.zeros.default(size, **options)
 
 
 def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:

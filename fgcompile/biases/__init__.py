@@ -46,7 +46,7 @@ __all__ = [
     "is_lookup",
 ]
 
-FALLBACK = Rule("other", lambda call: Implicit(double_vjp))
+FALLBACK = Rule("other", lambda call: Implicit(double_vjp), "fallback: y − J a, with J a by two VJPs")
 
 
 def bias_table() -> Mapping[OpOverload, Rule]:

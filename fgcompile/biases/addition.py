@@ -22,7 +22,7 @@ def _sum(sign: int) -> Rule:
             return _constant_operand(call, "other", scale, "self", 1)
         return _constant_operand(call, "self", 1, "other", scale)
 
-    return Rule("constant", bias)
+    return Rule("constant", bias, "explicit input: the constant operand, signed and scaled; none for two activations")
 
 
 def _constant_operand(call: Call, name: str, scale: float, active: str, active_scale: float) -> Bias:

@@ -21,6 +21,8 @@ def _log_softmax(application: Application) -> Tensor:
 
 
 SOFTMAX: dict[torch._ops.OpOverload, Rule] = {
-    aten._softmax.default: Rule("softmax", lambda call: Implicit(_softmax)),
-    aten._log_softmax.default: Rule("softmax", lambda call: Implicit(_log_softmax)),
+    aten._softmax.default: Rule("softmax", lambda call: Implicit(_softmax), "closed form: y − y ⊙ (a − Σ y a)"),
+    aten._log_softmax.default: Rule(
+        "softmax", lambda call: Implicit(_log_softmax), "closed form: y − (a − Σ softmax(a) a)"
+    ),
 }
