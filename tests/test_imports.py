@@ -10,6 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fgcompile"
 STAGES = {
     "capture": "capture",
+    "detachment": "capture",
+    "rules": "rules",
     "expose": "expose",
     "differentiate": "differentiate",
     "saliency": "differentiate",
