@@ -19,6 +19,7 @@ from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind
 
 from fgcompile import attention
+from fgcompile.detachment import keep_detachment
 from fgcompile.errors import CaptureError, InputError
 from fgcompile.layers import free_name, layer_name
 from fgcompile.program import CapturedProgram
@@ -26,6 +27,7 @@ from fgcompile.program import CapturedProgram
 aten = torch.ops.aten
 
 KEPT_WHOLE = (
+    aten.detach,
     aten.linear,
     aten.silu,
     aten.silu_,
@@ -63,7 +65,7 @@ KEPT_WHOLE = (
     aten.replication_pad2d,
     aten.replication_pad3d,
 )
-"""Operators that torch.export would decompose, but whose bias is one row of the table."""
+"""Operators that torch.export would decompose, but that are one row of the bias table, or that stop the gradient."""
 
 CONTIGUOUS = torch.contiguous_format
 TRACE_BATCH = 2
@@ -90,7 +92,7 @@ def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequenc
         exported, name = _export(model, inputs), type(model).__name__
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
-        decomposed = exported.run_decompositions(_decompositions())
+        decomposed = keep_detachment(exported).run_decompositions(_decompositions())
     captured = _unlift(decomposed, name)
     _require_free_batch(captured)
     _require_independent_samples(captured)

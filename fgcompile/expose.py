@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 
+from fgcompile.activity import is_active
 from fgcompile.biases import (
     FALLBACK,
     LOOKUP,
@@ -35,20 +36,9 @@ from fgcompile.biases import (
 from fgcompile.layers import free_name, is_random, layer_name
 from fgcompile.layouts import find_layouts
 from fgcompile.program import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Placement, Site
-from fgcompile.shapes import copy_graph, describe, is_differentiable, propagate_shapes
+from fgcompile.shapes import copy_graph, describe, propagate_shapes
 
 aten = torch.ops.aten
-
-
-SHAPE_ONLY = (
-    aten.full_like.default,
-    aten.zeros_like.default,
-    aten.ones_like.default,
-    aten.new_zeros.default,
-    aten.new_ones.default,
-    aten.new_full.default,
-)
-"""Operators that read the shape of their operand, not its values: nothing flows back through them."""
 
 
 def expose(captured: CapturedProgram, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -124,19 +114,14 @@ class _Exposure:
         self.sites = list(placed)
 
     def _visit(self, node: fx.Node, table: Mapping[OpOverload, Rule]) -> None:
-        if node.op == "placeholder":
-            if is_differentiable(node.meta["val"]):
-                self.active.add(node)
-        elif node.op == "get_attr":
+        if is_active(node, self.active):
+            self.active.add(node)
+        if node.op == "get_attr":
             self.constants[node] = getattr(self.graph_module, str(node.target))
         elif node.op == "call_function":
-            sources = node.all_input_nodes
-            if node.target in SHAPE_ONLY:
-                return
-            if any(source in self.active for source in sources) and is_differentiable(node.meta["val"]):
-                self.active.add(node)
+            if node in self.active:
                 self._expose(node, table)
-            elif all(source in self.constants for source in sources) and not is_random(node):
+            elif all(source in self.constants for source in node.all_input_nodes) and not is_random(node):
                 self.constants[node] = _evaluate(node, self.constants)
             elif is_lookup(node, self.constants):
                 self.active.add(node)

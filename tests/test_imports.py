@@ -11,6 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "fgcompile"
 STAGES = {
     "capture": "capture",
     "attention": "capture",
+    "detachment": "capture",
+    "rules": "rules",
     "expose": "expose",
     "layouts": "expose",
     "differentiate": "differentiate",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import torch
 from torch import Tensor, fx
 
 from fgcompile.biases.rule import Application, Bias, Call, Homogeneous, Implicit, Rule, bind
+from fgcompile.shapes import is_differentiable
 
 aten = torch.ops.aten
 
@@ -29,14 +30,14 @@ def _lookup(call: Call) -> Bias:
     return Homogeneous(1) if call.is_active("weight") else Implicit(_read)
 
 
-LOOKUP = Rule("embedding", _lookup)
+LOOKUP = Rule("embedding", _lookup, "y, of a constant table; nothing for an active one")
 
 EMBEDDING: dict[torch._ops.OpOverload, Rule] = {aten.embedding.default: LOOKUP}
 
 
-def is_lookup(node: fx.Node, constants: Mapping[fx.Node, Tensor]) -> bool:
-    """Whether a node reads a constant table of floats; at integers of the input, then, or it were a constant itself."""
-    if node.target not in TABLES:
+def is_lookup(node: fx.Node, constants: Container[fx.Node]) -> bool:
+    """Whether a node reads a table of floats, a constant, at something that is none: at integers of the input."""
+    if node.target not in TABLES or node in constants:
         return False
     table = bind(node)[TABLES[node.target]]  # type: ignore[index]  # an operator of the mapping
-    return table in constants and constants[table].is_floating_point()
+    return table in constants and is_differentiable(table.meta["val"])
