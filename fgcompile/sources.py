@@ -18,9 +18,6 @@ from torch.export import ExportedProgram
 from fgcompile.errors import SourceError
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
-ATTENTION = "sdpa"
-"""How models of transformers compute attention: their ``eager`` form computes the softmax in float32 at any dtype."""
-
 _KEYS_SHOWN = 3
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
@@ -144,12 +141,13 @@ def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         if unknown:
             raise ValueError(f"{config.model_type} has no setting {_some(list(unknown))}")
         config.use_cache = False  # a cache of keys and values is no output to explain
+        # Attention is left at transformers' default, sdpa: its eager form takes the softmax in float32 at any dtype.
         chosen = class_name or next(iter(config.architectures or ()), "AutoModel")
         kind = getattr(transformers, chosen)
         if path.is_dir() and any(any(folder.glob(pattern)) for pattern in _TRANSFORMERS_WEIGHTS):
             return _load_pretrained(kind, path, config)
         from_config = getattr(kind, "from_config", None) or kind._from_config  # an auto class, or one architecture's
-        return from_config(config, attn_implementation=ATTENTION)
+        return from_config(config)
 
     return _build(f"transformers:{name}", build)
 
@@ -158,7 +156,6 @@ def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
     model, report = kind.from_pretrained(
         folder,
         config=config,
-        attn_implementation=ATTENTION,
         local_files_only=True,
         output_loading_info=True,
         ignore_mismatched_sizes=True,  # they are refused below, in one line
