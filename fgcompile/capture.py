@@ -19,9 +19,9 @@ from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind
 
 from fgcompile import attention
-from fgcompile.detachment import keep_detachment
 from fgcompile.errors import CaptureError, InputError
 from fgcompile.layers import free_name, layer_name
+from fgcompile.preparation import prepare
 from fgcompile.program import CapturedProgram
 
 aten = torch.ops.aten
@@ -92,7 +92,7 @@ def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequenc
         exported, name = _export(model, inputs), type(model).__name__
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
-        decomposed = keep_detachment(exported).run_decompositions(_decompositions())
+        decomposed = prepare(exported).run_decompositions(_decompositions())
     captured = _unlift(decomposed, name)
     _require_free_batch(captured)
     _require_independent_samples(captured)

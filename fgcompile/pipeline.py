@@ -154,15 +154,21 @@ def fuse(
     return _fused(captured, request, lambda stage: None)[1]
 
 
-def expose_biases(model: Model, example_inputs: Inputs) -> BiasedProgram:
+def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
     """The model with every bias term an explicit input, ``f(x, b_1 … b_L)``.
 
     ``program.graph_module(*inputs, *program.biases.values())`` returns the model's flat outputs.
 
+    Args:
+        model: A module in evaluation mode, or an exported program with a dynamic batch.
+        example_inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them.
+        layouts: Layouts by hand, as for ``compile``.
+
     Raises:
         CaptureError: The model cannot be captured.
+        InputError: A layout does not fit.
     """
-    return expose(capture(model, example_inputs))
+    return expose(capture(model, example_inputs), layouts)
 
 
 def full_gradient(

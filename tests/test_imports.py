@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "fgcompile"
 STAGES = {
     "capture": "capture",
     "attention": "capture",
-    "detachment": "capture",
+    "preparation": "capture",
     "rules": "rules",
     "expose": "expose",
     "layouts": "expose",

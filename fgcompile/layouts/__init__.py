@@ -53,7 +53,7 @@ def find_layouts(
     unused = set(written)
     spaces, maps = [], []
     for node in _candidates(inputs):
-        layout = _written(node.name, written, unused)
+        layout = _written(str(node.target), written, unused)
         space = axes.space(node, propagation.roles, layout)
         placement = place(_positions(axes.start(node), layout, space, axes.samples), space)
         if placement is not None:
@@ -87,7 +87,7 @@ def _embedded_alone(
     inputs: Sequence[fx.Node], maps: Sequence[Placement], sites: Sequence[Site]
 ) -> tuple[tuple[Placement, ...], tuple[Site, ...]]:
     """Drops the maps of integer inputs that no embedding reads: masks and lengths."""
-    floats = {node.name for node in inputs if node.meta["val"].is_floating_point()}
+    floats = {str(node.target) for node in inputs if node.meta["val"].is_floating_point()}
     embedded = {placement.input for site in sites if site.kind == "embedding" for placement in site.placements}
     kept = {placement.input for placement in maps if placement.input in floats | embedded}
     finished = []
@@ -159,4 +159,4 @@ class _Axes:
             channels = []  # a signal's samples, a table's columns, tokens: a score for each
         elif not channels and roles.get(coordinates[0]) != SPATIAL:
             channels = coordinates[:1]
-        return Space(node.name, tuple(c for c in coordinates if c not in channels[:1]), rank)
+        return Space(str(node.target), tuple(c for c in coordinates if c not in channels[:1]), rank)

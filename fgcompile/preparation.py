@@ -1,9 +1,12 @@
-"""Keeps a model's own ``detach()`` and ``torch.no_grad()`` through PyTorch's decompositions, which would drop them.
+"""What an exported program needs before it is decomposed: rewrites that keep its values.
 
     y.detach_()                        →  y.detach()
     with torch.no_grad(): y = g(x)     →  y = g(x).detach()
+    y.view(sizes)                      →  y.reshape(sizes)
+    assertions on dtypes and devices   →  (nothing)
 
-What is detached is a constant for the gradient; values stay as they are.
+PyTorch's decompositions would drop the model's own detachments, and what is detached is a constant for the gradient. A
+view counts on strides that a decomposition may not reproduce.
 """
 
 from __future__ import annotations
@@ -22,20 +25,25 @@ GRADIENT_MODE: Any = torch.ops.higher_order.wrap_with_set_grad_enabled
 """The call that ``torch.export`` makes of a block under ``torch.no_grad``: ``(enabled, block, *operands)``."""
 
 
-def keep_detachment(exported: ExportedProgram) -> ExportedProgram:
-    """The program with every detachment written as ``aten.detach``; the given one is left as it is."""
-    if not any(node.target in (aten.detach_.default, GRADIENT_MODE) for node in exported.graph.nodes):
-        return exported
+def prepare(exported: ExportedProgram) -> ExportedProgram:
+    """The program with these rewrites; the given one is left as it is."""
     graph_module = copy.deepcopy(exported.graph_module)
-    for node in graph_module.graph.nodes:
+    graph = graph_module.graph
+    for node, original in zip(graph.nodes, exported.graph.nodes, strict=True):
+        node.name = original.name  # a copy renames what is called like a built-in, and the signature goes by names
+    for node in list(graph.nodes):
         if node.target is aten.detach_.default:
             node.target = aten.detach.default
+        elif node.target is aten.view.default:
+            node.target = aten.reshape.default
+        elif node.target is aten._assert_tensor_metadata.default:
+            graph.erase_node(node)
         elif node.target is GRADIENT_MODE and not node.args[0]:
             _detach_results(graph_module.get_submodule(node.args[1].target))
     graph_module.recompile()
     return ExportedProgram(
         root=graph_module,
-        graph=graph_module.graph,
+        graph=graph,
         graph_signature=exported.graph_signature,
         state_dict=exported.state_dict,
         range_constraints=exported.range_constraints,
