@@ -35,11 +35,11 @@ class Scored(nn.Module):
         super().__init__()
         self.case = CaseModule(case).float()
         with torch.no_grad():
-            features = self.case(*case.make_inputs(2, torch.float32)).flatten(1).shape[1]
+            features = self.case(*case.make_inputs(2, torch.float32))[0].numel()
         self.head = nn.Linear(features, 3)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return self.head(self.case(*inputs).flatten(1))
+        return self.head(self.case(*inputs).unsqueeze(-1).flatten(1))
 
 
 def _parameters() -> list[object]:

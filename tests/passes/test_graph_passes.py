@@ -42,6 +42,21 @@ def test_constants_are_folded_into_attributes() -> None:
     assert torch.equal(graph_module(torch.ones(2, 3)), torch.full((2, 1), 6.0))
 
 
+def test_an_expanded_constant_is_stored_once() -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(x, torch.arange(6.0).reshape(3, 2).expand(4, 3, 2)) + torch.ones(1).expand(4, 5, 2)
+
+    x = torch.randn(4, 5, 3)
+    graph_module = traced(function, x)
+    expected = graph_module(x)
+    fold_constants(graph_module)
+    assert sorted(tuple(value.shape) for value in graph_module.buffers()) == [(), (3, 2)]
+    assert torch.equal(graph_module(x), expected)
+    broadcast_products(graph_module)
+    assert operators(graph_module) == ["matmul", "expand", "add"]
+    assert torch.equal(graph_module(x), expected)
+
+
 def test_random_numbers_are_not_constants() -> None:
     graph_module = traced(lambda x: x + torch.rand(3), torch.ones(2, 3))
     fold_constants(graph_module)

@@ -1,0 +1,51 @@
+"""The one table of operator cases: small functions of float tensors, with the arguments that models give them.
+
+Every registry of the compiler (lowerings, biases) is checked against this table. A row names an operator's use, the
+function, and the shapes of its inputs (without the batch, which comes first) and of its constants (weights). To cover a
+new operator, add a row to its family's file.
+"""
+
+from __future__ import annotations
+
+from tests.operator_cases.activations import ACTIVATIONS
+from tests.operator_cases.attentions import ATTENTIONS
+from tests.operator_cases.case import OperatorCase
+from tests.operator_cases.convolutions import CONVOLUTIONS
+from tests.operator_cases.creations import CREATIONS
+from tests.operator_cases.indexings import INDEXINGS
+from tests.operator_cases.interpolations import INTERPOLATIONS
+from tests.operator_cases.poolings import AVERAGE_POOLINGS, MAX_POOLINGS
+from tests.operator_cases.products import PRODUCTS
+from tests.operator_cases.recurrences import RECURRENCES
+from tests.operator_cases.reductions import REDUCTIONS
+
+__all__ = [
+    "ACTIVATIONS",
+    "ATTENTIONS",
+    "AVERAGE_POOLINGS",
+    "CONVOLUTIONS",
+    "CREATIONS",
+    "INDEXINGS",
+    "INTERPOLATIONS",
+    "MAX_POOLINGS",
+    "OPERATOR_CASES",
+    "PRODUCTS",
+    "RECURRENCES",
+    "REDUCTIONS",
+    "OperatorCase",
+]
+
+OPERATOR_CASES = (
+    *PRODUCTS,
+    *CONVOLUTIONS,
+    *MAX_POOLINGS,
+    *AVERAGE_POOLINGS,
+    *ACTIVATIONS,
+    *INTERPOLATIONS,
+    *INDEXINGS,
+    *CREATIONS,
+    *REDUCTIONS,
+    *RECURRENCES,
+    *ATTENTIONS,
+)
+"""Every case of the table."""
