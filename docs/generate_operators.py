@@ -38,8 +38,8 @@ a derivative is an error."""
 RULES = """\
 ## Rules
 
-The rule set `taylor` differentiates the captured graph as it is. `libragrad` first rewrites these operators, as the file
-in `fgcompile/rules` says; every other one keeps its true gradient."""
+The rule set `taylor` differentiates the captured graph as it is. `libragrad` first rewrites these operators, as the
+file in `fgcompile/rules` says; every other one keeps its true gradient."""
 
 LOWERINGS = """\
 ## Lowerings
