@@ -118,10 +118,10 @@ LEGEND = """\
 Every graph is drawn from the operator families of `tests/random_graphs`, with random shapes, strides, groups, axes and
 weights, and is compared on a batch of 3 after it was captured with a batch of 1.
 
-- *completeness*: `|f − Σ terms| / Σ |terms|` of `fgcompile.full_gradient` in float64.
-- *input_gradient*: of `fgcompile.full_gradient`, from plain autograd on the module, relative to the largest, float64.
-- *fused …*: the outputs of the fused graph from the module's logits and gradient, the eager terms, and the map that the
-  paper makes of them, each relative to the largest value, float64.
+- *completeness …*: `|f − Σ terms| / Σ |terms|` of the eager full-gradient, under each rule set, float64.
+- *input_gradient*: that of `taylor`, from plain autograd on the module, relative to the largest, float64.
+- *fused …*: the outputs of the fused graph from the module's logits and the eager full-gradient's terms and map, each
+  relative to the largest value, under each rule set, float64.
 - *logits …*: of the artifact from the module's, relative to the largest, float32.
 - *residual …*: `|residual| / Σ |contributions|` as the artifact itself measures it, float32."""
 

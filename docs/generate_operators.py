@@ -7,12 +7,14 @@ A test holds the committed file to what this prints, so a new row in a registry 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.environment import markdown_table
 from fgcompile.biases import FALLBACK, bias_table
 from fgcompile.lowering import FAMILIES
+from fgcompile.rules.libragrad import rewrite_table
 
 PATH = Path(__file__).parent / "operators.md"
 
@@ -21,9 +23,9 @@ INTRODUCTION = """\
 
 Made by `python -m docs.generate_operators` from the compiler's own tables; do not edit by hand.
 
-A model is captured as a graph of ATen operators `y = g(a₁ … aₖ)`. Two tables say what the compiler knows of them: how
-the bias of each operator is obtained, and how the backward operators that PyTorch's autograd leaves behind are written
-with operators that every runtime has."""
+A model is captured as a graph of ATen operators `y = g(a₁ … aₖ)`. Three tables say what the compiler knows of them: how
+the bias of each operator is obtained, what the rule set `libragrad` makes of it, and how the backward operators that
+PyTorch's autograd leaves behind are written with operators that every runtime has."""
 
 BIASES = """\
 ## Biases
@@ -32,6 +34,12 @@ The bias of an operator is the intercept of its tangent, `b = y − Σ J_i a_i`,
 (the active ones). "Explicit input" means that the bias is a constant of the model and becomes an input of the exposed
 graph. An operator in no row takes the last one, which is exact for every twice differentiable operator; one without
 a derivative is an error."""
+
+RULES = """\
+## Rules
+
+The rule set `taylor` differentiates the captured graph as it is. `libragrad` first rewrites these operators, as the
+file in `fgcompile/rules` says; every other one keeps its true gradient."""
 
 LOWERINGS = """\
 ## Lowerings
@@ -51,30 +59,40 @@ def _render_biases() -> str:
     return f"{BIASES}\n\n{markdown_table(['operator', 'kind', 'bias'], rows, numbers=False)}"
 
 
+def _render_rules() -> str:
+    rows = sorted(
+        [f"`{operator}`", f"`{rewrite.__module__.rpartition('.')[2]}.py`", _summary(sys.modules[rewrite.__module__])]
+        for operator, rewrite in rewrite_table().items()
+    )
+    return f"{RULES}\n\n{markdown_table(['operator', 'file', 'how'], rows, numbers=False)}"
+
+
 def _render_lowerings() -> str:
     rows = sorted(
-        [f"`{operator}`", f"`{family.__name__.rpartition('.')[2]}.py`", _summary(lowering)]
+        [f"`{operator}`", f"`{family.__name__.rpartition('.')[2]}.py`", _describe(lowering)]
         for family in FAMILIES
         for operator, lowering in family.DECOMPOSITIONS.items()
     )
     return f"{LOWERINGS}\n\n{markdown_table(['operator', 'file', 'how'], rows, numbers=False)}"
 
 
-SECTIONS = (_render_biases, _render_lowerings)
+SECTIONS = (_render_biases, _render_rules, _render_lowerings)
 """One function for each registry."""
 
 
-def _summary(lowering: Callable[..., object]) -> str:
+def _describe(lowering: Callable[..., object]) -> str:
+    return "PyTorch's own decomposition." if lowering.__module__.startswith("torch.") else _summary(lowering)
+
+
+def _summary(documented: object) -> str:
     """The first paragraph of a docstring, on one line and in Markdown's quotes.
 
     Raises:
-        ValueError: The function is ours and has no docstring.
+        ValueError: There is no docstring.
     """
-    if lowering.__module__.startswith("torch."):
-        return "PyTorch's own decomposition."
-    if not lowering.__doc__:
-        raise ValueError(f"{lowering} has no docstring: say in one line what it rewrites")
-    paragraph = " ".join(lowering.__doc__.strip().partition("\n\n")[0].split())
+    if not documented.__doc__:
+        raise ValueError(f"{documented} has no docstring: say in one line what it rewrites")
+    paragraph = " ".join(documented.__doc__.strip().partition("\n\n")[0].split())
     return paragraph.replace("``", "`").replace("|", "\\|")
 
 

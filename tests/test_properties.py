@@ -16,7 +16,7 @@ from tests.random_graphs.drawing import draw_description, draw_seeded
 from tests.random_graphs.network import RandomNetwork
 from tests.random_graphs.properties import measure_artifact, measure_exact, misses
 
-ARTIFACTS = {"onnx": range(2), "torchscript": range(2, 6)}
+ARTIFACTS = {"onnx": range(2), "torchscript": range(2, 5)}
 """The numbers of the graphs whose artifacts are made: of ONNX fewer, since its export takes longest."""
 
 
@@ -26,11 +26,11 @@ def descriptions(draw: st.DrawFn) -> Description:
 
 
 @settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
-    phases=(Phase.explicit, Phase.generate, Phase.shrink),
+    phases=(Phase.explicit, Phase.generate),  # shrinking would take minutes, and a description is small enough
 )
 @given(descriptions())
 def test_random_graphs_are_explained_exactly(description: Description) -> None:

@@ -20,7 +20,7 @@ Layer = Callable[..., Tensor]
 class Choose(Protocol):
     """The only source of randomness: hypothesis, which shrinks towards the first option, or a seeded generator."""
 
-    def __call__(self, options: Sequence[Option]) -> Option:
+    def __call__(self, options: Sequence[Option], /) -> Option:
         """One of ``options``."""
 
 

@@ -29,7 +29,7 @@ LARGEST = 800
 def draw_description(choose: Choose, most_steps: int = 7) -> Description:
     """One description; the same choices give the same one."""
     shape = choose(INPUTS)
-    inputs = (shape,)
+    inputs: tuple[Shape, ...] = (shape,)
     if choose([False, False, True]):
         inputs = (shape, choose([shape, *INPUTS]))
     growth = _Growth(choose, inputs, choose(range(1000)))

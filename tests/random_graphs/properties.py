@@ -8,16 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 import fgcompile
-from fgcompile import FullGradientTerms
-from fgcompile.options import RULES
+from fgcompile.arrangement import batch_first
+from fgcompile.capture import capture
+from fgcompile.eager import FullGradientTerms, evaluate, full_gradient_terms
+from fgcompile.expose import expose
 from fgcompile.pipeline import fuse
-from fgcompile.program import Site
+from fgcompile.program import Request, Site
+from fgcompile.rules import RULES, apply_rules
 from fgcompile.runtime.session import open_session
-from fgcompile.shapes import batch_axis
 from tests.random_graphs.network import CLASSES, RandomNetwork, sample_inputs
 
 BATCH = 3
@@ -55,38 +56,33 @@ def relative_error(value: Tensor, expected: Tensor) -> float:
 
 
 def measure_exact(network: RandomNetwork) -> Figures:
-    """In float64: completeness under every rule set, true gradients, and the fused graph with another batch.
+    """In float64, under every rule set: completeness, and the fused graph with another batch than it was captured with.
 
-    - ``completeness <rules>``: ``|f − Σ terms| / Σ |terms|`` of ``fgcompile.full_gradient``.
+    - ``completeness <rules>``: ``|f − Σ terms| / Σ |terms|`` of the eager full-gradient.
     - ``input_gradient``: of ``taylor``, from that of ``torch.autograd.grad`` on the module.
-    - ``fused <output>``: the outputs of ``fgcompile.pipeline.fuse``, captured with one sample, from eager ones: the
-      module's logits and gradient, the terms of ``fgcompile.full_gradient``, and the map that the paper makes of them.
+    - ``fused <output> <rules>``: the outputs of ``fgcompile.pipeline.fuse`` from the module's logits and the eager
+      full-gradient's terms and map.
     """
-    shapes = network.description.inputs
-    inputs = tuple(sample_inputs(shapes, BATCH, seed=1))
+    inputs = tuple(sample_inputs(network.description.inputs, BATCH, seed=1))
     target = torch.arange(BATCH) % CLASSES
-    terms = {rules: fgcompile.full_gradient(network, inputs, target=target, rules=rules) for rules in RULES}
-    figures = {
-        f"completeness {rules}": value.relative_completeness_error.max().item() for rules, value in terms.items()
-    }
-    exact = terms["taylor"]
     logits, gradients = _by_autograd(network, inputs, target)
-    figures["input_gradient"] = _gradient_error(_as_tuple(exact.input_gradient), gradients)
-
-    has_map = len(shapes[0]) > 1 and len({len(shape) for shape in shapes}) == 1
-    outputs = ("logits", *(("saliency",) if has_map else ()), "contributions", "input_gradient")
-    program = fuse(network, tuple(value[:1] for value in inputs), outputs=outputs)
-    values = program.graph_module(*inputs, target)
-    fused = dict(zip((spec.name for spec in program.outputs), values, strict=True))
-    figures["fused logits"] = relative_error(fused["logits"], logits)
-    figures["fused gradient"] = _gradient_error([fused[n] for n in fused if n.startswith("input_gradient")], gradients)
-    figures["fused contributions"] = relative_error(
-        fused["contributions"], _contributions(program.sites, exact, inputs, gradients)
-    )
-    if has_map:
-        figures["fused saliency"] = relative_error(
-            fused["saliency"], _saliency(program.sites, exact, inputs[0], gradients[0])
-        )
+    figures: Figures = {}
+    for rules in RULES:
+        exposed = expose(apply_rules(capture(network, inputs), rules))
+        exact = full_gradient_terms(exposed, inputs, target)
+        figures[f"completeness {rules}"] = exact.relative_completeness_error.max().item()
+        if rules == "taylor":
+            figures["input_gradient"] = _gradient_error(_as_tuple(exact.input_gradient), gradients)
+        maps = ("saliency",) if exposed.maps else ()
+        outputs = ("logits", *maps, "contributions", "input_gradient")
+        program = fuse(network, tuple(value[:1] for value in inputs), outputs=outputs, rules=rules)
+        values = program.graph_module(*inputs, target)
+        fused = dict(zip((spec.name for spec in program.outputs), values, strict=True))
+        fused_gradients = [fused[name] for name in fused if name.startswith("input_gradient")]
+        expected = {"logits": logits, "contributions": _contributions(program.sites, exact, inputs)}
+        expected |= evaluate(exposed, Request(maps), inputs, target, torch.float64)[1] if maps else {}
+        figures |= {f"fused {name} {rules}": relative_error(fused[name], value) for name, value in expected.items()}
+        figures[f"fused gradient {rules}"] = _gradient_error(fused_gradients, _as_tuple(exact.input_gradient))
     return figures
 
 
@@ -136,26 +132,10 @@ def _eager_term(name: str, exact: FullGradientTerms) -> Tensor:
     return terms[name] if name in terms else terms[name.removesuffix(".bias")]
 
 
-def _contributions(
-    sites: Sequence[Site], exact: FullGradientTerms, inputs: Sequence[Tensor], gradients: Sequence[Tensor]
-) -> Tensor:
-    """The sum of each term, the input's first, in the order of ``sites``; the batch may lie along another axis."""
-    sums = [sum((x * g).flatten(1).sum(1) for x, g in zip(inputs, gradients, strict=True))]
+def _contributions(sites: Sequence[Site], exact: FullGradientTerms, inputs: Sequence[Tensor]) -> Tensor:
+    """The sum of each term, the input's first, in the order of ``sites``."""
+    gradients = _as_tuple(exact.input_gradient)
+    sums = [torch.stack([(x * g).flatten(1).sum(1) for x, g in zip(inputs, gradients, strict=True)]).sum(0)]
     for site in sites:
-        axis, factor = batch_axis(site.shape)
-        for term in site.terms:
-            moved = _eager_term(term.name, exact).movedim(axis, 0)
-            sums.append(moved.reshape(BATCH, factor, -1).sum((1, 2)))
+        sums += [batch_first(_eager_term(term.name, exact), site.batch).flatten(1).sum(1) for term in site.terms]
     return torch.stack(sums, 1)
-
-
-def _saliency(sites: Sequence[Site], exact: FullGradientTerms, x: Tensor, gradient: Tensor) -> Tensor:
-    """``Σ_terms Σ_channels upsample((|t| − min)/(max − min + ε))``, as the authors' code has it."""
-    terms = [_eager_term(term.name, exact) for site in sites if site.layout == "spatial" for term in site.terms]
-    mode = {3: "linear", 4: "bilinear", 5: "trilinear"}[x.ndim]
-    total = torch.zeros_like(x[:, :1])
-    for term in [x * gradient, *terms]:
-        scaled = term.abs() - term.abs().flatten(1).amin(1).reshape(-1, *[1] * (term.ndim - 1))
-        scaled = scaled / (scaled.flatten(1).amax(1).reshape(-1, *[1] * (term.ndim - 1)) + 1e-6)
-        total += F.interpolate(scaled, x.shape[2:], mode=mode, align_corners=True).sum(1, keepdim=True)
-    return total
