@@ -17,6 +17,7 @@ from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind
 
+from fgcompile.decompositions import DECOMPOSITIONS
 from fgcompile.errors import CaptureError, InputError
 from fgcompile.layers import free_name, layer_name
 from fgcompile.program import CapturedProgram
@@ -60,6 +61,11 @@ KEPT_WHOLE = (
     aten.replication_pad1d,
     aten.replication_pad2d,
     aten.replication_pad3d,
+    aten._upsample_nearest_exact1d,
+    aten._upsample_nearest_exact2d,
+    aten._upsample_nearest_exact3d,
+    aten.im2col,
+    aten.col2im,
 )
 """Operators that torch.export would decompose, but whose bias is one row of the table."""
 
@@ -96,11 +102,11 @@ def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequenc
 
 
 def _decompositions() -> dict[Any, Any]:
-    """PyTorch's decompositions into core ATen, without those of the operators that are kept whole."""
+    """PyTorch's decompositions into core ATen and our own, without those of the operators that are kept whole."""
     table: Any = torch.export.default_decompositions()  # the table and packets are untyped
     packets: Any = KEPT_WHOLE
     kept = {getattr(packet, overload) for packet in packets for overload in packet.overloads()}
-    return {operator: rule for operator, rule in table.items() if operator not in kept}
+    return {operator: rule for operator, rule in table.items() if operator not in kept} | DECOMPOSITIONS
 
 
 def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:

@@ -1,0 +1,49 @@
+"""Operators that capture takes apart although PyTorch's core ATen keeps them: their backward is of no portable form.
+
+Each becomes operators that the bias table and the lowerings know. The axes that they work along are static.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import SymInt, Tensor
+
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+
+
+def decompose_distances(x1: Tensor, x2: Tensor, p: float, compute_mode: int | None) -> Tensor:
+    """``out[…, i, j] = ‖x1[…, i, :] − x2[…, j, :]‖_p``: PyTorch's own has no second derivative."""
+    return torch.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+def _decompose_scan(combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
+    def decompose(self: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Any:
+        """A scan that doubles its reach in ``⌈log₂ n⌉`` steps; the gradient of PyTorch's own depends on values."""
+        size = self.shape[dim]
+        if isinstance(size, SymInt):
+            return NotImplemented
+        x = self if dtype is None else self.to(dtype)
+        reach = 1
+        while reach < size:
+            combined = combine(x.narrow(dim, reach, size - reach), x.narrow(dim, 0, size - reach))
+            x = torch.cat([x.narrow(dim, 0, reach), combined], dim)
+            reach *= 2
+        return x
+
+    return decompose
+
+
+def _log_add_exp(a: Tensor, b: Tensor) -> Tensor:
+    """``log(eᵃ + eᵇ)``."""
+    return torch.logsumexp(torch.stack([a, b]), 0)
+
+
+DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+    aten._cdist_forward.default: decompose_distances,
+    aten.cumprod.default: _decompose_scan(torch.mul),
+    aten.logcumsumexp.default: _decompose_scan(_log_add_exp),
+}
