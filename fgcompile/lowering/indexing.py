@@ -111,7 +111,7 @@ def lower_col2im(
     for i in range(down.kernel):
         row = aten.select.int(taps, 2, i)
         rows.append(across.scatter([aten.select.int(row, 2, j) for j in range(across.kernel)], 3))
-    return down.scatter(rows, 2)
+    return down.scatter(rows, 2).contiguous()  # as PyTorch's own, which a view may follow
 
 
 def lower_im2col(self: Tensor, kernel_size: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:

@@ -23,7 +23,10 @@ def lower_kthvalue(self: Tensor, k: int, dim: int = -1, keepdim: bool = False) -
     """The ``k``-th smallest value along an axis, and where it is."""
     pair = aten.sort.default(self, dim)
     values, indices = (aten.slice.Tensor(part, dim, k - 1, k) for part in pair)
-    return (values, indices) if keepdim else (aten.squeeze.dim(values, dim), aten.squeeze.dim(indices, dim))
+    if not keepdim:
+        values, indices = aten.squeeze.dim(values, dim), aten.squeeze.dim(indices, dim)
+    # PyTorch's own are contiguous, and a view may follow.
+    return values.contiguous(), indices.contiguous()
 
 
 def lower_median(self: Tensor, dim: int = -1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
