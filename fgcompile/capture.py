@@ -18,7 +18,8 @@ from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind
 
-from fgcompile import attention
+from fgcompile.attention import LOWEST
+from fgcompile.decompositions import DECOMPOSITIONS
 from fgcompile.errors import CaptureError, InputError
 from fgcompile.layers import free_name, layer_name
 from fgcompile.preparation import prepare
@@ -64,6 +65,11 @@ KEPT_WHOLE = (
     aten.replication_pad1d,
     aten.replication_pad2d,
     aten.replication_pad3d,
+    aten._upsample_nearest_exact1d,
+    aten._upsample_nearest_exact2d,
+    aten._upsample_nearest_exact3d,
+    aten.im2col,
+    aten.col2im,
 )
 """Operators that torch.export would decompose, but that are one row of the bias table, or that stop the gradient."""
 
@@ -100,23 +106,11 @@ def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequenc
 
 
 def _decompositions() -> dict[Any, Any]:
-    """PyTorch's decompositions into core ATen, without those of the operators that are kept whole, and ours."""
+    """PyTorch's decompositions into core ATen and our own, without those of the operators that are kept whole."""
     table: Any = torch.export.default_decompositions()  # the table and packets are untyped
     packets: Any = KEPT_WHOLE
-    table[aten.copy.default] = _copy
-    table[aten.empty.memory_format] = _zeros
     kept = {getattr(packet, overload) for packet in packets for overload in packet.overloads()}
-    return {operator: rule for operator, rule in table.items() if operator not in kept} | attention.DECOMPOSITIONS
-
-
-def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """What an assignment into a slice or a circular padding becomes has no derivative; ``src`` itself has one."""
-    return src.to(self.dtype).expand(self.shape)
-
-
-def _zeros(size: Sequence[int], *, memory_format: torch.memory_format | None = None, **options: Any) -> Any:
-    """What is in memory that nobody has written could be anything, NaN too, whose product with a zero is not zero."""
-    return aten.zeros.default(size, **options)
+    return {operator: rule for operator, rule in table.items() if operator not in kept} | DECOMPOSITIONS
 
 
 def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -251,12 +245,12 @@ def _bound_infinities(graph: fx.Graph, root: nn.Module) -> None:
         node.kwargs = fx.node.map_aggregate(node.kwargs, _bounded)
     for name, buffer in list(root.named_buffers()):
         if buffer.is_floating_point() and buffer.isinf().any():
-            setattr(root, name, buffer.clamp(attention.LOWEST, -attention.LOWEST))
+            setattr(root, name, buffer.clamp(LOWEST, -LOWEST))
 
 
 def _bounded(value: Any) -> Any:
     infinite = isinstance(value, float) and math.isinf(value)
-    return math.copysign(attention.LOWEST, value) if infinite else value
+    return math.copysign(LOWEST, value) if infinite else value
 
 
 def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:

@@ -172,8 +172,23 @@ class Preprocess:
     std: tuple[float, ...]
 
 
-Target = int | str | Callable[[Any], Tensor] | None
-"""None: an input of the artifact; an int: a fixed class; ``"predicted"``; or ``score(outputs) → (N,)``."""
+Target = int | str | Callable[..., Tensor] | None
+"""None: an input of the artifact; an int: a fixed class; ``"predicted"``; or ``score(outputs, …) → (N,)``."""
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The noisy copies of ``smooth_fullgrad``: ``x + σ ε_k`` with ``σ = spread · (max x − min x)`` per sample.
+
+    Attributes:
+        samples: The number of copies, 25 in the authors' code.
+        spread: σ relative to the range of each sample, 0.15 in the authors' code.
+        seed: Of the standard normal ``ε_k``, which are constants of the artifact.
+    """
+
+    samples: int = 25
+    spread: float = 0.15
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -183,23 +198,41 @@ class Request:
     Attributes:
         outputs: Names of the outputs, in the contract's order.
         target: Which score is explained.
+        output: Which of the model's outputs it is computed from, by name or position; None for the only one.
+        score_inputs: The names of the score's own inputs, which the artifact takes after the model's.
+        method: ``"fullgrad"`` or one of its variants.
         psi: The name of the post-processing ψ.
+        noise: The noisy copies of ``smooth_fullgrad``.
+        biases: ``"constants"``, or ``"inputs"`` where the artifact takes the bias parameters.
         preprocess: Preprocessing to fold in front, or None.
     """
 
     outputs: tuple[str, ...] = ("logits", "saliency")
     target: Target = None
+    output: str | int | None = None
+    score_inputs: tuple[str, ...] = ()
+    method: str = "fullgrad"
     psi: str = "fullgrad"
+    noise: Noise = Noise()
+    biases: str = "constants"
     preprocess: Preprocess | None = None
 
 
 @dataclass(frozen=True)
 class ValueSpec:
-    """Name, dtype and shape of an input or output, e.g. ``ValueSpec("x", "float32", ("batch", 3, 224, 224))``."""
+    """Name, dtype and shape of an input or output, e.g. ``ValueSpec("x", "float32", ("batch", 3, 224, 224))``.
+
+    Attributes:
+        name: Its name.
+        dtype: As NumPy names it.
+        shape: Its shape.
+        default: The value of an input that may be left out.
+    """
 
     name: str
     dtype: str
     shape: Shape
+    default: Tensor | None = None
 
 
 @dataclass(frozen=True)

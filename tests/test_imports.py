@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "fgcompile"
 STAGES = {
     "capture": "capture",
     "attention": "capture",
+    "decompositions": "capture",
     "preparation": "capture",
     "rules": "rules",
     "expose": "expose",

@@ -14,16 +14,6 @@ from tests.networks import CaseModule
 from tests.operator_cases import OPERATOR_CASES, OperatorCase
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
-ONNX_CANNOT = {
-    "median": "aten.median.dim",
-    "kthvalue": "aten.kthvalue.default",
-    "cummax": "aten.cummax.default",
-    "prod": "aten.prod.dim_int",
-    "conv_transpose2d k3 d3 o2": "aten.convolution.default with an output padding above its stride",
-    "adaptive_max_pool3d, unequal": "aten.adaptive_max_pool3d.default",
-}
-"""Cases whose forward operator PyTorch's ONNX exporter or ONNX Runtime does not take, and the operator."""
-
 FAST = ("conv2d k3 s2 p1", "max_pool2d k3 s2 p1", "avg_pool3d k2", "gelu", "interpolate bilinear 4×5 to (9, 7)")
 """A few cases of different families, for the fast run."""
 
@@ -50,8 +40,6 @@ def _parameters() -> list[object]:
 @pytest.mark.parametrize("format", SUFFIXES)
 @pytest.mark.parametrize("case", _parameters())
 def test_artifact_equals_the_eager_full_gradient(case: OperatorCase, format: str, tmp_path: Path) -> None:
-    if format == "onnx" and case.name in ONNX_CANNOT:
-        pytest.skip(f"no ONNX for {ONNX_CANNOT[case.name]}")
     model = Scored(case).eval()
     path = tmp_path / f"model{SUFFIXES[format]}"
     outputs = ("logits", "contributions", "residual", "input_gradient")

@@ -11,12 +11,12 @@ from typing import Any
 
 import torch
 
-from fgcompile.lowering import activation, convolution, creation, forward, indexing, interpolation, pooling
+from fgcompile.lowering import activation, convolution, creation, forward, indexing, interpolation, pooling, selection
 from fgcompile.lowering.preservation import LINEAR, preserve_interpolation
 
 __all__ = ["FAMILIES", "LINEAR", "decomposition_table", "preserve_interpolation"]
 
-FAMILIES = (activation, convolution, creation, forward, indexing, interpolation, pooling)
+FAMILIES = (activation, convolution, creation, forward, indexing, interpolation, pooling, selection)
 
 
 def decomposition_table() -> dict[torch._ops.OpOverload, Callable[..., Any]]:

@@ -96,27 +96,9 @@ def lower_softplus_backward(grad_output: Tensor, self: Tensor, beta: Scalar, thr
     return grad_output * (linear + (1.0 - linear) * aten.sigmoid.default(scaled))
 
 
-def lower_logit_backward(grad_output: Tensor, self: Tensor, eps: float | None = None) -> Tensor:
-    """``g / (x (1 − x))``, and zero outside of ``[ε, 1 − ε]`` where the input was clamped to it."""
-    if eps is None or eps < 0:
-        return grad_output / (self * (1.0 - self))
-    inside = _mask(aten.logical_and.default(self >= eps, self <= 1.0 - eps), grad_output)
-    bounded = aten.clamp.default(self, eps, 1.0 - eps)
-    return grad_output * inside / (bounded * (1.0 - bounded))
-
-
 def lower_log_sigmoid_backward(grad_output: Tensor, self: Tensor, buffer: Tensor) -> Tensor:
     """``g · σ(−x)``."""
     return grad_output * aten.sigmoid.default(aten.neg.default(self))
-
-
-def lower_glu_backward(grad_output: Tensor, self: Tensor, dim: int) -> Tensor:
-    """With ``x = (a, b)`` and ``y = a σ(b)``: ``∂a = g σ(b)``, ``∂b = g a σ(b)(1 − σ(b))``."""
-    half = self.shape[dim] // 2
-    value = aten.slice.Tensor(self, dim, 0, half)
-    gate = aten.sigmoid.default(aten.slice.Tensor(self, dim, half, 2 * half))
-    grad_value = grad_output * gate
-    return aten.cat.default([grad_value, grad_value * value * (1.0 - gate)], dim)
 
 
 def lower_sign(self: Tensor) -> Tensor:
@@ -149,9 +131,7 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten._prelu_kernel_backward.default: lower_prelu_kernel_backward,
     aten.elu_backward.default: lower_elu_backward,
     aten.softplus_backward.default: lower_softplus_backward,
-    aten.logit_backward.default: lower_logit_backward,
     aten.log_sigmoid_backward.default: lower_log_sigmoid_backward,
-    aten.glu_backward.default: lower_glu_backward,
     aten.sign.default: lower_sign,
     aten.sgn.default: lower_sign,
     aten.rrelu_with_noise_backward.default: lower_rrelu_with_noise_backward,

@@ -48,29 +48,16 @@ def lower_full(
     return _fill(size, value, dtype, device)
 
 
-def _lower_new(value: complex) -> Callable[..., Any]:
-    def lower(
-        self: Tensor, size: Sequence[int], *, dtype: torch.dtype | None = None, device: Any = None, **_: Any
-    ) -> Any:
-        """Lowers ``new_zeros`` and ``new_ones``."""
-        return _fill(size, value, dtype or self.dtype, device or self.device)
-
-    return lower
-
-
-def lower_new_full(
-    self: Tensor, size: Sequence[int], value: complex, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any
+def lower_new_zeros(
+    self: Tensor, size: Sequence[int], *, dtype: torch.dtype | None = None, device: Any = None, **_: Any
 ) -> Any:
-    """Lowers ``new_full``."""
-    return _fill(size, value, dtype or self.dtype, device or self.device)
+    """Lowers ``new_zeros``."""
+    return _fill(size, 0, dtype or self.dtype, device or self.device)
 
 
-def _lower_like(value: complex) -> Callable[..., Any]:
-    def lower(self: Tensor, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
-        """Lowers ``zeros_like`` and ``ones_like``."""
-        return _fill(self.shape, value, dtype or self.dtype, device or self.device)
-
-    return lower
+def lower_zeros_like(self: Tensor, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
+    """Lowers ``zeros_like``."""
+    return _fill(self.shape, 0, dtype or self.dtype, device or self.device)
 
 
 def lower_full_like(
@@ -97,10 +84,7 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.empty.memory_format: lower_zeros,
     aten.ones.default: lower_ones,
     aten.full.default: lower_full,
-    aten.new_zeros.default: _lower_new(0),
-    aten.new_ones.default: _lower_new(1),
-    aten.new_full.default: lower_new_full,
-    aten.zeros_like.default: _lower_like(0),
-    aten.ones_like.default: _lower_like(1),
+    aten.new_zeros.default: lower_new_zeros,
+    aten.zeros_like.default: lower_zeros_like,
     aten.full_like.default: lower_full_like,
 }

@@ -2,6 +2,8 @@
 
 - ``avg_pool`` with a divisor of its own, which the exporter ignores: the plain average times ``Π k / divisor``.
 - ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis.
+- ``adaptive_max_pool3d``: maxima of the windows' taps.
+- a transposed convolution whose output padding is not below its stride: without it, then padded.
 """
 
 from __future__ import annotations
@@ -13,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.lowering.axes import multiply_axis, per_axis
-from fgcompile.lowering.windows import bound_adaptive_windows, make_average_matrix
+from fgcompile.lowering.axes import multiply_axis, pad_axes, per_axis
+from fgcompile.lowering.windows import AdaptiveWindows, bound_adaptive_windows, make_average_matrix
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -54,8 +56,52 @@ def _lower_adaptive_average(self: Tensor, output_size: Sequence[int]) -> Tensor:
     return y
 
 
+def _lower_adaptive_maximum(self: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Lowers ``adaptive_max_pool3d``: the largest tap of each window along one axis after the other, and its place."""
+    axes = range(self.dim() - 3, self.dim())
+    sizes = self.shape[-3:]
+    values = self
+    place = torch.arange(math.prod(sizes), device=self.device).reshape([1] * (self.dim() - 3) + list(sizes))
+    for axis, count in reversed(list(zip(axes, output_size, strict=True))):
+        windows = AdaptiveWindows(self.shape[axis], count)
+        taps, places = windows.gather(values, axis), windows.gather(place, axis)
+        values, place = taps[0], places[0]
+        for tap, there in zip(taps[1:], places[1:], strict=True):
+            larger = tap > values
+            values, place = aten.maximum.default(values, tap), aten.where.self(larger, there, place)
+    return values, place
+
+
+def _lower_output_padding(
+    input: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    transposed: bool,
+    output_padding: Sequence[int],
+    groups: int,
+) -> Any:
+    """Lowers a transposed convolution with an output padding of a stride or more, which ONNX Runtime refuses.
+
+    The whole output, of which ``p`` positions are cropped before and ``p − output padding`` behind.
+    """
+    rank = input.dim() - 2
+    before, stride, extra = (per_axis(value, rank) for value in (padding, stride, output_padding))
+    if not transposed or all(more < step for more, step in zip(extra, stride, strict=True)):
+        return NotImplemented
+    none = [0] * rank
+    whole = aten.convolution.default(input, weight, None, stride, none, dilation, True, none, groups)
+    behind = [more - low for low, more in zip(before, extra, strict=True)]
+    y = pad_axes(whole, [-low for low in before], behind)
+    return y if bias is None else y + bias.reshape([-1] + [1] * rank)
+
+
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.avg_pool2d.default: _lower_divisor(2, aten.avg_pool2d.default),
     aten.avg_pool3d.default: _lower_divisor(3, aten.avg_pool3d.default),
     aten._adaptive_avg_pool3d.default: _lower_adaptive_average,
+    aten.adaptive_max_pool3d.default: _lower_adaptive_maximum,
+    aten.convolution.default: _lower_output_padding,
 }

@@ -70,15 +70,6 @@ def _bound(position: int, size: int) -> int:
     return min(position + size if position < 0 else position, size)
 
 
-def lower_select_scatter(self: Tensor, src: Tensor, dim: int, index: int) -> Any:
-    """``self`` with one position of an axis replaced."""
-    dim %= self.dim()
-    if is_dynamic(self.shape[dim]):
-        return NotImplemented
-    index %= self.shape[dim]
-    return lower_slice_scatter(self, aten.unsqueeze.default(src, dim), dim, index, index + 1)
-
-
 def lower_diagonal_backward(grad_output: Tensor, input_sizes: Sizes, offset: int, dim1: int, dim2: int) -> Any:
     """``out[…, i, j] = g[…, min(i, j)] · [j − i == offset]``."""
     dim1, dim2 = dim1 % len(input_sizes), dim2 % len(input_sizes)
@@ -120,7 +111,18 @@ def lower_col2im(
     for i in range(down.kernel):
         row = aten.select.int(taps, 2, i)
         rows.append(across.scatter([aten.select.int(row, 2, j) for j in range(across.kernel)], 3))
-    return down.scatter(rows, 2)
+    return down.scatter(rows, 2).contiguous()  # as PyTorch's own, which a view may follow
+
+
+def lower_im2col(self: Tensor, kernel_size: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:
+    """The patches ``(N, C·kH·kW, O_H·O_W)``: a convolution of each channel with one unit kernel per tap."""
+    if self.dim() != 4:
+        return NotImplemented
+    channels, taps = self.shape[1], kernel_size[0] * kernel_size[1]
+    unit = torch.eye(taps, dtype=self.dtype, device=self.device).reshape(taps, 1, *kernel_size)
+    weight = aten.repeat.default(unit, [channels, 1, 1, 1])
+    patches = aten.convolution.default(self, weight, None, stride, padding, dilation, False, [0, 0], channels)
+    return reshape(patches, [self.shape[0], channels * taps, patches.shape[2] * patches.shape[3]])
 
 
 def _add(base: Tensor, update: Tensor) -> Tensor:
@@ -223,9 +225,9 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.slice_backward.default: lower_slice_backward,
     aten.select_backward.default: lower_select_backward,
     aten.slice_scatter.default: lower_slice_scatter,
-    aten.select_scatter.default: lower_select_scatter,
     aten.diagonal_backward.default: lower_diagonal_backward,
     aten.unfold_backward.default: lower_unfold_backward,
+    aten.im2col.default: lower_im2col,
     aten.col2im.default: lower_col2im,
     aten.index_add.default: lower_index_add,
     aten.index_put.default: lower_index_put,

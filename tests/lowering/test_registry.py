@@ -10,9 +10,6 @@ from tests.lowering.exporting import assert_exports
 from tests.lowering.tracing import trace_backward
 from tests.operator_cases import OPERATOR_CASES, OperatorCase
 
-UNTRANSLATED = {"median", "kthvalue", "cummax", "prod"}
-"""Cases whose forward operator ``torch.onnx`` has no translation for (PyTorch 2.13)."""
-
 
 def test_every_lowering_has_a_case() -> None:
     lowered = frozenset().union(*(trace_backward(case).lowered for case in OPERATOR_CASES))
@@ -32,6 +29,4 @@ def test_an_operator_is_lowered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", OPERATOR_CASES, ids=lambda case: case.name)
 def test_every_case_exports_to_onnx(case: OperatorCase) -> None:
-    if case.name in UNTRANSLATED:
-        pytest.skip("torch.onnx does not translate the forward operator")
     assert_exports(case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from fgcompile.capture import capture
 from fgcompile.lowering import decomposition_table, preserve_interpolation
+from tests.networks import CaseModule
 from tests.operator_cases import OperatorCase
 
 aten = torch.ops.aten
@@ -79,7 +81,7 @@ def trace_backward(case: OperatorCase) -> TracedBackward:
 
 
 def trace(case: OperatorCase, dtype: torch.dtype, batch: int = 3) -> TracedBackward:
-    """Traces the backward with a symbolic batch and the lowerings, and removes dead code."""
+    """Captures the case, traces its backward with a symbolic batch and the lowerings, and removes dead code."""
     lowered: set[torch._ops.OpOverload] = set()
 
     def record(operator: torch._ops.OpOverload, lowering: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,9 +104,10 @@ def trace(case: OperatorCase, dtype: torch.dtype, batch: int = 3) -> TracedBackw
     arguments.append(fake(make_cotangent(case, inputs), True))
     for value in [*arguments[1 : len(inputs)], arguments[-1]]:
         torch._check(value.shape[0] == arguments[0].shape[0])
-    # Capture takes attention apart before tracing; eager attention on CPU is one fused operator.
-    with preserve_interpolation(), sdpa_kernel(SDPBackend.MATH):
-        graph_module = make_fx(make_backward(case), decomposition_table=table, tracing_mode="symbolic")(*arguments)
+    captured = capture(CaseModule(case).to(dtype).eval(), inputs).graph_module
+    backward = make_backward(dataclasses.replace(case, function=lambda *values: captured(*values[: len(inputs)])[0]))
+    with preserve_interpolation():
+        graph_module = make_fx(backward, decomposition_table=table, tracing_mode="symbolic")(*arguments)
     graph_module.graph.eliminate_dead_code()
     graph_module.recompile()
     symbol = arguments[0].shape[0].node.expr
@@ -126,7 +129,9 @@ def _dependent_calls(graph_module: fx.GraphModule) -> Iterator[torch._ops.OpOver
 def list_forbidden(case: OperatorCase) -> list[str]:
     """Names of the operators in the lowered backward that some runtime lacks, less those that the case itself calls."""
     with torch.no_grad():
-        forward = make_fx(case.function)(*case.make_inputs(2), *case.make_constants())
+        forward = make_fx(case.function, decomposition_table=decomposition_table())(
+            *case.make_inputs(2), *case.make_constants()
+        )
     own = {node.target for node in forward.graph.nodes if node.op == "call_function"}
     names = [str(operator) for operator in trace_backward(case).operators if operator not in own]
     return [name for name in names if any(part in name.split(".", 1)[1] + "." for part in FORBIDDEN)]

@@ -62,6 +62,8 @@ INDEXINGS = (
     _indexing("tensor.unfold", lambda x: x.unfold(2, 3, 1)),
     _indexing("tensor.unfold, two axes", lambda x: x.unfold(2, 2, 2).unfold(3, 3, 2)),
     _indexing("im2col", lambda x: F.unfold(x, 3, padding=1, stride=2)),
+    _indexing("im2col, dilated", lambda x: F.unfold(x, (2, 3), dilation=(2, 1), padding=(1, 0)), (2, 5, 6)),
+    _indexing("col2im", lambda x: F.fold(x, (5, 6), 3, padding=1, stride=2), (18, 9)),
     _indexing("im2col, patches", lambda x: F.unfold(x, 2, stride=2), (3, 6, 8)),
     _indexing("amax", lambda x: x.amax(1)),
     _indexing("amax over space", lambda x: x.amax((2, 3), keepdim=True)),

@@ -1,0 +1,76 @@
+"""Noisy copies of a batch, and the average over them of every term of a full-gradient.
+
+The copies of a sample follow one another along the batch, the sample itself in front: its output is the artifact's, and
+its predicted class the one explained; it does not enter the average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from fgcompile.arrangement import BATCH_FIRST
+from fgcompile.differentiate import FullGradient, SiteValue, TermValue
+from fgcompile.program import Batch, Noise
+
+
+def noisy(
+    names: Sequence[str], inputs: Sequence[Tensor], constants: Mapping[str, Tensor], noise: Noise
+) -> list[Tensor]:
+    """Each input ``(N, …)`` with its copies ``(N (1 + samples), …)``; integers are repeated."""
+    copies = []
+    for name, x in zip(names, inputs, strict=True):
+        repeated = x.unsqueeze(1).expand(-1, 1 + noise.samples, *[-1] * (x.ndim - 1))
+        if name in constants:
+            axes = tuple(range(1, x.ndim))
+            sigma = (x.amax(axes, keepdim=True) - x.amin(axes, keepdim=True)) * noise.spread
+            epsilon = constants[name]
+            still = epsilon[:1] * 0
+            repeated = repeated + sigma.unsqueeze(1) * _stacked(still, epsilon)
+        copies.append(repeated.reshape(-1, *x.shape[1:]))
+    return copies
+
+
+def _stacked(still: Tensor, epsilon: Tensor) -> Tensor:
+    return __import__("torch").cat([still, epsilon])
+
+
+def averaged(result: FullGradient, copies: int) -> FullGradient:
+    """The full-gradient by samples, from that of all copies: every term is a mean, and so is the score."""
+    sites = tuple(
+        SiteValue(value.site, tuple(_average(term, value.site.batch, copies) for term in value.terms))
+        for value in result.sites
+    )
+    return replace(
+        result,
+        output=pytree.tree_map_only(Tensor, lambda value: _own(value, copies), result.output),
+        score=_mean(result.score, BATCH_FIRST, copies),
+        input_terms=tuple(_average(term, BATCH_FIRST, copies) for term in result.input_terms),
+        sites=sites,
+    )
+
+
+def _own(value: Any, copies: int) -> Tensor:
+    """The rows of the samples themselves."""
+    rows: Tensor = value.reshape(-1, copies, *value.shape[1:])
+    return rows[:, 0]
+
+
+def _average(term: TermValue, batch: Batch, copies: int) -> TermValue:
+    """``mean_k δ_k ⊙ b``; a bias that depends on the input is multiplied first."""
+    if term.bias is None or term.bias.ndim <= 1:
+        return replace(term, gradient=_mean(term.gradient, batch, copies))
+    return TermValue(term.name, _mean(term.product(), batch, copies), None)
+
+
+def _mean(value: Tensor, batch: Batch, copies: int) -> Tensor:
+    """The mean over the copies along the batch's axis, which has ``N · copies`` rows of ``factor`` entries."""
+    before, after = list(value.shape[: batch.axis]), list(value.shape[batch.axis + 1 :])
+    split = [-1, copies, batch.factor] if batch.major else [batch.factor, -1, copies]
+    axis = batch.axis + split.index(copies, 1)
+    mean = value.reshape([*before, *split, *after]).narrow(axis, 1, copies - 1).mean(axis)
+    return mean.reshape([*before, -1, *after])
