@@ -129,7 +129,7 @@ class FeatureTokenizerTransformer(nn.Module):
     def forward(self, numbers: Tensor, categories: Tensor) -> Tensor:
         """Maps columns (N, numbers), floating point, and (N, categories), int64 levels, to logits (N, classes)."""
         columns = [numbers.unsqueeze(2) * self.weight + self.bias, self.embedding(categories + self.offsets)]
-        tokens = torch.cat([self.token.expand(len(numbers), -1, -1), *columns], 1)
+        tokens = torch.cat([self.token.expand(numbers.shape[0], -1, -1), *columns], 1)
         logits: Tensor = self.head(self.encoder(tokens)[:, 0])
         return logits
 
