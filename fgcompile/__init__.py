@@ -9,9 +9,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fgcompile.comparison import verify
     from fgcompile.eager import FullGradientTerms
-    from fgcompile.pipeline import Artifact, compile, expose_biases, full_gradient, verify
-    from fgcompile.program import Preprocess
+    from fgcompile.pipeline import Artifact, compile, expose_biases, full_gradient
+    from fgcompile.program import Noise, Preprocess
     from fgcompile.runtime import Explanation, Session, load
 
 __version__ = "0.1.0"
@@ -20,6 +21,7 @@ __all__ = [
     "Artifact",
     "Explanation",
     "FullGradientTerms",
+    "Noise",
     "Preprocess",
     "Session",
     "__version__",
@@ -34,13 +36,14 @@ _HOMES = {
     "Artifact": "fgcompile.pipeline",
     "Explanation": "fgcompile.runtime",
     "FullGradientTerms": "fgcompile.eager",
+    "Noise": "fgcompile.program",
     "Preprocess": "fgcompile.program",
     "Session": "fgcompile.runtime",
     "compile": "fgcompile.pipeline",
     "expose_biases": "fgcompile.pipeline",
     "full_gradient": "fgcompile.pipeline",
     "load": "fgcompile.runtime",
-    "verify": "fgcompile.pipeline",
+    "verify": "fgcompile.comparison",
 }
 
 

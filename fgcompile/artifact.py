@@ -64,8 +64,15 @@ class Model(TypedDict):
     parameter_digest: str
 
 
-class TensorSpec(TypedDict):
-    """Input or output, e.g. ``{"name": "x", "dtype": "float32", "shape": ["batch", 3]}``; a name is a dynamic size."""
+class _SpecOptions(TypedDict, total=False):
+    optional: bool
+
+
+class TensorSpec(_SpecOptions):
+    """Input or output, e.g. ``{"name": "x", "dtype": "float32", "shape": ["batch", 3]}``; a name is a dynamic size.
+
+    ``optional`` inputs are bias parameters, which have their trained values as defaults.
+    """
 
     name: str
     dtype: str
@@ -77,6 +84,14 @@ class Preprocess(TypedDict):
 
     mean: list[float]
     std: list[float]
+
+
+class Noise(TypedDict):
+    """The noisy copies of ``smooth_fullgrad``."""
+
+    samples: int
+    spread: float
+    seed: int
 
 
 class Term(TypedDict):
@@ -96,12 +111,20 @@ class SiteSpec(TypedDict):
     terms: list[Term]
 
 
-class Metadata(TypedDict):
+class _MetadataOptions(TypedDict, total=False):
+    noise: Noise | None
+    output: int | str | None
+    biases: str
+    layouts: dict[str, str]
+
+
+class Metadata(_MetadataOptions):
     """What an artifact says of itself.
 
     ``format`` is "onnx", "torchscript" or "pt2"; ``target`` is "input" (the artifact takes it), a class index,
-    "predicted" or "score" (a callable traced into the graph); ``completeness`` is the relative error measured when
-    compiling.
+    "predicted" or "score" (a callable traced into the graph); ``output`` names the explained one of several outputs;
+    ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand; ``completeness`` is the relative error
+    measured when compiling.
     """
 
     schema: int

@@ -7,10 +7,11 @@ bias table: normalisations, softmax, activations and interpolation stay whole.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,10 +21,11 @@ from torch.export.graph_signature import InputKind
 
 from fgcompile.attention import LOWEST
 from fgcompile.decompositions import DECOMPOSITIONS
-from fgcompile.errors import CaptureError, InputError
+from fgcompile.errors import CaptureError, FgcompileError, InputError
 from fgcompile.layers import free_name, layer_name
 from fgcompile.preparation import prepare
 from fgcompile.program import CapturedProgram
+from fgcompile.scored import Scored, unwrapped, unwrapped_name
 
 aten = torch.ops.aten
 
@@ -78,31 +80,53 @@ TRACE_BATCH = 2
 """The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export."""
 
 
-def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequence[Tensor]) -> CapturedProgram:
+def capture(
+    model: nn.Module | ExportedProgram,
+    example_inputs: Tensor | Sequence[Tensor],
+    score: Callable[..., Tensor] | None = None,
+    output: str | int | None = None,
+    score_inputs: Mapping[str, Tensor] | None = None,
+) -> CapturedProgram:
     """Captures ``model`` as a flat graph of ATen operators whose batch dimension is symbolic.
 
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
         example_inputs: A tensor ``(N, …)``, or a tuple of tensors, as the model takes them; any N ≥ 1.
+        score: A function of the model's output ``(N,)`` to capture with it.
+        output: Which of the model's outputs the score takes.
+        score_inputs: Examples of the score's own inputs ``(N, …)``, by name.
 
     Raises:
         CaptureError: The model is in training mode, its control flow depends on values, it fixes the batch size,
             or its samples depend on each other.
         InputError: ``example_inputs`` is empty, not of tensors, or not what the model takes.
+        ScoreError: The score cannot be computed, or is not ``(N,)``.
     """
     inputs = as_inputs(example_inputs)
-    if isinstance(model, ExportedProgram):
-        exported, name = model, "ExportedProgram"
-    else:
+    name = type(model).__name__
+    if isinstance(model, nn.Module):
         require_evaluation_mode(model)
-        exported, name = _export(model, inputs), type(model).__name__
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
-        decomposed = prepare(exported).run_decompositions(_decompositions())
-    captured = _unlift(decomposed, name)
+    extras = dict(score_inputs or {})
+    if score is not None:
+        scored = Scored(model, score, output, list(extras))
+        given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
+        captured = _flat(_export(scored, given, name), name, scored.input_names(len(given)))
+        captured = dataclasses.replace(
+            captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=True
+        )
+    else:
+        captured = _flat(model if isinstance(model, ExportedProgram) else _export(model, inputs, name), name)
     _require_free_batch(captured)
     _require_independent_samples(captured)
     return captured
+
+
+def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | None = None) -> CapturedProgram:
+    """The program in core ATen, its parameters as attributes."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
+        decomposed = prepare(exported).run_decompositions(_decompositions())
+    return _unlift(decomposed, name, input_names)
 
 
 def _decompositions() -> dict[Any, Any]:
@@ -142,16 +166,17 @@ def require_evaluation_mode(model: nn.Module) -> None:
             raise CaptureError(f"{type(model).__name__} cannot be compiled while {part} in training mode: call .eval()")
 
 
-def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
+def _export(model: nn.Module, inputs: tuple[Tensor, ...], name: str) -> ExportedProgram:
     # Pairs sizes with tensors whatever the signature, ``*inputs`` included.
     shapes = ShapesCollection()  # type: ignore[no-untyped-call]
     examples = tuple(
         value[:1].expand(TRACE_BATCH, *value.shape[1:]).clone(memory_format=CONTIGUOUS) for value in inputs
     )
-    name = type(model).__name__
     try:
         with torch.no_grad():
             model(*examples)
+    except FgcompileError:
+        raise
     except Exception as error:
         sizes = ", ".join(str(tuple(value.shape)) for value in inputs)
         raise InputError(
@@ -198,20 +223,20 @@ def _first_line(error: Exception) -> str:
     return lines[0].rstrip(".:") if lines else type(error).__name__
 
 
-def _unlift(exported: ExportedProgram, name: str) -> CapturedProgram:
+def _unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | None) -> CapturedProgram:
     """Turns the lifted parameters, buffers and constants back into attributes, and drops all but the user's outputs."""
     signature = exported.graph_signature
     root = nn.Module()
     graph = fx.Graph()
     values: dict[fx.Node, fx.Node] = {}
-    inputs = []
+    inputs: list[str] = []
     specs = {spec.arg.name: spec for spec in signature.input_specs}
     for node in exported.graph.nodes:
         if node.op == "placeholder":
             spec = specs[node.name]
             if spec.kind == InputKind.USER_INPUT:
-                values[node] = graph.placeholder(node.name)
-                inputs.append(node.name)
+                inputs.append(node.name if input_names is None else input_names[len(inputs)])
+                values[node] = graph.placeholder(inputs[-1])
             else:
                 values[node] = _attribute(exported, spec.target, root, graph)
             values[node].meta["val"] = node.meta.get("val")
@@ -221,6 +246,7 @@ def _unlift(exported: ExportedProgram, name: str) -> CapturedProgram:
             graph.output(tuple(values[value] for value in flat))
         else:
             values[node] = graph.node_copy(node, lambda n: values[n])
+            values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))
     _drop_restriding(graph)
     _bound_infinities(graph, root)
     graph.eliminate_dead_code()
@@ -255,7 +281,7 @@ def _bounded(value: Any) -> Any:
 
 def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:
     tensor: Any = exported.state_dict[target] if target in exported.state_dict else exported.constants[target]
-    attribute = free_name("constant_" + target.replace(".", "_"), dict(root.named_buffers()))
+    attribute = free_name("constant_" + unwrapped_name(target).replace(".", "_"), dict(root.named_buffers()))
     root.register_buffer(attribute, tensor.detach())
     return graph.get_attr(attribute)
 

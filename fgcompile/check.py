@@ -51,7 +51,10 @@ def require_independent_samples(program: FusedProgram, inputs: Sequence[Tensor],
         CaptureError: They differ, so an explanation would depend on the other samples.
     """
     with torch.no_grad():
-        alone = program.graph_module(*(value[:1] for value in inputs))
+        first = (
+            value if spec.default is not None else value[:1] for spec, value in zip(program.inputs, inputs, strict=True)
+        )
+        alone = program.graph_module(*first)
     for spec, together, single in zip(program.outputs, batch, alone, strict=True):
         if spec.name == "residual":
             continue

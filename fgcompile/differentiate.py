@@ -86,36 +86,46 @@ class FullGradient:
         return tuple(term.gradient for term in self.input_terms)
 
 
+@dataclass(frozen=True)
+class StandIns:
+    """What takes the place of constants while tracing.
+
+    Attributes:
+        biases: Values of the bias inputs.
+        attributes: Values of the graph module's attributes.
+        orders: Index tensors of the placements' orders.
+        noise: Of ``smooth_fullgrad``, by the input's name.
+    """
+
+    biases: Mapping[str, Tensor]
+    attributes: Mapping[str, Tensor]
+    orders: Orders
+    noise: Mapping[str, Tensor]
+
+
 def differentiate(
-    program: BiasedProgram,
-    inputs: Sequence[Tensor],
-    score: Score,
-    biases: Mapping[str, Tensor] | None = None,
-    constants: Mapping[str, Tensor] | None = None,
-    orders: Orders | None = None,
+    program: BiasedProgram, inputs: Sequence[Tensor], score: Score, stand_ins: StandIns | None = None
 ) -> FullGradient:
     """Evaluates the model, the score and all gradients and biases of its full-gradient.
 
     Args:
         program: The exposed program.
-        inputs: The model's inputs.
-        score: Selects the scalar per sample to explain.
-        biases: Values of the bias inputs, the program's defaults if None.
-        constants: Stand-ins for the graph module's attributes while tracing.
-        orders: Stand-ins for the placements' index tensors while tracing.
+        inputs: The model's inputs, then the score's own.
+        score: Selects the scalar per sample to explain, where the program does not compute it itself.
+        stand_ins: What takes the place of constants while tracing.
 
     Raises:
         ScoreError: The score is not of shape ``(N,)`` or does not depend on any floating-point input or embedding.
         UnsupportedOpError: An operator has neither a rule nor a derivative.
     """
     with torch.enable_grad():
-        leaves = tuple(x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs)
-        values = dict(program.biases) | dict(biases or {})
+        leaves = [x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs[: len(program.inputs)]]
+        values = dict(program.biases) | dict(stand_ins.biases if stand_ins else {})
         values |= {name: values[name].detach().requires_grad_() for name in program.sources}
-        recorder = _Recorder(program, constants)
-        flat = recorder.run(*leaves, *values.values())
-        output = pytree.tree_unflatten(list(flat), program.output_spec)
-        scores = score(output)
+        recorder = _Recorder(program, stand_ins.attributes if stand_ins else None)
+        flat = recorder.run(*leaves, *inputs[len(program.inputs) :], *values.values())
+        structure = pytree.tree_unflatten(list(flat), program.output_spec)
+        output, scores = structure if program.scored else (structure, score(structure))
         _require_scalar_per_sample(scores)
         differentiable = {name: x for name, x in zip(program.inputs, leaves, strict=True) if x.requires_grad}
         reached = [recorder.values[site.node] for site in program.sites]
@@ -131,9 +141,8 @@ def differentiate(
         TermValue(name, torch.zeros_like(x) if gradient is None else gradient, x.detach())
         for (name, x), gradient in zip(differentiable.items(), gradients, strict=False)
     )
-    return FullGradient(
-        output, scores.detach(), input_terms, sites, program.maps, index_orders(program) if orders is None else orders
-    )
+    orders = stand_ins.orders if stand_ins else index_orders(program)
+    return FullGradient(output, scores.detach(), input_terms, sites, program.maps, orders)
 
 
 def index_orders(program: BiasedProgram) -> dict[tuple[int, ...], Tensor]:

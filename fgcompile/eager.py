@@ -12,11 +12,12 @@ from torch.utils import _pytree as pytree
 
 from fgcompile.check import completeness_error
 from fgcompile.differentiate import FullGradient, differentiate
+from fgcompile.method import decompose
 from fgcompile.outputs import explanation_outputs
 from fgcompile.preprocessing import apply_preprocess, preprocess_constants
 from fgcompile.program import BiasedProgram, FusedProgram, Request, Target
 from fgcompile.saliency import bias_gradients, contributions
-from fgcompile.score import class_logits, resolve, score_function
+from fgcompile.score import class_logits, explained, resolve, score_function
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,20 @@ class FullGradientTerms:
     relative_completeness_error: Tensor
 
 
-def full_gradient_terms(program: BiasedProgram, inputs: Sequence[Tensor], target: Target | Tensor) -> FullGradientTerms:
-    """The full-gradient of a program, see ``fgcompile.full_gradient``."""
+def full_gradient_terms(
+    program: BiasedProgram, inputs: Sequence[Tensor], target: Target | Tensor, output: str | int | None = None
+) -> FullGradientTerms:
+    """The full-gradient of a program, see ``fgcompile.full_gradient``; the score's own inputs follow the model's."""
     chosen = target if isinstance(target, Tensor) else None
     mode: Target = None if isinstance(target, Tensor) else ("predicted" if target is None else target)
-    result = differentiate(program, inputs, score_function(mode, chosen))
+    result = differentiate(program, inputs, score_function(mode, chosen, output))
     sums = contributions(result)
     gradients = result.input_gradients
     return FullGradientTerms(
         output=_detached(result.output),
-        target=_resolved(mode, chosen, result.output),
+        target=_resolved(mode, chosen, result.output, output),
         score=result.score,
-        input_gradient=gradients[0] if len(inputs) == 1 and gradients else gradients,
+        input_gradient=gradients[0] if len(program.inputs) == 1 and gradients else gradients,
         bias_gradients=bias_gradients(result),
         completeness_error=(result.score - sums.sum(1)).abs(),
         relative_completeness_error=completeness_error(result.score, sums),
@@ -66,8 +69,9 @@ def evaluate(
     """The full-gradient and the requested outputs, eagerly, from the graph as it was captured."""
     if request.preprocess is not None:
         constants = preprocess_constants(request.preprocess, dtype)
-        inputs = [apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
-    result = differentiate(program, inputs, score_function(request.target, chosen))
+        first = apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])
+        inputs = [first, *inputs[1:]]
+    result = decompose(program, request, inputs, chosen)
     return result, explanation_outputs(result, request)
 
 
@@ -84,10 +88,10 @@ def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullG
     return regrouped
 
 
-def _resolved(mode: Target, chosen: Tensor | None, output: Any) -> Tensor | None:
+def _resolved(mode: Target, chosen: Tensor | None, structure: Any, output: str | int | None) -> Tensor | None:
     if callable(mode):
         return None
-    logits = class_logits(output)
+    logits = class_logits(explained(structure, output))
     if isinstance(mode, int):
         return torch.full((len(logits),), mode)
     return resolve(torch.full((len(logits),), -1) if chosen is None else chosen, logits)

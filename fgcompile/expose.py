@@ -36,7 +36,7 @@ from fgcompile.biases import (
 from fgcompile.layers import free_name, is_random, layer_name
 from fgcompile.layouts import find_layouts
 from fgcompile.program import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Placement, Site
-from fgcompile.shapes import copy_graph, describe, propagate_shapes
+from fgcompile.shapes import copy_graph, describe, dimension_names, propagate_shapes
 
 aten = torch.ops.aten
 
@@ -68,6 +68,8 @@ def expose(captured: CapturedProgram, layouts: Mapping[str, str] | None = None) 
         maps=exposure.maps,
         output_spec=captured.output_spec,
         name=captured.name,
+        score_inputs=captured.score_inputs,
+        scored=captured.scored,
     )
 
 
@@ -106,7 +108,7 @@ class _Exposure:
         """Completes the sites by their shapes, and by how their axes lie over the inputs."""
         inputs = self.graph.find_nodes(op="placeholder")[: len(self.inputs)]
         nodes = {node.name: node for node in self.graph.nodes}
-        dimensions = _dimension_names(inputs)
+        dimensions = dimension_names([node.meta["val"] for node in inputs])
         described = [
             dataclasses.replace(site, shape=describe(nodes[site.node].meta["val"], dimensions)) for site in self.sites
         ]
@@ -190,11 +192,6 @@ class _Exposure:
         mode = next(n.meta["val"] for n in self.graph.find_nodes(op="placeholder")).fake_mode
         node.meta["val"] = mode.from_tensor(self.biases[term], static_shapes=True)
         return node
-
-
-def _dimension_names(placeholders: list[fx.Node]) -> dict[str, str]:
-    first = placeholders[0].meta["val"]
-    return {str(first.shape[0]): "batch"}
 
 
 def _evaluate(node: fx.Node, constants: Mapping[fx.Node, Tensor]) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import fgcompile
-from fgcompile.artifact import SCHEMA_VERSION
+from fgcompile.artifact import SCHEMA_VERSION, Metadata
 from fgcompile.errors import InputError
-from fgcompile.program import CapturedProgram, FusedProgram, Request, ValueSpec
+from fgcompile.program import CapturedProgram, FusedProgram, Noise, Preprocess, Request, ValueSpec
 
 
 def describe_program(
@@ -18,8 +19,8 @@ def describe_program(
     program: FusedProgram,
     request: Request,
     format: str,
-    method: str,
     rules: str,
+    layouts: Mapping[str, str] | None,
     labels: Sequence[str] | None,
     completeness: float,
 ) -> dict[str, Any]:
@@ -30,6 +31,7 @@ def describe_program(
     """
     _require_labels(program, labels)
     preprocess = request.preprocess
+    smooth = request.method == "smooth_fullgrad"
     return {
         "schema": SCHEMA_VERSION,
         "versions": {
@@ -40,10 +42,14 @@ def describe_program(
         "format": format,
         "inputs": [_spec(spec) for spec in program.inputs],
         "outputs": [_spec(spec) for spec in program.outputs],
-        "method": method,
+        "method": request.method,
+        "noise": dataclasses.asdict(request.noise) if smooth else None,
         "psi": request.psi,
         "rules": rules,
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
+        "output": request.output,
+        "biases": request.biases,
+        "layouts": dict(layouts or {}),
         "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},
         "labels": None if labels is None else list(labels),
         "sites": [
@@ -60,8 +66,22 @@ def describe_program(
     }
 
 
+def read_request(metadata: Metadata) -> Request:
+    """What an artifact was asked to compute, but for a score that was a function."""
+    preprocess, noise, target = metadata["preprocess"], metadata.get("noise"), metadata["target"]
+    return Request(
+        target=None if target == "input" else target,
+        output=metadata.get("output"),
+        method=metadata["method"],
+        psi=metadata["psi"],
+        noise=Noise() if noise is None else Noise(**noise),
+        preprocess=None if preprocess is None else Preprocess(tuple(preprocess["mean"]), tuple(preprocess["std"])),
+    )
+
+
 def _spec(spec: ValueSpec) -> dict[str, Any]:
-    return {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    described = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    return described if spec.default is None else {**described, "optional": True}
 
 
 def _require_labels(program: FusedProgram, labels: Sequence[str] | None) -> None:

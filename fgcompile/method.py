@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -30,7 +30,6 @@ def decompose(
     request: Request,
     inputs: Sequence[Tensor],
     chosen: Tensor | None,
-    extras: Mapping[str, Tensor],
     stand_ins: StandIns | None = None,
 ) -> FullGradient:
     """The full-gradient that a request asks for, eager or traced.
@@ -38,21 +37,17 @@ def decompose(
     Args:
         program: The exposed program.
         request: What to compute.
-        inputs: The model's inputs.
+        inputs: The model's inputs, then the score's own.
         chosen: The class of each sample, with ``target=None``.
-        extras: The score's own inputs, by name.
         stand_ins: What takes the place of constants while tracing.
     """
-    smooth = request.method == "smooth_fullgrad"
-    copies = 1 + request.noise.samples if smooth else 1
-    if smooth:
-        given = None if stand_ins is None else stand_ins.noise
-        noise = noise_constants(program, inputs, request.noise) if given is None else given
-        inputs = noisy(program.inputs, inputs, noise, request.noise)
-        extras = {name: value.repeat_interleave(copies, 0) for name, value in extras.items()}
-    score = score_function(request.target, chosen, request.output, extras, copies)
-    result = differentiate(program, inputs, score, stand_ins)
-    return averaged(result, copies) if smooth else result
+    if request.method != "smooth_fullgrad":
+        return differentiate(program, inputs, score_function(request.target, chosen, request.output), stand_ins)
+    copies = 1 + request.noise.samples
+    noise = stand_ins.noise if stand_ins else noise_constants(program, inputs, request.noise)
+    named = dict(zip((*program.inputs, *program.score_inputs), inputs, strict=True))
+    score = score_function(request.target, chosen, request.output, copies)
+    return averaged(differentiate(program, noisy(named, noise, request.noise.spread), score, stand_ins), copies)
 
 
 def noise_constants(program: BiasedProgram, inputs: Sequence[Tensor], noise: Noise) -> dict[str, Tensor]:
@@ -63,7 +58,7 @@ def noise_constants(program: BiasedProgram, inputs: Sequence[Tensor], noise: Noi
     """
     generator = torch.Generator().manual_seed(noise.seed)
     constants = {}
-    for name, value in zip(program.inputs, inputs, strict=True):
+    for name, value in zip(program.inputs, inputs, strict=False):
         if value.is_floating_point():
             shape = list(value.shape[1:])
             if not all(isinstance(size, int) for size in shape):

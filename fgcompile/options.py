@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fgcompile.errors import InputError
+from fgcompile.method import METHODS
 from fgcompile.outputs import OUTPUTS
-from fgcompile.program import Preprocess, Request, Target
+from fgcompile.program import Noise, Preprocess, Request, Target
 from fgcompile.psi import PSI
 from fgcompile.rules import RULES
 
-METHODS = ("fullgrad",)
+BIASES = ("constants", "inputs")
 
 
 def check_request(
     *,
     outputs: Sequence[str] = ("logits", "saliency"),
     target: Target = None,
+    output: str | int | None = None,
     method: str = "fullgrad",
     psi: str = "fullgrad",
     rules: str = "taylor",
+    biases: str = "constants",
+    noise: Noise | None = None,
     preprocess: Preprocess | None = None,
 ) -> Request:
     """The options as one value.
@@ -30,6 +34,7 @@ def check_request(
     one_of("method", method, METHODS)
     one_of("psi", psi, tuple(PSI))
     one_of("rules", rules, tuple(RULES))
+    one_of("biases", biases, BIASES)
     if isinstance(outputs, str) or not outputs:
         raise InputError(f"outputs is {outputs!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
     for name in outputs:
@@ -38,7 +43,20 @@ def check_request(
         one_of("target", target, ("predicted",))
     elif target is not None and not callable(target) and (not isinstance(target, int) or isinstance(target, bool)):
         raise InputError(f"target is {target!r}: pass None, a class (int), 'predicted', or a function of the output")
-    return Request(tuple(name for name in OUTPUTS if name in outputs), target, psi, preprocess)
+    if noise is not None and method != "smooth_fullgrad":
+        raise InputError(f"noise is of smooth_fullgrad, and the method is {method}: leave it out, or change the method")
+    if noise is not None and (noise.samples < 1 or noise.spread < 0):
+        raise InputError(f"{noise} cannot be: samples must be 1 or more, and spread not negative")
+    return Request(
+        outputs=tuple(name for name in OUTPUTS if name in outputs),
+        target=target,
+        output=output,
+        method=method,
+        psi=psi,
+        noise=noise or Noise(),
+        biases=biases,
+        preprocess=preprocess,
+    )
 
 
 def one_of(what: str, value: str, allowed: Sequence[str]) -> None:

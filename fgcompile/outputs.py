@@ -6,10 +6,11 @@ from torch import Tensor
 
 from fgcompile.differentiate import FullGradient
 from fgcompile.errors import InputError
+from fgcompile.method import without_biases
 from fgcompile.program import Request
 from fgcompile.psi import PSI
 from fgcompile.saliency import bias_gradients, contributions, saliency
-from fgcompile.score import first_tensor
+from fgcompile.score import explained, main_output
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 """What can be asked for, in the contract's order."""
@@ -29,9 +30,11 @@ def explanation_outputs(result: FullGradient, request: Request) -> dict[str, Ten
     wanted = set(request.outputs)
     outputs: dict[str, Tensor] = {}
     if "logits" in wanted:
-        outputs["logits"] = first_tensor(result.output).detach()
+        choose = main_output if callable(request.target) else explained
+        outputs["logits"] = choose(result.output, request.output).detach()
     if "saliency" in wanted:
-        maps = saliency(result, PSI[request.psi])
+        simple = request.method == "simple_fullgrad"
+        maps = saliency(without_biases(result) if simple else result, PSI[request.psi])
         if not maps:
             raise InputError(
                 "no input of the model has a spatial layout, so there is no map: leave saliency out of outputs"

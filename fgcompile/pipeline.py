@@ -8,24 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.export import ExportedProgram
+from torch import Tensor
 
-from fgcompile.artifact import Metadata, read_metadata, write_atomically
+from fgcompile.artifact import write_atomically
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.backends.torchscript import emit_torchscript
 from fgcompile.capture import as_inputs, capture
-from fgcompile.check import (
-    check_artifact,
-    check_program,
-    require_complete,
-)
-from fgcompile.eager import FullGradientTerms, evaluate, full_gradient_terms, regroup
-from fgcompile.errors import InputError, MissingPackageError, VerificationError
+from fgcompile.comparison import Inputs, Model, capture_in, check_emitted, check_fused, in_dtype, make_inputs
+from fgcompile.eager import FullGradientTerms, full_gradient_terms
+from fgcompile.errors import InputError
 from fgcompile.expose import expose
 from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
@@ -33,12 +27,18 @@ from fgcompile.options import check_request, one_of
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
-from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Preprocess, Request, Target, ValueSpec
+from fgcompile.program import (
+    BiasedProgram,
+    CapturedProgram,
+    FusedProgram,
+    Noise,
+    Preprocess,
+    Request,
+    Target,
+    ValueSpec,
+)
 from fgcompile.rules import RULES, apply_rules
-from fgcompile.runtime.session import load, open_session
-from fgcompile.shapes import propagate_shapes
-from fgcompile.trace import trace
-from fgcompile.verification import Report, compare
+from fgcompile.trace import floating_dtype, trace
 
 BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
     "onnx": (".onnx", emit_onnx),
@@ -46,13 +46,6 @@ BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
 }
 """Each format's file suffix and back end."""
 
-CHECK_CLASSES = (0, -1, -1)
-"""The classes that the checks explain, and so their batch size: not the one that back ends trace with."""
-
-CHECK_SEED = 0
-
-Model = nn.Module | ExportedProgram
-Inputs = Tensor | Sequence[Tensor]
 Progress = Callable[[str], None]
 
 
@@ -87,10 +80,15 @@ def compile(
     *,
     format: str = "onnx",
     target: Target = None,
+    output: str | int | None = None,
+    score_inputs: Mapping[str, Tensor] | None = None,
     method: str = "fullgrad",
     psi: str = "fullgrad",
     rules: str = "taylor",
     outputs: Sequence[str] = ("logits", "saliency"),
+    biases: str = "constants",
+    noise: Noise | None = None,
+    layouts: Mapping[str, str] | None = None,
     preprocess: Preprocess | None = None,
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
@@ -106,13 +104,21 @@ def compile(
             matter. The artifact's batch is dynamic.
         format: ``"onnx"`` or ``"torchscript"``.
         target: None makes the class an input of the artifact; an int fixes it; ``"predicted"`` explains the largest
-            logit; a callable maps the model's output to any score ``(N,)``.
-        method: ``"fullgrad"``.
-        psi: The post-processing ψ, ``"fullgrad"``.
+            logit; a callable maps the model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
+        output: Which of several outputs is explained, by name or position.
+        score_inputs: Examples ``(N, …)`` of inputs that a callable target takes by name, beside the output. The
+            artifact takes them after the model's, and they are constants to the explanation.
+        method: ``"fullgrad"``; ``"simple_fullgrad"``, whose map takes the layers' gradients without their biases;
+            ``"smooth_fullgrad"``, whose terms are means over noisy copies of the input.
+        psi: The post-processing ψ: ``"fullgrad"``, the authors', or ``"grad-cam"``, that of pytorch-grad-cam.
         rules: ``"taylor"``: true gradients, as in the paper. ``"libragrad"``: the gradient of the locally linear model,
             in which gates, attention weights and the scales of normalisations are constants; for Transformers.
         outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"`` and
             ``"bias_gradients"``; the artifact returns them in this order.
+        biases: ``"constants"``, or ``"inputs"``: the artifact takes every bias parameter as an optional input.
+        noise: The noisy copies of ``smooth_fullgrad``.
+        layouts: How the axes of inputs or sites lie over space where it is not to be inferred, by name (``*`` matches
+            others), e.g. ``{"x": "n h w c", "blocks.*": "n (1 + h w) c"}``; ``"none"`` keeps a site out of the map.
         preprocess: Scaling and normalisation in front, so that the artifact takes raw uint8 images ``(N, H, W, C)``.
         labels: Class names, one per logit, kept in the metadata.
         progress: Called with the name of each stage as it begins.
@@ -121,20 +127,32 @@ def compile(
         FgcompileError: One of its children, see ``fgcompile.errors``.
     """
     one_of("format", format, tuple(BACKENDS))
-    request = check_request(outputs=outputs, target=target, method=method, psi=psi, rules=rules, preprocess=preprocess)
+    request = check_request(
+        outputs=outputs,
+        target=target,
+        output=output,
+        method=method,
+        psi=psi,
+        rules=rules,
+        biases=biases,
+        noise=noise,
+        preprocess=preprocess,
+    )
     report = progress or (lambda stage: None)
-    captured = apply_rules(_captured(model, example_inputs, report), rules)
-    exposed, program = _fused(captured, request, report)
+    report("capture")
+    extras = dict(score_inputs or {})
+    captured = capture_in(torch.float64, model, example_inputs, request, rules, extras)
+    exposed, program = _fused(captured, request, layouts, report)
     report("check")
-    inputs = _noise(program, as_inputs(example_inputs))
-    completeness, expected = _checked(exposed, program, request, inputs)
+    inputs = make_inputs(program, [*as_inputs(example_inputs), *extras.values()])
+    completeness, expected = check_fused(exposed, program, request, inputs)
     program = _in_single_precision(program)
-    metadata = describe_program(captured, program, request, format, method, rules, labels, completeness)
+    metadata = describe_program(captured, program, request, format, rules, layouts, labels, completeness)
     report("emit")
     with preserve_interpolation(LINEAR):  # back ends trace once more
         content = BACKENDS[format][1](replace(program, metadata=metadata))
     report("run")
-    _check_artifact(content, metadata, program, inputs, expected)
+    check_emitted(content, metadata, program, inputs, expected)
     return Artifact(content, metadata)
 
 
@@ -142,16 +160,15 @@ def fuse(
     model: Model,
     example_inputs: Inputs,
     *,
-    target: Target = None,
-    psi: str = "fullgrad",
     rules: str = "taylor",
-    outputs: Sequence[str] = ("logits", "saliency"),
-    preprocess: Preprocess | None = None,
+    layouts: Mapping[str, str] | None = None,
+    score_inputs: Mapping[str, Tensor] | None = None,
+    **options: Any,
 ) -> FusedProgram:
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
-    request = check_request(outputs=outputs, target=target, psi=psi, rules=rules, preprocess=preprocess)
-    captured = apply_rules(_captured(model, example_inputs, lambda stage: None), rules)
-    return _fused(captured, request, lambda stage: None)[1]
+    request = check_request(rules=rules, **options)
+    captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs)
+    return _fused(captured, request, layouts, lambda stage: None)[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -172,9 +189,14 @@ def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, st
 
 
 def full_gradient(
-    model: Model, inputs: Inputs, target: Target | Tensor = None, rules: str = "taylor"
+    model: Model,
+    inputs: Inputs,
+    target: Target | Tensor = None,
+    rules: str = "taylor",
+    output: str | int | None = None,
+    score_inputs: Mapping[str, Tensor] | None = None,
 ) -> FullGradientTerms:
-    """The exact full-gradient, eager, in the dtype of the model and inputs (use float64 for exact completeness).
+    """The exact full-gradient, eager, in the dtype of the inputs, or else of the model (float64: exact completeness).
 
     Args:
         model: A module in evaluation mode, or an exported program.
@@ -182,85 +204,31 @@ def full_gradient(
         target: None or ``"predicted"`` for the largest logit, a class, an int64 tensor ``(N,)`` of classes (−1 for
             the predicted one), or a callable from the output to a score ``(N,)``.
         rules: ``"taylor"`` or ``"libragrad"``, as for ``compile``.
+        output: Which of several outputs is explained, by name or position.
+        score_inputs: Inputs of a callable target, by name.
 
     Raises:
         CaptureError: The model cannot be captured.
         ScoreError: The score is not one scalar per sample that depends on the input.
     """
     one_of("rules", rules, tuple(RULES))
-    captured = apply_rules(capture(model, inputs), rules)
-    return full_gradient_terms(expose(captured), as_inputs(inputs), target)
+    given = as_inputs(inputs)
+    score = target if callable(target) else None
+    captured = capture(model, given, score, output, score_inputs)
+    dtype = floating_dtype([*given, *captured.graph_module.buffers()])
+    exposed = expose(apply_rules(in_dtype(captured, dtype), rules))
+    return full_gradient_terms(exposed, [*given, *(score_inputs or {}).values()], target, output)
 
 
-def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]) -> Report:
-    """Compares an artifact with the eager model it was compiled from, on given inputs.
-
-    The model is evaluated eagerly, operator by operator, in float64 and in float32; the artifact's map may be no
-    further from the float64 map than three times what eager float32 is (medians over the inputs).
-
-    Args:
-        path: The artifact.
-        model: The model that it was compiled from.
-        inputs: What the *artifact* takes: raw images ``(N, H, W, C)`` if it was compiled with ``preprocess``.
-
-    Raises:
-        ArtifactError: The file is damaged or not an artifact.
-        InputError: The inputs do not fit, or the artifact explains a callable score, which it does not hold.
-    """
-    metadata = read_metadata(path)
-    if metadata["target"] == "score":
-        raise InputError(f"'{path}' explains a score given as a function, which an artifact does not hold")
-    arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
-    fixed = metadata["target"]
-    session = load(path)
-    explanation = session.run(_feeds(metadata, arrays))
-    preprocess = metadata["preprocess"]
-    request = Request(
-        outputs=("logits", "saliency", "contributions"),
-        target=None if fixed == "input" else fixed,
-        psi=metadata["psi"],
-        preprocess=None if preprocess is None else Preprocess(tuple(preprocess["mean"]), tuple(preprocess["std"])),
-    )
-    tensors = [torch.from_numpy(array) for array in arrays]
-    example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
-    captured = apply_rules(capture(model, (example, *tensors[1:])), metadata["rules"])
-    exact = _eager(_in_dtype(captured, torch.float64), request, tensors, torch.float64)
-    eager = _eager(_in_dtype(captured, torch.float32), request, tensors, torch.float32)
-    return compare(explanation, exact, eager)
-
-
-def _feeds(metadata: Mapping[str, Any], arrays: list[np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
-    names = [spec["name"] for spec in metadata["inputs"]]
-    feeds = dict(zip(names, arrays, strict=False))
-    if metadata["target"] == "input":
-        feeds["target"] = np.full(len(arrays[0]), -1, dtype=np.int64)
-    return feeds
-
-
-def _eager(
-    captured: CapturedProgram, request: Request, inputs: list[Tensor], dtype: torch.dtype
-) -> dict[str, np.ndarray[Any, Any]]:
-    chosen = torch.full((len(inputs[0]),), -1)
-    _, values = evaluate(expose(captured), request, [_as_dtype(value, dtype) for value in inputs], chosen, dtype)
-    return {name: value.numpy() for name, value in values.items()}
-
-
-def _captured(model: Model, example_inputs: Inputs, report: Progress) -> CapturedProgram:
-    report("capture")
-    return _in_dtype(capture(model, example_inputs), torch.float64)
-
-
-def _in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
-    graph_module = convert_floats(captured.graph_module, dtype)
-    propagate_shapes(graph_module)
-    return replace(captured, graph_module=graph_module)
-
-
-def _fused(captured: CapturedProgram, request: Request, report: Progress) -> tuple[BiasedProgram, FusedProgram]:
+def _fused(
+    captured: CapturedProgram, request: Request, layouts: Mapping[str, str] | None, report: Progress
+) -> tuple[BiasedProgram, FusedProgram]:
     report("expose")
-    exposed = expose(captured)
+    exposed = expose(captured, layouts)
     report("fold")
-    folded = fold_batch_norm(exposed)
+    # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
+    own = request.biases == "inputs" or request.method == "simple_fullgrad"
+    folded = fold_batch_norm(exposed, with_bias=not own)
     report("differentiate")
     with preserve_interpolation():
         program = trace(folded, request, decomposition_table())
@@ -269,63 +237,16 @@ def _fused(captured: CapturedProgram, request: Request, report: Progress) -> tup
     return exposed, program
 
 
-def _checked(
-    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: list[Tensor]
-) -> tuple[float, dict[str, Tensor]]:
-    """Checks the fused program; returns the completeness error and the eager outputs."""
-    chosen = torch.tensor(CHECK_CLASSES)
-    eager_request = replace(request, outputs=(*request.outputs, "contributions"))
-    result, expected = evaluate(exposed, eager_request, inputs, chosen, torch.float64)
-    expected = regroup(program, expected, result)
-    given = [*inputs, chosen] if request.target is None else inputs
-    check_program(program, given, expected)
-    return require_complete(result.score, expected["contributions"]), expected
-
-
-def _check_artifact(
-    content: bytes,
-    metadata: dict[str, Any],
-    program: FusedProgram,
-    inputs: list[Tensor],
-    expected: Mapping[str, Tensor],
-) -> None:
-    """Runs the emitted artifact on the inputs of the check; without its runtime there is nothing to run it in."""
-    try:
-        session = open_session(content, cast(Metadata, metadata), "the artifact")
-    except MissingPackageError:
-        return
-    given = [_as_dtype(value, program.dtype) for value in inputs]
-    if metadata["target"] == "input":
-        given.append(torch.tensor(CHECK_CLASSES))
-    feeds = {spec["name"]: value.numpy() for spec, value in zip(metadata["inputs"], given, strict=True)}
-    try:
-        outputs = session.run(feeds)
-    except Exception as error:  # whatever a runtime raises
-        reason = str(error).strip().splitlines()[0]
-        raise VerificationError(
-            f"the artifact does not run in its runtime ({reason}): compile to another format, or replace the operator"
-        ) from error
-    check_artifact(outputs, program, given, expected)
-
-
-def _noise(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tensor]:
-    """Seeded noise for the checks; inputs that are not numbers of an image or signal are the example's."""
-    generator = torch.Generator().manual_seed(CHECK_SEED)
-    inputs = []
-    for spec, example in zip(program.inputs, examples, strict=False):
-        shape = [len(CHECK_CLASSES) if isinstance(size, str) else size for size in spec.shape]
-        if spec.dtype == "uint8":
-            inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
-        elif spec.dtype.startswith("float"):
-            inputs.append(torch.randn(shape, generator=generator, dtype=torch.float64))
-        else:
-            inputs.append(example[:1].expand(*shape).clone())
-    return inputs
-
-
 def _in_single_precision(program: FusedProgram) -> FusedProgram:
     def single(specs: tuple[ValueSpec, ...]) -> tuple[ValueSpec, ...]:
-        return tuple(replace(spec, dtype=spec.dtype.replace("float64", "float32")) for spec in specs)
+        return tuple(
+            replace(
+                spec,
+                dtype=spec.dtype.replace("float64", "float32"),
+                default=None if spec.default is None else spec.default.float(),
+            )
+            for spec in specs
+        )
 
     graph_module = convert_floats(program.graph_module, torch.float32)
     return replace(
@@ -335,7 +256,3 @@ def _in_single_precision(program: FusedProgram) -> FusedProgram:
         outputs=single(program.outputs),
         dtype=torch.float32,
     )
-
-
-def _as_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:
-    return value.to(dtype) if value.is_floating_point() else value

@@ -23,12 +23,16 @@ class CapturedProgram:
         inputs: The names of the model's inputs, in call order.
         output_spec: How the flat outputs are put back together into the model's own structure.
         name: The model's class, for messages and metadata.
+        score_inputs: The names of the inputs of the score's own, behind the model's.
+        scored: Whether the output is a pair of the model's and the score ``(N,)``.
     """
 
     graph_module: fx.GraphModule
     inputs: tuple[str, ...]
     output_spec: pytree.TreeSpec
     name: str
+    score_inputs: tuple[str, ...] = ()
+    scored: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +148,8 @@ class BiasedProgram:
         maps: For each input that has a spatial layout, its own placement.
         output_spec: How the flat outputs are put back together.
         name: The model's class.
+        score_inputs: The names of the inputs of the score's own, between the model's and the biases.
+        scored: Whether the output is a pair of the model's and the score ``(N,)``.
     """
 
     graph_module: fx.GraphModule
@@ -155,6 +161,8 @@ class BiasedProgram:
     maps: tuple[Placement, ...]
     output_spec: pytree.TreeSpec
     name: str
+    score_inputs: tuple[str, ...] = ()
+    scored: bool = False
 
 
 @dataclass(frozen=True)
@@ -199,7 +207,6 @@ class Request:
         outputs: Names of the outputs, in the contract's order.
         target: Which score is explained.
         output: Which of the model's outputs it is computed from, by name or position; None for the only one.
-        score_inputs: The names of the score's own inputs, which the artifact takes after the model's.
         method: ``"fullgrad"`` or one of its variants.
         psi: The name of the post-processing ψ.
         noise: The noisy copies of ``smooth_fullgrad``.
@@ -210,7 +217,6 @@ class Request:
     outputs: tuple[str, ...] = ("logits", "saliency")
     target: Target = None
     output: str | int | None = None
-    score_inputs: tuple[str, ...] = ()
     method: str = "fullgrad"
     psi: str = "fullgrad"
     noise: Noise = Noise()

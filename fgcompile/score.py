@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from fgcompile.errors import ScoreError
 from fgcompile.program import Target
 
 
 def score_function(
-    target: Target,
-    chosen: Tensor | None = None,
-    output: str | int | None = None,
-    extras: Mapping[str, Tensor] | None = None,
-    copies: int = 1,
+    target: Target, chosen: Tensor | None = None, output: str | int | None = None, copies: int = 1
 ) -> Callable[[Any], Tensor]:
-    """The function from the model's output to the score ``(N,)``.
+    """The function from the model's output to the score ``(N,)``, for targets that are classes.
 
     Args:
-        target: What was asked for when compiling.
+        target: What was asked for when compiling. A callable is part of the captured program.
         chosen: The class of each sample, int64 ``(N,)``, −1 for the predicted one; with ``target=None`` only.
         output: Which of the model's outputs is explained.
-        extras: A callable's own inputs.
         copies: How many rows in succession are versions of one sample, whose predicted class is the first row's.
 
     Raises:
         ScoreError: When called: the output is not ``(N, K)`` logits, or the class is not one of them.
     """
-    if callable(target):
-        return lambda structure: target(structure if output is None else explained(structure, output), **(extras or {}))
     if isinstance(target, int):
         return lambda structure: _fixed(explained(structure, output), target)
 
@@ -80,6 +74,19 @@ def explained(structure: Any, output: str | int | None = None) -> Any:
     if not tensors:
         raise ScoreError("the model returns no tensor: there is nothing to explain")
     raise ScoreError(f"the model has several outputs: name the one explained, output= one of {list(named)}")
+
+
+def main_output(structure: Any, output: str | int | None = None) -> Tensor:
+    """The tensor that the artifact returns as ``logits`` beside a score of its own: as ``explained``, or the first.
+
+    Raises:
+        ScoreError: The model returns no tensor.
+    """
+    tensors = [leaf for leaf in pytree.tree_leaves(structure) if isinstance(leaf, Tensor)]
+    named = _named(structure)
+    if output is not None or any(name in named for name in LOGITS) or not tensors:
+        return cast(Tensor, explained(structure, output))
+    return tensors[0]
 
 
 def _named(structure: Any) -> dict[str | int, Any]:

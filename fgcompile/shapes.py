@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -66,6 +67,21 @@ def describe(value: Tensor, names: dict[str, str]) -> Shape:
         names: Maps a symbol of the fake mode, e.g. ``"s77"``, to its name, e.g. ``"batch"``.
     """
     return tuple(size if isinstance(size, int) else _dimension(size, names) for size in value.shape)
+
+
+SPACE = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""The names of dynamic spatial sizes, by their number."""
+
+
+def dimension_names(inputs: Sequence[Tensor]) -> dict[str, str]:
+    """The names of the inputs' symbolic sizes: the batch, and those of space where they are dynamic."""
+    names = {str(inputs[0].shape[0]): "batch"}
+    for value in inputs:
+        space = SPACE.get(value.ndim - 2, ())
+        for size, name in zip(value.shape[2:], space, strict=False):
+            if not isinstance(size, int):
+                names.setdefault(str(size), name)
+    return names
 
 
 def _dimension(size: torch.SymInt, names: dict[str, str]) -> str:

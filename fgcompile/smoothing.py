@@ -6,37 +6,37 @@ its predicted class the one explained; it does not enter the average.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from fgcompile.arrangement import BATCH_FIRST
 from fgcompile.differentiate import FullGradient, SiteValue, TermValue
-from fgcompile.program import Batch, Noise
+from fgcompile.program import Batch
 
 
-def noisy(
-    names: Sequence[str], inputs: Sequence[Tensor], constants: Mapping[str, Tensor], noise: Noise
-) -> list[Tensor]:
-    """Each input ``(N, …)`` with its copies ``(N (1 + samples), …)``; integers are repeated."""
+def noisy(inputs: Mapping[str, Tensor], noise: Mapping[str, Tensor], spread: float) -> list[Tensor]:
+    """Each input ``(N, …)`` with its copies behind it, ``(N (1 + samples), …)``.
+
+    Args:
+        inputs: The inputs by name.
+        noise: ``ε`` of those that get noise, ``(samples, …)`` by name; the others are repeated.
+        spread: ``σ`` relative to the range of each sample.
+    """
+    samples = len(next(iter(noise.values())))
     copies = []
-    for name, x in zip(names, inputs, strict=True):
-        repeated = x.unsqueeze(1).expand(-1, 1 + noise.samples, *[-1] * (x.ndim - 1))
-        if name in constants:
+    for name, x in inputs.items():
+        repeated = x.unsqueeze(1).expand(-1, samples, *[-1] * (x.ndim - 1))
+        if name in noise:
             axes = tuple(range(1, x.ndim))
-            sigma = (x.amax(axes, keepdim=True) - x.amin(axes, keepdim=True)) * noise.spread
-            epsilon = constants[name]
-            still = epsilon[:1] * 0
-            repeated = repeated + sigma.unsqueeze(1) * _stacked(still, epsilon)
-        copies.append(repeated.reshape(-1, *x.shape[1:]))
+            sigma = (x.amax(axes, keepdim=True) - x.amin(axes, keepdim=True)) * spread
+            repeated = repeated + sigma.unsqueeze(1) * noise[name]
+        copies.append(torch.cat([x.unsqueeze(1), repeated], 1).reshape(-1, *x.shape[1:]))
     return copies
-
-
-def _stacked(still: Tensor, epsilon: Tensor) -> Tensor:
-    return __import__("torch").cat([still, epsilon])
 
 
 def averaged(result: FullGradient, copies: int) -> FullGradient:

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from fgcompile.differentiate import differentiate, index_orders
+from fgcompile.differentiate import StandIns, index_orders
 from fgcompile.errors import CaptureError
 from fgcompile.layers import free_name
+from fgcompile.method import decompose, noise_constants
 from fgcompile.outputs import explanation_outputs
 from fgcompile.preprocessing import apply_preprocess, preprocess_constants, require_image_model
-from fgcompile.program import BiasedProgram, FusedProgram, Preprocess, Request, Site, ValueSpec
-from fgcompile.score import score_function
-from fgcompile.shapes import describe, fake, fake_mode
+from fgcompile.program import BiasedProgram, FusedProgram, Request, Site, ValueSpec
+from fgcompile.shapes import describe, dimension_names, fake, fake_mode
 
 
 def trace(
@@ -47,9 +47,9 @@ def trace(
     _put_constants_back(graph_module, tracer)
     return FusedProgram(
         graph_module=graph_module,
-        inputs=tuple(_specify(node.name, node.meta["val"], tracer.dimensions) for node in _inputs(graph_module)),
+        inputs=tuple(tracer.specify_input(node) for node in _inputs(graph_module)),
         outputs=tuple(
-            _specify(name, node.meta["val"], tracer.dimensions)
+            tracer.specify(name, node.meta["val"])
             for name, node in zip(tracer.output_names, _results(graph_module), strict=True)
         ),
         sites=tuple(tracer.sites),
@@ -58,55 +58,94 @@ def trace(
 
 
 class _Tracer:
-    """The function that is traced, its arguments, and what it found out on the way."""
+    """The function that is traced, its arguments, and what it found out on the way.
+
+    The arguments are the model's inputs, the score's own, the class if the artifact takes it, bias parameters if it
+    takes those, and then every constant, which is put back as an attribute.
+    """
 
     def __init__(self, program: BiasedProgram, request: Request) -> None:
         self.program = program
         self.request = request
-        placeholders = program.graph_module.graph.find_nodes(op="placeholder")
-        self.model_inputs: list[Tensor] = [node.meta["val"] for node in placeholders[: len(program.inputs)]]
+        given = (*program.inputs, *program.score_inputs)
+        placeholders = program.graph_module.graph.find_nodes(op="placeholder")[: len(given)]
+        self.model_inputs: list[Tensor] = [node.meta["val"] for node in placeholders]
         self.mode = fake_mode(program.graph_module)
-        self.dimensions = {str(self.model_inputs[0].shape[0]): "batch"}
-        self.input_names = ["x"] if len(program.inputs) == 1 else list(program.inputs)
-        self.has_target = request.target is None
+        self.dimensions = dimension_names(self.model_inputs)
         self.dtype = floating_dtype([*self.model_inputs, *program.biases.values()])
         if request.preprocess is not None:
-            require_image_model(request.preprocess, self.model_inputs)
-        self.constants, self.bias_keys = _constants(program, request.preprocess, self.dtype)
-        self.order_keys = {order: f"order_{index}" for index, order in enumerate(index_orders(program))}
-        self.constants |= {self.order_keys[order]: index for order, index in index_orders(program).items()}
+            require_image_model(request.preprocess, self.model_inputs[: len(program.inputs)])
+        self.constants, self.bias_keys = _constants(program)
+        self.order_keys = _added(self.constants, "order", index_orders(program))
+        if request.preprocess is not None:
+            self.constants |= preprocess_constants(request.preprocess, self.dtype)
+        noisy = request.method == "smooth_fullgrad"
+        noise = noise_constants(program, self.model_inputs, request.noise) if noisy else {}
+        self.noise_keys = _added(self.constants, "noise", noise)
+        self.input_names = ["x" if len(program.inputs) == 1 else program.inputs[0], *given[1:]]
+        if request.target is None:
+            self.input_names.append("target")
+        self.defaults = self._take_biases() if request.biases == "inputs" else {}
         self.output_names: list[str] = []
         self.sites: list[Site] = []
 
+    def _take_biases(self) -> dict[str, Tensor]:
+        """Moves the bias parameters from the constants to the inputs."""
+        parameters = [term.input for site in self.program.sites for term in site.terms if term.input is not None]
+        return {self.bias_keys[name]: self.constants.pop(self.bias_keys[name]) for name in parameters}
+
     def arguments(self) -> list[Tensor]:
-        """The fake arguments: the model's inputs, the target if it is an input, then every constant."""
+        """The fake arguments."""
         inputs = list(self.model_inputs)
         if self.request.preprocess is not None:
             batch, channels, height, width = inputs[0].shape
-            inputs = [torch.empty((batch, height, width, channels), dtype=torch.uint8)]
-        if self.has_target:
+            inputs[0] = torch.empty((batch, height, width, channels), dtype=torch.uint8)
+        if self.request.target is None:
             inputs.append(torch.empty((self.model_inputs[0].shape[0],), dtype=torch.int64))
-        return inputs + [fake(value, self.mode) for value in self.constants.values()]
+        constants = (*self.defaults.values(), *self.constants.values())
+        return inputs + [fake(value, self.mode) for value in constants]
 
     def run(self, *arguments: Tensor) -> tuple[Tensor, ...]:
-        count = len(self.input_names)
+        count = len(self.model_inputs)
         inputs, rest = list(arguments[:count]), list(arguments[count:])
-        chosen = rest.pop(0) if self.has_target else None
-        constants = dict(zip(self.constants, rest, strict=True))
+        chosen = rest.pop(0) if self.request.target is None else None
+        constants = dict(zip((*self.defaults, *self.constants), rest, strict=True))
         if self.request.preprocess is not None:
-            inputs = [apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
-        result = differentiate(
-            self.program,
-            inputs,
-            score_function(self.request.target, chosen),
+            scale, shift = constants["preprocess_scale"], constants["preprocess_shift"]
+            inputs[0] = apply_preprocess(inputs[0], scale, shift)
+        stand_ins = StandIns(
             biases={name: constants[key] for name, key in self.bias_keys.items()},
-            constants=constants,
+            attributes=constants,
             orders={order: constants[key] for order, key in self.order_keys.items()},
+            noise={name: constants[key] for name, key in self.noise_keys.items()},
         )
+        result = decompose(self.program, self.request, inputs, chosen, stand_ins)
         self.sites = [value.site for value in result.sites]
         outputs = explanation_outputs(result, self.request)
         self.output_names = list(outputs)
         return tuple(outputs.values())
+
+    def specify_input(self, node: fx.Node) -> ValueSpec:
+        name = str(node.target)
+        if name in self.defaults:
+            value = self.defaults[name]
+            return ValueSpec(name, _dtype_name(value), tuple(value.shape), value)
+        return self.specify(name, node.meta["val"])
+
+    def specify(self, name: str, value: Tensor) -> ValueSpec:
+        """Name, dtype and shape of an input or output.
+
+        Raises:
+            CaptureError: Its batch is fixed.
+        """
+        shape = describe(value, self.dimensions)
+        if shape and isinstance(value.shape[0], int):
+            raise CaptureError(f"'{name}' has the fixed shape {shape}: an operator of the model fixes the batch size")
+        return ValueSpec(name, _dtype_name(value), shape)
+
+
+def _dtype_name(value: Tensor) -> str:
+    return str(value.dtype).removeprefix("torch.")
 
 
 def floating_dtype(values: Iterable[Tensor]) -> torch.dtype:
@@ -114,17 +153,23 @@ def floating_dtype(values: Iterable[Tensor]) -> torch.dtype:
     return next(value.dtype for value in values if value.is_floating_point())
 
 
-def _constants(
-    program: BiasedProgram, preprocess: Preprocess | None, dtype: torch.dtype
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Every constant by the name of its attribute, and for each bias input that name."""
+Key = TypeVar("Key")
+
+
+def _added(constants: dict[str, Tensor], kind: str, values: Mapping[Key, Tensor]) -> dict[Key, str]:
+    """Adds values to the constants; the name of each."""
+    names = {key: free_name(f"{kind}_{index}", constants) for index, key in enumerate(values)}
+    constants |= {names[key]: value for key, value in values.items()}
+    return names
+
+
+def _constants(program: BiasedProgram) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Every constant of the program by the name of its attribute, and for each bias input that name."""
     constants = {name: value.detach() for name, value in program.graph_module.named_buffers()}
     keys = {}
     for name, value in program.biases.items():
         keys[name] = free_name("bias_" + re.sub(r"\W", "_", name), constants)
         constants[keys[name]] = value
-    if preprocess is not None:
-        constants |= preprocess_constants(preprocess, dtype)
     return constants, keys
 
 
@@ -138,17 +183,10 @@ def _results(graph_module: fx.GraphModule) -> list[fx.Node]:
     return [node for node in results if isinstance(node, fx.Node)]
 
 
-def _specify(name: str, value: Tensor, dimensions: dict[str, str]) -> ValueSpec:
-    shape = describe(value, dimensions)
-    if shape and isinstance(value.shape[0], int):
-        raise CaptureError(f"'{name}' has the fixed shape {shape}: an operator of the model fixes the batch size")
-    return ValueSpec(name, str(value.dtype).removeprefix("torch."), shape)
-
-
 def _put_constants_back(graph_module: fx.GraphModule, tracer: _Tracer) -> None:
     """Names the inputs, and turns the lifted constants from placeholders into attributes."""
     graph = graph_module.graph
-    names = tracer.input_names + (["target"] if tracer.has_target else [])
+    names = [*tracer.input_names, *tracer.defaults]
     placeholders = _inputs(graph_module)
     for node, name in zip(placeholders, names, strict=False):
         with graph.inserting_before(node):
@@ -164,5 +202,8 @@ def _put_constants_back(graph_module: fx.GraphModule, tracer: _Tracer) -> None:
             attribute.meta = node.meta
             node.replace_all_uses_with(attribute)
         graph.erase_node(node)
+    for node in _inputs(graph_module):
+        if node.target in tracer.defaults and not node.users:  # of a layer that does not lead to the score
+            graph.erase_node(node)
     graph.lint()
     graph_module.recompile()

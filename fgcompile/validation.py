@@ -21,18 +21,45 @@ PREDICTED = -1
 
 
 def input_specs(metadata: Metadata) -> list[TensorSpec]:
-    """The specs of the model's own inputs: the artifact's without ``target``."""
+    """The specs of the model's and the score's inputs: the artifact's without ``target`` and bias parameters."""
     takes_target = metadata["target"] == "input"
-    return [spec for spec in metadata["inputs"] if not (takes_target and spec["name"] == "target")]
+    return [
+        spec
+        for spec in metadata["inputs"]
+        if not spec.get("optional") and not (takes_target and spec["name"] == "target")
+    ]
+
+
+def bias_specs(metadata: Metadata) -> list[TensorSpec]:
+    """The specs of the bias parameters that the artifact takes."""
+    return [spec for spec in metadata["inputs"] if spec.get("optional")]
 
 
 def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> None:
-    """Passes feeds that name each of the artifact's inputs, and no other.
+    """Passes feeds that name each of the artifact's inputs but for bias parameters, and no other.
 
     Raises:
         InputError: A name is missing or unknown.
     """
-    _check_names(feeds, [spec["name"] for spec in metadata["inputs"]])
+    optional = [spec["name"] for spec in bias_specs(metadata)]
+    _check_names(feeds, [spec["name"] for spec in metadata["inputs"] if spec["name"] not in optional], optional)
+
+
+def check_biases(biases: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
+    """The bias parameters by name, each checked against its spec.
+
+    Raises:
+        InputError: An unknown name, or a wrong type, rank, size or dtype; NaN or infinity.
+    """
+    specs = {spec["name"]: spec for spec in bias_specs(metadata)}
+    if biases and not specs:
+        raise InputError("the artifact's biases are constants: compile it with biases='inputs'")
+    _check_names(biases, [], list(specs))
+    for name, array in biases.items():
+        _check_dtype(array, specs[name])
+        _check_shape(array, specs[name], {})
+        _check_finite(array, name)
+    return {name: np.asarray(array, order="C") for name, array in biases.items()}
 
 
 def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
@@ -103,14 +130,14 @@ def class_count(metadata: Metadata) -> int | None:
     return None
 
 
-def _check_names(given: Iterable[str], wanted: Sequence[str]) -> None:
-    given = list(given)
+def _check_names(given: Iterable[str], wanted: Sequence[str], optional: Sequence[str] = ()) -> None:
+    given, known = list(given), [*wanted, *optional]
     for problem, names in (
         ("missing", [name for name in wanted if name not in given]),
-        ("unknown", [str(name) for name in given if name not in wanted]),
+        ("unknown", [str(name) for name in given if name not in known]),
     ):
         if names:
-            raise InputError(f"{problem} input {', '.join(names)}: the artifact takes {', '.join(wanted)}")
+            raise InputError(f"{problem} input {', '.join(names)}: the artifact takes {', '.join(known)}")
 
 
 def _check_dtype(array: Array, spec: TensorSpec) -> None:

@@ -11,6 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "fgcompile"
 STAGES = {
     "capture": "capture",
     "attention": "capture",
+    "scored": "capture",
     "decompositions": "capture",
     "preparation": "capture",
     "rules": "rules",
@@ -20,7 +21,8 @@ STAGES = {
     "saliency": "differentiate",
     "psi": "differentiate",
     "arrangement": "differentiate",
-    "score": "differentiate",
+    "smoothing": "differentiate",
+    "method": "differentiate",
     "outputs": "differentiate",
     "eager": "differentiate",
     "preprocessing": "differentiate",
@@ -32,7 +34,7 @@ STAGES = {
 }
 """Each module or folder, and the stage that it belongs to."""
 
-KNOW_ALL = {"pipeline", "options", "__init__", "cli", "__main__", "demo", "explain"}
+KNOW_ALL = {"pipeline", "comparison", "options", "__init__", "cli", "__main__", "demo", "explain"}
 """The pipeline and what stands in front of it."""
 
 WITHOUT_TORCH = ("runtime/__init__.py", "runtime/session.py", "runtime/onnxruntime.py", "artifact.py", "validation.py")

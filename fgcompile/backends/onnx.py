@@ -30,9 +30,11 @@ def emit_onnx(program: FusedProgram) -> bytes:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
     """
     graph_module = prepared(program)
-    batch = torch.export.Dim("batch")
     examples = tuple(_example(spec.shape, spec.dtype) for spec in program.inputs)
-    shapes = tuple({0: batch} for _ in examples)
+    shapes = tuple(
+        {axis: torch.export.Dim(size) for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+        for spec in program.inputs
+    )
     with _quiet():
         exported = torch.export.export(graph_module, examples, dynamic_shapes=shapes, strict=False)
         try:
@@ -85,6 +87,9 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     for node in model.graph.node:
         node.doc_string = ""
         del node.metadata_props[:]
+    for spec in program.inputs:
+        if spec.default is not None:  # an initialiser of an input's name is its default
+            model.graph.initializer.append(onnx.numpy_helper.from_array(spec.default.numpy(), spec.name))
     for tensor in model.graph.initializer:
         tensor.doc_string = ""
     del model.metadata_props[:]

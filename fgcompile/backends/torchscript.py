@@ -31,7 +31,7 @@ def emit_torchscript(program: FusedProgram) -> bytes:
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated, and asked for by name
         warnings.simplefilter("ignore", UserWarning)  # of annotations in the code that torch.fx generates
         try:
-            scripted = torch.jit.freeze(torch.jit.script(graph_module.eval()))
+            scripted = torch.jit.freeze(_with_defaults(torch.jit.script(graph_module.eval()), program))
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise UnsupportedOpError(
@@ -40,6 +40,24 @@ def emit_torchscript(program: FusedProgram) -> bytes:
         buffer = io.BytesIO()
         torch.jit.save(scripted, buffer, _extra_files={METADATA_FILE: dumps(program.metadata)})
     return seal_zip(_reproducible(buffer.getvalue()))
+
+
+def _with_defaults(scripted: torch.jit.ScriptModule, program: FusedProgram) -> torch.jit.ScriptModule:
+    """A module whose bias parameters are optional arguments, the trained values their defaults."""
+    defaults = {spec.name: spec.default for spec in program.inputs if spec.default is not None}
+    if not defaults:
+        return scripted
+    outer = torch.jit.ScriptModule()
+    outer.inner = scripted
+    for name, value in defaults.items():
+        outer.register_buffer(f"default_{name}", value)
+    required = [spec.name for spec in program.inputs if spec.default is None]
+    parameters = [*(f"{name}: Tensor" for name in required), *(f"{name}: Optional[Tensor] = None" for name in defaults)]
+    chosen = [f"self.default_{name} if {name} is None else {name}" for name in defaults]
+    outer.define(
+        f"def forward(self, {', '.join(parameters)}):\n    return self.inner({', '.join([*required, *chosen])})\n"
+    )
+    return outer
 
 
 def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:

@@ -19,8 +19,14 @@ from fgcompile.shapes import copy_graph, propagate_shapes
 aten = torch.ops.aten
 
 
-def fold_batch_norm(program: BiasedProgram) -> BiasedProgram:
-    """Folds every BatchNorm site whose input is a product that nothing else uses. The program is left as it is."""
+def fold_batch_norm(program: BiasedProgram, with_bias: bool = True) -> BiasedProgram:
+    """Folds every BatchNorm site whose input is a product that nothing else uses. The program is left as it is.
+
+    Args:
+        program: The exposed program.
+        with_bias: Whether to fold products that have a bias of their own too, whose value then is ``s ⊙ b₁``, and whose
+            gradient is that of the BatchNorm.
+    """
     graph_module = copy_graph(program.graph_module)
     nodes = {node.name: node for node in graph_module.graph.nodes}
     sites = {site.name: site for site in program.sites}
@@ -31,7 +37,7 @@ def fold_batch_norm(program: BiasedProgram) -> BiasedProgram:
             continue
         sum_node = nodes[site.node]
         product = _product_before(sum_node)
-        if product is None:
+        if product is None or (not with_bias and product.name in by_node):
             continue
         scale = _attribute(graph_module, sum_node.args[0].args[1])
         before = sites.pop(by_node[product.name]) if product.name in by_node else None
@@ -84,7 +90,7 @@ def _fold(
     name = f"folded_{sum_node.name}_weight"
     graph_module.register_buffer(name, _scaled_weight(weight, scale.flatten(), product))
     placeholders = graph.find_nodes(op="placeholder")
-    offset = placeholders[len(program.inputs) + list(program.biases).index(str(site.terms[0].input))]
+    offset = placeholders[-len(program.biases) + list(program.biases).index(str(site.terms[0].input))]
     with graph.inserting_before(sum_node):
         folded_weight = graph.get_attr(name)
         bias = product.args[2] if len(product.args) > 2 else None

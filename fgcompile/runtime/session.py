@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact import Metadata, read_artifact
 from fgcompile.errors import ArtifactError, InputError
-from fgcompile.validation import PREDICTED, Array, check_feeds, check_inputs, check_target
+from fgcompile.validation import PREDICTED, Array, check_biases, check_feeds, check_inputs, check_target
 
 Provider = str | tuple[str, Mapping[str, Any]]
 """An ONNX Runtime execution provider: its name, or its name and options."""
@@ -46,7 +46,8 @@ class Explanation:
 
     Attributes:
         logits: The model's output, shape (N, K).
-        saliency: The map, shape (N, 1, *spatial).
+        saliency: The map, shape (N, 1, *spatial); of the first input that has one.
+        saliency_by_input: The map of every input that has one, by the input's name.
         target: The explained class of each sample, shape (N,), -1 resolved; None where a score is explained.
         contributions: The signed sum of each term, shape (N, 1 + T): the input's first, then those of
             ``metadata["sites"]`` in their order; they add up to the score.
@@ -57,6 +58,7 @@ class Explanation:
 
     logits: Array | None
     saliency: Array | None
+    saliency_by_input: Mapping[str, Array]
     target: NDArray[np.int64] | None
     contributions: Array | None
     residual: Array | None
@@ -79,7 +81,7 @@ class Session:
         """The artifact's raw outputs by name; values are not checked.
 
         Args:
-            feeds: Each of ``metadata["inputs"]`` by name, ``target`` among them.
+            feeds: Each of ``metadata["inputs"]`` by name, ``target`` among them; optional ones may be left out.
 
         Raises:
             InputError: A name is missing or unknown.
@@ -88,13 +90,17 @@ class Session:
         return self._backend.run(feeds)
 
     def explain(
-        self, x: Array | tuple[Array, ...] | Mapping[str, Array], target: int | Array | None = None
+        self,
+        x: Array | tuple[Array, ...] | Mapping[str, Array],
+        target: int | Array | None = None,
+        biases: Mapping[str, Array] | None = None,
     ) -> Explanation:
         """The model's output and its full-gradient explanation.
 
         Args:
             x: The input, shape (N, …), or several: a tuple in the artifact's order or a mapping by name.
             target: The class to explain: one for all, or one per sample, shape (N,). None or -1: the predicted class.
+            biases: Bias parameters to use instead of the trained ones, by name, where the artifact takes them.
 
         Raises:
             InputError: An input or target that the artifact does not take; the message says what it takes.
@@ -102,11 +108,13 @@ class Session:
         feeds = check_inputs(x, self.metadata)
         batch = len(next(iter(feeds.values())))
         classes = check_target(target, batch, self.metadata)
+        feeds |= check_biases(biases or {}, self.metadata)
         outputs = self._backend.run(feeds if classes is None else {**feeds, "target": classes})
         logits = outputs.get("logits")
         return Explanation(
             logits=logits,
             saliency=outputs.get("saliency"),
+            saliency_by_input=_maps(outputs, self.metadata),
             target=_resolve_target(self.metadata["target"], classes, logits, batch),
             contributions=outputs.get("contributions"),
             residual=outputs.get("residual"),
@@ -165,6 +173,15 @@ def _resolve_target(
     if not predicted.any():
         return classes
     return None if logits is None or logits.ndim != 2 else np.where(predicted, logits.argmax(axis=1), classes)
+
+
+def _maps(outputs: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
+    """The maps by their inputs. The first is called ``saliency`` alone: of the first input that no other names."""
+    named = _named(outputs, "saliency.")
+    if "saliency" not in outputs:
+        return named
+    first = next(spec["name"] for spec in metadata["inputs"] if spec["name"] not in named)
+    return {first: outputs["saliency"], **named}
 
 
 def _input_gradient(outputs: Mapping[str, Array]) -> Array | tuple[Array, ...] | None:

@@ -35,8 +35,9 @@ class TorchScriptBackend:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
+        given = [_tensor(feeds[name]) if name in feeds else None for name in self._inputs]
         with torch.inference_mode():
-            outputs = self._module(*(_tensor(feeds[name]) for name in self._inputs))
+            outputs = self._module(*given)
         if isinstance(outputs, torch.Tensor):
             outputs = (outputs,)
         return {name: output.numpy() for name, output in zip(self._outputs, outputs, strict=True)}

@@ -1,0 +1,176 @@
+"""Runs a fused graph or an artifact beside the eager model: the checks while compiling, and ``verify`` afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from fgcompile.artifact import Metadata, read_metadata
+from fgcompile.capture import capture
+from fgcompile.check import check_artifact, check_program, require_complete
+from fgcompile.eager import evaluate, regroup
+from fgcompile.errors import InputError, MissingPackageError, VerificationError
+from fgcompile.expose import expose
+from fgcompile.metadata import read_request
+from fgcompile.passes.convert_floats import convert_floats
+from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Request
+from fgcompile.rules import apply_rules
+from fgcompile.runtime.session import load, open_session
+from fgcompile.shapes import propagate_shapes
+from fgcompile.verification import Report, compare
+
+CHECK_CLASSES = (0, -1, -1)
+"""The classes that the checks explain, and so their batch size: not the one that back ends trace with."""
+
+CHECK_SEED = 0
+
+Model = nn.Module | ExportedProgram
+Inputs = Tensor | Sequence[Tensor]
+
+
+def capture_in(
+    dtype: torch.dtype,
+    model: Model,
+    inputs: Inputs,
+    request: Request,
+    rules: str,
+    score_inputs: Mapping[str, Tensor] | None = None,
+) -> CapturedProgram:
+    """The captured program of a model and its score under a rule set, computing in a dtype."""
+    score = request.target if callable(request.target) else None
+    return apply_rules(in_dtype(capture(model, inputs, score, request.output, score_inputs), dtype), rules)
+
+
+def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
+    """The captured program in another floating-point dtype."""
+    graph_module = convert_floats(captured.graph_module, dtype)
+    propagate_shapes(graph_module)
+    return replace(captured, graph_module=graph_module)
+
+
+def make_inputs(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tensor]:
+    """Seeded noise for the checks; inputs that are not numbers of an image or signal are the example's."""
+    generator = torch.Generator().manual_seed(CHECK_SEED)
+    inputs = []
+    for spec, example in zip(program.inputs, examples, strict=False):
+        shape = [
+            len(CHECK_CLASSES) if size == "batch" else (example.shape[axis] if isinstance(size, str) else size)
+            for axis, size in enumerate(spec.shape)
+        ]
+        if spec.dtype == "uint8":
+            inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
+        elif spec.dtype.startswith("float"):
+            inputs.append(torch.randn(shape, generator=generator, dtype=torch.float64))
+        else:
+            inputs.append(example[:1].expand(*shape).clone())
+    return inputs
+
+
+def check_fused(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
+) -> tuple[float, dict[str, Tensor]]:
+    """Checks the fused program; returns the completeness error and the eager outputs.
+
+    Raises:
+        VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
+        CaptureError: A sample's outputs depend on the other samples.
+    """
+    chosen = torch.tensor(CHECK_CLASSES)
+    eager_request = replace(request, outputs=(*request.outputs, "contributions"))
+    result, expected = evaluate(exposed, eager_request, inputs, chosen, torch.float64)
+    expected = regroup(program, expected, result)
+    check_program(program, _all_inputs(program, inputs, chosen), expected)
+    return require_complete(result.score, expected["contributions"]), expected
+
+
+def check_emitted(
+    content: bytes,
+    metadata: dict[str, Any],
+    program: FusedProgram,
+    inputs: Sequence[Tensor],
+    expected: Mapping[str, Tensor],
+) -> None:
+    """Runs the emitted artifact on the inputs of the check; without its runtime there is nothing to run it in.
+
+    Raises:
+        VerificationError: It does not run, or differs from the eager full-gradient.
+    """
+    try:
+        session = open_session(content, cast(Metadata, metadata), "the artifact")
+    except MissingPackageError:
+        return
+    given = [_as_dtype(value, program.dtype) for value in _all_inputs(program, inputs, torch.tensor(CHECK_CLASSES))]
+    feeds = {
+        spec.name: value.numpy() for spec, value in zip(program.inputs, given, strict=True) if spec.default is None
+    }
+    try:
+        outputs = session.run(feeds)
+    except Exception as error:  # whatever a runtime raises
+        reason = str(error).strip().splitlines()[0]
+        raise VerificationError(
+            f"the artifact does not run in its runtime ({reason}): compile to another format, or replace the operator"
+        ) from error
+    check_artifact(outputs, program, given, expected)
+
+
+def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]) -> Report:
+    """Compares an artifact with the eager model it was compiled from, on given inputs.
+
+    The model is evaluated eagerly, operator by operator, in float64 and in float32; the artifact's map may be no
+    further from the float64 map than three times what eager float32 is (medians over the inputs).
+
+    Args:
+        path: The artifact.
+        model: The model that it was compiled from.
+        inputs: What the *artifact* takes: raw images ``(N, H, W, C)`` if it was compiled with ``preprocess``.
+
+    Raises:
+        ArtifactError: The file is damaged or not an artifact.
+        InputError: The inputs do not fit, or the artifact explains a callable score, which it does not hold.
+    """
+    metadata = read_metadata(path)
+    if metadata["target"] == "score":
+        raise InputError(f"'{path}' explains a score given as a function, which an artifact does not hold")
+    arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
+    outputs = load(path).run(_feeds(metadata, arrays))
+    request = replace(read_request(metadata), outputs=("logits", "saliency", "contributions"))
+    tensors = [torch.from_numpy(array) for array in arrays]
+    example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
+
+    def eager(dtype: torch.dtype) -> dict[str, np.ndarray[Any, Any]]:
+        captured = capture_in(dtype, model, (example, *tensors[1:]), request, metadata["rules"])
+        given = [_as_dtype(value, dtype) for value in tensors]
+        chosen = torch.full((len(given[0]),), -1)
+        _, values = evaluate(expose(captured, metadata.get("layouts")), request, given, chosen, dtype)
+        return {name: value.numpy() for name, value in values.items()}
+
+    return compare(outputs, eager(torch.float64), eager(torch.float32))
+
+
+def _all_inputs(program: FusedProgram, inputs: Sequence[Tensor], chosen: Tensor) -> list[Tensor]:
+    """The given inputs, the class if the program takes it, and the defaults of the others."""
+    given = iter(inputs)
+    values = []
+    for spec in program.inputs:
+        default = chosen if spec.name == "target" else spec.default
+        values.append(next(given) if default is None else default)
+    return values
+
+
+def _feeds(metadata: Metadata, arrays: Sequence[np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    names = [spec["name"] for spec in metadata["inputs"]]
+    feeds = dict(zip(names, arrays, strict=False))
+    if metadata["target"] == "input":
+        feeds["target"] = np.full(len(arrays[0]), -1, dtype=np.int64)
+    return feeds
+
+
+def _as_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:
+    return value.to(dtype) if value.is_floating_point() else value
