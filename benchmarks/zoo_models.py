@@ -179,7 +179,7 @@ def _shifted_window_video() -> nn.Module:
 
 def _vision_transformer() -> nn.Module:
     define_missing_operators()
-    from torchvision.models import VisionTransformer
+    from torchvision.models import VisionTransformer  # type: ignore[import-untyped]
 
     model: nn.Module = VisionTransformer(64, 16, 2, 4, 64, 128, num_classes=CLASSES)
     return model
@@ -193,10 +193,10 @@ def _convolution_mixer() -> nn.Module:
     return model
 
 
-_NO_AUXILIARY = {"aux_logits": False, "transform_input": False, "init_weights": False}
-_SEGMENTATION = {"weights_backbone": None, "domain": "segmentation", "score": segmentation_score}
-_SHALLOW = {"depths": (1, 1, 2, 1)}
-_VIDEO = {"domain": "video", "draw": Smooth((3, 8, 32, 32))}
+_NO_AUXILIARY: dict[str, Any] = {"aux_logits": False, "transform_input": False, "init_weights": False}
+_SEGMENTATION: dict[str, Any] = {"weights_backbone": None, "domain": "segmentation", "score": segmentation_score}
+_SHALLOW: dict[str, Any] = {"depths": (1, 1, 2, 1)}
+_VIDEO: dict[str, Any] = {"domain": "video", "draw": Smooth((3, 8, 32, 32))}
 
 _TORCHVISION = (
     _torchvision("alexnet"),

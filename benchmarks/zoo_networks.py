@@ -120,6 +120,7 @@ class FeatureTokenizerTransformer(nn.Module):
         self.weight = nn.Parameter(torch.randn(numbers, width))
         self.bias = nn.Parameter(torch.randn(numbers, width))
         self.embedding = nn.Embedding(categories * levels, width)
+        self.offsets: Tensor
         self.register_buffer("offsets", torch.arange(categories) * levels)
         self.token = nn.Parameter(torch.randn(1, 1, width))
         layer = nn.TransformerEncoderLayer(width, 4, 2 * width, activation="gelu", batch_first=True, norm_first=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -59,7 +60,7 @@ def test_inputs_are_what_the_networks_take(name: str) -> None:
     assert torch.isfinite(score).all()
 
 
-def test_process_reports_every_stage(tmp_path: Path) -> None:
+def test_process_reports_every_stage() -> None:
     stages = ["build", "capture", "completeness_taylor"]
     record = zoo.measure("perceptron", stages, limit=120, memory=12)
     assert record.failures == {}
@@ -72,10 +73,9 @@ def test_process_reports_every_stage(tmp_path: Path) -> None:
 def test_stopped_process_leaves_the_stage_that_it_was_at() -> None:
     record = zoo.measure("perceptron", ["build"], limit=0.1, memory=12)
     assert record.failures == {"build": "no result after 0 s"}
-    events = [{"event": "begun", "stage": "build"}, {"event": "done", "stage": "build", "figures": {"parameters": 1}}]
-    record = zoo._record(
-        "m5", ["build", "capture"], [*events, {"event": "begun", "stage": "capture"}], "killed by SIGKILL"
-    )
+    done = {"event": "done", "stage": "build", "figures": {"parameters": 1}}
+    events: list[dict[str, Any]] = [{"event": "begun", "stage": "build"}, done, {"event": "begun", "stage": "capture"}]
+    record = zoo._record("m5", ["build", "capture"], events, "killed by SIGKILL")
     assert record.figures == {"build": {"parameters": 1}}
     assert record.failures == {"capture": "killed by SIGKILL"}
 
