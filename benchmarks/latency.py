@@ -24,8 +24,9 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from torch import Tensor, nn
 
 import fgcompile
-from benchmarks.architectures import ARCHITECTURES, build_network, sample_inputs
+from benchmarks.architectures import ARCHITECTURES, build_network
 from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
+from benchmarks.weights import sample_inputs
 
 PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
 WARMUP = 5

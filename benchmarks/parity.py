@@ -24,8 +24,9 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 from torch import Tensor, nn
 
 import fgcompile
-from benchmarks.architectures import ARCHITECTURES, build_network, sample_inputs
+from benchmarks.architectures import ARCHITECTURES, build_network
 from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
+from benchmarks.weights import sample_inputs
 from fgcompile import pipeline
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 
@@ -76,7 +77,7 @@ LEGEND = """\
 - *inputs*: how many maps were compared. Rounding flips a choice of a ReLU or pooling in some maps, eager PyTorch's own
   included, and moves them by far more than rounding itself: where about half of the maps are flipped, the median over a
   few inputs is a matter of luck.
-- Random weights (`benchmarks/architectures.py`) except for `efficientnet_lite0`, which is trained. Explained class: the
+- Random weights (`benchmarks/weights.py`) except for `efficientnet_lite0`, which is trained. Explained class: the
   predicted one."""
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,7 +18,8 @@ from torch import Tensor, fx, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.export.graph_signature import InputKind
 
-from fgcompile.decompositions import DECOMPOSITIONS
+from fgcompile import attention, decompositions
+from fgcompile.detachment import keep_detachment
 from fgcompile.errors import CaptureError, InputError
 from fgcompile.layers import free_name, layer_name
 from fgcompile.program import CapturedProgram
@@ -25,6 +27,7 @@ from fgcompile.program import CapturedProgram
 aten = torch.ops.aten
 
 KEPT_WHOLE = (
+    aten.detach,
     aten.linear,
     aten.silu,
     aten.silu_,
@@ -67,7 +70,7 @@ KEPT_WHOLE = (
     aten.im2col,
     aten.col2im,
 )
-"""Operators that torch.export would decompose, but whose bias is one row of the table."""
+"""Operators that torch.export would decompose, but that are one row of the bias table, or that stop the gradient."""
 
 CONTIGUOUS = torch.contiguous_format
 TRACE_BATCH = 2
@@ -94,7 +97,7 @@ def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequenc
         exported, name = _export(model, inputs), type(model).__name__
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
-        decomposed = exported.run_decompositions(_decompositions())
+        decomposed = keep_detachment(exported).run_decompositions(_decompositions())
     captured = _unlift(decomposed, name)
     _require_free_batch(captured)
     _require_independent_samples(captured)
@@ -102,11 +105,24 @@ def capture(model: nn.Module | ExportedProgram, example_inputs: Tensor | Sequenc
 
 
 def _decompositions() -> dict[Any, Any]:
-    """PyTorch's decompositions into core ATen and our own, without those of the operators that are kept whole."""
+    """PyTorch's decompositions into core ATen, without those of the operators that are kept whole, and ours."""
     table: Any = torch.export.default_decompositions()  # the table and packets are untyped
     packets: Any = KEPT_WHOLE
+    table[aten.copy.default] = _copy
+    table[aten.empty.memory_format] = _zeros
     kept = {getattr(packet, overload) for packet in packets for overload in packet.overloads()}
-    return {operator: rule for operator, rule in table.items() if operator not in kept} | DECOMPOSITIONS
+    own = attention.DECOMPOSITIONS | decompositions.DECOMPOSITIONS
+    return {operator: rule for operator, rule in table.items() if operator not in kept} | own
+
+
+def _copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """What an assignment into a slice or a circular padding becomes has no derivative; ``src`` itself has one."""
+    return src.to(self.dtype).expand(self.shape)
+
+
+def _zeros(size: Sequence[int], *, memory_format: torch.memory_format | None = None, **options: Any) -> Any:
+    """What is in memory that nobody has written could be anything, NaN too, whose product with a zero is not zero."""
+    return aten.zeros.default(size, **options)
 
 
 def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -157,10 +173,21 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...]) -> ExportedProgram:
         for example in examples:
             shapes[example] = {0: Dim("batch")}
         dynamic = shapes.dynamic_shapes(model, examples)  # type: ignore[no-untyped-call]
-        with contextlib.redirect_stderr(io.StringIO()):  # a failed export prints the graph that it had so far
+        # A failed export prints the graph that it had so far. The fast path is one operator for a whole layer.
+        with contextlib.redirect_stderr(io.StringIO()), _without_fast_path():
             return torch.export.export(model, examples, dynamic_shapes=dynamic, strict=False)
     except Exception as error:
         raise CaptureError(_explain(name, error)) from error
+
+
+@contextlib.contextmanager
+def _without_fast_path() -> Iterator[None]:
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
 
 
 def _explain(name: str, error: Exception) -> str:
@@ -207,6 +234,7 @@ def _unlift(exported: ExportedProgram, name: str) -> CapturedProgram:
         else:
             values[node] = graph.node_copy(node, lambda n: values[n])
     _drop_restriding(graph)
+    _bound_infinities(graph, root)
     graph.eliminate_dead_code()
     graph_module = fx.GraphModule(root, graph, class_name="CapturedProgram")
     return CapturedProgram(graph_module, tuple(inputs), exported.call_spec.out_spec, name)
@@ -220,6 +248,21 @@ def _drop_restriding(graph: fx.Graph) -> None:
         if tuple(map(str, before.shape)) == tuple(map(str, after.shape)) and before.numel() == after.numel():
             node.replace_all_uses_with(operand)
             graph.erase_node(node)
+
+
+def _bound_infinities(graph: fx.Graph, root: nn.Module) -> None:
+    """Masks of −∞ become the lowest number: what is masked has a gradient of zero, and 0 · ∞ would be NaN."""
+    for node in graph.nodes:
+        node.args = fx.node.map_aggregate(node.args, _bounded)
+        node.kwargs = fx.node.map_aggregate(node.kwargs, _bounded)
+    for name, buffer in list(root.named_buffers()):
+        if buffer.is_floating_point() and buffer.isinf().any():
+            setattr(root, name, buffer.clamp(attention.LOWEST, -attention.LOWEST))
+
+
+def _bounded(value: Any) -> Any:
+    infinite = isinstance(value, float) and math.isinf(value)
+    return math.copysign(attention.LOWEST, value) if infinite else value
 
 
 def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:

@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from fgcompile.arrangement import Orders, is_range
 from fgcompile.biases import Application, bind
 from fgcompile.errors import ScoreError, UnsupportedOpError
-from fgcompile.program import BiasedProgram, ImplicitBias, Site
+from fgcompile.program import BiasedProgram, ImplicitBias, Placement, Site
 
 Score = Callable[[Any], Tensor]
 """Maps the model's output, in its own structure, to one scalar per sample ``(N,)``."""
@@ -32,17 +33,19 @@ class TermValue:
     Attributes:
         name: The term's name.
         gradient: ``δ``, the shape of the site's output.
-        bias: ``b``, which broadcasts to ``δ`` once ``channel_axis`` is respected.
+        bias: ``b``, which broadcasts to ``δ`` once ``channel_axis`` is respected; None for a term that is ``δ`` alone.
         channel_axis: The axis of ``δ`` that a one-dimensional ``b`` runs along, None for the trailing axes.
     """
 
     name: str
     gradient: Tensor
-    bias: Tensor
-    channel_axis: int | None
+    bias: Tensor | None
+    channel_axis: int | None = None
 
     def product(self) -> Tensor:
         """``δ ⊙ b``, the shape of ``δ``."""
+        if self.bias is None:
+            return self.gradient
         if self.channel_axis is None:
             return self.gradient * self.bias
         trailing = [1] * (self.gradient.ndim - self.channel_axis - 1)
@@ -64,16 +67,23 @@ class FullGradient:
     Attributes:
         output: The model's output, in its own structure.
         score: ``f(x)``, ``(N,)``.
-        inputs: The inputs ``x``, the differentiable ones.
-        input_gradients: ``∂f/∂x``, one for each of ``inputs``.
+        input_terms: For each floating-point input ``x`` the factors ``∂f/∂x`` and ``x``, by the input's name.
         sites: The values of every site on a path to the score.
+        maps: How each input that has a map lies over it.
+        orders: The index tensors of the placements' orders.
     """
 
     output: Any
     score: Tensor
-    inputs: tuple[Tensor, ...]
-    input_gradients: tuple[Tensor, ...]
+    input_terms: tuple[TermValue, ...]
     sites: tuple[SiteValue, ...]
+    maps: tuple[Placement, ...]
+    orders: Orders
+
+    @property
+    def input_gradients(self) -> tuple[Tensor, ...]:
+        """``∂f/∂x`` of each floating-point input."""
+        return tuple(term.gradient for term in self.input_terms)
 
 
 def differentiate(
@@ -82,6 +92,7 @@ def differentiate(
     score: Score,
     biases: Mapping[str, Tensor] | None = None,
     constants: Mapping[str, Tensor] | None = None,
+    orders: Orders | None = None,
 ) -> FullGradient:
     """Evaluates the model, the score and all gradients and biases of its full-gradient.
 
@@ -91,33 +102,45 @@ def differentiate(
         score: Selects the scalar per sample to explain.
         biases: Values of the bias inputs, the program's defaults if None.
         constants: Stand-ins for the graph module's attributes while tracing.
+        orders: Stand-ins for the placements' index tensors while tracing.
 
     Raises:
-        ScoreError: The score is not of shape ``(N,)`` or does not depend on any floating-point input.
+        ScoreError: The score is not of shape ``(N,)`` or does not depend on any floating-point input or embedding.
         UnsupportedOpError: An operator has neither a rule nor a derivative.
     """
     with torch.enable_grad():
         leaves = tuple(x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs)
         values = dict(program.biases) | dict(biases or {})
+        values |= {name: values[name].detach().requires_grad_() for name in program.sources}
         recorder = _Recorder(program, constants)
         flat = recorder.run(*leaves, *values.values())
         output = pytree.tree_unflatten(list(flat), program.output_spec)
         scores = score(output)
-        _require_scalar_per_sample(scores, leaves)
-        differentiable = tuple(x for x in leaves if x.requires_grad)
+        _require_scalar_per_sample(scores)
+        differentiable = {name: x for name, x in zip(program.inputs, leaves, strict=True) if x.requires_grad}
         reached = [recorder.values[site.node] for site in program.sites]
-        gradients = _gradients(scores, (*differentiable, *reached))
-    input_gradients = tuple(
-        torch.zeros_like(x) if g is None else g for x, g in zip(differentiable, gradients, strict=False)
-    )
-    if not differentiable or all(g is None for g in gradients):
+        gradients = _gradients(scores, (*differentiable.values(), *reached))
+    if all(gradient is None for gradient in gradients):
         raise ScoreError("the score does not depend on the input: choose a score that is computed from it")
     sites = tuple(
         SiteValue(site, tuple(_terms(program, site, gradient, values, recorder)))
         for site, gradient in zip(program.sites, gradients[len(differentiable) :], strict=True)
         if gradient is not None
     )
-    return FullGradient(output, scores.detach(), tuple(x.detach() for x in differentiable), input_gradients, sites)
+    input_terms = tuple(
+        TermValue(name, torch.zeros_like(x) if gradient is None else gradient, x.detach())
+        for (name, x), gradient in zip(differentiable.items(), gradients, strict=False)
+    )
+    return FullGradient(
+        output, scores.detach(), input_terms, sites, program.maps, index_orders(program) if orders is None else orders
+    )
+
+
+def index_orders(program: BiasedProgram) -> dict[tuple[int, ...], Tensor]:
+    """The index tensor of every placement's order that is not a mere range."""
+    placements = (*program.maps, *(placement for site in program.sites for placement in site.placements))
+    orders = {placement.order for placement in placements if placement.order is not None}
+    return {order: torch.tensor(order) for order in sorted(orders) if not is_range(order)}
 
 
 def _gradients(scores: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
@@ -156,7 +179,7 @@ class _Recorder(fx.Interpreter):
         return super().get_attr(target, args, kwargs) if self.constants is None else self.constants[target]
 
 
-def _require_scalar_per_sample(scores: Tensor, leaves: tuple[Tensor, ...]) -> None:
+def _require_scalar_per_sample(scores: Tensor) -> None:
     if not isinstance(scores, Tensor) or scores.ndim != 1:
         shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
         raise ScoreError(f"the score has shape {shape}: it must be one scalar per sample, (N,)")

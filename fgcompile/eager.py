@@ -53,7 +53,7 @@ def full_gradient_terms(program: BiasedProgram, inputs: Sequence[Tensor], target
         output=_detached(result.output),
         target=_resolved(mode, chosen, result.output),
         score=result.score,
-        input_gradient=gradients[0] if len(inputs) == 1 else gradients,
+        input_gradient=gradients[0] if len(inputs) == 1 and gradients else gradients,
         bias_gradients=bias_gradients(result),
         completeness_error=(result.score - sums.sum(1)).abs(),
         relative_completeness_error=completeness_error(result.score, sums),
@@ -68,7 +68,7 @@ def evaluate(
         constants = preprocess_constants(request.preprocess, dtype)
         inputs = [apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])]
     result = differentiate(program, inputs, score_function(request.target, chosen))
-    return result, explanation_outputs(result, request, program.inputs)
+    return result, explanation_outputs(result, request)
 
 
 def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:

@@ -19,39 +19,53 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 
-from fgcompile.biases import FALLBACK, Bias, Call, Explicit, Homogeneous, Implicit, Rule, bias_table, bind
+from fgcompile.activity import is_active
+from fgcompile.biases import (
+    FALLBACK,
+    LOOKUP,
+    Bias,
+    Call,
+    Explicit,
+    Homogeneous,
+    Implicit,
+    Rule,
+    bias_table,
+    bind,
+    is_lookup,
+)
 from fgcompile.layers import free_name, is_random, layer_name
-from fgcompile.program import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Site
-from fgcompile.shapes import batch_axis, copy_graph, describe, is_differentiable, propagate_shapes
+from fgcompile.layouts import find_layouts
+from fgcompile.program import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Placement, Site
+from fgcompile.shapes import copy_graph, describe, propagate_shapes
 
 aten = torch.ops.aten
 
 
-SHAPE_ONLY = (
-    aten.full_like.default,
-    aten.zeros_like.default,
-    aten.ones_like.default,
-    aten.new_zeros.default,
-    aten.new_ones.default,
-    aten.new_full.default,
-)
-"""Operators that read the shape of their operand, not its values: nothing flows back through them."""
-
-
-def expose(captured: CapturedProgram) -> BiasedProgram:
+def expose(captured: CapturedProgram, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
     """Rewrites a captured graph so that every bias term is an input, and lists the sites.
 
-    The captured program is left as it is. Nodes that do not depend on a floating-point input, or do not lead to an
-    output, have no site.
+    The captured program is left as it is. Nodes that do not depend on a floating-point input or on the embedding of an
+    integer one, or do not lead to an output, have no site.
+
+    Args:
+        captured: The captured program.
+        layouts: Layouts by hand, by the name of an input or site (``*`` and ``?`` match others), in the language of
+            ``fgcompile.layouts.pattern``, or ``"none"``.
+
+    Raises:
+        InputError: A layout does not fit.
     """
     exposure = _Exposure(copy_graph(captured.graph_module), captured.inputs)
     exposure.run()
+    exposure.lay_out(layouts or {})
     return BiasedProgram(
         graph_module=exposure.graph_module,
         inputs=captured.inputs,
         biases=exposure.biases,
         sites=tuple(exposure.sites),
         implicit=exposure.implicit,
+        sources=tuple(exposure.sources),
+        maps=exposure.maps,
         output_spec=captured.output_spec,
         name=captured.name,
     )
@@ -66,6 +80,8 @@ class _Exposure:
     biases: dict[str, Tensor] = field(default_factory=dict)
     sites: list[Site] = field(default_factory=list)
     implicit: dict[str, ImplicitBias] = field(default_factory=dict)
+    sources: list[str] = field(default_factory=list)
+    maps: tuple[Placement, ...] = ()
     active: set[fx.Node] = field(default_factory=set)
     constants: dict[fx.Node, Tensor] = field(default_factory=dict)
     names: Counter[str] = field(default_factory=Counter)
@@ -79,32 +95,40 @@ class _Exposure:
         self.graph.eliminate_dead_code()
         placeholders = self.graph.find_nodes(op="placeholder")
         self.last_placeholder = placeholders[-1]
-        self.dimensions = _dimension_names(placeholders)
         for node in list(self.graph.nodes):
             self._visit(node, table)
         self.graph.eliminate_dead_code()
         self.graph.lint()
         self.graph_module.recompile()
         propagate_shapes(self.graph_module)
-        self.sites = [self._described(site) for site in self.sites]
+
+    def lay_out(self, layouts: Mapping[str, str]) -> None:
+        """Completes the sites by their shapes, and by how their axes lie over the inputs."""
+        inputs = self.graph.find_nodes(op="placeholder")[: len(self.inputs)]
+        nodes = {node.name: node for node in self.graph.nodes}
+        dimensions = _dimension_names(inputs)
+        described = [
+            dataclasses.replace(site, shape=describe(nodes[site.node].meta["val"], dimensions)) for site in self.sites
+        ]
+        self.maps, placed = find_layouts(self.graph, inputs, described, self.constants, layouts)
+        self.sites = list(placed)
 
     def _visit(self, node: fx.Node, table: Mapping[OpOverload, Rule]) -> None:
-        if node.op == "placeholder":
-            if is_differentiable(node.meta["val"]):
-                self.active.add(node)
-        elif node.op == "get_attr":
+        if is_active(node, self.active):
+            self.active.add(node)
+        if node.op == "get_attr":
             self.constants[node] = getattr(self.graph_module, str(node.target))
         elif node.op == "call_function":
-            sources = node.all_input_nodes
-            if node.target in SHAPE_ONLY:
-                return
-            if any(source in self.active for source in sources) and is_differentiable(node.meta["val"]):
-                self.active.add(node)
+            if node in self.active:
                 self._expose(node, table)
-            elif all(source in self.constants for source in sources) and not is_random(node):
+            elif all(source in self.constants for source in node.all_input_nodes) and not is_random(node):
                 self.constants[node] = _evaluate(node, self.constants)
+            elif is_lookup(node, self.constants):
+                self.active.add(node)
+                self._expose(node, {node.target: LOOKUP})
+                self.sources.append(list(self.biases)[-1])
 
-    def _expose(self, node: fx.Node, table: Mapping[OpOverload, Rule]) -> None:
+    def _expose(self, node: fx.Node, table: Mapping[Any, Rule]) -> None:
         picked = node.target is operator.getitem
         source = node.args[0] if picked else node
         assert isinstance(source, fx.Node)
@@ -166,16 +190,6 @@ class _Exposure:
         mode = next(n.meta["val"] for n in self.graph.find_nodes(op="placeholder")).fake_mode
         node.meta["val"] = mode.from_tensor(self.biases[term], static_shapes=True)
         return node
-
-    def _described(self, site: Site) -> Site:
-        """The site with its shape, and its layout: spatial where its rank is the rank of an input with space."""
-        nodes = {node.name: node for node in self.graph.nodes}
-        value = nodes[site.node].meta["val"]
-        inputs = self.graph.find_nodes(op="placeholder")[: len(self.inputs)]
-        ranks = {node.meta["val"].ndim for node in inputs if node in self.active}
-        shape = describe(value, self.dimensions)
-        spatial = value.ndim > 2 and value.ndim in ranks and batch_axis(shape) == (0, 1)
-        return dataclasses.replace(site, shape=shape, layout="spatial" if spatial else "none")
 
 
 def _dimension_names(placeholders: list[fx.Node]) -> dict[str, str]:

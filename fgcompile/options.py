@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from fgcompile.errors import InputError
 from fgcompile.outputs import OUTPUTS
 from fgcompile.program import Preprocess, Request, Target
-from fgcompile.saliency import PSI
+from fgcompile.psi import PSI
+from fgcompile.rules import RULES
 
 METHODS = ("fullgrad",)
-RULES = ("taylor",)
 
 
 def check_request(
@@ -29,7 +29,7 @@ def check_request(
     """
     one_of("method", method, METHODS)
     one_of("psi", psi, tuple(PSI))
-    one_of("rules", rules, RULES)
+    one_of("rules", rules, tuple(RULES))
     if isinstance(outputs, str) or not outputs:
         raise InputError(f"outputs is {outputs!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
     for name in outputs:

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor
 
 from fgcompile.differentiate import FullGradient
+from fgcompile.errors import InputError
 from fgcompile.program import Request
-from fgcompile.saliency import PSI, bias_gradients, contributions, saliency
+from fgcompile.psi import PSI
+from fgcompile.saliency import bias_gradients, contributions, saliency
 from fgcompile.score import first_tensor
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 """What can be asked for, in the contract's order."""
 
 
-def explanation_outputs(result: FullGradient, request: Request, input_names: Sequence[str]) -> dict[str, Tensor]:
+def explanation_outputs(result: FullGradient, request: Request) -> dict[str, Tensor]:
     """The requested outputs by name.
 
-    ``logits`` is the model's output, ``saliency`` the map ``(N, 1, *spatial)``, ``contributions`` ``(N, 1 + T)`` the
-    signed sum of each term, ``residual`` ``(N,)`` is ``f − Σ terms``, ``input_gradient`` ``∂f/∂x`` (one output per
-    input where there are several) and ``bias_gradients.<site>`` each site's ``δ ⊙ b``.
+    ``logits`` is the model's output, ``saliency`` the map ``(N, 1, *spatial)`` (``saliency.<input>`` for each further
+    input with a spatial layout), ``contributions`` ``(N, 1 + T)`` the signed sum of each term, ``residual`` ``(N,)`` is
+    ``f − Σ terms``, ``input_gradient`` ``∂f/∂x`` (one output per input where there are several) and
+    ``bias_gradients.<site>`` each site's ``δ ⊙ b``.
+
+    Raises:
+        InputError: No input has what an output needs: a spatial layout, or a gradient.
     """
     wanted = set(request.outputs)
     outputs: dict[str, Tensor] = {}
     if "logits" in wanted:
         outputs["logits"] = first_tensor(result.output).detach()
     if "saliency" in wanted:
-        outputs["saliency"] = saliency(result, PSI[request.psi])
+        maps = saliency(result, PSI[request.psi])
+        if not maps:
+            raise InputError(
+                "no input of the model has a spatial layout, so there is no map: leave saliency out of outputs"
+            )
+        first = next(iter(maps))
+        outputs |= {"saliency" if name == first else f"saliency.{name}": value for name, value in maps.items()}
     if wanted & {"contributions", "residual"}:
         sums = contributions(result)
         if "contributions" in wanted:
@@ -35,9 +45,13 @@ def explanation_outputs(result: FullGradient, request: Request, input_names: Seq
         if "residual" in wanted:
             outputs["residual"] = result.score - sums.sum(1)
     if "input_gradient" in wanted:
-        several = len(result.input_gradients) > 1
-        for name, gradient in zip(input_names, result.input_gradients, strict=False):
-            outputs[f"input_gradient.{name}" if several else "input_gradient"] = gradient
+        if not result.input_terms:
+            raise InputError(
+                "the model has no floating-point input, so no gradient: leave input_gradient out of outputs"
+            )
+        several = len(result.input_terms) > 1
+        for term in result.input_terms:
+            outputs[f"input_gradient.{term.name}" if several else "input_gradient"] = term.gradient
     if "bias_gradients" in wanted:
         outputs |= {f"bias_gradients.{name}": value for name, value in bias_gradients(result).items()}
     return outputs

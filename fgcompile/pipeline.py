@@ -29,11 +29,12 @@ from fgcompile.errors import InputError, MissingPackageError, VerificationError
 from fgcompile.expose import expose
 from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
-from fgcompile.options import RULES, check_request, one_of
+from fgcompile.options import check_request, one_of
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Preprocess, Request, Target, ValueSpec
+from fgcompile.rules import RULES, apply_rules
 from fgcompile.runtime.session import load, open_session
 from fgcompile.shapes import propagate_shapes
 from fgcompile.trace import trace
@@ -108,7 +109,8 @@ def compile(
             logit; a callable maps the model's output to any score ``(N,)``.
         method: ``"fullgrad"``.
         psi: The post-processing ψ, ``"fullgrad"``.
-        rules: ``"taylor"``: true gradients, as in the paper.
+        rules: ``"taylor"``: true gradients, as in the paper. ``"libragrad"``: the gradient of the locally linear model,
+            in which gates, attention weights and the scales of normalisations are constants; for Transformers.
         outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"`` and
             ``"bias_gradients"``; the artifact returns them in this order.
         preprocess: Scaling and normalisation in front, so that the artifact takes raw uint8 images ``(N, H, W, C)``.
@@ -121,7 +123,7 @@ def compile(
     one_of("format", format, tuple(BACKENDS))
     request = check_request(outputs=outputs, target=target, method=method, psi=psi, rules=rules, preprocess=preprocess)
     report = progress or (lambda stage: None)
-    captured = _captured(model, example_inputs, report)
+    captured = apply_rules(_captured(model, example_inputs, report), rules)
     exposed, program = _fused(captured, request, report)
     report("check")
     inputs = _noise(program, as_inputs(example_inputs))
@@ -142,12 +144,14 @@ def fuse(
     *,
     target: Target = None,
     psi: str = "fullgrad",
+    rules: str = "taylor",
     outputs: Sequence[str] = ("logits", "saliency"),
     preprocess: Preprocess | None = None,
 ) -> FusedProgram:
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
-    request = check_request(outputs=outputs, target=target, psi=psi, preprocess=preprocess)
-    return _fused(_captured(model, example_inputs, lambda stage: None), request, lambda stage: None)[1]
+    request = check_request(outputs=outputs, target=target, psi=psi, rules=rules, preprocess=preprocess)
+    captured = apply_rules(_captured(model, example_inputs, lambda stage: None), rules)
+    return _fused(captured, request, lambda stage: None)[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs) -> BiasedProgram:
@@ -171,14 +175,15 @@ def full_gradient(
         inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them.
         target: None or ``"predicted"`` for the largest logit, a class, an int64 tensor ``(N,)`` of classes (−1 for
             the predicted one), or a callable from the output to a score ``(N,)``.
-        rules: ``"taylor"``.
+        rules: ``"taylor"`` or ``"libragrad"``, as for ``compile``.
 
     Raises:
         CaptureError: The model cannot be captured.
         ScoreError: The score is not one scalar per sample that depends on the input.
     """
-    one_of("rules", rules, RULES)
-    return full_gradient_terms(expose(capture(model, inputs)), as_inputs(inputs), target)
+    one_of("rules", rules, tuple(RULES))
+    captured = apply_rules(capture(model, inputs), rules)
+    return full_gradient_terms(expose(captured), as_inputs(inputs), target)
 
 
 def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]) -> Report:
@@ -212,7 +217,7 @@ def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]
     )
     tensors = [torch.from_numpy(array) for array in arrays]
     example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
-    captured = capture(model, (example, *tensors[1:]))
+    captured = apply_rules(capture(model, (example, *tensors[1:])), metadata["rules"])
     exact = _eager(_in_dtype(captured, torch.float64), request, tensors, torch.float64)
     eager = _eager(_in_dtype(captured, torch.float32), request, tensors, torch.float32)
     return compare(explanation, exact, eager)

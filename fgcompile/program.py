@@ -50,6 +50,45 @@ class BiasTerm:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """The axis of a value that runs along the batch: ``factor`` of its entries belong to each sample.
+
+    Attributes:
+        axis: The axis.
+        factor: Entries per sample.
+        major: Whether a sample's entries are side by side.
+    """
+
+    axis: int
+    factor: int
+    major: bool
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How the elements of a value, ``factor`` in front and then all axes but the batch's, lie over an input.
+
+    Attributes:
+        input: The input's name.
+        pattern: The layout in words, e.g. ``"n c h w"`` or ``"n (1 + h w) c"``.
+        batch: Where the samples are.
+        channels: The axes, of those above, that add up within a place.
+        places: The axes that run over places.
+        order: Which places, flattened, fill the cells of the grid, row by row and once over for each place of a cell;
+            None for all of them in their order.
+        grid: The number of cells along each spatial axis of the input.
+    """
+
+    input: str
+    pattern: str
+    batch: Batch
+    channels: tuple[int, ...]
+    places: tuple[int, ...]
+    order: tuple[int, ...] | None
+    grid: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Site:
     """A place in the graph where biases enter: the gradient ``δ`` of the score with respect to ``node``'s output.
 
@@ -58,8 +97,10 @@ class Site:
         kind: The family of the operator, e.g. ``"convolution"`` or ``"activation"``.
         node: The graph node whose output is the site.
         shape: The output's shape, e.g. ``("batch", 64, 56, 56)``.
-        layout: ``"spatial"`` where the terms have the input's layout and enter the map, else ``"none"``.
+        layout: How its axes lie over the input, e.g. ``"n c h w"``; ``"none"`` where its terms enter no map.
         terms: The biases that share this site's gradient.
+        batch: Where the samples are.
+        placements: For each input over which its elements lie, how.
     """
 
     name: str
@@ -68,6 +109,8 @@ class Site:
     shape: Shape
     layout: str
     terms: tuple[BiasTerm, ...]
+    batch: Batch = Batch(0, 1, True)
+    placements: tuple[Placement, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,6 +140,8 @@ class BiasedProgram:
         biases: The bias inputs' names and default values, in call order.
         sites: Every site, in the order of the graph.
         implicit: For each site with an input-dependent bias, how to compute it.
+        sources: The bias inputs, zero by default, at which gradients of integer inputs end: their embeddings.
+        maps: For each input that has a spatial layout, its own placement.
         output_spec: How the flat outputs are put back together.
         name: The model's class.
     """
@@ -106,6 +151,8 @@ class BiasedProgram:
     biases: Mapping[str, Tensor]
     sites: tuple[Site, ...]
     implicit: Mapping[str, ImplicitBias]
+    sources: tuple[str, ...]
+    maps: tuple[Placement, ...]
     output_spec: pytree.TreeSpec
     name: str
 

@@ -1,117 +1,56 @@
-"""ψ and the aggregation of full-gradient terms into a map; plain torch functions that are traced with the rest.
+"""The aggregation of full-gradient terms into maps and sums; plain torch functions that are traced with the rest.
 
     S(x) = ψ(∂f/∂x ⊙ x) + Σ_{layers l} Σ_{channels c} ψ(δ_l ⊙ b_l)_c               (the paper, eq. 5)
 
 Everything after ψ is linear, so channels are summed before upsampling, and all layers of one resolution are added
-before it: one upsampling per resolution, as two products with constant matrices.
+before it: one upsampling per resolution, as products with constant matrices.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from fgcompile.arrangement import BATCH_FIRST, batch_first
 from fgcompile.differentiate import FullGradient, TermValue
-from fgcompile.shapes import batch_axis
-
-EPSILON = 1e-6
-"""The constant in ψ's denominator, as in the authors' code."""
+from fgcompile.program import Batch, Placement
+from fgcompile.psi import PlacedTerm, Psi
 
 
-class Psi(Protocol):
-    """Post-processing ψ, applied to all terms of one resolution."""
+def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
+    """For each input with a spatial layout its map ``(N, 1, *spatial)``, at the input's size.
 
-    def summed(self, terms: Sequence[TermValue]) -> Tensor:
-        """``Σ_t Σ_c ψ(t)_c``, ``(N, *spatial)``, of terms ``t = δ ⊙ b`` ``(N, C_t, *spatial)``."""
-
-
-@dataclass(frozen=True)
-class FullGradPsi:
-    """The published code's ψ: absolute value, then min-max per sample over channels and space jointly.
-
-    With ``t = |δ ⊙ b|``, ``Σ_c (t_c − min)/(max − min + ε) = (Σ_c t_c − C min)/(max − min + ε)``. The sums of all terms
-    are put side by side, so that the division is one product with the reciprocals.
+    The terms that enter it are the input's own and those of the sites that lie over it; the others enter only the
+    completeness sum.
     """
-
-    def summed(self, terms: Sequence[TermValue]) -> Tensor:
-        spatial = terms[0].gradient.shape[2:]
-        reduced = [_reduced(term) for term in terms]
-        totals = torch.cat([r.total for r in reduced], 1)
-        maxima = torch.cat([r.maximum for r in reduced], 1)
-        minima = torch.cat([r.minimum for r in reduced], 1)
-        floors = torch.cat([r.minimum * r.channels for r in reduced], 1)
-        weights = 1 / (maxima - minima + EPSILON)
-        return torch.matmul(weights.unsqueeze(1), totals - floors.unsqueeze(2)).reshape(-1, *spatial)
+    return {placement.input: _map(full_gradient, placement, psi) for placement in full_gradient.maps}
 
 
-@dataclass(frozen=True)
-class _Reduced:
-    """What min-max over one term ``t = |δ ⊙ b|`` needs of it.
-
-    Attributes:
-        total: ``Σ_c t_c``, ``(N, 1, H W)``.
-        maximum: Over channels and space, ``(N, 1)``.
-        minimum: Likewise.
-        channels: C.
-    """
-
-    total: Tensor
-    maximum: Tensor
-    minimum: Tensor
-    channels: int
-
-
-def _reduced(term: TermValue) -> _Reduced:
-    channels, spatial = term.gradient.shape[1], term.gradient.shape[2:].numel()
-    if term.channel_axis == 1 and term.bias.ndim == 1:
-        # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed.
-        flat = term.gradient.abs().reshape(-1, channels, spatial)
-        weight = term.bias.abs()
-        total = torch.matmul(weight.reshape(1, 1, channels), flat)
-        maximum = (flat.amax(2) * weight).amax(1, keepdim=True)
-        minimum = (flat.amin(2) * weight).amin(1, keepdim=True)
-    else:
-        flat = term.product().abs().reshape(-1, channels, spatial)
-        total = flat.sum(1, keepdim=True)
-        maximum = flat.amax(2).amax(1, keepdim=True)
-        minimum = flat.amin(2).amin(1, keepdim=True)
-    return _Reduced(total, maximum, minimum, channels)
-
-
-PSI: Mapping[str, Psi] = {"fullgrad": FullGradPsi()}
-"""The presets by name."""
-
-
-def saliency(full_gradient: FullGradient, psi: Psi) -> Tensor:
-    """The saliency map ``(N, 1, *spatial)`` at the input's size.
-
-    The spatial terms are those of sites whose layout is spatial; the others enter only the completeness sum.
-    """
-    x, gradient = full_gradient.inputs[0], full_gradient.input_gradients[0]
-    size = tuple(x.shape[2:])
-    layers: dict[tuple[int, ...], list[TermValue]] = {size: [TermValue("x", gradient, x, None)]}
+def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
+    layers: dict[tuple[int, ...], list[PlacedTerm]] = {}
+    for term in full_gradient.input_terms:
+        if term.name == over.input:
+            layers.setdefault(over.grid, []).append(PlacedTerm(term, over))
     for value in full_gradient.sites:
-        if value.site.layout == "spatial":
-            layers.setdefault(tuple(value.terms[0].gradient.shape[2:]), []).extend(value.terms)
+        for placement in value.site.placements:
+            if placement.input == over.input:
+                placed = [PlacedTerm(term, placement) for term in value.terms]
+                layers.setdefault(placement.grid, []).extend(placed)
     total: Tensor | None = None
     for terms in layers.values():
-        resized = _upsampled(psi.summed(terms), size)
+        resized = _upsampled(psi.summed(terms, full_gradient.orders), over.grid, psi.align_corners)
         total = resized if total is None else total + resized
     assert total is not None
-    return total.unsqueeze(1)
+    return psi.finished(total).unsqueeze(1)
 
 
 def contributions(full_gradient: FullGradient) -> Tensor:
-    """The signed sum of each term ``(N, 1 + T)``: the input's first, then the bias terms by site."""
-    pairs = zip(full_gradient.inputs, full_gradient.input_gradients, strict=True)
-    sums = [_added([_total(x * gradient, 0, 1) for x, gradient in pairs])]
-    sums += [
-        _contribution(term, *batch_axis(value.site.shape)) for value in full_gradient.sites for term in value.terms
-    ]
+    """The signed sum of each term ``(N, 1 + T)``: the inputs' together first, then the bias terms by site."""
+    inputs = [_total(term.product(), BATCH_FIRST) for term in full_gradient.input_terms]
+    sums = [_added(inputs) if inputs else torch.zeros_like(full_gradient.score)]
+    sums += [_contribution(term, value.site.batch) for value in full_gradient.sites for term in value.terms]
     return torch.stack(sums, 1)
 
 
@@ -123,20 +62,20 @@ def bias_gradients(full_gradient: FullGradient) -> dict[str, Tensor]:
     }
 
 
-def _contribution(term: TermValue, axis: int, factor: int) -> Tensor:
-    if term.channel_axis == 1 and term.bias.ndim == 1 and term.gradient.ndim > 2 and (axis, factor) == (0, 1):
+def _contribution(term: TermValue, batch: Batch) -> Tensor:
+    constant = term.bias is not None and term.bias.ndim == 1
+    if constant and term.channel_axis == 1 and term.gradient.ndim > 2 and batch == BATCH_FIRST:
+        assert term.bias is not None
         spatial = term.gradient.shape[2:].numel()
         by_channel = term.gradient.reshape(-1, term.gradient.shape[1], spatial).sum(2)
         return torch.matmul(by_channel, term.bias.reshape(-1, 1)).reshape(-1)
-    return _total(term.product(), axis, factor)
+    return _total(term.product().expand_as(term.gradient), batch)
 
 
-def _total(product: Tensor, axis: int, factor: int) -> Tensor:
-    """The sum over everything but the batch, which runs along ``axis`` with ``factor`` entries a sample."""
-    moved = product.movedim(axis, 0)
-    if factor == 1:
-        return moved.sum(tuple(range(1, moved.ndim))) if moved.ndim > 1 else moved  # without axes, sum takes all
-    return moved.reshape(-1, factor * moved.shape[1:].numel()).sum(1)
+def _total(product: Tensor, batch: Batch) -> Tensor:
+    """The sum over everything but the batch."""
+    fronted = batch_first(product, batch)
+    return fronted.sum(tuple(range(1, fronted.ndim))) if fronted.ndim > 1 else fronted
 
 
 def _added(values: Sequence[Tensor]) -> Tensor:
@@ -146,11 +85,11 @@ def _added(values: Sequence[Tensor]) -> Tensor:
     return total
 
 
-def _upsampled(values: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Multilinear interpolation with ``align_corners=True`` of ``(N, *spatial)``, one matrix product per axis."""
+def _upsampled(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
+    """Multilinear interpolation of ``(N, *spatial)``, one matrix product per axis."""
     for axis, (small, large) in enumerate(zip(values.shape[1:], size, strict=True), start=1):
         if small != large:
-            matrix = _interpolation_matrix(small, large, values)
+            matrix = _interpolation_matrix(small, large, align_corners, values)
             values = _product_along(values, matrix, axis)
     return values
 
@@ -164,12 +103,16 @@ def _product_along(values: Tensor, matrix: Tensor, axis: int) -> Tensor:
     return torch.matmul(values.transpose(axis, -1), matrix.t()).transpose(axis, -1)
 
 
-def _interpolation_matrix(small: int, large: int, like: Tensor) -> Tensor:
-    """The hat functions of linear interpolation, ``max(0, 1 − |i (small − 1)/(large − 1) − j|)``, ``(large, small)``.
+def _interpolation_matrix(small: int, large: int, align_corners: bool, like: Tensor) -> Tensor:
+    """The hat functions of linear interpolation, ``max(0, 1 − |p_i − j|)``, ``(large, small)``.
 
+    ``p_i`` is ``i (small − 1)/(large − 1)`` with aligned corners, else ``(i + ½) small/large − ½`` within the ends.
     Written as arithmetic on ranges, which is traced and folded into a constant.
     """
-    step = (small - 1) / (large - 1) if large > 1 else 0.0
-    rows = torch.arange(large, dtype=like.dtype, device=like.device).reshape(-1, 1) * step
+    rows = torch.arange(large, dtype=like.dtype, device=like.device).reshape(-1, 1)
     columns = torch.arange(small, dtype=like.dtype, device=like.device).reshape(1, -1)
-    return (1 - (rows - columns).abs()).clamp(min=0)
+    if align_corners:
+        places = rows * ((small - 1) / (large - 1) if large > 1 else 0.0)
+    else:
+        places = ((rows + 0.5) * (small / large) - 0.5).clamp(0, small - 1)
+    return (1 - (places - columns).abs()).clamp(min=0)

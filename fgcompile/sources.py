@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -16,17 +17,22 @@ from torch.export import ExportedProgram
 
 from fgcompile.errors import SourceError
 
-FORMS = "package.module:callable, torchvision:NAME, timm:NAME, or a .pt2 or .onnx file"
+FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
 _KEYS_SHOWN = 3
+_TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
 def load_model(source: str, weights: Path | None = None) -> nn.Module | ExportedProgram:
     """Builds or reads the model that ``source`` names, in eval mode, and loads ``weights`` into it.
 
     Args:
-        source: ``package.module:callable`` (the current directory is searched too), ``torchvision:NAME`` or
-            ``timm:NAME``, each with arguments as ``NAME?key=value&key=value`` (Python literals; anything else is a
-            string); or the path of a ``.pt2`` program or an ``.onnx`` model.
+        source: ``package.module:callable`` (the current directory is searched too), ``torchvision:NAME``,
+            ``torchvision:NAME.PART`` (a part of the model, such as a detector's ``backbone``), ``timm:NAME`` or
+            ``transformers:PATH``, each with arguments as ``NAME?key=value&key=value`` (Python literals; anything else
+            is a string); or the path of a ``.pt2`` program or an ``.onnx`` model. PATH is a folder with a
+            ``config.json``, and weights or else the model is random, or that file alone; its arguments replace values
+            of the configuration, except that ``class`` names the class to build, such as
+            ``AutoModelForSequenceClassification``: the configuration's own if it is left out.
         weights: A state dict, ``.safetensors``, or ``.pt``/``.pth`` (read with ``weights_only=True``), that must fit
             the model key for key and shape for shape.
 
@@ -102,12 +108,64 @@ def _build(source: str, factory: Callable[[], Any]) -> nn.Module:
 
 def _build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     models = _import("torchvision.models", "install the torchvision that matches the installed torch")
-    return _build(f"torchvision:{name}", lambda: models.get_model(name, **{"weights": None, **arguments}))
+    architecture, _, part = name.partition(".")
+
+    def build() -> Any:
+        accepted = inspect.signature(models.get_model_builder(architecture)).parameters
+        # A segmentation or detection network would download trained weights for its backbone.
+        untrained = {key: None for key in ("weights", "weights_backbone") if key in accepted}
+        model = models.get_model(architecture, **{**untrained, **arguments})
+        return model.get_submodule(part) if part else model
+
+    return _build(f"torchvision:{name}", build)
 
 
 def _build_timm(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     timm = _import("timm", "pip install timm")
     return _build(f"timm:{name}", lambda: timm.create_model(name, **{"pretrained": False, **arguments}))
+
+
+def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    path = Path(name)
+    folder = path if path.is_dir() else path.parent
+    if not (path / "config.json" if path.is_dir() else path).is_file():
+        raise SourceError(f"transformers:{name}: no such config.json, nor a folder with one: give a local path")
+    transformers = _import("transformers", "pip install transformers")
+    values = dict(arguments)
+    class_name = values.pop("class", None)
+
+    def build() -> Any:
+        config, unknown = transformers.AutoConfig.from_pretrained(
+            path, local_files_only=True, return_unused_kwargs=True, **values
+        )
+        if unknown:
+            raise ValueError(f"{config.model_type} has no setting {_some(list(unknown))}")
+        config.use_cache = False  # a cache of keys and values is no output to explain
+        # Attention is left at transformers' default, sdpa: its eager form takes the softmax in float32 at any dtype.
+        chosen = class_name or next(iter(config.architectures or ()), "AutoModel")
+        kind = getattr(transformers, chosen)
+        if path.is_dir() and any(any(folder.glob(pattern)) for pattern in _TRANSFORMERS_WEIGHTS):
+            return _load_pretrained(kind, path, config)
+        from_config = getattr(kind, "from_config", None) or kind._from_config  # an auto class, or one architecture's
+        return from_config(config)
+
+    return _build(f"transformers:{name}", build)
+
+
+def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
+    model, report = kind.from_pretrained(
+        folder,
+        config=config,
+        local_files_only=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are refused below, in one line
+    )
+    random = sorted(report["missing_keys"]) + sorted(key for key, *_ in report["mismatched_keys"])
+    if random:
+        raise ValueError(
+            f"the weights do not fit {type(model).__name__}: keys missing or of another shape: {_some(random)}"
+        )
+    return cast(nn.Module, model)
 
 
 def _read_exported_program(path: Path) -> ExportedProgram:
@@ -197,4 +255,5 @@ _FILE_LOADERS: dict[str, Callable[[Path], nn.Module | ExportedProgram]] = {
 _LIBRARY_LOADERS: dict[str, Callable[[str, Mapping[str, Any]], nn.Module]] = {
     "torchvision": _build_torchvision,
     "timm": _build_timm,
+    "transformers": _build_transformers,
 }

@@ -123,7 +123,7 @@ def print_artifact(metadata: Metadata, path: Path) -> None:
     table = _table("site", "kind", "shape", "in the map", "bias terms")
     for site in metadata["sites"]:
         terms = ", ".join(term["name"] for term in site["terms"])
-        enters = "yes" if site["layout"] == "spatial" else "no"
+        enters = "yes" if site["layout"] != "none" else "no"
         table.add_row(site["name"], site["kind"], _shape(site["shape"]), enters, terms)
     _out.print(table)
 

@@ -7,7 +7,7 @@ Constants are lifted to inputs while tracing and put back as attributes afterwar
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from fgcompile.differentiate import differentiate
+from fgcompile.differentiate import differentiate, index_orders
 from fgcompile.errors import CaptureError
 from fgcompile.layers import free_name
 from fgcompile.outputs import explanation_outputs
@@ -69,10 +69,12 @@ class _Tracer:
         self.dimensions = {str(self.model_inputs[0].shape[0]): "batch"}
         self.input_names = ["x"] if len(program.inputs) == 1 else list(program.inputs)
         self.has_target = request.target is None
-        self.dtype = next(value.dtype for value in self.model_inputs if value.is_floating_point())
+        self.dtype = floating_dtype([*self.model_inputs, *program.biases.values()])
         if request.preprocess is not None:
             require_image_model(request.preprocess, self.model_inputs)
         self.constants, self.bias_keys = _constants(program, request.preprocess, self.dtype)
+        self.order_keys = {order: f"order_{index}" for index, order in enumerate(index_orders(program))}
+        self.constants |= {self.order_keys[order]: index for order, index in index_orders(program).items()}
         self.output_names: list[str] = []
         self.sites: list[Site] = []
 
@@ -99,11 +101,17 @@ class _Tracer:
             score_function(self.request.target, chosen),
             biases={name: constants[key] for name, key in self.bias_keys.items()},
             constants=constants,
+            orders={order: constants[key] for order, key in self.order_keys.items()},
         )
         self.sites = [value.site for value in result.sites]
-        outputs = explanation_outputs(result, self.request, self.input_names)
+        outputs = explanation_outputs(result, self.request)
         self.output_names = list(outputs)
         return tuple(outputs.values())
+
+
+def floating_dtype(values: Iterable[Tensor]) -> torch.dtype:
+    """The dtype of the first floating-point tensor."""
+    return next(value.dtype for value in values if value.is_floating_point())
 
 
 def _constants(

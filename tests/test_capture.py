@@ -87,3 +87,24 @@ def test_an_exported_program_needs_a_dynamic_batch() -> None:
     exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
     wide = torch.randn(7, 3, 16, 16)
     torch.testing.assert_close(capture(exported, x).graph_module(wide)[0], model(wide))
+
+
+def test_assignments_into_slices_keep_their_gradient() -> None:
+    class Shift(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x.clone()
+            y[:, 1:] = x[:, :-1] * 2
+            return y
+
+    x = torch.randn(3, 4, 5, requires_grad=True)
+    (shifted,) = capture(Shift().eval(), x.detach()).graph_module(x)
+    (gradient,) = torch.autograd.grad(shifted.sum(), x)
+    torch.testing.assert_close(gradient, torch.tensor([3.0, 2, 2, 0]).reshape(1, 4, 1).expand_as(x))
+
+
+def test_memory_that_nobody_has_written_is_zero() -> None:
+    model = nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular").eval()
+    captured = capture(model, torch.zeros(1, 2, 6, 6)).graph_module
+    assert not captured.graph.find_nodes(op="call_function", target=torch.ops.aten.empty.memory_format)
+    x = torch.randn(3, 2, 6, 6)
+    torch.testing.assert_close(captured(x)[0], model(x))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.architectures import ARCHITECTURES, UNet, build_network, initialise, sample_inputs
+from benchmarks.architectures import ARCHITECTURES, UNet, build_network
+from benchmarks.weights import initialise, sample_inputs
 from fgcompile.demo.eager_fullgrad import fullgrad_reference, rescale
 from tests.finite_differences import input_gradient_by_differences
 
@@ -171,8 +174,8 @@ def test_training_mode_and_missing_statistics_are_refused() -> None:
 
 def test_test_networks_are_deterministic_and_depend_on_their_input() -> None:
     first, second = UNet(width=4), UNet(width=4)
-    initialise(first, (3, 16, 16), seed=1)
-    initialise(second, (3, 16, 16), seed=1)
+    initialise(first, partial(sample_inputs, (3, 16, 16)), seed=1)
+    initialise(second, partial(sample_inputs, (3, 16, 16)), seed=1)
     x = sample_inputs((3, 16, 16), 6)
     logits = first(x)
     assert torch.equal(logits, second(x))

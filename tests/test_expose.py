@@ -23,9 +23,9 @@ def test_sites_are_named_after_layers_and_list_their_terms() -> None:
     program = fgcompile.expose_biases(ConvNet().eval(), torch.zeros(1, 3, 16, 16))
     described = {site.name: (site.kind, site.shape, site.layout) for site in program.sites}
     assert described == {
-        "stem": ("convolution", ("batch", 8, 8, 8), "spatial"),
-        "bn": ("batch_norm", ("batch", 8, 8, 8), "spatial"),
-        "bn2": ("batch_norm", ("batch", 8, 4, 4), "spatial"),
+        "stem": ("convolution", ("batch", 8, 8, 8), "n c h w"),
+        "bn": ("batch_norm", ("batch", 8, 8, 8), "n c h w"),
+        "bn2": ("batch_norm", ("batch", 8, 4, 4), "n c h w"),
         "head": ("linear", ("batch", 5), "none"),
     }
     assert list(program.biases) == ["stem.bias", "bn", "bn2", "head.bias"]

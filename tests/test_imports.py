@@ -10,9 +10,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fgcompile"
 STAGES = {
     "capture": "capture",
+    "attention": "capture",
+    "detachment": "capture",
+    "rules": "rules",
     "expose": "expose",
+    "layouts": "expose",
     "differentiate": "differentiate",
     "saliency": "differentiate",
+    "psi": "differentiate",
+    "arrangement": "differentiate",
     "score": "differentiate",
     "outputs": "differentiate",
     "eager": "differentiate",

@@ -5,31 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 import fgcompile
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
-from fgcompile.differentiate import TermValue
 from fgcompile.pipeline import fuse
-from fgcompile.saliency import FullGradPsi, _upsampled
+from fgcompile.saliency import _upsampled
 from tests.networks import build
-
-
-def rescaled(term: Tensor) -> Tensor:
-    """ψ as the authors write it."""
-    t = term.abs()
-    t = t - t.flatten(1).amin(1).reshape(-1, *[1] * (t.ndim - 1))
-    return t / (t.flatten(1).amax(1).reshape(-1, *[1] * (t.ndim - 1)) + 1e-6)
-
-
-@pytest.mark.parametrize("spatial", [(6,), (5, 7), (3, 4, 5)])
-def test_psi_of_a_bias_per_channel_equals_the_plain_formula(spatial: tuple[int, ...]) -> None:
-    gradient = torch.randn(2, 4, *spatial, dtype=torch.float64)
-    bias = torch.randn(4, dtype=torch.float64)
-    dense = torch.randn(2, 4, *spatial, dtype=torch.float64)
-    terms = [TermValue("a", gradient, bias, 1), TermValue("b", gradient, dense, None)]
-    expected = rescaled(gradient * bias.reshape(-1, *[1] * len(spatial))).sum(1) + rescaled(gradient * dense).sum(1)
-    torch.testing.assert_close(FullGradPsi().summed(terms), expected, rtol=1e-12, atol=1e-12)
+from tests.test_psi import rescaled
 
 
 @pytest.mark.parametrize(
@@ -48,7 +30,13 @@ def test_upsampling_equals_interpolate_with_aligned_corners(
 ) -> None:
     values = torch.randn(2, *small, dtype=torch.float64)
     expected = F.interpolate(values.unsqueeze(1), large, mode=mode, align_corners=True).squeeze(1)
-    torch.testing.assert_close(_upsampled(values, large), expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(_upsampled(values, large, align_corners=True), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_upsampling_of_the_grad_cam_preset_is_by_half_pixels() -> None:
+    values = torch.randn(2, 3, 4, dtype=torch.float64)
+    expected = F.interpolate(values.unsqueeze(1), (8, 9), mode="bilinear", align_corners=False).squeeze(1)
+    torch.testing.assert_close(_upsampled(values, (8, 9), align_corners=False), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["residual", "volume"])
@@ -75,7 +63,7 @@ def test_implicit_biases_of_activations_enter_the_map() -> None:
     model, x = build("shared layers")
     program = fgcompile.expose_biases(model, x)
     layouts = {site.name: site.layout for site in program.sites}
-    assert layouts == {"conv": "spatial", "act": "spatial", "conv:2": "spatial", "act:2": "spatial", "head": "none"}
+    assert layouts == {**dict.fromkeys(["conv", "act", "conv:2", "act:2"], "n c h w"), "head": "none"}
     reference = fullgrad_reference(model, x, torch.tensor([0, 0]))
     saliency = fuse(model, x).graph_module(x, torch.tensor([0, 0]))[1]
     terms = fgcompile.full_gradient(model, x, target=0).bias_gradients

@@ -178,3 +178,74 @@ def test_program_files_take_no_weights(tmp_path: Path) -> None:
     (tmp_path / "model.pt2").write_bytes(b"")
     with pytest.raises(SourceError, match="carries its own weights"):
         load_model(str(tmp_path / "model.pt2"), tmp_path / "weights.pt")
+
+
+@pytest.mark.parametrize("name", ["deeplabv3_mobilenet_v3_large", "r3d_18"])
+def test_torchvision_has_more_than_classifiers_of_images(name: str) -> None:
+    assert isinstance(load_model(f"torchvision:{name}?num_classes=3"), nn.Module)
+
+
+def test_part_of_a_torchvision_model(folder: Path) -> None:
+    backbone = load_model("torchvision:fasterrcnn_mobilenet_v3_large_fpn.backbone")
+    assert type(backbone).__name__ == "BackboneWithFPN"
+    with pytest.raises(SourceError, match="has no attribute `neck`"):
+        load_model("torchvision:squeezenet1_1.neck")
+
+
+def test_timm_architecture() -> None:
+    pytest.importorskip("timm")
+    model = load_model("timm:test_resnet?num_classes=7")
+    assert isinstance(model, nn.Module)
+    assert model.num_classes == 7
+
+
+@pytest.fixture
+def bert(tmp_path: Path) -> Path:
+    """A folder with the configuration of a tiny BERT, without weights."""
+    transformers = pytest.importorskip("transformers")
+    config = transformers.BertConfig(
+        vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
+    )
+    config.save_pretrained(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("file", ["", "/config.json"], ids=["folder", "file"])
+@pytest.mark.parametrize("class_name", ["AutoModelForSequenceClassification", "BertForSequenceClassification"])
+def test_transformers_configuration_is_built_at_random(bert: Path, file: str, class_name: str) -> None:
+    model = load_model(f"transformers:{bert}{file}?num_labels=7&class={class_name}")
+    assert type(model).__name__ == "BertForSequenceClassification"
+    assert not model.training
+    assert model.classifier.out_features == 7
+    assert (model.config._attn_implementation, model.config.use_cache) == ("sdpa", False)
+
+
+def test_transformers_class_is_the_configuration_s_own(bert: Path) -> None:
+    assert type(load_model(f"transformers:{bert}")).__name__ == "BertModel"
+    load_model(f"transformers:{bert}?class=BertForTokenClassification").save_pretrained(bert)
+    assert type(load_model(f"transformers:{bert}")).__name__ == "BertForTokenClassification"
+
+
+def test_transformers_weights_are_loaded_or_refused(bert: Path) -> None:
+    original = load_model(f"transformers:{bert}?class=BertForSequenceClassification")
+    original.save_pretrained(bert)
+    loaded = load_model(f"transformers:{bert}")
+    assert torch.equal(loaded.classifier.weight, original.classifier.weight)
+    for changes in ("num_labels=7", "class=BertForMultipleChoice"):
+        with pytest.raises(SourceError, match="the weights do not fit") as refusal:
+            load_model(f"transformers:{bert}?{changes}")
+        assert "classifier.weight" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"), [("colour=3", "bert has no setting colour"), ("class=Nothing", "Nothing")]
+)
+def test_transformers_arguments_are_checked(bert: Path, arguments: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message) as refusal:
+        load_model(f"transformers:{bert}?{arguments}")
+    assert "\n" not in str(refusal.value)
+
+
+def test_transformers_takes_local_paths_only() -> None:
+    with pytest.raises(SourceError, match="give a local path"):
+        load_model("transformers:bert-base-uncased")

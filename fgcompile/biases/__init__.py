@@ -12,6 +12,7 @@ from torch._ops import OpOverload
 
 from fgcompile.biases.addition import ADDITION
 from fgcompile.biases.elementwise import ELEMENTWISE
+from fgcompile.biases.embedding import EMBEDDING, LOOKUP, is_lookup
 from fgcompile.biases.formula import double_vjp
 from fgcompile.biases.homogeneous import HOMOGENEOUS
 from fgcompile.biases.linear import LINEAR
@@ -31,6 +32,7 @@ from fgcompile.biases.softmax import SOFTMAX
 
 __all__ = [
     "FALLBACK",
+    "LOOKUP",
     "Application",
     "Bias",
     "Call",
@@ -41,9 +43,10 @@ __all__ = [
     "Rule",
     "bias_table",
     "bind",
+    "is_lookup",
 ]
 
-FALLBACK = Rule("other", lambda call: Implicit(double_vjp))
+FALLBACK = Rule("other", lambda call: Implicit(double_vjp), "fallback: y − J a, with J a by two VJPs")
 
 
 def bias_table() -> Mapping[OpOverload, Rule]:
@@ -53,7 +56,7 @@ def bias_table() -> Mapping[OpOverload, Rule]:
         ValueError: Two families have a row for the same operator.
     """
     table: dict[OpOverload, Rule] = {}
-    for family in (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION):
+    for family in (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION, EMBEDDING):
         for operator, rule in family.items():
             if operator in table:
                 raise ValueError(f"{operator} has two rows in the bias table")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx
 
-from fgcompile.biases.formula import at_zero, finite_at_zero
+from fgcompile.biases.formula import at_zero
 from fgcompile.biases.rule import Bias, Call, Explicit, Homogeneous, Implicit, Rule
 
 aten = torch.ops.aten
@@ -22,7 +22,7 @@ def _sum(sign: int) -> Rule:
             return _constant_operand(call, "other", scale, "self", 1)
         return _constant_operand(call, "self", 1, "other", scale)
 
-    return Rule("constant", bias)
+    return Rule("constant", bias, "explicit input: the constant operand, signed and scaled; none for two activations")
 
 
 def _constant_operand(call: Call, name: str, scale: float, active: str, active_scale: float) -> Bias:
@@ -36,8 +36,6 @@ def _constant_operand(call: Call, name: str, scale: float, active: str, active_s
         return Implicit(at_zero)
     constant = call.constant(name)
     assert constant is not None
-    if constant.isinf().any():
-        return Implicit(finite_at_zero)
     return _added(call, constant.to(call.arguments[active].meta["val"].dtype) * scale, active, active_scale)
 
 

@@ -7,14 +7,6 @@ from torch import Tensor
 
 from fgcompile.biases.rule import Application
 
-INFINITE = 1e30
-"""What stands for infinity in a bias. Its gradient is zero, and zero times infinity is no number."""
-
-
-def finite(value: Tensor) -> Tensor:
-    """The value with infinities bounded: a mask of −∞ in front of a softmax excludes what it is added to."""
-    return value.clamp(-INFINITE, INFINITE)
-
 
 def elementwise(application: Application) -> Tensor:
     """``b = y − Σ_i g_i′(a) a_i`` for ``g`` that acts on each element alone; ``g_i′`` from one VJP with ones.
@@ -43,21 +35,16 @@ def double_vjp(application: Application) -> Tensor:
         cotangent = torch.zeros_like(output, requires_grad=True)
         pulled_back = torch.autograd.grad(output, operands, cotangent, create_graph=True, allow_unused=True)
         pairing = [
-            (gradient * finite(operand.detach())).sum()
+            (gradient * operand.detach()).sum()
             for gradient, operand in zip(pulled_back, operands, strict=True)
             if gradient is not None and gradient.requires_grad
         ]
         if not pairing:
             return application.output
         (tangent,) = torch.autograd.grad(sum(pairing[1:], pairing[0]), cotangent)
-    return finite(application.output) - tangent
+    return application.output - tangent
 
 
 def at_zero(application: Application) -> Tensor:
     """``b = g(0)`` for an affine ``g``."""
     return application.function(*(torch.zeros_like(operand) for operand in application.operands))
-
-
-def finite_at_zero(application: Application) -> Tensor:
-    """``b = g(0)`` for an affine ``g`` with an infinite constant, such as an attention mask."""
-    return finite(at_zero(application))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
-from fgcompile.biases.formula import at_zero, double_vjp, elementwise, finite_at_zero
+from fgcompile.biases.formula import at_zero, double_vjp, elementwise
 from fgcompile.biases.rule import Bias, Call, Homogeneous, Implicit, Rule
 
 aten = torch.ops.aten
 
 
 def _degree(degree: float, kind: str = "activation") -> Rule:
-    return Rule(kind, lambda call: Homogeneous(degree))
+    formula = "homogeneous, k = 1: none" if degree == 1 else f"homogeneous, k = {degree:g}: (1 − k) y"
+    return Rule(kind, lambda call: Homogeneous(degree), formula)
 
 
 def _quotient(call: Call) -> Bias:
@@ -36,7 +37,7 @@ def _joined(call: Call) -> Bias:
 def _chosen(call: Call) -> Bias:
     """``where(condition, a, b)``: linear in what is active; a constant branch is its bias."""
     both = call.is_active("self") and call.is_active("other")
-    return Homogeneous(1) if both else Implicit(finite_at_zero)
+    return Homogeneous(1) if both else Implicit(at_zero)
 
 
 def _scattered(call: Call) -> Bias:
@@ -123,20 +124,25 @@ DEGREE_ONE = (
     aten.topk.default,
 )
 
+EXTREME = "homogeneous, k = 1: none; fallback beside a constant"
+CHOICE = "closed form: g(0); none where both are active"
+
 HOMOGENEOUS: dict[torch._ops.OpOverload, Rule] = {
     **{operator: _degree(1) for operator in DEGREE_ONE},
     aten.sign.default: _degree(0),
     aten.sqrt.default: _degree(0.5),
     aten.rsqrt.default: _degree(-0.5),
     aten.reciprocal.default: _degree(-1),
-    aten.pow.Tensor_Scalar: Rule("activation", _power),
-    aten.div.Tensor: Rule("quotient", _quotient),
-    aten.maximum.default: Rule("activation", _extreme),
-    aten.minimum.default: Rule("activation", _extreme),
-    aten.constant_pad_nd.default: Rule("padding", _zero_padding),
-    aten.cat.default: Rule("concatenation", _joined),
-    aten.where.self: Rule("choice", _chosen),
-    aten.slice_scatter.default: Rule("choice", _scattered),
-    aten.prod.dim_int: Rule("product", _factors),
+    aten.pow.Tensor_Scalar: Rule("activation", _power, "homogeneous, k = exponent: (1 − k) y"),
+    aten.div.Tensor: Rule(
+        "quotient", _quotient, "homogeneous, k = [active numerator] − [active denominator]: (1 − k) y"
+    ),
+    aten.maximum.default: Rule("activation", _extreme, EXTREME),
+    aten.minimum.default: Rule("activation", _extreme, EXTREME),
+    aten.constant_pad_nd.default: Rule("padding", _zero_padding, "closed form: g(0); none where it pads with zeros"),
+    aten.cat.default: Rule("concatenation", _joined, "closed form: g(0); none where every part is active"),
+    aten.where.self: Rule("choice", _chosen, CHOICE),
+    aten.slice_scatter.default: Rule("choice", _scattered, CHOICE),
+    aten.prod.dim_int: Rule("product", _factors, "homogeneous, k = number of factors: (1 − k) y"),
     aten.var.correction: _degree(2, "statistic"),
 }

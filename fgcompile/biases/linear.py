@@ -26,7 +26,7 @@ def _bias_argument(kind: str, name: str, factors: tuple[str, str], channel_axis:
             return Implicit(at_zero)
         return Implicit(double_vjp)
 
-    return Rule(kind, bias)
+    return Rule(kind, bias, f"explicit input: {name}; without it (1 − k) y, k = number of active factors")
 
 
 def _unscaled(call: Call) -> bool:
@@ -46,7 +46,11 @@ def _rebuild(call: Call, graph: fx.Graph, name: str, node: fx.Node) -> fx.Node:
 
 def _product(*factors: str) -> Rule:
     """A multilinear operator without bias: homogeneous of degree "number of active factors"."""
-    return Rule("product", lambda call: Homogeneous(sum(call.is_active(factor) for factor in factors)))
+    return Rule(
+        "product",
+        lambda call: Homogeneous(sum(call.is_active(factor) for factor in factors)),
+        "homogeneous, k = number of active factors: (1 − k) y",
+    )
 
 
 LINEAR: dict[torch._ops.OpOverload, Rule] = {

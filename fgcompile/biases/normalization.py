@@ -64,7 +64,7 @@ def _own_statistics(normalise: Callable[[Application], tuple[Tensor, Tensor | No
         affine_active = call.is_active("weight") or call.is_active("bias")
         return Implicit(double_vjp if affine_active else formula)
 
-    return Rule("normalization", bias)
+    return Rule("normalization", bias, "closed form: (y − β) v/(v + ε) + β, with v the variance")
 
 
 def _layer(application: Application) -> tuple[Tensor, Tensor | None]:
@@ -92,7 +92,9 @@ def _instance(application: Application) -> tuple[Tensor, Tensor | None]:
 
 
 NORMALIZATION: dict[torch._ops.OpOverload, Rule] = {
-    aten._native_batch_norm_legit_no_training.default: Rule("batch_norm", _batch_norm),
+    aten._native_batch_norm_legit_no_training.default: Rule(
+        "batch_norm", _batch_norm, "explicit input: β − μ γ/√(σ² + ε)"
+    ),
     aten._native_batch_norm_legit.no_stats: _own_statistics(_instance),
     aten.native_layer_norm.default: _own_statistics(_layer),
     aten.native_group_norm.default: _own_statistics(_group),

@@ -109,10 +109,12 @@ class Rule:
     Attributes:
         kind: The family, as sites and metadata name it, e.g. ``"convolution"``.
         bias: Says what the bias of a call is.
+        formula: The same in one line for readers, ``"how it is obtained: its value"``.
     """
 
     kind: str
     bias: Callable[[Call], Bias]
+    formula: str
 
 
 def bind(node: fx.Node) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from torch import fx
 
 from fgcompile.passes.broadcast_products import broadcast_products
 from fgcompile.passes.fold_constants import fold_constants
+from fgcompile.passes.merge_halves import merge_halves
 from fgcompile.passes.remove_identities import remove_identities
 from fgcompile.passes.share_subexpressions import share_subexpressions
 
@@ -14,6 +15,7 @@ def optimize(graph_module: fx.GraphModule) -> None:
     """Rewrites a fused graph in place: nothing computed twice, nothing constant computed at all."""
     remove_identities(graph_module)
     share_subexpressions(graph_module)
+    merge_halves(graph_module)
     fold_constants(graph_module)
     broadcast_products(graph_module)
     remove_identities(graph_module)

@@ -1,0 +1,367 @@
+"""The zoo: which networks the compiler is tried on, as a table. Sizes are small, so that each compiles in seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.architectures import efficientnet_lite, torchvision_network
+from benchmarks.torchvision_shim import define_missing_operators
+from benchmarks.weights import Draw, initialise
+from benchmarks.zoo_inputs import Integers, Noise, Several, Smooth, feature_score, segmentation_score
+from benchmarks.zoo_networks import (
+    DetectionNeck,
+    EmbeddingLSTM,
+    EncoderClassifier,
+    FeatureTokenizerTransformer,
+    Perceptron,
+    SegmentationUNet,
+    SeriesGRU,
+    WaveformNetwork,
+)
+from benchmarks.zoo_transformers import TRANSFORMERS, transformers_network
+
+CLASSES = 10
+
+
+@dataclass(frozen=True)
+class ZooModel:
+    """A network of the zoo.
+
+    Attributes:
+        name: Its key.
+        library: Where the architecture comes from.
+        domain: What it is for.
+        build: Makes it, with the library's own weights.
+        draw: Draws inputs.
+        score: What is explained: the predicted class if None, else a function of the output.
+        trained: Whether ``build`` loads trained weights, to be left as they are.
+        settings: What differs from the library's network of that name, for the table.
+    """
+
+    name: str
+    library: str
+    domain: str
+    build: Callable[[], nn.Module]
+    draw: Draw
+    score: Callable[[Any], Tensor] | None = None
+    trained: bool = False
+    settings: str = ""
+
+
+def build_model(name: str, seed: int = 0) -> nn.Module:
+    """Builds a network of the zoo in evaluation mode, initialised from ``seed`` unless it is trained."""
+    row = ZOO[name]
+    torch.manual_seed(seed)
+    model = row.build()
+    if not row.trained:
+        initialise(model, row.draw, seed)
+    return model.eval()
+
+
+def _settings(options: dict[str, Any]) -> str:
+    hidden = ("num_classes", "aux_logits", "transform_input", "init_weights", "weights_backbone")
+    return ", ".join(f"{key} {value}" for key, value in options.items() if key not in hidden)
+
+
+def _torchvision(
+    name: str,
+    side: int = 64,
+    domain: str = "classification",
+    score: Any = None,
+    draw: Draw | None = None,
+    **options: Any,
+) -> ZooModel:
+    build = torchvision_network(name, **{"num_classes": CLASSES, **options})
+    draw = draw or Smooth((3, side, side))
+    return ZooModel(name, "torchvision", domain, build, draw, score, settings=_settings(options))
+
+
+def _timm(name: str, side: int = 64, **options: Any) -> ZooModel:
+    def build() -> nn.Module:
+        define_missing_operators()
+        import timm
+
+        model: nn.Module = timm.create_model(name, pretrained=False, **{"num_classes": CLASSES, **options})
+        return model
+
+    return ZooModel(name, "timm", "classification", build, Smooth((3, side, side)), settings=_settings(options))
+
+
+def _timm_fixed(name: str, side: int = 64, **options: Any) -> ZooModel:
+    """A network of timm that is made for one size of image."""
+    return _timm(name, side, img_size=side, **options)
+
+
+def _own(name: str, domain: str, build: Callable[[], nn.Module], draw: Draw, score: Any = None) -> ZooModel:
+    return ZooModel(name, "own", domain, build, draw, score)
+
+
+def _trained(name: str, build: Callable[[], nn.Module], draw: Draw) -> ZooModel:
+    return ZooModel(name, "trained", "classification", build, draw, trained=True)
+
+
+def _digit_recognizer() -> nn.Module:
+    from fgcompile.demo.networks import load_digit_network
+
+    return load_digit_network().model
+
+
+def _feature_pyramid(name: str) -> Callable[[], nn.Module]:
+    def build() -> nn.Module:
+        define_missing_operators()
+        from torchvision.models.detection.backbone_utils import resnet_fpn_backbone  # type: ignore[import-untyped]
+
+        model: nn.Module = resnet_fpn_backbone(backbone_name=name, weights=None)
+        return model
+
+    return build
+
+
+def _separable_video() -> nn.Module:
+    """torchvision's S3D, its last pooling made for any size instead of 224×224 alone."""
+    model = torchvision_network("s3d", num_classes=CLASSES)()
+    model.avgpool = nn.AdaptiveAvgPool3d(1)
+    return model
+
+
+def _multiscale_video() -> nn.Module:
+    """torchvision's MViT, version 2, with three small blocks."""
+    define_missing_operators()
+    from torchvision.models.video.mvit import MSBlockConfig, MViT  # type: ignore[import-untyped]
+
+    strides = ((), (1, 2, 2), ())
+    blocks = [
+        MSBlockConfig(
+            num_heads=1 << i,
+            input_channels=16 << max(0, i - 1) if i else 16,
+            output_channels=16 << i if i else 16,
+            kernel_q=[3, 3, 3],
+            kernel_kv=[3, 3, 3],
+            stride_q=list(stride) or [1, 1, 1],
+            stride_kv=[1, 2, 2],
+        )
+        for i, stride in enumerate(strides)
+    ]
+    model: nn.Module = MViT(
+        spatial_size=(32, 32),
+        temporal_size=4,
+        block_setting=blocks,
+        residual_pool=True,
+        residual_with_cls_embed=False,
+        rel_pos_embed=True,
+        proj_after_attn=True,
+        num_classes=CLASSES,
+    )
+    return model
+
+
+def _shifted_window_video() -> nn.Module:
+    """torchvision's video Swin with four small blocks."""
+    define_missing_operators()
+    from torchvision.models.video.swin_transformer import SwinTransformer3d  # type: ignore[import-untyped]
+
+    model: nn.Module = SwinTransformer3d(
+        patch_size=[2, 4, 4],
+        embed_dim=24,
+        depths=[2, 2],
+        num_heads=[2, 4],
+        window_size=[2, 4, 4],
+        num_classes=CLASSES,
+    )
+    return model
+
+
+def _vision_transformer() -> nn.Module:
+    define_missing_operators()
+    from torchvision.models import VisionTransformer
+
+    model: nn.Module = VisionTransformer(64, 16, 2, 4, 64, 128, num_classes=CLASSES)
+    return model
+
+
+def _convolution_mixer() -> nn.Module:
+    define_missing_operators()
+    from timm.models.convmixer import ConvMixer
+
+    model: nn.Module = ConvMixer(dim=64, depth=4, kernel_size=9, patch_size=7, num_classes=CLASSES)
+    return model
+
+
+_NO_AUXILIARY = {"aux_logits": False, "transform_input": False, "init_weights": False}
+_SEGMENTATION = {"weights_backbone": None, "domain": "segmentation", "score": segmentation_score}
+_SHALLOW = {"depths": (1, 1, 2, 1)}
+_VIDEO = {"domain": "video", "draw": Smooth((3, 8, 32, 32))}
+
+_TORCHVISION = (
+    _torchvision("alexnet"),
+    _torchvision("vgg11_bn"),
+    _torchvision("resnet18"),
+    _torchvision("resnet50"),
+    _torchvision("resnext50_32x4d"),
+    _torchvision("densenet121"),
+    _torchvision("googlenet", **_NO_AUXILIARY),
+    _torchvision("inception_v3", 96, **_NO_AUXILIARY),
+    _torchvision("mobilenet_v2"),
+    _torchvision("mobilenet_v3_small"),
+    _torchvision("efficientnet_b0"),
+    _torchvision("efficientnet_v2_s"),
+    _torchvision("regnet_x_400mf"),
+    _torchvision("regnet_y_400mf"),
+    _torchvision("shufflenet_v2_x0_5"),
+    _torchvision("squeezenet1_1"),
+    _torchvision("mnasnet0_5"),
+    _torchvision("convnext_tiny"),
+    ZooModel(
+        "vision_transformer",
+        "torchvision",
+        "classification",
+        _vision_transformer,
+        Smooth((3, 64, 64)),
+        settings="2 layers of width 64",
+    ),
+    _torchvision("swin_t"),
+    _torchvision("swin_v2_t"),
+    _torchvision("fcn_resnet50", **_SEGMENTATION),
+    _torchvision("deeplabv3_resnet50", **_SEGMENTATION),
+    _torchvision("deeplabv3_mobilenet_v3_large", **_SEGMENTATION),
+    _torchvision("lraspp_mobilenet_v3_large", **_SEGMENTATION),
+    ZooModel(
+        "resnet18_fpn", "torchvision", "detection", _feature_pyramid("resnet18"), Smooth((3, 64, 64)), feature_score
+    ),
+    ZooModel(
+        "resnet50_fpn", "torchvision", "detection", _feature_pyramid("resnet50"), Smooth((3, 64, 64)), feature_score
+    ),
+    _torchvision("r3d_18", **_VIDEO),
+    _torchvision("mc3_18", **_VIDEO),
+    _torchvision("r2plus1d_18", **_VIDEO),
+    ZooModel(
+        "s3d", "torchvision", "video", _separable_video, Smooth((3, 16, 64, 64)), settings="pooling over any size"
+    ),
+    ZooModel(
+        "mvit_v2",
+        "torchvision",
+        "video",
+        _multiscale_video,
+        Smooth((3, 4, 32, 32)),
+        settings="3 layers of width 16 to 64",
+    ),
+    ZooModel(
+        "swin3d",
+        "torchvision",
+        "video",
+        _shifted_window_video,
+        Smooth((3, 4, 32, 32)),
+        settings="4 layers of width 24 and 48",
+    ),
+)
+
+_TIMM = (
+    _timm("resnetv2_50", layers=(1, 1, 1, 1)),
+    _timm("resnetv2_50x1_bit"),
+    _timm("seresnet18"),
+    _timm("skresnet18"),
+    _timm("resnest14d"),
+    _timm("res2net50_14w_8s"),
+    _timm("gernet_s"),
+    _timm("cs3darknet_s"),
+    _timm("cspresnet50"),
+    _timm("ese_vovnet19b_slim_dw"),
+    _timm("hrnet_w18_small"),
+    _timm("dla46_c"),
+    _timm("dpn48b"),
+    _timm("selecsls42b"),
+    _timm("xception41"),
+    _timm("repvgg_a0"),
+    _timm("mobileone_s0"),
+    _timm("nf_regnet_b0"),
+    _timm("eca_nfnet_l0"),
+    _timm("ghostnet_050"),
+    _timm("mixnet_s"),
+    _timm("lcnet_050"),
+    _timm("tinynet_e"),
+    _timm("rexnet_100"),
+    _timm("mobilenetv4_conv_small"),
+    _timm("convnext_atto", depths=(1, 1, 2, 1)),
+    _timm("convnextv2_atto", depths=(1, 1, 2, 1)),
+    _timm("inception_next_atto", **_SHALLOW),
+    ZooModel(
+        "convmixer",
+        "timm",
+        "classification",
+        _convolution_mixer,
+        Smooth((3, 56, 56)),
+        settings="4 layers of width 64",
+    ),
+    _timm("starnet_s1"),
+    _timm("mambaout_femto", **_SHALLOW),
+    _timm("edgenext_xx_small"),
+    _timm("mobilevit_xxs"),
+    _timm("mobilevitv2_050"),
+    _timm("fastvit_t8"),
+    _timm("repvit_m0_9"),
+    _timm("efficientformer_l1", 224),
+    _timm("efficientvit_b0"),
+    _timm("poolformer_s12"),
+    _timm("caformer_s18"),
+    _timm("focalnet_tiny_srf"),
+    _timm("pvt_v2_b0", **_SHALLOW),
+    _timm_fixed("botnet26t_256"),
+    _timm_fixed("vit_tiny_patch16_224", depth=2),
+    _timm_fixed("deit_tiny_distilled_patch16_224", depth=2),
+    _timm_fixed("vit_small_patch14_reg4_dinov2", 70, depth=2, embed_dim=96, num_heads=3),
+    _timm_fixed("beit_base_patch16_224", depth=2, embed_dim=96, num_heads=3),
+    _timm_fixed("eva02_tiny_patch14_224", 70, depth=2),
+    _timm_fixed("cait_xxs24_224", depth=2),
+    _timm_fixed("xcit_nano_12_p8_224", depth=2),
+    _timm_fixed("levit_128s"),
+    _timm_fixed("swin_tiny_patch4_window7_224", 56, depths=(2, 2), num_heads=(3, 6), embed_dim=48),
+    _timm_fixed("swinv2_tiny_window8_256", 64, depths=(2, 2), num_heads=(3, 6), embed_dim=48),
+    _timm_fixed("maxvit_rmlp_pico_rw_256", 128, depths=(1, 1, 1, 1)),
+    _timm_fixed("coatnet_nano_rw_224", 64, depths=(1, 1, 1, 1)),
+    _timm_fixed("twins_pcpvt_small", depths=(1, 1, 1, 1)),
+    _timm_fixed("hiera_tiny_224", 64, stages=(1, 1, 2, 1)),
+    _timm("tiny_vit_5m_224", depths=(1, 1, 2, 1)),
+    _timm_fixed("mixer_s32_224"),
+    _timm_fixed("gmlp_ti16_224"),
+    _timm_fixed("resmlp_12_224"),
+)
+
+_OWN = (
+    _own("unet", "segmentation", SegmentationUNet, Smooth((3, 64, 64)), segmentation_score),
+    _own("yolo_like_neck", "detection", DetectionNeck, Smooth((3, 64, 64)), feature_score),
+    _own("m5", "audio", WaveformNetwork, Smooth((1, 8000))),
+    _own("encoder_classifier", "classification", EncoderClassifier, Smooth((3, 32, 32))),
+    _own("perceptron", "tabular", Perceptron, Noise((12,))),
+    _own("ft_transformer", "tabular", FeatureTokenizerTransformer, Several((Noise((6,)), Integers(5, 3)))),
+    _own("gru", "time series", SeriesGRU, Noise((20, 4))),
+    _own("embedding_lstm", "text", EmbeddingLSTM, Integers(100, 12)),
+)
+
+_TRAINED = (
+    *(_trained(f"efficientnet_lite{i}", partial(efficientnet_lite, i), Smooth((3, 128, 128))) for i in range(3)),
+    _trained("digit_recognizer", _digit_recognizer, Smooth((1, 28, 28))),
+)
+
+_TRANSFORMERS = tuple(
+    ZooModel(
+        row.name,
+        "transformers",
+        row.domain,
+        partial(transformers_network, row),
+        row.draw,
+        row.score,
+        settings=row.summary(),
+    )
+    for row in TRANSFORMERS
+)
+
+ZOO: dict[str, ZooModel] = {
+    row.name: row for table in (_TORCHVISION, _TIMM, _TRANSFORMERS, _OWN, _TRAINED) for row in table
+}
+"""Every network by name."""

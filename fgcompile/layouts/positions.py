@@ -1,0 +1,104 @@
+"""Where in the input the elements of a value lie: for every input axis, a coordinate of each element, or none.
+
+A coordinate is kept as a tensor of the value's rank whose size is 1 along the axes on which it does not depend; NaN
+marks elements without one, such as class tokens; None is a coordinate that no element has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Coordinate = Tensor | None
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The coordinates of a value's elements.
+
+    Attributes:
+        shape: The value's shape, with a concrete batch.
+        coordinates: The sample's index first, then one coordinate for each axis of each input.
+    """
+
+    shape: tuple[int, ...]
+    coordinates: tuple[Coordinate, ...]
+
+    def moved(self, shape: Sequence[int], move: Callable[[Tensor], Tensor]) -> Positions:
+        """After an operator that moves elements: ``move`` does to a coordinate what it did to the value."""
+        return Positions(tuple(shape), tuple(self._each(lambda c: compressed(move(c.expand(self.shape))))))
+
+    def mapped(self, shape: Sequence[int], change: Callable[[Tensor], Tensor]) -> Positions:
+        """After an operator that acts along axes: ``change`` gets each coordinate as it is kept."""
+        return Positions(tuple(shape), tuple(self._each(lambda c: compressed(change(c)))))
+
+    def moved_with_gaps(self, shape: Sequence[int], move: Callable[[Tensor], Tensor], axes: Iterable[int]) -> Positions:
+        """As ``moved``, where elements without position were added along ``axes``; they belong to their samples too."""
+        result = self.moved(shape, move)
+        samples = result.coordinates[0]
+        if samples is None:
+            return result
+        filled = torch.where(samples.isnan(), samples.nanmean(list(axes), keepdim=True), samples)
+        return Positions(result.shape, (compressed(filled), *result.coordinates[1:]))
+
+    def averaged(self, axes: Iterable[int]) -> Positions:
+        """After a sum over axes that stay with size 1. A coordinate that varied, and no longer does, is lost."""
+        kept = list(axes)
+
+        def average(coordinate: Tensor) -> Tensor | None:
+            if not any(varies(coordinate, axis) for axis in kept):
+                return coordinate
+            mean = compressed(coordinate.nanmean(kept, keepdim=True))
+            return mean if mean is not None and mean.numel() > 1 else None
+
+        shape = tuple(1 if axis in kept else size for axis, size in enumerate(self.shape))
+        return Positions(shape, tuple(self._each(average)))
+
+    def _each(self, change: Callable[[Tensor], Coordinate]) -> list[Coordinate]:
+        return [None if coordinate is None else change(coordinate) for coordinate in self.coordinates]
+
+
+def compressed(coordinate: Tensor) -> Coordinate:
+    """The coordinate with size 1 along every axis on which it does not depend."""
+    for axis, size in enumerate(coordinate.shape):
+        first = coordinate.narrow(axis, 0, min(size, 1))
+        if size > 1 and ((coordinate == first) | (coordinate.isnan() & first.isnan())).all():
+            coordinate = first
+    return None if coordinate.isnan().all() else coordinate.contiguous()
+
+
+def varies(coordinate: Coordinate, axis: int) -> bool:
+    """Whether the coordinate depends on an axis of the value."""
+    return coordinate is not None and coordinate.shape[axis] > 1
+
+
+def joined(operands: Sequence[Positions], shape: Sequence[int]) -> Positions:
+    """After an elementwise operator: each coordinate from the operand along most of whose axes it varies."""
+    chosen: list[Coordinate] = []
+    for candidates in zip(*(operand.coordinates for operand in operands), strict=True):
+        known = [_leading(candidate, len(shape)) for candidate in candidates if candidate is not None]
+        chosen.append(max(known, key=lambda c: sum(size > 1 for size in c.shape), default=None))
+    return Positions(tuple(shape), tuple(chosen))
+
+
+def _leading(coordinate: Tensor, rank: int) -> Tensor:
+    """Broadcasting adds axes in front."""
+    return coordinate.reshape([1] * (rank - coordinate.ndim) + list(coordinate.shape))
+
+
+def resampled(coordinate: Tensor, axis: int, places: Tensor) -> Tensor:
+    """The coordinate at fractional ``places`` ``(O,)`` along an axis, linear in between and beyond the ends."""
+    if not varies(coordinate, axis):
+        return coordinate
+    along = coordinate.movedim(axis, -1)
+    known = (~along.isnan()).reshape(-1, along.shape[-1]).any(0).nonzero().flatten()
+    first, last = int(known[0]), int(known[-1])
+    inside = places.clamp(first, last)
+    low, high = along[..., inside.floor().long()], along[..., inside.ceil().long()]
+    fraction = inside - inside.floor()
+    value = torch.where(fraction == 0, low, low + (high - low) * fraction)
+    step = (along[..., last] - along[..., first]) / (last - first) if last > first else torch.ones(())
+    return (value + (places - inside) * step.unsqueeze(-1)).movedim(-1, axis)

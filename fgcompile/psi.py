@@ -1,0 +1,169 @@
+"""ψ: how a term ``δ ⊙ b`` becomes non-negative and comparable with others before the terms are added to a map.
+
+Everything after ψ is linear, so ψ is followed by the sum over channels at once: ``Σ_c ψ(t)_c`` of
+``(N, C, *spatial)`` is ``(N, *spatial)``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fgcompile.arrangement import Arranged, Orders, arrange, bias_axis, excludes, in_cells
+from fgcompile.differentiate import TermValue
+from fgcompile.program import Placement
+
+EPSILON = 1e-6
+"""The constant in ψ's denominator, as in the authors' code."""
+
+GRAD_CAM_EPSILON = 1e-7
+"""The constant in pytorch-grad-cam's."""
+
+
+@dataclass(frozen=True)
+class PlacedTerm:
+    """A term and how its elements lie over the input."""
+
+    term: TermValue
+    placement: Placement
+
+
+class Psi(Protocol):
+    """A preset: ψ, the way in which maps are enlarged, and what is done to the whole map at last."""
+
+    @property
+    def align_corners(self) -> bool:
+        """Whether the corners of small maps fall on those of large ones when they are enlarged."""
+
+    def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
+        """``Σ_t Σ_c ψ(t)_c``, ``(N, *grid)``, of terms of one grid."""
+
+    def finished(self, saliency: Tensor) -> Tensor:
+        """The finished map, of the map ``(N, *spatial)``."""
+
+
+@dataclass(frozen=True)
+class FullGradPsi:
+    """The published code's ψ: absolute value, then min-max per sample over channels and space jointly.
+
+    With ``t = |δ ⊙ b|``, ``Σ_c (t_c − min)/(max − min + ε) = (Σ_c t_c − C min)/(max − min + ε)``. The sums of all terms
+    are put side by side, so that the division is one product with the reciprocals.
+    """
+
+    align_corners: bool = True
+
+    def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
+        grid = terms[0].placement.grid
+        reduced = [_reduced(placed, orders) for placed in terms]
+        totals = torch.cat([r.total for r in reduced], 1)
+        maxima = torch.cat([r.maximum for r in reduced], 1)
+        minima = torch.cat([r.minimum for r in reduced], 1)
+        floors = torch.cat([r.minimum * r.layers for r in reduced], 1)
+        weights = 1 / (maxima - minima + EPSILON)
+        return torch.matmul(weights.unsqueeze(1), totals - floors.unsqueeze(2)).reshape(-1, *grid)
+
+    def finished(self, saliency: Tensor) -> Tensor:
+        return saliency
+
+
+@dataclass(frozen=True)
+class GradCamPsi:
+    """pytorch-grad-cam's FullGrad: absolute value, min-max of each channel by itself, half-pixel enlargement.
+
+    ``ψ(t)_c = (t_c − min t_c)/(max t_c − min t_c + ε)``, ε = 1e-7; the finished map is scaled to [0, 1] likewise.
+    """
+
+    align_corners: bool = False
+
+    def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
+        grid = terms[0].placement.grid
+        total: Tensor | None = None
+        for placed in terms:
+            arranged = arrange(placed.term.product().abs(), placed.placement)
+            flat = in_cells(arranged.values, arranged.places, placed.placement.order, orders)
+            flat = flat if arranged.channels == 1 else flat.transpose(1, 2)
+            cells = math.prod(grid)
+            # A channel is everything that has one element in each cell.
+            flat = flat.reshape([-1, flat.shape[1] * (flat.shape[2] // cells), cells])
+            low, high = flat.amin(2, keepdim=True), flat.amax(2, keepdim=True)
+            scaled = (flat - low) / (high - low + GRAD_CAM_EPSILON)
+            layer = scaled.sum(1)
+            total = layer if total is None else total + layer
+        assert total is not None
+        return total.reshape(-1, *grid)
+
+    def finished(self, saliency: Tensor) -> Tensor:
+        axes = list(range(1, saliency.ndim))
+        raised = saliency - saliency.amin(axes, keepdim=True)
+        return raised / (raised.amax(axes, keepdim=True) + GRAD_CAM_EPSILON)
+
+
+PSI: Mapping[str, Psi] = {"fullgrad": FullGradPsi(), "grad-cam": GradCamPsi()}
+"""The presets by name."""
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """What min-max over one term ``t = |δ ⊙ b|`` needs of it.
+
+    Attributes:
+        total: The sum in each cell, ``(N, 1, cells)``.
+        maximum: Over everything, ``(N, 1)``.
+        minimum: Likewise.
+        layers: The number of elements in each cell.
+    """
+
+    total: Tensor
+    maximum: Tensor
+    minimum: Tensor
+    layers: int
+
+
+def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
+    term, placement = placed.term, placed.placement
+    weight = _channel_weight(placed)
+    magnitude = term.product().abs() if weight is None else term.gradient.abs()
+    arranged = arrange(magnitude, placement)
+    selected = _selected(arranged, placement, orders)
+    flat, channels, places = selected.values, selected.channels, selected.places
+    count = flat.shape[channels]
+    if weight is None:
+        total = flat.sum(channels, keepdim=True)
+        maximum = flat.amax(places).amax(1, keepdim=True)
+        minimum = flat.amin(places).amin(1, keepdim=True)
+    else:
+        # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed.
+        ends = (1, 1, count) if channels == 1 else (count, 1)
+        total = torch.matmul(weight.reshape(ends), flat) if channels == 1 else torch.matmul(flat, weight.reshape(ends))
+        maximum = (flat.amax(places) * weight).amax(1, keepdim=True)
+        minimum = (flat.amin(places) * weight).amin(1, keepdim=True)
+    if channels == 2:
+        total = total.transpose(1, 2)
+    if selected is arranged:
+        total = in_cells(total, 2, placement.order, orders)
+    cells = math.prod(placement.grid)
+    layers = total.shape[2] // cells
+    if layers > 1:
+        total = total.reshape([-1, layers, cells]).sum(1, keepdim=True)
+    return _Reduced(total, maximum, minimum, count * layers)
+
+
+def _channel_weight(placed: PlacedTerm) -> Tensor | None:
+    """``|b|`` of a bias that is constant within a channel."""
+    term = placed.term
+    if term.bias is None or term.bias.ndim != 1:
+        return None
+    along = bias_axis(placed.placement, term.channel_axis, term.gradient.ndim)
+    return term.bias.abs() if along and len(term.bias) > 1 else None
+
+
+def _selected(arranged: Arranged, placement: Placement, orders: Orders) -> Arranged:
+    """Leaves out the places that belong to no cell: they are not part of the map, so they do not scale it."""
+    if not excludes(placement, arranged.values.shape[arranged.places]):
+        return arranged
+    return Arranged(in_cells(arranged.values, arranged.places, placement.order, orders), arranged.channels)

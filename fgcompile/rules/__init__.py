@@ -1,0 +1,23 @@
+"""The rule sets: what of a captured graph counts as a constant when it is differentiated.
+
+A rule set is a rewrite of the captured graph that keeps its values and changes its gradient; every later stage works as
+before, and completeness stays exact, since it holds for whatever graph there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from fgcompile.program import CapturedProgram
+from fgcompile.rules.libragrad import linearize
+
+RULES: Mapping[str, Callable[[CapturedProgram], CapturedProgram]] = {
+    "taylor": lambda captured: captured,
+    "libragrad": linearize,
+}
+"""Each rule set by name: ``taylor``, the true gradient, and ``libragrad``, that of the locally linear model."""
+
+
+def apply_rules(captured: CapturedProgram, rules: str) -> CapturedProgram:
+    """The captured program as a rule set sees it; the given one is left as it is."""
+    return RULES[rules](captured)
