@@ -33,6 +33,7 @@ from fgcompile.options import check_request, one_of
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
+from fgcompile.portability import require_portable
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Preprocess, Request, Target, ValueSpec
 from fgcompile.rules import RULES, apply_rules
 from fgcompile.runtime.session import load, open_session
@@ -260,6 +261,7 @@ def _fused(captured: CapturedProgram, request: Request, report: Progress) -> tup
         program = trace(folded, request, decomposition_table())
     report("optimise")
     optimize(program.graph_module)
+    require_portable(program.graph_module)
     return exposed, program
 
 
