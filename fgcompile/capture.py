@@ -253,6 +253,8 @@ def _drop_restriding(graph: fx.Graph) -> None:
 def _bound_infinities(graph: fx.Graph, root: nn.Module) -> None:
     """Masks of −∞ become the lowest number: what is masked has a gradient of zero, and 0 · ∞ would be NaN."""
     for node in graph.nodes:
+        if node.target is aten.linalg_vector_norm.default:
+            continue  # its infinity is the order of the norm
         node.args = fx.node.map_aggregate(node.args, _bounded)
         node.kwargs = fx.node.map_aggregate(node.kwargs, _bounded)
     for name, buffer in list(root.named_buffers()):
