@@ -56,6 +56,9 @@ def _log_add_exp(a: Tensor, b: Tensor) -> Tensor:
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten._cdist_forward.default: decompose_distances,
+    # They differ from maximum and minimum for NaN alone.
+    aten.fmax.default: aten.maximum.default,
+    aten.fmin.default: aten.minimum.default,
     aten.prod.dim_int: decompose_product,
     aten.cumprod.default: _decompose_scan(torch.mul),
     aten.logcumsumexp.default: _decompose_scan(_log_add_exp),
