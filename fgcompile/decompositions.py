@@ -22,6 +22,18 @@ def decompose_distances(x1: Tensor, x2: Tensor, p: float, compute_mode: int | No
     return torch.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
 
 
+def decompose_product(self: Tensor, dim: int, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    """``Π x`` along an axis, by halves: the gradient of PyTorch's own depends on which factors are zero."""
+    if isinstance(self.shape[dim], SymInt):
+        return NotImplemented
+    x = self if dtype is None else self.to(dtype)
+    while (size := x.shape[dim]) > 1:
+        half = size // 2
+        halves = x.narrow(dim, 0, half) * x.narrow(dim, half, half)
+        x = halves if size % 2 == 0 else torch.cat([halves, x.narrow(dim, 2 * half, 1)], dim)
+    return x if keepdim else x.squeeze(dim)
+
+
 def _decompose_scan(combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
     def decompose(self: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Any:
         """A scan that doubles its reach in ``⌈log₂ n⌉`` steps; the gradient of PyTorch's own depends on values."""
@@ -59,6 +71,10 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.copy.default: decompose_copy,
     aten.empty.memory_format: decompose_empty,
     aten._cdist_forward.default: decompose_distances,
+    # They differ from maximum and minimum for NaN alone.
+    aten.fmax.default: aten.maximum.default,
+    aten.fmin.default: aten.minimum.default,
+    aten.prod.dim_int: decompose_product,
     aten.cumprod.default: _decompose_scan(torch.mul),
     aten.logcumsumexp.default: _decompose_scan(_log_add_exp),
 }

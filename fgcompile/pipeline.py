@@ -27,6 +27,7 @@ from fgcompile.options import check_request, one_of
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
+from fgcompile.portability import require_portable
 from fgcompile.program import (
     BiasedProgram,
     CapturedProgram,
@@ -234,6 +235,7 @@ def _fused(
         program = trace(folded, request, decomposition_table())
     report("optimise")
     optimize(program.graph_module)
+    require_portable(program.graph_module)
     return exposed, program
 
 

@@ -6,10 +6,10 @@ import io
 import re
 import warnings
 import zipfile
-from typing import Any
+from typing import Any, Optional
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fgcompile.artifact import METADATA_FILE, dumps, seal_zip
@@ -27,11 +27,12 @@ def emit_torchscript(program: FusedProgram) -> bytes:
         UnsupportedOpError: An operator of the graph cannot be scripted.
     """
     graph_module = _scriptable(copy_graph(program.graph_module))
+    _take_defaults(graph_module, program)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated, and asked for by name
         warnings.simplefilter("ignore", UserWarning)  # of annotations in the code that torch.fx generates
         try:
-            scripted = torch.jit.freeze(_with_defaults(torch.jit.script(graph_module.eval()), program))
+            scripted = torch.jit.freeze(torch.jit.script(graph_module.eval()))
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise UnsupportedOpError(
@@ -42,22 +43,29 @@ def emit_torchscript(program: FusedProgram) -> bytes:
     return seal_zip(_reproducible(buffer.getvalue()))
 
 
-def _with_defaults(scripted: torch.jit.ScriptModule, program: FusedProgram) -> torch.jit.ScriptModule:
-    """A module whose bias parameters are optional arguments, the trained values their defaults."""
-    defaults = {spec.name: spec.default for spec in program.inputs if spec.default is not None}
-    if not defaults:
-        return scripted
-    outer = torch.jit.ScriptModule()
-    outer.inner = scripted
-    for name, value in defaults.items():
-        outer.register_buffer(f"default_{name}", value)
-    required = [spec.name for spec in program.inputs if spec.default is None]
-    parameters = [*(f"{name}: Tensor" for name in required), *(f"{name}: Optional[Tensor] = None" for name in defaults)]
-    chosen = [f"self.default_{name} if {name} is None else {name}" for name in defaults]
-    outer.define(
-        f"def forward(self, {', '.join(parameters)}):\n    return self.inner({', '.join([*required, *chosen])})\n"
-    )
-    return outer
+def _take_defaults(graph_module: fx.GraphModule, program: FusedProgram) -> None:
+    """Makes bias parameters optional arguments, whose defaults are the trained values."""
+    graph = graph_module.graph
+    placeholders = {str(node.target): node for node in graph.find_nodes(op="placeholder")}
+    first = next(node for node in graph.nodes if node.op != "placeholder")
+    for spec in program.inputs:
+        if spec.default is None:
+            continue
+        node = placeholders[spec.name]
+        node.args, node.type = (None,), Optional[Tensor]  # noqa: UP045 - TorchScript reads the annotation as text
+        graph_module.register_buffer(f"default_{spec.name}", spec.default)
+        with graph.inserting_before(first):
+            default = graph.get_attr(f"default_{spec.name}")
+            chosen = graph.call_function(given_or_default, (node, default))
+        node.replace_all_uses_with(chosen, delete_user_cb=lambda user, chosen=chosen: user is not chosen)
+    graph_module.recompile()
+
+
+def given_or_default(given: Optional[Tensor], default: Tensor) -> Tensor:  # noqa: UP045 - as above
+    """An optional argument's value; scripted with the graph."""
+    if given is None:
+        return default
+    return given
 
 
 def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:

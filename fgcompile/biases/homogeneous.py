@@ -45,12 +45,6 @@ def _scattered(call: Call) -> Bias:
     return Homogeneous(1) if call.is_active("self") and call.is_active("src") else Implicit(at_zero)
 
 
-def _factors(call: Call) -> Bias:
-    """A product over an axis is of the degree of the number of its factors."""
-    size = call.arguments["self"].meta["val"].shape[call.arguments["dim"]]
-    return Homogeneous(size) if isinstance(size, int) else Implicit(double_vjp)
-
-
 def _extreme(call: Call) -> Bias:
     """The larger or smaller of two activations is one of them; of an activation and a constant, see elementwise."""
     both = call.is_active("self") and call.is_active("other")
@@ -143,6 +137,5 @@ HOMOGENEOUS: dict[torch._ops.OpOverload, Rule] = {
     aten.cat.default: Rule("concatenation", _joined, "closed form: g(0); none where every part is active"),
     aten.where.self: Rule("choice", _chosen, CHOICE),
     aten.slice_scatter.default: Rule("choice", _scattered, CHOICE),
-    aten.prod.dim_int: Rule("product", _factors, "homogeneous, k = number of factors: (1 − k) y"),
     aten.var.correction: _degree(2, "statistic"),
 }

@@ -32,7 +32,7 @@ def _fill(size: Sequence[int], value: complex, dtype: torch.dtype | None, device
 
 
 def lower_zeros(size: Sequence[int], *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
-    """Lowers ``zeros``, and ``empty``, whose elements may be anything."""
+    """Lowers ``zeros``."""
     return _fill(size, 0, dtype or torch.get_default_dtype(), device)
 
 
@@ -81,7 +81,6 @@ def is_zeros(x: Tensor) -> bool:
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.zeros.default: lower_zeros,
-    aten.empty.memory_format: lower_zeros,
     aten.ones.default: lower_ones,
     aten.full.default: lower_full,
     aten.new_zeros.default: lower_new_zeros,

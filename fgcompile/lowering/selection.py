@@ -1,8 +1,7 @@
-"""Order statistics, running maxima and products along an axis, for which ONNX's exporter has no translation.
+"""Order statistics and running maxima along an axis, for which ONNX's exporter has no translation.
 
 - ``median`` and ``kthvalue``: one position of the sorted axis.
 - ``cummax`` and ``cummin``: a scan that doubles its reach, ``⌈log₂ n⌉`` steps.
-- ``prod``: the two halves of the axis multiplied, until one position is left.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.lowering.axes import is_dynamic, pad_axis
+from fgcompile.lowering.axes import is_dynamic
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -62,23 +61,9 @@ def _joined(part: Tensor, later: Tensor, dim: int, reach: int) -> Tensor:
     return aten.cat.default([head, aten.where.self(later, tail, aten.slice.Tensor(part, dim, 0, size - reach))], dim)
 
 
-def lower_prod(self: Tensor, dim: int, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
-    """``Π x`` along an axis."""
-    dim %= self.dim()
-    if is_dynamic(self.shape[dim]):
-        return NotImplemented
-    product = self if dtype is None else self.to(dtype)
-    while (size := product.shape[dim]) > 1:
-        half = (size + 1) // 2
-        second = pad_axis(aten.slice.Tensor(product, dim, half, size), dim, 0, 2 * half - size, 1.0)
-        product = aten.slice.Tensor(product, dim, 0, half) * second
-    return product if keepdim else aten.squeeze.dim(product, dim)
-
-
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.kthvalue.default: lower_kthvalue,
     aten.median.dim: lower_median,
     aten.cummax.default: _lower_running(aten.ge.Tensor),
     aten.cummin.default: _lower_running(aten.le.Tensor),
-    aten.prod.dim_int: lower_prod,
 }

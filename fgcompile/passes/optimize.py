@@ -8,11 +8,13 @@ from fgcompile.passes.broadcast_products import broadcast_products
 from fgcompile.passes.fold_constants import fold_constants
 from fgcompile.passes.merge_halves import merge_halves
 from fgcompile.passes.remove_identities import remove_identities
+from fgcompile.passes.replace_mutations import replace_mutations
 from fgcompile.passes.share_subexpressions import share_subexpressions
 
 
 def optimize(graph_module: fx.GraphModule) -> None:
     """Rewrites a fused graph in place: nothing computed twice, nothing constant computed at all."""
+    replace_mutations(graph_module)
     remove_identities(graph_module)
     share_subexpressions(graph_module)
     merge_halves(graph_module)

@@ -26,6 +26,7 @@ class OnnxRuntimeBackend:
         self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
     ) -> None:
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors: it warns of every optional input
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1

@@ -10,6 +10,7 @@ from fgcompile.passes.broadcast_products import broadcast_products
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_constants import fold_constants
 from fgcompile.passes.remove_identities import remove_identities
+from fgcompile.passes.replace_mutations import replace_mutations
 from fgcompile.passes.share_subexpressions import share_subexpressions
 
 
@@ -61,6 +62,18 @@ def test_random_numbers_are_not_constants() -> None:
     graph_module = traced(lambda x: x + torch.rand(3), torch.ones(2, 3))
     fold_constants(graph_module)
     assert "rand" in operators(graph_module)
+
+
+def test_a_value_that_is_changed_in_place_is_not_shared() -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        return (x * 2).masked_fill_(x > 0, 5.0) + (x * 2).masked_fill_(x < 0, 7.0)
+
+    x = torch.tensor([-1.0, 1.0])
+    graph_module = traced(function, x)
+    replace_mutations(graph_module)
+    share_subexpressions(graph_module)
+    assert operators(graph_module).count("mul") == 1
+    assert torch.equal(graph_module(x), function(x))
 
 
 def test_equal_subexpressions_are_computed_once() -> None:
