@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fgcompile.eager import FullGradientTerms
+    from fgcompile.errors import RulesWarning
     from fgcompile.pipeline import Artifact, compile, expose_biases, full_gradient, verify
     from fgcompile.program import Preprocess
     from fgcompile.runtime import Explanation, Session, load
@@ -21,6 +22,7 @@ __all__ = [
     "Explanation",
     "FullGradientTerms",
     "Preprocess",
+    "RulesWarning",
     "Session",
     "__version__",
     "compile",
@@ -35,6 +37,7 @@ _HOMES = {
     "Explanation": "fgcompile.runtime",
     "FullGradientTerms": "fgcompile.eager",
     "Preprocess": "fgcompile.program",
+    "RulesWarning": "fgcompile.errors",
     "Session": "fgcompile.runtime",
     "compile": "fgcompile.pipeline",
     "expose_biases": "fgcompile.pipeline",

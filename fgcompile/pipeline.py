@@ -34,7 +34,7 @@ from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Preprocess, Request, Target, ValueSpec
-from fgcompile.rules import RULES, apply_rules
+from fgcompile.rules import RULES, apply_rules, warn_of_absorption
 from fgcompile.runtime.session import load, open_session
 from fgcompile.shapes import propagate_shapes
 from fgcompile.trace import trace
@@ -119,12 +119,16 @@ def compile(
 
     Raises:
         FgcompileError: One of its children, see ``fgcompile.errors``.
+
+    Warns:
+        RulesWarning: Under ``"taylor"`` the map says little of this model, since it normalises by its own statistics.
     """
     one_of("format", format, tuple(BACKENDS))
     request = check_request(outputs=outputs, target=target, method=method, psi=psi, rules=rules, preprocess=preprocess)
     report = progress or (lambda stage: None)
     captured = apply_rules(_captured(model, example_inputs, report), rules)
     exposed, program = _fused(captured, request, report)
+    warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
     report("check")
     inputs = _noise(program, as_inputs(example_inputs))
     completeness, expected = _checked(exposed, program, request, inputs)
@@ -180,10 +184,15 @@ def full_gradient(
     Raises:
         CaptureError: The model cannot be captured.
         ScoreError: The score is not one scalar per sample that depends on the input.
+
+    Warns:
+        RulesWarning: As ``compile``.
     """
     one_of("rules", rules, tuple(RULES))
-    captured = apply_rules(capture(model, inputs), rules)
-    return full_gradient_terms(expose(captured), as_inputs(inputs), target)
+    exposed = expose(apply_rules(capture(model, inputs), rules))
+    terms = full_gradient_terms(exposed, as_inputs(inputs), target)
+    warn_of_absorption(exposed, terms.bias_gradients, rules, stacklevel=2)
+    return terms
 
 
 def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]) -> Report:
