@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fgcompile.comparison import verify
     from fgcompile.eager import FullGradientTerms
+    from fgcompile.errors import RulesWarning
     from fgcompile.pipeline import Artifact, compile, expose_biases, full_gradient
     from fgcompile.program import Noise, Preprocess
     from fgcompile.runtime import Explanation, Session, load
@@ -23,6 +24,7 @@ __all__ = [
     "FullGradientTerms",
     "Noise",
     "Preprocess",
+    "RulesWarning",
     "Session",
     "__version__",
     "compile",
@@ -38,6 +40,7 @@ _HOMES = {
     "FullGradientTerms": "fgcompile.eager",
     "Noise": "fgcompile.program",
     "Preprocess": "fgcompile.program",
+    "RulesWarning": "fgcompile.errors",
     "Session": "fgcompile.runtime",
     "compile": "fgcompile.pipeline",
     "expose_biases": "fgcompile.pipeline",

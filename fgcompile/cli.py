@@ -47,6 +47,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def main() -> None:
     """Runs the command line; a user's error becomes one line and exit status 2."""
     _quieten_pytorch()
+    terminal.show_warnings_in_one_line()
     try:
         app()
     except FgcompileError as error:
@@ -91,7 +92,13 @@ def compile_(
     target: Annotated[
         str | None, typer.Option(help="A class, or 'predicted'; by default the artifact takes it as an input.")
     ] = None,
-    rules: Annotated[str, typer.Option(help="taylor: true gradients, as in the paper.")] = "taylor",
+    rules: Annotated[
+        str,
+        typer.Option(
+            help="taylor: true gradients, as in the paper; libragrad: gates, attention weights and the scales of "
+            "normalisations are constants, for Transformers."
+        ),
+    ] = "taylor",
     psi: Annotated[str, typer.Option(help="fullgrad: how each term becomes a map, as the authors do it.")] = "fullgrad",
     outputs: Annotated[
         str, typer.Option(help="Separated by commas; also contributions, residual, input_gradient, bias_gradients.")

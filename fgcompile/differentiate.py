@@ -8,7 +8,6 @@ once. Run on real tensors this is the eager full-gradient; run under ``make_fx``
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +19,7 @@ from torch.utils import _pytree as pytree
 from fgcompile.arrangement import Orders, is_range
 from fgcompile.biases import Application, bind
 from fgcompile.errors import ScoreError, UnsupportedOpError
+from fgcompile.layers import call_of
 from fgcompile.program import BiasedProgram, ImplicitBias, Placement, Site
 
 Score = Callable[[Any], Tensor]
@@ -175,7 +175,7 @@ class _Recorder(fx.Interpreter):
         self.nodes = {node.name: node for node in program.graph_module.graph.nodes}
         self.wanted = {site.node for site in program.sites}
         for bias in program.implicit.values():
-            call = _call_of(self.nodes[bias.node])
+            call = call_of(self.nodes[bias.node])
             self.wanted |= {bias.node} | {source.name for source in call.all_input_nodes}
 
     def run_node(self, node: fx.Node) -> Any:
@@ -209,18 +209,10 @@ def _terms(
     return values
 
 
-def _call_of(node: fx.Node) -> fx.Node:
-    if node.target is operator.getitem:
-        source = node.args[0]
-        assert isinstance(source, fx.Node)
-        return source
-    return node
-
-
 def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
     """Evaluates a formula on one operator's call, apart from the rest of the graph."""
     node = recorder.nodes[bias.node]
-    call = _call_of(node)
+    call = call_of(node)
     values = {source: recorder.values[source.name] for source in call.all_input_nodes}
     active = [source for source, value in values.items() if isinstance(value, Tensor) and value.requires_grad]
     detached = {source: _detached(value) for source, value in values.items()}

@@ -39,3 +39,7 @@ class VerificationError(FgcompileError):
 
 class OutputError(FgcompileError):
     """A result cannot be written where it was asked for."""
+
+
+class RulesWarning(UserWarning):
+    """The map of this model says little under the chosen rules: names the layer, and the rules to choose instead."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Container
 
 import torch
@@ -15,15 +16,15 @@ COMPOSITE = (".container.", ".transformer.", ".rnn.", "MultiheadAttention")
 def layer_name(node: fx.Node) -> str:
     """The qualified name of the layer that a node comes from; for a function in a module, ``<module>.<operator>``."""
     stack = list((node.meta.get("nn_module_stack") or {}).values())
-    operator = str(node.target).split(".")[1] if "." in str(node.target) else node.name
-    operator = operator.strip("_").replace("native_", "").removesuffix("_with_indices")
+    called = str(node.target).split(".")[1] if "." in str(node.target) else node.name
+    called = called.strip("_").replace("native_", "").removesuffix("_with_indices")
     if not stack:
-        return operator
+        return called
     path, kind = stack[-1]
     kind = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
     if path and kind.startswith("torch.nn.modules.") and not any(part in kind for part in COMPOSITE):
         return str(path)
-    return f"{path}.{operator}" if path else operator
+    return f"{path}.{called}" if path else called
 
 
 def free_name(name: str, taken: Container[str]) -> str:
@@ -33,6 +34,13 @@ def free_name(name: str, taken: Container[str]) -> str:
         count += 1
         candidate = f"{name}__{count}"
     return candidate
+
+
+def call_of(node: fx.Node) -> fx.Node:
+    """The call that a node is the result of: the node itself, or for one of several outputs what it is picked from."""
+    source = node.args[0] if node.target is operator.getitem else node
+    assert isinstance(source, fx.Node)
+    return source
 
 
 def is_random(node: fx.Node) -> bool:

@@ -38,7 +38,7 @@ from fgcompile.program import (
     Target,
     ValueSpec,
 )
-from fgcompile.rules import RULES, apply_rules
+from fgcompile.rules import RULES, apply_rules, warn_of_absorption
 from fgcompile.trace import floating_dtype, trace
 
 BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
@@ -126,6 +126,9 @@ def compile(
 
     Raises:
         FgcompileError: One of its children, see ``fgcompile.errors``.
+
+    Warns:
+        RulesWarning: Under ``"taylor"`` the map says little of this model, since it normalises by its own statistics.
     """
     one_of("format", format, tuple(BACKENDS))
     request = check_request(
@@ -144,6 +147,7 @@ def compile(
     extras = dict(score_inputs or {})
     captured = capture_in(torch.float64, model, example_inputs, request, rules, extras)
     exposed, program = _fused(captured, request, layouts, report)
+    warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
     report("check")
     inputs = make_inputs(program, [*as_inputs(example_inputs), *extras.values()])
     completeness, expected = check_fused(exposed, program, request, inputs)
@@ -211,6 +215,9 @@ def full_gradient(
     Raises:
         CaptureError: The model cannot be captured.
         ScoreError: The score is not one scalar per sample that depends on the input.
+
+    Warns:
+        RulesWarning: As ``compile``.
     """
     one_of("rules", rules, tuple(RULES))
     given = as_inputs(inputs)
@@ -218,7 +225,9 @@ def full_gradient(
     captured = capture(model, given, score, output, score_inputs)
     dtype = floating_dtype([*given, *captured.graph_module.buffers()])
     exposed = expose(apply_rules(in_dtype(captured, dtype), rules))
-    return full_gradient_terms(exposed, [*given, *(score_inputs or {}).values()], target, output)
+    terms = full_gradient_terms(exposed, [*given, *(score_inputs or {}).values()], target, output)
+    warn_of_absorption(exposed, terms.bias_gradients, rules, stacklevel=2)
+    return terms
 
 
 def _fused(

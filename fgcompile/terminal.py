@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fgcompile.artifact import Metadata, TensorSpec
+from fgcompile.errors import RulesWarning
 
 if TYPE_CHECKING:
     from fgcompile.verification import Report
@@ -29,6 +31,19 @@ _err = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 def print_error(error: Exception) -> None:
     """One line on standard error, whatever the message holds."""
     _err.print(Text.assemble(("fgcompile: error: ", "bold red"), " ".join(str(error).split())))
+
+
+def show_warnings_in_one_line() -> None:
+    """From now on, fgcompile's own warnings come without the line of Python that they were raised on."""
+    show = warnings.showwarning
+
+    def show_in_one_line(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if issubclass(category, RulesWarning):
+            _err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), str(message)))
+        else:
+            show(message, category, *place, **options)
+
+    warnings.showwarning = show_in_one_line
 
 
 def print_json(value: object) -> None:

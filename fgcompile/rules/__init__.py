@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from fgcompile.program import CapturedProgram
+from fgcompile.rules.absorption import warn_of_absorption
 from fgcompile.rules.libragrad import linearize
+
+__all__ = ["RULES", "apply_rules", "warn_of_absorption"]
 
 RULES: Mapping[str, Callable[[CapturedProgram], CapturedProgram]] = {
     "taylor": lambda captured: captured,

@@ -18,6 +18,7 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fgcompile.activity import active_nodes, is_active
+from fgcompile.layers import call_of
 from fgcompile.program import CapturedProgram
 from fgcompile.rules.gates import GATED
 from fgcompile.rules.normalization import NORMALIZATION
@@ -60,9 +61,8 @@ def linearize(captured: CapturedProgram) -> CapturedProgram:
         node = pending.pop()
         if node not in active or node not in reached:
             continue
-        call = _call_of(node)
-        rewrite = table.get(call.target) if isinstance(node.meta["val"], Tensor) else None
-        rewriting = Rewriting(graph_module, call, node, active, weights)
+        rewrite = _rewrite_of(node, table)
+        rewriting = Rewriting(graph_module, call_of(node), node, active, weights)
         replacement = None if rewrite is None else rewrite(rewriting)
         if replacement is None:
             reached.update(node.all_input_nodes)
@@ -80,9 +80,7 @@ def linearize(captured: CapturedProgram) -> CapturedProgram:
     return dataclasses.replace(captured, graph_module=graph_module)
 
 
-def _call_of(node: fx.Node) -> fx.Node:
-    """The call that a node is the result of: of an operator with several outputs the first is meant, where picked."""
-    if node.target is operator.getitem and node.args[1] == 0:
-        assert isinstance(node.args[0], fx.Node)
-        return node.args[0]
-    return node
+def _rewrite_of(node: fx.Node, table: Mapping[Any, Rewrite]) -> Rewrite | None:
+    """The row for a node; of an operator with several outputs the first is rewritten, where it is picked."""
+    picks_another = node.target is operator.getitem and node.args[1] != 0
+    return table.get(call_of(node).target) if isinstance(node.meta["val"], Tensor) and not picks_another else None
