@@ -51,7 +51,7 @@ def full_gradient_terms(
     mode: Target = None if isinstance(target, Tensor) else ("predicted" if target is None else target)
     result = differentiate(program, inputs, score_function(mode, chosen, output))
     sums = contributions(result)
-    gradients = result.input_gradients
+    gradients = tuple(result.input_gradients.values())
     return FullGradientTerms(
         output=_detached(result.output),
         target=_resolved(mode, chosen, result.output, output),

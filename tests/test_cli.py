@@ -221,6 +221,12 @@ def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path
         ("cli_models:build?classes=5", ["--labels", "labels.txt"], "3 labels for 5 classes"),
         ("cli_models:build", ["--mean", "0.5", "--std", "0.5"], "channels"),
         ("cli_models:build", ["--input", "4x16x16"], "channels"),
+        ("cli_models:build", ["--method", "rough"], "rough"),
+        ("cli_models:build", ["--biases", "some"], "some"),
+        ("cli_models:build", ["--layout", "conv"], "write NAME=LAYOUT"),
+        ("cli_models:build", ["--layout", "conv9=n c h w"], "no input or site is called so"),
+        ("cli_models:build", ["--explained", "boxes"], "no output 'boxes'"),
+        ("cli_models:build", ["--target", "cli_models:nothing"], "no callable named 'nothing'"),
         ("cli_models:build", ["--weights", "labels.txt"], "labels.txt cannot be read as weights"),
     ],
 )
@@ -229,7 +235,8 @@ def test_failed_compile_leaves_the_old_artifact(
 ) -> None:
     Path("model.onnx").write_bytes(b"the old one")
     before = sorted(folder.iterdir())
-    assert_one_line_error(run("compile", source, "-o", "model.onnx", "--input", "3x16x16", *options), message)
+    given = options if "--input" in options else ["--input", "3x16x16", *options]
+    assert_one_line_error(run("compile", source, "-o", "model.onnx", *given), message)
     assert Path("model.onnx").read_bytes() == b"the old one"
     assert [path for path in sorted(folder.iterdir()) if path.name != "__pycache__"] == before
 
