@@ -31,7 +31,8 @@ class FlatProgram(ExportedProgram):
     ) -> ExportedProgram:
         """The program itself where it has no operator of the table; else decomposed, which traces it."""
         if decomp_table is None or any(node.target in decomp_table for node in self.graph.nodes):
-            return super().run_decompositions(decomp_table, **options)
+            decomposed: ExportedProgram = super().run_decompositions(decomp_table, **options)
+            return decomposed
         return self
 
 

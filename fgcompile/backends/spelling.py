@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,10 +41,9 @@ def _difference(graph: fx.Graph, node: fx.Node) -> fx.Node:
 def _squeezed(graph: fx.Graph, node: fx.Node) -> fx.Node:
     result, axes = node.args
     assert isinstance(result, fx.Node)
-    assert isinstance(axes, Sequence)
-    rank = result.meta["val"].ndim
     value: Any = result.meta["val"]
-    for axis in sorted((int(axis) % rank for axis in axes), reverse=True):  # type: ignore[call-overload]  # fx: Any
+    positions: Any = axes
+    for axis in sorted((axis % value.ndim for axis in positions), reverse=True):
         value = value.squeeze(axis)
         result = graph.call_function(aten.squeeze.dim, (result, axis))
         result.meta = {"val": value}
