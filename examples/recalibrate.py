@@ -1,7 +1,7 @@
 """Changes a BatchNorm's calibration at run time, without compiling again: python examples/recalibrate.py
 
-A network that was calibrated on one camera sees the pictures of another, whose black is not as black. Its BatchNorm's bias,
-β − μ γ/√(σ² + ε), is an input of the artifact, so the mean μ of the new pictures can be put in its place.
+A network that was calibrated on one camera sees the pictures of another, whose black is not as black. Its BatchNorm's
+bias, β − μ γ/√(σ² + ε), is an input of the artifact, so the mean μ of the new pictures can be put in its place.
 """
 
 import numpy as np

@@ -114,6 +114,7 @@ class SiteSpec(TypedDict):
 class _MetadataOptions(TypedDict, total=False):
     noise: Noise | None
     output: int | str | None
+    score_inputs: list[str]
     biases: str
     layouts: dict[str, str]
 
@@ -122,9 +123,9 @@ class Metadata(_MetadataOptions):
     """What an artifact says of itself.
 
     ``format`` is "onnx", "torchscript" or "pt2"; ``target`` is "input" (the artifact takes it), a class index,
-    "predicted" or "score" (a callable traced into the graph); ``output`` names the explained one of several outputs;
-    ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand; ``completeness`` is the relative error
-    measured when compiling.
+    "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``output`` names the
+    explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
+    ``completeness`` is the relative error measured when compiling.
     """
 
     schema: int

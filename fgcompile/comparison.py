@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -120,7 +120,12 @@ def check_emitted(
     check_artifact(outputs, program, given, expected)
 
 
-def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]) -> Report:
+def verify(
+    path: str | Path,
+    model: Model,
+    inputs: Inputs | np.ndarray[Any, Any],
+    target: Callable[..., Tensor] | None = None,
+) -> Report:
     """Compares an artifact with the eager model it was compiled from, on given inputs.
 
     The model is evaluated eagerly, operator by operator, in float64 and in float32; the artifact's map may be no
@@ -129,23 +134,34 @@ def verify(path: str | Path, model: Model, inputs: Inputs | np.ndarray[Any, Any]
     Args:
         path: The artifact.
         model: The model that it was compiled from.
-        inputs: What the *artifact* takes: raw images ``(N, H, W, C)`` if it was compiled with ``preprocess``.
+        inputs: What the *artifact* takes: raw images ``(N, H, W, C)`` if it was compiled with ``preprocess``, and a
+            score's own inputs after the model's.
+        target: The score that it was compiled with, if that was a function.
 
     Raises:
         ArtifactError: The file is damaged or not an artifact.
-        InputError: The inputs do not fit, or the artifact explains a callable score, which it does not hold.
+        InputError: The inputs do not fit, or the artifact explains a function, and that was not given.
     """
     metadata = read_metadata(path)
-    if metadata["target"] == "score":
-        raise InputError(f"'{path}' explains a score given as a function, which an artifact does not hold")
+    if (metadata["target"] == "score") != (target is not None):
+        advice = (
+            "is one class's" if target is not None else "was a function, which an artifact does not hold: pass target="
+        )
+        raise InputError(f"the score that '{path}' explains {advice}")
     arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
     outputs = load(path).run(_feeds(metadata, arrays))
     request = replace(read_request(metadata), outputs=("logits", "saliency", "contributions"))
+    request = request if target is None else replace(request, target=target)
     tensors = [torch.from_numpy(array) for array in arrays]
     example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
 
+    own = metadata.get("score_inputs", [])
+    examples = [example, *tensors[1:]]
+    extras = dict(zip(own, examples[len(examples) - len(own) :], strict=True))
+
     def eager(dtype: torch.dtype) -> dict[str, np.ndarray[Any, Any]]:
-        captured = capture_in(dtype, model, (example, *tensors[1:]), request, metadata["rules"])
+        given = examples[: len(examples) - len(own)]
+        captured = capture_in(dtype, model, given, request, metadata["rules"], extras)
         given = [_as_dtype(value, dtype) for value in tensors]
         chosen = torch.full((len(given[0]),), -1)
         _, values = evaluate(expose(captured, metadata.get("layouts")), request, given, chosen, dtype)

@@ -48,6 +48,7 @@ def describe_program(
         "rules": rules,
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
         "output": request.output,
+        "score_inputs": list(captured.score_inputs),
         "biases": request.biases,
         "layouts": dict(layouts or {}),
         "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.errors import ScoreError
+from fgcompile.errors import InputError, ScoreError
 from fgcompile.scores import Difference, Region, Similarity, Value
 
 
@@ -91,6 +91,11 @@ def test_similarity_to_a_vector_given_at_run_time(suffix: str, tmp_path: Path) -
     np.testing.assert_allclose(explanation.input_gradient, expected.input_gradient, rtol=1e-3, atol=1e-6)
     assert explanation.saliency.shape == (2, 1, 6, 7)
     assert explanation.target is None
+    path, inputs = tmp_path / f"similarity{suffix}", (X.float(), QUERY.float())
+    assert fgcompile.verify(path, model, inputs, target=Similarity()).passed
+    assert not fgcompile.verify(path, model, inputs, target=lambda y, query: (y * query).sum(1)).passed
+    with pytest.raises(InputError, match="which an artifact does not hold: pass target="):
+        fgcompile.verify(path, model, inputs)
 
 
 def test_the_score_and_its_layers_are_named() -> None:
