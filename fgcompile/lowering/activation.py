@@ -106,21 +106,6 @@ def lower_sign(self: Tensor) -> Tensor:
     return _mask(self > 0, self) - _mask(self < 0, self)
 
 
-def lower_rrelu_with_noise_backward(
-    grad_output: Tensor,
-    self: Tensor,
-    noise: Tensor,
-    lower: Scalar,
-    upper: Scalar,
-    training: bool,
-    self_is_result: bool,
-) -> Any:
-    """In evaluation RReLU is a leaky ReLU with the mean slope ``(l + u)/2``; training is not lowered."""
-    if training and upper - lower > 1e-6:
-        return NotImplemented
-    return lower_leaky_relu_backward(grad_output, self, (lower + upper) / 2, self_is_result)
-
-
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     **{operator: get_decompositions([operator])[operator] for operator in PORTABLE},
     aten.threshold_backward.default: lower_threshold_backward,
@@ -134,5 +119,4 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.log_sigmoid_backward.default: lower_log_sigmoid_backward,
     aten.sign.default: lower_sign,
     aten.sgn.default: lower_sign,
-    aten.rrelu_with_noise_backward.default: lower_rrelu_with_noise_backward,
 }
