@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.traceback import preserve_node_meta
 
 from fgcompile.differentiate import StandIns, index_orders
 from fgcompile.errors import CaptureError
@@ -40,7 +41,7 @@ def trace(
         ScoreError: The score is not one scalar per sample that depends on the input.
     """
     tracer = _Tracer(program, request)
-    with fake_mode(program.graph_module):
+    with fake_mode(program.graph_module), preserve_node_meta():
         graph_module = make_fx(
             tracer.run, decomposition_table=dict(decompositions), tracing_mode="symbolic", _allow_non_fake_inputs=True
         )(*tracer.arguments())

@@ -101,8 +101,10 @@ def lower_log_sigmoid_backward(grad_output: Tensor, self: Tensor, buffer: Tensor
     return grad_output * aten.sigmoid.default(aten.neg.default(self))
 
 
-def lower_sign(self: Tensor) -> Tensor:
-    """``(x > 0) − (x < 0)``: the derivative of abs."""
+def lower_sign(self: Tensor) -> Any:
+    """``(x > 0) − (x < 0)``: the derivative of abs; of complex numbers it stays, for a check to name."""
+    if self.is_complex():
+        return NotImplemented
     return _mask(self > 0, self) - _mask(self < 0, self)
 
 
