@@ -23,6 +23,15 @@ BATCH_STATISTICS = (
     aten.batch_norm.default,
 )
 
+BAG = "adds up embeddings in bags of any length: use nn.Embedding, and a sum or mean over the axis of the ids"
+
+WITHOUT_DERIVATIVE = {
+    aten._embedding_bag.default: BAG,
+    aten._embedding_bag_forward_only.default: BAG,
+    aten.grid_sampler_3d.default: "samples a volume at the places of a grid: sample its slices, as images",
+}
+"""Operators for which there is neither a rule nor a portable backward: what they do, and what to use instead."""
+
 
 def require_explainable(captured: CapturedProgram) -> None:
     """Refuses a graph without a free batch, with samples that depend on each other, sizes on values, or on chance.
@@ -35,6 +44,7 @@ def require_explainable(captured: CapturedProgram) -> None:
             _require_free_batch(node, captured.name)
         elif node.op == "call_function":
             _require_independent_samples(node)
+            _require_derivative(node)
             _require_sizes(node)
             _require_determinism(node)
 
@@ -60,6 +70,11 @@ def _single_sample(node: fx.Node) -> bool:
     """Instance normalisation is a batch normalisation over samples folded into channels, with a batch of 1."""
     value = node.args[0].meta.get("val") if isinstance(node.args[0], fx.Node) else None
     return isinstance(value, Tensor) and value.shape[0] == 1
+
+
+def _require_derivative(node: fx.Node) -> None:
+    if node.target in WITHOUT_DERIVATIVE:
+        raise CaptureError(f"'{layer_name(node)}' {WITHOUT_DERIVATIVE[node.target]}")  # type: ignore[index]
 
 
 def _require_sizes(node: fx.Node) -> None:

@@ -17,7 +17,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.traceback import preserve_node_meta
 
 from fgcompile.differentiate import StandIns, index_orders
-from fgcompile.errors import CaptureError
+from fgcompile.errors import CaptureError, ScoreError
 from fgcompile.layers import free_name
 from fgcompile.method import decompose, noise_constants
 from fgcompile.outputs import explanation_outputs
@@ -150,8 +150,15 @@ def _dtype_name(value: Tensor) -> str:
 
 
 def floating_dtype(values: Iterable[Tensor]) -> torch.dtype:
-    """The dtype of the first floating-point tensor."""
-    return next(value.dtype for value in values if value.is_floating_point())
+    """The dtype of the first floating-point tensor.
+
+    Raises:
+        ScoreError: There is none.
+    """
+    for value in values:
+        if value.is_floating_point():
+            return value.dtype
+    raise ScoreError("the model has neither a floating-point input nor an embedding of an integer one to explain")
 
 
 Key = TypeVar("Key")
