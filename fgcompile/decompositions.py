@@ -89,8 +89,7 @@ def decompose_index_put(
 ) -> Any:
     """``x[mask] = value`` as a choice; what is put at integers stays."""
     mask = indices[0]
-    whole = len(indices) == 1 and mask is not None and mask.dtype == torch.bool and mask.dim() == self.dim()
-    if accumulate or not whole or values.numel() != 1:
+    if mask is None or mask.dtype != torch.bool or mask.dim() != self.dim() or accumulate or values.numel() != 1:
         return NotImplemented
     return torch.where(mask, values.reshape([]), self)
 

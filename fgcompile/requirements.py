@@ -74,7 +74,7 @@ def _single_sample(node: fx.Node) -> bool:
 
 def _require_derivative(node: fx.Node) -> None:
     if node.target in WITHOUT_DERIVATIVE:
-        raise CaptureError(f"'{layer_name(node)}' {WITHOUT_DERIVATIVE[node.target]}")  # type: ignore[index]
+        raise CaptureError(f"'{layer_name(node)}' {WITHOUT_DERIVATIVE[node.target]}")
 
 
 def _require_sizes(node: fx.Node) -> None:

@@ -18,7 +18,8 @@ def _tangent_in_grid(application: Application) -> Tensor:
         places = grid.unsqueeze(1).expand(-1, channels, -1, -1, -1).flatten(0, 1).detach().requires_grad_()
         samples = aten.grid_sampler_2d.default(image.reshape(-1, 1, height, width), places, *modes)
         (slopes,) = torch.autograd.grad(samples, places, torch.ones_like(samples))
-    return (slopes * places.detach()).sum(-1).reshape(-1, *application.output.shape[1:])
+    tangent: Tensor = (slopes * places.detach()).sum(-1)
+    return tangent.reshape(-1, *application.output.shape[1:])
 
 
 def _sampling(call: Call) -> Bias:
