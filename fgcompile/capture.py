@@ -247,7 +247,7 @@ def _unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | N
             wanted = set(signature.user_outputs)
             flat = [value for value in node.args[0] if isinstance(value, fx.Node) and value.name in wanted]
             graph.output(tuple(values[value] for value in flat))
-        else:
+        elif node.target is not aten._assert_tensor_metadata.default:  # asserts dtypes that another precision changes
             values[node] = graph.node_copy(node, lambda n: values[n])
             values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))
     _bound_infinities(graph, root)

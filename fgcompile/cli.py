@@ -5,12 +5,23 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fgcompile import __version__, terminal
+from fgcompile.arguments import (
+    DEFAULT_INPUT,
+    choose_format,
+    parse_class,
+    parse_input,
+    parse_layouts,
+    parse_normalisation,
+    parse_target,
+    read_labels,
+)
 from fgcompile.artifact import Metadata, read_metadata
 from fgcompile.errors import FgcompileError, InputError, OutputError
 
@@ -19,9 +30,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
 
-_FORMATS = {".onnx": "onnx", ".pt": "torchscript"}
 _VERIFIED_INPUTS = 4
-_DEFAULT_INPUT = "3x224x224"
 
 app = typer.Typer(
     name="fgcompile",
@@ -82,16 +91,30 @@ def compile_(
     source: SourceArgument,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Where to write the artifact.")],
     weights: WeightsOption = None,
-    input_shape: Annotated[
-        str | None,
-        typer.Option("--input", metavar="CxHxW", help=f"One input's shape without batch; {_DEFAULT_INPUT} by default."),
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="CxHxW",
+            help=f"An input's shape without batch, {DEFAULT_INPUT} by default; 128:int64 for token ids; once for each.",
+        ),
     ] = None,
     artifact_format: Annotated[
         str | None, typer.Option("--format", help="onnx or torchscript; by default from OUT's suffix, .onnx or .pt.")
     ] = None,
     target: Annotated[
-        str | None, typer.Option(help="A class, or 'predicted'; by default the artifact takes it as an input.")
+        str | None,
+        typer.Option(
+            help="A class, 'predicted', a difference of two logits as 3-5, or package.module:function of the output; "
+            "by default the artifact takes the class as an input."
+        ),
     ] = None,
+    explained: Annotated[
+        str | None, typer.Option("--explained", help="Which of several outputs is explained, by name or position.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="fullgrad, simple_fullgrad (no biases in the map) or smooth_fullgrad (noisy copies).")
+    ] = "fullgrad",
     rules: Annotated[
         str,
         typer.Option(
@@ -99,10 +122,19 @@ def compile_(
             "normalisations are constants, for Transformers."
         ),
     ] = "taylor",
-    psi: Annotated[str, typer.Option(help="fullgrad: how each term becomes a map, as the authors do it.")] = "fullgrad",
+    psi: Annotated[
+        str, typer.Option(help="How each term becomes a map: fullgrad as the authors do, grad-cam as pytorch-grad-cam.")
+    ] = "fullgrad",
     outputs: Annotated[
         str, typer.Option(help="Separated by commas; also contributions, residual, input_gradient, bias_gradients.")
     ] = "logits,saliency",
+    biases: Annotated[
+        str, typer.Option(help="constants, or inputs: the artifact takes the bias parameters, by default as trained.")
+    ] = "constants",
+    layout: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=LAYOUT", help="How an input's or site's axes lie over space, as 'x=n h w c'."),
+    ] = None,
     mean: Annotated[
         str | None,
         typer.Option(help="One number a channel, separated by commas; the artifact then takes the raw uint8 photo."),
@@ -111,13 +143,14 @@ def compile_(
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")] = None,
 ) -> None:
     """Compile a model into an artifact."""
-    chosen_format = _choose_format(artifact_format, output)
+    chosen_format = choose_format(artifact_format, output)
     if not output.absolute().parent.is_dir():
         raise OutputError(f"{output}: its folder does not exist: create it first")
-    sizes = None if input_shape is None else _parse_shape(input_shape)
-    target_class = None if target is None else _parse_target(target)
-    names = None if labels is None else _read_labels(labels)
-    channels = _parse_normalisation(mean, std)
+    shapes = [parse_input(text) for text in inputs or []]
+    score = None if target is None else parse_target(target)
+    layouts = parse_layouts(layout or [])
+    names = None if labels is None else read_labels(labels)
+    channels = parse_normalisation(mean, std)
     with terminal.progress(f"compiling {source}") as report:
         import fgcompile
 
@@ -125,12 +158,16 @@ def compile_(
         model = _load_model(source, weights)
         artifact = fgcompile.compile(
             model,
-            _example_inputs(model, sizes),
+            _example_inputs(model, shapes),
             format=chosen_format,
-            target=target_class,
+            target=score,
+            output=int(explained) if explained is not None and explained.isdigit() else explained,
+            method=method,
             psi=psi,
             rules=rules,
             outputs=tuple(outputs.split(",")),
+            biases=biases,
+            layouts=layouts,
             preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
             labels=names,
             progress=report,
@@ -180,7 +217,7 @@ def explain(
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
 ) -> None:
     """Explain photos: a picture of photo, map and overlay for each."""
-    target_class = _parse_target(target)
+    target_class = parse_class(target)
     with terminal.progress("explaining") as report:
         from fgcompile.explain import explain_photos
         from fgcompile.runtime import load
@@ -217,57 +254,6 @@ def demo(
     terminal.print_line(f"Open {index}")
 
 
-def _choose_format(wanted: str | None, output: Path) -> str:
-    """The wanted format, or the one of ``output``'s suffix; refuses, before the work, a name that does not fit it."""
-    if output.suffix not in _FORMATS:
-        raise InputError(f"cannot tell the format of {output}: name it {' or '.join(_FORMATS)}")
-    suffixed = _FORMATS[output.suffix]
-    if wanted in _FORMATS.values() and wanted != suffixed:
-        raise InputError(f"--format {wanted} does not fit {output}, which is a name for {suffixed}: change one of them")
-    return wanted or suffixed
-
-
-def _parse_target(text: str) -> int | str:
-    if text == "predicted":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"--target {text}: give a class as a whole number, or 'predicted'") from None
-
-
-def _parse_normalisation(mean: str | None, std: str | None) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    if mean is None and std is None:
-        return None
-    if mean is None or std is None:
-        raise InputError("--mean and --std go together: give both")
-    return _parse_numbers("--mean", mean), _parse_numbers("--std", std)
-
-
-def _parse_numbers(option: str, text: str) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(","))
-    except ValueError:
-        raise InputError(f"{option} {text}: give one number a channel, separated by commas") from None
-
-
-def _read_labels(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
-
-
-def _parse_shape(text: str) -> tuple[int, ...]:
-    try:
-        sizes = tuple(int(part) for part in text.split("x"))
-    except ValueError:
-        sizes = ()
-    if not sizes or min(sizes) < 1:
-        raise InputError(f"--input {text}: give one input's shape without the batch, e.g. {_DEFAULT_INPUT}")
-    return sizes
-
-
 def _load_model(source: str, weights: Path | None) -> nn.Module | ExportedProgram:
     """The model; without weights its random ones are the same every time, so that `verify` sees what was compiled."""
     import torch
@@ -278,15 +264,22 @@ def _load_model(source: str, weights: Path | None) -> nn.Module | ExportedProgra
     return load_model(source, weights)
 
 
-def _example_inputs(model: nn.Module | ExportedProgram, sizes: tuple[int, ...] | None) -> Tensor | tuple[Any, ...]:
-    """Noise of the given sizes, the same every time; an exported program brings its own example."""
+def _example_inputs(
+    model: nn.Module | ExportedProgram, shapes: Sequence[tuple[tuple[int, ...], str]]
+) -> tuple[Tensor, ...]:
+    """Noise, or ones for integers, the same every time; an exported program brings its own example."""
     import torch
     from torch.export import ExportedProgram
 
-    if sizes is None and isinstance(model, ExportedProgram) and model.example_inputs is not None:
+    if not shapes and isinstance(model, ExportedProgram) and model.example_inputs is not None:
         return tuple(model.example_inputs[0])
-    sizes = sizes or _parse_shape(_DEFAULT_INPUT)
-    return torch.randn(2, *sizes, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    return tuple(
+        torch.randn(2, *sizes, generator=generator)
+        if dtype == "float32"
+        else torch.ones((2, *sizes), dtype=torch.int64)
+        for sizes, dtype in shapes or [parse_input(DEFAULT_INPUT)]
+    )
 
 
 def _noise(metadata: Metadata) -> list[Tensor]:

@@ -68,7 +68,8 @@ class FullGradient:
     Attributes:
         output: The model's output, in its own structure.
         score: ``f(x)``, ``(N,)``.
-        input_terms: For each floating-point input ``x`` the factors ``∂f/∂x`` and ``x``, by the input's name.
+        input_gradients: ``∂f/∂x`` of each floating-point input, by its name.
+        input_terms: Its factors ``∂f/∂x`` and ``x``.
         sites: The values of every site on a path to the score.
         maps: How each input that has a map lies over it.
         orders: The index tensors of the placements' orders.
@@ -76,15 +77,11 @@ class FullGradient:
 
     output: Any
     score: Tensor
+    input_gradients: Mapping[str, Tensor]
     input_terms: tuple[TermValue, ...]
     sites: tuple[SiteValue, ...]
     maps: tuple[Placement, ...]
     orders: Orders
-
-    @property
-    def input_gradients(self) -> tuple[Tensor, ...]:
-        """``∂f/∂x`` of each floating-point input."""
-        return tuple(term.gradient for term in self.input_terms)
 
 
 @dataclass(frozen=True)
@@ -143,7 +140,8 @@ def differentiate(
         for (name, x), gradient in zip(differentiable.items(), gradients, strict=False)
     )
     orders = stand_ins.orders if stand_ins else index_orders(program)
-    return FullGradient(output, scores.detach(), input_terms, sites, program.maps, orders)
+    input_gradients = {term.name: term.gradient for term in input_terms}
+    return FullGradient(output, scores.detach(), input_gradients, input_terms, sites, program.maps, orders)
 
 
 def index_orders(program: BiasedProgram) -> dict[tuple[int, ...], Tensor]:

@@ -51,7 +51,7 @@ def full_gradient_terms(
     mode: Target = None if isinstance(target, Tensor) else ("predicted" if target is None else target)
     result = differentiate(program, inputs, score_function(mode, chosen, output))
     sums = contributions(result)
-    gradients = result.input_gradients
+    gradients = tuple(result.input_gradients.values())
     return FullGradientTerms(
         output=_detached(result.output),
         target=_resolved(mode, chosen, result.output, output),
@@ -78,13 +78,14 @@ def evaluate(
 def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:
     """The eager outputs by the sites of the folded program, some of which carry the terms of two eager sites."""
     order = {term.name: index for index, term in enumerate(t for v in result.sites for t in v.terms)}
-    products = {term.name: term.product() for value in result.sites for term in value.terms}
+    terms = {term.name: term for value in result.sites for term in value.terms}
+    returned = {spec.name for spec in program.outputs}
     columns = [0, *(1 + order[term.name] for site in program.sites for term in site.terms)]
     regrouped = {**expected, "contributions": expected["contributions"][:, columns]}
     for site in program.sites:
-        regrouped[f"bias_gradients.{site.name}"] = sum(
-            (products[term.name] for term in site.terms[1:]), products[site.terms[0].name]
-        )
+        if (name := f"bias_gradients.{site.name}") in returned:  # all of them would be as large as every activation
+            products = [terms[term.name].product() for term in site.terms]
+            regrouped[name] = sum(products[1:], products[0])
     return regrouped
 
 

@@ -48,13 +48,13 @@ def explanation_outputs(result: FullGradient, request: Request) -> dict[str, Ten
         if "residual" in wanted:
             outputs["residual"] = result.score - sums.sum(1)
     if "input_gradient" in wanted:
-        if not result.input_terms:
+        if not result.input_gradients:
             raise InputError(
                 "the model has no floating-point input, so no gradient: leave input_gradient out of outputs"
             )
-        several = len(result.input_terms) > 1
-        for term in result.input_terms:
-            outputs[f"input_gradient.{term.name}" if several else "input_gradient"] = term.gradient
+        several = len(result.input_gradients) > 1
+        for name, gradient in result.input_gradients.items():
+            outputs[f"input_gradient.{name}" if several else "input_gradient"] = gradient
     if "bias_gradients" in wanted:
         outputs |= {f"bias_gradients.{name}": value for name, value in bias_gradients(result).items()}
     return outputs

@@ -3,7 +3,6 @@
     y.detach_()                        →  y.detach()
     with torch.no_grad(): y = g(x)     →  y = g(x).detach()
     y.view(sizes)                      →  y.reshape(sizes)
-    assertions on dtypes and devices   →  (nothing)
 
 PyTorch's decompositions would drop the model's own detachments, and what is detached is a constant for the gradient. A
 view counts on strides that a decomposition may not reproduce.
@@ -36,8 +35,6 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
             node.target = aten.detach.default
         elif node.target is aten.view.default:
             node.target = aten.reshape.default
-        elif node.target is aten._assert_tensor_metadata.default:
-            graph.erase_node(node)
         elif node.target is GRADIENT_MODE and not node.args[0]:
             _detach_results(graph_module.get_submodule(node.args[1].target))
     graph_module.recompile()
@@ -50,7 +47,7 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
         module_call_graph=exported.module_call_graph,
         example_inputs=exported.example_inputs,
         constants=exported.constants,
-        verifiers=exported.verifiers,  # an assignment of a number is in place until it is decomposed
+        verifiers=exported.verifiers,
     )
 
 

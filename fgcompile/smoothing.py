@@ -49,6 +49,9 @@ def averaged(result: FullGradient, copies: int) -> FullGradient:
         result,
         output=pytree.tree_map_only(Tensor, lambda value: _own(value, copies), result.output),
         score=_mean(result.score, BATCH_FIRST, copies),
+        input_gradients={
+            name: _mean(gradient, BATCH_FIRST, copies) for name, gradient in result.input_gradients.items()
+        },
         input_terms=tuple(_average(term, BATCH_FIRST, copies) for term in result.input_terms),
         sites=sites,
     )

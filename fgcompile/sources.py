@@ -78,19 +78,29 @@ def _import(name: str, advice: str) -> Any:
         raise SourceError(f"cannot import {name} ({_one_line(error)}): {advice}") from error
 
 
-def _call(module_name: str, attribute: str, arguments: Mapping[str, Any]) -> nn.Module:
+def import_callable(name: str) -> Callable[..., Any]:
+    """What ``package.module:callable`` names; the current directory is searched too.
+
+    Raises:
+        SourceError: It cannot be imported, or is not callable.
+    """
+    module_name, _, attribute = name.partition(":")
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)
-    module = _import(module_name, f"check the name and the current directory; a source is {FORMS}")
-    factory = module
+    found = _import(module_name, f"check the name and the current directory; a source is {FORMS}")
     for part in attribute.split("."):
-        factory = getattr(factory, part, None)
-    if not callable(factory):
+        found = getattr(found, part, None)
+    if not callable(found):
         raise SourceError(f"{module_name} has no callable named {attribute!r}: name a function or class in it")
+    return cast(Callable[..., Any], found)
+
+
+def _call(module_name: str, attribute: str, arguments: Mapping[str, Any]) -> nn.Module:
+    source = f"{module_name}:{attribute}"
+    factory = import_callable(source)
     if isinstance(factory, nn.Module) and not arguments:
         return factory
-    source = f"{module_name}:{attribute}"
     return _build(source, lambda: factory(**arguments))
 
 

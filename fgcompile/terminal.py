@@ -135,11 +135,10 @@ def print_artifact(metadata: Metadata, path: Path) -> None:
             "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
         }
     )
-    table = _table("site", "kind", "shape", "in the map", "bias terms")
+    table = _table("site", "kind", "shape", "layout", "bias terms")
     for site in metadata["sites"]:
         terms = ", ".join(term["name"] for term in site["terms"])
-        enters = "yes" if site["layout"] != "none" else "no"
-        table.add_row(site["name"], site["kind"], _shape(site["shape"]), enters, terms)
+        table.add_row(site["name"], site["kind"], _shape(site["shape"]), site["layout"], terms)
     _out.print(table)
 
 

@@ -72,6 +72,10 @@ def build(classes=3):
 def untrained():
     return Net(3)
 
+def normalised():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
 def branches():
     class Branches(Net):
         def forward(self, x):
@@ -217,6 +221,12 @@ def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path
         ("cli_models:build?classes=5", ["--labels", "labels.txt"], "3 labels for 5 classes"),
         ("cli_models:build", ["--mean", "0.5", "--std", "0.5"], "channels"),
         ("cli_models:build", ["--input", "4x16x16"], "channels"),
+        ("cli_models:build", ["--method", "rough"], "rough"),
+        ("cli_models:build", ["--biases", "some"], "some"),
+        ("cli_models:build", ["--layout", "conv"], "write NAME=LAYOUT"),
+        ("cli_models:build", ["--layout", "conv9=n c h w"], "no input or site is called so"),
+        ("cli_models:build", ["--explained", "boxes"], "no output 'boxes'"),
+        ("cli_models:build", ["--target", "cli_models:nothing"], "no callable named 'nothing'"),
         ("cli_models:build", ["--weights", "labels.txt"], "labels.txt cannot be read as weights"),
     ],
 )
@@ -225,7 +235,8 @@ def test_failed_compile_leaves_the_old_artifact(
 ) -> None:
     Path("model.onnx").write_bytes(b"the old one")
     before = sorted(folder.iterdir())
-    assert_one_line_error(run("compile", source, "-o", "model.onnx", "--input", "3x16x16", *options), message)
+    given = options if "--input" in options else ["--input", "3x16x16", *options]
+    assert_one_line_error(run("compile", source, "-o", "model.onnx", *given), message)
     assert Path("model.onnx").read_bytes() == b"the old one"
     assert [path for path in sorted(folder.iterdir()) if path.name != "__pycache__"] == before
 
@@ -243,3 +254,15 @@ def test_usage_errors_exit_with_2(run: Run) -> None:
     assert run("compile").status == 2
     assert run("no-such-command").status == 2
     assert "Traceback" not in run("explain", "--no-such-option").err
+
+
+def test_a_warning_is_one_line_without_the_place_in_python(run: Run, folder: Path) -> None:
+    arguments = ("compile", "cli_models:normalised", "--input", "3x8x8", "-o", "net.onnx")
+    result = run(*arguments)
+    assert result.status == 0, result
+    (warning,) = [line for line in result.err.splitlines() if "rules='libragrad'" in line]
+    assert warning.startswith("fgcompile: warning: ")
+    result = run(*arguments, "--rules", "libragrad")
+    assert result.status == 0, result
+    assert "warning" not in result.err
+    assert json.loads(run("inspect", "net.onnx", "--json").out)["rules"] == "libragrad"

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import onnx
 import torch
-from torch import fx
 
 from fgcompile.artifact import METADATA_KEY, dumps, seal_onnx
+from fgcompile.backends.exported import as_exported
 from fgcompile.errors import UnsupportedOpError
 from fgcompile.program import FusedProgram
 
@@ -29,14 +29,8 @@ def emit_onnx(program: FusedProgram) -> bytes:
     Raises:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
     """
-    graph_module = prepared(program)
-    examples = tuple(_example(spec.shape, spec.dtype) for spec in program.inputs)
-    shapes = tuple(
-        {axis: torch.export.Dim(size) for axis, size in enumerate(spec.shape) if isinstance(size, str)}
-        for spec in program.inputs
-    )
+    exported = as_exported(program)
     with _quiet():
-        exported = torch.export.export(graph_module, examples, dynamic_shapes=shapes, strict=False)
         try:
             converted = torch.onnx.export(
                 exported,
@@ -53,26 +47,12 @@ def emit_onnx(program: FusedProgram) -> bytes:
     return _serialised(converted.model_proto, program)
 
 
-def prepared(program: FusedProgram) -> fx.GraphModule:
-    """The graph without traces of how it was made, which would end up in the file."""
-    graph_module = fx.GraphModule(program.graph_module, program.graph_module.graph)
-    for node in graph_module.graph.nodes:
-        for key in ("stack_trace", "nn_module_stack", "source_fn_stack", "from_node", "original_aten"):
-            node.meta.pop(key, None)
-    return graph_module
-
-
 def _reason(error: BaseException) -> str:
     """The first line of the innermost cause, which names the operator."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = str(error).splitlines()
     return f"{lines[0] if lines else type(error).__name__}; compile to another format, or replace the operator"
-
-
-def _example(shape: tuple[int | str, ...], dtype: str) -> torch.Tensor:
-    sizes = [2 if isinstance(size, str) else size for size in shape]
-    return torch.zeros(sizes, dtype=getattr(torch, dtype))
 
 
 def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:

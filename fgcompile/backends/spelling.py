@@ -1,0 +1,74 @@
+"""Operators that the ONNX exporter has no translation for, in terms of those that it has.
+
+    rsub(x, s)                →  s − x
+    squeeze(x, (i, j, …))     →  squeeze(squeeze(x, j), i) …
+    numel(x)                  →  the product of its sizes
+
+The exporter would find these itself, but for that it decomposes, and so traces, the whole graph.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import fx
+from torch._ops import OpOverload
+
+aten = torch.ops.aten
+
+
+def spell_out(graph: fx.Graph) -> None:
+    """Rewrites the graph in place; ``meta["val"]`` of every node is kept up."""
+    for target, spelling in SPELLINGS.items():
+        for node in graph.find_nodes(op="call_function", target=target):
+            with graph.inserting_before(node):
+                result = spelling(graph, node)
+            node.replace_all_uses_with(result)
+            graph.erase_node(node)
+
+
+def _difference(graph: fx.Graph, node: fx.Node) -> fx.Node:
+    value, number, *factor = node.args  # rsub takes the factor of ``x`` by position, sub by name
+    result = graph.call_function(aten.sub.Tensor, (number, value), {"alpha": factor[0]} if factor else {})
+    result.meta = dict(node.meta)
+    return result
+
+
+def _squeezed(graph: fx.Graph, node: fx.Node) -> fx.Node:
+    result, axes = node.args
+    assert isinstance(result, fx.Node)
+    value: Any = result.meta["val"]
+    positions: Any = axes
+    for axis in sorted((axis % value.ndim for axis in positions), reverse=True):
+        value = value.squeeze(axis)
+        result = graph.call_function(aten.squeeze.dim, (result, axis))
+        result.meta = {"val": value}
+    return result
+
+
+def _product_of_sizes(graph: fx.Graph, node: fx.Node) -> fx.Node:
+    (tensor,) = node.args
+    assert isinstance(tensor, fx.Node)
+    shape = tensor.meta["val"].shape
+    total: Any = math.prod(size for size in shape if isinstance(size, int))
+    result: Any = total
+    for axis, size in enumerate(shape):
+        if not isinstance(size, int):
+            factor = graph.call_function(aten.sym_size.int, (tensor, axis))
+            factor.meta = {"val": size}
+            result, total = graph.call_function(operator.mul, (result, factor)), total * size
+            result.meta = {"val": total}
+    assert isinstance(result, fx.Node)
+    return result
+
+
+SPELLINGS: dict[OpOverload, Callable[[fx.Graph, fx.Node], fx.Node]] = {
+    aten.rsub.Scalar: _difference,
+    aten.squeeze.dims: _squeezed,
+    aten.sym_numel.default: _product_of_sizes,
+}
+"""Each operator's rewrite: inserts nodes, and returns the one that takes its place."""
