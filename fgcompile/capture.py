@@ -22,9 +22,10 @@ from torch.export.graph_signature import InputKind
 from fgcompile.attention import LOWEST
 from fgcompile.decompositions import DECOMPOSITIONS
 from fgcompile.errors import CaptureError, FgcompileError, InputError
-from fgcompile.layers import free_name, layer_name
+from fgcompile.layers import free_name
 from fgcompile.preparation import prepare
 from fgcompile.program import CapturedProgram
+from fgcompile.requirements import require_explainable
 from fgcompile.scored import Scored, unwrapped, unwrapped_name
 
 aten = torch.ops.aten
@@ -98,7 +99,7 @@ def capture(
 
     Raises:
         CaptureError: The model is in training mode, its control flow depends on values, it fixes the batch size,
-            or its samples depend on each other.
+            its samples depend on each other, or it draws random numbers.
         InputError: ``example_inputs`` is empty, not of tensors, or not what the model takes.
         ScoreError: The score cannot be computed, or is not ``(N,)``.
     """
@@ -116,8 +117,7 @@ def capture(
         )
     else:
         captured = _flat(model if isinstance(model, ExportedProgram) else _export(model, inputs, name), name)
-    _require_free_batch(captured)
-    _require_independent_samples(captured)
+    require_explainable(captured)
     return captured
 
 
@@ -237,6 +237,9 @@ def _unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | N
             if spec.kind == InputKind.USER_INPUT:
                 inputs.append(node.name if input_names is None else input_names[len(inputs)])
                 values[node] = graph.placeholder(inputs[-1])
+            elif spec.kind == InputKind.TOKEN:
+                effect = next(iter(node.users)).args[1]
+                raise CaptureError(f"{name} calls '{effect}', which acts by side effects: replace what calls it")
             else:
                 values[node] = _attribute(exported, spec.target, root, graph)
             values[node].meta["val"] = node.meta.get("val")
@@ -247,21 +250,10 @@ def _unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | N
         elif node.target is not aten._assert_tensor_metadata.default:  # asserts dtypes that another precision changes
             values[node] = graph.node_copy(node, lambda n: values[n])
             values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))
-    _drop_restriding(graph)
     _bound_infinities(graph, root)
     graph.eliminate_dead_code()
     graph_module = fx.GraphModule(root, graph, class_name="CapturedProgram")
     return CapturedProgram(graph_module, tuple(inputs), exported.call_spec.out_spec, name)
-
-
-def _drop_restriding(graph: fx.Graph) -> None:
-    """Drops ``as_strided`` to the size that a value has: values stay, and its gradient is storage arithmetic."""
-    for node in graph.find_nodes(op="call_function", target=aten.as_strided.default):
-        operand = node.args[0]
-        before, after = operand.meta["val"], node.meta["val"]
-        if tuple(map(str, before.shape)) == tuple(map(str, after.shape)) and before.numel() == after.numel():
-            node.replace_all_uses_with(operand)
-            graph.erase_node(node)
 
 
 def _bound_infinities(graph: fx.Graph, root: nn.Module) -> None:
@@ -284,37 +276,3 @@ def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: f
     attribute = free_name("constant_" + unwrapped_name(target).replace(".", "_"), dict(root.named_buffers()))
     root.register_buffer(attribute, tensor.detach())
     return graph.get_attr(attribute)
-
-
-def _require_free_batch(captured: CapturedProgram) -> None:
-    for node in captured.graph_module.graph.find_nodes(op="placeholder"):
-        value = node.meta["val"]
-        if isinstance(value, Tensor) and isinstance(value.shape[0], int):
-            raise CaptureError(
-                f"{captured.name} fixes the batch size of its input '{node.name}' to {value.shape[0]}: "
-                "export it with a dynamic first dimension, torch.export.Dim('batch')"
-            )
-
-
-BATCH_STATISTICS = (
-    aten._native_batch_norm_legit.no_stats,
-    aten._native_batch_norm_legit.default,
-    aten._native_batch_norm_legit_functional.default,
-    aten.native_batch_norm.default,
-    aten.batch_norm.default,
-)
-
-
-def _require_independent_samples(captured: CapturedProgram) -> None:
-    for node in captured.graph_module.graph.nodes:
-        if node.target in BATCH_STATISTICS and not _single_sample(node):
-            raise CaptureError(
-                f"'{layer_name(node)}' normalises by statistics of the batch, so a sample's explanation would depend "
-                "on its neighbours: use a BatchNorm with running statistics (track_running_stats=True) in eval mode"
-            )
-
-
-def _single_sample(node: fx.Node) -> bool:
-    """Instance normalisation is a batch normalisation over samples folded into channels, with a batch of 1."""
-    value = node.args[0].meta.get("val") if isinstance(node.args[0], fx.Node) else None
-    return isinstance(value, Tensor) and value.shape[0] == 1

@@ -56,7 +56,10 @@ def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
 
 
 def make_inputs(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tensor]:
-    """Seeded noise for the checks; inputs that are not numbers of an image or signal are the example's."""
+    """Seeded noise for the checks; inputs that are not numbers of an image or signal are the example's.
+
+    It is positive where the example is nowhere negative: the model may take its logarithm.
+    """
     generator = torch.Generator().manual_seed(CHECK_SEED)
     inputs = []
     for spec, example in zip(program.inputs, examples, strict=False):
@@ -67,7 +70,8 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tenso
         if spec.dtype == "uint8":
             inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
         elif spec.dtype.startswith("float"):
-            inputs.append(torch.randn(shape, generator=generator, dtype=torch.float64))
+            noise = torch.randn(shape, generator=generator, dtype=torch.float64)
+            inputs.append(noise.abs() if 0 <= example.min() < example.max() else noise)
         else:
             inputs.append(example[:1].expand(*shape).clone())
     return inputs

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import SymInt, Tensor
+from torch._prims_common import is_contiguous_or_false
 
 from fgcompile import attention
 
@@ -66,15 +67,52 @@ def decompose_empty(size: Sequence[int], *, memory_format: torch.memory_format |
     return aten.zeros.default(size, **options)
 
 
+def decompose_as_strided(
+    self: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Any:
+    """Elements of each sample at constant positions; the gradient of PyTorch's own is arithmetic on storage."""
+    sizes, numel = [str(extent) for extent in self.shape], self[0].numel()
+    if [str(extent) for extent in size] == sizes:  # other strides, which values do not have
+        return self
+    fixed = not any(isinstance(extent, SymInt) for extent in [*size[1:], *stride])
+    if not fixed or str(size[0]) != sizes[0] or stride[0] != numel or not is_contiguous_or_false(self):
+        return NotImplemented
+    positions = torch.full([1] * (len(size) - 1), storage_offset or 0, device=self.device)
+    for axis, (extent, step) in enumerate(zip(size[1:], stride[1:], strict=True)):
+        behind = [1] * (len(size) - 2 - axis)
+        positions = positions + torch.arange(extent, device=self.device).reshape(-1, *behind) * step
+    return self.flatten(1)[:, positions]
+
+
+def decompose_index_put(
+    self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
+) -> Any:
+    """``x[mask] = value`` as a choice; what is put at integers stays."""
+    mask = indices[0]
+    if mask is None or mask.dtype != torch.bool or mask.dim() != self.dim() or accumulate or values.numel() != 1:
+        return NotImplemented
+    return torch.where(mask, values.reshape([]), self)
+
+
+def decompose_rrelu(
+    self: Tensor, noise: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, **_: Any
+) -> Any:
+    """In evaluation a leaky ReLU with the mean slope; in training it is random."""
+    return NotImplemented if training else (torch.nn.functional.leaky_relu(self, (lower + upper) / 2), noise)
+
+
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     **attention.DECOMPOSITIONS,
+    aten.as_strided.default: decompose_as_strided,
     aten.copy.default: decompose_copy,
     aten.empty.memory_format: decompose_empty,
     aten._cdist_forward.default: decompose_distances,
     # They differ from maximum and minimum for NaN alone.
     aten.fmax.default: aten.maximum.default,
     aten.fmin.default: aten.minimum.default,
+    aten.index_put.default: decompose_index_put,
     aten.prod.dim_int: decompose_product,
+    aten.rrelu_with_noise_functional.default: decompose_rrelu,
     aten.cumprod.default: _decompose_scan(torch.mul),
     aten.logcumsumexp.default: _decompose_scan(_log_add_exp),
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
+from torch.fx.traceback import get_current_meta
 from torch.utils import _pytree as pytree
 
 from fgcompile.arrangement import Orders, is_range
@@ -180,10 +181,23 @@ class _Recorder(fx.Interpreter):
         value = super().run_node(node)
         if node.name in self.wanted:
             self.values[node.name] = value
+        if self.constants is not None:
+            _name_backward(node, value)
         return value
 
     def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
         return super().get_attr(target, args, kwargs) if self.constants is None else self.constants[target]
+
+
+def _name_backward(node: fx.Node, value: Any) -> None:
+    """While tracing, the nodes of a layer's backward get the layer's name too, for messages."""
+
+    def enter(_: Any) -> None:
+        get_current_meta()["nn_module_stack"] = node.meta.get("nn_module_stack")
+
+    for leaf in pytree.tree_leaves(value):
+        if isinstance(leaf, Tensor) and leaf.grad_fn is not None:
+            leaf.grad_fn.register_prehook(enter)
 
 
 def _require_scalar_per_sample(scores: Tensor) -> None:

@@ -5,27 +5,38 @@ A back end would fail late and name a node of its own; some runtimes would take 
 
 from __future__ import annotations
 
-from torch import fx
+from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fgcompile.errors import UnsupportedOpError
 
-NOT_PORTABLE = ("scatter", "index_put", "index_add", "index_copy", "unpool", "as_strided", "_fft_")
+NOT_PORTABLE = ("scatter", "index_put", "index_add", "index_copy", "unpool", "as_strided")
 """Parts of names of operators that some runtime lacks."""
 
 
 def require_portable(graph_module: fx.GraphModule) -> None:
-    """Refuses a graph that still holds a backward operator, a scatter, or another operator that runtimes lack.
+    """Refuses a graph that still holds a backward operator, a scatter, complex numbers, or what else runtimes lack.
 
     Raises:
-        UnsupportedOpError: Names the first such operator.
+        UnsupportedOpError: Names the first such operator, and the layer that it comes from.
     """
     for node in graph_module.graph.nodes:
-        if not isinstance(node.target, OpOverload):
-            continue
-        name = str(node.target)
-        if name.split(".")[1].endswith("_backward") or any(part in name for part in NOT_PORTABLE):
+        if isinstance(node.target, OpOverload) and (lack := _lack(node, str(node.target))):
             raise UnsupportedOpError(
-                f"operator '{name}' at node '{node.name}' has no lowering into portable operators: "
-                "replace the layer, or detach what it computes"
+                f"operator '{node.target}'{_layer(node)} {lack}: replace the layer, or detach what it computes"
             )
+
+
+def _lack(node: fx.Node, name: str) -> str:
+    value = node.meta.get("val")
+    if isinstance(value, Tensor) and value.is_complex():
+        return "returns complex numbers, which few runtimes have"
+    if name.split(".")[1].endswith("_backward") or any(part in name for part in NOT_PORTABLE):
+        return "has no lowering into portable operators"
+    return ""
+
+
+def _layer(node: fx.Node) -> str:
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    path = stack[-1][0] if stack else ""
+    return f" in layer '{path}'" if path else f" at node '{node.name}'"

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.traceback import preserve_node_meta
 
 from fgcompile.differentiate import StandIns, index_orders
-from fgcompile.errors import CaptureError
+from fgcompile.errors import CaptureError, ScoreError
 from fgcompile.layers import free_name
 from fgcompile.method import decompose, noise_constants
 from fgcompile.outputs import explanation_outputs
@@ -40,7 +41,7 @@ def trace(
         ScoreError: The score is not one scalar per sample that depends on the input.
     """
     tracer = _Tracer(program, request)
-    with fake_mode(program.graph_module):
+    with fake_mode(program.graph_module), preserve_node_meta():
         graph_module = make_fx(
             tracer.run, decomposition_table=dict(decompositions), tracing_mode="symbolic", _allow_non_fake_inputs=True
         )(*tracer.arguments())
@@ -149,8 +150,15 @@ def _dtype_name(value: Tensor) -> str:
 
 
 def floating_dtype(values: Iterable[Tensor]) -> torch.dtype:
-    """The dtype of the first floating-point tensor."""
-    return next(value.dtype for value in values if value.is_floating_point())
+    """The dtype of the first floating-point tensor.
+
+    Raises:
+        ScoreError: There is none.
+    """
+    for value in values:
+        if value.is_floating_point():
+            return value.dtype
+    raise ScoreError("the model has neither a floating-point input nor an embedding of an integer one to explain")
 
 
 Key = TypeVar("Key")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgcompile.capture import capture
@@ -108,3 +111,61 @@ def test_memory_that_nobody_has_written_is_zero() -> None:
     assert not captured.graph.find_nodes(op="call_function", target=torch.ops.aten.empty.memory_format)
     x = torch.randn(3, 2, 6, 6)
     torch.testing.assert_close(captured(x)[0], model(x))
+
+
+class Chosen(nn.Module):
+    """As many values as are positive."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.masked_select(x > 0).sum() + x
+
+
+class Dropping(nn.Module):
+    """A dropout that does not ask whether it is training."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, 0.5, training=True)
+
+
+class Slopes(nn.Module):
+    """A leaky ReLU with random slopes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rrelu(x, training=True)
+
+
+class Repeated(nn.Module):
+    """Repeats each position its own number of times."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.repeat_interleave(torch.tensor([2, 1, 3]), 1)
+
+
+class Inverse(nn.Module):
+    """A matrix's inverse, which checks its argument at run time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.inv(x)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (Chosen(), (3,), r"masked_select.*'layer\.masked_select' depends on values"),
+        (Repeated(), (3,), r"repeat_interleave.*depends on values"),
+        (Dropping(), (3,), r"native_dropout.*'layer\.dropout' draws random numbers"),
+        (Slopes(), (3,), r"rrelu.*draws random numbers"),
+        (Inverse(), (3, 3), r"_linalg_check_errors.*side effects"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_what_has_no_explanation_is_refused_by_name(layer: nn.Module, shape: tuple[int, ...], message: str) -> None:
+    model = nn.Sequential(OrderedDict(layer=layer)).eval()
+    with pytest.raises(CaptureError, match=message) as caught:
+        capture(model, torch.eye(3).expand(2, 3, 3) if len(shape) == 2 else torch.randn(2, *shape))
+    assert "\n" not in str(caught.value)
+
+
+def test_bags_of_embeddings_are_refused() -> None:
+    with pytest.raises(CaptureError, match=r"bags of any length"):
+        capture(nn.EmbeddingBag(7, 4).eval(), torch.ones(2, 5, dtype=torch.int64))

@@ -20,6 +20,51 @@ class DynamicFilters(nn.Module):
         return F.conv1d(x.reshape(1, -1, 4), filters, groups=batch * 3).reshape(batch, -1)
 
 
-def test_a_backward_operator_that_is_left_is_named() -> None:
-    with pytest.raises(UnsupportedOpError, match=r"aten\.convolution_backward\.default.*no lowering"):
-        fuse(DynamicFilters().eval(), torch.randn(2, 3, 4))
+class Spectrum(nn.Module):
+    """The magnitudes of a signal's frequencies."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.rfft(x).abs()
+
+
+class Norms(nn.Module):
+    """Norms of points of the complex plane."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.view_as_complex(x).abs()
+
+
+class Unpooling(nn.Module):
+    """Puts maxima back where they were."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
+
+
+REFUSED = {
+    "a backward operator": (DynamicFilters, (3, 4), r"aten\.convolution_backward\.default.*no lowering"),
+    "frequencies": (Spectrum, (6,), r"aten\._fft_r2c\.default.*complex"),
+    "complex numbers": (Norms, (4, 2), r"aten\.view_as_complex\.default.*complex"),
+    "unpooling": (Unpooling, (2, 4, 4), r"aten\.index_put\.default.*no lowering"),
+}
+
+
+class Named(nn.Module):
+    """Puts a layer between others."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0))
+        self.odd = nn.Sequential(nn.Tanh(), layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.odd(x * self.scale) * self.scale).flatten(1)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_operator_that_is_left_is_named_with_its_layer(name: str) -> None:
+    layer, shape, message = REFUSED[name]
+    with pytest.raises(UnsupportedOpError, match=message) as caught:
+        fuse(Named(layer()).eval(), torch.randn(2, *shape))
+    assert "in layer 'odd.1'" in str(caught.value)
+    assert "\n" not in str(caught.value)

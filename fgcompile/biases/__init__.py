@@ -28,6 +28,7 @@ from fgcompile.biases.rule import (
     Rule,
     bind,
 )
+from fgcompile.biases.sampling import SAMPLING
 from fgcompile.biases.softmax import SOFTMAX
 
 __all__ = [
@@ -56,7 +57,7 @@ def bias_table() -> Mapping[OpOverload, Rule]:
         ValueError: Two families have a row for the same operator.
     """
     table: dict[OpOverload, Rule] = {}
-    for family in (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION, EMBEDDING):
+    for family in (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION, SAMPLING, EMBEDDING):
         for operator, rule in family.items():
             if operator in table:
                 raise ValueError(f"{operator} has two rows in the bias table")

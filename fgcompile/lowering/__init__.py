@@ -11,12 +11,22 @@ from typing import Any
 
 import torch
 
-from fgcompile.lowering import activation, convolution, creation, forward, indexing, interpolation, pooling, selection
+from fgcompile.lowering import (
+    activation,
+    convolution,
+    creation,
+    forward,
+    indexing,
+    interpolation,
+    pooling,
+    sampling,
+    selection,
+)
 from fgcompile.lowering.preservation import LINEAR, preserve_interpolation
 
 __all__ = ["FAMILIES", "LINEAR", "decomposition_table", "preserve_interpolation"]
 
-FAMILIES = (activation, convolution, creation, forward, indexing, interpolation, pooling, selection)
+FAMILIES = (activation, convolution, creation, forward, indexing, interpolation, pooling, sampling, selection)
 
 
 def decomposition_table() -> dict[torch._ops.OpOverload, Callable[..., Any]]:

@@ -101,24 +101,11 @@ def lower_log_sigmoid_backward(grad_output: Tensor, self: Tensor, buffer: Tensor
     return grad_output * aten.sigmoid.default(aten.neg.default(self))
 
 
-def lower_sign(self: Tensor) -> Tensor:
-    """``(x > 0) − (x < 0)``: the derivative of abs."""
-    return _mask(self > 0, self) - _mask(self < 0, self)
-
-
-def lower_rrelu_with_noise_backward(
-    grad_output: Tensor,
-    self: Tensor,
-    noise: Tensor,
-    lower: Scalar,
-    upper: Scalar,
-    training: bool,
-    self_is_result: bool,
-) -> Any:
-    """In evaluation RReLU is a leaky ReLU with the mean slope ``(l + u)/2``; training is not lowered."""
-    if training and upper - lower > 1e-6:
+def lower_sign(self: Tensor) -> Any:
+    """``(x > 0) − (x < 0)``: the derivative of abs; of complex numbers it stays, for a check to name."""
+    if self.is_complex():
         return NotImplemented
-    return lower_leaky_relu_backward(grad_output, self, (lower + upper) / 2, self_is_result)
+    return _mask(self > 0, self) - _mask(self < 0, self)
 
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
@@ -134,5 +121,4 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.log_sigmoid_backward.default: lower_log_sigmoid_backward,
     aten.sign.default: lower_sign,
     aten.sgn.default: lower_sign,
-    aten.rrelu_with_noise_backward.default: lower_rrelu_with_noise_backward,
 }

@@ -179,7 +179,8 @@ def _one_hot_products(self: Tensor, dim: int, index: Tensor, src: Tensor) -> tup
     mask = aten.eq.Tensor(index, torch.arange(size, device=self.device)).to(src.dtype)
     products = aten.sum.dim_IntList(src * mask, [-2])
     hits = aten.sum.dim_IntList(mask, [-2])
-    return aten.transpose.int(products, dim, -1), aten.transpose.int(hits, dim, -1)
+    # PyTorch's own scatter is contiguous, and a view may follow.
+    return aten.transpose.int(products, dim, -1).contiguous(), aten.transpose.int(hits, dim, -1)
 
 
 def _indexes_whole(self: Tensor, dim: int, index: Tensor, src: Tensor) -> bool:

@@ -20,7 +20,7 @@ IDS = [case.name for case in OPERATOR_CASES]
 def weighted_sum(output: Tensor) -> Tensor:
     """A score that weighs every element of the output differently."""
     weights = torch.linspace(0.5, 1.5, output[0].numel(), dtype=output.dtype).reshape(output.shape[1:])
-    return (output * weights).reshape(len(output), -1).sum(1)
+    return (output * weights).reshape(output.shape[0], -1).sum(1)
 
 
 @pytest.mark.parametrize("case", OPERATOR_CASES, ids=IDS)

@@ -55,7 +55,7 @@ class TracedBackward:
 
 
 def make_backward(case: OperatorCase) -> Callable[..., tuple[Tensor, ...]]:
-    """The gradient of ``<f(inputs), cotangent>`` with respect to every input."""
+    """The gradient of ``<f(inputs), cotangent>`` with respect to every input; all are floats."""
     count = len(case.inputs)
 
     def backward(*arguments: Tensor) -> tuple[Tensor, ...]:

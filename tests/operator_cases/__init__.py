@@ -1,4 +1,4 @@
-"""The one table of operator cases: small functions of float tensors, with the arguments that models give them.
+"""The one table of operator cases: small functions of tensors, with the arguments that models give them.
 
 Every registry of the compiler (lowerings, biases) is checked against this table. A row names an operator's use, the
 function, and the shapes of its inputs (without the batch, which comes first) and of its constants (weights). To cover a
@@ -12,12 +12,15 @@ from tests.operator_cases.attentions import ATTENTIONS
 from tests.operator_cases.case import OperatorCase
 from tests.operator_cases.convolutions import CONVOLUTIONS
 from tests.operator_cases.creations import CREATIONS
+from tests.operator_cases.embeddings import EMBEDDINGS
 from tests.operator_cases.indexings import INDEXINGS
 from tests.operator_cases.interpolations import INTERPOLATIONS
+from tests.operator_cases.layers import LAYERS
 from tests.operator_cases.poolings import AVERAGE_POOLINGS, MAX_POOLINGS
 from tests.operator_cases.products import PRODUCTS
 from tests.operator_cases.recurrences import RECURRENCES
 from tests.operator_cases.reductions import REDUCTIONS
+from tests.operator_cases.samplings import SAMPLINGS
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,13 +28,16 @@ __all__ = [
     "AVERAGE_POOLINGS",
     "CONVOLUTIONS",
     "CREATIONS",
+    "EMBEDDINGS",
     "INDEXINGS",
     "INTERPOLATIONS",
+    "LAYERS",
     "MAX_POOLINGS",
     "OPERATOR_CASES",
     "PRODUCTS",
     "RECURRENCES",
     "REDUCTIONS",
+    "SAMPLINGS",
     "OperatorCase",
 ]
 
@@ -47,5 +53,8 @@ OPERATOR_CASES = (
     *REDUCTIONS,
     *RECURRENCES,
     *ATTENTIONS,
+    *LAYERS,
+    *SAMPLINGS,
+    *EMBEDDINGS,
 )
 """Every case of the table."""

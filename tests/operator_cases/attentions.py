@@ -69,6 +69,34 @@ def _shifted_windows(x: Tensor) -> Tensor:
     return torch.roll(x.reshape(batch, height, width, channels), (1, 1), (1, 2))
 
 
+def _swin(x: Tensor, weight: Tensor, table: Tensor) -> Tensor:
+    """Swin's attention of ``(N, H, W, C)`` in shifted 2×2 windows: two heads, relative position bias, mask."""
+    batch, height, width, channels = x.shape
+    x = torch.roll(x, (-1, -1), (1, 2))
+    windows = x.view(batch, height // 2, 2, width // 2, 2, channels).permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, channels)
+    q, k, v = F.linear(windows, weight).reshape(-1, 4, 3, 2, channels // 2).permute(2, 0, 3, 1, 4)
+    places = torch.stack(torch.meshgrid(torch.arange(2), torch.arange(2), indexing="ij")).flatten(1)
+    row, column = places.unsqueeze(2) - places.unsqueeze(1) + 1
+    bias = table[(row * 3 + column).flatten()].view(4, 4, 2).permute(2, 0, 1)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1) + bias.unsqueeze(0)
+    mask = torch.zeros(height * width // 4, 4, 4, dtype=x.dtype)
+    mask[-1, 0, 1:] = -100.0
+    scores = scores.view(batch, -1, 2, 4, 4) + mask.unsqueeze(1).unsqueeze(0)
+    mixed = (scores.view(-1, 2, 4, 4).softmax(-1) @ v).transpose(1, 2).reshape(-1, 2, 2, channels)
+    x = mixed.view(batch, height // 2, width // 2, 2, 2, channels).permute(0, 1, 3, 2, 4, 5)
+    return torch.roll(x.reshape(batch, height, width, channels), (1, 1), (1, 2))
+
+
+def _bucketed_bias(q: Tensor, k: Tensor, v: Tensor, table: Tensor) -> Tensor:
+    """T5: distances fall into buckets, far ones logarithmically, and each bucket has a bias for each head."""
+    distance = torch.arange(6).unsqueeze(0) - torch.arange(5).unsqueeze(1)
+    near = distance.abs()
+    far = 2 + (torch.log(near.clamp(min=1) / 2) / 1.5 * 2).long()
+    bucket = (distance > 0).long() * 4 + torch.where(near < 2, near, far.clamp(max=3))
+    bias = F.embedding(bucket, table).permute(2, 0, 1).unsqueeze(0)
+    return (q @ k.mT + bias).softmax(-1) @ v
+
+
 def _rotated(x: Tensor) -> Tensor:
     """Rotary position embedding of ``(N, T, D)``."""
     angles = torch.arange(x.shape[1], dtype=x.dtype).reshape(-1, 1) * torch.tensor([1.0, 0.1], dtype=x.dtype)
@@ -131,6 +159,8 @@ ATTENTIONS = (
     _attention("cosine attention", _cosine, QKV, (2, 1, 1)),
     _attention("relative position bias", _relative_bias, QKV, (11, 2)),
     _attention("log-spaced position bias", _log_spaced_bias, QKV, (3, 1), (2, 3)),
+    _attention("Swin attention", _swin, ((4, 4, 4),), (12, 4), (9, 2)),
+    _attention("T5 position bias", _bucketed_bias, QKV, (8, 2)),
     _attention("shifted windows", _shifted_windows, ((4, 6, 3),)),
     _attention("rotary embedding", _rotated, ((5, 4),)),
     _attention("rotary embedding, interleaved", _interleaved_rotated, ((5, 4),)),

@@ -23,6 +23,7 @@ class OperatorCase:
         constants: Shapes of the weights.
         family: The kind of operator, which is also the name of its file in ``fgcompile/lowering``.
         positive: Whether the inputs have to be above zero (logarithms, roots).
+        integers: For each input the number of ids that it takes, 0 where it takes floats; empty where all do.
     """
 
     name: str
@@ -31,6 +32,7 @@ class OperatorCase:
     constants: tuple[Shape, ...] = ()
     family: str = ""
     positive: bool = False
+    integers: tuple[int, ...] = ()
 
     def make_constants(self, dtype: torch.dtype = torch.float64) -> tuple[Tensor, ...]:
         """Random weights, the same ones on every call."""
@@ -40,14 +42,21 @@ class OperatorCase:
     def make_inputs(self, batch: int, dtype: torch.dtype = torch.float64, seed: int = 0) -> tuple[Tensor, ...]:
         """Random inputs ``(batch, *shape)``, the same ones for the same seed."""
         generator = torch.Generator().manual_seed(seed + 2)
-        inputs = (torch.randn((batch, *shape), generator=generator, dtype=torch.float64) for shape in self.inputs)
-        return tuple((value.abs() + 0.1 if self.positive else value * 2.0).to(dtype) for value in inputs)
+
+        def make(shape: Shape, ids: int) -> Tensor:
+            if ids:
+                return torch.randint(ids, (batch, *shape), generator=generator)
+            value = torch.randn((batch, *shape), generator=generator, dtype=torch.float64)
+            return (value.abs() + 0.1 if self.positive else value * 2.0).to(dtype)
+
+        return tuple(map(make, self.inputs, self.integers or [0] * len(self.inputs)))
 
 
 def layer_case(name: str, layer: nn.Module, *inputs: Shape, family: str = "layer") -> OperatorCase:
-    """A row for a layer: its parameters are the constants, in the layer's order; of a tuple of outputs, the first."""
+    """A row for a layer: parameters and buffers are the constants, in its order; of a tuple of outputs, the first."""
     layer.eval().requires_grad_(False)
-    names, shapes = zip(*((key, tuple(value.shape)) for key, value in layer.named_parameters()), strict=True)
+    values = [*layer.named_parameters(), *layer.named_buffers()]
+    names, shapes = zip(*((key, tuple(value.shape)) for key, value in values), strict=True)
 
     def function(*arguments: Tensor) -> Tensor:
         values = dict(zip(names, arguments[len(inputs) :], strict=True))

@@ -15,6 +15,18 @@ def _indexing(name: str, function: Callable[..., Tensor], *inputs: Shape) -> Ope
     return OperatorCase(name, function, inputs or ((3, 6, 7),), family="indexing")
 
 
+def _assign_number(x: Tensor) -> Tensor:
+    y = x * 2.0
+    y[:, 1] = 0.5
+    return y
+
+
+def _assign_by_mask(x: Tensor) -> Tensor:
+    y = x * 2.0
+    y[y < 0] = 0.5
+    return y
+
+
 INDEXINGS = (
     _indexing("slice", lambda x: x[:, 1:, 2:5]),
     _indexing("slice with a step", lambda x: x[:, :, 1::2, ::3]),
@@ -39,6 +51,9 @@ INDEXINGS = (
     _indexing("expand", lambda x: x.unsqueeze(2).expand(-1, -1, 4, -1, -1), (3, 2, 5)),
     _indexing("repeat", lambda x: x.repeat(1, 2, 1, 3), (3, 2, 5)),
     _indexing("repeat_interleave", lambda x: x.repeat_interleave(2, 1), (3, 2, 5)),
+    _indexing("repeat_interleave of the last axis", lambda x: x.repeat_interleave(3, -1), (3, 2)),
+    _indexing("diag_embed", lambda x: torch.diag_embed(x), (3, 4)),
+    _indexing("diag_embed, off", lambda x: torch.diag_embed(x, 1, 1, 2), (3, 4)),
     _indexing("diagonal", lambda x: x.diagonal(0, 2, 3), (3, 5, 4)),
     _indexing("diagonal, off", lambda x: x.diagonal(1, 1, 2), (4, 5, 3)),
     _indexing("tril", lambda x: x.tril(), (3, 5, 4)),
@@ -53,6 +68,9 @@ INDEXINGS = (
     _indexing("replication_pad1d", lambda x: F.pad(x, (2, 1), mode="replicate"), (3, 6)),
     _indexing("replication_pad2d", lambda x: F.pad(x, (2, 1, 3, 0), mode="replicate")),
     _indexing("replication_pad3d", lambda x: F.pad(x, (2, 1, 1, 0, 0, 1), mode="replicate"), (2, 3, 4, 5)),
+    _indexing("circular padding of a signal", lambda x: F.pad(x, (2, 1), mode="circular"), (3, 6)),
+    _indexing("circular padding", lambda x: F.pad(x, (2, 1, 0, 3), mode="circular")),
+    _indexing("circular padding of a volume", lambda x: F.pad(x, (2, 1, 0, 1, 1, 0), mode="circular"), (2, 3, 4, 5)),
     _indexing("slice_scatter", lambda x, y: torch.slice_scatter(x, y, 2, 1, 4), (3, 6, 7), (3, 3, 7)),
     _indexing("slice_scatter at the end", lambda x, y: torch.slice_scatter(x, y, 3, -2), (3, 6, 7), (3, 6, 2)),
     _indexing("select_scatter", lambda x, y: torch.select_scatter(x, y, 1, 1), (3, 6, 7), (6, 7)),
@@ -79,9 +97,18 @@ INDEXINGS = (
     _indexing("gather", lambda x: x.gather(2, x.argsort(2)[:, :, :2])),
     _indexing("maximum", torch.maximum, (3, 4), (3, 4)),
     _indexing("minimum", torch.minimum, (3, 4), (3, 4)),
+    _indexing("where, a number", lambda x: torch.where(x > 0, x, 0.1), (3, 4)),
+    _indexing("where, two numbers", lambda x: x + torch.where(x > 0, 1.0, -1.0), (3, 4)),
+    _indexing("bucketize", lambda x: x * torch.bucketize(x, torch.tensor([-1.0, 0.0, 1.0], dtype=x.dtype)), (3, 4)),
+    _indexing("one-hot of the largest", lambda x: x * F.one_hot(x.argmax(1), 4), (4,)),
+    _indexing("assigned number", _assign_number, (3, 4)),
+    _indexing("assigned by a mask", _assign_by_mask, (3, 4)),
+    _indexing("scatter", lambda x: torch.zeros_like(x).scatter(1, x.argsort(1), x), (3, 4)),
     _indexing("where", lambda x, y: torch.where(x > 0, x, y), (3, 4), (3, 4)),
     _indexing("masked_fill", lambda x: x.masked_fill(x > 1, -2.0)),
-    _indexing("as_strided window", lambda x: F.pad(x, (1, 1)).unfold(3, 3, 1)),
+    _indexing("padded windows", lambda x: F.pad(x, (1, 1)).unfold(3, 3, 1)),
+    _indexing("as_strided", lambda x: x.contiguous().as_strided((x.shape[0], 3, 4, 3), (18, 6, 1, 1)), (3, 6)),
+    _indexing("as_strided, offset", lambda x: x.contiguous().as_strided((x.shape[0], 3, 2), (18, 4, 2), 1), (3, 6)),
     _indexing("prod", lambda x: x.prod(2)),
     _indexing("norm", lambda x: x.norm(dim=1)),
     _indexing("std", lambda x: x.std((2, 3))),

@@ -34,6 +34,7 @@ REDUCTIONS = (
     _reduction("fmax", torch.fmax, (3, 4), (3, 4)),
     _reduction("max of a stack", lambda x, y: torch.stack([x, y], 1).max(1).values, (3, 4), (3, 4)),
     _reduction("clamp by tensors", lambda x, a, b: x.clamp(a, a + b.abs()), (3, 4), constants=((4,), (4,))),
+    _reduction("clamp from above by a tensor", lambda x, a: x.clamp(max=a), (3, 4), constants=((4,),)),
     _reduction("clamp by activations", lambda x, y: x.clamp(y - 1, y + 1), (3, 4), (3, 4)),
     _reduction("median of all", lambda x: x.flatten(1).median(1).values, (3, 4)),
     _reduction("kthvalue, largest", lambda x: x.kthvalue(5, -1).values),
@@ -58,6 +59,13 @@ REDUCTIONS = (
     _reduction("Frobenius norm", lambda x: torch.linalg.matrix_norm(x)),
     _reduction("cosine_similarity", lambda x, y: F.cosine_similarity(x, y, 1), (3, 4), (3, 4)),
     _reduction("pairwise_distance", lambda x, y: F.pairwise_distance(x, y), (4,), (4,)),
+    _reduction(
+        "cosine_similarity to constants",
+        lambda x, w: F.cosine_similarity(x.unsqueeze(1), w.unsqueeze(0), -1),
+        (4,),
+        constants=((5, 4),),
+    ),
+    _reduction("pairwise_distance to a constant", F.pairwise_distance, (3, 4), constants=((3, 4),)),
     _reduction("cdist", lambda x, y: torch.cdist(x, y), (3, 4), (5, 4)),
     _reduction("cdist 1", lambda x, y: torch.cdist(x, y, p=1.0), (3, 4), (5, 4)),
     _reduction(
