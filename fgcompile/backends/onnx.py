@@ -7,6 +7,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import onnx
 import torch
@@ -14,7 +15,8 @@ from torch import fx
 
 from fgcompile.artifact import METADATA_KEY, dumps, seal_onnx
 from fgcompile.errors import UnsupportedOpError
-from fgcompile.program import FusedProgram
+from fgcompile.program import FusedProgram, ValueSpec
+from fgcompile.shapes import BATCH
 
 OPSET = 20
 """Old enough for today's TensorRT and OpenVINO, new enough for reductions with axes as inputs."""
@@ -30,9 +32,9 @@ def emit_onnx(program: FusedProgram) -> bytes:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
     """
     graph_module = prepared(program)
-    examples = tuple(_example(spec.shape, spec.dtype) for spec in program.inputs)
+    examples = tuple(_example(spec) for spec in program.inputs)
     shapes = tuple(
-        {axis: torch.export.Dim(size) for axis, size in enumerate(spec.shape) if isinstance(size, str)}
+        {axis: _dimension(size) for axis, size in enumerate(spec.shape) if isinstance(size, str)}
         for spec in program.inputs
     )
     with _quiet():
@@ -70,9 +72,14 @@ def _reason(error: BaseException) -> str:
     return f"{lines[0] if lines else type(error).__name__}; compile to another format, or replace the operator"
 
 
-def _example(shape: tuple[int | str, ...], dtype: str) -> torch.Tensor:
-    sizes = [2 if isinstance(size, str) else size for size in shape]
-    return torch.zeros(sizes, dtype=getattr(torch, dtype))
+def _example(spec: ValueSpec) -> torch.Tensor:
+    sizes = spec.example or [2 if isinstance(size, str) else size for size in spec.shape]
+    return torch.zeros(sizes, dtype=getattr(torch, spec.dtype))
+
+
+def _dimension(size: str) -> Any:
+    """Sizes of space are related in ways that the exporter wants spelt out; the artifact's check sees to them."""
+    return torch.export.Dim(size) if size == BATCH else torch.export.Dim.AUTO
 
 
 def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
