@@ -50,6 +50,7 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
         module_call_graph=exported.module_call_graph,
         example_inputs=exported.example_inputs,
         constants=exported.constants,
+        verifiers=exported.verifiers,
     )
 
 

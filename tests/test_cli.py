@@ -72,6 +72,10 @@ def build(classes=3):
 def untrained():
     return Net(3)
 
+def normalised():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
 def branches():
     class Branches(Net):
         def forward(self, x):
@@ -243,3 +247,15 @@ def test_usage_errors_exit_with_2(run: Run) -> None:
     assert run("compile").status == 2
     assert run("no-such-command").status == 2
     assert "Traceback" not in run("explain", "--no-such-option").err
+
+
+def test_a_warning_is_one_line_without_the_place_in_python(run: Run, folder: Path) -> None:
+    arguments = ("compile", "cli_models:normalised", "--input", "3x8x8", "-o", "net.onnx")
+    result = run(*arguments)
+    assert result.status == 0, result
+    (warning,) = [line for line in result.err.splitlines() if "rules='libragrad'" in line]
+    assert warning.startswith("fgcompile: warning: ")
+    result = run(*arguments, "--rules", "libragrad")
+    assert result.status == 0, result
+    assert "warning" not in result.err
+    assert json.loads(run("inspect", "net.onnx", "--json").out)["rules"] == "libragrad"

@@ -9,6 +9,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from fgcompile.passes.broadcast_products import broadcast_products
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_constants import fold_constants
+from fgcompile.passes.merge_halves import merge_halves
 from fgcompile.passes.remove_identities import remove_identities
 from fgcompile.passes.replace_mutations import replace_mutations
 from fgcompile.passes.share_subexpressions import share_subexpressions
@@ -80,6 +81,17 @@ def test_equal_subexpressions_are_computed_once() -> None:
     graph_module = traced(lambda x: (x * 2 + 1) + (x * 2 + 1) + x * 2.0, torch.ones(2))
     share_subexpressions(graph_module)
     assert operators(graph_module) == ["mul", "add", "add", "mul", "add"]  # 2 and 2.0 are not the same argument
+
+
+def test_two_halves_of_a_value_are_the_value() -> None:
+    def function(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        half, third = (x * x) * 0.5, x / 3
+        return half + half, third + third
+
+    graph_module = traced(function, torch.ones(2, 3))
+    merge_halves(graph_module)
+    assert operators(graph_module) == ["mul", "div", "add"]
+    assert torch.equal(graph_module(torch.full((2, 3), 3.0))[0], torch.full((2, 3), 9.0))
 
 
 def test_a_batched_product_with_a_constant_is_broadcast() -> None:
