@@ -80,7 +80,7 @@ def _dynamic_nearest_matrix(
 
 def _find_factors(sizes: Sequence[int], outputs: Sequence[int], scales: Sequence[float | None]) -> list[int] | None:
     """The whole factors of an upsampling; None where an axis has none, or no factor that symbolic sizes give."""
-    if any(is_dynamic(size) for size in sizes):
+    if any(is_dynamic(size) for size in (*sizes, *outputs)):
         known = [int(scale) for scale in scales if scale is not None and scale == int(scale)]
         return known if len(known) == len(sizes) else None
     factors = [output // size for size, output in zip(sizes, outputs, strict=True)]
