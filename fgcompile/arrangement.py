@@ -41,8 +41,23 @@ def batch_first(value: Tensor, batch: Batch) -> Tensor:
     fronted = value.movedim(batch.axis, 0)
     rest = list(fronted.shape[1:])
     if batch.major:
-        return fronted.reshape([-1, batch.factor, *rest])
-    return fronted.reshape([batch.factor, -1, *rest]).transpose(0, 1)
+        return fold(fronted, [fronted.shape[0] // batch.factor, batch.factor, *rest], 0)
+    return fold(fronted, [batch.factor, fronted.shape[0] // batch.factor, *rest], 1).transpose(0, 1)
+
+
+def fold(value: Tensor, sizes: Sequence[int], batch: int = 0) -> Tensor:
+    """Reshapes a value; the batch's size is left for the reshape to find, unless others are dynamic too."""
+    dynamic = any(not isinstance(size, int) for axis, size in enumerate(sizes) if axis != batch)
+    return value.reshape([size if axis != batch or dynamic else -1 for axis, size in enumerate(sizes)])
+
+
+def grid_of(value: Tensor, placement: Placement) -> tuple[int, ...]:
+    """The number of cells along each spatial axis of the input, at the value's own size."""
+    if placement.axes is None:
+        return placement.grid
+    batch = placement.batch
+    sizes = [batch.factor, *(size for axis, size in enumerate(value.shape) if axis != batch.axis)]
+    return tuple(1 if axis is None else sizes[axis] for axis in placement.axes)
 
 
 def arrange(value: Tensor, placement: Placement) -> Arranged:
@@ -51,13 +66,13 @@ def arrange(value: Tensor, placement: Placement) -> Arranged:
     shift = 0 if placement.batch == BATCH_FIRST else 1
     channels = [axis + shift for axis in placement.channels]
     places = [axis + shift for axis in placement.places]
-    sizes = math.prod(fronted.shape[a] for a in channels), math.prod(fronted.shape[a] for a in places)
+    samples, *sizes = (math.prod(fronted.shape[a] for a in axes) for axes in ([0], channels, places))
     if places + channels == sorted(places + channels) and channels:
-        return Arranged(fronted.reshape([-1, sizes[1], sizes[0]]), 2)
+        return Arranged(fold(fronted, [samples, sizes[1], sizes[0]]), 2)
     if channels + places != sorted(channels + places):
         others = [axis for axis in range(1, fronted.ndim) if axis not in channels and axis not in places]
         fronted = fronted.permute(0, *others, *channels, *places)
-    return Arranged(fronted.reshape([-1, *sizes]), 1)
+    return Arranged(fold(fronted, [samples, *sizes]), 1)
 
 
 def bias_axis(placement: Placement, channel_axis: int | None, rank: int) -> bool:

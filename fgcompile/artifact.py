@@ -66,12 +66,14 @@ class Model(TypedDict):
 
 class _SpecOptions(TypedDict, total=False):
     optional: bool
+    example: list[int]
 
 
 class TensorSpec(_SpecOptions):
     """Input or output, e.g. ``{"name": "x", "dtype": "float32", "shape": ["batch", 3]}``; a name is a dynamic size.
 
-    ``optional`` inputs are bias parameters, which have their trained values as defaults.
+    ``"16*height"`` is a multiple of 16. ``optional`` inputs are bias parameters, which have their trained values as
+    defaults. ``example`` is the shape that the model was compiled with, where more than the batch is dynamic.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The first stage: a model becomes one flat graph of ATen operators with a dynamic batch.
+"""The first stage: a model becomes one flat graph of ATen operators with a dynamic batch, and sizes if wanted.
 
 ``torch.export`` captures, then everything is decomposed to core ATen *except* the operators that are one row of the
 bias table: normalisations, softmax, activations and interpolation stay whole.
@@ -21,6 +21,7 @@ from torch.export.graph_signature import InputKind
 
 from fgcompile.attention import LOWEST
 from fgcompile.decompositions import DECOMPOSITIONS
+from fgcompile.dynamic_sizes import Sizes, find_dynamic_sizes, require_free_sizes
 from fgcompile.errors import CaptureError, FgcompileError, InputError
 from fgcompile.layers import free_name
 from fgcompile.preparation import prepare
@@ -87,6 +88,7 @@ def capture(
     score: Callable[..., Tensor] | None = None,
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
+    dynamic_sizes: bool = False,
 ) -> CapturedProgram:
     """Captures ``model`` as a flat graph of ATen operators whose batch dimension is symbolic.
 
@@ -96,11 +98,12 @@ def capture(
         score: A function of the model's output ``(N,)`` to capture with it.
         output: Which of the model's outputs the score takes.
         score_inputs: Examples of the score's own inputs ``(N, …)``, by name.
+        dynamic_sizes: Whether the spatial sizes of the inputs are symbolic too; an exported program brings its own.
 
     Raises:
         CaptureError: The model is in training mode, its control flow depends on values, it fixes the batch size,
-            its samples depend on each other, or it draws random numbers.
-        InputError: ``example_inputs`` is empty, not of tensors, or not what the model takes.
+            or a spatial size that is to be dynamic, its samples depend on each other, or it draws random numbers.
+        InputError: ``example_inputs`` is empty, not of tensors, not what the model takes, or too small to be varied.
         ScoreError: The score cannot be computed, or is not ``(N,)``.
     """
     inputs = as_inputs(example_inputs)
@@ -111,13 +114,16 @@ def capture(
     if score is not None:
         scored = Scored(model, score, output, list(extras))
         given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
-        captured = _flat(_export(scored, given, name), name, scored.input_names(len(given)))
+        captured = _flat(_export(scored, given, name, dynamic_sizes), name, scored.input_names(len(given)))
         captured = dataclasses.replace(
             captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=True
         )
     else:
-        captured = _flat(model if isinstance(model, ExportedProgram) else _export(model, inputs, name), name)
+        exported = model if isinstance(model, ExportedProgram) else _export(model, inputs, name, dynamic_sizes)
+        captured = _flat(exported, name)
     require_explainable(captured)
+    if dynamic_sizes:
+        require_free_sizes(captured)
     return captured
 
 
@@ -166,7 +172,7 @@ def require_evaluation_mode(model: nn.Module) -> None:
             raise CaptureError(f"{type(model).__name__} cannot be compiled while {part} in training mode: call .eval()")
 
 
-def _export(model: nn.Module, inputs: tuple[Tensor, ...], name: str) -> ExportedProgram:
+def _export(model: nn.Module, inputs: tuple[Tensor, ...], name: str, dynamic_sizes: bool) -> ExportedProgram:
     # Pairs sizes with tensors whatever the signature, ``*inputs`` included.
     shapes = ShapesCollection()  # type: ignore[no-untyped-call]
     examples = tuple(
@@ -182,9 +188,10 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], name: str) -> Exported
         raise InputError(
             f"{name} does not take inputs of shape {sizes}: {_first_line(error)}; pass inputs as the model takes them"
         ) from error
+    free: Sizes = find_dynamic_sizes(model, examples) if dynamic_sizes else [{} for _ in examples]
     try:
-        for example in examples:
-            shapes[example] = {0: Dim("batch")}
+        for example, dimensions in zip(examples, free, strict=True):
+            shapes[example] = {0: Dim("batch"), **dimensions}
         dynamic = shapes.dynamic_shapes(model, examples)  # type: ignore[no-untyped-call]
         # A failed export prints the graph that it had so far. The fast path is one operator for a whole layer.
         with contextlib.redirect_stderr(io.StringIO()), _without_fast_path():

@@ -141,6 +141,9 @@ def compile_(
     ] = None,
     std: Annotated[str | None, typer.Option(help="As --mean, and only with it: x = (photo/255 - mean)/std.")] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")] = None,
+    dynamic_sizes: Annotated[
+        bool, typer.Option("--dynamic-sizes", help="Height and width are dynamic too; for convolutional models.")
+    ] = False,
 ) -> None:
     """Compile a model into an artifact."""
     chosen_format = choose_format(artifact_format, output)
@@ -169,6 +172,7 @@ def compile_(
             biases=biases,
             layouts=layouts,
             preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
+            dynamic_sizes=dynamic_sizes,
             labels=names,
             progress=report,
         )
@@ -291,7 +295,8 @@ def _noise(metadata: Metadata) -> list[Tensor]:
     generator = torch.Generator().manual_seed(0)
     inputs = []
     for spec in input_specs(metadata):
-        shape = [size if isinstance(size, int) else _VERIFIED_INPUTS for size in spec["shape"]]
+        example = spec.get("example", spec["shape"])
+        shape = [size if isinstance(size, int) else _VERIFIED_INPUTS for size in ("batch", *example[1:])]
         dtype = getattr(torch, spec["dtype"])
         if dtype == torch.uint8:
             inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=dtype))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 from fgcompile.artifact import Metadata, read_metadata
 from fgcompile.capture import capture
 from fgcompile.check import check_artifact, check_program, require_complete
+from fgcompile.dynamic_sizes import repeated
 from fgcompile.eager import evaluate, regroup
 from fgcompile.errors import InputError, MissingPackageError, VerificationError
 from fgcompile.expose import expose
@@ -22,8 +23,8 @@ from fgcompile.metadata import read_request
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Request
 from fgcompile.rules import apply_rules
-from fgcompile.runtime.session import load, open_session
-from fgcompile.shapes import propagate_shapes
+from fgcompile.runtime.session import Session, load, open_session
+from fgcompile.shapes import BATCH, propagate_shapes, size_factor
 from fgcompile.verification import Report, compare
 
 CHECK_CLASSES = (0, -1, -1)
@@ -42,10 +43,12 @@ def capture_in(
     request: Request,
     rules: str,
     score_inputs: Mapping[str, Tensor] | None = None,
+    dynamic_sizes: bool = False,
 ) -> CapturedProgram:
     """The captured program of a model and its score under a rule set, computing in a dtype."""
     score = request.target if callable(request.target) else None
-    return apply_rules(in_dtype(capture(model, inputs, score, request.output, score_inputs), dtype), rules)
+    captured = capture(model, inputs, score, request.output, score_inputs, dynamic_sizes)
+    return apply_rules(in_dtype(captured, dtype), rules)
 
 
 def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
@@ -55,53 +58,87 @@ def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
     return replace(captured, graph_module=graph_module)
 
 
-def make_inputs(program: FusedProgram, examples: Sequence[Tensor]) -> list[Tensor]:
+def make_inputs(program: FusedProgram, examples: Sequence[Tensor], larger: bool = False) -> list[Tensor]:
     """Seeded noise for the checks; inputs that are not numbers of an image or signal are the example's.
 
     It is positive where the example is nowhere negative: the model may take its logarithm.
+
+    Args:
+        program: The fused program.
+        examples: The inputs that the model was compiled with.
+        larger: Whether dynamic sizes of space are other ones than the example's, each in its own way.
     """
     generator = torch.Generator().manual_seed(CHECK_SEED)
+    sizes = _check_sizes(program, larger)
     inputs = []
     for spec, example in zip(program.inputs, examples, strict=False):
-        shape = [
-            len(CHECK_CLASSES) if size == "batch" else (example.shape[axis] if isinstance(size, str) else size)
-            for axis, size in enumerate(spec.shape)
-        ]
+        shape = [sizes[size] if isinstance(size, str) else size for size in spec.shape]
         if spec.dtype == "uint8":
             inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
         elif spec.dtype.startswith("float"):
             noise = torch.randn(shape, generator=generator, dtype=torch.float64)
             inputs.append(noise.abs() if 0 <= example.min() < example.max() else noise)
         else:
-            inputs.append(example[:1].expand(*shape).clone())
+            inputs.append(repeated(example[:1], shape))
     return inputs
 
 
-def check_fused(
-    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
-) -> tuple[float, dict[str, Tensor]]:
-    """Checks the fused program; returns the completeness error and the eager outputs.
+def _check_sizes(program: FusedProgram, larger: bool) -> dict[str, int]:
+    """The numbers in place of dynamic sizes; the larger ones exceed the example's by odd multiples of their step."""
+    found = {
+        name: size
+        for spec in program.inputs
+        for name, size in zip(spec.shape, spec.example or (), strict=False)
+        if isinstance(name, str) and name != BATCH
+    }
+    steps = {name: size_factor(name) * (2 * index + 1) if larger else 0 for index, name in enumerate(found)}
+    return {BATCH: len(CHECK_CLASSES), **{name: size + steps[name] for name, size in found.items()}}
+
+
+@dataclass(frozen=True)
+class FusedCheck:
+    """Inputs on which the fused program was checked.
+
+    Attributes:
+        inputs: The inputs.
+        expected: The eager outputs in float64.
+        completeness: The completeness error.
+    """
+
+    inputs: Sequence[Tensor]
+    expected: Mapping[str, Tensor]
+    completeness: float
+
+
+def make_checks(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]
+) -> list[FusedCheck]:
+    """Checks the fused program at the example's sizes and, where they are dynamic, at larger ones.
 
     Raises:
         VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
         CaptureError: A sample's outputs depend on the other samples.
     """
+    dynamic = any(spec.example is not None for spec in program.inputs)
+    given = [make_inputs(program, examples, larger) for larger in ((False, True) if dynamic else (False,))]
+    return [_check_fused(exposed, program, request, inputs) for inputs in given]
+
+
+def _check_fused(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
+) -> FusedCheck:
     chosen = torch.tensor(CHECK_CLASSES)
     eager_request = replace(request, outputs=(*request.outputs, "contributions"))
     result, expected = evaluate(exposed, eager_request, inputs, chosen, torch.float64)
     expected = regroup(program, expected, result)
     check_program(program, _all_inputs(program, inputs, chosen), expected)
-    return require_complete(result.score, expected["contributions"]), expected
+    return FusedCheck(inputs, expected, require_complete(result.score, expected["contributions"]))
 
 
 def check_emitted(
-    content: bytes,
-    metadata: dict[str, Any],
-    program: FusedProgram,
-    inputs: Sequence[Tensor],
-    expected: Mapping[str, Tensor],
+    content: bytes, metadata: dict[str, Any], program: FusedProgram, checks: Sequence[FusedCheck]
 ) -> None:
-    """Runs the emitted artifact on the inputs of the check; without its runtime there is nothing to run it in.
+    """Runs the emitted artifact on the inputs of the checks; without its runtime there is nothing to run it in.
 
     Raises:
         VerificationError: It does not run, or differs from the eager full-gradient.
@@ -110,18 +147,23 @@ def check_emitted(
         session = open_session(content, cast(Metadata, metadata), "the artifact")
     except MissingPackageError:
         return
-    given = [_as_dtype(value, program.dtype) for value in _all_inputs(program, inputs, torch.tensor(CHECK_CLASSES))]
-    feeds = {
-        spec.name: value.numpy() for spec, value in zip(program.inputs, given, strict=True) if spec.default is None
-    }
+    for check in checks:
+        all_inputs = _all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
+        given = [_as_dtype(value, program.dtype) for value in all_inputs]
+        feeds = {
+            spec.name: value.numpy() for spec, value in zip(program.inputs, given, strict=True) if spec.default is None
+        }
+        check_artifact(_outputs(session, feeds), program, given, check.expected)
+
+
+def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Mapping[str, np.ndarray[Any, Any]]:
     try:
-        outputs = session.run(feeds)
+        return session.run(feeds)
     except Exception as error:  # whatever a runtime raises
         reason = str(error).strip().splitlines()[0]
         raise VerificationError(
             f"the artifact does not run in its runtime ({reason}): compile to another format, or replace the operator"
         ) from error
-    check_artifact(outputs, program, given, expected)
 
 
 def verify(

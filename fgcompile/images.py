@@ -24,7 +24,7 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
         InputError: The artifact takes something other than one raw photo.
     """
     inputs = input_specs(metadata)
-    shape = inputs[0]["shape"][1:]
+    shape = inputs[0].get("example", inputs[0]["shape"])[1:]
     if metadata["preprocess"] is None or len(inputs) != 1 or len(shape) != 3 or shape[2] not in _MODES:
         raise InputError(
             "this artifact takes prepared arrays, not photos: compile it with --mean and --std "

@@ -82,6 +82,8 @@ def read_request(metadata: Metadata) -> Request:
 
 def _spec(spec: ValueSpec) -> dict[str, Any]:
     described = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    if spec.example is not None:
+        described["example"] = list(spec.example)
     return described if spec.default is None else {**described, "optional": True}
 
 

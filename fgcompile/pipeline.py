@@ -17,7 +17,7 @@ from fgcompile.artifact import write_atomically
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.backends.torchscript import emit_torchscript
 from fgcompile.capture import as_inputs, capture
-from fgcompile.comparison import Inputs, Model, capture_in, check_emitted, check_fused, in_dtype, make_inputs
+from fgcompile.comparison import Inputs, Model, capture_in, check_emitted, in_dtype, make_checks
 from fgcompile.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.errors import InputError
 from fgcompile.expose import expose
@@ -91,6 +91,7 @@ def compile(
     noise: Noise | None = None,
     layouts: Mapping[str, str] | None = None,
     preprocess: Preprocess | None = None,
+    dynamic_sizes: bool = False,
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Artifact:
@@ -102,7 +103,7 @@ def compile(
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
         example_inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them; only shapes and dtypes
-            matter. The artifact's batch is dynamic.
+            matter. The artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
         format: ``"onnx"`` or ``"torchscript"``.
         target: None makes the class an input of the artifact; an int fixes it; ``"predicted"`` explains the largest
             logit; a callable maps the model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
@@ -121,6 +122,10 @@ def compile(
         layouts: How the axes of inputs or sites lie over space where it is not to be inferred, by name (``*`` matches
             others), e.g. ``{"x": "n h w c", "blocks.*": "n (1 + h w) c"}``; ``"none"`` keeps a site out of the map.
         preprocess: Scaling and normalisation in front, so that the artifact takes raw uint8 images ``(N, H, W, C)``.
+        dynamic_sizes: Makes the sizes of space dynamic too: height and width of images, the length of signals, the
+            depth of volumes; the map has the input's. For models that are convolutional up to a pooling. Where sizes
+            must be multiples, as in a U-Net, the metadata says so (``"16*height"``). The graph is then checked at a
+            second size, and is slower than one of a fixed size.
         labels: Class names, one per logit, kept in the metadata.
         progress: Called with the name of each stage as it begins.
 
@@ -145,19 +150,19 @@ def compile(
     report = progress or (lambda stage: None)
     report("capture")
     extras = dict(score_inputs or {})
-    captured = capture_in(torch.float64, model, example_inputs, request, rules, extras)
+    captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
     exposed, program = _fused(captured, request, layouts, report)
     warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
     report("check")
-    inputs = make_inputs(program, [*as_inputs(example_inputs), *extras.values()])
-    completeness, expected = check_fused(exposed, program, request, inputs)
+    checks = make_checks(exposed, program, request, [*as_inputs(example_inputs), *extras.values()])
+    completeness = max(check.completeness for check in checks)
     program = _in_single_precision(program)
     metadata = describe_program(captured, program, request, format, rules, layouts, labels, completeness)
     report("emit")
     with preserve_interpolation(LINEAR):  # back ends trace once more
         content = BACKENDS[format][1](replace(program, metadata=metadata))
     report("run")
-    check_emitted(content, metadata, program, inputs, expected)
+    check_emitted(content, metadata, program, checks)
     return Artifact(content, metadata)
 
 
@@ -168,11 +173,12 @@ def fuse(
     rules: str = "taylor",
     layouts: Mapping[str, str] | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
+    dynamic_sizes: bool = False,
     **options: Any,
 ) -> FusedProgram:
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
     request = check_request(rules=rules, **options)
-    captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs)
+    captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
     return _fused(captured, request, layouts, lambda stage: None)[1]
 
 

@@ -80,7 +80,9 @@ class Placement:
         places: The axes that run over places.
         order: Which places, flattened, fill the cells of the grid, row by row and once over for each place of a cell;
             None for all of them in their order.
-        grid: The number of cells along each spatial axis of the input.
+        grid: The number of cells along each spatial axis of the input, at the example's size.
+        axes: Which of the axes above makes each axis of the grid, None for a single cell; None in all where the places
+            are not the grid itself, so that its size cannot be dynamic.
     """
 
     input: str
@@ -90,6 +92,7 @@ class Placement:
     places: tuple[int, ...]
     order: tuple[int, ...] | None
     grid: tuple[int, ...]
+    axes: tuple[int | None, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -233,12 +236,14 @@ class ValueSpec:
         dtype: As NumPy names it.
         shape: Its shape.
         default: The value of an input that may be left out.
+        example: An input's shape at the example's sizes, where some besides the batch are dynamic.
     """
 
     name: str
     dtype: str
     shape: Shape
     default: Tensor | None = None
+    example: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

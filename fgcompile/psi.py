@@ -14,7 +14,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fgcompile.arrangement import Arranged, Orders, arrange, bias_axis, excludes, in_cells
+from fgcompile.arrangement import Arranged, Orders, arrange, bias_axis, excludes, fold, grid_of, in_cells
 from fgcompile.differentiate import TermValue
 from fgcompile.program import Placement
 
@@ -31,6 +31,11 @@ class PlacedTerm:
 
     term: TermValue
     placement: Placement
+
+    @property
+    def grid(self) -> tuple[int, ...]:
+        """The number of cells along each spatial axis of the input."""
+        return grid_of(self.term.gradient, self.placement)
 
 
 class Psi(Protocol):
@@ -58,14 +63,15 @@ class FullGradPsi:
     align_corners: bool = True
 
     def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
-        grid = terms[0].placement.grid
+        grid = terms[0].grid
         reduced = [_reduced(placed, orders) for placed in terms]
         totals = torch.cat([r.total for r in reduced], 1)
         maxima = torch.cat([r.maximum for r in reduced], 1)
         minima = torch.cat([r.minimum for r in reduced], 1)
         floors = torch.cat([r.minimum * r.layers for r in reduced], 1)
         weights = 1 / (maxima - minima + EPSILON)
-        return torch.matmul(weights.unsqueeze(1), totals - floors.unsqueeze(2)).reshape(-1, *grid)
+        total = torch.matmul(weights.unsqueeze(1), totals - floors.unsqueeze(2))
+        return fold(total, [total.shape[0], *grid])
 
     def finished(self, saliency: Tensor) -> Tensor:
         return saliency
@@ -81,7 +87,7 @@ class GradCamPsi:
     align_corners: bool = False
 
     def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
-        grid = terms[0].placement.grid
+        grid = terms[0].grid
         total: Tensor | None = None
         for placed in terms:
             arranged = arrange(placed.term.product().abs(), placed.placement)
@@ -89,13 +95,14 @@ class GradCamPsi:
             flat = flat if arranged.channels == 1 else flat.transpose(1, 2)
             cells = math.prod(grid)
             # A channel is everything that has one element in each cell.
-            flat = flat.reshape([-1, flat.shape[1] * (flat.shape[2] // cells), cells])
+            layers = _layers(placed, flat.shape[2])
+            flat = fold(flat, [flat.shape[0], flat.shape[1] * layers, cells])
             low, high = flat.amin(2, keepdim=True), flat.amax(2, keepdim=True)
             scaled = (flat - low) / (high - low + GRAD_CAM_EPSILON)
             layer = scaled.sum(1)
             total = layer if total is None else total + layer
         assert total is not None
-        return total.reshape(-1, *grid)
+        return fold(total, [total.shape[0], *grid])
 
     def finished(self, saliency: Tensor) -> Tensor:
         axes = list(range(1, saliency.ndim))
@@ -146,11 +153,16 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
         total = total.transpose(1, 2)
     if selected is arranged:
         total = in_cells(total, 2, placement.order, orders)
-    cells = math.prod(placement.grid)
-    layers = total.shape[2] // cells
+    layers = _layers(placed, total.shape[2])
     if layers > 1:
-        total = total.reshape([-1, layers, cells]).sum(1, keepdim=True)
+        total = total.reshape([-1, layers, math.prod(placement.grid)]).sum(1, keepdim=True)
     return _Reduced(total, maximum, minimum, count * layers)
+
+
+def _layers(placed: PlacedTerm, places: int) -> int:
+    """The number of places in each cell."""
+    placement = placed.placement
+    return 1 if placement.axes is not None else places // math.prod(placement.grid)
 
 
 def _channel_weight(placed: PlacedTerm) -> Tensor | None:

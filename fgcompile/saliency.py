@@ -3,20 +3,23 @@
     S(x) = ψ(∂f/∂x ⊙ x) + Σ_{layers l} Σ_{channels c} ψ(δ_l ⊙ b_l)_c               (the paper, eq. 5)
 
 Everything after ψ is linear, so channels are summed before upsampling, and all layers of one resolution are added
-before it: one upsampling per resolution, as products with constant matrices.
+before it: one upsampling per resolution, as products with matrices, constant ones where sizes are.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from fgcompile.arrangement import BATCH_FIRST, batch_first
+from fgcompile.arrangement import BATCH_FIRST, batch_first, fold
 from fgcompile.differentiate import FullGradient, TermValue
 from fgcompile.program import Batch, Placement
 from fgcompile.psi import PlacedTerm, Psi
+from fgcompile.resampling import linear_matrix
+from fgcompile.shapes import same_size
 
 
 def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
@@ -29,18 +32,21 @@ def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
 
 
 def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
-    layers: dict[tuple[int, ...], list[PlacedTerm]] = {}
-    for term in full_gradient.input_terms:
-        if term.name == over.input:
-            layers.setdefault(over.grid, []).append(PlacedTerm(term, over))
-    for value in full_gradient.sites:
-        for placement in value.site.placements:
-            if placement.input == over.input:
-                placed = [PlacedTerm(term, placement) for term in value.terms]
-                layers.setdefault(placement.grid, []).extend(placed)
+    placed = [PlacedTerm(term, over) for term in full_gradient.input_terms if term.name == over.input]
+    grid = placed[0].grid if placed else over.grid  # an integer input has a fixed size
+    placed += [
+        PlacedTerm(term, placement)
+        for value in full_gradient.sites
+        for placement in value.site.placements
+        for term in value.terms
+        if placement.input == over.input
+    ]
+    layers: dict[str, list[PlacedTerm]] = {}
+    for one in placed:
+        layers.setdefault(str(one.grid), []).append(one)
     total: Tensor | None = None
     for terms in layers.values():
-        resized = _upsampled(psi.summed(terms, full_gradient.orders), over.grid, psi.align_corners)
+        resized = _upsampled(psi.summed(terms, full_gradient.orders), grid, psi.align_corners)
         total = resized if total is None else total + resized
     assert total is not None
     return psi.finished(total).unsqueeze(1)
@@ -66,8 +72,8 @@ def _contribution(term: TermValue, batch: Batch) -> Tensor:
     constant = term.bias is not None and term.bias.ndim == 1
     if constant and term.channel_axis == 1 and term.gradient.ndim > 2 and batch == BATCH_FIRST:
         assert term.bias is not None
-        spatial = term.gradient.shape[2:].numel()
-        by_channel = term.gradient.reshape(-1, term.gradient.shape[1], spatial).sum(2)
+        samples, channels, *space = term.gradient.shape
+        by_channel = fold(term.gradient, [samples, channels, math.prod(space)]).sum(2)
         return torch.matmul(by_channel, term.bias.reshape(-1, 1)).reshape(-1)
     return _total(term.product().expand_as(term.gradient), batch)
 
@@ -88,8 +94,8 @@ def _added(values: Sequence[Tensor]) -> Tensor:
 def _upsampled(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
     """Multilinear interpolation of ``(N, *spatial)``, one matrix product per axis."""
     for axis, (small, large) in enumerate(zip(values.shape[1:], size, strict=True), start=1):
-        if small != large:
-            matrix = _interpolation_matrix(small, large, align_corners, values)
+        if not same_size(small, large):
+            matrix = linear_matrix(small, large, align_corners, values)
             values = _product_along(values, matrix, axis)
     return values
 
@@ -101,18 +107,3 @@ def _product_along(values: Tensor, matrix: Tensor, axis: int) -> Tensor:
     if axis == values.ndim - 2:
         return torch.matmul(matrix, values)
     return torch.matmul(values.transpose(axis, -1), matrix.t()).transpose(axis, -1)
-
-
-def _interpolation_matrix(small: int, large: int, align_corners: bool, like: Tensor) -> Tensor:
-    """The hat functions of linear interpolation, ``max(0, 1 − |p_i − j|)``, ``(large, small)``.
-
-    ``p_i`` is ``i (small − 1)/(large − 1)`` with aligned corners, else ``(i + ½) small/large − ½`` within the ends.
-    Written as arithmetic on ranges, which is traced and folded into a constant.
-    """
-    rows = torch.arange(large, dtype=like.dtype, device=like.device).reshape(-1, 1)
-    columns = torch.arange(small, dtype=like.dtype, device=like.device).reshape(1, -1)
-    if align_corners:
-        places = rows * ((small - 1) / (large - 1) if large > 1 else 0.0)
-    else:
-        places = ((rows + 0.5) * (small / large) - 0.5).clamp(0, small - 1)
-    return (1 - (places - columns).abs()).clamp(min=0)

@@ -1,13 +1,14 @@
 """Traces model, score, gradients and aggregation into one flat graph without autograd: the fused program.
 
-``make_fx`` runs the eager code of ``differentiate`` and ``saliency`` over fake tensors with a symbolic batch.
-Constants are lifted to inputs while tracing and put back as attributes afterwards.
+``make_fx`` runs the eager code of ``differentiate`` and ``saliency`` over fake tensors with a symbolic batch, and
+symbolic sizes if wanted. Constants are lifted to inputs while tracing and put back as attributes afterwards.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import torch
@@ -23,7 +24,7 @@ from fgcompile.method import decompose, noise_constants
 from fgcompile.outputs import explanation_outputs
 from fgcompile.preprocessing import apply_preprocess, preprocess_constants, require_image_model
 from fgcompile.program import BiasedProgram, FusedProgram, Request, Site, ValueSpec
-from fgcompile.shapes import describe, dimension_names, fake, fake_mode
+from fgcompile.shapes import describe, dimension_names, fake, fake_mode, hint, is_fixed
 
 
 def trace(
@@ -37,7 +38,7 @@ def trace(
         decompositions: Lowerings of operators, applied while tracing.
 
     Raises:
-        CaptureError: An operator fixed the batch size.
+        CaptureError: An operator fixed the batch size, or a size of space that is dynamic.
         ScoreError: The score is not one scalar per sample that depends on the input.
     """
     tracer = _Tracer(program, request)
@@ -95,6 +96,11 @@ class _Tracer:
         parameters = [term.input for site in self.program.sites for term in site.terms if term.input is not None]
         return {self.bias_keys[name]: self.constants.pop(self.bias_keys[name]) for name in parameters}
 
+    def fixed_dimensions(self) -> list[str]:
+        """The names of the inputs' sizes that turned out to be numbers or one another."""
+        found = dimension_names(self.model_inputs)
+        return [name for symbol, name in self.dimensions.items() if symbol not in found]
+
     def arguments(self) -> list[Tensor]:
         """The fake arguments."""
         inputs = list(self.model_inputs)
@@ -131,17 +137,24 @@ class _Tracer:
         if name in self.defaults:
             value = self.defaults[name]
             return ValueSpec(name, _dtype_name(value), tuple(value.shape), value)
-        return self.specify(name, node.meta["val"])
+        value = node.meta["val"]
+        spec = self.specify(name, value)
+        if sum(isinstance(size, str) for size in spec.shape) < 2:
+            return spec
+        return replace(spec, example=tuple(hint(size) for size in value.shape))
 
     def specify(self, name: str, value: Tensor) -> ValueSpec:
         """Name, dtype and shape of an input or output.
 
         Raises:
-            CaptureError: Its batch is fixed.
+            CaptureError: Its batch is fixed, or a size of space that is to be dynamic.
         """
         shape = describe(value, self.dimensions)
-        if shape and isinstance(value.shape[0], int):
+        if shape and is_fixed(value.shape[0]):
             raise CaptureError(f"'{name}' has the fixed shape {shape}: an operator of the model fixes the batch size")
+        fixed = self.fixed_dimensions()
+        if fixed:
+            raise CaptureError(f"an operator of the model fixes {', '.join(fixed)}: leave out dynamic_sizes")
         return ValueSpec(name, _dtype_name(value), shape)
 
 

@@ -166,6 +166,9 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
             continue
         if size < 1:
             raise InputError(f"{expected}: axis {axis} ({dimension}) is empty, give at least 1")
+        factor = dimension.partition("*")[0]
+        if factor.isdigit() and size % int(factor):
+            raise InputError(f"{expected}: axis {axis} must be a multiple of {factor}, not {size}")
         owner, first = sizes.setdefault(dimension, (name, size))
         if size != first:
             raise InputError(f"{name} has {dimension} {size}, {owner} has {first}: give both the same {dimension}")

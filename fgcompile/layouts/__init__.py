@@ -13,13 +13,13 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, fx
 
-from fgcompile.errors import InputError
+from fgcompile.errors import CaptureError, InputError
 from fgcompile.layouts.pattern import read_pattern
 from fgcompile.layouts.placement import Space, find_batch, place
 from fgcompile.layouts.positions import Positions, compressed
 from fgcompile.layouts.propagation import CHANNEL, SPATIAL, Propagation, concrete_shape
 from fgcompile.program import Batch, Placement, Site
-from fgcompile.shapes import batch_axis
+from fgcompile.shapes import batch_axis, is_fixed
 
 __all__ = ["find_layouts"]
 
@@ -45,6 +45,7 @@ def find_layouts(
 
     Raises:
         InputError: A written layout does not fit, or nothing bears its name.
+        CaptureError: A site's sizes are dynamic, and its layout needs fixed ones.
     """
     axes = _Axes(inputs)
     propagation = Propagation(constants, axes.owners)
@@ -68,11 +69,23 @@ def find_layouts(
         found = known if isinstance(known, Positions) else blank
         candidates = [place(_positions(found, layout, space, axes.samples), space) for space in spaces]
         placements = tuple(placement for placement in candidates if placement is not None)
+        _require_grids(site.name, node.meta["val"], placements)
         batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
         placed.append(replace(site, batch=batch, placements=placements))
     if unused:
         raise InputError(f"layouts name {', '.join(sorted(unused))}, but no input or site is called so")
     return _embedded_alone(inputs, maps, placed)
+
+
+def _require_grids(name: str, value: Tensor, placements: Sequence[Placement]) -> None:
+    """Refuses a value of dynamic sizes whose places are not the grid itself."""
+    dynamic = sum(not is_fixed(size) for size in value.shape) > 1
+    for placement in placements:
+        if dynamic and placement.axes is None:
+            raise CaptureError(
+                f"'{name}' has the layout '{placement.pattern}', for which sizes must be fixed: "
+                f"leave out dynamic_sizes, or keep it out of the map by layouts={{'{name}': 'none'}}"
+            )
 
 
 def _candidates(inputs: Sequence[fx.Node]) -> list[fx.Node]:

@@ -77,15 +77,28 @@ def place(positions: Positions, space: Space) -> Placement | None:
     if cells is None:
         return None
     grid, order = cells
+    ordered = order == tuple(range(flat.shape[1]))
     return Placement(
         input=space.input,
         pattern=_pattern(positions, batch, given, space),
         batch=batch,
         channels=tuple(axis for axis in range(len(sizes)) if axis not in spread and (axis > 0 or sizes[0] > 1)),
         places=tuple(spread),
-        order=None if order == tuple(range(flat.shape[1])) else order,
+        order=None if ordered else order,
         grid=grid,
+        axes=_grid_axes(sample, grid) if ordered else None,
     )
+
+
+def _grid_axes(sample: Sequence[Tensor], grid: Sequence[int]) -> tuple[int | None, ...] | None:
+    """The axis along which each coordinate runs alone, one cell a step; None where one does not."""
+    along = [[axis for axis, size in enumerate(coordinate.shape) if size > 1] for coordinate in sample]
+    taken = [axis for axes in along for axis in axes]
+    if len(set(taken)) < len(taken) or any(len(axes) > 1 for axes in along):
+        return None
+    if any(axes and c.shape[axes[0]] != size for axes, c, size in zip(along, sample, grid, strict=True)):
+        return None
+    return tuple(axes[0] if axes else None for axes in along)
 
 
 def _pooled_to_one(shape: tuple[int, ...], batch: Batch, space: Space) -> bool:

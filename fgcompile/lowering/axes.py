@@ -4,16 +4,20 @@ Backward operators of sliding windows are linear maps that act on one spatial ax
 need no scatter: a position ``i = s·m + ρ`` of an axis with stride ``s`` belongs to the residue ``ρ``, and reading or
 writing every ``s``-th position is splitting into residues or interleaving them.
 
-The axes that a lowering works along are static; another, the batch, may be symbolic, and reshapes give it as ``-1``.
+The axes that a lowering works along are static unless it says otherwise; another, the batch, may be symbolic, and
+reshapes give it as ``-1``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import SymInt, Tensor
 from torch._prims_common import is_contiguous_or_false
+
+from fgcompile.shapes import same_size
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -25,7 +29,7 @@ def per_axis(value: Sequence[int], rank: int) -> list[int]:
 
 
 def is_dynamic(size: int) -> bool:
-    """Whether a size is symbolic: the batch, or a product with it."""
+    """Whether a size is symbolic: the batch, a product with it, or a size of space."""
     return isinstance(size, SymInt)
 
 
@@ -58,7 +62,11 @@ def pad_axis(x: Tensor, axis: int, before: int, after: int, value: float = 0.0) 
 
 
 def crop_axis(x: Tensor, axis: int, size: int) -> Tensor:
-    """Keeps the first ``size`` positions of one axis."""
+    """Keeps the first ``size`` positions of one axis; sizes may be symbolic."""
+    if same_size(x.shape[axis], size):
+        return x
+    if is_dynamic(size) or is_dynamic(x.shape[axis]):
+        return aten.slice.Tensor(x, axis, 0, size)
     return pad_axis(x, axis, 0, size - x.shape[axis])
 
 
@@ -91,12 +99,16 @@ def interleave(residues: Sequence[Tensor], axis: int) -> Tensor:
 
 
 def multiply_axis(x: Tensor, axis: int, matrix: Tensor) -> Tensor:
-    """Multiplies one axis of ``x`` by a constant matrix ``(I, O)``: ``out[…, o, …] = Σ_i x[…, i, …] matrix[i, o]``."""
+    """Multiplies one axis of ``x`` by a matrix ``(I, O)``: ``out[…, o, …] = Σ_i x[…, i, …] matrix[i, o]``.
+
+    Sizes may be symbolic.
+    """
     rows, columns = matrix.shape
     order = [*(a for a in range(x.dim()) if a != axis), axis]
     last = axis == x.dim() - 1
     moved = x if last else aten.permute.default(x, order)
-    product = aten.mm.default(reshape(moved, [-1, rows]), matrix)
+    vectors = math.prod(moved.shape[:-1]) if is_dynamic(rows) else -1
+    product = aten.mm.default(reshape(moved, [vectors, rows]), matrix)
     product = reshape(product, [*moved.shape[:-1], columns])
     return product if last else aten.permute.default(product, [order.index(a) for a in range(x.dim())])
 

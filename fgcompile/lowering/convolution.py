@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.lowering.axes import crop_axis, interleave, pad_axes, per_axis
+from fgcompile.lowering.axes import crop_axis, interleave, is_dynamic, pad_axes, per_axis
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -132,7 +132,9 @@ def _differentiate_dense(
 
 
 def _prefers_phases(input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int) -> bool:
-    """Whether phases are the faster form (see the measurements above)."""
+    """Whether phases are the faster form (see the measurements above); they need to know the sizes."""
+    if any(is_dynamic(size) for size in input.shape[2:]):
+        return False
     kernel = weight.shape[2:]
     channels = input.shape[1]
     overlapping = all(k > s or s == 1 for k, s in zip(kernel, stride, strict=True))
@@ -160,10 +162,7 @@ def _differentiate_phases(
     for axis in reversed(range(2, input.dim())):
         step = stride[axis - 2]
         parts = [interleave(parts[i : i + step], axis) for i in range(0, len(parts), step)]
-    (grad_input,) = parts
-    for axis in range(2, input.dim()):
-        grad_input = crop_axis(grad_input, axis, input.shape[axis])
-    return grad_input
+    return _crop(parts[0], input)
 
 
 def _differentiate_strided(
@@ -175,14 +174,17 @@ def _differentiate_strided(
     dilation: Sequence[int],
     groups: int,
 ) -> Tensor:
-    """The transposed convolution, its output padding chosen so that the input's size comes back."""
+    """The transposed convolution, its output padding chosen so that the input's size comes back.
+
+    A symbolic size takes the largest output padding, ``s − 1``, and is cropped.
+    """
     output_padding = [
-        size - ((out - 1) * s - 2 * p + d * (k - 1) + 1)
+        s - 1 if is_dynamic(size) else size - ((out - 1) * s - 2 * p + d * (k - 1) + 1)
         for size, out, k, s, p, d in zip(
             input.shape[2:], g.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
         )
     ]
-    return _convolve(
+    grad_input = _convolve(
         g,
         weight,
         groups,
@@ -192,6 +194,7 @@ def _differentiate_strided(
         output_padding=output_padding,
         transposed=True,
     )
+    return _crop(grad_input, input)
 
 
 def _differentiate_transposed(
@@ -204,7 +207,11 @@ def _differentiate_transposed(
     groups: int,
 ) -> Tensor:
     """Of a transposed convolution: the convolution with the same weight, less what its output padding adds."""
-    grad_input = _convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation)
+    return _crop(_convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation), input)
+
+
+def _crop(grad_input: Tensor, input: Tensor) -> Tensor:
+    """Keeps what lies over the input."""
     for axis in range(2, input.dim()):
         grad_input = crop_axis(grad_input, axis, input.shape[axis])
     return grad_input

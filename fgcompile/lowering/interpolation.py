@@ -1,7 +1,8 @@
 """Backward of interpolation: ``∂x = g Mᵀ`` along each axis, with ``M`` the interpolation's own matrix.
 
 Interpolation is linear and separable. The matrix ``M (L, O)`` of an axis is what the forward operator makes of the
-identity, so corners, scales, borders and rounding are PyTorch's own; it depends on no input and is folded.
+identity, so corners, scales, borders and rounding are PyTorch's own; it depends on no input and is folded. Of symbolic
+sizes it is written out as arithmetic on ranges.
 
 Nearest-neighbour upsampling by whole factors adds up blocks instead: average pooling times the block's size. Lowered
 forward are ``nearest-exact``, since ONNX's exporter knows only gathers for it, and interpolation by factors that the
@@ -18,7 +19,9 @@ from typing import Any
 import torch
 from torch import SymInt, Tensor
 
-from fgcompile.lowering.axes import multiply_axis
+from fgcompile.errors import UnsupportedOpError
+from fgcompile.lowering.axes import is_dynamic, multiply_axis
+from fgcompile.resampling import linear_matrix
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -36,6 +39,8 @@ def _linear_matrix(
     forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor, align_corners: bool
 ) -> Tensor:
     """``M`` of a linear or cubic interpolation. (In one dimension, ONNX's exporter mistakes fractional scales.)"""
+    if is_dynamic(size) or is_dynamic(output):
+        return _dynamic_linear_matrix(forward, size, output, scale, like, align_corners)
     image = forward(_make_identity(size, like), [1, output], align_corners, scale and 1.0, scale)
     return aten.view.default(image, [size, output])
 
@@ -44,12 +49,40 @@ def _nearest_matrix(
     forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor
 ) -> Tensor:
     """``M`` of a nearest-neighbour interpolation."""
+    if is_dynamic(size) or is_dynamic(output):
+        return _dynamic_nearest_matrix(forward, size, output, scale, like)
     image = forward(_make_identity(size, like), [1, output], scale and 1.0, scale)
     return aten.view.default(image, [size, output])
 
 
+def _dynamic_linear_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor, align_corners: bool
+) -> Tensor:
+    """``M`` of sizes that are not numbers, written out; of linear interpolation only."""
+    if forward is not aten.upsample_bilinear2d.default:
+        raise UnsupportedOpError(
+            f"'{forward}' has no lowering for dynamic sizes: interpolate linearly, or leave out dynamic_sizes"
+        )
+    return linear_matrix(size, output, align_corners, like, scale).t()
+
+
+def _dynamic_nearest_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor
+) -> Tensor:
+    """``M`` of sizes that are not numbers: ``[i == ⌊(o + c) L/O⌋]``, in float32 as PyTorch computes positions."""
+    offset = 0.5 if forward is aten._upsample_nearest_exact2d.default else 0.0
+    places = torch.arange(output, dtype=torch.float32, device=like.device)
+    ratio = torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
+    read = aten.floor.default((places + offset) * ratio)
+    positions = torch.arange(size, dtype=torch.float32, device=like.device)
+    return aten.eq.Tensor(positions.unsqueeze(1), aten.minimum.default(read, positions[-1:])).to(like.dtype)
+
+
 def _find_factors(sizes: Sequence[int], outputs: Sequence[int], scales: Sequence[float | None]) -> list[int] | None:
-    """The whole factors of an upsampling; None where an axis has none."""
+    """The whole factors of an upsampling; None where an axis has none, or no factor that symbolic sizes give."""
+    if any(is_dynamic(size) for size in (*sizes, *outputs)):
+        known = [int(scale) for scale in scales if scale is not None and scale == int(scale)]
+        return known if len(known) == len(sizes) else None
     factors = [output // size for size, output in zip(sizes, outputs, strict=True)]
     exact = all(
         output == size * factor and scale in (None, factor)

@@ -15,7 +15,7 @@ the taps, 6.3 with nine taps at once), 2×2 s2 on 64×224×224 14.5 ms (39 and 1
 
 **Average.** A constant matrix along each axis, ``∂x = A_Hᵀ g A_W``. Windows that tile an axis repeat instead, by
 nearest-neighbour upsampling: 0.19 ms from 64×56×56 to 112×112, against 0.56 interleaved, 1.6 by matrices, 4.9 by
-Expand.
+Expand. Along an axis of symbolic size both take their plain form, by slices with a step and by matrices.
 """
 
 from __future__ import annotations
@@ -27,11 +27,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.lowering.axes import multiply_axis, pad_axis, per_axis
-from fgcompile.lowering.windows import AdaptiveWindows, Windows, bound_adaptive_windows, make_average_matrix
+from fgcompile.lowering.axes import is_dynamic, multiply_axis, pad_axis, per_axis, reshape
+from fgcompile.lowering.windows import (
+    AdaptiveWindows,
+    DynamicWindows,
+    Windows,
+    bound_adaptive_windows,
+    make_average_matrix,
+)
+from fgcompile.shapes import same_size
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
+AnyWindows = Windows | DynamicWindows | AdaptiveWindows
 
 
 def _select_first_maximum(g: Tensor, taps: Sequence[Tensor], maximum: Tensor) -> list[Tensor]:
@@ -51,10 +59,10 @@ def _maximum(taps: Sequence[Tensor]) -> Tensor:
     return result
 
 
-def _differentiate_maximum(g: Tensor, x: Tensor, windows: Sequence[Windows | AdaptiveWindows]) -> Tensor:
+def _differentiate_maximum(g: Tensor, x: Tensor, windows: Sequence[AnyWindows]) -> Tensor:
     """Max pooling's gradient; ``windows`` are those of the trailing axes, outermost first."""
     first = x.dim() - len(windows)
-    steps: list[tuple[int, Windows | AdaptiveWindows, list[Tensor], Tensor]] = []
+    steps: list[tuple[int, AnyWindows, list[Tensor], Tensor]] = []
     for axis in reversed(range(first, x.dim())):
         along = windows[axis - first]
         taps = along.gather(x, axis)
@@ -73,11 +81,11 @@ def _make_windows(
     padding: Sequence[int],
     dilation: Sequence[int],
     rank: int,
-) -> list[Windows]:
+) -> list[Windows | DynamicWindows]:
     kernel, padding, dilation = (per_axis(value, rank) for value in (kernel, padding, dilation))
     stride = per_axis(stride, rank) if stride else kernel
     settings = zip(x.shape[-rank:], g.shape[-rank:], kernel, stride, padding, dilation, strict=True)
-    return [Windows(*setting) for setting in settings]
+    return [(DynamicWindows if is_dynamic(setting[0]) else Windows)(*setting) for setting in settings]
 
 
 def _lower_max(rank: int) -> Callable[..., Tensor]:
@@ -98,10 +106,21 @@ def _lower_max(rank: int) -> Callable[..., Tensor]:
     return lower
 
 
-def _lower_adaptive_max(rank: int) -> Callable[..., Tensor]:
-    def lower(grad_output: Tensor, self: Tensor, indices: Tensor) -> Tensor:
+def _differentiate_global_maximum(g: Tensor, x: Tensor, rank: int) -> Tensor:
+    """The whole axes are one window of symbolic size: the first maximum is where their running count becomes 1."""
+    flat = reshape(x, [*x.shape[:-rank], math.prod(x.shape[-rank:])])
+    largest = aten.eq.Tensor(flat, aten.amax.default(flat, [-1], True)).to(x.dtype)
+    first = largest * aten.eq.Scalar(aten.cumsum.default(largest, -1), 1).to(x.dtype)
+    return g * reshape(first, x.shape)
+
+
+def _lower_adaptive_max(rank: int) -> Callable[..., Any]:
+    def lower(grad_output: Tensor, self: Tensor, indices: Tensor) -> Any:
         """Lowers ``adaptive_max_pool{2,3}d_backward``; windows that tile an axis are regular ones."""
-        windows: list[Windows | AdaptiveWindows] = []
+        if any(is_dynamic(size) for size in self.shape[-rank:]):
+            whole = all(same_size(count, 1) for count in grad_output.shape[-rank:])
+            return _differentiate_global_maximum(grad_output, self, rank) if whole else NotImplemented
+        windows: list[AnyWindows] = []
         for size, count in zip(self.shape[-rank:], grad_output.shape[-rank:], strict=True):
             step = size // count
             tiles = size % count == 0
@@ -138,7 +157,7 @@ def _lower_average(rank: int) -> Callable[..., Tensor]:
     ) -> Tensor:
         """Lowers ``avg_pool{2,3}d_backward``: ``∂x = A_Hᵀ g A_W``."""
         windows = _make_windows(self, grad_output, kernel_size, stride, padding, [1], rank)
-        tiled = [along.tiles for along in windows]
+        tiled = [isinstance(along, Windows) and along.tiles for along in windows]
         repeats = [along.kernel if tile else 1 for along, tile in zip(windows, tiled, strict=True)]
         scale = divisor_override if divisor_override is not None else math.prod(repeats)
         g = _repeat(grad_output / scale if scale != 1 else grad_output, repeats)
@@ -162,14 +181,14 @@ def _lower_adaptive_average(rank: int) -> Callable[..., Tensor]:
         """Lowers ``_adaptive_avg_pool{2,3}d_backward``: ``∂x = A_Hᵀ g A_W``."""
         g = grad_output
         repeats = [
-            size // count if size % count == 0 else 1
+            1 if is_dynamic(size) or size % count else size // count
             for size, count in zip(self.shape[-rank:], g.shape[-rank:], strict=True)
         ]
         scale = math.prod(repeats)
         g = _repeat(g / scale if scale != 1 else g, repeats)
         for axis in range(self.dim() - rank, self.dim()):
             size, count = self.shape[axis], g.shape[axis]
-            if size != count:
+            if not same_size(size, count):
                 start, end = bound_adaptive_windows(torch.arange(count, device=g.device), size, count)
                 g = multiply_axis(g, axis, make_average_matrix(start, end, end - start, size, g))
         return g

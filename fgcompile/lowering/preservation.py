@@ -32,6 +32,11 @@ INTERPOLATIONS = (*NEAREST, *LINEAR)
 _KEYS = (DispatchKey.Autograd, DispatchKey.CompositeImplicitAutograd)
 
 
+def _scaled(size: int, factor: float) -> int:
+    """``⌊size · factor⌋``; a size may be symbolic, and ``int`` would make a number of it."""
+    return size * int(factor) if factor == int(factor) else torch.sym_int(size * factor)  # type: ignore[no-untyped-call]
+
+
 def _resolve_size(operator: torch._ops.OpOverload) -> Callable[..., Tensor]:
     """The ``vec`` overload, which takes a size or factors, as a call of the default overload, which takes both."""
 
@@ -41,7 +46,7 @@ def _resolve_size(operator: torch._ops.OpOverload) -> Callable[..., Tensor]:
         flags, factors = (values[:-1], values[-1]) if "align_corners" in names else ([], values[-1])
         rank = x.dim() - 2
         if output_size is None:
-            output_size = [int(size * factor) for size, factor in zip(x.shape[2:], factors, strict=True)]
+            output_size = [_scaled(size, factor) for size, factor in zip(x.shape[2:], factors, strict=True)]
         result: Tensor = operator(x, list(output_size), *flags, *(factors or [None] * rank))
         return result
 

@@ -85,6 +85,46 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class DynamicWindows:
+    """The windows of :class:`Windows` along an axis of symbolic size: taps are slices with a step of the padded axis.
+
+    Attributes:
+        size: The axis's size ``L``.
+        count: The number of windows ``O``.
+        kernel: Taps per window ``k``.
+        stride: ``s``.
+        padding: ``p``.
+        dilation: ``d``.
+    """
+
+    size: int
+    count: int
+    kernel: int
+    stride: int
+    padding: int
+    dilation: int
+
+    def gather(self, x: Tensor, axis: int) -> list[Tensor]:
+        """The taps of ``x``, each with one element a window; outside of ``x`` they are −∞."""
+        behind = self.padding + self.stride - 1  # the last window reaches that far in ceil mode
+        whole = pad_axis(x, axis, self.padding, behind, float("-inf")) if self.padding + behind else x
+        reach = self.stride * (self.count - 1) + 1
+        starts = [self.dilation * tap for tap in range(self.kernel)]
+        return [aten.slice.Tensor(whole, axis, start, start + reach, self.stride) for start in starts]
+
+    def scatter(self, taps: Sequence[Tensor], axis: int) -> Tensor:
+        """The transpose of :meth:`gather`: adds each tap's values where it was read."""
+        places = [divmod(self.dilation * tap, self.stride) for tap in range(self.kernel)]
+        reach = places[-1][0] + 1  # up to s − 1 elements behind the last window are read by none
+        residues: list[Tensor] = [taps[0] * 0] * self.stride
+        residues = [pad_axis(residue, axis, 0, reach) for residue in residues]
+        for tap, (shift, residue) in zip(taps, places, strict=True):
+            residues[residue] = residues[residue] + pad_axis(tap, axis, shift, reach - shift)
+        whole = interleave(residues, axis)
+        return aten.slice.Tensor(whole, axis, self.padding, self.padding + self.size)
+
+
+@dataclass(frozen=True)
 class AdaptiveWindows:
     """Windows ``[⌊o·L/O⌋, ⌈(o+1)·L/O⌉)`` of unequal sizes, padded to the largest by repeating their last element.
 

@@ -1,0 +1,31 @@
+"""Interpolation along one axis as a matrix, of any sizes: arithmetic on ranges, which folds where they are numbers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def linear_matrix(small: int, large: int, align_corners: bool, like: Tensor, scale: float | None = None) -> Tensor:
+    """The hat functions of linear interpolation, ``max(0, 1 − |p_i − j|)``, ``(large, small)``.
+
+    ``p_i`` is ``i (small − 1)/(large − 1)`` with aligned corners, else ``(i + ½) small/large − ½`` within the ends.
+
+    Args:
+        small: The size before.
+        large: The size after.
+        align_corners: Whether the first and last places fall on each other.
+        like: Has the dtype and the device.
+        scale: What PyTorch divides ``i + ½`` by in place of ``large/small``.
+    """
+    rows, columns = _places(large, like).reshape([-1, 1]), _places(small, like).reshape([1, -1])
+    if align_corners:
+        places = rows * (small - 1) / (large - 1 if large > 1 else 1)
+    else:
+        half = (rows + 0.5) * small / large if scale is None else (rows + 0.5) / scale
+        places = torch.minimum((half - 0.5).clamp(min=0), columns[:, -1:])
+    return (1 - (places - columns).abs()).clamp(min=0)
+
+
+def _places(size: int, like: Tensor) -> Tensor:
+    return torch.arange(size, dtype=like.dtype, device=like.device)
