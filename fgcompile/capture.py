@@ -26,7 +26,7 @@ from fgcompile.errors import CaptureError, FgcompileError, InputError
 from fgcompile.layers import free_name
 from fgcompile.preparation import prepare
 from fgcompile.program import CapturedProgram
-from fgcompile.requirements import require_explainable
+from fgcompile.requirements import require_explainable, require_same_outputs
 from fgcompile.scored import Scored, unwrapped, unwrapped_name
 
 aten = torch.ops.aten
@@ -122,6 +122,8 @@ def capture(
         exported = model if isinstance(model, ExportedProgram) else _export(model, inputs, name, dynamic_sizes)
         captured = _flat(exported, name)
     require_explainable(captured)
+    if isinstance(model, nn.Module):
+        require_same_outputs(captured, model if score is None else scored, inputs if score is None else given)
     if dynamic_sizes:
         require_free_sizes(captured)
     return captured

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
 from torch.utils import _pytree as pytree
 
@@ -95,3 +95,33 @@ def _require_determinism(node: fx.Node) -> None:
 
 def _tensors(node: fx.Node) -> Iterator[Tensor]:
     return (leaf for leaf in pytree.tree_leaves(node.meta.get("val")) if isinstance(leaf, Tensor))
+
+
+SAME = 1e-3
+"""Largest difference between the model's outputs and the captured graph's, relative to the largest magnitude."""
+
+
+def require_same_outputs(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> None:
+    """Runs the model and the captured graph on the same inputs: what differs was lost or frozen on the way.
+
+    Raises:
+        CaptureError: Names the output that differs, and by how much.
+    """
+    with torch.no_grad():
+        expected = [leaf for leaf in pytree.tree_leaves(model(*inputs)) if isinstance(leaf, Tensor)]
+        actual = captured.graph_module(*inputs)
+    for index, (value, reference) in enumerate(zip(actual, expected, strict=True)):
+        if not reference.is_floating_point():
+            continue
+        size = max(_largest(reference), torch.finfo(torch.float32).tiny)
+        difference = _largest(value - reference) / size
+        if difference > SAME:
+            raise CaptureError(
+                f"output {index} of the captured graph differs from that of {captured.name} by {difference:.0e} of its "
+                "maximum: the model draws random numbers, keeps state from call to call, or depends on values in a way "
+                "that torch.export does not see"
+            )
+
+
+def _largest(values: Tensor) -> float:
+    return values.abs().nan_to_num().max().item() if values.numel() else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import OrderedDict
 
 import pytest
@@ -169,3 +170,12 @@ def test_what_has_no_explanation_is_refused_by_name(layer: nn.Module, shape: tup
 def test_bags_of_embeddings_are_refused() -> None:
     with pytest.raises(CaptureError, match=r"bags of any length"):
         capture(nn.EmbeddingBag(7, 4).eval(), torch.ones(2, 5, dtype=torch.int64))
+
+
+def test_chance_that_torch_does_not_know_of_is_refused() -> None:
+    class Shaky(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * (1 + random.random())
+
+    with pytest.raises(CaptureError, match="draws random numbers"):
+        capture(Shaky().eval(), torch.randn(2, 3))
