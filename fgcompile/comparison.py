@@ -17,7 +17,7 @@ from fgcompile.capture import capture
 from fgcompile.check import check_artifact, check_program, require_complete
 from fgcompile.dynamic_sizes import repeated
 from fgcompile.eager import evaluate, regroup
-from fgcompile.errors import InputError, MissingPackageError, VerificationError
+from fgcompile.errors import CaptureError, InputError, MissingPackageError, VerificationError
 from fgcompile.expose import expose
 from fgcompile.metadata import read_request
 from fgcompile.passes.convert_floats import convert_floats
@@ -117,11 +117,19 @@ def make_checks(
 
     Raises:
         VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
-        CaptureError: A sample's outputs depend on the other samples.
+        CaptureError: A sample's outputs depend on the other samples, or other sizes than the example's go wrong.
     """
-    dynamic = any(spec.example is not None for spec in program.inputs)
-    given = [make_inputs(program, examples, larger) for larger in ((False, True) if dynamic else (False,))]
-    return [_check_fused(exposed, program, request, inputs) for inputs in given]
+    checks = [_check_fused(exposed, program, request, make_inputs(program, examples))]
+    if all(spec.example is None for spec in program.inputs):
+        return checks
+    try:
+        checks.append(_check_fused(exposed, program, request, make_inputs(program, examples, larger=True)))
+    except (RuntimeError, VerificationError) as error:  # of PyTorch, where sizes do not fit
+        raise CaptureError(
+            f"the graph is right at the example's sizes and not at others ({str(error).splitlines()[0]}): "
+            "an operator of the model fixes them, so leave out dynamic_sizes"
+        ) from error
+    return checks
 
 
 def _check_fused(

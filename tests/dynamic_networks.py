@@ -112,6 +112,17 @@ class Enlarged(nn.Module):
         return self.head((x * x).mean((2, 3)))
 
 
+class Adaptive(nn.Module):
+    """Adaptive pooling to several places and a linear layer over them, as VGG has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool, self.head = nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d((2, 3)), nn.Linear(24, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.pool(F.relu(self.conv(x))).flatten(1))
+
+
 class Signal(nn.Module):
     """A one-dimensional network with normalisation by groups."""
 
@@ -194,6 +205,7 @@ CASES = {
         lambda: Segmenter("nearest-exact"), ((3, 24, 24),), _images((25, 31), (16, 40), (33, 18)), dense=True
     ),
     "enlarged": DynamicCase(Enlarged, ((3, 15, 17),), _images((16, 9), (11, 30), (20, 21))),
+    "adaptive": DynamicCase(Adaptive, ((3, 14, 14),), _images((15, 13), (18, 9), (11, 20))),
     "signal": DynamicCase(Signal, ((2, 40),), (((2, 41),), ((2, 64),), ((2, 23),))),
     "volume": DynamicCase(Volume, ((1, 8, 10, 12),), (((1, 9, 11, 10),), ((1, 12, 8, 16),), ((1, 15, 15, 9),))),
     "inputs": DynamicCase(

@@ -1,7 +1,8 @@
 """Forward operators that ONNX's exporter mistakes or lacks, as ones that it knows.
 
 - ``avg_pool`` with a divisor of its own, which the exporter ignores: the plain average times ``Π k / divisor``.
-- ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis.
+- ``_adaptive_avg_pool3d``, and ``2d`` of symbolic sizes: a pooling where the windows tile, else one averaging matrix
+  per axis.
 - ``adaptive_max_pool3d``: maxima of the windows' taps.
 - a transposed convolution whose output padding is not below its stride: without it, then padded.
 """
@@ -15,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.lowering.axes import multiply_axis, pad_axes, per_axis
+from fgcompile.errors import UnsupportedOpError
+from fgcompile.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
 from fgcompile.lowering.windows import AdaptiveWindows, bound_adaptive_windows, make_average_matrix
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -42,15 +44,30 @@ def _lower_divisor(rank: int, average: Callable[..., Tensor]) -> Callable[..., A
     return lower
 
 
-def _lower_adaptive_average(self: Tensor, output_size: Sequence[int]) -> Tensor:
-    """Lowers ``_adaptive_avg_pool3d``: ``y = A x`` along each axis."""
+def _lower_adaptive_average_3d(self: Tensor, output_size: Sequence[int]) -> Tensor:
+    """Lowers ``_adaptive_avg_pool3d``."""
     axes = range(self.dim() - 3, self.dim())
-    factors = [self.shape[axis] // count for axis, count in zip(axes, output_size, strict=True)]
-    if all(self.shape[axis] == count * f for axis, count, f in zip(axes, output_size, factors, strict=True)):
-        return aten.avg_pool3d.default(self, factors, factors)
-    y = self
-    for axis, count in zip(axes, output_size, strict=True):
-        size = self.shape[axis]
+    if not _is_dynamic(self, 3):
+        factors = [self.shape[axis] // count for axis, count in zip(axes, output_size, strict=True)]
+        if all(self.shape[axis] == count * f for axis, count, f in zip(axes, output_size, factors, strict=True)):
+            return aten.avg_pool3d.default(self, factors, factors)
+    return _average_adaptively(self, output_size)
+
+
+def _lower_adaptive_average_2d(self: Tensor, output_size: Sequence[int]) -> Any:
+    """Lowers ``_adaptive_avg_pool2d`` of symbolic sizes; ONNX's exporter knows it for numbers."""
+    return _average_adaptively(self, output_size) if _is_dynamic(self, 2) else NotImplemented
+
+
+def _is_dynamic(x: Tensor, rank: int) -> bool:
+    return any(is_dynamic(size) for size in x.shape[-rank:])
+
+
+def _average_adaptively(x: Tensor, output_size: Sequence[int]) -> Tensor:
+    """``y = A x`` along each of the last axes."""
+    y = x
+    for axis, count in enumerate(output_size, start=x.dim() - len(output_size)):
+        size = x.shape[axis]
         start, end = bound_adaptive_windows(torch.arange(count, device=y.device), size, count)
         y = multiply_axis(y, axis, make_average_matrix(start, end, end - start, size, y).t())
     return y
@@ -58,6 +75,10 @@ def _lower_adaptive_average(self: Tensor, output_size: Sequence[int]) -> Tensor:
 
 def _lower_adaptive_maximum(self: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Lowers ``adaptive_max_pool3d``: the largest tap of each window along one axis after the other, and its place."""
+    if _is_dynamic(self, 3):
+        raise UnsupportedOpError(
+            "'adaptive_max_pool3d' has no lowering for dynamic sizes: take amax over space, or leave out dynamic_sizes"
+        )
     axes = range(self.dim() - 3, self.dim())
     sizes = self.shape[-3:]
     values = self
@@ -101,7 +122,8 @@ def _lower_output_padding(
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.avg_pool2d.default: _lower_divisor(2, aten.avg_pool2d.default),
     aten.avg_pool3d.default: _lower_divisor(3, aten.avg_pool3d.default),
-    aten._adaptive_avg_pool3d.default: _lower_adaptive_average,
+    aten._adaptive_avg_pool2d.default: _lower_adaptive_average_2d,
+    aten._adaptive_avg_pool3d.default: _lower_adaptive_average_3d,
     aten.adaptive_max_pool3d.default: _lower_adaptive_maximum,
     aten.convolution.default: _lower_output_padding,
 }

@@ -34,7 +34,10 @@ _KEYS = (DispatchKey.Autograd, DispatchKey.CompositeImplicitAutograd)
 
 def _scaled(size: int, factor: float) -> int:
     """``⌊size · factor⌋``; a size may be symbolic, and ``int`` would make a number of it."""
-    return size * int(factor) if factor == int(factor) else torch.sym_int(size * factor)  # type: ignore[no-untyped-call]
+    if factor == int(factor):
+        return size * int(factor)
+    scaled: int = torch.sym_int(size * factor)  # type: ignore[no-untyped-call]
+    return scaled
 
 
 def _resolve_size(operator: torch._ops.OpOverload) -> Callable[..., Tensor]:
