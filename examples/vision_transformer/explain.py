@@ -55,23 +55,28 @@ def localize(maps: Array, evidence: Array) -> str:
     return f"{mass.mean():.0%} | {hits.mean():.0%}"
 
 
-def report(mosaics: Mosaics, explanation: fgcompile.Explanation, tokens: Array, rules: str) -> None:
-    """Prints the rows of the tables for one rule set."""
+def print_shares(tokens: dict[str, Array], scores: Array, on_garment: Array) -> None:
+    """Prints which share of the score lies on the garment, on the clutter, and on the class token."""
+    print("\n| | garment | clutter | class token |\n| --- | --- | --- | --- |")
+    for rules in RULES:
+        places = tokens[rules][:, 1:]
+        parts = ((places * on_garment).sum(axis=1), (places * (1 - on_garment)).sum(axis=1), tokens[rules][:, 0])
+        print(f"| `{rules}` |", " | ".join(f"{np.median(part / scores):.1%}" for part in parts), "|")
+
+
+def print_maps(explanations: dict[str, fgcompile.Explanation], tokens: dict[str, Array], mosaics: Mosaics) -> None:
+    """Prints how well magnitudes point at the garment."""
     evidence = mosaics.evidence().numpy()
     on_garment = by_place(evidence[:, :, ::7, ::7])
-    places, score = tokens[:, 1:], explanation.contributions.sum(axis=1)
-    product = np.abs(explanation.input_gradient * mosaics.images.numpy())
-    print(f"| input × gradient, `{rules}` | {localize(product, evidence)} |")
-    print(f"| FullGrad map, `{rules}` | {localize(explanation.saliency, evidence)} |")
-    print(f"| signed sum, positive part, `{rules}` | {localize(places.clip(min=0), on_garment)} |\n")
-    parts = ((places * on_garment).sum(axis=1), (places * (1 - on_garment)).sum(axis=1), tokens[:, 0])
-    shares = " | ".join(f"{np.median(part / score):.1%}" for part in parts)
-    print(f"share of the score on garment, clutter, class token (medians): {shares}")
-    error = np.abs(explanation.residual) / np.abs(explanation.contributions).sum(axis=1)
-    print(f"all terms add up to the score within {error.max():.1e} of their magnitude\n")
+    print("\n| map | mass on the garment | maximum on the garment |\n| --- | --- | --- |\n| chance | 25% | 25% |")
+    for rules in RULES:
+        product = np.abs(explanations[rules].input_gradient * mosaics.images.numpy())
+        print(f"| FullGrad map, `{rules}` | {localize(explanations[rules].saliency, evidence)} |")
+        print(f"| input × gradient, `{rules}` | {localize(product, evidence)} |")
+        print(f"| signed sum, positive part, `{rules}` | {localize(tokens[rules][:, 1:].clip(min=0), on_garment)} |")
 
 
-def draw(mosaics: Mosaics, explanations: dict[str, fgcompile.Explanation], relevance: dict[str, Array]) -> None:
+def draw(mosaics: Mosaics, explanations: dict[str, fgcompile.Explanation], tokens: dict[str, Array]) -> None:
     """Images and maps in rows; a frame is the garment's quadrant.
 
     Each FullGrad map has a scale of its own. Signed sums have one for all: red adds to the score, blue takes from it,
@@ -79,12 +84,12 @@ def draw(mosaics: Mosaics, explanations: dict[str, fgcompile.Explanation], relev
     """
     figure, axes = plt.subplots(5, len(SHOWN), figsize=(8, 7), layout="constrained")
     for column, index in enumerate(SHOWN):
-        score = explanations["taylor"].contributions[index].sum()
+        score = explanations["taylor"].logits[index].max()
         pictures = [("mosaic", mosaics.images[index, 0].numpy(), {"cmap": "gray"})]
         for rules in RULES:
             pictures.append((f"FullGrad map\n{rules}", explanations[rules].saliency[index, 0], {"cmap": "inferno"}))
         for rules in RULES:
-            share = np.kron(relevance[rules][index, 1:].reshape(8, 8) / score, np.ones((7, 7)))
+            share = np.kron(tokens[rules][index, 1:].reshape(8, 8) / score, np.ones((7, 7)))
             pictures.append((f"signed sum\n{rules}", share, {"cmap": "RdBu_r", "vmin": -0.2, "vmax": 0.2}))
         for (name, values, style), axis in zip(pictures, axes[:, column], strict=True):
             axis.imshow(values, **style)
@@ -99,16 +104,18 @@ def draw(mosaics: Mosaics, explanations: dict[str, fgcompile.Explanation], relev
 def main() -> None:
     """Compiles, explains, measures, draws."""
     mosaics = make_mosaics(load_samples(), torch.Generator().manual_seed(0))
+    images = mosaics.images.numpy()
     explanations = {rules: explain(mosaics, rules) for rules in RULES}
-    relevance = {
-        rules: by_token(mosaics.images.numpy(), e.input_gradient, e.bias_gradients) for rules, e in explanations.items()
-    }
+    tokens = {rules: by_token(images, e.input_gradient, e.bias_gradients) for rules, e in explanations.items()}
     right = explanations["taylor"].target == mosaics.labels.numpy()
-    print(f"{len(right)} mosaics, {right.mean():.1%} classified rightly\n")
-    print("| map | mass on the garment | maximum on the garment |\n| --- | --- | --- |\n| chance | 25% | 25% |")
-    for rules in RULES:
-        report(mosaics, explanations[rules], relevance[rules], rules)
-    draw(mosaics, explanations, relevance)
+    print(f"{len(right)} mosaics, {right.mean():.1%} classified rightly")
+    for rules, explanation in explanations.items():
+        error = np.abs(explanation.residual) / np.abs(explanation.contributions).sum(axis=1)
+        print(f"{rules}: terms add up to the score within {error.max():.1e} of their magnitude")
+    scores = explanations["taylor"].logits.max(axis=1)
+    print_shares(tokens, scores, by_place(mosaics.evidence().numpy()[:, :, ::7, ::7]))
+    print_maps(explanations, tokens, mosaics)
+    draw(mosaics, explanations, tokens)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 The data set: `apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist_*.deb .`, no root needed. Then
 
     python -m examples.vision_transformer.train --data usr/share/datasets/fashion-mnist
+
+takes about six minutes of one core's time. The network then names 85.7 % of 10 000 test mosaics rightly.
 """
 
 from __future__ import annotations
