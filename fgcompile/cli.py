@@ -123,7 +123,10 @@ def compile_(
         ),
     ] = "taylor",
     psi: Annotated[
-        str, typer.Option(help="How each term becomes a map: fullgrad as the authors do, grad-cam as pytorch-grad-cam.")
+        str,
+        typer.Option(
+            help="How each term becomes a map: fullgrad, the authors'; grad-cam, pytorch-grad-cam's; signed, as it is."
+        ),
     ] = "fullgrad",
     outputs: Annotated[
         str, typer.Option(help="Separated by commas; also contributions, residual, input_gradient, bias_gradients.")

@@ -42,4 +42,4 @@ class OutputError(FgcompileError):
 
 
 class RulesWarning(UserWarning):
-    """The map of this model says little under the chosen rules: names the layer, and the rules to choose instead."""
+    """The chosen rules attribute little of the score to the input: names the layer, and the rules to choose instead."""

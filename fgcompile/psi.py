@@ -87,22 +87,14 @@ class GradCamPsi:
     align_corners: bool = False
 
     def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
-        grid = terms[0].grid
         total: Tensor | None = None
         for placed in terms:
-            arranged = arrange(placed.term.product().abs(), placed.placement)
-            flat = in_cells(arranged.values, arranged.places, placed.placement.order, orders)
-            flat = flat if arranged.channels == 1 else flat.transpose(1, 2)
-            cells = math.prod(grid)
-            # A channel is everything that has one element in each cell.
-            layers = _layers(placed, flat.shape[2])
-            flat = fold(flat, [flat.shape[0], flat.shape[1] * layers, cells])
+            flat = _by_channel(placed, orders).abs()
             low, high = flat.amin(2, keepdim=True), flat.amax(2, keepdim=True)
-            scaled = (flat - low) / (high - low + GRAD_CAM_EPSILON)
-            layer = scaled.sum(1)
+            layer = ((flat - low) / (high - low + GRAD_CAM_EPSILON)).sum(1)
             total = layer if total is None else total + layer
         assert total is not None
-        return fold(total, [total.shape[0], *grid])
+        return fold(total, [total.shape[0], *terms[0].grid])
 
     def finished(self, saliency: Tensor) -> Tensor:
         axes = list(range(1, saliency.ndim))
@@ -110,7 +102,23 @@ class GradCamPsi:
         return raised / (raised.amax(axes, keepdim=True) + GRAD_CAM_EPSILON)
 
 
-PSI: Mapping[str, Psi] = {"fullgrad": FullGradPsi(), "grad-cam": GradCamPsi()}
+@dataclass(frozen=True)
+class SignedPsi:
+    """No post-processing, ``ψ(t) = t``: what each place adds to the score, or takes from it."""
+
+    align_corners: bool = True
+
+    def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
+        total = _by_channel(terms[0], orders).sum(1)
+        for placed in terms[1:]:
+            total = total + _by_channel(placed, orders).sum(1)
+        return fold(total, [total.shape[0], *terms[0].grid])
+
+    def finished(self, saliency: Tensor) -> Tensor:
+        return saliency
+
+
+PSI: Mapping[str, Psi] = {"fullgrad": FullGradPsi(), "grad-cam": GradCamPsi(), "signed": SignedPsi()}
 """The presets by name."""
 
 
@@ -157,6 +165,15 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     if layers > 1:
         total = total.reshape([-1, layers, math.prod(placement.grid)]).sum(1, keepdim=True)
     return _Reduced(total, maximum, minimum, count * layers)
+
+
+def _by_channel(placed: PlacedTerm, orders: Orders) -> Tensor:
+    """A term by channels ``(N, C, cells)``; a channel is everything that has one element in each cell."""
+    arranged = arrange(placed.term.product(), placed.placement)
+    flat = in_cells(arranged.values, arranged.places, placed.placement.order, orders)
+    flat = flat if arranged.channels == 1 else flat.transpose(1, 2)
+    layers = _layers(placed, flat.shape[2])
+    return fold(flat, [flat.shape[0], flat.shape[1] * layers, math.prod(placed.grid)])
 
 
 def _layers(placed: PlacedTerm, places: int) -> int:

@@ -27,7 +27,7 @@ def scaled_by_channel(term: Tensor) -> Tensor:
     return t / (1e-7 + t.flatten(2).amax(2).reshape(*t.shape[:2], *[1] * (t.ndim - 2)))
 
 
-PLAIN = {"fullgrad": rescaled, "grad-cam": scaled_by_channel}
+PLAIN = {"fullgrad": rescaled, "grad-cam": scaled_by_channel, "signed": lambda term: term}
 
 
 def random(*shape: int) -> Tensor:
