@@ -112,8 +112,8 @@ def compile(
             artifact takes them after the model's, and they are constants to the explanation.
         method: ``"fullgrad"``; ``"simple_fullgrad"``, whose map takes the layers' gradients without their biases;
             ``"smooth_fullgrad"``, whose terms are means over noisy copies of the input.
-        psi: The post-processing ψ: ``"fullgrad"``, the authors'; ``"grad-cam"``, that of pytorch-grad-cam; ``"signed"``,
-            none at all, for the signed sum of all terms by place.
+        psi: The post-processing ψ: ``"fullgrad"``, the authors'; ``"grad-cam"``, that of pytorch-grad-cam;
+            ``"signed"``, none at all, for the signed sum of all terms by place.
         rules: ``"taylor"``: true gradients, as in the paper. ``"libragrad"``: the gradient of the locally linear model,
             in which gates, attention weights and the scales of normalisations are constants; for Transformers.
         outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"`` and

@@ -68,8 +68,8 @@ def warn_of_absorption(program: BiasedProgram, reached: Iterable[str], rules: st
         others = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
         warnings.warn(
             f"the model normalises by the input's own statistics ('{layers[0].partition(':')[0]}'{others}), whose bias "
-            "under rules='taylor' absorbs nearly all that is upstream of it, so that the terms there cancel and little of "
-            "the score is attributed to the input: use rules='libragrad'",
+            "under rules='taylor' absorbs nearly all that is upstream of it, so that the terms there cancel and little "
+            "of the score is attributed to the input: use rules='libragrad'",
             RulesWarning,
             stacklevel=stacklevel + 1,
         )
