@@ -36,11 +36,6 @@ def lower_zeros(size: Sequence[int], *, dtype: torch.dtype | None = None, device
     return _fill(size, 0, dtype or torch.get_default_dtype(), device)
 
 
-def lower_ones(size: Sequence[int], *, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> Any:
-    """Lowers ``ones``."""
-    return _fill(size, 1, dtype or torch.get_default_dtype(), device)
-
-
 def lower_full(
     size: Sequence[int], value: complex, *, dtype: torch.dtype | None = None, device: Any = None, **_: Any
 ) -> Any:
@@ -81,7 +76,6 @@ def is_zeros(x: Tensor) -> bool:
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.zeros.default: lower_zeros,
-    aten.ones.default: lower_ones,
     aten.full.default: lower_full,
     aten.new_zeros.default: lower_new_zeros,
     aten.zeros_like.default: lower_zeros_like,
