@@ -30,6 +30,7 @@ from fgcompile.biases.rule import (
 )
 from fgcompile.biases.sampling import SAMPLING
 from fgcompile.biases.softmax import SOFTMAX
+from fgcompile.tables import join_tables
 
 __all__ = [
     "FALLBACK",
@@ -56,10 +57,5 @@ def bias_table() -> Mapping[OpOverload, Rule]:
     Raises:
         ValueError: Two families have a row for the same operator.
     """
-    table: dict[OpOverload, Rule] = {}
-    for family in (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION, SAMPLING, EMBEDDING):
-        for operator, rule in family.items():
-            if operator in table:
-                raise ValueError(f"{operator} has two rows in the bias table")
-            table[operator] = rule
-    return table
+    families = (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION, SAMPLING, EMBEDDING)
+    return join_tables("the bias table", families)

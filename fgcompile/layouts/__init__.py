@@ -14,10 +14,11 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.errors import CaptureError, InputError
+from fgcompile.layouts.call import CHANNEL, SPATIAL, concrete_shape
 from fgcompile.layouts.pattern import read_pattern
 from fgcompile.layouts.placement import Space, find_batch, place
 from fgcompile.layouts.positions import Positions, compressed
-from fgcompile.layouts.propagation import CHANNEL, SPATIAL, Propagation, concrete_shape
+from fgcompile.layouts.propagation import Propagation
 from fgcompile.program import Batch, Placement, Site
 from fgcompile.shapes import batch_axis, is_fixed
 

@@ -23,6 +23,7 @@ from fgcompile.lowering import (
     selection,
 )
 from fgcompile.lowering.preservation import LINEAR, preserve_interpolation
+from fgcompile.tables import join_tables
 
 __all__ = ["FAMILIES", "LINEAR", "decomposition_table", "preserve_interpolation"]
 
@@ -35,10 +36,4 @@ def decomposition_table() -> dict[torch._ops.OpOverload, Callable[..., Any]]:
     Raises:
         ValueError: Two families lower the same operator.
     """
-    table: dict[torch._ops.OpOverload, Callable[..., Any]] = {}
-    for family in FAMILIES:
-        for operator, lowering in family.DECOMPOSITIONS.items():
-            if operator in table:
-                raise ValueError(f"{operator} is lowered twice, the second time in {family.__name__}: keep one")
-            table[operator] = lowering
-    return table
+    return join_tables("the table of lowerings", (family.DECOMPOSITIONS for family in FAMILIES))

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, fx
-from torch._ops import OpOverload
 
 from fgcompile.activity import active_nodes, is_active
 from fgcompile.layers import call_of
@@ -26,6 +25,7 @@ from fgcompile.rules.products import PRODUCTS
 from fgcompile.rules.rewriting import Rewrite, Rewriting
 from fgcompile.rules.weights import weight_nodes
 from fgcompile.shapes import copy_graph
+from fgcompile.tables import join_tables
 
 
 def rewrite_table() -> Mapping[Any, Rewrite]:
@@ -34,13 +34,7 @@ def rewrite_table() -> Mapping[Any, Rewrite]:
     Raises:
         ValueError: Two families have a row for the same operator.
     """
-    table: dict[OpOverload, Rewrite] = {}
-    for family in (GATED, NORMALIZATION, PRODUCTS):
-        for called, rewrite in family.items():
-            if called in table:
-                raise ValueError(f"{called} has two rows in the table of rewrites")
-            table[called] = rewrite
-    return table
+    return join_tables("the table of rewrites", (GATED, NORMALIZATION, PRODUCTS))
 
 
 def linearize(captured: CapturedProgram) -> CapturedProgram:
