@@ -1,6 +1,6 @@
 """The stages in order: the only module that knows them all.
 
-model ─capture→ ─expose→ ─fold→ ─differentiate (trace, lower)→ ─optimise→ ─check→ ─emit→ artifact
+model ─capture→ ─rules→ ─expose→ ─fold→ ─differentiate (trace, lower)→ ─optimise→ ─check→ ─emit→ artifact
 """
 
 from __future__ import annotations
