@@ -77,6 +77,13 @@ KEPT_WHOLE = (
 )
 """Operators that torch.export would decompose, but that are one row of the bias table, or that stop the gradient."""
 
+ASSERTIONS = (
+    aten._assert_async.msg,
+    aten._assert_scalar.default,
+    aten._assert_tensor_metadata.default,  # of a dtype that another precision changes
+)
+"""Operators that return nothing, which the graph does without."""
+
 CONTIGUOUS = torch.contiguous_format
 TRACE_BATCH = 2
 """The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export."""
@@ -256,7 +263,7 @@ def _unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | N
             wanted = set(signature.user_outputs)
             flat = [value for value in node.args[0] if isinstance(value, fx.Node) and value.name in wanted]
             graph.output(tuple(values[value] for value in flat))
-        elif node.target is not aten._assert_tensor_metadata.default:  # asserts dtypes that another precision changes
+        elif node.target not in ASSERTIONS:
             values[node] = graph.node_copy(node, lambda n: values[n])
             values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))
     _bound_infinities(graph, root)

@@ -67,6 +67,30 @@ def decompose_empty(size: Sequence[int], *, memory_format: torch.memory_format |
     return aten.zeros.default(size, **options)
 
 
+def decompose_hypotenuse(self: Tensor, other: Tensor) -> Tensor:
+    """``√(x² + y²)``: no exporter knows PyTorch's own."""
+    return (self * self + other * other).sqrt()
+
+
+def decompose_trilinear(
+    i1: Tensor,
+    i2: Tensor,
+    i3: Tensor,
+    expand1: Sequence[int],
+    expand2: Sequence[int],
+    expand3: Sequence[int],
+    sumdim: Sequence[int],
+    unroll_dim: int = 1,
+) -> Tensor:
+    """A product of three with axes inserted, and a sum over axes: the bilinear layer."""
+    product: Any = 1
+    for factor, inserted in ((i1, expand1), (i2, expand2), (i3, expand3)):
+        for axis in inserted:
+            factor = factor.unsqueeze(axis)
+        product = factor * product
+    return product.sum(list(sumdim))
+
+
 def decompose_as_strided(
     self: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
 ) -> Any:
@@ -107,6 +131,8 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.copy.default: decompose_copy,
     aten.empty.memory_format: decompose_empty,
     aten._cdist_forward.default: decompose_distances,
+    aten._trilinear.default: decompose_trilinear,
+    aten.hypot.default: decompose_hypotenuse,
     # They differ from maximum and minimum for NaN alone.
     aten.fmax.default: aten.maximum.default,
     aten.fmin.default: aten.minimum.default,

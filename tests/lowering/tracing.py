@@ -129,9 +129,8 @@ def _dependent_calls(graph_module: fx.GraphModule) -> Iterator[torch._ops.OpOver
 def list_forbidden(case: OperatorCase) -> list[str]:
     """Names of the operators in the lowered backward that some runtime lacks, less those that the case itself calls."""
     with torch.no_grad():
-        forward = make_fx(case.function, decomposition_table=decomposition_table())(
-            *case.make_inputs(2), *case.make_constants()
-        )
+        captured = capture(CaseModule(case).eval(), case.make_inputs(2)).graph_module
+        forward = make_fx(captured, decomposition_table=decomposition_table())(*case.make_inputs(2))
     own = {node.target for node in forward.graph.nodes if node.op == "call_function"}
     names = [str(operator) for operator in trace_backward(case).operators if operator not in own]
     return [name for name in names if any(part in name.split(".", 1)[1] + "." for part in FORBIDDEN)]

@@ -48,6 +48,7 @@ PRODUCTS = (
     _product("addcmul", lambda x, y: torch.addcmul(x, x, y, value=0.5), ((3, 4), (3, 4))),
     _product("product of two", torch.mul, ((3, 4), (3, 4))),
     _product("product with itself", lambda x: x * x, ((3, 4),)),
+    _product("product with a number", lambda x: torch.ops.aten.mul.Scalar(x, 2.0), ((3, 4),)),
     _product("product with a constant", torch.mul, ((3, 4),), ((4,),)),
     _product("quotient", lambda x, y: x / (y * y + 1), ((3, 4), (3, 4))),
     _product("quotient of a constant", lambda x, w: w / (x * x + 1), ((3, 4),), ((4,),)),
