@@ -16,6 +16,7 @@ import fgcompile
 from fgcompile import pipeline
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.errors import CaptureError, InputError, OutputError, ScoreError, VerificationError
+from fgcompile.lowering import decomposition_table
 from fgcompile.pipeline import fuse
 from fgcompile.program import FusedProgram, Target
 from fgcompile.shapes import copy_graph
@@ -206,8 +207,8 @@ def test_a_failed_compile_leaves_an_existing_artifact_alone(tmp_path: Path) -> N
 def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPatch) -> None:
     """The check compares with the eager model, so a table with a mistake in it compiles nothing."""
     threshold = torch.ops.aten.threshold_backward.default
-    table = {threshold: lambda gradient, value, limit: gradient * (value > 0.1).to(gradient.dtype)}
-    monkeypatch.setattr("fgcompile.pipeline.decomposition_table", lambda: table)
+    mistake = {threshold: lambda gradient, value, limit: gradient * (value > 0.1).to(gradient.dtype)}
+    monkeypatch.setattr("fgcompile.pipeline.decomposition_table", lambda: decomposition_table() | mistake)
     model, x = build("residual", torch.float32)
     with pytest.raises(VerificationError, match="'saliency' of the fused graph differs"):
         fgcompile.compile(model, x)
