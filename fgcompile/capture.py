@@ -275,6 +275,8 @@ def _unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | N
 def _bound_infinities(graph: fx.Graph, root: nn.Module) -> None:
     """Masks of −∞ become the lowest number: what is masked has a gradient of zero, and 0 · ∞ would be NaN."""
     for node in graph.nodes:
+        if node.target is aten.linalg_vector_norm.default:
+            continue  # whose order may be ∞
         node.args = fx.node.map_aggregate(node.args, _bounded)
         node.kwargs = fx.node.map_aggregate(node.kwargs, _bounded)
     for name, buffer in list(root.named_buffers()):

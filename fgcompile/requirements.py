@@ -98,7 +98,7 @@ def _tensors(node: fx.Node) -> Iterator[Tensor]:
 
 
 SAME = 1e-3
-"""Largest difference between the model's outputs and the captured graph's, relative to the largest magnitude."""
+"""Largest difference between the model's outputs and the captured graph's, relative to the largest of them."""
 
 
 def require_same_outputs(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> None:
@@ -107,21 +107,21 @@ def require_same_outputs(captured: CapturedProgram, model: nn.Module, inputs: Se
     Raises:
         CaptureError: Names the output that differs, and by how much.
     """
+    examples = [value.clone(memory_format=torch.contiguous_format) for value in inputs]
     with torch.no_grad():
-        expected = [leaf for leaf in pytree.tree_leaves(model(*inputs)) if isinstance(leaf, Tensor)]
-        actual = captured.graph_module(*inputs)
+        expected = [leaf for leaf in pytree.tree_leaves(model(*examples)) if isinstance(leaf, Tensor)]
+        actual = captured.graph_module(*examples)
+    # Relative to the largest of all outputs, since one may be zero but for rounding.
+    size = max(torch.finfo(torch.float32).tiny, *(_largest(value) for value in expected))
     for index, (value, reference) in enumerate(zip(actual, expected, strict=True)):
-        if not reference.is_floating_point():
-            continue
-        size = max(_largest(reference), torch.finfo(torch.float32).tiny)
         difference = _largest(value - reference) / size
         if difference > SAME:
             raise CaptureError(
-                f"output {index} of the captured graph differs from that of {captured.name} by {difference:.0e} of its "
-                "maximum: the model draws random numbers, keeps state from call to call, or depends on values in a way "
-                "that torch.export does not see"
+                f"output {index} of the captured graph differs from that of {captured.name} by {difference:.0e} of the "
+                "largest output: the model draws random numbers, keeps state from call to call, or depends on values "
+                "in a way that torch.export does not see"
             )
 
 
 def _largest(values: Tensor) -> float:
-    return values.abs().nan_to_num().max().item() if values.numel() else 0.0
+    return values.abs().nan_to_num().max().item() if values.numel() and values.is_floating_point() else 0.0

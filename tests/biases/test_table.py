@@ -50,12 +50,12 @@ def _bias_sums(model: torch.nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
 
 
 def test_every_row_has_a_case() -> None:
-    reached = set()
+    missing = set(bias_table())
     for case in OPERATOR_CASES:
-        captured = capture(CaseModule(case).eval(), case.make_inputs(2))
-        reached |= {node.target for node in captured.graph_module.graph.nodes}
-    missing = sorted(str(operator) for operator in bias_table() if operator not in reached)
-    assert not missing, f"no case in tests/operator_cases/ reaches {', '.join(missing)}"
+        if missing:  # capturing takes its time, and most rows are reached early
+            captured = capture(CaseModule(case).eval(), case.make_inputs(2))
+            missing -= {node.target for node in captured.graph_module.graph.nodes}
+    assert not missing, f"no case in tests/operator_cases/ reaches {', '.join(sorted(map(str, missing)))}"
 
 
 def test_an_operator_without_rule_or_derivative_is_named() -> None:

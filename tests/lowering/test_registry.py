@@ -19,8 +19,11 @@ FLOATING = [case for case in OPERATOR_CASES if not any(case.integers)]
 
 
 def test_every_lowering_has_a_case() -> None:
-    lowered = BY_FORMULAS.union(*(trace_backward(case).lowered for case in FLOATING))
-    assert [str(operator) for operator in decomposition_table() if operator not in lowered] == []
+    missing = set(decomposition_table()) - BY_FORMULAS
+    for case in FLOATING:
+        if missing:  # tracing takes its time, and most lowerings are reached early
+            missing -= trace_backward(case).lowered
+    assert [str(operator) for operator in missing] == []
 
 
 def test_case_names_are_unique() -> None:
