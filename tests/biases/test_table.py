@@ -49,6 +49,7 @@ def _bias_sums(model: torch.nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
     return total
 
 
+@pytest.mark.slow
 def test_every_row_has_a_case() -> None:
     missing = set(bias_table())
     for case in OPERATOR_CASES:

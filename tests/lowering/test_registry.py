@@ -18,6 +18,7 @@ FLOATING = [case for case in OPERATOR_CASES if not any(case.integers)]
 """Cases whose inputs all have a gradient."""
 
 
+@pytest.mark.slow
 def test_every_lowering_has_a_case() -> None:
     missing = set(decomposition_table()) - BY_FORMULAS
     for case in FLOATING:
