@@ -1,14 +1,8 @@
 """Forward operators that ONNX's exporter mistakes or lacks, as ones that it knows.
 
 - ``avg_pool`` with a divisor of its own, which the exporter ignores: the plain average times ``Π k / divisor``.
-<<<<<<< HEAD
-- ``_adaptive_avg_pool3d``, and ``2d`` of symbolic sizes: a pooling where the windows tile, else one averaging matrix
-  per axis.
-- ``adaptive_max_pool3d``: maxima of the windows' taps.
-=======
 - ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis.
 - ``adaptive_max_pool``: maxima of the windows' taps.
->>>>>>> cases
 - a transposed convolution whose output padding is not below its stride: without it, then padded.
 """
 
@@ -78,29 +72,16 @@ def _average_adaptively(x: Tensor, output_size: Sequence[int]) -> Tensor:
     return y
 
 
-<<<<<<< HEAD
-def _lower_adaptive_maximum(self: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Lowers ``adaptive_max_pool3d``: the largest tap of each window along one axis after the other, and its place."""
-    if _is_dynamic(self, 3):
-        raise UnsupportedOpError(
-            "'adaptive_max_pool3d' has no lowering for dynamic sizes: take amax over space, or leave out dynamic_sizes"
-        )
-    axes = range(self.dim() - 3, self.dim())
-    sizes = self.shape[-3:]
-    values = self
-    place = torch.arange(math.prod(sizes), device=self.device).reshape([1] * (self.dim() - 3) + list(sizes))
-    for axis, count in reversed(list(zip(axes, output_size, strict=True))):
-        windows = AdaptiveWindows(self.shape[axis], count)
-        taps, places = windows.gather(values, axis), windows.gather(place, axis)
-        values, place = taps[0], places[0]
-        for tap, there in zip(taps[1:], places[1:], strict=True):
-            larger = tap > values
-            values, place = aten.maximum.default(values, tap), aten.where.self(larger, there, place)
-    return values, place
-=======
 def _lower_adaptive_maximum(rank: int) -> Callable[..., Any]:
-    def lower(self: Tensor, output_size: Sequence[int]) -> tuple[Tensor, Tensor]:
+    def lower(self: Tensor, output_size: Sequence[int]) -> Any:
         """Lowers ``adaptive_max_pool{2,3}d``: the largest tap of each window along each axis, and its place."""
+        if _is_dynamic(self, rank):
+            if rank == 2:
+                return NotImplemented
+            raise UnsupportedOpError(
+                "'adaptive_max_pool3d' has no lowering for dynamic sizes: take amax over space, or leave out "
+                "dynamic_sizes"
+            )
         axes, sizes = range(self.dim() - rank, self.dim()), self.shape[-rank:]
         values = self
         place = torch.arange(math.prod(sizes), device=self.device).reshape([1] * (self.dim() - rank) + list(sizes))
@@ -114,7 +95,6 @@ def _lower_adaptive_maximum(rank: int) -> Callable[..., Any]:
         return values, place
 
     return lower
->>>>>>> cases
 
 
 def _lower_output_padding(
@@ -146,14 +126,9 @@ def _lower_output_padding(
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.avg_pool2d.default: _lower_divisor(2, aten.avg_pool2d.default),
     aten.avg_pool3d.default: _lower_divisor(3, aten.avg_pool3d.default),
-<<<<<<< HEAD
     aten._adaptive_avg_pool2d.default: _lower_adaptive_average_2d,
     aten._adaptive_avg_pool3d.default: _lower_adaptive_average_3d,
-    aten.adaptive_max_pool3d.default: _lower_adaptive_maximum,
-=======
-    aten._adaptive_avg_pool3d.default: _lower_adaptive_average,
     aten.adaptive_max_pool2d.default: _lower_adaptive_maximum(2),
     aten.adaptive_max_pool3d.default: _lower_adaptive_maximum(3),
->>>>>>> cases
     aten.convolution.default: _lower_output_padding,
 }
