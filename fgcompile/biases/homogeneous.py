@@ -51,6 +51,25 @@ def _extreme(call: Call) -> Bias:
     return Homogeneous(1) if both else Implicit(double_vjp)
 
 
+MOVES = (
+    aten.view.default,
+    aten.permute.default,
+    aten.squeeze.dims,
+    aten.unsqueeze.default,
+    aten.expand.default,
+    aten.repeat.default,
+    aten.flip.default,
+    aten.slice.Tensor,
+    aten.select.int,
+    aten.split_with_sizes.default,
+    aten.index_select.default,
+    aten.index.Tensor,
+    aten.gather.default,
+    aten.unfold.default,
+    aten.diagonal.default,
+)
+"""What moves elements, or repeats or leaves out some, and computes nothing."""
+
 DEGREE_ONE = (
     aten.relu.default,
     aten.leaky_relu.default,
@@ -79,23 +98,9 @@ DEGREE_ONE = (
     aten.linalg_vector_norm.default,
     aten.min.dim,
     aten.cumsum.default,
-    aten.view.default,
-    aten.permute.default,
-    aten.squeeze.dims,
-    aten.unsqueeze.default,
-    aten.expand.default,
-    aten.repeat.default,
-    aten.flip.default,
-    aten.slice.Tensor,
-    aten.select.int,
-    aten.split_with_sizes.default,
-    aten.index_select.default,
-    aten.index.Tensor,
-    aten.gather.default,
-    aten.unfold.default,
+    *MOVES,
     aten.im2col.default,
     aten.col2im.default,
-    aten.diagonal.default,
     aten.reflection_pad1d.default,
     aten.reflection_pad2d.default,
     aten.reflection_pad3d.default,

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, fx
 
 from fgcompile.layouts.positions import Positions
+from fgcompile.shapes import hint
 
 CHANNEL, SPATIAL = "channel", "spatial"
 
@@ -46,17 +47,12 @@ class Call:
     def _concrete(self, node: fx.Node) -> Any:
         if node in self.constants:
             return self.constants[node]
-        value = node.meta.get("val")
-        return value if isinstance(value, Tensor) else _size(value)
+        value: Any = node.meta.get("val")
+        return value if isinstance(value, Tensor) else hint(value)
 
 
 Rule = Callable[[Call, Shapes], Any]
 """Maps a call to the positions of its output, or of each of its outputs; None where there are none."""
-
-
-def _size(value: Any) -> int:
-    """A size at the example's batch."""
-    return value if isinstance(value, int) else int(value.node.hint)
 
 
 def shapes_of(value: Any) -> Shapes:
@@ -67,4 +63,4 @@ def shapes_of(value: Any) -> Shapes:
 
 def concrete_shape(value: Tensor) -> tuple[int, ...]:
     """A fake tensor's shape at the example's batch size."""
-    return tuple(_size(size) for size in value.shape)
+    return tuple(hint(size) for size in value.shape)

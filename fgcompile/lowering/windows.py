@@ -26,8 +26,8 @@ aten = torch.ops.aten  # its operators are untyped, hence:
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Sliding windows along one axis: position ``s·o + d·i − p`` is tap ``i < k`` of window ``o < O``.
+class SlidingWindows:
+    """Windows along one axis: position ``s·o + d·i − p`` is tap ``i < k`` of window ``o < O``.
 
     Attributes:
         size: The axis's size ``L``.
@@ -44,6 +44,10 @@ class Windows:
     stride: int
     padding: int
     dilation: int
+
+
+class Windows(SlidingWindows):
+    """The windows along an axis whose size is a number: they are split into the residues of the stride."""
 
     @property
     def periods(self) -> int:
@@ -84,25 +88,8 @@ class Windows:
         return crop_axis(whole, axis, self.size)
 
 
-@dataclass(frozen=True)
-class DynamicWindows:
-    """The windows of :class:`Windows` along an axis of symbolic size: taps are slices with a step of the padded axis.
-
-    Attributes:
-        size: The axis's size ``L``.
-        count: The number of windows ``O``.
-        kernel: Taps per window ``k``.
-        stride: ``s``.
-        padding: ``p``.
-        dilation: ``d``.
-    """
-
-    size: int
-    count: int
-    kernel: int
-    stride: int
-    padding: int
-    dilation: int
+class DynamicWindows(SlidingWindows):
+    """The windows along an axis of symbolic size: taps are slices with a step of the padded axis."""
 
     def gather(self, x: Tensor, axis: int) -> list[Tensor]:
         """The taps of ``x``, each with one element a window; outside of ``x`` they are −∞."""

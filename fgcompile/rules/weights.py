@@ -14,6 +14,7 @@ import torch
 from torch import fx
 
 from fgcompile.biases import bind
+from fgcompile.biases.homogeneous import MOVES
 
 aten = torch.ops.aten
 
@@ -29,21 +30,7 @@ SOURCES = (
 
 TRANSPARENT = (
     operator.getitem,
-    aten.view.default,
-    aten.permute.default,
-    aten.squeeze.dims,
-    aten.unsqueeze.default,
-    aten.expand.default,
-    aten.repeat.default,
-    aten.flip.default,
-    aten.slice.Tensor,
-    aten.select.int,
-    aten.split_with_sizes.default,
-    aten.index_select.default,
-    aten.index.Tensor,
-    aten.gather.default,
-    aten.unfold.default,
-    aten.diagonal.default,
+    *MOVES,
     aten.constant_pad_nd.default,
     aten.cat.default,
     aten.clone.default,
