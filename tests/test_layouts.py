@@ -193,8 +193,25 @@ def test_a_pooled_gate_is_one_cell_and_a_pooled_vector_none() -> None:
         ((6,), nn.Sequential(nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 2)), (6,)),
         ((20,), nn.Sequential(nn.Unflatten(1, (1, 20)), nn.Conv1d(1, 3, 5), nn.Flatten(), nn.Linear(48, 2)), (20,)),
         ((3, 6, 7), nn.Sequential(nn.Flatten(), nn.Linear(126, 2)), (6, 7)),
+        ((3, 6, 7), nn.Sequential(nn.ZeroPad2d(1), nn.Conv2d(3, 2, 3), nn.Flatten(), nn.Linear(84, 2)), (6, 7)),
+        (
+            (3, 6, 7),
+            nn.Sequential(nn.ReflectionPad2d((0, 1, 0, 1)), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 2)),
+            (6, 7),
+        ),
+        ((4, 9), nn.Sequential(nn.ConstantPad1d(2, 1.0), nn.Conv1d(4, 3, 3), nn.Flatten(), nn.Linear(33, 2)), (9,)),
     ],
-    ids=["signal", "volume", "sequence of vectors", "table", "waveform", "flattened image"],
+    ids=[
+        "signal",
+        "volume",
+        "sequence of vectors",
+        "table",
+        "waveform",
+        "flattened image",
+        "padded image",
+        "padded pooling",
+        "padded signal",
+    ],
 )
 def test_the_map_has_the_space_of_the_input(shape: tuple[int, ...], model: nn.Module, spatial: tuple[int, ...]) -> None:
     program = fuse(model.eval(), torch.randn(2, *shape))

@@ -52,7 +52,7 @@ class Positions:
             if not any(varies(coordinate, axis) for axis in kept):
                 return coordinate
             mean = compressed(coordinate.nanmean(kept, keepdim=True))
-            return mean if mean is not None and mean.numel() > 1 else None
+            return mean if any(moves(mean, axis) for axis in range(len(self.shape))) else None
 
         shape = tuple(1 if axis in kept else size for axis, size in enumerate(self.shape))
         return Positions(shape, tuple(self._each(average)))
@@ -73,6 +73,15 @@ def compressed(coordinate: Tensor) -> Coordinate:
 def varies(coordinate: Coordinate, axis: int) -> bool:
     """Whether the coordinate depends on an axis of the value."""
     return coordinate is not None and coordinate.shape[axis] > 1
+
+
+def moves(coordinate: Coordinate, axis: int) -> bool:
+    """Whether positions change along an axis of the value, beyond that some elements have none."""
+    if coordinate is None or not varies(coordinate, axis):
+        return False
+    low = coordinate.nan_to_num(nan=torch.inf).amin(axis)
+    high = coordinate.nan_to_num(nan=-torch.inf).amax(axis)
+    return bool((low < high).any())
 
 
 def joined(operands: Sequence[Positions], shape: Sequence[int]) -> Positions:

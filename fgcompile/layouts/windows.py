@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.layouts.call import CHANNEL, SPATIAL, Call, Rule, Shapes, concrete_shape
-from fgcompile.layouts.positions import Positions, resampled, varies
+from fgcompile.layouts.positions import Positions, moves, resampled
 
 aten = torch.ops.aten
 
@@ -21,9 +21,9 @@ def _convolved(call: Call, shapes: Shapes) -> Positions | None:
     a = call.arguments
     spatial = range(2, len(source.shape))
     for index, coordinate in enumerate(source.coordinates):
-        if any(varies(coordinate, axis) for axis in spatial):
+        if any(moves(coordinate, axis) for axis in spatial):
             call.mark(index, SPATIAL)
-        elif varies(coordinate, 1):
+        elif moves(coordinate, 1):
             call.mark(index, CHANNEL)
     kernel = concrete_shape(a["weight"].meta["val"])[2:]
     settings = [_per_axis(a[name], len(spatial)) for name in ("stride", "padding", "dilation")]
@@ -80,7 +80,7 @@ def _resampled(source: Positions, shape: tuple[int, ...], places: Sequence[Tenso
 
 def _mark_spatial(call: Call, source: Positions, rank: int) -> None:
     for index, coordinate in enumerate(source.coordinates):
-        if any(varies(coordinate, axis) for axis in range(len(source.shape) - rank, len(source.shape))):
+        if any(moves(coordinate, axis) for axis in range(len(source.shape) - rank, len(source.shape))):
             call.mark(index, SPATIAL)
 
 
