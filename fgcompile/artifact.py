@@ -39,6 +39,9 @@ METADATA_KEY = "fgcompile"
 METADATA_FILE = f"{METADATA_KEY}.json"
 """The name of the metadata as an extra file of TorchScript and ``.pt2``."""
 
+EXPLAIN = "explain"
+"""The boolean input of an artifact that explains on demand: whether to explain, or to return the logits alone."""
+
 _SEAL_SIZE = 71
 _DIGEST_KEY = f"{METADATA_KEY}.digest".encode()
 
@@ -119,6 +122,7 @@ class _MetadataOptions(TypedDict, total=False):
     score_inputs: list[str]
     biases: str
     layouts: dict[str, str]
+    on_demand: bool
 
 
 class Metadata(_MetadataOptions):
@@ -127,6 +131,7 @@ class Metadata(_MetadataOptions):
     ``format`` is "onnx", "torchscript" or "pt2"; ``target`` is "input" (the artifact takes it), a class index,
     "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``output`` names the
     explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
+    with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
     ``completeness`` is the relative error measured when compiling.
     """
 

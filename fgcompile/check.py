@@ -102,6 +102,20 @@ def check_artifact(
             )
 
 
+def require_empty(outputs: Mapping[str, NDArray[Any]]) -> None:
+    """Passes outputs without an element, as an artifact on demand returns them where it is not to explain.
+
+    Raises:
+        VerificationError: Names one that has elements.
+    """
+    for name, value in outputs.items():
+        if value.size:
+            raise VerificationError(
+                f"output '{name}' of the artifact has shape {value.shape} where it was asked for the logits alone: "
+                "this is a defect of fgcompile, please report the model"
+            )
+
+
 def _mean_difference(value: Tensor, reference: Tensor) -> float:
     """``mean |value − reference| / max |reference|``."""
     scale = max(reference.abs().max().item(), 1e-12)

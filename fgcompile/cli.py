@@ -144,6 +144,9 @@ def compile_(
     ] = None,
     std: Annotated[str | None, typer.Option(help="As --mean, and only with it: x = (photo/255 - mean)/std.")] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")] = None,
+    on_demand: Annotated[
+        bool, typer.Option("--on-demand", help="Add an input 'explain': false returns the logits at a forward's price.")
+    ] = False,
     dynamic_sizes: Annotated[
         bool, typer.Option("--dynamic-sizes", help="Height and width are dynamic too; for convolutional models.")
     ] = False,
@@ -176,6 +179,7 @@ def compile_(
             layouts=layouts,
             preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
             dynamic_sizes=dynamic_sizes,
+            on_demand=on_demand,
             labels=names,
             progress=report,
         )

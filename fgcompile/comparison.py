@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from fgcompile.artifact import Metadata, read_metadata
+from fgcompile.artifact import EXPLAIN, Metadata, read_metadata
 from fgcompile.capture import capture
-from fgcompile.check import check_artifact, check_program, require_complete
+from fgcompile.check import check_artifact, check_program, require_complete, require_empty
 from fgcompile.dynamic_sizes import repeated
 from fgcompile.eager import evaluate, regroup
 from fgcompile.errors import CaptureError, InputError, MissingPackageError, VerificationError
 from fgcompile.expose import expose
 from fgcompile.metadata import read_request
+from fgcompile.on_demand import LOGITS
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Request
 from fgcompile.rules import apply_rules
@@ -161,7 +162,13 @@ def check_emitted(
         feeds = {
             spec.name: value.numpy() for spec, value in zip(program.inputs, given, strict=True) if spec.default is None
         }
-        check_artifact(_outputs(session, feeds), program, given, check.expected)
+        if not program.on_demand:
+            check_artifact(_outputs(session, feeds), program, given, check.expected)
+            continue
+        check_artifact(_outputs(session, {**feeds, EXPLAIN: np.array(True)}), program, given, check.expected)
+        prediction = _outputs(session, {**feeds, EXPLAIN: np.array(False)})
+        require_empty({name: value for name, value in prediction.items() if name != LOGITS})
+        check_artifact({LOGITS: prediction[LOGITS]}, program, given, check.expected)
 
 
 def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Mapping[str, np.ndarray[Any, Any]]:
@@ -239,6 +246,8 @@ def _feeds(metadata: Metadata, arrays: Sequence[np.ndarray[Any, Any]]) -> dict[s
     feeds = dict(zip(names, arrays, strict=False))
     if metadata["target"] == "input":
         feeds["target"] = np.full(len(arrays[0]), -1, dtype=np.int64)
+    if metadata.get("on_demand"):
+        feeds[EXPLAIN] = np.array(True)
     return feeds
 
 

@@ -25,6 +25,7 @@ def check_request(
     biases: str = "constants",
     noise: Noise | None = None,
     preprocess: Preprocess | None = None,
+    on_demand: bool = False,
 ) -> Request:
     """The options as one value.
 
@@ -47,6 +48,11 @@ def check_request(
         raise InputError(f"noise is of smooth_fullgrad, and the method is {method}: leave it out, or change the method")
     if noise is not None and (noise.samples < 1 or noise.spread < 0):
         raise InputError(f"{noise} cannot be: samples must be 1 or more, and spread not negative")
+    if on_demand and ("logits" not in outputs or len(set(outputs)) < 2):
+        raise InputError(
+            f"on_demand=True and outputs={tuple(outputs)}: ask for the logits, which are always computed, and for "
+            "something of the explanation, which is not"
+        )
     return Request(
         outputs=tuple(name for name in OUTPUTS if name in outputs),
         target=target,
@@ -56,6 +62,7 @@ def check_request(
         noise=noise or Noise(),
         biases=biases,
         preprocess=preprocess,
+        on_demand=on_demand,
     )
 
 

@@ -92,6 +92,7 @@ def compile(
     layouts: Mapping[str, str] | None = None,
     preprocess: Preprocess | None = None,
     dynamic_sizes: bool = False,
+    on_demand: bool = False,
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Artifact:
@@ -127,6 +128,8 @@ def compile(
             depth of volumes; the map has the input's. For models that are convolutional up to a pooling. Where sizes
             must be multiples, as in a U-Net, the metadata says so (``"16*height"``). The graph is then checked at a
             second size, and is slower than one of a fixed size.
+        on_demand: Adds a boolean input ``explain``, shape (): where it is false, the artifact returns the logits at the
+            price of the model alone, and every other output is empty.
         labels: Class names, one per logit, kept in the metadata.
         progress: Called with the name of each stage as it begins.
 
@@ -147,6 +150,7 @@ def compile(
         biases=biases,
         noise=noise,
         preprocess=preprocess,
+        on_demand=on_demand,
     )
     report = progress or (lambda stage: None)
     report("capture")

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
+from fgcompile.artifact import EXPLAIN
+
 Shape = tuple[int | str, ...]
 """A static shape whose dynamic dimensions are names, e.g. ``("batch", 3, 224, 224)``."""
 
@@ -215,6 +217,7 @@ class Request:
         noise: The noisy copies of ``smooth_fullgrad``.
         biases: ``"constants"``, or ``"inputs"`` where the artifact takes the bias parameters.
         preprocess: Preprocessing to fold in front, or None.
+        on_demand: Whether an input ``explain`` tells to compute more than the logits.
     """
 
     outputs: tuple[str, ...] = ("logits", "saliency")
@@ -225,6 +228,7 @@ class Request:
     noise: Noise = Noise()
     biases: str = "constants"
     preprocess: Preprocess | None = None
+    on_demand: bool = False
 
 
 @dataclass(frozen=True)
@@ -256,6 +260,8 @@ class FusedProgram:
         outputs: The specs of the outputs, in order.
         sites: The sites whose terms enter the explanation, in the order of ``contributions``.
         dtype: The floating dtype that it computes in.
+        on_demand: Whether the artifact computes the explanation only where its input ``explain`` is true. The graph
+            computes it always: back ends divide it (``fgcompile.on_demand``).
         metadata: What the artifact says of itself (``fgcompile.artifact``); filled by the pipeline.
     """
 
@@ -264,4 +270,13 @@ class FusedProgram:
     outputs: tuple[ValueSpec, ...]
     sites: tuple[Site, ...]
     dtype: torch.dtype
+    on_demand: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def artifact_inputs(self) -> tuple[ValueSpec, ...]:
+        """The specs of the artifact's inputs: the graph's, and ``explain`` in front of those that may be left out."""
+        if not self.on_demand:
+            return self.inputs
+        required = tuple(spec for spec in self.inputs if spec.default is None)
+        return (*required, ValueSpec(EXPLAIN, "bool", ()), *self.inputs[len(required) :])

@@ -19,6 +19,7 @@ from rich.text import Text
 
 from fgcompile.artifact import Metadata, TensorSpec
 from fgcompile.errors import RulesWarning
+from fgcompile.validation import input_specs
 
 if TYPE_CHECKING:
     from fgcompile.verification import Report
@@ -107,7 +108,7 @@ def print_summary(metadata: Metadata, path: Path) -> None:
         }
     )
     _out.print("\nRun it:", style="bold")
-    inputs = [spec for spec in metadata["inputs"] if spec["name"] != "target"]
+    inputs = input_specs(metadata)
     names = ", ".join(spec["name"] for spec in inputs)
     call = f"({names})" if len(inputs) > 1 else names
     _out.print("  import fgcompile")

@@ -17,8 +17,9 @@ from torch._ops import OpOverload
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.traceback import preserve_node_meta
 
+from fgcompile.artifact import EXPLAIN
 from fgcompile.differentiate import StandIns, index_orders
-from fgcompile.errors import CaptureError, ScoreError
+from fgcompile.errors import CaptureError, InputError, ScoreError
 from fgcompile.layers import free_name
 from fgcompile.method import decompose, noise_constants
 from fgcompile.outputs import explanation_outputs
@@ -56,6 +57,7 @@ def trace(
         ),
         sites=tuple(tracer.sites),
         dtype=tracer.dtype,
+        on_demand=request.on_demand,
     )
 
 
@@ -85,6 +87,9 @@ class _Tracer:
         noise = noise_constants(program, self.model_inputs, request.noise) if noisy else {}
         self.noise_keys = _added(self.constants, "noise", noise)
         self.input_names = ["x" if len(program.inputs) == 1 else program.inputs[0], *given[1:]]
+        own = ["target"] * (request.target is None) + [EXPLAIN] * request.on_demand
+        if taken := [name for name in own if name in self.input_names]:
+            raise InputError(f"the artifact has an input '{taken[0]}', and so has the model: rename the model's")
         if request.target is None:
             self.input_names.append("target")
         self.defaults = self._take_biases() if request.biases == "inputs" else {}

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact import Metadata, TensorSpec
+from fgcompile.artifact import EXPLAIN, Metadata, TensorSpec
 from fgcompile.errors import InputError
 
 Array = NDArray[Any]
@@ -21,13 +21,9 @@ PREDICTED = -1
 
 
 def input_specs(metadata: Metadata) -> list[TensorSpec]:
-    """The specs of the model's and the score's inputs: the artifact's without ``target`` and bias parameters."""
-    takes_target = metadata["target"] == "input"
-    return [
-        spec
-        for spec in metadata["inputs"]
-        if not spec.get("optional") and not (takes_target and spec["name"] == "target")
-    ]
+    """The specs of the model's and the score's inputs: without ``target``, ``explain`` and bias parameters."""
+    own = ["target"] * (metadata["target"] == "input") + [EXPLAIN] * metadata.get("on_demand", False)
+    return [spec for spec in metadata["inputs"] if not spec.get("optional") and spec["name"] not in own]
 
 
 def bias_specs(metadata: Metadata) -> list[TensorSpec]:

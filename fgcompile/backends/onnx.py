@@ -10,8 +10,11 @@ from collections.abc import Iterator
 
 import onnx
 import torch
+from onnx import TensorProto
+from onnx.helper import make_tensor_value_info
 
-from fgcompile.artifact import METADATA_KEY, dumps, seal_onnx
+from fgcompile.artifact import EXPLAIN, METADATA_KEY, dumps, seal_onnx
+from fgcompile.backends.conditional import explain_conditionally
 from fgcompile.backends.exported import as_exported
 from fgcompile.errors import UnsupportedOpError
 from fgcompile.program import FusedProgram
@@ -70,6 +73,10 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     for spec in program.inputs:
         if spec.default is not None:  # an initialiser of an input's name is its default
             model.graph.initializer.append(onnx.numpy_helper.from_array(spec.default.numpy(), spec.name))
+    if program.on_demand:
+        explain_conditionally(model.graph)
+        names = [spec.name for spec in program.artifact_inputs]
+        model.graph.input.insert(names.index(EXPLAIN), make_tensor_value_info(EXPLAIN, TensorProto.BOOL, ()))
     for tensor in model.graph.initializer:
         tensor.doc_string = ""
     del model.metadata_props[:]

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 
-from fgcompile.artifact import METADATA_FILE, dumps, seal_zip
+from fgcompile.artifact import EXPLAIN, METADATA_FILE, dumps, seal_zip
 from fgcompile.errors import UnsupportedOpError
+from fgcompile.on_demand import LOGITS, divide
 from fgcompile.program import FusedProgram
 from fgcompile.shapes import copy_graph
 
@@ -26,13 +27,11 @@ def emit_torchscript(program: FusedProgram) -> bytes:
     Raises:
         UnsupportedOpError: An operator of the graph cannot be scripted.
     """
-    graph_module = _scriptable(copy_graph(program.graph_module))
-    _take_defaults(graph_module, program)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated, and asked for by name
         warnings.simplefilter("ignore", UserWarning)  # of annotations in the code that torch.fx generates
         try:
-            scripted = torch.jit.freeze(torch.jit.script(graph_module.eval()))
+            scripted = torch.jit.freeze(_divided(program) if program.on_demand else _whole(program))
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[0]
             raise UnsupportedOpError(
@@ -41,6 +40,50 @@ def emit_torchscript(program: FusedProgram) -> bytes:
         buffer = io.BytesIO()
         torch.jit.save(scripted, buffer, _extra_files={METADATA_FILE: dumps(program.metadata)})
     return seal_zip(_reproducible(buffer.getvalue()))
+
+
+def _whole(program: FusedProgram) -> torch.jit.ScriptModule:
+    return _script(copy_graph(program.graph_module), program)
+
+
+def _divided(program: FusedProgram) -> torch.jit.ScriptModule:
+    """Prediction and explanation as two modules, the second called where the input ``explain`` is true."""
+    halves = divide(program)
+    parts = torch.nn.Module()
+    parts.predict, parts.explain = _script(halves.predict, program), _script(halves.explain, program)
+    module: torch.jit.ScriptModule = torch.jit.script(parts)
+    names = {spec.name: f"input_{index}" for index, spec in enumerate(program.artifact_inputs)}
+    optional = {spec.name for spec in program.inputs if spec.default is not None}
+    signature = ", ".join(
+        f"{name}: Optional[Tensor] = None" if given in optional else f"{name}: Tensor" for given, name in names.items()
+    )
+    arguments = ", ".join(names[spec.name] for spec in program.inputs)
+    carried = [f"carried_{index}" for index in range(halves.carried)]
+    empty = [
+        f"torch.zeros({[size if isinstance(size, int) else 0 for size in spec.shape]}, dtype=torch.{spec.dtype}, "
+        "device=logits.device)"
+        for spec in program.outputs
+        if spec.name != LOGITS
+    ]
+    results = ", ".join(f"output_{index}" for index in range(len(empty)))
+    module.define(
+        f"""
+def forward(self, {signature}):
+    {", ".join(["logits", *carried])}, = self.predict({arguments})
+    if bool({names[EXPLAIN]}):
+        {results}, = self.explain({", ".join([*carried, arguments])})
+    else:
+        {results}, = {", ".join(empty)},
+    return logits, {results}
+"""
+    )
+    return module.eval()
+
+
+def _script(graph_module: fx.GraphModule, program: FusedProgram) -> torch.jit.ScriptModule:
+    _take_defaults(_scriptable(graph_module), program)
+    scripted: torch.jit.ScriptModule = torch.jit.script(graph_module.eval())
+    return scripted
 
 
 def _take_defaults(graph_module: fx.GraphModule, program: FusedProgram) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact import Metadata, read_artifact
+from fgcompile.artifact import EXPLAIN, Metadata, read_artifact
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.validation import PREDICTED, Array, check_biases, check_feeds, check_inputs, check_target
 
@@ -109,7 +109,7 @@ class Session:
         batch = len(next(iter(feeds.values())))
         classes = check_target(target, batch, self.metadata)
         feeds |= check_biases(biases or {}, self.metadata)
-        outputs = self._backend.run(feeds if classes is None else {**feeds, "target": classes})
+        outputs = self._backend.run({**feeds, **self._own_feeds(classes, explain=True)})
         logits = outputs.get("logits")
         return Explanation(
             logits=logits,
@@ -121,6 +121,29 @@ class Session:
             input_gradient=_input_gradient(outputs),
             bias_gradients=_named(outputs, "bias_gradients."),
         )
+
+    def predict(self, x: Array | tuple[Array, ...] | Mapping[str, Array]) -> Array:
+        """The model's output alone, shape (N, K).
+
+        An artifact compiled with ``on_demand=True`` then does the work of the model only; any other one explains too,
+        and takes the time for it.
+
+        Args:
+            x: As for ``explain``.
+
+        Raises:
+            InputError: An input that the artifact does not take, or an artifact that does not return the logits.
+        """
+        if all(spec["name"] != "logits" for spec in self.metadata["outputs"]):
+            raise InputError("the artifact does not return the logits: compile it with them among the outputs")
+        feeds = check_inputs(x, self.metadata)
+        classes = check_target(None, len(next(iter(feeds.values()))), self.metadata)
+        return self._backend.run({**feeds, **self._own_feeds(classes, explain=False)})["logits"]
+
+    def _own_feeds(self, classes: NDArray[np.int64] | None, explain: bool) -> dict[str, Array]:
+        """The inputs that are not the model's, as far as the artifact takes them."""
+        feeds: dict[str, Array] = {} if classes is None else {"target": classes}
+        return {**feeds, EXPLAIN: np.array(explain)} if self.metadata.get("on_demand") else feeds
 
 
 def load(path: str | Path, providers: Sequence[Provider] | None = None, threads: int | None = None) -> Session:

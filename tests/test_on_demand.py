@@ -1,0 +1,147 @@
+"""Artifacts that explain on demand: the logits alone at a forward's price, or all that the plain artifact returns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from torch import Tensor, nn
+
+import fgcompile
+from fgcompile.errors import InputError
+
+FORMATS = {"onnx": ".onnx", "torchscript": ".pt"}
+OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
+
+
+class Classifier(nn.Module):
+    """Convolution, BatchNorm, pooling with ties, and a linear layer whose weight forward and backward share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(8, 12, 3, stride=2)
+        )
+        self.head = nn.Linear(12, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.features(x).relu().mean((2, 3)))
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Module:
+    torch.manual_seed(0)
+    return Classifier().eval()
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def pair(
+    request: pytest.FixtureRequest, model: nn.Module, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path]:
+    """The artifact on demand and the plain one, with every output."""
+    folder = tmp_path_factory.mktemp("on_demand")
+    paths = []
+    for on_demand in (True, False):
+        path = folder / f"{on_demand}{FORMATS[request.param]}"
+        fgcompile.compile(
+            model, torch.randn(2, 3, 16, 16), format=request.param, outputs=OUTPUTS, on_demand=on_demand
+        ).save(path)
+        paths.append(path)
+    return paths[0], paths[1]
+
+
+def images(count: int) -> np.ndarray:
+    return np.random.default_rng(count).standard_normal((count, 3, 16, 16), dtype=np.float32)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_explains_as_the_plain_artifact_does(pair: tuple[Path, Path], count: int) -> None:
+    feeds = {"x": images(count), "target": np.full(count, -1)}
+    on_demand, plain = (fgcompile.load(path, threads=1) for path in pair)
+    explained = on_demand.run({**feeds, "explain": np.array(True)})
+    expected = plain.run(feeds)
+    assert list(explained) == list(expected)
+    for name, value in expected.items():
+        np.testing.assert_allclose(explained[name], value, atol=1e-6 * np.abs(value).max(), err_msg=name)
+
+
+def test_predicts_the_logits_and_nothing_else(pair: tuple[Path, Path], model: nn.Module) -> None:
+    session = fgcompile.load(pair[0], threads=1)
+    x = images(3)
+    outputs = session.run({"x": x, "target": np.full(3, -1), "explain": np.array(False)})
+    with torch.no_grad():
+        expected = model(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(outputs.pop("logits"), expected, rtol=1e-5, atol=1e-6)
+    shapes = {spec["name"]: spec["shape"] for spec in session.metadata["outputs"]}
+    for name, value in outputs.items():
+        assert value.shape == tuple(size if isinstance(size, int) else 0 for size in shapes[name]), name
+        assert value.dtype == np.float32
+    np.testing.assert_array_equal(session.predict(x), session.explain(x).logits)
+
+
+def test_predict_needs_no_artifact_on_demand(pair: tuple[Path, Path]) -> None:
+    x = images(2)
+    on_demand, plain = (fgcompile.load(path, threads=1) for path in pair)
+    np.testing.assert_allclose(plain.predict(x), on_demand.predict(x), rtol=1e-5, atol=1e-6)
+
+
+def test_stores_each_weight_once(pair: tuple[Path, Path]) -> None:
+    on_demand, plain = (path.stat().st_size for path in pair)
+    assert on_demand < plain + 20_000  # names and the structure of a second graph
+    assert on_demand > 0.9 * plain
+
+
+def test_the_prediction_has_no_node_of_the_explanation(model: nn.Module) -> None:
+    artifact = fgcompile.compile(model, torch.randn(1, 3, 16, 16), on_demand=True)
+    graph = onnx.load_from_string(artifact.content).graph
+    assert [node.op_type for node in graph.node if node.op_type in ("Conv", "Gemm")] == ["Conv", "Conv", "Gemm"]
+    (branches,) = (node for node in graph.node if node.op_type == "If")
+    explanation = next(value.g for value in branches.attribute if value.name == "then_branch")
+    assert "Conv" in {node.op_type for node in explanation.node}
+    weights = {tensor.name for tensor in explanation.initializer}
+    assert weights
+    assert not weights & {tensor.name for tensor in graph.initializer}
+
+
+def test_takes_biases_and_dynamic_sizes_too(model: nn.Module, tmp_path: Path) -> None:
+    for format, suffix in FORMATS.items():
+        path = tmp_path / f"both{suffix}"
+        fgcompile.compile(
+            model, torch.randn(2, 3, 16, 16), format=format, biases="inputs", dynamic_sizes=True, on_demand=True
+        ).save(path)
+        session = fgcompile.load(path, threads=1)
+        names = [spec["name"] for spec in session.metadata["inputs"]]
+        assert names[:3] == ["x", "target", "explain"]
+        x = np.random.default_rng(0).standard_normal((2, 3, 20, 18), dtype=np.float32)
+        zero = {name: np.zeros(5, np.float32) for name in names[3:] if "head" in name}
+        assert zero
+        changed, trained = session.explain(x, biases=zero), session.explain(x)
+        bias = model.head.bias.detach().numpy()
+        np.testing.assert_allclose(changed.logits + bias, trained.logits, rtol=1e-5, atol=1e-6)
+        assert trained.saliency.shape == (2, 1, 20, 18)
+
+
+def test_an_artifact_on_demand_can_be_verified(pair: tuple[Path, Path], model: nn.Module) -> None:
+    assert fgcompile.verify(pair[0], model, images(3)).passed
+
+
+@pytest.mark.parametrize("outputs", [("saliency",), ("logits",)])
+def test_refuses_outputs_that_leave_nothing_to_choose(model: nn.Module, outputs: tuple[str, ...]) -> None:
+    with pytest.raises(InputError, match="on_demand"):
+        fgcompile.compile(model, torch.randn(1, 3, 16, 16), outputs=outputs, on_demand=True)
+
+
+def test_refuses_a_model_with_an_input_of_that_name() -> None:
+    class Gated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(4, 2)
+
+        def forward(self, x: Tensor, explain: Tensor) -> Tensor:
+            return self.linear(x * explain)
+
+    with pytest.raises(InputError, match="'explain'"):
+        fgcompile.compile(Gated().eval(), (torch.randn(2, 4), torch.randn(2, 4)), on_demand=True)
