@@ -26,6 +26,7 @@ from fgcompile.metadata import describe_program
 from fgcompile.options import check_request, one_of
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
+from fgcompile.passes.fold_padding import fold_padding
 from fgcompile.passes.optimize import optimize
 from fgcompile.portability import require_portable
 from fgcompile.program import (
@@ -249,7 +250,7 @@ def _fused(
     report("fold")
     # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
     own = request.biases == "inputs" or request.method == "simple_fullgrad"
-    folded = fold_batch_norm(exposed, with_bias=not own)
+    folded = fold_batch_norm(fold_padding(exposed), with_bias=not own)
     report("differentiate")
     with preserve_interpolation():
         program = trace(folded, request, decomposition_table())

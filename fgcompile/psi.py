@@ -68,7 +68,8 @@ class FullGradPsi:
         totals = torch.cat([r.total for r in reduced], 1)
         maxima = torch.cat([r.maximum for r in reduced], 1)
         minima = torch.cat([r.minimum for r in reduced], 1)
-        floors = torch.cat([r.minimum * r.layers for r in reduced], 1)
+        layers = [torch.full((1,), r.layers, dtype=minima.dtype, device=minima.device) for r in reduced]
+        floors = minima * torch.cat(layers)
         weights = 1 / (maxima - minima + EPSILON)
         total = torch.matmul(weights.unsqueeze(1), totals - floors.unsqueeze(2))
         return fold(total, [total.shape[0], *grid])
@@ -149,8 +150,8 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     count = flat.shape[channels]
     if weight is None:
         total = flat.sum(channels, keepdim=True)
-        maximum = flat.amax(places).amax(1, keepdim=True)
-        minimum = flat.amin(places).amin(1, keepdim=True)
+        maximum = flat.amax((1, 2)).unsqueeze(1)
+        minimum = flat.amin((1, 2)).unsqueeze(1)
     else:
         # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed.
         ends = (1, 1, count) if channels == 1 else (count, 1)

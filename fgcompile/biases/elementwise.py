@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 
-from fgcompile.biases.formula import elementwise
+from fgcompile.biases.formula import at_bounds, elementwise
 from fgcompile.biases.rule import Implicit, Rule
 
 aten = torch.ops.aten
@@ -20,8 +23,6 @@ ACTIVATIONS = (
     aten.selu.default,
     aten.softplus.default,
     aten.log_sigmoid.default,
-    aten.hardtanh.default,
-    aten.relu6.default,
     aten.clamp.default,
     aten.hardswish.default,
     aten.hardsigmoid.default,
@@ -46,9 +47,24 @@ ACTIVATIONS = (
     aten.pow.Scalar,
 )
 
+BOUNDED: Mapping[torch._ops.OpOverload, Callable[[Mapping[str, Any]], tuple[float, float]]] = {
+    aten.hardtanh.default: lambda arguments: (arguments["min_val"], arguments["max_val"]),
+    aten.relu6.default: lambda arguments: (0.0, 6.0),
+}
+"""The bounds of those that are the identity between two bounds, and whose derivative at either is 0."""
+
+
+def _bounded(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Rule:
+    formula = at_bounds(bounds)
+    return Rule("activation", lambda call: Implicit(formula), "closed form: l [y ≤ l] + h [y ≥ h] between bounds l, h")
+
+
 ELEMENTWISE: dict[torch._ops.OpOverload, Rule] = {
-    operator: Rule(
-        "activation", lambda call: Implicit(elementwise), "closed form: y − Σ gᵢ′(a) aᵢ, with gᵢ′ by one VJP"
-    )
-    for operator in ACTIVATIONS
+    **{operator: _bounded(bounds) for operator, bounds in BOUNDED.items()},
+    **{
+        operator: Rule(
+            "activation", lambda call: Implicit(elementwise), "closed form: y − Σ gᵢ′(a) aᵢ, with gᵢ′ by one VJP"
+        )
+        for operator in ACTIVATIONS
+    },
 }

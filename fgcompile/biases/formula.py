@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from fgcompile.biases.rule import Application
+from fgcompile.biases.rule import Application, Formula
 
 
 def elementwise(application: Application) -> Tensor:
@@ -21,6 +24,25 @@ def elementwise(application: Application) -> Tensor:
     for slope, operand in zip(slopes, operands, strict=True):
         tangent = tangent + slope * operand.detach()
     return application.output - tangent
+
+
+def at_bounds(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Formula:
+    """Of ``y = min(max(a, l), h)``, whose derivative at both bounds is 0: ``b = l [y ≤ l] + h [y ≥ h]``.
+
+    It needs the output alone, so that runtimes can fuse the activation into the layer before it.
+
+    Args:
+        bounds: ``l`` and ``h``, by the call's arguments.
+    """
+
+    def formula(application: Application) -> Tensor:
+        y = application.output
+        low, high = bounds(application.arguments)
+        sides = [(low, y <= low), (high, y >= high)]
+        parts = [reached.to(y.dtype) * bound for bound, reached in sides if bound != 0]
+        return sum(parts[1:], parts[0]) if parts else torch.zeros_like(y)
+
+    return formula
 
 
 def double_vjp(application: Application) -> Tensor:

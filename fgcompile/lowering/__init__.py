@@ -19,6 +19,7 @@ from fgcompile.lowering import (
     indexing,
     interpolation,
     pooling,
+    reduction,
     sampling,
     selection,
 )
@@ -27,7 +28,18 @@ from fgcompile.tables import join_tables
 
 __all__ = ["FAMILIES", "LINEAR", "decomposition_table", "preserve_interpolation"]
 
-FAMILIES = (activation, convolution, creation, forward, indexing, interpolation, pooling, sampling, selection)
+FAMILIES = (
+    activation,
+    convolution,
+    creation,
+    forward,
+    indexing,
+    interpolation,
+    pooling,
+    reduction,
+    sampling,
+    selection,
+)
 
 
 def decomposition_table() -> dict[torch._ops.OpOverload, Callable[..., Any]]:

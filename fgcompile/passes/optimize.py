@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import fx
 
 from fgcompile.passes.broadcast_products import broadcast_products
+from fgcompile.passes.compare_clipped import compare_clipped
 from fgcompile.passes.fold_constants import fold_constants
 from fgcompile.passes.merge_halves import merge_halves
 from fgcompile.passes.remove_identities import remove_identities
@@ -18,6 +19,7 @@ def optimize(graph_module: fx.GraphModule) -> None:
     remove_identities(graph_module)
     share_subexpressions(graph_module)
     merge_halves(graph_module)
+    compare_clipped(graph_module)
     fold_constants(graph_module)
     broadcast_products(graph_module)
     remove_identities(graph_module)

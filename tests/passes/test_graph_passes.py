@@ -7,6 +7,7 @@ from torch import fx
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from fgcompile.passes.broadcast_products import broadcast_products
+from fgcompile.passes.compare_clipped import compare_clipped
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_constants import fold_constants
 from fgcompile.passes.merge_halves import merge_halves
@@ -113,3 +114,29 @@ def test_floats_are_converted_in_constants_and_casts() -> None:
     single = convert_floats(graph_module, torch.float32)
     assert single(torch.ones(2, 3)).dtype == torch.float32
     assert graph_module(torch.ones(2, 3)).dtype == torch.float64
+
+
+def test_comparisons_with_a_bound_read_the_clipped_value() -> None:
+    def function(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = torch.nn.functional.hardtanh(x, -0.5, 1.5)
+        return y, x > -0.5, x < 1.5, x > 1.5, x < 1.0
+
+    x = torch.tensor([-1.0, -0.5, -0.25, 1.0, 1.5, 2.0])
+    graph_module = traced(function, x)
+    expected = graph_module(x)
+    compare_clipped(graph_module)
+    assert all(torch.equal(a, b) for a, b in zip(graph_module(x), expected, strict=True))
+    (clipped,) = (node for node in graph_module.graph.nodes if "hardtanh" in str(node.target))
+    assert [node.args[1] for node in clipped.users if node.op == "call_function"] == [-0.5, 1.5]
+
+
+def test_a_comparison_before_the_clipping_stays() -> None:
+    def function(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (x > 0).float() + torch.nn.functional.hardtanh(x, 0.0, 6.0), x
+
+    x = torch.tensor([-1.0, 0.0, 3.0, 6.0])
+    graph_module = traced(function, x)
+    expected = graph_module(x)
+    compare_clipped(graph_module)
+    graph_module.graph.lint()
+    assert torch.equal(graph_module(x)[0], expected[0])

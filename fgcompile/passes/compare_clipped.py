@@ -1,0 +1,33 @@
+"""A comparison of what was clipped with a bound is made on the clipped value: the graph keeps one tensor, not two.
+
+x > l  →  clip(x, l, h) > l        x < h  →  clip(x, l, h) < h
+
+Exact, ties included. A runtime then fuses the clipping into the layer before it, since nobody else reads ``x``: in ONNX
+Runtime a pass over the tensor less and one change of layout less for each ReLU6.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import fx
+
+aten = torch.ops.aten
+
+
+def compare_clipped(graph_module: fx.GraphModule) -> None:
+    """Rewrites the graph in place."""
+    graph = graph_module.graph
+    clipped = {node.args[0]: node for node in graph.find_nodes(op="call_function", target=aten.hardtanh.default)}
+    order = {node: index for index, node in enumerate(graph.nodes)}
+    for target, position in ((aten.gt.Scalar, 0), (aten.lt.Scalar, 1)):
+        for node in graph.find_nodes(op="call_function", target=target):
+            result = clipped.get(node.args[0])
+            if result is not None and order[result] < order[node] and _bounds(result)[position] == node.args[1]:
+                node.args = (result, node.args[1])
+    graph_module.recompile()
+
+
+def _bounds(node: fx.Node) -> tuple[fx.node.Argument, fx.node.Argument]:
+    """The bounds of a ``hardtanh``, by default −1 and 1."""
+    low, high = [*node.args[1:], *(-1.0, 1.0)[len(node.args) - 1 :]]
+    return low, high

@@ -1,0 +1,65 @@
+"""Folding padding into convolutions keeps outputs and terms, and leaves what a convolution cannot express."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from fgcompile.capture import capture
+from fgcompile.differentiate import differentiate
+from fgcompile.expose import expose
+from fgcompile.passes.fold_padding import fold_padding
+from fgcompile.saliency import contributions
+
+aten = torch.ops.aten
+
+
+class Padded(nn.Module):
+    """A padding, and the convolution behind it."""
+
+    def __init__(self, padding: tuple[int, ...], value: float = 0.0, transposed: bool = False) -> None:
+        super().__init__()
+        self.padding, self.value = padding, value
+        self.conv = nn.ConvTranspose2d(3, 4, 3, padding=1) if transposed else nn.Conv2d(3, 4, 3, stride=2, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.pad(x.sin(), self.padding, value=self.value)).relu().mean((2, 3))
+
+
+def remaining(model: nn.Module) -> int:
+    """The number of paddings left after folding, outputs and terms having been compared."""
+    model = model.double().eval()
+    x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
+    exposed = expose(capture(model, x))
+    folded = fold_padding(exposed)
+    before, after = (differentiate(program, [x], lambda y: y[:, 1]) for program in (exposed, folded))
+    torch.testing.assert_close(after.output, before.output)
+    torch.testing.assert_close(contributions(after), contributions(before))
+    return len(folded.graph_module.graph.find_nodes(op="call_function", target=aten.constant_pad_nd.default))
+
+
+@pytest.mark.parametrize("padding", [(1, 1, 1, 1), (2, 2, 0, 0), (1, 1)])
+def test_equal_ends_are_folded(padding: tuple[int, ...]) -> None:
+    assert remaining(Padded(padding)) == 0
+
+
+@pytest.mark.parametrize(
+    "model", [Padded((0, 1, 0, 1)), Padded((-1, -1)), Padded((1, 1), value=0.5), Padded((1, 1, 1, 1), transposed=True)]
+)
+def test_the_rest_stays(model: nn.Module) -> None:
+    assert remaining(model) == 1
+
+
+def test_a_padding_that_something_else_reads_stays() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            padded = F.pad(x.sin(), (1, 1, 1, 1))
+            return self.conv(padded).mean((2, 3)) + padded.mean((1, 2, 3))[:, None]
+
+    assert remaining(Twice()) == 1
