@@ -116,6 +116,15 @@ class SiteSpec(TypedDict):
     terms: list[Term]
 
 
+class Lowering(TypedDict):
+    """What an operator's backward became, why, and the layers for which it did."""
+
+    operator: str
+    form: str
+    reason: str
+    layers: list[str]
+
+
 class _MetadataOptions(TypedDict, total=False):
     noise: Noise | None
     output: int | str | None
@@ -123,6 +132,7 @@ class _MetadataOptions(TypedDict, total=False):
     biases: str
     layouts: dict[str, str]
     on_demand: bool
+    lowerings: list[Lowering]
 
 
 class Metadata(_MetadataOptions):

@@ -10,6 +10,7 @@ from typing import Any
 
 import fgcompile
 from fgcompile.artifact import SCHEMA_VERSION, Metadata
+from fgcompile.choices import read_choices
 from fgcompile.errors import InputError
 from fgcompile.program import CapturedProgram, FusedProgram, Noise, Preprocess, Request, ValueSpec
 
@@ -63,6 +64,10 @@ def describe_program(
                 "terms": [{"name": term.name, "kind": term.kind} for term in site.terms],
             }
             for site in program.sites
+        ],
+        "lowerings": [
+            {**dataclasses.asdict(choice), "layers": layers}
+            for choice, layers in read_choices(program.graph_module).items()
         ],
         "completeness": float(f"{completeness:.1e}"),
     }

@@ -141,6 +141,12 @@ def print_artifact(metadata: Metadata, path: Path) -> None:
         terms = ", ".join(term["name"] for term in site["terms"])
         table.add_row(site["name"], site["kind"], _shape(site["shape"]), site["layout"], terms)
     _out.print(table)
+    table = _table("lowered", "to", "for", "why")
+    for lowering in metadata.get("lowerings", []):
+        layers = lowering["layers"]
+        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+        table.add_row(lowering["operator"], lowering["form"], f"{layers[0]}{more}", lowering["reason"])
+    _out.print(table)
 
 
 def print_report(report: Report, path: Path) -> None:

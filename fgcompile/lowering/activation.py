@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch._decomp import get_decompositions
 
+from fgcompile.choices import chosen
+
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 Scalar = int | float
@@ -33,18 +35,24 @@ PORTABLE: tuple[torch._ops.OpOverload, ...] = (
 """Operators whose decomposition in PyTorch needs no help."""
 
 
+_PRODUCT = "product with a mask"
+_NO_WHERE = "half the time of Where"
+
+
 def _mask(condition: Tensor, like: Tensor) -> Tensor:
     return condition.to(like.dtype)
 
 
 def lower_threshold_backward(grad_output: Tensor, self: Tensor, threshold: Scalar) -> Tensor:
     """``g · (x > t)``: ReLU (on its output) and threshold."""
-    return grad_output * _mask(self > threshold, grad_output)
+    with chosen("activation, backward", _PRODUCT, _NO_WHERE):
+        return grad_output * _mask(self > threshold, grad_output)
 
 
 def lower_hardtanh_backward(grad_output: Tensor, self: Tensor, min_val: Scalar, max_val: Scalar) -> Tensor:
     """``g · (min < x < max)``: ReLU6, hardtanh."""
-    return grad_output * _mask(aten.logical_and.default(self > min_val, self < max_val), grad_output)
+    with chosen("activation, backward", _PRODUCT, _NO_WHERE):
+        return grad_output * _mask(aten.logical_and.default(self > min_val, self < max_val), grad_output)
 
 
 _SIXTH = 0.1666666716337204

@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.choices import chosen
 from fgcompile.lowering.axes import crop_axis, interleave, is_dynamic, pad_axes, per_axis
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -56,18 +57,28 @@ def lower_convolution_backward(
     stride, padding, dilation = (per_axis(value, rank) for value in (stride, padding, dilation))
     grad_input = None
     if output_mask[0]:
-        if transposed:
-            grad_input = _differentiate_transposed(grad_output, input, weight, stride, padding, dilation, groups)
-        elif all(step == 1 for step in stride):
-            grad_input = _differentiate_dense(grad_output, weight, padding, dilation, groups)
-        elif _prefers_phases(input, weight, stride, dilation, groups):
-            grad_input = _differentiate_phases(grad_output, input, weight, stride, padding, groups)
-        else:
-            grad_input = _differentiate_strided(grad_output, input, weight, stride, padding, dilation, groups)
+        form, reason, differentiate = _choose(input, weight, stride, dilation, transposed, groups)
+        with chosen("convolution, backward", form, reason):
+            grad_input = differentiate(grad_output, input, weight, stride, padding, dilation, groups)
     grad_bias = None
     if output_mask[2]:
         grad_bias = aten.sum.dim_IntList(grad_output, [0, *range(2, grad_output.dim())])
     return grad_input, None, grad_bias
+
+
+def _choose(
+    input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], transposed: bool, groups: int
+) -> tuple[str, str, Callable[..., Tensor]]:
+    """The form of an input-gradient, why it is the one, and the function that builds it."""
+    if transposed:
+        return "convolution with the same weight", "the layer is a transposed convolution", _differentiate_transposed
+    if all(step == 1 for step in stride):
+        return "convolution with the flipped, transposed weight", "stride 1", _differentiate_dense
+    obstacle = _obstacle_to_phases(input, weight, stride, dilation, groups)
+    if obstacle is None:
+        reason = f"stride 2 and at least {_BLOCK} channels: each phase stays in the blocked layout"
+        return "one convolution per phase, interleaved", reason, _differentiate_phases
+    return "transposed convolution", obstacle, _differentiate_strided
 
 
 def _convolve(
@@ -124,26 +135,49 @@ def _convolve_padded(
 
 
 def _differentiate_dense(
-    g: Tensor, weight: Tensor, padding: Sequence[int], dilation: Sequence[int], groups: int
+    g: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
 ) -> Tensor:
     """Stride 1: ``∂x = g ⋆ flip(w)ᵀ`` with padding ``d(k − 1) − p``."""
     pads = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True)]
     return _convolve_padded(g, _flip_kernel(_transpose_weight(weight, groups)), pads, pads, dilation, groups)
 
 
-def _prefers_phases(input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int) -> bool:
-    """Whether phases are the faster form (see the measurements above); they need to know the sizes."""
-    if any(is_dynamic(size) for size in input.shape[2:]):
-        return False
-    kernel = weight.shape[2:]
+def _obstacle_to_phases(
+    input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int
+) -> str | None:
+    """Why phases would be slower, or cannot be built (see the measurements above); None where they are the choice."""
     channels = input.shape[1]
-    overlapping = all(k > s or s == 1 for k, s in zip(kernel, stride, strict=True))
-    regular = len(stride) == 2 and max(stride) == 2 and max(dilation) == 1
-    return regular and overlapping and channels >= _BLOCK and groups in (1, channels)
+    if any(is_dynamic(size) for size in input.shape[2:]):
+        return "dynamic sizes: phases need to know them"
+    if len(stride) != 2 or max(stride) != 2 or max(dilation) != 1:
+        return (
+            f"stride {tuple(stride)}, dilation {tuple(dilation)}: phases pay in two dimensions at stride 2, undilated"
+        )
+    if not all(k > s or s == 1 for k, s in zip(weight.shape[2:], stride, strict=True)):
+        return (
+            f"kernel {tuple(weight.shape[2:])}, stride {tuple(stride)}: windows do not overlap, phases are single taps"
+        )
+    if channels < _BLOCK:
+        return f"{channels} channels: phases pay from {_BLOCK} on"
+    if groups not in (1, channels):
+        return f"{groups} groups: phases pay for dense and depthwise convolutions"
+    return None
 
 
 def _differentiate_phases(
-    g: Tensor, input: Tensor, weight: Tensor, stride: Sequence[int], padding: Sequence[int], groups: int
+    g: Tensor,
+    input: Tensor,
+    weight: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
 ) -> Tensor:
     """Undilated: ``∂x[s·m + r] = Σ_j w[k₀ + s·j] g[m + q − j]`` for each phase ``r``, interleaved and cropped."""
     sizes, kernel = input.shape[2:], weight.shape[2:]

@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.choices import chosen
 from fgcompile.lowering.axes import is_dynamic, multiply_axis, pad_axis, per_axis, reshape
 from fgcompile.lowering.windows import (
     AdaptiveWindows,
@@ -88,6 +89,9 @@ def _make_windows(
     return [(DynamicWindows if is_dynamic(setting[0]) else Windows)(*setting) for setting in settings]
 
 
+_NO_SCATTER = "no indices and no scatter, which are slow or missing in runtimes"
+
+
 def _lower_max(rank: int) -> Callable[..., Tensor]:
     def lower(
         grad_output: Tensor,
@@ -101,7 +105,8 @@ def _lower_max(rank: int) -> Callable[..., Tensor]:
     ) -> Tensor:
         """Lowers ``max_pool{2,3}d_with_indices_backward``; the indices stay unused and vanish with dead code."""
         windows = _make_windows(self, grad_output, kernel_size, stride, padding, dilation, rank)
-        return _differentiate_maximum(grad_output, self, windows)
+        with chosen("max pooling, backward", "masks of the first maximum, one axis after the other", _NO_SCATTER):
+            return _differentiate_maximum(grad_output, self, windows)
 
     return lower
 

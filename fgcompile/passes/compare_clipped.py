@@ -29,5 +29,6 @@ def compare_clipped(graph_module: fx.GraphModule) -> None:
 
 def _bounds(node: fx.Node) -> tuple[fx.node.Argument, fx.node.Argument]:
     """The bounds of a ``hardtanh``, by default −1 and 1."""
-    low, high = [*node.args[1:], *(-1.0, 1.0)[len(node.args) - 1 :]]
+    low = node.args[1] if len(node.args) > 1 else -1.0
+    high = node.args[2] if len(node.args) > 2 else 1.0
     return low, high
