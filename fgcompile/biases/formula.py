@@ -14,10 +14,12 @@ from fgcompile.biases.rule import Application, Formula
 def elementwise(application: Application) -> Tensor:
     """``b = y − Σ_i g_i′(a) a_i`` for ``g`` that acts on each element alone; ``g_i′`` from one VJP with ones.
 
-    The paper's implicit bias of a non-linearity, ``η(z) − η′(z) z``.
+    The paper's implicit bias of a non-linearity, ``η(z) − η′(z) z``. An operand that is broadcast has one slope for each
+    element of ``y``.
     """
+    shape = application.output.shape
     with torch.enable_grad():
-        operands = tuple(operand.detach().requires_grad_() for operand in application.operands)
+        operands = tuple(operand.detach().expand(shape).requires_grad_() for operand in application.operands)
         output = application.function(*operands)
         slopes = torch.autograd.grad(output, operands, torch.ones_like(output))
     tangent = torch.zeros((), dtype=output.dtype, device=output.device)
