@@ -1,6 +1,7 @@
 """Checks the compiler on many random graphs: completeness, gradients, the fused graph, and artifacts in each format.
 
-    python -m benchmarks.random_graphs --graphs 2000 [--seed 0] [--format both|onnx|torchscript|none] [--every 1]
+    python -m benchmarks.random_graphs --graphs 2000 [--seed 0] [--format both|alternate|onnx|torchscript|none]
+                                       [--jobs 1]
 
 The graph of a number depends on the seed alone (``tests.random_graphs.drawing.draw_seeded``), so that a failure can be
 drawn again. Graphs already in the results file that were checked with the same seed, in the same environment, are kept,
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import multiprocessing
 import sys
 import warnings
 from collections import Counter
@@ -32,7 +34,15 @@ from tests.random_graphs.families import FAMILIES
 from tests.random_graphs.network import RandomNetwork
 from tests.random_graphs.properties import Figures, limit, measure_artifact, measure_exact, misses
 
-FORMATS = {"both": ("onnx", "torchscript"), "onnx": ("onnx",), "torchscript": ("torchscript",), "none": ()}
+FORMATS: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "both": (("onnx", "torchscript"),),
+    "alternate": (("onnx",), ("torchscript",)),
+    "onnx": (("onnx",),),
+    "torchscript": (("torchscript",),),
+    "none": ((),),
+}
+"""The formats that graphs are compiled to, in turns."""
+
 PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
 SAVE_EVERY = 10
 STORE = RESULTS / "random_graphs.json"
@@ -131,29 +141,47 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.random_graphs", description=__doc__)
     parser.add_argument("--graphs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--format", choices=FORMATS, default="both", help="the artifacts to check")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="make artifacts of every N-th graph only")
+    parser.add_argument("--format", choices=FORMATS, default="both", help="alternate: one format a graph, in turns")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time")
     options = parser.parse_args(arguments)
 
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
     environment = {"machine": machine(), "versions": versions(PACKAGES), "seed": str(options.seed)}
     records = _stored(environment)
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        for index in progress.track(range(options.graphs), description="random graphs"):
-            description = draw_seeded(options.seed, index)
-            digest = hashlib.sha256(repr(description).encode()).hexdigest()[:16]
-            if index not in records or records[index].digest != digest:
-                records[index] = Record(digest, [step.operator for step in description.steps])
-            record = records[index]
-            formats = FORMATS[options.format] if index % options.every == 0 else ()
-            check_graph(record, RandomNetwork(description), formats)
+    with (
+        multiprocessing.get_context("spawn").Pool(options.jobs, _prepare, maxtasksperchild=100) as pool,
+        Progress(*columns, console=Console(stderr=True)) as progress,
+    ):
+        turns = FORMATS[options.format]
+        tasks = [
+            (options.seed, index, records.get(index), turns[index % len(turns)]) for index in range(options.graphs)
+        ]
+        checked = pool.imap(_checked, tasks)
+        for index, record in enumerate(progress.track(checked, total=options.graphs, description="random graphs")):
+            records[index] = record
             if index % SAVE_EVERY == SAVE_EVERY - 1 or index == options.graphs - 1:
                 _write(records, environment)
+        pool.close()
+        pool.join()
     failed = [index for index, record in records.items() if record.failed]
     print(f"{len(records)} graphs in {STORE.with_suffix('.md')}, failed: {', '.join(map(str, failed)) or 'none'}")
     return 1 if failed else 0
+
+
+def _prepare() -> None:
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+
+
+def _checked(task: tuple[int, int, Record | None, tuple[str, ...]]) -> Record:
+    """The record of a graph, with what it lacked; one of another graph of that number is replaced."""
+    seed, index, record, formats = task
+    description = draw_seeded(seed, index)
+    digest = hashlib.sha256(repr(description).encode()).hexdigest()[:16]
+    if record is None or record.digest != digest:
+        record = Record(digest, [step.operator for step in description.steps])
+    check_graph(record, RandomNetwork(description), formats)
+    return record
 
 
 def _stored(environment: Mapping[str, str]) -> dict[int, Record]:

@@ -67,8 +67,9 @@ def measure_exact(network: RandomNetwork) -> Figures:
     target = torch.arange(BATCH) % CLASSES
     logits, gradients = _by_autograd(network, inputs, target)
     figures: Figures = {}
+    captured = capture(network, inputs)
     for rules in RULES:
-        exposed = expose(apply_rules(capture(network, inputs), rules))
+        exposed = expose(apply_rules(captured, rules))
         exact = full_gradient_terms(exposed, inputs, target)
         figures[f"completeness {rules}"] = exact.relative_completeness_error.max().item()
         if rules == "taylor":
