@@ -33,14 +33,27 @@ def _lower_divisor(rank: int, average: Callable[..., Tensor]) -> Callable[..., A
         count_include_pad: bool = True,
         divisor_override: int | None = None,
     ) -> Any:
-        """Lowers ``avg_pool{2,3}d`` with a divisor; windows cut short in ceil mode stay, for the check to refuse."""
-        if divisor_override is None or ceil_mode:
+        """Lowers ``avg_pool{2,3}d`` with a divisor. Windows cut short in ceil mode are filled up with zeros."""
+        if divisor_override is None or (ceil_mode and _is_dynamic(self, rank)):
             return NotImplemented
-        count = math.prod(per_axis(kernel_size, rank))
-        plain = average(self, list(kernel_size), list(stride), list(padding), False, True, None)
-        return plain * (count / divisor_override)
+        kernel, padding = per_axis(kernel_size, rank), per_axis(padding, rank)
+        stride = per_axis(stride, rank) if stride else kernel
+        if ceil_mode:
+            missing = map(_cut_short, self.shape[-rank:], kernel, stride, padding)
+            self = pad_axes(self, padding, [low + more for low, more in zip(padding, missing, strict=True)])
+            padding = [0] * rank
+        plain = average(self, kernel, stride, padding, False, True, None)
+        return plain * (math.prod(kernel) / divisor_override)
 
     return lower
+
+
+def _cut_short(size: int, kernel: int, stride: int, padding: int) -> int:
+    """How many positions the last window of ceil mode lacks along an axis."""
+    last = -(-(size + 2 * padding - kernel) // stride) * stride  # where it begins, in the padded axis
+    if last >= size + padding:  # a window that would begin in the padding behind is left out
+        last -= stride
+    return max(last + kernel - size - 2 * padding, 0)
 
 
 def _lower_adaptive_average_3d(self: Tensor, output_size: Sequence[int]) -> Tensor:

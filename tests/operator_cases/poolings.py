@@ -56,6 +56,8 @@ AVERAGE_POOLINGS = (
     _pooling("avg_pool2d k3 s2 p1, pads not counted", F.avg_pool2d, (3, 8, 9), 3, 2, 1, True, False),
     _pooling("avg_pool2d, divisor", F.avg_pool2d, (3, 8, 9), 3, 2, 1, False, True, 5),
     _pooling("avg_pool2d k2, divisor", F.avg_pool2d, (3, 8, 6), 2, divisor_override=3),
+    _pooling("avg_pool2d k3, ceil and divisor", F.avg_pool2d, (3, 8, 9), 3, 2, 1, True, False, 5),
+    _pooling("avg_pool2d k2 s3, ceil and divisor", F.avg_pool2d, (3, 8, 7), 2, 3, 0, True, True, 3),
     _pooling("avg_pool2d k2x3 s2x1", F.avg_pool2d, (3, 8, 6), (2, 3), (2, 1)),
     _pooling("avg_pool2d, global", F.avg_pool2d, (3, 7, 7), 7),
     _pooling("avg_pool1d k2", F.avg_pool1d, (3, 8), 2),
