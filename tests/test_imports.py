@@ -37,7 +37,14 @@ STAGES = {
 KNOW_ALL = {"pipeline", "comparison", "options", "__init__", "cli", "__main__", "demo", "explain"}
 """The pipeline and what stands in front of it."""
 
-WITHOUT_TORCH = ("runtime/__init__.py", "runtime/session.py", "runtime/onnxruntime.py", "artifact.py", "validation.py")
+WITHOUT_TORCH = (
+    "runtime/__init__.py",
+    "runtime/session.py",
+    "runtime/onnxruntime.py",
+    "runtime/openvino.py",
+    "artifact.py",
+    "validation.py",
+)
 
 
 def imports(path: Path) -> set[str]:
