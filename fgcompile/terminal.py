@@ -21,6 +21,7 @@ from fgcompile.artifact import Metadata, TensorSpec
 from fgcompile.errors import RulesWarning
 
 if TYPE_CHECKING:
+    from fgcompile.bench import Bench
     from fgcompile.verification import Report
 
 # Names of layers, files and classes are the user's: never markup.
@@ -163,6 +164,36 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
         top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
         table.add_row(Path(record["image"]).name, record["name"], f"{record['score']:.2f}", top, record["overlay"])
     _out.print(table)
+
+
+def print_bench(bench: Bench, path: Path) -> None:
+    """What an explanation costs, beside the forward pass alone."""
+    table = _table("", "p50", "p90", "p99", "per second", "calls")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, latency in (("explanation", bench.explanation), ("forward alone", bench.forward)):
+        if latency is not None:
+            percentiles = (f"{1e3 * latency.percentile(percent):.1f} ms" for percent in (50, 90, 99))
+            table.add_row(name, *percentiles, f"{bench.per_second(latency):.1f}", str(latency.calls))
+    _out.print(table)
+    if bench.ratio is None or bench.ratio_quartiles is None:
+        ratio = f"none: {bench.obstacle}"
+    else:
+        lower, upper = bench.ratio_quartiles
+        ratio = f"{bench.ratio:.2f} forwards an explanation, half of the rounds from {lower:.2f} to {upper:.2f}"
+    runtimes = ", ".join(f"{name} {version}" for name, version in bench.versions.items())
+    _print_facts(
+        {
+            "ratio": ratio,
+            "artifact": f"{path}: {bench.model}, {bench.format}",
+            "calls": f"batch {bench.batch}, concurrency {bench.concurrency}",
+            "runs on": f"provider {', '.join(bench.providers) or 'default'}, threads {bench.threads or 'default'}",
+            "memory": "unknown"
+            if bench.peak_memory is None
+            else f"{decimal(bench.peak_memory)} at most before the bench",
+            "machine": f"{bench.processor}, {bench.cores} cores; {runtimes}",
+        }
+    )
 
 
 def _table(*columns: str) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import queue
 from collections.abc import Mapping, Sequence
@@ -40,7 +41,7 @@ class OpenVinoBackend:
         if threads is not None:
             properties = {"INFERENCE_NUM_THREADS": threads} | properties
         try:
-            core = openvino.Core()
+            core = _core()
             model = core.read_model(io.BytesIO(content))
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
             self._compiled = core.compile_model(model, device, _DEFAULT_PROPERTIES | properties)
@@ -69,6 +70,12 @@ class OpenVinoBackend:
             return self._idle.get_nowait()
         except queue.Empty:
             return self._compiled.create_infer_request()
+
+
+@functools.cache
+def _core() -> openvino.Core:
+    """One for the whole process: OpenVINO unloads its device plugins with the last one, and then may crash."""
+    return openvino.Core()
 
 
 def _read_options(providers: Sequence[Provider] | None) -> tuple[str, dict[str, object]]:

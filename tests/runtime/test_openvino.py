@@ -105,7 +105,7 @@ def test_it_computes_in_float32_unless_told_otherwise(options: dict[str, str], p
 
 @pytest.mark.parametrize("providers", [["OpenVINO", "CPUExecutionProvider"], ["CPUExecutionProvider", "OpenVINO"]])
 def test_it_is_given_alone(path: Path, providers: list[str]) -> None:
-    with pytest.raises(InputError, match="^OpenVINO is a runtime of its own"):
+    with pytest.raises(InputError, match=r"^OpenVINO is a runtime of its own"):
         load(path, providers=providers)
 
 
