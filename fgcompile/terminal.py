@@ -173,7 +173,7 @@ def print_bench(bench: Bench, path: Path) -> None:
         column.justify = "right"
     for name, latency in (("explanation", bench.explanation), ("forward alone", bench.forward)):
         if latency is not None:
-            percentiles = (f"{1e3 * latency.percentile(percent):.1f} ms" for percent in (50, 90, 99))
+            percentiles = (_milliseconds(latency.percentile(percent)) for percent in (50, 90, 99))
             table.add_row(name, *percentiles, f"{bench.per_second(latency):.1f}", str(latency.calls))
     _out.print(table)
     if bench.ratio is None or bench.ratio_quartiles is None:
@@ -181,17 +181,16 @@ def print_bench(bench: Bench, path: Path) -> None:
     else:
         lower, upper = bench.ratio_quartiles
         ratio = f"{bench.ratio:.2f} forwards an explanation, half of the rounds from {lower:.2f} to {upper:.2f}"
-    runtimes = ", ".join(f"{name} {version}" for name, version in bench.versions.items())
+    memory = "unknown" if bench.peak_memory is None else f"{decimal(bench.peak_memory)} at most, loaded and run once"
+    versions = ", ".join(f"{name} {version}" for name, version in bench.versions.items())
     _print_facts(
         {
             "ratio": ratio,
             "artifact": f"{path}: {bench.model}, {bench.format}",
             "calls": f"batch {bench.batch}, concurrency {bench.concurrency}",
             "runs on": f"provider {', '.join(bench.providers) or 'default'}, threads {bench.threads or 'default'}",
-            "memory": "unknown"
-            if bench.peak_memory is None
-            else f"{decimal(bench.peak_memory)} at most before the bench",
-            "machine": f"{bench.processor}, {bench.cores} cores; {runtimes}",
+            "memory": memory,
+            "machine": f"{bench.processor}, {bench.cores} cores; {versions}",
         }
     )
 
@@ -201,6 +200,10 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f} ms" if seconds > 1e-2 else f"{1e3 * seconds:.3f} ms"
 
 
 def _print_facts(facts: Mapping[str, str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fgcompile import __version__
 from fgcompile.artifact import Metadata, read_artifact
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench
@@ -20,7 +21,7 @@ from fgcompile.noise import make_noise
 from fgcompile.runtime.session import Provider, open_session, provider_name
 from fgcompile.validation import PREDICTED, Array, input_specs
 
-_PACKAGES = ("fgcompile", "numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
+_PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 _SECONDS = 10.0
 
 
@@ -118,8 +119,8 @@ def _make_feeds(metadata: Metadata, batch: int) -> dict[str, Array]:
 
 
 def _versions() -> Mapping[str, str]:
-    """Of Python and of those packages that are installed."""
-    versions = {"python": platform.python_version()}
+    """Of Python, of fgcompile, and of those runtimes that are installed."""
+    versions = {"python": platform.python_version(), "fgcompile": __version__}
     for name in _PACKAGES:
         try:
             versions[name] = packages.version(name)

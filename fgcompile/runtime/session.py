@@ -1,6 +1,7 @@
 """One Session over every runtime: NumPy arrays in, an explanation out.
 
-A backend is a class in a module of its own and one row in ``BACKENDS``; it is imported when an artifact needs it.
+A backend is a class in a module of its own and one row in ``BACKENDS``, or in ``PROVIDER_BACKENDS`` where a provider
+chooses it; it is imported when an artifact needs it.
 """
 
 from __future__ import annotations
