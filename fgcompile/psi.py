@@ -152,8 +152,8 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
         maximum = flat.amax(places).amax(1, keepdim=True)
         minimum = flat.amin(places).amin(1, keepdim=True)
     else:
-        # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed. Their axis
-        # comes between reduction and product because OpenVINO 2026.4 takes the two as one, wrongly in a batch.
+        # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed. The new axis
+        # keeps their reduction and product apart, which OpenVINO (2025.0 to 2026.4) else joins, wrongly in a batch.
         ends = (1, 1, count) if channels == 1 else (count, 1)
         total = torch.matmul(weight.reshape(ends), flat) if channels == 1 else torch.matmul(flat, weight.reshape(ends))
         maximum = (flat.amax(places).unsqueeze(1) * weight).amax(2)

@@ -96,11 +96,13 @@ def test_threads_call_one_session(path: Path) -> None:
         np.testing.assert_allclose(found, tiny_reference(x, np.full(3, -1))[0], rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(("options", "precision"), [({}, "f32"), ({"INFERENCE_PRECISION_HINT": "dynamic"}, "dynamic")])
-def test_it_computes_in_float32_unless_told_otherwise(options: dict[str, str], precision: str) -> None:
+@pytest.mark.parametrize("hint", ["LATENCY", "THROUGHPUT"])
+def test_it_computes_in_float32_and_for_latency_unless_told_otherwise(hint: str) -> None:
+    options = {} if hint == "LATENCY" else {"PERFORMANCE_HINT": hint}
     backend = OpenVinoBackend(onnx_artifact(), tiny_metadata(), [("OpenVINO", options)], 2)
+    assert backend._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
     assert backend._compiled.get_property("INFERENCE_NUM_THREADS") == 2
-    assert backend._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == precision
+    assert hint in str(backend._compiled.get_property("PERFORMANCE_HINT"))
 
 
 @pytest.mark.parametrize("providers", [["OpenVINO", "CPUExecutionProvider"], ["CPUExecutionProvider", "OpenVINO"]])
