@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from fgcompile.errors import VerificationError
 from fgcompile.explain import make_directory, write_png
 from fgcompile.images import read_photo
 from fgcompile.latency import measure
+from fgcompile.machine import cores, processor
 from fgcompile.overlay import draw_panel
 from fgcompile.predictions import class_score
 from fgcompile.runtime import Explanation, Session, load
@@ -178,4 +177,4 @@ def _relative(residual: float, contributions: NDArray[Any]) -> float:
 
 def _describe_machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime"))
-    return f"{platform.machine()}, {os.cpu_count()} cores; {packages}"
+    return f"{processor()}, {cores()} cores; {packages}"
