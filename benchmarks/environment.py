@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Iterable
 from datetime import date
 from importlib import metadata
 from pathlib import Path
+
+from fgcompile.machine import cores, processor
 
 RESULTS = Path(__file__).parent / "results"
 """Where the tables are written."""
@@ -15,11 +16,7 @@ RESULTS = Path(__file__).parent / "results"
 
 def machine() -> str:
     """The processor's model and the number of cores this process may use."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{models[0] if models else platform.processor() or platform.machine()}, {cores} cores"
+    return f"{processor()}, {cores()} cores"
 
 
 def versions(packages: Iterable[str]) -> str:

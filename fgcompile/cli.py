@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
+    from fgcompile.validation import Array
 
 _VERIFIED_INPUTS = 4
 
@@ -51,6 +52,14 @@ SourceArgument = Annotated[
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]
 WeightsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="A state dict: .safetensors or .pt.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProviderOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--provider",
+        metavar="NAME",
+        help="OpenVINO, or an execution provider of ONNX Runtime, as CUDAExecutionProvider; once for each, best first.",
+    ),
+]
 
 
 def main() -> None:
@@ -202,6 +211,7 @@ def verify(
     artifact: ArtifactArgument,
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
     weights: WeightsOption = None,
+    providers: ProviderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check an artifact against the eager model; exit status 1 if it differs."""
@@ -209,7 +219,7 @@ def verify(
         import fgcompile
 
         inputs = _noise(read_metadata(artifact))
-        report = fgcompile.verify(artifact, _load_model(source, weights), inputs)
+        report = fgcompile.verify(artifact, _load_model(source, weights), inputs, providers=providers)
     if as_json:
         terminal.print_json(report.as_dict())
     else:
@@ -224,6 +234,7 @@ def explain(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, in any common format.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the pictures.")],
     target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
+    providers: ProviderOption = None,
     as_json: JsonOption = False,
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
 ) -> None:
@@ -233,7 +244,7 @@ def explain(
         from fgcompile.explain import explain_photos
         from fgcompile.runtime import load
 
-        session = load(artifact)
+        session = load(artifact, providers)
         records = explain_photos(
             session,
             images,
@@ -246,6 +257,37 @@ def explain(
         terminal.print_json(records)
     else:
         terminal.print_explanations(records)
+
+
+@app.command()
+def bench(
+    artifact: ArtifactArgument,
+    batch: Annotated[int | None, typer.Option(metavar="N", help="Samples of one call, by default 1.")] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of one operator.")] = None,
+    concurrency: Annotated[int, typer.Option(metavar="C", help="Calls at the same time.")] = 1,
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="How long to measure, by default 10.")] = None,
+    repeats: Annotated[int | None, typer.Option(metavar="R", help="How many rounds to measure instead.")] = None,
+    providers: ProviderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what an explanation costs here, beside the forward pass alone."""
+    with terminal.progress(f"measuring {artifact}") as report:
+        from fgcompile.bench import bench
+
+        result = bench(
+            artifact,
+            batch=batch,
+            threads=threads,
+            concurrency=concurrency,
+            seconds=seconds,
+            repeats=repeats,
+            providers=providers,
+            report=report,
+        )
+    if as_json:
+        terminal.print_json(result.as_dict())
+    else:
+        terminal.print_bench(result, artifact)
 
 
 @app.command()
@@ -293,24 +335,14 @@ def _example_inputs(
     )
 
 
-def _noise(metadata: Metadata) -> list[Tensor]:
-    """A few inputs that an artifact takes, the same every time: any bytes for photos, else normally distributed."""
-    import torch
-
+def _noise(metadata: Metadata) -> list[Array]:
+    """A few inputs that an artifact takes, in its order; only numbers of images and signals can be made up."""
+    from fgcompile.noise import make_noise
     from fgcompile.validation import input_specs
 
-    generator = torch.Generator().manual_seed(0)
-    inputs = []
     for spec in input_specs(metadata):
-        example = spec.get("example", spec["shape"])
-        shape = [size if isinstance(size, int) else _VERIFIED_INPUTS for size in ("batch", *example[1:])]
-        dtype = getattr(torch, spec["dtype"])
-        if dtype == torch.uint8:
-            inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=dtype))
-        elif dtype.is_floating_point:
-            inputs.append(torch.randn(shape, generator=generator, dtype=dtype))
-        else:
+        if spec["dtype"] != "uint8" and not spec["dtype"].startswith("float"):
             raise InputError(
                 f"cannot make up values for input {spec['name']} ({spec['dtype']}): call fgcompile.verify in Python"
             )
-    return inputs
+    return list(make_noise(metadata, _VERIFIED_INPUTS).values())

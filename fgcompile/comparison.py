@@ -24,7 +24,7 @@ from fgcompile.on_demand import LOGITS
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Request
 from fgcompile.rules import apply_rules
-from fgcompile.runtime.session import Session, load, open_session
+from fgcompile.runtime.session import Provider, Session, load, open_session
 from fgcompile.shapes import BATCH, propagate_shapes, size_factor
 from fgcompile.verification import Report, compare
 
@@ -192,8 +192,9 @@ def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Map
 def verify(
     path: str | Path,
     model: Model,
-    inputs: Inputs | np.ndarray[Any, Any],
+    inputs: Inputs | np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]],
     target: Callable[..., Tensor] | None = None,
+    providers: Sequence[Provider] | None = None,
 ) -> Report:
     """Compares an artifact with the eager model it was compiled from, on given inputs.
 
@@ -206,6 +207,7 @@ def verify(
         inputs: What the *artifact* takes: raw images ``(N, H, W, C)`` if it was compiled with ``preprocess``, and a
             score's own inputs after the model's.
         target: The score that it was compiled with, if that was a function.
+        providers: Where the artifact runs, as for ``fgcompile.load``.
 
     Raises:
         ArtifactError: The file is damaged or not an artifact.
@@ -218,7 +220,7 @@ def verify(
         )
         raise InputError(f"the score that '{path}' explains {advice}")
     arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
-    outputs = load(path).run(_feeds(metadata, arrays))
+    outputs = load(path, providers).run(_feeds(metadata, arrays))
     request = replace(read_request(metadata), outputs=("logits", "saliency", "contributions"))
     request = request if target is None else replace(request, target=target)
     tensors = [torch.from_numpy(array) for array in arrays]

@@ -153,11 +153,12 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
         maximum = flat.amax((1, 2)).unsqueeze(1)
         minimum = flat.amin((1, 2)).unsqueeze(1)
     else:
-        # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed.
+        # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed. The new axis
+        # keeps their reduction and product apart, which OpenVINO (2025.0 to 2026.4) else joins, wrongly in a batch.
         ends = (1, 1, count) if channels == 1 else (count, 1)
         total = torch.matmul(weight.reshape(ends), flat) if channels == 1 else torch.matmul(flat, weight.reshape(ends))
-        maximum = (flat.amax(places) * weight).amax(1, keepdim=True)
-        minimum = (flat.amin(places) * weight).amin(1, keepdim=True)
+        maximum = (flat.amax(places).unsqueeze(1) * weight).amax(2)
+        minimum = (flat.amin(places).unsqueeze(1) * weight).amin(2)
     if channels == 2:
         total = total.transpose(1, 2)
     if selected is arranged:

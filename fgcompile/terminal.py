@@ -22,6 +22,7 @@ from fgcompile.errors import RulesWarning
 from fgcompile.validation import input_specs
 
 if TYPE_CHECKING:
+    from fgcompile.bench import Bench
     from fgcompile.verification import Report
 
 # Names of layers, files and classes are the user's: never markup.
@@ -172,11 +173,44 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     _out.print(table)
 
 
+def print_bench(bench: Bench, path: Path) -> None:
+    """What an explanation costs, beside the forward pass alone."""
+    table = _table("", "p50", "p90", "p99", "per second", "calls")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, latency in (("explanation", bench.explanation), ("forward alone", bench.forward)):
+        if latency is not None:
+            percentiles = (_milliseconds(latency.percentile(percent)) for percent in (50, 90, 99))
+            table.add_row(name, *percentiles, f"{bench.per_second(latency):.1f}", str(latency.calls))
+    _out.print(table)
+    if bench.ratio is None or bench.ratio_quartiles is None:
+        ratio = f"none: {bench.obstacle}"
+    else:
+        lower, upper = bench.ratio_quartiles
+        ratio = f"{bench.ratio:.2f} forwards an explanation, half of the rounds from {lower:.2f} to {upper:.2f}"
+    memory = "unknown" if bench.peak_memory is None else f"{decimal(bench.peak_memory)} at most, loaded and run once"
+    versions = ", ".join(f"{name} {version}" for name, version in bench.versions.items())
+    _print_facts(
+        {
+            "ratio": ratio,
+            "artifact": f"{path}: {bench.model}, {bench.format}",
+            "calls": f"batch {bench.batch}, concurrency {bench.concurrency}",
+            "runs on": f"provider {', '.join(bench.providers) or 'default'}, threads {bench.threads or 'default'}",
+            "memory": memory,
+            "machine": f"{bench.processor}, {bench.cores} cores; {versions}",
+        }
+    )
+
+
 def _table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f} ms" if seconds > 1e-2 else f"{1e3 * seconds:.3f} ms"
 
 
 def _print_facts(facts: Mapping[str, str]) -> None:

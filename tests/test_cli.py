@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from fgcompile.cli import main
-from tests.tiny_artifacts import onnx_artifact, torchscript_artifact
+from tests.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def test_help_names_the_commands_without_importing_torch() -> None:
     program = "import sys; from fgcompile.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("compile", "inspect", "verify", "explain", "demo"):
+    for command in ("compile", "inspect", "verify", "explain", "bench", "demo"):
         assert command in done.stdout
 
 
@@ -248,6 +248,51 @@ def test_explain_errors(run: Run, folder: Path) -> None:
     assert_one_line_error(run("explain", "free.pt", "photo.jpg", "-o", "labels.txt"), "labels.txt")
     assert run(*COMPILE, "-o", "fixed.pt", "--target", "1").status == 0
     assert_one_line_error(run("explain", "fixed.pt", "photo.jpg", "-o", "out", "--target", "2"), "fixed")
+
+
+@pytest.mark.parametrize("artifact", [onnx_artifact, torchscript_artifact])
+def test_bench_shows_both_and_their_ratio(run: Run, tmp_path: Path, artifact: Callable[[], bytes]) -> None:
+    (tmp_path / "tiny").write_bytes(artifact())
+    result = run("bench", tmp_path / "tiny", "--repeats", "3", "--batch", "2")
+    assert result.status == 0, result.err
+    assert result.err == ""
+    assert all(text in result.out for text in ("explanation", "forward alone", "forwards an explanation", "batch 2"))
+    report = json.loads(run("bench", tmp_path / "tiny", "--repeats", "3", "--json").out)
+    assert report["explanation"]["calls"] == report["forward"]["calls"] == 3
+    assert report["ratio_p50"] > 0
+
+
+def test_bench_says_why_there_is_no_ratio(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "map.onnx").write_bytes(onnx_artifact(tiny_metadata(outputs=tiny_metadata()["outputs"][1:])))
+    result = run("bench", tmp_path / "map.onnx", "--repeats", "3")
+    assert result.status == 0, result.err
+    assert "none: the artifact does not return its logits" in result.out
+    assert "forward alone" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--concurrency", "0"], "concurrency is 0"),
+        (["--batch", "0"], "batch is 0"),
+        (["--seconds", "1", "--repeats", "1"], "leave one of them out"),
+        (["--provider", "Abacus"], "unknown execution provider Abacus"),
+        (["--provider", "OpenVINO", "--provider", "CPUExecutionProvider"], "OpenVINO"),
+    ],
+)
+def test_bench_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:
+    assert_one_line_error(run("bench", tiny, *options), message)
+
+
+def test_verify_and_explain_take_providers(run: Run, folder: Path) -> None:
+    pytest.importorskip("openvino")
+    assert run(*COMPILE, "-o", "model.onnx").status == 0
+    chosen = ("--provider", "OpenVINO")
+    assert run("verify", "model.onnx", "--source", "cli_models:build", *chosen).status == 0
+    assert run("explain", "model.onnx", "photo.jpg", "-o", "out", *chosen).status == 0
+    for command in (("verify", "--source", "cli_models:build"), ("explain", "photo.jpg", "-o", "out")):
+        result = run(command[0], "model.onnx", *command[1:], "--provider", "Abacus")
+        assert_one_line_error(result, "unknown execution provider Abacus")
 
 
 def test_usage_errors_exit_with_2(run: Run) -> None:

@@ -34,10 +34,17 @@ STAGES = {
 }
 """Each module or folder, and the stage that it belongs to."""
 
-KNOW_ALL = {"pipeline", "comparison", "options", "__init__", "cli", "__main__", "demo", "explain"}
+KNOW_ALL = {"pipeline", "comparison", "options", "__init__", "cli", "__main__", "demo", "explain", "bench"}
 """The pipeline and what stands in front of it."""
 
-WITHOUT_TORCH = ("runtime/__init__.py", "runtime/session.py", "runtime/onnxruntime.py", "artifact.py", "validation.py")
+WITHOUT_TORCH = (
+    "runtime/__init__.py",
+    "runtime/session.py",
+    "runtime/onnxruntime.py",
+    "runtime/openvino.py",
+    "artifact.py",
+    "validation.py",
+)
 
 
 def imports(path: Path) -> set[str]:

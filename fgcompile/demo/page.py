@@ -9,7 +9,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from fgcompile.artifact import Metadata
-from fgcompile.demo.latency import Latency
+from fgcompile.latency import Latency
 
 
 @dataclass(frozen=True)

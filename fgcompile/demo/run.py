@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +17,6 @@ from numpy.typing import NDArray
 import fgcompile
 from fgcompile.artifact import read_metadata, write_atomically
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
-from fgcompile.demo.latency import measure
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
 from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
 from fgcompile.demo.pictures import Picture
@@ -27,6 +24,8 @@ from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
 from fgcompile.errors import VerificationError
 from fgcompile.explain import make_directory, write_png
 from fgcompile.images import read_photo
+from fgcompile.latency import measure
+from fgcompile.machine import cores, processor
 from fgcompile.overlay import draw_panel
 from fgcompile.predictions import class_score
 from fgcompile.runtime import Explanation, Session, load
@@ -178,4 +177,4 @@ def _relative(residual: float, contributions: NDArray[Any]) -> float:
 
 def _describe_machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "onnxruntime"))
-    return f"{platform.machine()}, {os.cpu_count()} cores; {packages}"
+    return f"{processor()}, {cores()} cores; {packages}"

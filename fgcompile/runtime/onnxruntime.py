@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact import Metadata
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
-from fgcompile.runtime.session import Provider
+from fgcompile.runtime.session import Provider, provider_name
 from fgcompile.validation import Array
 
 try:
@@ -48,20 +48,17 @@ class OnnxRuntimeBackend:
         return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
 
 
-def _name(provider: Provider) -> str:
-    return provider if isinstance(provider, str) else provider[0]
-
-
 def _choose_providers(providers: Sequence[Provider] | None) -> list[Provider]:
     available = onnxruntime.get_available_providers()
     if providers is None:
         return [name for name in _DEFAULT_PROVIDERS if name in available]
-    if unknown := [_name(provider) for provider in providers if _name(provider) not in available]:
+    names = [provider_name(provider) for provider in providers]
+    if unknown := [name for name in names if name not in available]:
         raise InputError(f"unknown execution provider {', '.join(unknown)}: available here are {', '.join(available)}")
     return list(providers)
 
 
 def _check_started(chosen: Sequence[Provider], started: Sequence[str]) -> None:
     """ONNX Runtime falls back to the CPU when a provider's libraries are missing; whoever named it wants to know."""
-    if failed := [_name(provider) for provider in chosen if _name(provider) not in started]:
+    if failed := [name for name in map(provider_name, chosen) if name not in started]:
         raise InputError(f"execution provider {', '.join(failed)} did not start: install its libraries or leave it out")

@@ -1,6 +1,7 @@
 """One Session over every runtime: NumPy arrays in, an explanation out.
 
-A backend is a class in a module of its own and one row in ``BACKENDS``; it is imported when an artifact needs it.
+A backend is a class in a module of its own and one row in ``BACKENDS``, or in ``PROVIDER_BACKENDS`` where a provider
+chooses it; it is imported when an artifact needs it.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ from fgcompile.errors import ArtifactError, InputError
 from fgcompile.validation import PREDICTED, Array, check_biases, check_feeds, check_inputs, check_target
 
 Provider = str | tuple[str, Mapping[str, Any]]
-"""An ONNX Runtime execution provider: its name, or its name and options."""
+"""An ONNX Runtime execution provider, or "OpenVINO": its name, or its name and options."""
 
 BACKENDS: Mapping[str, str] = {
     "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
     "torchscript": "fgcompile.runtime.torchscript:TorchScriptBackend",
 }
 """Where the backend of each artifact format is found, as ``module:class``."""
+
+PROVIDER_BACKENDS: Mapping[tuple[str, str], str] = {
+    ("onnx", "OpenVINO"): "fgcompile.runtime.openvino:OpenVinoBackend",
+}
+"""Other backends of a format, by the provider that chooses them."""
 
 
 class Backend(Protocol):
@@ -151,8 +157,9 @@ def load(path: str | Path, providers: Sequence[Provider] | None = None, threads:
 
     Args:
         path: The artifact.
-        providers: ONNX Runtime execution providers in order of preference, each a name or ``(name, options)``;
-            by default CUDA where this build of ONNX Runtime has it, then CPU. Other runtimes take none.
+        providers: For ONNX artifacts. ONNX Runtime execution providers in order of preference, each a name or
+            ``(name, options)``; by default CUDA where this build of ONNX Runtime has it, then CPU. ``["OpenVINO"]``,
+            or ``[("OpenVINO", {"device": "GPU", …})]``, runs the artifact in OpenVINO's own runtime instead.
         threads: Threads of one operator; by default the runtime decides. For TorchScript this is a setting of the
             whole process, ``torch.set_num_threads``.
 
@@ -175,13 +182,20 @@ def open_session(
     """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: give 1 or more, or None to let the runtime decide")
-    location = BACKENDS.get(metadata["format"])
-    if location is None:
+    artifact_format = metadata["format"]
+    if artifact_format not in BACKENDS:
         raise ArtifactError(
-            f"{name}: no runtime here for format {metadata['format']!r}: compile to one of {', '.join(BACKENDS)}"
+            f"{name}: no runtime here for format {artifact_format!r}: compile to one of {', '.join(BACKENDS)}"
         )
+    chosen = (PROVIDER_BACKENDS.get((artifact_format, provider_name(provider))) for provider in providers or ())
+    location = next(filter(None, chosen), BACKENDS[artifact_format])
     backend: type[Backend] = pkgutil.resolve_name(location)
     return Session(backend(content, metadata, providers, threads), metadata)
+
+
+def provider_name(provider: Provider) -> str:
+    """The name of a provider that may have options."""
+    return provider if isinstance(provider, str) else provider[0]
 
 
 def _resolve_target(

@@ -26,7 +26,7 @@ class TorchScriptBackend:
         self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
     ) -> None:
         if providers is not None:
-            raise InputError("execution providers are ONNX Runtime's, this artifact is TorchScript: leave them out")
+            raise InputError("providers are for ONNX artifacts, this one is TorchScript: leave them out")
         if threads is not None:
             torch.set_num_threads(threads)
         self._module = _load(content)

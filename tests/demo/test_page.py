@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from fgcompile.artifact import loads
-from fgcompile.demo.latency import Latency
 from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
+from fgcompile.latency import Latency
 from tests.tiny_artifacts import dumps, tiny_metadata
 
 
@@ -18,9 +18,9 @@ def page() -> str:
     metadata = loads(dumps(tiny_metadata()), "artifact")
     files = [CompiledFile("net.onnx", "ONNX Runtime", 37_200_000, 21.0, metadata, checks=12)]
     timings = [
-        Timing("Eager PyTorch, forward only", Latency(0.040, 0.039, 0.041, 15), None),
-        Timing("Eager PyTorch, full-gradient with hooks", Latency(0.800, 0.7, 0.9, 15), 0.3),
-        Timing("fgcompile artifact in ONNX Runtime", Latency(0.032, 0.031, 0.033, 15), 2e-8),
+        Timing("Eager PyTorch, forward only", Latency(((0.039,), (0.040,), (0.041,)) * 5, 1.0), None),
+        Timing("Eager PyTorch, full-gradient with hooks", Latency(((0.7,), (0.800,), (0.9,)) * 5, 1.0), 0.3),
+        Timing("fgcompile artifact in ONNX Runtime", Latency(((0.031,), (0.032,), (0.033,)) * 5, 1.0), 2e-8),
     ]
     cards = [
         Card("net/a.png", "net/a.waterfall.png", "yurt", "yurt", True, 11.7, 0.98, -2.0e-6, 1e-8),

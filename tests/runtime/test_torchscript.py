@@ -36,7 +36,7 @@ def test_it_is_served_without_fgcompile(path):
 
 
 def test_execution_providers_are_refused(path):
-    with pytest.raises(InputError, match=r"^execution providers are ONNX Runtime's, this artifact is TorchScript"):
+    with pytest.raises(InputError, match=r"^providers are for ONNX artifacts, this one is TorchScript"):
         load(path, providers=["CPUExecutionProvider"])
 
 

@@ -1,0 +1,21 @@
+"""The logits of an ONNX artifact: the other outputs go, then the nodes, initialisers and inputs that nothing uses."""
+
+from __future__ import annotations
+
+import onnx
+from onnxscript import ir
+from onnxscript.ir.passes.common import RemoveUnusedNodesPass
+
+from fgcompile.artifact import Metadata
+
+
+def cut_onnx(content: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:
+    """The graph of the output ``logits``, without metadata, and the inputs that it takes."""
+    model = ir.from_proto(onnx.load_from_string(content))
+    graph = model.graph
+    graph.outputs[:] = [output for output in graph.outputs if output.name == "logits"]
+    RemoveUnusedNodesPass()(model)
+    graph.inputs[:] = [value for value in graph.inputs if value.uses()]
+    RemoveUnusedNodesPass()(model)  # the defaults of the inputs that went
+    model.metadata_props.clear()
+    return ir.to_proto(model).SerializeToString(), [str(value.name) for value in graph.inputs]

@@ -1,0 +1,129 @@
+"""Measures an artifact in this process: its calls and those of its forward pass, in alternation."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import metadata as packages
+from pathlib import Path
+
+import numpy as np
+
+from fgcompile import __version__
+from fgcompile.artifact import Metadata, read_artifact
+from fgcompile.bench.cutting import cut_forward, obstacle
+from fgcompile.bench.report import Bench
+from fgcompile.errors import InputError
+from fgcompile.latency import measure
+from fgcompile.machine import cores, peak_memory, processor
+from fgcompile.noise import make_noise
+from fgcompile.runtime.session import Provider, open_session, provider_name
+from fgcompile.validation import PREDICTED, Array, input_specs
+
+_PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
+_SECONDS = 10.0
+
+
+def bench(
+    path: str | Path,
+    *,
+    batch: int | None = None,
+    threads: int | None = None,
+    concurrency: int = 1,
+    seconds: float | None = None,
+    repeats: int | None = None,
+    providers: Sequence[Provider] | None = None,
+    report: Callable[[str], None] = lambda stage: None,
+) -> Bench:
+    """Times ``Session.run`` on made-up inputs, for the predicted class where the artifact takes one.
+
+    Args:
+        path: The artifact.
+        batch: The samples of one call; by default 1, or the batch that the artifact fixes.
+        threads: Threads of one operator, as for ``fgcompile.load``.
+        concurrency: How many threads call the artifact at the same time, each again and again.
+        seconds: How long to measure, 10 by default; three rounds are always done.
+        repeats: How many rounds to measure instead. With concurrency 1 a round is one call.
+        providers: As for ``fgcompile.load``.
+        report: Called with each stage as it begins.
+
+    Raises:
+        ArtifactError: The artifact is damaged, or not one.
+        InputError: An option out of its range, or another batch than the artifact fixes.
+        MissingPackageError: The runtime is not installed.
+    """
+    content, metadata = read_artifact(path)
+    _check_options(concurrency, seconds, repeats)
+    feeds = _make_feeds(metadata, _choose_batch(metadata, batch))
+    report("load")
+    session = open_session(content, metadata, str(path), providers, threads)
+    session.run(feeds)
+    memory = peak_memory()
+    contenders = {"explanation": partial(session.run, feeds)}
+    reason = obstacle(metadata)
+    if reason is None:
+        report("cut out the forward pass")
+        forward = cut_forward(content, metadata)
+        forward_session = open_session(forward.content, forward.metadata, f"{path}, forward", providers, threads)
+        taken = {spec["name"] for spec in forward.metadata["inputs"]}
+        forward_feeds = {name: value for name, value in feeds.items() if name in taken}
+        contenders["forward"] = partial(forward_session.run, forward_feeds)
+    report("measure")
+    budget = np.inf if repeats is not None else _SECONDS if seconds is None else seconds
+    latencies = measure(contenders, rounds=repeats, budget=budget, concurrency=concurrency)
+    return Bench(
+        model=metadata["model"]["name"],
+        format=metadata["format"],
+        providers=tuple(map(provider_name, providers or ())),
+        threads=threads,
+        batch=len(next(iter(feeds.values()))),
+        concurrency=concurrency,
+        processor=processor(),
+        cores=cores(),
+        versions=_versions(),
+        peak_memory=memory,
+        explanation=latencies["explanation"],
+        forward=latencies.get("forward"),
+        obstacle=reason,
+    )
+
+
+def _check_options(concurrency: int, seconds: float | None, repeats: int | None) -> None:
+    if concurrency < 1:
+        raise InputError(f"concurrency is {concurrency}: give 1 or more calls at the same time")
+    if seconds is not None and repeats is not None:
+        raise InputError("both seconds and repeats are given: leave one of them out")
+    if seconds is not None and not 0 < seconds < np.inf:
+        raise InputError(f"seconds is {seconds}: give a positive number")
+    if repeats is not None and repeats < 1:
+        raise InputError(f"repeats is {repeats}: give 1 or more")
+
+
+def _choose_batch(metadata: Metadata, wanted: int | None) -> int:
+    """The wanted batch, if the artifact takes it."""
+    for spec in input_specs(metadata):
+        fixed = spec["shape"][0]
+        if isinstance(fixed, int):
+            if wanted not in (None, fixed):
+                raise InputError(f"batch is {wanted}, the artifact takes a batch of {fixed} only: compile it again")
+            return fixed
+    if wanted is not None and wanted < 1:
+        raise InputError(f"batch is {wanted}: give 1 or more samples a call")
+    return wanted or 1
+
+
+def _make_feeds(metadata: Metadata, batch: int) -> dict[str, Array]:
+    feeds = make_noise(metadata, batch)
+    return feeds | {"target": np.full(batch, PREDICTED)} if metadata["target"] == "input" else feeds
+
+
+def _versions() -> Mapping[str, str]:
+    """Of Python, of fgcompile, and of those runtimes that are installed."""
+    versions = {"python": platform.python_version(), "fgcompile": __version__}
+    for name in _PACKAGES:
+        try:
+            versions[name] = packages.version(name)
+        except packages.PackageNotFoundError:
+            continue
+    return versions

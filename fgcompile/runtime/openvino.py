@@ -1,0 +1,108 @@
+"""ONNX artifacts in OpenVINO's own runtime; needs neither torch, onnx nor ONNX Runtime."""
+
+from __future__ import annotations
+
+import functools
+import io
+import queue
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from fgcompile.artifact import Metadata
+from fgcompile.errors import ArtifactError, InputError, MissingPackageError
+from fgcompile.runtime.session import Provider
+from fgcompile.validation import Array, bias_specs
+
+try:
+    import openvino  # type: ignore[import-untyped]  # ships no marker of its types
+except ImportError as error:
+    raise MissingPackageError("provider OpenVINO needs its runtime: pip install 'fgcompile[openvino]'") from error
+
+_DEFAULT_DEVICE = "CPU"
+_DEFAULT_PROPERTIES = {
+    "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
+    "PERFORMANCE_HINT": "LATENCY",
+}
+
+
+class OpenVinoBackend:
+    """An ``openvino.CompiledModel``; ``run`` may be called from several threads.
+
+    ``providers`` is ``"OpenVINO"`` alone or with options: ``device``, by default "CPU", and OpenVINO's properties by
+    their names. Unless they say otherwise it computes in float32 and for latency: calls that meet take turns, where
+    ``{"PERFORMANCE_HINT": "THROUGHPUT"}`` runs them side by side. ``threads`` is ``INFERENCE_NUM_THREADS``.
+    """
+
+    def __init__(
+        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+    ) -> None:
+        device, properties = _read_options(providers)
+        if threads is not None:
+            properties = {"INFERENCE_NUM_THREADS": threads} | properties
+        try:
+            core = _core()
+            model = core.read_model(io.BytesIO(content))
+            self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
+            self._compiled = core.compile_model(model, device, _DEFAULT_PROPERTIES | properties)
+        except Exception as error:  # OpenVINO's own are RuntimeErrors and more
+            raise ArtifactError(
+                f"OpenVINO {openvino.__version__} cannot load the artifact on {device} ({_reason(error)}): "
+                "upgrade it, or choose another device, other options or another provider"
+            ) from error
+        self._inputs = {name for port in self._compiled.inputs for name in port.get_names()}
+        self._outputs = [spec["name"] for spec in metadata["outputs"]]
+        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The artifact's outputs by name."""
+        if unknown := sorted(feeds.keys() - self._inputs):
+            raise InputError(f"OpenVINO keeps input {', '.join(unknown)} constant: run the artifact in ONNX Runtime")
+        request = self._request()
+        results = request.infer(self._defaults | dict(feeds), share_inputs=True)
+        outputs = {name: results[name] for name in self._outputs}
+        self._idle.put(request)
+        return outputs
+
+    def _request(self) -> openvino.InferRequest:
+        """A request that nobody uses: it holds the memory of one call, so each is kept for the next."""
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            return self._compiled.create_infer_request()
+
+
+@functools.cache
+def _core() -> openvino.Core:
+    """One for the whole process: OpenVINO unloads its device plugins with the last one, and then may crash."""
+    return openvino.Core()
+
+
+def _read_options(providers: Sequence[Provider] | None) -> tuple[str, dict[str, object]]:
+    """The device and the properties that were asked for."""
+    if providers is None or len(providers) != 1:
+        raise InputError("OpenVINO is a runtime of its own, not an execution provider among others: give it alone")
+    (provider,) = providers
+    options = {} if isinstance(provider, str) else dict(provider[1])
+    return str(options.pop("device", _DEFAULT_DEVICE)), options
+
+
+def _take_biases(model: openvino.Model, names: Sequence[str]) -> dict[str, Array]:
+    """Makes the bias parameters inputs again, which OpenVINO reads as constants; returns their defaults."""
+    defaults: dict[str, Array] = {}
+    for node in model.get_ordered_ops():
+        name = node.get_friendly_name()
+        if node.get_type_name() != "Constant" or name not in names:
+            continue
+        defaults[name] = np.array(node.data)
+        parameter = openvino.op.Parameter(node.get_output_element_type(0), node.get_output_partial_shape(0))
+        node.output(0).replace(parameter.output(0))
+        parameter.output(0).get_tensor().set_names({name})
+        model.add_parameters([parameter])
+    return defaults
+
+
+def _reason(error: Exception) -> str:
+    """The last line, which is the innermost: those before it name OpenVINO's own files."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1].strip().rstrip(".") if lines else type(error).__name__
