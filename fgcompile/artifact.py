@@ -132,6 +132,7 @@ class _MetadataOptions(TypedDict, total=False):
     biases: str
     layouts: dict[str, str]
     on_demand: bool
+    precision: str
     lowerings: list[Lowering]
 
 

@@ -1,4 +1,4 @@
-"""Which form a lowering took for a layer, and why: written on the nodes while tracing, read for the metadata."""
+"""What is written on the nodes while tracing: the form that a lowering took and why, and what is aggregation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.fx.traceback import annotate
 from fgcompile.layers import layer_name
 
 _KEY = "fgcompile_choice"
+_AGGREGATION = "fgcompile_aggregation"
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,13 @@ def read_choices(graph_module: fx.GraphModule) -> dict[Choice, list[str]]:
         if isinstance(choice, Choice):
             found.setdefault(choice, {})[layer_name(node)] = None
     return {choice: list(layers) for choice, layers in found.items()}
+
+
+def aggregation() -> AbstractContextManager[None]:
+    """Marks the operators that are traced while it is open as aggregation of terms, not part of the network."""
+    return annotate({_AGGREGATION: True})
+
+
+def is_aggregation(node: fx.Node) -> bool:
+    """Whether a node was traced as aggregation."""
+    return bool((node.meta.get("custom") or {}).get(_AGGREGATION))

@@ -156,6 +156,9 @@ def compile_(
     on_demand: Annotated[
         bool, typer.Option("--on-demand", help="Add an input 'explain': false returns the logits at a forward's price.")
     ] = False,
+    precision: Annotated[
+        str, typer.Option(help="float32; or float16 or bfloat16, in which the network then computes, for GPUs.")
+    ] = "float32",
     dynamic_sizes: Annotated[
         bool, typer.Option("--dynamic-sizes", help="Height and width are dynamic too; for convolutional models.")
     ] = False,
@@ -189,6 +192,7 @@ def compile_(
             preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
             dynamic_sizes=dynamic_sizes,
             on_demand=on_demand,
+            precision=precision,
             labels=names,
             progress=report,
         )

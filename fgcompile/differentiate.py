@@ -19,6 +19,7 @@ from torch.utils import _pytree as pytree
 
 from fgcompile.arrangement import Orders, is_range
 from fgcompile.biases import Application, bind
+from fgcompile.choices import aggregation
 from fgcompile.errors import ScoreError, UnsupportedOpError
 from fgcompile.layers import call_of
 from fgcompile.program import BiasedProgram, ImplicitBias, Placement, Site
@@ -102,7 +103,11 @@ class StandIns:
 
 
 def differentiate(
-    program: BiasedProgram, inputs: Sequence[Tensor], score: Score, stand_ins: StandIns | None = None
+    program: BiasedProgram,
+    inputs: Sequence[Tensor],
+    score: Score,
+    stand_ins: StandIns | None = None,
+    gradient_scale: float = 1.0,
 ) -> FullGradient:
     """Evaluates the model, the score and all gradients and biases of its full-gradient.
 
@@ -111,6 +116,7 @@ def differentiate(
         inputs: The model's inputs, then the score's own.
         score: Selects the scalar per sample to explain, where the program does not compute it itself.
         stand_ins: What takes the place of constants while tracing.
+        gradient_scale: A power of two that gradients bear on their way, and are freed from at the end.
 
     Raises:
         ScoreError: The score is not of shape ``(N,)`` or does not depend on any floating-point input or embedding.
@@ -127,7 +133,7 @@ def differentiate(
         _require_scalar_per_sample(scores)
         differentiable = {name: x for name, x in zip(program.inputs, leaves, strict=True) if x.requires_grad}
         reached = [recorder.values[site.node] for site in program.sites]
-        gradients = _gradients(scores, (*differentiable.values(), *reached))
+        gradients = _gradients(scores, (*differentiable.values(), *reached), gradient_scale)
     if all(gradient is None for gradient in gradients):
         raise ScoreError("the score does not depend on the input: choose a score that is computed from it")
     sites = tuple(
@@ -151,10 +157,10 @@ def index_orders(program: BiasedProgram) -> dict[tuple[int, ...], Tensor]:
     return {order: torch.tensor(order) for order in sorted(orders) if not is_range(order)}
 
 
-def _gradients(scores: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor | None, ...]:
+def _gradients(scores: Tensor, values: tuple[Tensor, ...], scale: float) -> tuple[Tensor | None, ...]:
     """``∂f/∂v`` for every value, None where the score does not depend on it."""
     try:
-        return torch.autograd.grad(scores.sum(), values, allow_unused=True)
+        scaled = torch.autograd.grad((scores * scale if scale != 1 else scores).sum(), values, allow_unused=True)
     except RuntimeError as error:
         if "derivative" not in str(error):
             raise
@@ -162,6 +168,10 @@ def _gradients(scores: Tensor, values: tuple[Tensor, ...]) -> tuple[Tensor | Non
         raise UnsupportedOpError(
             f"an operator of the model is not differentiable ({reason}): replace it, or detach what it computes"
         ) from error
+    if scale == 1:
+        return scaled
+    with aggregation():
+        return tuple(None if gradient is None else gradient * (1 / scale) for gradient in scaled)
 
 
 class _Recorder(fx.Interpreter):

@@ -52,6 +52,7 @@ def describe_program(
         "score_inputs": list(captured.score_inputs),
         "biases": request.biases,
         "on_demand": program.on_demand,
+        "precision": request.precision,
         "layouts": dict(layouts or {}),
         "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},
         "labels": None if labels is None else list(labels),

@@ -12,6 +12,7 @@ from fgcompile.psi import PSI
 from fgcompile.rules import RULES
 
 BIASES = ("constants", "inputs")
+PRECISIONS = ("float32", "float16", "bfloat16")
 
 
 def check_request(
@@ -26,6 +27,7 @@ def check_request(
     noise: Noise | None = None,
     preprocess: Preprocess | None = None,
     on_demand: bool = False,
+    precision: str = "float32",
 ) -> Request:
     """The options as one value.
 
@@ -36,6 +38,7 @@ def check_request(
     one_of("psi", psi, tuple(PSI))
     one_of("rules", rules, tuple(RULES))
     one_of("biases", biases, BIASES)
+    one_of("precision", precision, PRECISIONS)
     if isinstance(outputs, str) or not outputs:
         raise InputError(f"outputs is {outputs!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
     for name in outputs:
@@ -63,6 +66,7 @@ def check_request(
         biases=biases,
         preprocess=preprocess,
         on_demand=on_demand,
+        precision=precision,
     )
 
 

@@ -27,6 +27,7 @@ from fgcompile.options import check_request, one_of
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.fold_padding import fold_padding
+from fgcompile.passes.lower_precision import lower_precision
 from fgcompile.passes.optimize import optimize
 from fgcompile.portability import require_portable
 from fgcompile.program import (
@@ -40,6 +41,7 @@ from fgcompile.program import (
     ValueSpec,
 )
 from fgcompile.rules import RULES, apply_rules, warn_of_absorption
+from fgcompile.scaling import choose_gradient_scale
 from fgcompile.trace import floating_dtype, trace
 
 BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
@@ -94,6 +96,7 @@ def compile(
     preprocess: Preprocess | None = None,
     dynamic_sizes: bool = False,
     on_demand: bool = False,
+    precision: str = "float32",
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Artifact:
@@ -131,6 +134,8 @@ def compile(
             second size, and is slower than one of a fixed size.
         on_demand: Adds a boolean input ``explain``, shape (): where it is false, the artifact returns the logits at the
             price of the model alone, and every other output is empty.
+        precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
+            computes in it, and reductions, normalisations and the aggregation in float32, as do inputs and outputs.
         labels: Class names, one per logit, kept in the metadata.
         progress: Called with the name of each stage as it begins.
 
@@ -141,6 +146,11 @@ def compile(
         RulesWarning: Under ``"taylor"`` the terms of this model cancel, since it normalises by its own statistics.
     """
     one_of("format", format, tuple(BACKENDS))
+    if (format, precision) == ("onnx", "bfloat16"):
+        raise InputError(
+            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another "
+            "format"
+        )
     request = check_request(
         outputs=outputs,
         target=target,
@@ -152,17 +162,19 @@ def compile(
         noise=noise,
         preprocess=preprocess,
         on_demand=on_demand,
+        precision=precision,
     )
     report = progress or (lambda stage: None)
     report("capture")
     extras = dict(score_inputs or {})
     captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
-    exposed, program = _fused(captured, request, layouts, report)
+    examples = [*as_inputs(example_inputs), *extras.values()]
+    exposed, program = _fused(captured, request, layouts, report, examples)
     warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
     report("check")
-    checks = make_checks(exposed, program, request, [*as_inputs(example_inputs), *extras.values()])
+    checks = make_checks(exposed, program, request, examples)
     completeness = max(check.completeness for check in checks)
-    program = _in_single_precision(program)
+    program = _in_precision(program, precision)
     metadata = describe_program(captured, program, request, format, rules, layouts, labels, completeness)
     report("emit")
     with preserve_interpolation(LINEAR):  # back ends trace once more
@@ -243,10 +255,16 @@ def full_gradient(
 
 
 def _fused(
-    captured: CapturedProgram, request: Request, layouts: Mapping[str, str] | None, report: Progress
+    captured: CapturedProgram,
+    request: Request,
+    layouts: Mapping[str, str] | None,
+    report: Progress,
+    examples: Sequence[Tensor] = (),
 ) -> tuple[BiasedProgram, FusedProgram]:
     report("expose")
     exposed = expose(captured, layouts)
+    if request.precision == "float16":
+        request = replace(request, gradient_scale=choose_gradient_scale(exposed, request, examples))
     report("fold")
     # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
     own = request.biases == "inputs" or request.method == "simple_fullgrad"
@@ -260,7 +278,9 @@ def _fused(
     return exposed, program
 
 
-def _in_single_precision(program: FusedProgram) -> FusedProgram:
+def _in_precision(program: FusedProgram, precision: str) -> FusedProgram:
+    """The program in float32, its network in half precision if that is asked for."""
+
     def single(specs: tuple[ValueSpec, ...]) -> tuple[ValueSpec, ...]:
         return tuple(
             replace(
@@ -272,6 +292,8 @@ def _in_single_precision(program: FusedProgram) -> FusedProgram:
         )
 
     graph_module = convert_floats(program.graph_module, torch.float32)
+    if precision != "float32":
+        graph_module = lower_precision(graph_module, getattr(torch, precision))
     return replace(
         program,
         graph_module=graph_module,

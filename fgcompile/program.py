@@ -218,6 +218,8 @@ class Request:
         biases: ``"constants"``, or ``"inputs"`` where the artifact takes the bias parameters.
         preprocess: Preprocessing to fold in front, or None.
         on_demand: Whether an input ``explain`` tells to compute more than the logits.
+        precision: ``"float32"``, or the half precision that the network computes in.
+        gradient_scale: A power of two that gradients bear on their way through half precision.
     """
 
     outputs: tuple[str, ...] = ("logits", "saliency")
@@ -229,6 +231,8 @@ class Request:
     biases: str = "constants"
     preprocess: Preprocess | None = None
     on_demand: bool = False
+    precision: str = "float32"
+    gradient_scale: float = 1.0
 
 
 @dataclass(frozen=True)

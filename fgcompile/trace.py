@@ -18,6 +18,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.traceback import preserve_node_meta
 
 from fgcompile.artifact import EXPLAIN
+from fgcompile.choices import aggregation
 from fgcompile.differentiate import StandIns, index_orders
 from fgcompile.errors import CaptureError, InputError, ScoreError
 from fgcompile.layers import free_name
@@ -133,7 +134,8 @@ class _Tracer:
         )
         result = decompose(self.program, self.request, inputs, chosen, stand_ins)
         self.sites = [value.site for value in result.sites]
-        outputs = explanation_outputs(result, self.request)
+        with aggregation():
+            outputs = explanation_outputs(result, self.request)
         self.output_names = list(outputs)
         return tuple(outputs.values())
 

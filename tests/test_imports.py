@@ -26,6 +26,7 @@ STAGES = {
     "outputs": "differentiate",
     "eager": "differentiate",
     "preprocessing": "differentiate",
+    "scaling": "differentiate",
     "trace": "differentiate",
     "lowering": "lowering",
     "passes": "passes",

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fgcompile import __version__
-from fgcompile.artifact import Metadata, read_artifact
+from fgcompile.artifact import EXPLAIN, Metadata, read_artifact
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench
 from fgcompile.errors import InputError
@@ -115,7 +115,11 @@ def _choose_batch(metadata: Metadata, wanted: int | None) -> int:
 
 def _make_feeds(metadata: Metadata, batch: int) -> dict[str, Array]:
     feeds = make_noise(metadata, batch)
-    return feeds | {"target": np.full(batch, PREDICTED)} if metadata["target"] == "input" else feeds
+    if metadata["target"] == "input":
+        feeds["target"] = np.full(batch, PREDICTED)
+    if metadata.get("on_demand"):
+        feeds[EXPLAIN] = np.array(True)
+    return feeds
 
 
 def _versions() -> Mapping[str, str]:

@@ -14,8 +14,8 @@ from fgcompile.biases.rule import Application, Formula
 def elementwise(application: Application) -> Tensor:
     """``b = y − Σ_i g_i′(a) a_i`` for ``g`` that acts on each element alone; ``g_i′`` from one VJP with ones.
 
-    The paper's implicit bias of a non-linearity, ``η(z) − η′(z) z``. An operand that is broadcast has one slope for each
-    element of ``y``.
+    The paper's implicit bias of a non-linearity, ``η(z) − η′(z) z``. An operand that is broadcast has one slope for
+    each element of ``y``.
     """
     shape = application.output.shape
     with torch.enable_grad():
