@@ -1,0 +1,176 @@
+"""What users have today: eager PyTorch, the libraries built on it, and the one that differentiates ONNX graphs."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmarks.failures import reason
+from benchmarks.functional_fullgrad import FunctionalFullGrad
+from benchmarks.runtimes import FORWARD, call_onnx, export_onnx
+from benchmarks.torchvision_shim import define_missing_operators
+from benchmarks.workload import Call, Candidate, Workload
+from fgcompile.demo.eager_fullgrad import fullgrad_reference, layer_bias
+
+STEPS = 50
+"""Of integrated gradients: captum's default."""
+
+STEPS_AT_ONCE = 10
+"""Samples that integrated gradients passes through the network at once, to bound its memory; no fewer than a batch."""
+
+EAGER = "eager PyTorch"
+
+
+def eager_forward(workload: Workload) -> Call:
+    """The plain model."""
+    return torch.inference_mode()(partial(workload.network(), workload.inputs()))
+
+
+def eager_gradient(workload: Workload) -> Call:
+    """∂f/∂x by autograd and nothing else: neither biases nor a map."""
+    network, x, target = workload.network(), workload.inputs(), workload.target()
+
+    def call() -> Tensor:
+        leaf = x.detach().requires_grad_()
+        score = network(leaf.clone()).gather(1, target.view(-1, 1)).sum()
+        return torch.autograd.grad(score, leaf)[0]
+
+    return call
+
+
+def hooks(workload: Workload) -> Call:
+    """FullGrad as its authors compute it."""
+    return partial(fullgrad_reference, workload.network(), workload.inputs(), workload.target())
+
+
+def grad_cam(workload: Workload) -> Call:
+    """FullGrad of pytorch-grad-cam."""
+    define_missing_operators()  # before it imports torchvision
+    import cv2
+    from pytorch_grad_cam import FullGrad  # type: ignore[import-untyped]
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget  # type: ignore[import-untyped]
+
+    cv2.setNumThreads(workload.threads)
+    cam = FullGrad(workload.network(), target_layers=[])
+    return partial(cam, workload.inputs(), [ClassifierOutputTarget(int(label)) for label in workload.target()])
+
+
+def compiled(workload: Workload) -> Call:
+    """The functional form of the authors' algorithm by ``torch.compile``, for one shape."""
+    network, x, target = workload.network(), workload.inputs(), workload.target()
+    function = torch.compile(FunctionalFullGrad(network, x, target).__call__, fullgraph=True, dynamic=False)
+    function(x, target)  # compiles
+    return partial(function, x, target)
+
+
+def integrated_gradients(workload: Workload) -> Call:
+    """Integrated gradients of captum: no full-gradient, but what many use."""
+    from captum.attr import IntegratedGradients  # type: ignore[import-untyped]
+
+    attribute = IntegratedGradients(workload.network()).attribute
+    at_once = max(workload.batch, STEPS_AT_ONCE)
+    x, target = workload.inputs(), workload.target()
+    return partial(attribute, x, target=target, n_steps=STEPS, internal_batch_size=at_once)
+
+
+def adjoint(workload: Workload) -> Path:
+    """The ONNX forward and onnx-ad's adjoint of it, in one file."""
+    path = workload.folder / f"adjoint-{workload.batch}.onnx"
+    if not path.exists():
+        import onnx
+        from onnx_ad import reverse  # type: ignore[import-untyped]
+
+        onnx.save(reverse(onnx.load(export_onnx(workload)), layout="onnx"), path)
+    return path
+
+
+def onnx_ad(workload: Workload) -> Call:
+    """∂f/∂x by onnx-ad in ONNX Runtime, its seed the one-hot target: neither biases nor a map."""
+    classes = next(iter(workload.network()(workload.inputs(batch=1)))).numel()
+    seed = F.one_hot(workload.target(), classes)[..., None].float()
+    feeds = [workload.inputs().cpu().numpy(), seed.cpu().numpy()]
+    return call_onnx(adjoint(workload), feeds, workload, outputs=(0, 1))
+
+
+def _note_completeness(workload: Workload, call: Call) -> str:
+    """How much of the score the terms leave out: the biases of activations and of layers without hooks."""
+    reference = fullgrad_reference(workload.network(), workload.inputs(), workload.target())
+    score = reference.logits.gather(1, workload.target().view(-1, 1)).squeeze(1)
+    missing = float((reference.completeness_error / score.abs()).median())
+    return "" if missing < 1e-3 else f"terms miss the score by {missing:.0%} of it"
+
+
+def _note_layers(workload: Workload, call: Call) -> str:
+    """How many of the layers with a bias enter the map."""
+    biased = [module for module in workload.network().modules() if layer_bias(module) is not None]
+    used = [module for module in biased if type(module) in (torch.nn.Conv2d, torch.nn.BatchNorm2d)]
+    return f"map of {len(used)} of {len(biased)} layers with a bias"
+
+
+def _note_compiled(workload: Workload, call: Call) -> str:
+    """The agreement with the hooks, and why those themselves were not compiled."""
+    network, x, target = workload.network(), workload.inputs(), workload.target()
+    saliency: Tensor = call()[1]  # type: ignore[index]
+    agreement = _difference(saliency, fullgrad_reference(network, x, target).saliency)
+    try:
+        torch.compile(fullgrad_reference, fullgraph=True, backend="eager")(network, x, target)
+    except torch._dynamo.exc.Unsupported as error:
+        return f"functional form, since of the one with hooks: {reason(error)}{agreement}"
+    return f"functional form{agreement}"
+
+
+def _note_gradient(workload: Workload, call: Call) -> str:
+    """Whether onnx-ad's gradient is autograd's."""
+    gradient = torch.as_tensor(call()[1][..., 0])  # type: ignore[index]
+    return _difference(gradient, eager_gradient(workload)()).removeprefix("; ")  # type: ignore[arg-type]
+
+
+def _difference(actual: Tensor, expected: Tensor) -> str:
+    """A warning if a result is wrong; rounding that flips a choice of a ReLU or pooling moves it by some per cent."""
+    difference = float((actual.cpu() - expected.cpu()).abs().max() / expected.abs().max())
+    return "" if difference < 0.1 else f"; WRONG: differs from eager autograd by {difference:.0%} of the maximum"
+
+
+EAGER_FORWARD = Candidate("eager.forward", FORWARD, EAGER, "forward", eager_forward)
+"""What the rivals in eager PyTorch are compared with."""
+
+RIVALS: dict[str, Candidate] = {
+    rival.key: rival
+    for rival in (
+        Candidate("gradient", "input-gradient by autograd, no biases, no map", EAGER, "rival", eager_gradient),
+        Candidate("hooks", "full-gradient with hooks", EAGER, "rival", hooks, note=_note_completeness),
+        Candidate(
+            "grad-cam",
+            "FullGrad of pytorch-grad-cam",
+            EAGER,
+            "rival",
+            grad_cam,
+            note=_note_layers,
+            packages=(("grad-cam", "pytorch_grad_cam"), ("opencv-python-headless", "cv2")),
+        ),
+        Candidate("compiled", "full-gradient by torch.compile", EAGER, "rival", compiled, note=_note_compiled),
+        Candidate(
+            "onnx-ad",
+            "input-gradient by onnx-ad, no biases, no map",
+            "ONNX Runtime",
+            "rival",
+            onnx_ad,
+            adjoint,
+            _note_gradient,
+            packages=(("onnx-ad", "onnx_ad"), ("onnxruntime", "onnxruntime")),
+        ),
+        Candidate(
+            "integrated-gradients",
+            f"integrated gradients of captum, {STEPS} steps",
+            EAGER,
+            "rival",
+            integrated_gradients,
+            packages=(("captum", "captum"),),
+        ),
+    )
+}
+"""By name on the command line."""
