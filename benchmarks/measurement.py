@@ -53,7 +53,7 @@ def measure(
             figures[key]["failed"] = reason(error)
     report("time all in turns")
     for key, timing in time_alternately(calls, effort, _synchronizer(workload)).items():
-        figures[key] |= asdict(timing)
+        figures[key] |= _rounded(timing)
     return figures
 
 
@@ -72,11 +72,16 @@ def _start(workload: Workload, key: str, effort: Effort, memory: bool, calls: di
     call = candidate.load(workload)
     wall, cpu = time_once(call, _synchronizer(workload))
     if wall > 1e3 * effort.longest:
-        return {**figures, "wall": [wall], "cpu": [cpu], "note": "called once, with no warm-up"}
+        return {**figures, **_rounded(Timing((wall,), (cpu,))), "note": "called once, with no warm-up"}
     if note := candidate.note(workload, call):
         figures["note"] = note
     calls[key] = call
     return figures
+
+
+def _rounded(timing: Timing) -> Figures:
+    """As JSON, to the microsecond."""
+    return {name: [round(value, 3) for value in values] for name, values in asdict(timing).items()}
 
 
 def _synchronizer(workload: Workload) -> Call:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from benchmarks.isolated import run_isolated
 from benchmarks.workload import Call, Workload
 
 CALLS = 3
+ENOUGH = 5.0
+"""Seconds after which no further call is made."""
+
 LIMIT = 900.0
 """Seconds for loading a candidate, compiling with ``torch.compile`` included, and its calls."""
 
@@ -49,18 +53,25 @@ def _resident_memory(call: Call) -> tuple[int, int]:
     _return_freed_memory()
     Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is resident now: proc_pid_clear_refs(5)
     before = _status("VmRSS")
-    for _ in range(CALLS):
-        call()
+    _repeat(call)
     return before, _status("VmHWM")
 
 
 def _device_memory(call: Call) -> tuple[int, int]:
     free, _ = torch.cuda.mem_get_info()
-    for _ in range(CALLS):
-        call()
+    _repeat(call)
     torch.cuda.synchronize()
     left, total = torch.cuda.mem_get_info()
     return total - free, total - left
+
+
+def _repeat(call: Call) -> None:
+    """Calls until memory has settled: some allocators take more in the second call."""
+    start = time.perf_counter()
+    for _ in range(CALLS):
+        call()
+        if time.perf_counter() - start > ENOUGH:
+            break
 
 
 def _return_freed_memory() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.failures import reason
 from benchmarks.functional_fullgrad import FunctionalFullGrad
 from benchmarks.runtimes import FORWARD, call_onnx, export_onnx
 from benchmarks.torchvision_shim import define_missing_operators
 from benchmarks.workload import Call, Candidate, Workload
-from fgcompile.demo.eager_fullgrad import fullgrad_reference, layer_bias
+from fgcompile.demo.eager_fullgrad import fullgrad_reference
 
 STEPS = 50
 """Of integrated gradients: captum's default."""
@@ -90,25 +90,29 @@ def adjoint(workload: Workload) -> Path:
 
 def onnx_ad(workload: Workload) -> Call:
     """∂f/∂x by onnx-ad in ONNX Runtime, its seed the one-hot target: neither biases nor a map."""
-    classes = next(iter(workload.network()(workload.inputs(batch=1)))).numel()
+    classes = workload.network()(workload.inputs(batch=1)).shape[1]
     seed = F.one_hot(workload.target(), classes)[..., None].float()
     feeds = [workload.inputs().cpu().numpy(), seed.cpu().numpy()]
     return call_onnx(adjoint(workload), feeds, workload, outputs=(0, 1))
 
 
 def _note_completeness(workload: Workload, call: Call) -> str:
-    """How much of the score the terms leave out: the biases of activations and of layers without hooks."""
-    reference = fullgrad_reference(workload.network(), workload.inputs(), workload.target())
-    score = reference.logits.gather(1, workload.target().view(-1, 1)).squeeze(1)
-    missing = float((reference.completeness_error / score.abs()).median())
-    return "" if missing < 1e-3 else f"terms miss the score by {missing:.0%} of it"
+    """How far the terms are from adding up: those of activations and of layers without hooks are missing."""
+    x = workload.inputs()
+    reference = fullgrad_reference(workload.network(), x, workload.target())
+    terms = [reference.input_gradient * x, *(delta * bias for delta, bias in reference.terms.values())]
+    scale = torch.stack([term.flatten(1).sum(1) for term in terms]).abs().sum(0)
+    error = float((reference.completeness_error / scale).max())
+    return "" if error < 1e-3 else f"terms do not add up to the score: error {error:.0%} of the sum of their magnitudes"
 
 
 def _note_layers(workload: Workload, call: Call) -> str:
-    """How many of the layers with a bias enter the map."""
-    biased = [module for module in workload.network().modules() if layer_bias(module) is not None]
-    used = [module for module in biased if type(module) in (torch.nn.Conv2d, torch.nn.BatchNorm2d)]
-    return f"map of {len(used)} of {len(biased)} layers with a bias"
+    """How many of the terms of the hooks' map are not in pytorch-grad-cam's, which knows two types of layers."""
+    network = workload.network()
+    terms = fullgrad_reference(network, workload.inputs(), workload.target()).terms
+    in_map = [name.partition(":")[0] for name, (delta, _) in terms.items() if delta.dim() == workload.inputs().dim()]
+    known = [name for name in in_map if type(network.get_submodule(name)) in (nn.Conv2d, nn.BatchNorm2d)]
+    return "" if len(known) == len(in_map) else f"map of {len(known)} of the {len(in_map)} layers in the hooks' map"
 
 
 def _note_compiled(workload: Workload, call: Call) -> str:
