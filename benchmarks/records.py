@@ -57,7 +57,7 @@ def make_record(subject: Subject, figures: dict[str, Figures], device: str = "cp
 
 def describe_machine(device: str) -> str:
     """The processor, and the GPU if that was measured."""
-    return f"{machine()}; {torch.cuda.get_device_name()}" if device == "cuda" else machine()
+    return f"{machine()}, {torch.cuda.get_device_name()}" if device == "cuda" else machine()
 
 
 def append_record(path: Path, record: Record) -> None:

@@ -165,6 +165,7 @@ RIVALS: dict[str, Candidate] = {
             onnx_ad,
             adjoint,
             _note_gradient,
+            devices=("cpu",),
             packages=(("onnx-ad", "onnx_ad"), ("onnxruntime", "onnxruntime")),
         ),
         Candidate(

@@ -59,7 +59,7 @@ class Effort:
     """
 
     repeats: int = 30
-    seconds: float = 10.0
+    seconds: float = 5.0
     longest: float = 20.0
 
     def rounds(self, seconds_per_call: float) -> int:

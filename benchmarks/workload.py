@@ -76,7 +76,7 @@ class Candidate:
         prepare: Writes the files that ``load`` reads, unless they are there.
         note: What is to be known of its results on a network, e.g. that they are wrong; given the workload and the
             call.
-        devices: Where it can run.
+        devices: Where it is measured.
         packages: What must be importable, by the names of the packages on PyPI and of the modules.
         format: The artifact format that the compiler must know.
     """
@@ -100,7 +100,7 @@ class Candidate:
         if self.format is not None and self.format not in BACKENDS:
             return f"this version of fgcompile has no format {self.format!r}"
         if device not in self.devices:
-            return f"does not run on {device}"
+            return f"not measured on {device}"
         if device == "cuda" and not torch.cuda.is_available():
             return "no CUDA GPU here"
         return None
