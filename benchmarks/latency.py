@@ -4,10 +4,11 @@
                                  [--rivals hooks … | --no-rivals] [--device cuda] [--report-only]
 
 Without arguments: eight networks with every runtime and rival, batch 1, one thread. ``--device cuda`` measures on the
-GPU. Needs the extras ``cpu`` (or ``gpu``) and ``bench``. All candidates of a network, batch and number of threads run in
-turns in one process. Each such measurement is a line of ``results/latency.jsonl``; what was measured on this machine
-with these versions is not measured again, so a sweep can be made in parts. ``results/latency.md`` and its plot are
-made of all lines.
+GPU. Needs the extras ``cpu`` (or ``gpu``) and ``bench``.
+
+All candidates of a network, batch and number of threads run in turns in one process. Each such measurement is a line of
+``results/latency.jsonl``; what was measured on this machine with these versions is not measured again, so a sweep can
+be made in parts. ``results/latency.md`` and its plot are made of all lines.
 """
 
 from __future__ import annotations

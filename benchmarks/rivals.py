@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.failures import reason
 from benchmarks.functional_fullgrad import FunctionalFullGrad
 from benchmarks.runtimes import FORWARD, call_onnx, export_onnx
 from benchmarks.torchvision_shim import define_missing_operators
@@ -123,8 +122,15 @@ def _note_compiled(workload: Workload, call: Call) -> str:
     try:
         torch.compile(fullgrad_reference, fullgraph=True, backend="eager")(network, x, target)
     except torch._dynamo.exc.Unsupported as error:
-        return f"functional form, since of the one with hooks: {reason(error)}{agreement}"
+        return f"functional form, since Dynamo does not take the one with hooks ({_cause(error)}){agreement}"
     return f"functional form{agreement}"
+
+
+def _cause(error: Exception) -> str:
+    """Dynamo's summary of what it does not support, and where that was met."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    contexts = [line.partition(": ")[2] for line in lines if line.startswith("Developer debug context")]
+    return "; ".join(lines[:1] + contexts)
 
 
 def _note_gradient(workload: Workload, call: Call) -> str:
