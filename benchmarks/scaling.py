@@ -37,12 +37,13 @@ def main(arguments: list[str] | None = None) -> int:
     # A point that several sweeps share is measured once.
     points = list(dict.fromkeys(point for sweep in SWEEPS if sweep.name in wanted for point in sweep.points.values()))
     compiled = options.compiled if COMPILING in wanted else []
-    with show_progress("scaling", len(points) + len(compiled)) as begin:
+    with show_progress("scaling", len(points) + len(compiled)) as begin, tempfile.TemporaryDirectory() as folder:
         for point in points:
             report = begin(f"{point.model}, batch {point.batch}, size {point.size}")
-            with tempfile.TemporaryDirectory() as folder:
-                workload = Workload(point.model, point.batch, THREADS, Path(folder), size=point.size)
-                keep_measured(store, workload, keys, Effort(repeats=options.repeats), memory=True, report=report)
+            home = Path(folder) / f"{point.model}-{point.size}"  # points that differ in their batch share an artifact
+            home.mkdir(exist_ok=True)
+            workload = Workload(point.model, point.batch, THREADS, home, size=point.size)
+            keep_measured(store, workload, keys, Effort(repeats=options.repeats), memory=True, report=report)
         for model in compiled:
             begin(f"compile {model}")
             _keep_compiling(store, model)
