@@ -14,8 +14,9 @@ def reason(error: BaseException) -> str:
         sign in text for sign in ("can't allocate memory", "bad_alloc", "bad alloc")
     ):
         return "out of memory"
-    line = text.splitlines()[0] if text else ""
-    return f"{type(error).__name__}: {line}"[:LONGEST_REASON]
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    said = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]  # the cause follows what it announces
+    return f"{type(error).__name__}: {said}"[:LONGEST_REASON]
 
 
 def ending(code: int, stderr: str) -> str:

@@ -98,6 +98,7 @@ def test_records_resume_in_the_same_environment_only(tmp_path: Path) -> None:
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), "out of memory"),
         (RuntimeError("std::bad_alloc"), "out of memory"),
         (ValueError("first\nsecond"), "ValueError: first"),
+        (ValueError("it raised:\n\n  the cause\nthird"), "ValueError: it raised: the cause"),
     ],
 )
 def test_reasons_are_one_line(error: Exception, text: str) -> None:
