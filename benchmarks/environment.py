@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import date
 from importlib import metadata
 from pathlib import Path
@@ -20,10 +21,12 @@ def machine() -> str:
 
 
 def versions(packages: Iterable[str]) -> str:
-    """Python's version and those of installed packages, e.g. ``"Python 3.11.4, torch 2.13.0+cpu"``."""
-    return ", ".join(
-        [f"Python {platform.python_version()}", *(f"{package} {metadata.version(package)}" for package in packages)]
-    )
+    """Python's version and those of the packages that are installed, e.g. ``"Python 3.11.4, torch 2.13.0+cpu"``."""
+    found = [f"Python {platform.python_version()}"]
+    for package in packages:
+        with suppress(metadata.PackageNotFoundError):
+            found.append(f"{package} {metadata.version(package)}")
+    return ", ".join(found)
 
 
 def today() -> str:

@@ -205,7 +205,8 @@ def _cell(criterion: Criterion, record: Record) -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Measures the networks asked for, writing the report after each; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__)
-    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES), metavar="NAME")
+    default = [name for name, architecture in ARCHITECTURES.items() if architecture.parity]
+    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=default, metavar="NAME")
     parser.add_argument("--small", action="store_true", help="5 inputs of 128×128; writes no report")
     parser.add_argument("--inputs", type=int, default=10, help="inputs whose maps are compared")
     parser.add_argument("--size", type=int, help="height and width of the inputs, instead of the network's own")

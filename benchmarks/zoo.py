@@ -14,7 +14,6 @@ import argparse
 import fnmatch
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.environment import RESULTS, machine, versions
+from benchmarks.failures import ending
 from benchmarks.zoo_measure import all_stages
 from benchmarks.zoo_models import ZOO
 from benchmarks.zoo_report import Record, status, write_report
@@ -58,28 +58,18 @@ def measure(name: str, stages: Sequence[str], limit: float, memory: int) -> Reco
                 text=True,
                 check=False,
             )
-            ending = _ending(done.returncode, done.stderr)
+            outcome = ending(done.returncode, done.stderr)
         except subprocess.TimeoutExpired:
-            ending = f"no result after {limit:.0f} s"
-        return _record(name, stages, [json.loads(line) for line in events.read_text().splitlines()], ending)
+            outcome = f"no result after {limit:.0f} s"
+        return _record(name, stages, [json.loads(line) for line in events.read_text().splitlines()], outcome)
 
 
-def _ending(code: int, stderr: str) -> str:
-    """How a process ended that did not finish its stages."""
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    if "bad_alloc" in stderr or "MemoryError" in stderr:
-        return "out of memory"
-    lines = stderr.strip().splitlines()
-    return lines[-1] if lines else f"exit status {code}"
-
-
-def _record(name: str, stages: Sequence[str], events: list[dict[str, Any]], ending: str) -> Record:
+def _record(name: str, stages: Sequence[str], events: list[dict[str, Any]], outcome: str) -> Record:
     record = Record(name=name, stages=list(stages))
     for event in events:
         match event["event"]:
             case "begun":
-                record.failures[event["stage"]] = ending  # unless a later event says otherwise
+                record.failures[event["stage"]] = outcome  # unless a later event says otherwise
             case "done":
                 del record.failures[event["stage"]]
                 record.figures[event["stage"]] = event["figures"]
@@ -88,7 +78,7 @@ def _record(name: str, stages: Sequence[str], events: list[dict[str, Any]], endi
             case "end":
                 record.peak_megabytes = event["peak_megabytes"]
     if not events:
-        record.failures[stages[0]] = ending
+        record.failures[stages[0]] = outcome
     return record
 
 

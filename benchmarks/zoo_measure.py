@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import fgcompile
+from benchmarks.failures import reason
 from benchmarks.zoo_models import ZOO, ZooModel, build_model
 from fgcompile.options import RULES
 from fgcompile.pipeline import BACKENDS
@@ -34,8 +35,6 @@ from fgcompile.pipeline import BACKENDS
 OUTPUTS = ("logits", "saliency", "contributions", "residual")
 TRACED, OTHER = 1, 5
 """Batch sizes that an artifact is run at: its example's, and one that no stage of compiling uses."""
-
-LONGEST_REASON = 300
 
 Figures = dict[str, Any]
 
@@ -122,17 +121,6 @@ class Measurement:
     def batch(self, count: int) -> tuple[Tensor, ...]:
         """The first ``count`` samples of every input."""
         return tuple(value[:count] for value in self.inputs)
-
-
-def reason(error: BaseException) -> str:
-    """An error in one line; every way of running out of memory reads the same."""
-    text = str(error).strip()
-    if isinstance(error, MemoryError) or any(
-        sign in text for sign in ("can't allocate memory", "bad_alloc", "bad alloc")
-    ):
-        return "out of memory"
-    line = text.splitlines()[0] if text else ""
-    return f"{type(error).__name__}: {line}"[:LONGEST_REASON]
 
 
 def _as_tuple(drawn: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:

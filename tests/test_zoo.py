@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import zoo, zoo_measure
+from benchmarks import zoo
+from benchmarks.failures import reason
 from benchmarks.zoo_measure import Measurement, all_stages
 from benchmarks.zoo_models import ZOO, build_model
 from benchmarks.zoo_report import Record, artifact_passes, batch_passes, completeness_passes, render
@@ -97,10 +98,11 @@ def test_records_resume_in_the_same_environment_only(tmp_path: Path) -> None:
         (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"), "out of memory"),
         (RuntimeError("std::bad_alloc"), "out of memory"),
         (ValueError("first\nsecond"), "ValueError: first"),
+        (ValueError("it raised:\n\n  the cause\nthird"), "ValueError: it raised: the cause"),
     ],
 )
 def test_reasons_are_one_line(error: Exception, text: str) -> None:
-    assert zoo_measure.reason(error) == text
+    assert reason(error) == text
 
 
 def test_report_counts_what_passes_and_lists_what_fails() -> None:

@@ -80,14 +80,22 @@ def fullgrad_reference(model: nn.Module, x: Tensor, target: Tensor) -> Reference
     terms = {name: (delta, bias) for (name, bias), delta in zip(calls.biases.items(), deltas, strict=True)}
 
     input_term = input_gradient * x
-    saliency = rescale(input_term).sum(1, keepdim=True)
+    saliency = layer_map(input_term, x.shape[2:])
     total = input_term.flatten(1).sum(1)
     for delta, bias in terms.values():
         term = delta * bias
         total = total + term.flatten(1).sum(1)
         if term.dim() == x.dim():
-            saliency = saliency + _upsample(rescale(term), x.shape[2:]).sum(1, keepdim=True)
+            saliency = saliency + layer_map(term, x.shape[2:])
     return ReferenceExplanation(logits.detach(), saliency, input_gradient, terms, (score.detach() - total).abs())
+
+
+def layer_map(term: Tensor, size: torch.Size) -> Tensor:
+    """``Σ_c ψ(term)_c`` of one layer or of the input, resized to the input's ``size``: (N, 1, *size)."""
+    rescaled = rescale(term)
+    if term.shape[2:] != size:
+        rescaled = F.interpolate(rescaled, size=size, mode=_INTERPOLATION_MODES[term.dim()], align_corners=True)
+    return rescaled.sum(1, keepdim=True)
 
 
 def rescale(term: Tensor) -> Tensor:
@@ -117,7 +125,8 @@ def layer_bias(module: nn.Module) -> Tensor | None:
 @contextmanager
 def _record_calls(model: nn.Module) -> Iterator[_RecordedCalls]:
     """Records, while open, what each layer with a bias returns; pairs by call, so a layer may be called repeatedly."""
-    calls, counts = _RecordedCalls(), Counter[str]()
+    calls = _RecordedCalls()
+    counts: Counter[str] = Counter()
 
     def record(name: str, bias: Tensor, along_last_axis: bool, output: Tensor) -> Tensor:
         counts[name] += 1
@@ -137,10 +146,3 @@ def _record_calls(model: nn.Module) -> Iterator[_RecordedCalls]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _upsample(term: Tensor, size: torch.Size) -> Tensor:
-    mode = _INTERPOLATION_MODES.get(term.dim())
-    if mode is None:
-        return term  # (N, C) has nothing to resize
-    return F.interpolate(term, size=size, mode=mode, align_corners=True)

@@ -1,0 +1,197 @@
+"""The plain model and the fused artifact in each runtime."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+import fgcompile
+from benchmarks.workload import Call, Candidate, Workload
+from fgcompile.pipeline import BACKENDS
+
+FORWARD, FUSED = "forward only", "fused artifact"
+
+
+def export_onnx(workload: Workload) -> Path:
+    """The plain model as PyTorch exports it, for the workload's batch alone: all that a runtime can make use of."""
+    path = workload.folder / f"forward-{workload.batch}.onnx"
+    if not path.exists():
+        network, x = workload.network().cpu(), workload.inputs().cpu()
+        torch.onnx.export(network, (x,), path, dynamo=True, verbose=False, external_data=False)
+    return path
+
+
+def compile_artifact(format: str, workload: Workload) -> Path:
+    """The fused artifact, compiled once for all batches; on the workload's device where the format depends on it."""
+    path = workload.folder / f"fused{BACKENDS[format][0]}"
+    if not path.exists():
+        device = workload.device if format == "pt2" else "cpu"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fgcompile.RulesWarning)  # the rival's gradients are Taylor's, too
+            artifact = fgcompile.compile(
+                workload.network().to(device), workload.inputs(batch=1).to(device), format=format
+            )
+        artifact.save(path)
+    return path
+
+
+def call_session(format: str, providers: Sequence[str] | None, workload: Workload) -> Call:
+    """The fused artifact as users run it, on the CPU."""
+    path = compile_artifact(format, workload)
+    session = fgcompile.load(path, providers=providers, threads=workload.threads)
+    x, target = (spec["name"] for spec in session.metadata["inputs"])
+    return partial(session.run, {x: workload.inputs().numpy(), target: workload.target().numpy()})
+
+
+def call_onnx(path: Path, feeds: Sequence[NDArray[Any]], workload: Workload, outputs: Sequence[int] = ()) -> Call:
+    """An ONNX file in ONNX Runtime on the workload's device; on a GPU with inputs and outputs kept there.
+
+    Args:
+        path: The file.
+        feeds: Its inputs in order.
+        workload: Gives threads and device.
+        outputs: Positions of the outputs to compute, all if none are given.
+    """
+    import onnxruntime  # type: ignore[import-untyped]
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = workload.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_free_dimension_override_by_name("nadj", 1)  # of onnx-ad: the number of gradients
+    provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[workload.device]
+    session = onnxruntime.InferenceSession(path, options, providers=[provider])
+    if provider not in session.get_providers():
+        raise RuntimeError(f"{provider} did not start")
+    names = [spec.name for spec in session.get_inputs()]
+    wanted = [spec.name for i, spec in enumerate(session.get_outputs()) if not outputs or i in outputs]
+    if workload.device == "cpu":
+        return partial(session.run, wanted, dict(zip(names, feeds, strict=True)))
+    binding = session.io_binding()
+    for name, value in zip(names, feeds, strict=True):
+        binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(value, "cuda", 0))
+    for name in wanted:
+        binding.bind_output(name, "cuda")
+    return partial(session.run_with_iobinding, binding)
+
+
+def forward_onnx(workload: Workload) -> Call:
+    """The plain model in ONNX Runtime."""
+    return call_onnx(export_onnx(workload), [workload.inputs().cpu().numpy()], workload)
+
+
+def fused_onnx(workload: Workload) -> Call:
+    """The fused artifact in ONNX Runtime."""
+    if workload.device == "cpu":
+        return call_session("onnx", ["CPUExecutionProvider"], workload)
+    feeds = [workload.inputs().cpu().numpy(), workload.target().cpu().numpy()]
+    return call_onnx(compile_artifact("onnx", workload), feeds, workload)
+
+
+def trace(workload: Workload) -> Path:
+    """The plain model, traced and frozen."""
+    path = workload.folder / f"forward-{workload.batch}.pt"
+    if not path.exists():
+        traced = torch.jit.trace(workload.network(), workload.inputs())  # type: ignore[no-untyped-call]
+        torch.jit.save(torch.jit.freeze(traced), path)
+    return path
+
+
+def forward_torchscript(workload: Workload) -> Call:
+    """The plain model in PyTorch's TorchScript interpreter."""
+    module = torch.jit.load(trace(workload), map_location=workload.device)  # type: ignore[no-untyped-call]
+    return torch.inference_mode()(partial(module, workload.inputs()))
+
+
+def fused_torchscript(workload: Workload) -> Call:
+    """The fused artifact in PyTorch's TorchScript interpreter."""
+    if workload.device == "cpu":
+        return call_session("torchscript", None, workload)
+    path = compile_artifact("torchscript", workload)
+    module = torch.jit.load(path, map_location=workload.device)  # type: ignore[no-untyped-call]
+    return torch.inference_mode()(partial(module, workload.inputs(), workload.target()))
+
+
+def package(workload: Workload) -> Path:
+    """The plain model as an AOTInductor package, constants frozen into it."""
+    path = workload.folder / f"forward-{workload.batch}.pt2"
+    if not path.exists():
+        with torch.no_grad():
+            program = torch.export.export(workload.network(), (workload.inputs(),))
+            torch._inductor.aoti_compile_and_package(
+                program, package_path=str(path), inductor_configs={"freezing": True}
+            )
+    return path
+
+
+def forward_aotinductor(workload: Workload) -> Call:
+    """The plain model compiled by AOTInductor."""
+    compiled = torch._inductor.aoti_load_package(str(package(workload)))
+    return torch.inference_mode()(partial(compiled, workload.inputs()))
+
+
+def fused_aotinductor(workload: Workload) -> Call:
+    """The fused artifact compiled by AOTInductor."""
+    if workload.device == "cpu":
+        return call_session("pt2", None, workload)
+    compiled = torch._inductor.aoti_load_package(str(compile_artifact("pt2", workload)))
+    return torch.inference_mode()(partial(compiled, workload.inputs(), workload.target()))
+
+
+def forward_openvino(workload: Workload) -> Call:
+    """The plain model in OpenVINO, in float32 as everything else."""
+    import openvino  # type: ignore[import-not-found, import-untyped, unused-ignore]
+
+    settings = {
+        "INFERENCE_NUM_THREADS": workload.threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    request = openvino.Core().compile_model(export_onnx(workload), "CPU", settings).create_infer_request()
+    return partial(request.infer, [workload.inputs().numpy()])
+
+
+_ONNXRUNTIME = Candidate(
+    "onnxruntime.forward",
+    FORWARD,
+    "ONNX Runtime",
+    "forward",
+    forward_onnx,
+    prepare=export_onnx,
+    packages=(("onnxruntime", "onnxruntime"),),
+)
+_TORCHSCRIPT = Candidate("torchscript.forward", FORWARD, "TorchScript", "forward", forward_torchscript, prepare=trace)
+_AOTINDUCTOR = Candidate("aotinductor.forward", FORWARD, "AOTInductor", "forward", forward_aotinductor, prepare=package)
+_OPENVINO = Candidate(
+    "openvino.forward",
+    FORWARD,
+    "OpenVINO",
+    "forward",
+    forward_openvino,
+    prepare=export_onnx,
+    devices=("cpu",),
+    packages=(("openvino", "openvino"),),
+)
+
+
+def _beside(forward: Candidate, format: str, load: Callable[[Workload], Call]) -> tuple[Candidate, Candidate]:
+    """The two rows of a runtime: the plain model and the fused artifact."""
+    key = f"{forward.key.removesuffix('.forward')}.fused"
+    prepare = partial(compile_artifact, format)
+    return forward, replace(forward, key=key, label=FUSED, role="fused", load=load, prepare=prepare, format=format)
+
+
+RUNTIMES: dict[str, tuple[Candidate, Candidate]] = {
+    "onnxruntime": _beside(_ONNXRUNTIME, "onnx", fused_onnx),
+    "torchscript": _beside(_TORCHSCRIPT, "torchscript", fused_torchscript),
+    "aotinductor": _beside(_AOTINDUCTOR, "pt2", fused_aotinductor),
+    "openvino": _beside(_OPENVINO, "onnx", partial(call_session, "onnx", ["OpenVINO"])),
+}
+"""By name on the command line: the plain model and the fused artifact."""

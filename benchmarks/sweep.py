@@ -1,0 +1,67 @@
+"""Goes through workloads, measuring those that are not yet on record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.candidates import CANDIDATES
+from benchmarks.measurement import measure
+from benchmarks.records import Record, Subject, append_record, find_record, make_record, read_records
+from benchmarks.timing import Effort
+from benchmarks.workload import Workload
+
+Reporter = Callable[[str], None]
+
+
+def subject_of(workload: Workload) -> Subject:
+    """What tells the record of a workload from others."""
+    return {
+        "model": workload.model,
+        "batch": workload.batch,
+        "threads": workload.threads,
+        "device": workload.device,
+        "size": workload.size,
+    }
+
+
+def is_measured(record: Record | None, keys: Sequence[str], device: str) -> bool:
+    """Whether a record has all candidates, but for those that could not run then and cannot now."""
+    return record is not None and all(
+        key in record.figures and ("skipped" not in record.figures[key] or CANDIDATES[key].missing(device) is not None)
+        for key in keys
+    )
+
+
+def keep_measured(
+    store: Path, workload: Workload, keys: Sequence[str], effort: Effort, memory: bool, report: Reporter
+) -> None:
+    """Measures candidates on a workload and stores the record, unless it is there.
+
+    A record lacking some of the candidates is made anew, with those that it had: what a table compares took turns.
+    """
+    known = find_record(read_records(store), subject_of(workload), workload.device)
+    if is_measured(known, keys, workload.device):
+        return
+    wanted = {*keys, *(known.figures if known else ())}
+    figures = measure(workload, [key for key in CANDIDATES if key in wanted], effort, memory, report)
+    append_record(store, make_record(subject_of(workload), figures, workload.device))
+
+
+@contextmanager
+def show_progress(name: str, total: int) -> Iterator[Callable[[str], Reporter]]:
+    """A line on the terminal: call it with the title of what begins, and what it returns with each step of that."""
+    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(name, total=total, completed=-1)
+
+        def begin(title: str) -> Reporter:
+            progress.update(task, advance=1, description=title)
+            return lambda step: progress.update(task, description=f"{title}: {step}")
+
+        yield begin
+        progress.update(task, completed=total)

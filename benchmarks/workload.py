@@ -1,0 +1,106 @@
+"""What is measured: a network at a batch size and a number of threads; and what is measured on it: a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.architectures import ARCHITECTURES, build_network
+from benchmarks.timing import Call
+from benchmarks.torchvision_shim import define_missing_operators
+from benchmarks.weights import sample_inputs
+from fgcompile.pipeline import BACKENDS
+
+__all__ = ["Call", "Candidate", "Workload"]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network and how it is called.
+
+    Attributes:
+        model: Its key in ``ARCHITECTURES``.
+        batch: Samples in a call.
+        threads: Threads of every runtime.
+        folder: Where files made of the network are kept, for one model and size.
+        device: ``"cpu"`` or ``"cuda"``.
+        size: Height and width of the input, None for the architecture's own.
+    """
+
+    model: str
+    batch: int
+    threads: int
+    folder: Path
+    device: str = "cpu"
+    size: int | None = None
+
+    def network(self) -> nn.Module:
+        """The network on the device; a copy for each caller, since some rivals leave hooks on it."""
+        path = self.folder / "network.pt"
+        if not path.exists():
+            torch.save(build_network(self.model), path)
+        define_missing_operators()  # before torchvision is imported
+        network: nn.Module = torch.load(path, weights_only=False)
+        return network.to(self.device)
+
+    def inputs(self, batch: int | None = None) -> Tensor:
+        """Float32 (batch, C, H, W) on the device; the workload's own batch if None."""
+        channels, *own = ARCHITECTURES[self.model].input_shape
+        size = own if self.size is None else (self.size, self.size)
+        return sample_inputs((channels, *size), batch or self.batch).to(self.device)
+
+    def target(self) -> Tensor:
+        """The explained classes, int64 (batch,): some or other, for latency does not depend on which."""
+        return torch.arange(self.batch, device=self.device) % 10
+
+
+def nothing(workload: Workload) -> None:
+    """Prepares nothing."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way of computing a prediction or an explanation.
+
+    Attributes:
+        key: Its key in records, and on the command line.
+        label: Its name in tables.
+        runtime: The label of the runtime that it runs in.
+        role: ``"forward"``, ``"fused"`` or ``"rival"``.
+        load: Makes the call that is timed, after ``prepare``; raises whatever keeps it from working.
+        prepare: Writes the files that ``load`` reads, unless they are there.
+        note: What is to be known of its results on a network, e.g. that they are wrong; given the workload and the
+            call.
+        devices: Where it is measured.
+        packages: What must be importable, by the names of the packages on PyPI and of the modules.
+        format: The artifact format that the compiler must know.
+    """
+
+    key: str
+    label: str
+    runtime: str
+    role: str
+    load: Callable[[Workload], Call]
+    prepare: Callable[[Workload], object] = nothing
+    note: Callable[[Workload, Call], str] = lambda workload, call: ""
+    devices: tuple[str, ...] = ("cpu", "cuda")
+    packages: tuple[tuple[str, str], ...] = ()
+    format: str | None = None
+
+    def missing(self, device: str) -> str | None:
+        """Why it cannot run here on a device at all, or None."""
+        absent = [package for package, module in self.packages if find_spec(module) is None]
+        if absent:
+            return f"not installed: {', '.join(absent)}"
+        if self.format is not None and self.format not in BACKENDS:
+            return f"this version of fgcompile has no format {self.format!r}"
+        if device not in self.devices:
+            return f"not measured on {device}"
+        if device == "cuda" and not torch.cuda.is_available():
+            return "no CUDA GPU here"
+        return None
