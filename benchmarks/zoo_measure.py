@@ -29,8 +29,8 @@ from torch.utils import _pytree as pytree
 import fgcompile
 from benchmarks.failures import reason
 from benchmarks.zoo_models import ZOO, ZooModel, build_model
-from fgcompile.options import RULES
 from fgcompile.pipeline import BACKENDS
+from fgcompile.rules import RULES
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual")
 TRACED, OTHER = 1, 5

@@ -11,8 +11,8 @@ from typing import Any
 
 from benchmarks.environment import markdown_table, today
 from benchmarks.zoo_models import ZOO
-from fgcompile.options import RULES
 from fgcompile.pipeline import BACKENDS
+from fgcompile.rules import RULES
 
 COMPLETE = 1e-10
 PARITY = 1e-4

@@ -148,8 +148,7 @@ def compile(
     one_of("format", format, tuple(BACKENDS))
     if (format, precision) == ("onnx", "bfloat16"):
         raise InputError(
-            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another "
-            "format"
+            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
         )
     request = check_request(
         outputs=outputs,
@@ -197,7 +196,8 @@ def fuse(
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
     request = check_request(rules=rules, **options)
     captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
-    return _fused(captured, request, layouts, lambda stage: None)[1]
+    examples = [*as_inputs(example_inputs), *(score_inputs or {}).values()]
+    return _fused(captured, request, layouts, lambda stage: None, examples)[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -259,7 +259,7 @@ def _fused(
     request: Request,
     layouts: Mapping[str, str] | None,
     report: Progress,
-    examples: Sequence[Tensor] = (),
+    examples: Sequence[Tensor],
 ) -> tuple[BiasedProgram, FusedProgram]:
     report("expose")
     exposed = expose(captured, layouts)
