@@ -12,6 +12,7 @@ from fgcompile.psi import PSI
 from fgcompile.rules import RULES
 
 BIASES = ("constants", "inputs")
+DEVICES = ("cpu", "cuda")
 
 
 def check_request(
@@ -57,6 +58,17 @@ def check_request(
         biases=biases,
         preprocess=preprocess,
     )
+
+
+def check_device(device: str, format: str) -> None:
+    """Checks the device that a package is compiled for.
+
+    Raises:
+        InputError: There is no such device, or the format is not compiled for one.
+    """
+    if device != "cpu" and format != "pt2":
+        raise InputError(f"device is {device!r}, and the format {format} runs on any: leave it out, or choose 'pt2'")
+    one_of("device", device, DEVICES)
 
 
 def one_of(what: str, value: str, allowed: Sequence[str]) -> None:

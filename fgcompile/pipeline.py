@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.artifact import write_atomically
+from fgcompile.backends.aotinductor import emit_pt2
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.backends.torchscript import emit_torchscript
 from fgcompile.capture import as_inputs, capture
@@ -23,7 +24,7 @@ from fgcompile.errors import InputError
 from fgcompile.expose import expose
 from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
-from fgcompile.options import check_request, one_of
+from fgcompile.options import check_device, check_request, one_of
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.optimize import optimize
@@ -44,6 +45,7 @@ from fgcompile.trace import floating_dtype, trace
 BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
     "onnx": (".onnx", emit_onnx),
     "torchscript": (".pt", emit_torchscript),
+    "pt2": (".pt2", emit_pt2),
 }
 """Each format's file suffix and back end."""
 
@@ -93,6 +95,7 @@ def compile(
     preprocess: Preprocess | None = None,
     dynamic_sizes: bool = False,
     labels: Sequence[str] | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Artifact:
     """Compiles a model into one artifact that returns its output and its full-gradient explanation.
@@ -104,7 +107,8 @@ def compile(
         model: A module in evaluation mode, or an exported program with a dynamic batch.
         example_inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them; only shapes and dtypes
             matter. The artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
-        format: ``"onnx"`` or ``"torchscript"``.
+        format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), or
+            ``"torchscript"``, which PyTorch keeps alive but no longer develops.
         target: None makes the class an input of the artifact; an int fixes it; ``"predicted"`` explains the largest
             logit; a callable maps the model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
         output: Which of several outputs is explained, by name or position.
@@ -128,6 +132,8 @@ def compile(
             must be multiples, as in a U-Net, the metadata says so (``"16*height"``). The graph is then checked at a
             second size, and is slower than one of a fixed size.
         labels: Class names, one per logit, kept in the metadata.
+        device: What a ``"pt2"`` is compiled for: ``"cpu"``, or ``"cuda"`` on a machine that has it. The other formats
+            choose where they run when they are loaded.
         progress: Called with the name of each stage as it begins.
 
     Raises:
@@ -137,6 +143,7 @@ def compile(
         RulesWarning: Under ``"taylor"`` the terms of this model cancel, since it normalises by its own statistics.
     """
     one_of("format", format, tuple(BACKENDS))
+    check_device(device, format)
     request = check_request(
         outputs=outputs,
         target=target,
@@ -159,8 +166,11 @@ def compile(
     completeness = max(check.completeness for check in checks)
     program = _in_single_precision(program)
     metadata = describe_program(captured, program, request, format, rules, layouts, labels, completeness)
+    if format == "pt2":
+        metadata["device"] = device
     report("emit")
-    with preserve_interpolation(LINEAR):  # back ends trace once more
+    # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none for it.
+    with preserve_interpolation(LINEAR if format == "onnx" else ()):
         content = BACKENDS[format][1](replace(program, metadata=metadata))
     report("run")
     check_emitted(content, metadata, program, checks)
