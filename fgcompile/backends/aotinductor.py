@@ -118,8 +118,9 @@ def _packed(files: Any, folder: str, extra_files: Mapping[str, str]) -> Iterator
     compiled, nowhere = folder.encode(), b"/" * len(folder)
     with zipfile.ZipFile(buffer) as archive:
         names = [name for name in archive.namelist() if not LEFT_OUT.search(name)]
+        root = names[0].partition("/")[0]
+        # In front, where what is left of a file that was cut off still says whose it is.
+        yield from ((f"{root}/extra/{name}", text.encode()) for name, text in extra_files.items())
         for name in names:
             content = archive.read(name).replace(compiled, nowhere)
             yield name, _BUILD_ID.sub(bytes(20), content, count=1) if name.endswith(".so") else content
-    root = names[0].partition("/")[0]
-    yield from ((f"{root}/extra/{name}", text.encode()) for name, text in extra_files.items())
