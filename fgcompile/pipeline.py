@@ -159,7 +159,7 @@ def compile(
     report("capture")
     extras = dict(score_inputs or {})
     captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
-    exposed, program = _fused(captured, request, layouts, report)
+    exposed, program = _fused(captured, request, layouts, report, format)
     warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
     report("check")
     checks = make_checks(exposed, program, request, [*as_inputs(example_inputs), *extras.values()])
@@ -185,12 +185,13 @@ def fuse(
     layouts: Mapping[str, str] | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
     dynamic_sizes: bool = False,
+    format: str = "onnx",
     **options: Any,
 ) -> FusedProgram:
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
     request = check_request(rules=rules, **options)
     captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
-    return _fused(captured, request, layouts, lambda stage: None)[1]
+    return _fused(captured, request, layouts, lambda stage: None, format)[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -248,7 +249,7 @@ def full_gradient(
 
 
 def _fused(
-    captured: CapturedProgram, request: Request, layouts: Mapping[str, str] | None, report: Progress
+    captured: CapturedProgram, request: Request, layouts: Mapping[str, str] | None, report: Progress, format: str
 ) -> tuple[BiasedProgram, FusedProgram]:
     report("expose")
     exposed = expose(captured, layouts)
@@ -258,7 +259,7 @@ def _fused(
     folded = fold_batch_norm(exposed, with_bias=not own)
     report("differentiate")
     with preserve_interpolation():
-        program = trace(folded, request, decomposition_table())
+        program = trace(folded, request, decomposition_table(format))
     report("optimise")
     optimize(program.graph_module)
     require_portable(program.graph_module)

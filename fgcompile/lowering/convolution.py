@@ -110,7 +110,7 @@ def _flip_kernel(weight: Tensor) -> Tensor:
     return aten.flip.default(weight, axes) if axes else weight
 
 
-def _convolve_padded(
+def convolve_padded(
     x: Tensor, weight: Tensor, before: Sequence[int], after: Sequence[int], dilation: Sequence[int] | None, groups: int
 ) -> Tensor:
     """A stride-1 convolution whose padding may differ at the two ends of an axis, or be negative."""
@@ -128,7 +128,7 @@ def _differentiate_dense(
 ) -> Tensor:
     """Stride 1: ``∂x = g ⋆ flip(w)ᵀ`` with padding ``d(k − 1) − p``."""
     pads = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True)]
-    return _convolve_padded(g, _flip_kernel(_transpose_weight(weight, groups)), pads, pads, dilation, groups)
+    return convolve_padded(g, _flip_kernel(_transpose_weight(weight, groups)), pads, pads, dilation, groups)
 
 
 def _prefers_phases(input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int) -> bool:
@@ -158,11 +158,11 @@ def _differentiate_phases(
             taps = aten.slice.Tensor(taps, axis, first, k, s)
             before.append(count - 1 - reach)
             after.append(-(-size // s) + reach - g.shape[axis])
-        parts.append(_convolve_padded(g, _flip_kernel(taps), before, after, None, groups))
+        parts.append(convolve_padded(g, _flip_kernel(taps), before, after, None, groups))
     for axis in reversed(range(2, input.dim())):
         step = stride[axis - 2]
         parts = [interleave(parts[i : i + step], axis) for i in range(0, len(parts), step)]
-    return _crop(parts[0], input)
+    return crop(parts[0], input)
 
 
 def _differentiate_strided(
@@ -194,7 +194,7 @@ def _differentiate_strided(
         output_padding=output_padding,
         transposed=True,
     )
-    return _crop(grad_input, input)
+    return crop(grad_input, input)
 
 
 def _differentiate_transposed(
@@ -207,10 +207,10 @@ def _differentiate_transposed(
     groups: int,
 ) -> Tensor:
     """Of a transposed convolution: the convolution with the same weight, less what its output padding adds."""
-    return _crop(_convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation), input)
+    return crop(_convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation), input)
 
 
-def _crop(grad_input: Tensor, input: Tensor) -> Tensor:
+def crop(grad_input: Tensor, input: Tensor) -> Tensor:
     """Keeps what lies over the input."""
     for axis in range(2, input.dim()):
         grad_input = crop_axis(grad_input, axis, input.shape[axis])
