@@ -70,7 +70,7 @@ def lower_convolution_backward(
     return grad_input, None, grad_bias
 
 
-def _convolve(
+def convolve(
     x: Tensor,
     weight: Tensor,
     groups: int,
@@ -110,7 +110,7 @@ def _flip_kernel(weight: Tensor) -> Tensor:
     return aten.flip.default(weight, axes) if axes else weight
 
 
-def convolve_padded(
+def _convolve_padded(
     x: Tensor, weight: Tensor, before: Sequence[int], after: Sequence[int], dilation: Sequence[int] | None, groups: int
 ) -> Tensor:
     """A stride-1 convolution whose padding may differ at the two ends of an axis, or be negative."""
@@ -120,7 +120,7 @@ def convolve_padded(
         [low - shared for low, shared in zip(before, padding, strict=True)],
         [high - shared for high, shared in zip(after, padding, strict=True)],
     )
-    return _convolve(x, weight, groups, padding=padding, dilation=dilation)
+    return convolve(x, weight, groups, padding=padding, dilation=dilation)
 
 
 def _differentiate_dense(
@@ -128,7 +128,7 @@ def _differentiate_dense(
 ) -> Tensor:
     """Stride 1: ``∂x = g ⋆ flip(w)ᵀ`` with padding ``d(k − 1) − p``."""
     pads = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True)]
-    return convolve_padded(g, _flip_kernel(_transpose_weight(weight, groups)), pads, pads, dilation, groups)
+    return _convolve_padded(g, _flip_kernel(_transpose_weight(weight, groups)), pads, pads, dilation, groups)
 
 
 def _prefers_phases(input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int) -> bool:
@@ -158,7 +158,7 @@ def _differentiate_phases(
             taps = aten.slice.Tensor(taps, axis, first, k, s)
             before.append(count - 1 - reach)
             after.append(-(-size // s) + reach - g.shape[axis])
-        parts.append(convolve_padded(g, _flip_kernel(taps), before, after, None, groups))
+        parts.append(_convolve_padded(g, _flip_kernel(taps), before, after, None, groups))
     for axis in reversed(range(2, input.dim())):
         step = stride[axis - 2]
         parts = [interleave(parts[i : i + step], axis) for i in range(0, len(parts), step)]
@@ -184,7 +184,7 @@ def _differentiate_strided(
             input.shape[2:], g.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
         )
     ]
-    grad_input = _convolve(
+    grad_input = convolve(
         g,
         weight,
         groups,
@@ -207,7 +207,7 @@ def _differentiate_transposed(
     groups: int,
 ) -> Tensor:
     """Of a transposed convolution: the convolution with the same weight, less what its output padding adds."""
-    return crop(_convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation), input)
+    return crop(convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation), input)
 
 
 def crop(grad_input: Tensor, input: Tensor) -> Tensor:

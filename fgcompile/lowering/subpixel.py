@@ -69,15 +69,22 @@ def lower_convolution_backward(
 
 
 def _differentiate(g: Tensor, input: Tensor, weight: Tensor, stride: Sequence[int], padding: Sequence[int]) -> Tensor:
-    """One convolution of ``g`` for all phases, interleaved and cropped."""
+    """One convolution of ``g`` for all phases, interleaved and cropped.
+
+    Its padding is the same at both ends, and what that adds is cropped: a padding apart would be a copy of ``g``.
+    """
     rank = len(stride)
     lows = [-((k - 1 - p) // s) for k, s, p in zip(weight.shape[2:], stride, padding, strict=True)]
     highs = [(p + s - 1) // s for s, p in zip(stride, padding, strict=True)]
     counts = [-(-size // s) for size, s in zip(input.shape[2:], stride, strict=True)]
-    before = [-low for low in lows]
     after = [count + high - size for count, high, size in zip(counts, highs, g.shape[2:], strict=True)]
-    pieces = _cut_kernel(weight, stride, padding, lows, highs)
-    phases = convolution.convolve_padded(g, pieces, before, after, None, 1)
+    ends = [max(-low, high, 0) for low, high in zip(lows, after, strict=True)]
+    phases = convolution.convolve(g, _cut_kernel(weight, stride, padding, lows, highs), 1, padding=ends)
+    phases = pad_axes(
+        phases,
+        [-low - end for low, end in zip(lows, ends, strict=True)],
+        [high - end for high, end in zip(after, ends, strict=True)],
+    )
     split = reshape(phases, [g.shape[0], *stride, input.shape[1], *counts])
     axes = [axis for pair in zip(range(rank + 2, 2 * rank + 2), range(1, rank + 1), strict=True) for axis in pair]
     spread = aten.permute.default(split, [0, rank + 1, *axes])
