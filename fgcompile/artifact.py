@@ -310,7 +310,7 @@ def zip_folders(content: bytes | memoryview) -> set[str]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             return {name.partition("/")[2].rpartition("/")[0] for name in archive.namelist()}
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # a name or a version that cannot be read
         return set()
 
 
