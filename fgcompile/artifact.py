@@ -42,6 +42,9 @@ METADATA_FILE = f"{METADATA_KEY}.json"
 EXPLAIN = "explain"
 """The boolean input of an artifact that explains on demand: whether to explain, or to return the logits alone."""
 
+DEFAULTS_FILE = f"{METADATA_KEY}.defaults.json"
+"""The extra file of a ``.pt2`` with the values of optional inputs: their bytes in base64, by name."""
+
 _SEAL_SIZE = 71
 _DIGEST_KEY = f"{METADATA_KEY}.digest".encode()
 
@@ -134,6 +137,7 @@ class _MetadataOptions(TypedDict, total=False):
     on_demand: bool
     precision: str
     lowerings: list[Lowering]
+    device: str
 
 
 class Metadata(_MetadataOptions):
@@ -143,7 +147,8 @@ class Metadata(_MetadataOptions):
     "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``output`` names the
     explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
-    ``completeness`` is the relative error measured when compiling.
+    ``device`` is the one that a ``.pt2`` was compiled for; ``completeness`` is the relative error measured when
+    compiling.
     """
 
     schema: int
@@ -232,6 +237,10 @@ def check_seal(content: bytes | memoryview, path: str | Path) -> None:
             raise ArtifactError(
                 f"{path}: is damaged: its bytes do not match its SHA-256 seal; copy it again or compile it again"
             )
+    elif "models" in zip_folders(content):
+        raise ArtifactError(
+            f"{path}: is an exported program, not an artifact: make one of it with `fgcompile compile {path}`"
+        )
     elif METADATA_KEY.encode() in bytes(content):
         raise ArtifactError(
             f"{path}: is truncated or was changed: it does not end in its SHA-256 seal; copy or compile it again"
@@ -251,9 +260,9 @@ def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
     except OSError as error:
         raise ArtifactError(f"{path}: cannot be read ({error.strerror}): give the path of an artifact") from error
     check_seal(content, path)
-    find = _zip_metadata if content.startswith(_LOCAL_FILE) else _onnx_metadata
     try:
-        text = find(content).decode()
+        is_zip = content.startswith(_LOCAL_FILE)
+        text = (read_extra_file(content, METADATA_FILE) if is_zip else _onnx_metadata(content)).decode()
     except (LookupError, ValueError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{path}: has a seal but no readable metadata ({error}): compile it again") from error
     return content, loads(text, path)
@@ -262,6 +271,19 @@ def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
 def read_metadata(path: str | Path) -> Metadata:
     """An artifact's metadata, once its seal is checked; errors as ``read_artifact``."""
     return read_artifact(path)[1]
+
+
+def read_extra_file(content: bytes, name: str) -> bytes:
+    """An extra file of the zip archive of a TorchScript artifact or ``.pt2``.
+
+    Raises:
+        LookupError: There is none of that name.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for path in archive.namelist():
+            if path.count("/") == 2 and path.endswith(f"/extra/{name}"):
+                return archive.read(path)
+    raise LookupError(f"no extra file {name}")
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
@@ -296,6 +318,18 @@ def _replace(target: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
+def zip_folders(content: bytes | memoryview) -> set[str]:
+    """The folders of a zip archive's files, without the archive's own: ``.pt2`` keeps exported programs in ``models``.
+
+    Empty where it is no archive.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return {name.partition("/")[2].rpartition("/")[0] for name in archive.namelist()}
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # a name or a version that cannot be read
+        return set()
+
+
 def _seal(body: bytes | memoryview, header: bytes) -> bytes:
     """``body + header``, which holds all but the seal, and the seal over both."""
     digest = hashlib.sha256(body)
@@ -310,15 +344,6 @@ def _tag(field: int) -> int:
 def _field(field: int, value: bytes) -> bytes:
     """A length-delimited protobuf field of fewer than 128 bytes, so that its length is one byte."""
     return bytes([_tag(field), len(value)]) + value
-
-
-def _zip_metadata(content: bytes) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        suffix = f"/extra/{METADATA_FILE}"
-        for name in archive.namelist():
-            if name.count("/") == 2 and name.endswith(suffix):
-                return archive.read(name)
-    raise LookupError(f"no extra file {METADATA_FILE}")
 
 
 def _onnx_metadata(content: bytes) -> bytes:

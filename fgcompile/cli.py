@@ -109,7 +109,8 @@ def compile_(
         ),
     ] = None,
     artifact_format: Annotated[
-        str | None, typer.Option("--format", help="onnx or torchscript; by default from OUT's suffix, .onnx or .pt.")
+        str | None,
+        typer.Option("--format", help="onnx, pt2 (AOTInductor) or torchscript (legacy); by default by OUT's suffix."),
     ] = None,
     target: Annotated[
         str | None,
@@ -162,6 +163,7 @@ def compile_(
     dynamic_sizes: Annotated[
         bool, typer.Option("--dynamic-sizes", help="Height and width are dynamic too; for convolutional models.")
     ] = False,
+    device: Annotated[str, typer.Option(help="What a .pt2 is compiled for: cpu or cuda.")] = "cpu",
 ) -> None:
     """Compile a model into an artifact."""
     chosen_format = choose_format(artifact_format, output)
@@ -194,6 +196,7 @@ def compile_(
             on_demand=on_demand,
             precision=precision,
             labels=names,
+            device=device,
             progress=report,
         )
         artifact.save(output)

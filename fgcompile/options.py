@@ -13,6 +13,7 @@ from fgcompile.rules import RULES
 
 BIASES = ("constants", "inputs")
 PRECISIONS = ("float32", "float16", "bfloat16")
+DEVICES = ("cpu", "cuda")
 
 
 def check_request(
@@ -68,6 +69,34 @@ def check_request(
         on_demand=on_demand,
         precision=precision,
     )
+
+
+def check_device(device: str, format: str) -> None:
+    """Checks the device that a package is compiled for.
+
+    Raises:
+        InputError: There is no such device, or the format is not compiled for one.
+    """
+    if device != "cpu" and format != "pt2":
+        raise InputError(f"device is {device!r}, and the format {format} runs on any: leave it out, or choose 'pt2'")
+    one_of("device", device, DEVICES)
+
+
+def require_expressible(format: str, precision: str, on_demand: bool) -> None:
+    """Passes combinations that a format can express.
+
+    Raises:
+        InputError: Names the one that it cannot, and another way.
+    """
+    if (format, precision) == ("onnx", "bfloat16"):
+        raise InputError(
+            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
+        )
+    if format == "pt2" and on_demand:
+        raise InputError(
+            "a pt2 package has no branch that returns less: use onnx or torchscript, or compile the model itself for "
+            "predictions"
+        )
 
 
 def one_of(what: str, value: str, allowed: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.artifact import write_atomically
+from fgcompile.backends.aotinductor import emit_pt2
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.backends.torchscript import emit_torchscript
 from fgcompile.capture import as_inputs, capture
@@ -23,7 +24,7 @@ from fgcompile.errors import InputError
 from fgcompile.expose import expose
 from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
-from fgcompile.options import check_request, one_of
+from fgcompile.options import check_device, check_request, one_of, require_expressible
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.fold_padding import fold_padding
@@ -47,6 +48,7 @@ from fgcompile.trace import floating_dtype, trace
 BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
     "onnx": (".onnx", emit_onnx),
     "torchscript": (".pt", emit_torchscript),
+    "pt2": (".pt2", emit_pt2),
 }
 """Each format's file suffix and back end."""
 
@@ -98,6 +100,7 @@ def compile(
     on_demand: bool = False,
     precision: str = "float32",
     labels: Sequence[str] | None = None,
+    device: str = "cpu",
     progress: Progress | None = None,
 ) -> Artifact:
     """Compiles a model into one artifact that returns its output and its full-gradient explanation.
@@ -109,7 +112,8 @@ def compile(
         model: A module in evaluation mode, or an exported program with a dynamic batch.
         example_inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them; only shapes and dtypes
             matter. The artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
-        format: ``"onnx"`` or ``"torchscript"``.
+        format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), or
+            ``"torchscript"``, which PyTorch keeps alive but no longer develops.
         target: None makes the class an input of the artifact; an int fixes it; ``"predicted"`` explains the largest
             logit; a callable maps the model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
         output: Which of several outputs is explained, by name or position.
@@ -137,6 +141,8 @@ def compile(
         precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
             computes in it, and reductions, normalisations and the aggregation in float32, as do inputs and outputs.
         labels: Class names, one per logit, kept in the metadata.
+        device: What a ``"pt2"`` is compiled for: ``"cpu"``, or ``"cuda"`` on a machine that has it. The other formats
+            choose where they run when they are loaded.
         progress: Called with the name of each stage as it begins.
 
     Raises:
@@ -146,10 +152,8 @@ def compile(
         RulesWarning: Under ``"taylor"`` the terms of this model cancel, since it normalises by its own statistics.
     """
     one_of("format", format, tuple(BACKENDS))
-    if (format, precision) == ("onnx", "bfloat16"):
-        raise InputError(
-            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
-        )
+    require_expressible(format, precision, on_demand)
+    check_device(device, format)
     request = check_request(
         outputs=outputs,
         target=target,
@@ -168,15 +172,18 @@ def compile(
     extras = dict(score_inputs or {})
     captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
     examples = [*as_inputs(example_inputs), *extras.values()]
-    exposed, program = _fused(captured, request, layouts, report, examples)
+    exposed, program = _fused(captured, request, layouts, report, examples, format)
     warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
     report("check")
     checks = make_checks(exposed, program, request, examples)
     completeness = max(check.completeness for check in checks)
     program = _in_precision(program, precision)
     metadata = describe_program(captured, program, request, format, rules, layouts, labels, completeness)
+    if format == "pt2":
+        metadata["device"] = device
     report("emit")
-    with preserve_interpolation(LINEAR):  # back ends trace once more
+    # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none for it.
+    with preserve_interpolation(LINEAR if format == "onnx" else ()):
         content = BACKENDS[format][1](replace(program, metadata=metadata))
     report("run")
     check_emitted(content, metadata, program, checks)
@@ -191,13 +198,14 @@ def fuse(
     layouts: Mapping[str, str] | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
     dynamic_sizes: bool = False,
+    format: str = "onnx",
     **options: Any,
 ) -> FusedProgram:
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
     request = check_request(rules=rules, **options)
     captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
     examples = [*as_inputs(example_inputs), *(score_inputs or {}).values()]
-    return _fused(captured, request, layouts, lambda stage: None, examples)[1]
+    return _fused(captured, request, layouts, lambda stage: None, examples, format)[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -260,6 +268,7 @@ def _fused(
     layouts: Mapping[str, str] | None,
     report: Progress,
     examples: Sequence[Tensor],
+    format: str,
 ) -> tuple[BiasedProgram, FusedProgram]:
     report("expose")
     exposed = expose(captured, layouts)
@@ -271,7 +280,7 @@ def _fused(
     folded = fold_batch_norm(fold_padding(exposed), with_bias=not own)
     report("differentiate")
     with preserve_interpolation():
-        program = trace(folded, request, decomposition_table())
+        program = trace(folded, request, decomposition_table(format))
     report("optimise")
     optimize(program.graph_module)
     require_portable(program.graph_module)

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from fgcompile.artifact import zip_folders
 from fgcompile.errors import SourceError
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
@@ -179,6 +180,11 @@ def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
 
 
 def _read_exported_program(path: Path) -> ExportedProgram:
+    if any(folder.startswith("data/aotinductor") for folder in zip_folders(path.read_bytes())):
+        raise SourceError(
+            f"{path} is compiled already, not an exported program: give the model that it was made from, "
+            "or what torch.export.save wrote"
+        )
     try:
         return torch.export.load(path)
     except Exception as error:  # zip, JSON and schema errors alike: the file is not a program this torch reads

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
-import warnings
-from collections.abc import Iterator
-
 import onnx
 import torch
 from onnx import TensorProto
@@ -16,6 +10,7 @@ from onnx.helper import make_tensor_value_info
 from fgcompile.artifact import EXPLAIN, METADATA_KEY, dumps, seal_onnx
 from fgcompile.backends.conditional import explain_conditionally
 from fgcompile.backends.exported import as_exported
+from fgcompile.backends.silence import silenced
 from fgcompile.errors import UnsupportedOpError
 from fgcompile.program import FusedProgram
 
@@ -33,7 +28,7 @@ def emit_onnx(program: FusedProgram) -> bytes:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
     """
     exported = as_exported(program)
-    with _quiet():
+    with silenced("torch.onnx"):
         try:
             converted = torch.onnx.export(
                 exported,
@@ -95,17 +90,3 @@ def _name_dimensions(value: onnx.ValueInfoProto, shapes: dict[str, tuple[int | s
             dimension.dim_value = size
         else:
             dimension.dim_param = size
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter prints its progress, and warns of what is not the user's to change."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)

@@ -13,6 +13,7 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fgcompile.artifact import EXPLAIN, METADATA_FILE, dumps, seal_zip
+from fgcompile.backends.archive import write_archive
 from fgcompile.errors import UnsupportedOpError
 from fgcompile.on_demand import LOGITS, divide
 from fgcompile.program import FusedProgram
@@ -139,18 +140,16 @@ MANGLED = re.compile(rb"___torch_mangle_\d+")
 
 def _reproducible(archive: bytes) -> bytes:
     """The archive without what changes from run to run, so that the same compile twice gives the same bytes."""
-    target = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(archive)) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as copy:
-        entries = [entry for entry in source.infolist() if not LEFT_OUT.search(entry.filename.encode())]
-        mangled = MANGLED.findall(b" ".join(entry.filename.encode() for entry in entries))
-        names = {name: b"___torch_mangle_%d" % index for index, name in enumerate(dict.fromkeys(mangled))}
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        files = {name: source.read(name) for name in source.namelist() if not LEFT_OUT.search(name.encode())}
+    mangled = MANGLED.findall(b" ".join(name.encode() for name in files))
+    names = {name: b"___torch_mangle_%d" % index for index, name in enumerate(dict.fromkeys(mangled))}
 
-        def rename(content: bytes) -> bytes:
-            return MANGLED.sub(lambda match: names.get(match.group(), match.group()), content)
+    def rename(content: bytes) -> bytes:
+        return MANGLED.sub(lambda match: names.get(match.group(), match.group()), content)
 
-        for entry in entries:
-            content = source.read(entry)
-            if entry.filename.endswith((".py", "/data.pkl")):  # in the pickle, class names end with a line break
-                content = rename(content)
-            copy.writestr(zipfile.ZipInfo(rename(entry.filename.encode()).decode(), (1980, 1, 1, 0, 0, 0)), content)
-    return target.getvalue()
+    return write_archive(
+        # In the pickle, class names end with a line break.
+        (rename(name.encode()).decode(), rename(content) if name.endswith((".py", "/data.pkl")) else content)
+        for name, content in files.items()
+    )

@@ -22,6 +22,7 @@ from fgcompile.lowering import (
     reduction,
     sampling,
     selection,
+    subpixel,
 )
 from fgcompile.lowering.preservation import LINEAR, preserve_interpolation
 from fgcompile.tables import join_tables
@@ -36,16 +37,22 @@ FAMILIES = (
     indexing,
     interpolation,
     pooling,
-    reduction,
     sampling,
     selection,
 )
 
+FOR_FORMATS = {"onnx": reduction.DECOMPOSITIONS, "pt2": subpixel.DECOMPOSITIONS}
+"""Rows that take the place of others for one format, since its runtime is fast at something else."""
 
-def decomposition_table() -> dict[torch._ops.OpOverload, Callable[..., Any]]:
+
+def decomposition_table(format: str = "onnx") -> dict[torch._ops.OpOverload, Callable[..., Any]]:
     """Joins the families' tables into the one that ``make_fx`` takes.
+
+    Args:
+        format: What the lowered graph is emitted as.
 
     Raises:
         ValueError: Two families lower the same operator.
     """
-    return join_tables("the table of lowerings", (family.DECOMPOSITIONS for family in FAMILIES))
+    table = join_tables("the table of lowerings", (family.DECOMPOSITIONS for family in FAMILIES))
+    return table | FOR_FORMATS.get(format, {})

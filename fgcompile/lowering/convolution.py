@@ -81,7 +81,7 @@ def _choose(
     return "transposed convolution", obstacle, _differentiate_strided
 
 
-def _convolve(
+def convolve(
     x: Tensor,
     weight: Tensor,
     groups: int,
@@ -131,7 +131,7 @@ def _convolve_padded(
         [low - shared for low, shared in zip(before, padding, strict=True)],
         [high - shared for high, shared in zip(after, padding, strict=True)],
     )
-    return _convolve(x, weight, groups, padding=padding, dilation=dilation)
+    return convolve(x, weight, groups, padding=padding, dilation=dilation)
 
 
 def _differentiate_dense(
@@ -196,7 +196,7 @@ def _differentiate_phases(
     for axis in reversed(range(2, input.dim())):
         step = stride[axis - 2]
         parts = [interleave(parts[i : i + step], axis) for i in range(0, len(parts), step)]
-    return _crop(parts[0], input)
+    return crop(parts[0], input)
 
 
 def _differentiate_strided(
@@ -218,7 +218,7 @@ def _differentiate_strided(
             input.shape[2:], g.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
         )
     ]
-    grad_input = _convolve(
+    grad_input = convolve(
         g,
         weight,
         groups,
@@ -228,7 +228,7 @@ def _differentiate_strided(
         output_padding=output_padding,
         transposed=True,
     )
-    return _crop(grad_input, input)
+    return crop(grad_input, input)
 
 
 def _differentiate_transposed(
@@ -241,10 +241,10 @@ def _differentiate_transposed(
     groups: int,
 ) -> Tensor:
     """Of a transposed convolution: the convolution with the same weight, less what its output padding adds."""
-    return _crop(_convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation), input)
+    return crop(convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation), input)
 
 
-def _crop(grad_input: Tensor, input: Tensor) -> Tensor:
+def crop(grad_input: Tensor, input: Tensor) -> Tensor:
     """Keeps what lies over the input."""
     for axis in range(2, input.dim()):
         grad_input = crop_axis(grad_input, axis, input.shape[axis])

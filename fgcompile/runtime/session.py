@@ -25,6 +25,7 @@ Provider = str | tuple[str, Mapping[str, Any]]
 BACKENDS: Mapping[str, str] = {
     "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
     "torchscript": "fgcompile.runtime.torchscript:TorchScriptBackend",
+    "pt2": "fgcompile.runtime.aotinductor:AotInductorBackend",
 }
 """Where the backend of each artifact format is found, as ``module:class``."""
 
@@ -160,8 +161,8 @@ def load(path: str | Path, providers: Sequence[Provider] | None = None, threads:
         providers: For ONNX artifacts. ONNX Runtime execution providers in order of preference, each a name or
             ``(name, options)``; by default CUDA where this build of ONNX Runtime has it, then CPU. ``["OpenVINO"]``,
             or ``[("OpenVINO", {"device": "GPU", …})]``, runs the artifact in OpenVINO's own runtime instead.
-        threads: Threads of one operator; by default the runtime decides. For TorchScript this is a setting of the
-            whole process, ``torch.set_num_threads``.
+        threads: Threads of one operator; by default the runtime decides. For TorchScript and ``.pt2`` this is a
+            setting of the whole process, ``torch.set_num_threads``.
 
     Raises:
         ArtifactError: The artifact is unreadable, damaged, of a newer schema or format, or not fgcompile's.

@@ -15,6 +15,8 @@ try:
 except ImportError as error:
     raise MissingPackageError("TorchScript artifacts need torch: pip install torch, or compile to ONNX") from error
 
+from fgcompile.runtime.tensors import as_tensor
+
 
 class TorchScriptBackend:
     """A ``torch.jit.ScriptModule`` that takes the artifact's inputs and returns its outputs, both in order.
@@ -35,7 +37,7 @@ class TorchScriptBackend:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
-        given = [_tensor(feeds[name]) if name in feeds else None for name in self._inputs]
+        given = [as_tensor(feeds[name]) if name in feeds else None for name in self._inputs]
         with torch.inference_mode():
             outputs = self._module(*given)
         if isinstance(outputs, torch.Tensor):
@@ -50,8 +52,3 @@ def _load(content: bytes) -> torch.jit.ScriptModule:
         reason = str(error).partition("\n")[0]
         raise ArtifactError(f"torch {torch.__version__} cannot load the artifact ({reason}): upgrade it") from error
     return module
-
-
-def _tensor(array: Array) -> torch.Tensor:
-    """The array as a tensor, shared where torch can: it warns of read-only memory."""
-    return torch.from_numpy(array if array.flags.writeable else array.copy())

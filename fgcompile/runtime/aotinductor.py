@@ -1,0 +1,82 @@
+"""AOTInductor packages in PyTorch, on the device that they were compiled for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from fgcompile.artifact import DEFAULTS_FILE, Metadata, read_extra_file
+from fgcompile.errors import ArtifactError, InputError, MissingPackageError
+from fgcompile.runtime.session import Provider
+from fgcompile.validation import Array, bias_specs
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingPackageError("AOTInductor packages need torch: pip install torch, or compile to ONNX") from error
+
+from fgcompile.runtime.tensors import as_tensor
+
+
+class AotInductorBackend:
+    """A compiled package, which takes the artifact's inputs and returns its outputs, both in order.
+
+    ``threads`` is a setting of the whole process (``torch.set_num_threads``).
+    """
+
+    def __init__(
+        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+    ) -> None:
+        if providers is not None:
+            raise InputError("execution providers are ONNX Runtime's, this artifact is AOTInductor: leave them out")
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._device = metadata.get("device", "cpu")
+        if self._device != "cpu" and not torch.cuda.is_available():
+            raise ArtifactError(f"the artifact is compiled for {self._device}, which torch does not find here")
+        self._model = _load(content)
+        self._defaults = _read_defaults(content, metadata)
+        self._inputs = [spec["name"] for spec in metadata["inputs"]]
+        self._outputs = [spec["name"] for spec in metadata["outputs"]]
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The artifact's outputs by name."""
+        arrays = {**self._defaults, **feeds}
+        # The library takes its inputs to be contiguous, and does not look.
+        given = [as_tensor(arrays[name]).contiguous().to(self._device) for name in self._inputs]
+        with torch.inference_mode():
+            outputs = self._model(*given)
+        return {name: output.cpu().numpy() for name, output in zip(self._outputs, outputs, strict=True)}
+
+
+def _load(content: bytes) -> Callable[..., Sequence[torch.Tensor]]:
+    """The package's model. PyTorch unpacks it into a folder of its own, which it removes with the model."""
+    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
+        path = Path(folder, "model.pt2")
+        path.write_bytes(content)
+        try:
+            model: Callable[..., Sequence[torch.Tensor]] = torch._inductor.aoti_load_package(str(path))
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise ArtifactError(
+                f"torch {torch.__version__} cannot load the package ({reason}): compile it again, on this machine"
+            ) from error
+    return model
+
+
+def _read_defaults(content: bytes, metadata: Metadata) -> dict[str, Array]:
+    """The trained values of the bias parameters that may be left out."""
+    specs = bias_specs(metadata)
+    if not specs:
+        return {}
+    stored = json.loads(read_extra_file(content, DEFAULTS_FILE))
+    shapes = {spec["name"]: [int(size) for size in spec["shape"]] for spec in specs}
+    return {
+        spec["name"]: np.frombuffer(base64.b64decode(stored[spec["name"]]), spec["dtype"]).reshape(shapes[spec["name"]])
+        for spec in specs
+    }
