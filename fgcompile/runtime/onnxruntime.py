@@ -16,11 +16,21 @@ except ImportError as error:
         "ONNX artifacts need ONNX Runtime: pip install 'fgcompile[cpu]' or 'fgcompile[gpu]'"
     ) from error
 
-_DEFAULT_PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+from fgcompile.runtime.binding import BoundSession
+
+_CUDA = "CUDAExecutionProvider"
+_DEFAULT_PROVIDERS = (_CUDA, "CPUExecutionProvider")
+
+_CUDA_OPTIONS = {"use_tf32": "0"}
+"""ONNX Runtime rounds products to TF32's 10 bits unless told not to: whoever wants that says so."""
 
 
 class OnnxRuntimeBackend:
-    """An ``onnxruntime.InferenceSession``; ``run`` may be called from several threads."""
+    """An ``onnxruntime.InferenceSession``; ``run`` may be called from several threads.
+
+    With the option ``enable_cuda_graph`` of the CUDA provider, calls are replays of captured graphs over memory that
+    is bound once for every combination of shapes.
+    """
 
     def __init__(
         self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
@@ -42,20 +52,37 @@ class OnnxRuntimeBackend:
         if providers is not None:
             _check_started(chosen, self._session.get_providers())
         self._outputs = [spec["name"] for spec in metadata["outputs"]]
+        self._bound = BoundSession(self._session, self._outputs, "cuda") if _captures(chosen) else None
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
+        if self._bound is not None:
+            return self._bound.run(feeds)
         return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
 
 
 def _choose_providers(providers: Sequence[Provider] | None) -> list[Provider]:
     available = onnxruntime.get_available_providers()
     if providers is None:
-        return [name for name in _DEFAULT_PROVIDERS if name in available]
+        return [_with_defaults(name) for name in _DEFAULT_PROVIDERS if name in available]
     names = [provider_name(provider) for provider in providers]
     if unknown := [name for name in names if name not in available]:
         raise InputError(f"unknown execution provider {', '.join(unknown)}: available here are {', '.join(available)}")
-    return list(providers)
+    return [_with_defaults(provider) for provider in providers]
+
+
+def _with_defaults(provider: Provider) -> Provider:
+    """The provider with those of our options that are not given."""
+    if provider_name(provider) != _CUDA:
+        return provider
+    given = {} if isinstance(provider, str) else provider[1]
+    return _CUDA, {**_CUDA_OPTIONS, **given}
+
+
+def _captures(providers: Sequence[Provider]) -> bool:
+    """Whether the CUDA provider is asked to capture graphs."""
+    options = [provider[1] for provider in providers if not isinstance(provider, str) and provider[0] == _CUDA]
+    return any(str(given.get("enable_cuda_graph", 0)).lower() in ("1", "true") for given in options)
 
 
 def _check_started(chosen: Sequence[Provider], started: Sequence[str]) -> None:

@@ -1,0 +1,83 @@
+"""ONNX Runtime with inputs and outputs bound to fixed memory on a device, which is what replaying a CUDA graph needs.
+
+For every combination of input shapes the memory is allocated once. A call copies its inputs there, runs, and copies the
+outputs back; a CUDA graph is captured at the first such call and replayed from then on.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import onnxruntime  # type: ignore[import-untyped]  # ships no types
+
+from fgcompile.validation import Array
+
+Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+class BoundSession:
+    """A session whose calls use fixed memory; calls from several threads take turns."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, outputs: Sequence[str], device: str) -> None:
+        """Binds nothing yet.
+
+        Args:
+            session: The session.
+            outputs: The names of its outputs, in order.
+            device: Where the memory is: ``"cuda"`` or ``"cpu"``.
+        """
+        self._session = session
+        self._outputs = list(outputs)
+        self._device = device
+        self._bound: dict[Shapes, _Binding] = {}
+        self._lock = threading.Lock()
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs by name."""
+        shapes = tuple((name, value.shape) for name, value in feeds.items())
+        with self._lock:
+            if shapes not in self._bound:
+                self._bound[shapes] = self._bind(feeds, len(self._bound))
+            return self._bound[shapes].run(feeds)
+
+    def _bind(self, feeds: Mapping[str, Array], number: int) -> _Binding:
+        """Allocates memory for inputs of these shapes, and for the outputs that they give."""
+        binding = self._session.io_binding()
+        inputs = {name: onnxruntime.OrtValue.ortvalue_from_numpy(v, self._device, 0) for name, v in feeds.items()}
+        options = onnxruntime.RunOptions()
+        options.add_run_config_entry("gpu_graph_id", "-1")  # a call without capture, which tells the outputs' shapes
+        for name, value in inputs.items():
+            binding.bind_ortvalue_input(name, value)
+        for name in self._outputs:
+            binding.bind_output(name, self._device)
+        self._session.run_with_iobinding(binding, options)
+        outputs = dict(zip(self._outputs, binding.get_outputs(), strict=True))
+        for name, value in outputs.items():
+            binding.bind_ortvalue_output(name, value)
+        return _Binding(self._session, binding, inputs, outputs, number + 1)
+
+
+class _Binding:
+    """The memory for one combination of shapes."""
+
+    def __init__(
+        self,
+        session: onnxruntime.InferenceSession,
+        binding: Any,
+        inputs: Mapping[str, Any],
+        outputs: Mapping[str, Any],
+        number: int,
+    ) -> None:
+        self._session, self._binding, self._inputs, self._outputs = session, binding, inputs, outputs
+        self._options = onnxruntime.RunOptions()
+        self._options.add_run_config_entry("gpu_graph_id", str(number))
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        for name, value in feeds.items():
+            self._inputs[name].update_inplace(value)
+        self._binding.synchronize_inputs()
+        self._session.run_with_iobinding(self._binding, self._options)
+        self._binding.synchronize_outputs()
+        return {name: value.numpy().copy() for name, value in self._outputs.items()}
