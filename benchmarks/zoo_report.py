@@ -108,8 +108,8 @@ _LEGEND = f"""\
 - *completeness*: largest `|f − Σ terms| / Σ |terms|` of `fgcompile.full_gradient` in float64, limit {COMPLETE:g}.
 - *residual*: the same of the artifact, in float32; *logits*: largest difference from the eager model's, relative to the
   largest logit; *other batch*: the same at a batch size other than the compiled one; limits {PARITY:g}.
-- *compiling*: the sum over formats and rule sets of what compiled. Where both rule sets leave one and the same graph, as
-  of networks of convolutions and ReLUs, it is compiled once.
+- *compiling*: the sum over formats and rule sets of what compiled. Where both rule sets leave one and the same graph,
+  as of networks of convolutions and ReLUs, it is compiled once.
 - Random weights (`benchmarks/weights.py`) but for the library `trained`. Explained: the predicted class, or for outputs
   other than logits the function that `benchmarks/zoo_models.py` names."""
 
