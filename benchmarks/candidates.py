@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from benchmarks.on_demand import ON_DEMAND
 from benchmarks.rivals import EAGER_FORWARD, RIVALS
 from benchmarks.runtimes import RUNTIMES
 from benchmarks.workload import Candidate
 
+OTHERS: dict[str, Candidate] = ON_DEMAND | RIVALS
+"""What is measured beside the plain model and the fused artifact, by name on the command line."""
+
 CANDIDATES: dict[str, Candidate] = {
     candidate.key: candidate
-    for candidate in (*(row for rows in RUNTIMES.values() for row in rows), EAGER_FORWARD, *RIVALS.values())
+    for candidate in (*(row for rows in RUNTIMES.values() for row in rows), EAGER_FORWARD, *OTHERS.values())
 }
 """In the order of the tables."""
 
 
-def choose(runtimes: Iterable[str], rivals: Iterable[str]) -> list[str]:
-    """The keys of the candidates of some runtimes and of some rivals, with the eager forward if there are any."""
-    runtimes, rivals = set(runtimes), set(rivals)
-    wanted = {row.key for name in runtimes for row in RUNTIMES[name]} | rivals
-    if rivals:
+def choose(runtimes: Iterable[str], others: Iterable[str]) -> list[str]:
+    """The keys of the candidates of some runtimes and of some others, with the eager forward where it is a rival's."""
+    runtimes, others = set(runtimes), set(others)
+    wanted = {row.key for name in runtimes for row in RUNTIMES[name]} | others
+    if others & set(RIVALS):
         wanted.add(EAGER_FORWARD.key)
     return [key for key in CANDIDATES if key in wanted]

@@ -20,11 +20,10 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.architectures import ARCHITECTURES
-from benchmarks.candidates import choose
+from benchmarks.candidates import OTHERS, choose
 from benchmarks.environment import RESULTS
 from benchmarks.latency_report import write_report
 from benchmarks.records import read_records
-from benchmarks.rivals import RIVALS
 from benchmarks.runtimes import RUNTIMES
 from benchmarks.sweep import keep_measured, show_progress
 from benchmarks.timing import Effort
@@ -73,7 +72,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
     parser.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=list(RUNTIMES), metavar="NAME")
     rivals = parser.add_mutually_exclusive_group()
-    rivals.add_argument("--rivals", nargs="+", choices=RIVALS, default=list(RIVALS), metavar="NAME")
+    rivals.add_argument("--rivals", nargs="+", choices=OTHERS, default=list(OTHERS), metavar="NAME")
     rivals.add_argument("--no-rivals", action="store_const", dest="rivals", const=[])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--size", type=int, help="height and width of the inputs, instead of the networks' own")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from benchmarks import latency, measurement, sweep, timing, workload
-from benchmarks.candidates import CANDIDATES, choose
+from benchmarks.candidates import CANDIDATES, OTHERS, choose
 from benchmarks.functional_fullgrad import FunctionalFullGrad
 from benchmarks.isolated import IsolatedError, run_isolated
 from benchmarks.measurement import measure
@@ -72,9 +72,9 @@ def test_memory_is_measured_in_a_fresh_process(tiny: Workload) -> None:
     assert 2 < found["call_megabytes"] < 500  # 2 images, 8 channels of 256², float32: 4 MB
 
 
-@pytest.mark.parametrize("name", [name for name in RIVALS if name != "compiled"])  # that one calls a C++ compiler
+@pytest.mark.parametrize("name", [name for name in OTHERS if name != "compiled"])  # that one calls a C++ compiler
 def test_rivals_run_on_a_small_network(tiny: Workload, name: str) -> None:
-    if (missing := RIVALS[name].missing("cpu")) is not None:
+    if (missing := OTHERS[name].missing("cpu")) is not None:
         pytest.skip(missing)
     figures = measure(tiny, ["onnxruntime.forward", name], QUICK, memory=False)
     assert "failed" not in figures[name]

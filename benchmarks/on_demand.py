@@ -1,0 +1,49 @@
+"""The artifact that explains on demand: what its two answers cost, beside the forward pass and the plain artifact."""
+
+from __future__ import annotations
+
+import warnings
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+import fgcompile
+from benchmarks.workload import Call, Candidate, Workload
+
+
+def compile_on_demand(workload: Workload) -> Path:
+    """The fused artifact with the input ``explain``."""
+    path = workload.folder / "on_demand.onnx"
+    if not path.exists():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", fgcompile.RulesWarning)
+            artifact = fgcompile.compile(workload.network().cpu(), workload.inputs(batch=1).cpu(), on_demand=True)
+        artifact.save(path)
+    return path
+
+
+def _call(explain: bool, workload: Workload) -> Call:
+    session = fgcompile.load(compile_on_demand(workload), providers=["CPUExecutionProvider"], threads=workload.threads)
+    x, target, asked = (spec["name"] for spec in session.metadata["inputs"])
+    feeds = {x: workload.inputs().numpy(), target: workload.target().numpy(), asked: np.array(explain)}
+    return partial(session.run, feeds)
+
+
+ON_DEMAND: dict[str, Candidate] = {
+    key: Candidate(
+        key,
+        label,
+        "ONNX Runtime",
+        "rival",
+        partial(_call, explain),
+        compile_on_demand,
+        devices=("cpu",),
+        packages=(("onnxruntime", "onnxruntime"),),
+    )
+    for key, label, explain in (
+        ("on-demand-logits", "fused artifact on demand, logits alone", False),
+        ("on-demand-explained", "fused artifact on demand, explained", True),
+    )
+}
+"""By name on the command line."""
