@@ -22,10 +22,8 @@ def elementwise(application: Application) -> Tensor:
         operands = tuple(operand.detach().expand(shape).requires_grad_() for operand in application.operands)
         output = application.function(*operands)
         slopes = torch.autograd.grad(output, operands, torch.ones_like(output))
-    tangent = torch.zeros((), dtype=output.dtype, device=output.device)
-    for slope, operand in zip(slopes, operands, strict=True):
-        tangent = tangent + slope * operand.detach()
-    return application.output - tangent
+    products = [slope * operand.detach() for slope, operand in zip(slopes, operands, strict=True)]
+    return application.output - sum(products[1:], products[0])
 
 
 def at_bounds(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Formula:

@@ -22,7 +22,6 @@ Scalar = int | float
 
 PORTABLE: tuple[torch._ops.OpOverload, ...] = (
     aten.gelu_backward.default,
-    aten.silu_backward.default,
     aten.mish_backward.default,
     aten.sigmoid_backward.default,
     aten.tanh_backward.default,
@@ -97,6 +96,12 @@ def lower_elu_backward(
     return grad_output * (positive * scale + (1.0 - positive) * negative)
 
 
+def lower_silu_backward(grad_output: Tensor, self: Tensor) -> Tensor:
+    """``g · (σ(x) (1 + x (1 − σ(x))))``: the slope by itself, which the implicit bias needs too."""
+    gate = aten.sigmoid.default(self)
+    return grad_output * (gate * (1.0 + self * (1.0 - gate)))
+
+
 def lower_softplus_backward(grad_output: Tensor, self: Tensor, beta: Scalar, threshold: Scalar) -> Tensor:
     """``g · σ(β x)``, and ``g`` where ``β x > threshold``."""
     scaled = self * beta
@@ -125,6 +130,7 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.leaky_relu_backward.default: lower_leaky_relu_backward,
     aten._prelu_kernel_backward.default: lower_prelu_kernel_backward,
     aten.elu_backward.default: lower_elu_backward,
+    aten.silu_backward.default: lower_silu_backward,
     aten.softplus_backward.default: lower_softplus_backward,
     aten.log_sigmoid_backward.default: lower_log_sigmoid_backward,
     aten.sign.default: lower_sign,

@@ -1,9 +1,13 @@
-"""Removes operators that return their operand: detach, alias, copies, a sum with zero, a view or a cast to what it is.
+"""Removes operators that return their operand: detach, alias, copies, a sum with zeros, a product with ones, a view or
+a cast to what it is.
 
 A copy may have changed the strides that a later view counts on, so views become reshapes.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -20,6 +24,13 @@ ALWAYS = (
 VIEWS = (aten.view.default, aten._unsafe_view.default)
 SAME_SHAPE = (aten.reshape.default, aten.expand.default)
 
+NEUTRAL: Mapping[Any, int] = {aten.add.Tensor: 0, aten.mul.Tensor: 1}
+"""The number that each operator leaves the other operand at."""
+
+COPIES = (aten.expand.default, aten.clone.default, aten.unsqueeze.default)
+FILLED = {0: (aten.zeros_like.default, aten.zeros.default), 1: (aten.ones_like.default, aten.ones.default)}
+"""Operators whose result is one number throughout: the one that autograd begins with, and that sums begin with."""
+
 
 def remove_identities(graph_module: fx.GraphModule) -> None:
     """Rewrites the graph in place."""
@@ -35,27 +46,37 @@ def remove_identities(graph_module: fx.GraphModule) -> None:
 
 def _identity(node: fx.Node, graph_module: fx.GraphModule) -> fx.Node | None:
     operand = node.args[0] if node.args else None
+    if node.target in ALWAYS:
+        return operand if isinstance(operand, fx.Node) else None
+    if node.target in SAME_SHAPE or node.target is aten._to_copy.default:
+        return _as_result(operand, node)
+    neutral = NEUTRAL.get(node.target) if not node.kwargs else None
+    if neutral is None:
+        return None
+    for one, other in ((node.args[0], node.args[1]), (node.args[1], node.args[0])):
+        if _is_constant(other, neutral, graph_module) and (kept := _as_result(one, node)) is not None:
+            return kept
+    return None
+
+
+def _as_result(operand: fx.node.Argument, node: fx.Node) -> fx.Node | None:
+    """The operand, if it is a tensor of the node's own shape and dtype."""
     if not isinstance(operand, fx.Node):
         return None
-    if node.target in ALWAYS:
-        return operand
     value, before = node.meta.get("val"), operand.meta.get("val")
     if not isinstance(value, Tensor) or not isinstance(before, Tensor):
         return None
     same = value.dtype == before.dtype and tuple(map(str, value.shape)) == tuple(map(str, before.shape))
-    if not same:
-        return None
-    if node.target in SAME_SHAPE or node.target is aten._to_copy.default:
-        return operand
-    if node.target is aten.add.Tensor and _is_zero(node.args[1], graph_module):
-        return operand
-    if node.target is aten.mul.Tensor and node.args[1] == 1:
-        return operand
-    return None
+    return operand if same else None
 
 
-def _is_zero(argument: fx.node.Argument, graph_module: fx.GraphModule) -> bool:
-    if isinstance(argument, fx.Node) and argument.op == "get_attr":
-        constant = getattr(graph_module, str(argument.target))
-        return bool(constant.numel() == 1 and constant.item() == 0)
-    return isinstance(argument, int | float) and argument == 0
+def _is_constant(argument: fx.node.Argument, number: int, graph_module: fx.GraphModule) -> bool:
+    """Whether every element of an argument is a number, as far as the graph says so."""
+    while isinstance(argument, fx.Node) and argument.target in COPIES:
+        argument = argument.args[0]
+    if isinstance(argument, fx.Node):
+        if argument.op == "get_attr":
+            constant = getattr(graph_module, str(argument.target))
+            return bool(constant.numel() == 1 and constant.item() == number)
+        return argument.target in FILLED[number]
+    return isinstance(argument, int | float) and argument == number

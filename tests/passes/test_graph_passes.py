@@ -31,6 +31,24 @@ def test_identities_are_removed() -> None:
     assert torch.equal(graph_module(torch.ones(2, 3)), torch.full((2, 3), 2.0))
 
 
+def test_products_with_ones_and_sums_with_zeros_are_removed() -> None:
+    def function(x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(()) + torch.ones_like(x) * x.sin() + torch.zeros_like(x).expand(2, 3)
+
+    graph_module = traced(function, torch.ones(2, 3))
+    expected = graph_module(torch.full((2, 3), 0.5))
+    remove_identities(graph_module)
+    graph_module.graph.eliminate_dead_code()
+    assert operators(graph_module) == ["sin"]
+    assert torch.equal(graph_module(torch.full((2, 3), 0.5)), expected)
+
+
+def test_a_product_with_ones_that_broadcasts_stays() -> None:
+    graph_module = traced(lambda x: torch.ones(4, 3) * x.sin(), torch.ones(1, 3))
+    remove_identities(graph_module)
+    assert operators(graph_module)[-1] == "mul"
+
+
 def test_a_reshape_that_changes_the_shape_stays() -> None:
     graph_module = traced(lambda x: x.view(3, 2).expand(3, 2) + 0.5, torch.ones(2, 3))
     remove_identities(graph_module)
