@@ -146,19 +146,24 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     magnitude = term.product().abs() if weight is None else term.gradient.abs()
     arranged = arrange(magnitude, placement)
     selected = _selected(arranged, placement, orders)
-    flat, channels, places = selected.values, selected.channels, selected.places
+    flat, channels = selected.values, selected.channels
     count = flat.shape[channels]
     if weight is None:
         total = flat.sum(channels, keepdim=True)
         maximum = flat.amax((1, 2)).unsqueeze(1)
         minimum = flat.amin((1, 2)).unsqueeze(1)
+    elif channels == 2:
+        # Here the extremes per channel would be over an axis with another behind it: in ONNX Runtime 1.0 ms for each on
+        # 3136×384, one thread, where the product takes 0.4 and its extremes over both axes 0.1.
+        total = torch.matmul(flat, weight.reshape(count, 1))
+        product = flat * weight
+        maximum, minimum = product.amax((1, 2)).unsqueeze(1), product.amin((1, 2)).unsqueeze(1)
     else:
         # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed. The new axis
         # keeps their reduction and product apart, which OpenVINO (2025.0 to 2026.4) else joins, wrongly in a batch.
-        ends = (1, 1, count) if channels == 1 else (count, 1)
-        total = torch.matmul(weight.reshape(ends), flat) if channels == 1 else torch.matmul(flat, weight.reshape(ends))
-        maximum = (flat.amax(places).unsqueeze(1) * weight).amax(2)
-        minimum = (flat.amin(places).unsqueeze(1) * weight).amin(2)
+        total = torch.matmul(weight.reshape(1, 1, count), flat)
+        maximum = (flat.amax(2).unsqueeze(1) * weight).amax(2)
+        minimum = (flat.amin(2).unsqueeze(1) * weight).amin(2)
     if channels == 2:
         total = total.transpose(1, 2)
     if selected is arranged:
