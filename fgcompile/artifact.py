@@ -42,6 +42,9 @@ METADATA_FILE = f"{METADATA_KEY}.json"
 EXPLAIN = "explain"
 """The boolean input of an artifact that explains on demand: whether to explain, or to return the logits alone."""
 
+LOGITS = "logits"
+"""The output that holds what the model returns."""
+
 DEFAULTS_FILE = f"{METADATA_KEY}.defaults.json"
 """The extra file of a ``.pt2`` with the values of optional inputs: their bytes in base64, by name."""
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from fgcompile.artifact import EXPLAIN, Metadata, read_metadata
+from fgcompile.artifact import EXPLAIN, LOGITS, Metadata, read_metadata
 from fgcompile.capture import capture
 from fgcompile.check import check_artifact, check_program, limit_of_condition, require_complete, require_empty
 from fgcompile.dynamic_sizes import repeated
@@ -20,7 +20,6 @@ from fgcompile.eager import evaluate, regroup
 from fgcompile.errors import CaptureError, InputError, MissingPackageError, VerificationError
 from fgcompile.expose import expose
 from fgcompile.metadata import read_request
-from fgcompile.on_demand import LOGITS
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.program import BiasedProgram, CapturedProgram, FusedProgram, Request
 from fgcompile.rules import apply_rules

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, fx
 
+from fgcompile.artifact import LOGITS
 from fgcompile.program import FusedProgram
-
-LOGITS = "logits"
-"""The output that is always computed."""
 
 
 @dataclass(frozen=True)

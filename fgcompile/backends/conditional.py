@@ -11,8 +11,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from fgcompile.artifact import EXPLAIN
-from fgcompile.on_demand import LOGITS
+from fgcompile.artifact import EXPLAIN, LOGITS
 from fgcompile.shapes import BATCH
 
 EXPLAINED = "explained"

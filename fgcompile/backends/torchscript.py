@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 
-from fgcompile.artifact import EXPLAIN, METADATA_FILE, dumps, seal_zip
+from fgcompile.artifact import EXPLAIN, LOGITS, METADATA_FILE, dumps, seal_zip
 from fgcompile.backends.archive import write_archive
 from fgcompile.errors import UnsupportedOpError
-from fgcompile.on_demand import LOGITS, divide
+from fgcompile.on_demand import divide
 from fgcompile.program import FusedProgram
 from fgcompile.shapes import copy_graph
 

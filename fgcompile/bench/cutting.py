@@ -9,7 +9,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fgcompile.artifact import Metadata
+from fgcompile.artifact import LOGITS, Metadata
 
 CUTTERS: Mapping[str, str] = {
     "onnx": "fgcompile.bench.onnx_forward:cut_onnx",
@@ -19,8 +19,6 @@ CUTTERS: Mapping[str, str] = {
 
 Cutter = Callable[[bytes, Metadata], tuple[bytes, list[str]]]
 """From an artifact to the unsealed graph of its logits, and the names of the inputs that this still takes."""
-
-LOGITS = "logits"
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ import onnx
 from onnxscript import ir
 from onnxscript.ir.passes.common import RemoveUnusedNodesPass
 
-from fgcompile.artifact import Metadata
+from fgcompile.artifact import LOGITS, Metadata
 
 
 def cut_onnx(content: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:
     """The graph of the output ``logits``, without metadata, and the inputs that it takes."""
     model = ir.from_proto(onnx.load_from_string(content))
     graph = model.graph
-    graph.outputs[:] = [output for output in graph.outputs if output.name == "logits"]
+    graph.outputs[:] = [output for output in graph.outputs if output.name == LOGITS]
     RemoveUnusedNodesPass()(model)
     graph.inputs[:] = [value for value in graph.inputs if value.uses()]
     RemoveUnusedNodesPass()(model)  # the defaults of the inputs that went

@@ -7,7 +7,7 @@ import warnings
 
 import torch
 
-from fgcompile.artifact import Metadata
+from fgcompile.artifact import LOGITS, Metadata
 
 
 def cut_torchscript(content: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:
@@ -17,7 +17,7 @@ def cut_torchscript(content: bytes, metadata: Metadata) -> tuple[bytes, list[str
         module = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
         graph = torch.jit.freeze(module.eval()).graph.copy()
     (returned,) = graph.outputs()
-    position = [spec["name"] for spec in metadata["outputs"]].index("logits")
+    position = [spec["name"] for spec in metadata["outputs"]].index(LOGITS)
     if len(metadata["outputs"]) > 1:
         logits = list(returned.node().inputs())[position]
         graph.eraseOutput(0)
