@@ -45,7 +45,7 @@ class BoundSession:
     def _bind(self, feeds: Mapping[str, Array], number: int) -> _Binding:
         """Allocates memory for inputs of these shapes, and for the outputs that they give."""
         binding = self._session.io_binding()
-        inputs = {name: onnxruntime.OrtValue.ortvalue_from_numpy(v, self._device, 0) for name, v in feeds.items()}
+        inputs = {name: self._copy(value) for name, value in feeds.items()}
         options = onnxruntime.RunOptions()
         options.add_run_config_entry("gpu_graph_id", "-1")  # a call without capture, which tells the outputs' shapes
         for name, value in inputs.items():
@@ -57,6 +57,12 @@ class BoundSession:
         for name, value in outputs.items():
             binding.bind_ortvalue_output(name, value)
         return _Binding(self._session, binding, inputs, outputs, number + 1)
+
+    def _copy(self, value: Array) -> Any:
+        """The value in memory of its own: ``ortvalue_from_numpy`` would share the caller's on a CPU."""
+        copy = onnxruntime.OrtValue.ortvalue_from_shape_and_type(value.shape, value.dtype, self._device, 0)
+        copy.update_inplace(value)
+        return copy
 
 
 class _Binding:

@@ -47,6 +47,14 @@ def test_bound_calls_equal_plain_ones_for_every_shape(session: onnxruntime.Infer
             np.testing.assert_array_equal(value, reference)
 
 
+def test_a_caller_s_input_stays_as_it_is(session: onnxruntime.InferenceSession) -> None:
+    bound = BoundSession(session, ["logits"], "cpu")
+    first = feeds(2, 0)
+    bound.run(first)
+    bound.run(feeds(2, 1))
+    np.testing.assert_array_equal(first["x"], feeds(2, 0)["x"])
+
+
 def test_calls_from_several_threads_do_not_mix(session: onnxruntime.InferenceSession) -> None:
     bound = BoundSession(session, ["logits"], "cpu")
     wrong = []
