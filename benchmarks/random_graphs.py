@@ -11,6 +11,7 @@ so that a sweep can be stopped and resumed; those that failed are checked again.
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import json
 import multiprocessing
@@ -170,6 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _prepare() -> None:
     torch.set_num_threads(1)
+    gc.set_threshold(200_000, 50, 100)  # PyTorch's caches grow from graph to graph, and are searched in vain
     warnings.simplefilter("ignore")
 
 

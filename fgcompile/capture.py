@@ -23,6 +23,7 @@ from fgcompile.attention import LOWEST
 from fgcompile.decompositions import DECOMPOSITIONS
 from fgcompile.dynamic_sizes import Sizes, find_dynamic_sizes, require_free_sizes
 from fgcompile.errors import CaptureError, FgcompileError, InputError
+from fgcompile.fixed_sizes import find_fixed_size
 from fgcompile.layers import free_name
 from fgcompile.preparation import prepare
 from fgcompile.program import CapturedProgram
@@ -198,14 +199,20 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], name: str, dynamic_siz
             f"{name} does not take inputs of shape {sizes}: {_first_line(error)}; pass inputs as the model takes them"
         ) from error
     free: Sizes = find_dynamic_sizes(model, examples) if dynamic_sizes else [{} for _ in examples]
-    try:
-        for example, dimensions in zip(examples, free, strict=True):
-            shapes[example] = {0: Dim("batch"), **dimensions}
-        dynamic = shapes.dynamic_shapes(model, examples)  # type: ignore[no-untyped-call]
+    for example, dimensions in zip(examples, free, strict=True):
+        shapes[example] = {0: Dim("batch"), **dimensions}
+    dynamic = shapes.dynamic_shapes(model, examples)  # type: ignore[no-untyped-call]
+
+    def export() -> ExportedProgram:
         # A failed export prints the graph that it had so far. The fast path is one operator for a whole layer.
         with contextlib.redirect_stderr(io.StringIO()), _without_fast_path():
             return torch.export.export(model, examples, dynamic_shapes=dynamic, strict=False)
+
+    try:
+        return export()
     except Exception as error:
+        if _fixes_batch(error):
+            raise CaptureError(_explain_fixed_batch(name, find_fixed_size(export))) from error
         raise CaptureError(_explain(name, error)) from error
 
 
@@ -219,13 +226,21 @@ def _without_fast_path() -> Iterator[None]:
         torch.backends.mha.set_fastpath_enabled(enabled)
 
 
+def _fixes_batch(error: Exception) -> bool:
+    text = str(error)
+    return "batch" in text and ("constant" in text or "specializ" in text or "Constraints violated" in text)
+
+
+def _explain_fixed_batch(name: str, place: str | None) -> str:
+    where = "" if place is None else f" at {place}"
+    return (
+        f"{name} fixes its batch size to a constant{where}, so an artifact could not serve other batches: write sizes "
+        "as x.shape[0] or -1 instead of numbers or len(x), and replace an operator that needs them fixed"
+    )
+
+
 def _explain(name: str, error: Exception) -> str:
     text = str(error)
-    if "batch" in text and ("constant" in text or "specializ" in text or "Constraints violated" in text):
-        return (
-            f"{name} fixes its batch size to a constant, so an artifact could not serve other batches: "
-            "write sizes as x.shape[0] or -1 instead of numbers"
-        )
     if "data-dependent" in text or "Dynamic control flow" in text or "GuardOnDataDependent" in type(error).__name__:
         return (
             f"{name} has control flow that depends on values and cannot be captured: {_first_line(error)}; "

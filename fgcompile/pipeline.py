@@ -172,7 +172,7 @@ def compile(
     extras = dict(score_inputs or {})
     captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
     examples = [*as_inputs(example_inputs), *extras.values()]
-    exposed, program = _fused(captured, request, layouts, report, examples, format)
+    exposed, program = fuse_captured(captured, request, layouts, report, examples, format)
     warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
     report("check")
     checks = make_checks(exposed, program, request, examples)
@@ -205,7 +205,7 @@ def fuse(
     request = check_request(rules=rules, **options)
     captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
     examples = [*as_inputs(example_inputs), *(score_inputs or {}).values()]
-    return _fused(captured, request, layouts, lambda stage: None, examples, format)[1]
+    return fuse_captured(captured, request, layouts, lambda stage: None, examples, format)[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -262,7 +262,7 @@ def full_gradient(
     return terms
 
 
-def _fused(
+def fuse_captured(
     captured: CapturedProgram,
     request: Request,
     layouts: Mapping[str, str] | None,
@@ -270,6 +270,7 @@ def _fused(
     examples: Sequence[Tensor],
     format: str,
 ) -> tuple[BiasedProgram, FusedProgram]:
+    """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
     report("expose")
     exposed = expose(captured, layouts)
     if request.precision == "float16":

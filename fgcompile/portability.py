@@ -5,6 +5,7 @@ A back end would fail late and name a node of its own; some runtimes would take 
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
 
@@ -12,6 +13,10 @@ from fgcompile.errors import UnsupportedOpError
 
 NOT_PORTABLE = ("scatter", "index_put", "index_add", "index_copy", "unpool", "as_strided")
 """Parts of names of operators that some runtime lacks."""
+
+
+PARTS = (torch.ops.aten.slice_backward.default, torch.ops.aten.select_backward.default)
+"""Backward operators of reading a part of one axis: the gradient, the sizes, the axis."""
 
 
 def require_portable(graph_module: fx.GraphModule) -> None:
@@ -31,6 +36,8 @@ def _lack(node: fx.Node, name: str) -> str:
     value = node.meta.get("val")
     if isinstance(value, Tensor) and value.is_complex():
         return "returns complex numbers, which few runtimes have"
+    if node.target in PARTS and isinstance(node.args[1][node.args[2]], fx.Node | torch.SymInt):  # type: ignore[index]
+        return "takes a part of an axis of dynamic size, so that samples depend on each other if it is the batch"
     if name.split(".")[1].endswith("_backward") or any(part in name for part in NOT_PORTABLE):
         return "has no lowering into portable operators"
     return ""

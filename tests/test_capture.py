@@ -53,7 +53,8 @@ def test_a_fixed_batch_size_is_refused() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x.reshape(2, 12)
 
-    with pytest.raises(CaptureError, match="fixes its batch size"):
+    line = Fixed.forward.__code__.co_firstlineno + 1
+    with pytest.raises(CaptureError, match=f"fixes its batch size to a constant at .*test_capture.py:{line},"):
         capture(Fixed().eval(), torch.ones(2, 3, 4))
 
 

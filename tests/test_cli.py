@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import fgcompile
 from fgcompile.cli import main
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
 
@@ -193,6 +194,17 @@ def test_compile_then_inspect_verify_and_explain(run: Run, folder: Path, name: s
     assert np.load(record["saliency"]).shape == (16, 16)
     assert sorted(path.name for path in Path("out").iterdir()) == ["photo-explained.png", "photo-saliency.npy"]
     assert "[bold]owl" in run("explain", name, "photo.jpg", "-o", "out").out
+
+
+def test_dynamic_sizes_take_other_sizes_than_the_example_s(run: Run, folder: Path) -> None:
+    assert run(*COMPILE, "-o", "model.onnx", "--dynamic-sizes").status == 0
+    metadata = json.loads(run("inspect", "model.onnx", "--json").out)
+    _, height, width, _ = metadata["inputs"][0]["shape"]
+    assert isinstance(height, str)
+    assert isinstance(width, str)
+    assert run("verify", "model.onnx", "--source", "cli_models:build").status == 0
+    photo = np.asarray(Image.open("photo.jpg"))[np.newaxis]
+    assert fgcompile.load("model.onnx").explain(photo).saliency.shape == (1, 1, 40, 30)
 
 
 def test_verify_builds_random_weights_as_compile_did(run: Run, folder: Path) -> None:

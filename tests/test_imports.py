@@ -12,6 +12,7 @@ STAGES = {
     "capture": "capture",
     "attention": "capture",
     "scored": "capture",
+    "fixed_sizes": "capture",
     "decompositions": "capture",
     "preparation": "capture",
     "rules": "rules",

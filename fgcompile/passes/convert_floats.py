@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import fx
 from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils import _pytree as pytree
 
 from fgcompile.shapes import copy_graph
 
@@ -26,12 +27,17 @@ def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.Graph
     for node in graph_module.graph.nodes:
         node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
-        value = node.meta.get("val")
-        if isinstance(value, FakeTensor) and value.dtype in FLOATS:
-            with value.fake_mode:
-                node.meta["val"] = value.to(dtype)
+        if "val" in node.meta:  # of several values where an operator, as topk, returns them
+            node.meta["val"] = pytree.tree_map(lambda value: _converted(value, dtype), node.meta["val"])
     graph_module.recompile()
     return graph_module
+
+
+def _converted(value: Any, dtype: torch.dtype) -> Any:
+    if not isinstance(value, FakeTensor) or value.dtype not in FLOATS:
+        return value
+    with value.fake_mode:
+        return value.to(dtype)
 
 
 def _retarget(value: Any, dtype: torch.dtype) -> Any:

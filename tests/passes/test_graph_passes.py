@@ -134,6 +134,13 @@ def test_floats_are_converted_in_constants_and_casts() -> None:
     assert graph_module(torch.ones(2, 3)).dtype == torch.float64
 
 
+def test_what_returns_several_values_is_retargeted_as_a_whole() -> None:
+    graph_module = traced(lambda x: torch.topk(x, 2)[0], torch.ones(2, 3, dtype=torch.float64))
+    single = convert_floats(graph_module, torch.float32)
+    (values, indices) = single.graph.find_nodes(op="call_function", target=torch.ops.aten.topk.default)[0].meta["val"]
+    assert (values.dtype, indices.dtype) == (torch.float32, torch.int64)
+
+
 def test_comparisons_with_a_bound_read_the_clipped_value() -> None:
     def function(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         y = torch.nn.functional.hardtanh(x, -0.5, 1.5)
