@@ -114,6 +114,8 @@ def given_or_default(given: Optional[Tensor], default: Tensor) -> Tensor:  # noq
 
 def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:
     """Replaces overloads by their packets, which TorchScript resolves, and symbolic sizes by ``aten.size``."""
+    for node in graph_module.graph.find_nodes(op="call_function", target=aten.addmm.default):
+        _replace_addmm(graph_module, node)
     for node in graph_module.graph.nodes:
         if node.target is aten.sym_size.int:
             node.target = aten.size
@@ -124,6 +126,29 @@ def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:
             raise UnsupportedOpError(f"'{node.target}' at node '{node.name}' cannot be scripted")
     graph_module.recompile()
     return graph_module
+
+
+def _replace_addmm(graph_module: fx.GraphModule, node: fx.Node) -> None:
+    """Writes ``β b + α x W`` as a linear layer where ``W`` is constant, else as a product and a sum.
+
+    Where ``b`` and ``W`` are constants, TorchScript takes their shapes for that of the result, and then refuses a
+    product of two such results (PyTorch 2.11 and 2.13).
+    """
+    bias, x, weight = node.args
+    beta, alpha = (node.kwargs.get(factor, 1) for factor in ("beta", "alpha"))
+    assert isinstance(weight, fx.Node)
+    graph = graph_module.graph
+    with graph.inserting_before(node):
+        if weight.op == "get_attr" and beta == alpha == 1:
+            name = f"{weight.target}_transposed"
+            graph_module.register_buffer(name, getattr(graph_module, str(weight.target)).t())
+            result = graph.call_function(aten.linear.default, (x, graph.get_attr(name), bias))
+        else:
+            scaled = bias if beta == 1 else graph.call_function(aten.mul.Scalar, (bias, beta))
+            product = graph.call_function(aten.mm.default, (x, weight))
+            result = graph.call_function(aten.add.Tensor, (scaled, product), {"alpha": alpha})
+    node.replace_all_uses_with(result)
+    graph.erase_node(node)
 
 
 def _written_out(node: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:

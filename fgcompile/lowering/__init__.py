@@ -13,6 +13,7 @@ import torch
 
 from fgcompile.lowering import (
     activation,
+    ceiling,
     convolution,
     creation,
     forward,
@@ -31,6 +32,7 @@ __all__ = ["FAMILIES", "LINEAR", "decomposition_table", "preserve_interpolation"
 
 FAMILIES = (
     activation,
+    ceiling,
     convolution,
     creation,
     forward,

@@ -1,6 +1,7 @@
 """Forward operators that ONNX's exporter mistakes or lacks, as ones that it knows.
 
-- ``avg_pool`` with a divisor of its own, which the exporter ignores: the plain average times ``Π k / divisor``.
+- ``avg_pool`` with a divisor of its own, which the exporter ignores: the plain average times ``Π k / divisor``; in
+  ceil mode see ``ceiling``.
 - ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis.
 - ``adaptive_max_pool``: maxima of the windows' taps.
 - a transposed convolution whose output padding is not below its stride: without it, then padded.
@@ -17,13 +18,16 @@ from torch import Tensor
 
 from fgcompile.errors import UnsupportedOpError
 from fgcompile.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
+from fgcompile.lowering.ceiling import lower_average, positions_cut_short
 from fgcompile.lowering.windows import AdaptiveWindows, bound_adaptive_windows, make_average_matrix
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 
 
-def _lower_divisor(rank: int, average: Callable[..., Tensor]) -> Callable[..., Any]:
+def _lower_average(rank: int, average: Callable[..., Tensor]) -> Callable[..., Any]:
+    plain_in_ceil_mode = lower_average(rank, average)
+
     def lower(
         self: Tensor,
         kernel_size: Sequence[int],
@@ -34,26 +38,20 @@ def _lower_divisor(rank: int, average: Callable[..., Tensor]) -> Callable[..., A
         divisor_override: int | None = None,
     ) -> Any:
         """Lowers ``avg_pool{2,3}d`` with a divisor. Windows cut short in ceil mode are filled up with zeros."""
-        if divisor_override is None or (ceil_mode and _is_dynamic(self, rank)):
+        if divisor_override is None:
+            return plain_in_ceil_mode(self, kernel_size, stride, padding, ceil_mode, count_include_pad)
+        if ceil_mode and _is_dynamic(self, rank):
             return NotImplemented
         kernel, padding = per_axis(kernel_size, rank), per_axis(padding, rank)
         stride = per_axis(stride, rank) if stride else kernel
         if ceil_mode:
-            missing = map(_cut_short, self.shape[-rank:], kernel, stride, padding)
+            missing = map(positions_cut_short, self.shape[-rank:], kernel, stride, padding)
             self = pad_axes(self, padding, [low + more for low, more in zip(padding, missing, strict=True)])
             padding = [0] * rank
         plain = average(self, kernel, stride, padding, False, True, None)
         return plain * (math.prod(kernel) / divisor_override)
 
     return lower
-
-
-def _cut_short(size: int, kernel: int, stride: int, padding: int) -> int:
-    """How many positions the last window of ceil mode lacks along an axis."""
-    last = -(-(size + 2 * padding - kernel) // stride) * stride  # where it begins, in the padded axis
-    if last >= size + padding:  # a window that would begin in the padding behind is left out
-        last -= stride
-    return max(last + kernel - size - 2 * padding, 0)
 
 
 def _lower_adaptive_average_3d(self: Tensor, output_size: Sequence[int]) -> Tensor:
@@ -137,8 +135,8 @@ def _lower_output_padding(
 
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
-    aten.avg_pool2d.default: _lower_divisor(2, aten.avg_pool2d.default),
-    aten.avg_pool3d.default: _lower_divisor(3, aten.avg_pool3d.default),
+    aten.avg_pool2d.default: _lower_average(2, aten.avg_pool2d.default),
+    aten.avg_pool3d.default: _lower_average(3, aten.avg_pool3d.default),
     aten._adaptive_avg_pool2d.default: _lower_adaptive_average_2d,
     aten._adaptive_avg_pool3d.default: _lower_adaptive_average_3d,
     aten.adaptive_max_pool2d.default: _lower_adaptive_maximum(2),

@@ -187,6 +187,8 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.upsample_bilinear2d.default: _lower_fractional(_linear),
     aten.upsample_trilinear3d.default: _lower_fractional(_linear),
     aten.upsample_bicubic2d.default: _lower_fractional(_cubic),
+    aten._upsample_bilinear2d_aa.default: _lower_fractional(_smooth_linear),
+    aten._upsample_bicubic2d_aa.default: _lower_fractional(_smooth_cubic),
     aten._upsample_nearest_exact1d.default: _lower_nearest_exact(aten.upsample_nearest1d.default),
     aten._upsample_nearest_exact2d.default: _lower_nearest_exact(aten.upsample_nearest2d.default),
     aten._upsample_nearest_exact3d.default: _lower_nearest_exact(aten.upsample_nearest3d.default),

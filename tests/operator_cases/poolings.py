@@ -33,6 +33,11 @@ MAX_POOLINGS = (
     _pooling("max_pool2d k3 s2 p1 d2", F.max_pool2d, (3, 11, 9), 3, 2, 1, 2),
     _pooling("max_pool2d k2x3 s1x2 p0x1 d2x1", F.max_pool2d, (3, 7, 9), (2, 3), (1, 2), (0, 1), (2, 1)),
     _pooling("max_pool2d k3 s2 p1, ceil", F.max_pool2d, (3, 8, 9), 3, 2, 1, ceil_mode=True),
+    _pooling("max_pool2d k2 s3, ceil, a window left out", F.max_pool2d, (3, 6, 9), 2, 3, ceil_mode=True),
+    _pooling("max_pool2d k2 s3, ceil, left out and cut short", F.max_pool2d, (3, 6, 7), 2, 3, ceil_mode=True),
+    _pooling(
+        "max_pool3d k1 s2 d2, ceil, left out", F.max_pool3d, (2, 4, 5, 4), (1, 3, 3), 2, (0, 1, 1), (2, 1, 1), True
+    ),
     _pooling("max_pool2d k13 s1 p6", F.max_pool2d, (2, 13, 13), 13, 1, 6),
     _pooling("max_pool1d k3 s2 p1", F.max_pool1d, (3, 11), 3, 2, 1),
     _pooling("max_pool3d k2", F.max_pool3d, (2, 4, 6, 5), 2),
@@ -58,6 +63,9 @@ AVERAGE_POOLINGS = (
     _pooling("avg_pool2d k2, divisor", F.avg_pool2d, (3, 8, 6), 2, divisor_override=3),
     _pooling("avg_pool2d k3, ceil and divisor", F.avg_pool2d, (3, 8, 9), 3, 2, 1, True, False, 5),
     _pooling("avg_pool2d k2 s3, ceil and divisor", F.avg_pool2d, (3, 8, 7), 2, 3, 0, True, True, 3),
+    _pooling("avg_pool2d k2 s3, ceil, a window left out", F.avg_pool2d, (3, 6, 9), 2, 3, ceil_mode=True),
+    _pooling("avg_pool2d k2 s3, ceil, left out and cut short", F.avg_pool2d, (3, 6, 7), 2, 3, ceil_mode=True),
+    _pooling("avg_pool3d, ceil, left out, pads not counted", F.avg_pool3d, (2, 4, 5, 7), 2, 3, (0, 1, 1), True, False),
     _pooling("avg_pool2d k2x3 s2x1", F.avg_pool2d, (3, 8, 6), (2, 3), (2, 1)),
     _pooling("avg_pool2d, global", F.avg_pool2d, (3, 7, 7), 7),
     _pooling("avg_pool1d k2", F.avg_pool1d, (3, 8), 2),

@@ -23,6 +23,12 @@ PRODUCTS = (
     _product("linear without bias", F.linear, ((5,),), ((3, 5),)),
     _product("addmm", lambda x, w, b: torch.addmm(b, x, w), ((5,),), ((5, 3), (3,))),
     _product("addmm, scaled", lambda x, w, b: torch.addmm(b, x, w, beta=0.5, alpha=2), ((5,),), ((5, 3), (3,))),
+    _product(
+        "product of linear layers",
+        lambda x, y, a, b, c: F.linear(x, a, c) * F.linear(y, b, c),
+        ((5,), (4,)),
+        ((3, 5), (3, 4), (3,)),
+    ),
     _product("baddbmm", lambda x, y, b: torch.baddbmm(b, x, y), ((4, 5), (5, 3)), ((1, 4, 3),)),
     _product("mm", lambda x, w: x @ w, ((5,),), ((5, 3),)),
     _product("bmm", torch.bmm, ((4, 5), (5, 3))),
