@@ -85,6 +85,8 @@ ASSERTIONS = (
 )
 """Operators that return nothing, which the graph does without."""
 
+VIEWS = (aten.view.default, aten._unsafe_view.default)
+
 CONTIGUOUS = torch.contiguous_format
 TRACE_BATCH = 2
 """The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export."""
@@ -280,6 +282,8 @@ def _unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | N
             graph.output(tuple(values[value] for value in flat))
         elif node.target not in ASSERTIONS:
             values[node] = graph.node_copy(node, lambda n: values[n])
+            if node.target in VIEWS:  # a later stage may change the strides of what it views
+                values[node].target = aten.reshape.default
             values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))
     _bound_infinities(graph, root)
     graph.eliminate_dead_code()

@@ -58,6 +58,13 @@ def test_a_fixed_batch_size_is_refused() -> None:
         capture(Fixed().eval(), torch.ones(2, 3, 4))
 
 
+def test_no_view_is_left_that_counts_on_strides() -> None:
+    model = nn.Sequential(nn.Unflatten(1, (3, 2)), nn.Linear(2, 4), nn.Flatten()).eval()
+    graph = capture(model, torch.randn(2, 6)).graph_module.graph
+    assert graph.find_nodes(op="call_function", target=torch.ops.aten.reshape.default)
+    assert not graph.find_nodes(op="call_function", target=torch.ops.aten.view.default)
+
+
 def test_batch_statistics_are_refused_and_name_the_layer() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, track_running_stats=False)).eval()
     with pytest.raises(CaptureError, match="'1' normalises by statistics of the batch"):

@@ -52,7 +52,7 @@ def _extreme(call: Call) -> Bias:
 
 
 MOVES = (
-    aten.view.default,
+    aten.reshape.default,
     aten.permute.default,
     aten.squeeze.dims,
     aten.unsqueeze.default,

@@ -48,7 +48,7 @@ def per_channel(graph: fx.Graph, bias: fx.Node, spatial_rank: int) -> fx.Node:
     """A bias ``(C,)`` shaped to be added to ``(N, C, *spatial)``."""
     if spatial_rank == 0:
         return bias
-    return graph.call_function(aten.view.default, (bias, [-1, *[1] * spatial_rank]))
+    return graph.call_function(aten.reshape.default, (bias, [-1, *[1] * spatial_rank]))
 
 
 def _own_statistics(normalise: Callable[[Application], tuple[Tensor, Tensor | None]]) -> Rule:

@@ -93,8 +93,6 @@ def _unknown(call: Call, shapes: Shapes) -> None:
 
 
 MOVEMENT: dict[Any, Rule] = {
-    aten.view.default: _reshaped,
-    aten._unsafe_view.default: _reshaped,
     aten.reshape.default: _reshaped,
     aten.squeeze.dims: _reshaped,
     aten.unsqueeze.default: _reshaped,

@@ -45,14 +45,20 @@ def reshape(x: Tensor, sizes: Sequence[int]) -> Tensor:
 
 
 def pad_axes(x: Tensor, before: Sequence[int], after: Sequence[int], value: float = 0.0) -> Tensor:
-    """Pads the trailing axes of ``x`` with ``value``; a negative amount crops."""
-    for axis, (low, high) in enumerate(zip(before, after, strict=True), start=x.dim() - len(before)):
+    """Pads the trailing axes of ``x`` with ``value``; a negative amount crops, the padding too where it exceeds ``x``."""
+    ends = list(zip(before, after, strict=True))
+    for index, (low, high) in enumerate(ends):
+        axis = x.dim() - len(ends) + index
+        size = x.shape[axis]
+        if (low < 0 < high and -low > size) or (high < 0 < low and -high > size):
+            unchanged = [0] * len(ends)
+            widened = [[*unchanged[:index], max(amount, 0), *unchanged[index + 1 :]] for amount in (low, high)]
+            x = pad_axes(x, *widened, value)
+            ends[index] = (0, 0)
         if low < 0 or high < 0:
             x = aten.slice.Tensor(x, axis, max(-low, 0), x.shape[axis] + min(high, 0))
-    if all(amount <= 0 for amount in (*before, *after)):
-        return x
-    amounts = [max(amount, 0) for ends in zip(reversed(before), reversed(after), strict=True) for amount in ends]
-    return aten.constant_pad_nd.default(x, amounts, value)
+    amounts = [max(amount, 0) for pair in reversed(ends) for amount in pair]
+    return aten.constant_pad_nd.default(x, amounts, value) if any(amounts) else x
 
 
 def pad_axis(x: Tensor, axis: int, before: int, after: int, value: float = 0.0) -> Tensor:

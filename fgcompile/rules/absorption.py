@@ -39,7 +39,7 @@ SCALED = (
     aten.pow.Tensor_Scalar,
     aten.sqrt.default,
     aten.expand.default,
-    aten.view.default,
+    aten.reshape.default,
     aten.unsqueeze.default,
     aten.clone.default,
     aten._to_copy.default,

@@ -35,7 +35,7 @@ def _affine(rewriting: Rewriting, value: fx.Node, parameter_shape: list[int] | N
         node = rewriting.arguments[name]
         if node is None or parameter_shape is None:
             return node
-        return rewriting.call(aten.view.default, node, parameter_shape)
+        return rewriting.call(aten.reshape.default, node, parameter_shape)
 
     weight, bias = parameter("weight"), parameter("bias")
     if weight is not None:
@@ -57,8 +57,8 @@ def _group(rewriting: Rewriting) -> fx.Node | None:
     x, groups = rewriting.arguments["input"], rewriting.arguments["group"]
     sizes = rewriting.sizes(x)
     dense = rewriting.call(aten.clone.default, x, memory_format=torch.contiguous_format)
-    grouped = rewriting.call(aten.view.default, dense, [sizes[0], groups, -1])
-    value = rewriting.call(aten.view.default, _normalized(rewriting, grouped, [2]), sizes)
+    grouped = rewriting.call(aten.reshape.default, dense, [sizes[0], groups, -1])
+    value = rewriting.call(aten.reshape.default, _normalized(rewriting, grouped, [2]), sizes)
     return _affine(rewriting, value, [-1, *[1] * (len(sizes) - 2)])
 
 

@@ -48,7 +48,7 @@ def _with_bias(first: str, second: str) -> Rewrite:
             return product(rewriting)
         spatial_rank = rewriting.place.meta["val"].ndim - 2 if rewriting.operator is aten.convolution.default else 0
         if spatial_rank:
-            bias = rewriting.call(aten.view.default, bias, [-1, *[1] * spatial_rank])
+            bias = rewriting.call(aten.reshape.default, bias, [-1, *[1] * spatial_rank])
         return rewriting.call(aten.add.Tensor, rewriting.repeat("bias", None), bias)
 
     return rewrite

@@ -38,6 +38,9 @@ MAX_POOLINGS = (
     _pooling(
         "max_pool3d k1 s2 d2, ceil, left out", F.max_pool3d, (2, 4, 5, 4), (1, 3, 3), 2, (0, 1, 1), (2, 1, 1), True
     ),
+    _pooling(
+        "max_pool2d k5x3 p2x1 d2x1, taps in the padding alone", F.max_pool2d, (3, 5, 6), (5, 3), 1, (2, 1), (2, 1)
+    ),
     _pooling("max_pool2d k13 s1 p6", F.max_pool2d, (2, 13, 13), 13, 1, 6),
     _pooling("max_pool1d k3 s2 p1", F.max_pool1d, (3, 11), 3, 2, 1),
     _pooling("max_pool3d k2", F.max_pool3d, (2, 4, 6, 5), 2),
