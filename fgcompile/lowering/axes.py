@@ -45,7 +45,7 @@ def reshape(x: Tensor, sizes: Sequence[int]) -> Tensor:
 
 
 def pad_axes(x: Tensor, before: Sequence[int], after: Sequence[int], value: float = 0.0) -> Tensor:
-    """Pads the trailing axes of ``x`` with ``value``; a negative amount crops, the padding too where it exceeds ``x``."""
+    """Pads the trailing axes of ``x``; a negative amount crops, and crops the padding too where it exceeds ``x``."""
     ends = list(zip(before, after, strict=True))
     for index, (low, high) in enumerate(ends):
         axis = x.dim() - len(ends) + index
