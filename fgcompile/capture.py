@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import io
 import math
+import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -310,6 +311,7 @@ def _bounded(value: Any) -> Any:
 
 def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:
     tensor: Any = exported.state_dict[target] if target in exported.state_dict else exported.constants[target]
-    attribute = free_name("constant_" + unwrapped_name(target).replace(".", "_"), dict(root.named_buffers()))
+    name = re.sub(r"\W", "_", f"constant_{unwrapped_name(target)}")  # it becomes an argument's, and a path may not
+    attribute = free_name(name, dict(root.named_buffers()))
     root.register_buffer(attribute, tensor.detach())
     return graph.get_attr(attribute)

@@ -58,6 +58,13 @@ def test_a_fixed_batch_size_is_refused() -> None:
         capture(Fixed().eval(), torch.ones(2, 3, 4))
 
 
+def test_constants_of_layers_with_any_name_are_called_by_identifiers() -> None:
+    model = nn.Sequential(OrderedDict({"block-1": nn.Linear(2, 2), "block_1": nn.Linear(2, 2)})).eval()
+    names = [name for name, _ in capture(model, torch.randn(2, 2)).graph_module.named_buffers()]
+    assert len(names) == 4
+    assert all(name.isidentifier() for name in names)
+
+
 def test_no_view_is_left_that_counts_on_strides() -> None:
     model = nn.Sequential(nn.Unflatten(1, (3, 2)), nn.Linear(2, 4), nn.Flatten()).eval()
     graph = capture(model, torch.randn(2, 6)).graph_module.graph
@@ -164,7 +171,12 @@ class Inverse(nn.Module):
         (Repeated(), (3,), r"repeat_interleave.*depends on values"),
         (Dropping(), (3,), r"native_dropout.*'layer\.dropout' draws random numbers"),
         (Slopes(), (3,), r"rrelu.*draws random numbers"),
-        (Inverse(), (3, 3), r"_linalg_check_errors.*side effects"),
+        pytest.param(
+            Inverse(),
+            (3, 3),
+            r"_linalg_check_errors.*side effects",
+            marks=pytest.mark.skipif(torch.__version__ < "2.12", reason="exported without the check of errors"),
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
 )
