@@ -57,7 +57,8 @@ ProviderOption = Annotated[
     typer.Option(
         "--provider",
         metavar="NAME",
-        help="OpenVINO, or an execution provider of ONNX Runtime, as CUDAExecutionProvider; once for each, best first.",
+        help="OpenVINO, or an execution provider of ONNX Runtime, as CUDAExecutionProvider; once for each, best first. "
+        "Of TorchScript: cuda.",
     ),
 ]
 

@@ -51,9 +51,8 @@ def pad_axes(x: Tensor, before: Sequence[int], after: Sequence[int], value: floa
         axis = x.dim() - len(ends) + index
         size = x.shape[axis]
         if (low < 0 < high and -low > size) or (high < 0 < low and -high > size):
-            unchanged = [0] * len(ends)
-            widened = [[*unchanged[:index], max(amount, 0), *unchanged[index + 1 :]] for amount in (low, high)]
-            x = pad_axes(x, *widened, value)
+            behind = [0] * (len(ends) - 1 - index)
+            x = pad_axes(x, [max(low, 0), *behind], [max(high, 0), *behind], value)
             ends[index] = (0, 0)
         if low < 0 or high < 0:
             x = aten.slice.Tensor(x, axis, max(-low, 0), x.shape[axis] + min(high, 0))

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -37,44 +38,97 @@ _BLOCK = 16
 """Fewest channels for which phases beat the transposed convolution: one block of ONNX Runtime's NCHWc layout."""
 
 
-def lower_convolution_backward(
-    grad_output: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    bias_sizes: Sequence[int] | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-    output_mask: Sequence[bool],
-) -> Any:
-    """Lowers ``convolution_backward``. A weight-gradient is not lowered: the operator stays, for a check to name."""
-    if output_mask[1]:
-        return NotImplemented
-    rank = input.dim() - 2
-    stride, padding, dilation = (per_axis(value, rank) for value in (stride, padding, dilation))
-    grad_input = None
-    if output_mask[0]:
-        form, reason, differentiate = _choose(input, weight, stride, dilation, transposed, groups)
-        with chosen("convolution, backward", form, reason):
-            grad_input = differentiate(grad_output, input, weight, stride, padding, dilation, groups)
-    grad_bias = None
-    if output_mask[2]:
-        grad_bias = aten.sum.dim_IntList(grad_output, [0, *range(2, grad_output.dim())])
-    return grad_input, None, grad_bias
+@dataclass(frozen=True)
+class Layer:
+    """A convolution whose input-gradient is wanted.
+
+    Attributes:
+        g: The gradient of its output.
+        input: Its input, of which only the shape matters.
+        weight: Its weight.
+        stride: One per axis, as are:
+        padding: What lies in front of the input and behind it.
+        dilation: The distance of taps.
+        transposed: Whether it is a transposed convolution.
+        groups: The groups of channels.
+    """
+
+    g: Tensor
+    input: Tensor
+    weight: Tensor
+    stride: list[int]
+    padding: list[int]
+    dilation: list[int]
+    transposed: bool
+    groups: int
+
+    @property
+    def kernel(self) -> Sequence[int]:
+        """The sizes of the kernel."""
+        return self.weight.shape[2:]
+
+    @property
+    def sizes(self) -> Sequence[int]:
+        """The input's sizes of space."""
+        return self.input.shape[2:]
+
+    @property
+    def has_dynamic_sizes(self) -> bool:
+        """Whether a size of space is symbolic."""
+        return any(is_dynamic(size) for size in self.sizes)
+
+    def crop(self, grad_input: Tensor) -> Tensor:
+        """Keeps what lies over the input."""
+        for axis in range(2, self.input.dim()):
+            grad_input = crop_axis(grad_input, axis, self.input.shape[axis])
+        return grad_input
 
 
-def _choose(
-    input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], transposed: bool, groups: int
-) -> tuple[str, str, Callable[..., Tensor]]:
-    """The form of an input-gradient, why it is the one, and the function that builds it."""
-    if transposed:
+Form = tuple[str, str, Callable[[Layer], Tensor]]
+"""A form of the input-gradient: its name, why it is the one for a layer, and the function that builds it."""
+
+
+def make_lowering(choose: Callable[[Layer], Form]) -> Callable[..., Any]:
+    """The lowering of ``convolution_backward`` that takes the form chosen for each layer."""
+
+    def lower(
+        grad_output: Tensor,
+        input: Tensor,
+        weight: Tensor,
+        bias_sizes: Sequence[int] | None,
+        stride: Sequence[int],
+        padding: Sequence[int],
+        dilation: Sequence[int],
+        transposed: bool,
+        output_padding: Sequence[int],
+        groups: int,
+        output_mask: Sequence[bool],
+    ) -> Any:
+        """Lowers ``convolution_backward``. A weight-gradient is not: the operator stays, for a check to name."""
+        if output_mask[1]:
+            return NotImplemented
+        steps, pads, gaps = (per_axis(value, input.dim() - 2) for value in (stride, padding, dilation))
+        grad_input = None
+        if output_mask[0]:
+            layer = Layer(grad_output, input, weight, steps, pads, gaps, transposed, groups)
+            form, reason, differentiate = choose(layer)
+            with chosen("convolution, backward", form, reason):
+                grad_input = differentiate(layer)
+        grad_bias = None
+        if output_mask[2]:
+            grad_bias = aten.sum.dim_IntList(grad_output, [0, *range(2, grad_output.dim())])
+        return grad_input, None, grad_bias
+
+    return lower
+
+
+def choose_form(layer: Layer) -> Form:
+    """The fastest form in ONNX Runtime, by the measurements above."""
+    if layer.transposed:
         return "convolution with the same weight", "the layer is a transposed convolution", _differentiate_transposed
-    if all(step == 1 for step in stride):
+    if all(step == 1 for step in layer.stride):
         return "convolution with the flipped, transposed weight", "stride 1", _differentiate_dense
-    obstacle = _obstacle_to_phases(input, weight, stride, dilation, groups)
+    obstacle = _obstacle_to_phases(layer)
     if obstacle is None:
         reason = f"stride 2 and at least {_BLOCK} channels: each phase stays in the blocked layout"
         return "one convolution per phase, interleaved", reason, _differentiate_phases
@@ -134,122 +188,83 @@ def _convolve_padded(
     return convolve(x, weight, groups, padding=padding, dilation=dilation)
 
 
-def _differentiate_dense(
-    g: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
+def _differentiate_dense(layer: Layer) -> Tensor:
     """Stride 1: ``∂x = g ⋆ flip(w)ᵀ`` with padding ``d(k − 1) − p``."""
-    pads = [d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True)]
-    return _convolve_padded(g, _flip_kernel(_transpose_weight(weight, groups)), pads, pads, dilation, groups)
+    pads = [d * (k - 1) - p for d, k, p in zip(layer.dilation, layer.kernel, layer.padding, strict=True)]
+    weight = _flip_kernel(_transpose_weight(layer.weight, layer.groups))
+    return _convolve_padded(layer.g, weight, pads, pads, layer.dilation, layer.groups)
 
 
-def _obstacle_to_phases(
-    input: Tensor, weight: Tensor, stride: Sequence[int], dilation: Sequence[int], groups: int
-) -> str | None:
+def _obstacle_to_phases(layer: Layer) -> str | None:
     """Why phases would be slower, or cannot be built (see the measurements above); None where they are the choice."""
-    channels = input.shape[1]
-    if any(is_dynamic(size) for size in input.shape[2:]):
+    channels, kernel, stride = layer.input.shape[1], tuple(layer.kernel), tuple(layer.stride)
+    if layer.has_dynamic_sizes:
         return "dynamic sizes: phases need to know them"
-    if len(stride) != 2 or max(stride) != 2 or max(dilation) != 1:
-        return (
-            f"stride {tuple(stride)}, dilation {tuple(dilation)}: phases pay in two dimensions at stride 2, undilated"
-        )
-    if not all(k > s or s == 1 for k, s in zip(weight.shape[2:], stride, strict=True)):
-        return (
-            f"kernel {tuple(weight.shape[2:])}, stride {tuple(stride)}: windows do not overlap, phases are single taps"
-        )
+    if len(stride) != 2 or max(stride) != 2 or max(layer.dilation) != 1:
+        return f"stride {stride}, dilation {tuple(layer.dilation)}: phases pay in two dimensions at stride 2, undilated"
+    if not all(k > s or s == 1 for k, s in zip(kernel, stride, strict=True)):
+        return f"kernel {kernel}, stride {stride}: windows do not overlap, phases are single taps"
     if channels < _BLOCK:
         return f"{channels} channels: phases pay from {_BLOCK} on"
-    if groups not in (1, channels):
-        return f"{groups} groups: phases pay for dense and depthwise convolutions"
+    if layer.groups not in (1, channels):
+        return f"{layer.groups} groups: phases pay for dense and depthwise convolutions"
     return None
 
 
-def _differentiate_phases(
-    g: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
+def _differentiate_phases(layer: Layer) -> Tensor:
     """Undilated: ``∂x[s·m + r] = Σ_j w[k₀ + s·j] g[m + q − j]`` for each phase ``r``, interleaved and cropped."""
-    sizes, kernel = input.shape[2:], weight.shape[2:]
-    transposed = _transpose_weight(weight, groups)
+    g, stride = layer.g, layer.stride
+    transposed = _transpose_weight(layer.weight, layer.groups)
+    axes = list(zip(layer.sizes, layer.kernel, stride, layer.padding, strict=True))
     parts = []
     for phase in itertools.product(*map(range, stride)):
         taps, before, after = transposed, [], []
-        for axis, (r, size, k, s, p) in enumerate(zip(phase, sizes, kernel, stride, padding, strict=True), start=2):
+        for axis, (r, (size, k, s, p)) in enumerate(zip(phase, axes, strict=True), start=2):
             first = (r + p) % s
             count = -(-(k - first) // s)
             reach = (r + p - first) // s
             taps = aten.slice.Tensor(taps, axis, first, k, s)
             before.append(count - 1 - reach)
             after.append(-(-size // s) + reach - g.shape[axis])
-        parts.append(_convolve_padded(g, _flip_kernel(taps), before, after, None, groups))
-    for axis in reversed(range(2, input.dim())):
+        parts.append(_convolve_padded(g, _flip_kernel(taps), before, after, None, layer.groups))
+    for axis in reversed(range(2, g.dim())):
         step = stride[axis - 2]
         parts = [interleave(parts[i : i + step], axis) for i in range(0, len(parts), step)]
-    return crop(parts[0], input)
+    return layer.crop(parts[0])
 
 
-def _differentiate_strided(
-    g: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
+def _differentiate_strided(layer: Layer) -> Tensor:
     """The transposed convolution, its output padding chosen so that the input's size comes back.
 
     A symbolic size takes the largest output padding, ``s − 1``, and is cropped.
     """
+    settings = zip(
+        layer.sizes, layer.g.shape[2:], layer.kernel, layer.stride, layer.padding, layer.dilation, strict=True
+    )
     output_padding = [
         s - 1 if is_dynamic(size) else size - ((out - 1) * s - 2 * p + d * (k - 1) + 1)
-        for size, out, k, s, p, d in zip(
-            input.shape[2:], g.shape[2:], weight.shape[2:], stride, padding, dilation, strict=True
-        )
+        for size, out, k, s, p, d in settings
     ]
     grad_input = convolve(
-        g,
-        weight,
-        groups,
-        stride=stride,
-        padding=padding,
-        dilation=dilation,
+        layer.g,
+        layer.weight,
+        layer.groups,
+        stride=layer.stride,
+        padding=layer.padding,
+        dilation=layer.dilation,
         output_padding=output_padding,
         transposed=True,
     )
-    return crop(grad_input, input)
+    return layer.crop(grad_input)
 
 
-def _differentiate_transposed(
-    g: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    groups: int,
-) -> Tensor:
+def _differentiate_transposed(layer: Layer) -> Tensor:
     """Of a transposed convolution: the convolution with the same weight, less what its output padding adds."""
-    return crop(convolve(g, weight, groups, stride=stride, padding=padding, dilation=dilation), input)
+    stride, padding, dilation = layer.stride, layer.padding, layer.dilation
+    return layer.crop(convolve(layer.g, layer.weight, layer.groups, stride=stride, padding=padding, dilation=dilation))
 
 
-def crop(grad_input: Tensor, input: Tensor) -> Tensor:
-    """Keeps what lies over the input."""
-    for axis in range(2, input.dim()):
-        grad_input = crop_axis(grad_input, axis, input.shape[axis])
-    return grad_input
-
+lower_convolution_backward = make_lowering(choose_form)
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,

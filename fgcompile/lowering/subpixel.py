@@ -23,9 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.choices import chosen
-from fgcompile.lowering import convolution
-from fgcompile.lowering.axes import is_dynamic, pad_axes, per_axis, reshape
+from fgcompile.lowering.axes import pad_axes, reshape
+from fgcompile.lowering.convolution import Form, Layer, choose_form, convolve, make_lowering
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -34,65 +33,38 @@ _BLOCK = 16
 """Fewest channels for which oneDNN is as fast at the other forms."""
 
 
-def lower_convolution_backward(
-    grad_output: Tensor,
-    input: Tensor,
-    weight: Tensor,
-    bias_sizes: Sequence[int] | None,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: Sequence[int],
-    groups: int,
-    output_mask: Sequence[bool],
-) -> Any:
-    """Lowers ``convolution_backward``: the sub-pixel form where it is faster, else as for every format."""
-    rank = input.dim() - 2
-    steps = per_axis(stride, rank)
-    strided = not transposed and groups == 1 and max(dilation) == 1 and max(steps) > 1
-    fixed = not any(is_dynamic(size) for size in input.shape[2:])
-    if strided and fixed and input.shape[1] < _BLOCK and list(output_mask) == [True, False, False]:
-        reason = f"{input.shape[1]} channels: oneDNN is slow at transposed convolutions to few"
-        with chosen("convolution, backward", "one sub-pixel convolution for all phases", reason):
-            return _differentiate(grad_output, input, weight, steps, per_axis(padding, rank)), None, None
-    return convolution.lower_convolution_backward(
-        grad_output,
-        input,
-        weight,
-        bias_sizes,
-        stride,
-        padding,
-        dilation,
-        transposed,
-        output_padding,
-        groups,
-        output_mask,
-    )
+def _choose_form(layer: Layer) -> Form:
+    """The sub-pixel form where it is faster, else as for every format."""
+    strided = not layer.transposed and layer.groups == 1 and max(layer.dilation) == 1 and max(layer.stride) > 1
+    if not strided or layer.has_dynamic_sizes or layer.input.shape[1] >= _BLOCK:
+        return choose_form(layer)
+    reason = f"{layer.input.shape[1]} channels: oneDNN is slow at transposed convolutions to few"
+    return "one sub-pixel convolution for all phases", reason, _differentiate
 
 
-def _differentiate(g: Tensor, input: Tensor, weight: Tensor, stride: Sequence[int], padding: Sequence[int]) -> Tensor:
+def _differentiate(layer: Layer) -> Tensor:
     """One convolution of ``g`` for all phases, interleaved and cropped.
 
     Its padding is the same at both ends, and what that adds is cropped: a padding apart would be a copy of ``g``.
     """
-    rank = len(stride)
-    lows = [-((k - 1 - p) // s) for k, s, p in zip(weight.shape[2:], stride, padding, strict=True)]
+    g, stride, padding = layer.g, layer.stride, layer.padding
+    rank, channels = len(stride), layer.input.shape[1]
+    lows = [-((k - 1 - p) // s) for k, s, p in zip(layer.kernel, stride, padding, strict=True)]
     highs = [(p + s - 1) // s for s, p in zip(stride, padding, strict=True)]
-    counts = [-(-size // s) for size, s in zip(input.shape[2:], stride, strict=True)]
+    counts = [-(-size // s) for size, s in zip(layer.sizes, stride, strict=True)]
     after = [count + high - size for count, high, size in zip(counts, highs, g.shape[2:], strict=True)]
     ends = [max(-low, high, 0) for low, high in zip(lows, after, strict=True)]
-    phases = convolution.convolve(g, _cut_kernel(weight, stride, padding, lows, highs), 1, padding=ends)
+    phases = convolve(g, _cut_kernel(layer.weight, stride, padding, lows, highs), 1, padding=ends)
     phases = pad_axes(
         phases,
         [-low - end for low, end in zip(lows, ends, strict=True)],
         [high - end for high, end in zip(after, ends, strict=True)],
     )
-    split = reshape(phases, [g.shape[0], *stride, input.shape[1], *counts])
+    split = reshape(phases, [g.shape[0], *stride, channels, *counts])
     axes = [axis for pair in zip(range(rank + 2, 2 * rank + 2), range(1, rank + 1), strict=True) for axis in pair]
     spread = aten.permute.default(split, [0, rank + 1, *axes])
     sizes = [count * s for count, s in zip(counts, stride, strict=True)]
-    return convolution.crop(reshape(spread, [g.shape[0], input.shape[1], *sizes]), input)
+    return layer.crop(reshape(spread, [g.shape[0], channels, *sizes]))
 
 
 def _cut_kernel(
@@ -110,6 +82,8 @@ def _cut_kernel(
     order = [*range(3, 2 * rank + 2, 2), 1, 0, *range(2, 2 * rank + 2, 2)]
     return aten.permute.default(flipped, order).reshape([-1, outputs, *taps])
 
+
+lower_convolution_backward = make_lowering(_choose_form)
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,

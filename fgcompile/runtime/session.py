@@ -158,9 +158,10 @@ def load(path: str | Path, providers: Sequence[Provider] | None = None, threads:
 
     Args:
         path: The artifact.
-        providers: For ONNX artifacts. ONNX Runtime execution providers in order of preference, each a name or
+        providers: For ONNX artifacts, ONNX Runtime execution providers in order of preference, each a name or
             ``(name, options)``; by default CUDA where this build of ONNX Runtime has it, then CPU. ``["OpenVINO"]``,
-            or ``[("OpenVINO", {"device": "GPU", …})]``, runs the artifact in OpenVINO's own runtime instead.
+            or ``[("OpenVINO", {"device": "GPU", …})]``, runs the artifact in OpenVINO's own runtime instead. For
+            TorchScript ``["cuda"]`` or ``["cuda:N"]``; a ``.pt2`` runs where it was compiled for.
         threads: Threads of one operator; by default the runtime decides. For TorchScript and ``.pt2`` this is a
             setting of the whole process, ``torch.set_num_threads``.
 

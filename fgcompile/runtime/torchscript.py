@@ -1,8 +1,9 @@
-"""TorchScript artifacts in libtorch, on the CPU."""
+"""TorchScript artifacts in libtorch, on the CPU or a CUDA device."""
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact import Metadata
@@ -21,33 +22,43 @@ from fgcompile.runtime.tensors import as_tensor
 class TorchScriptBackend:
     """A ``torch.jit.ScriptModule`` that takes the artifact's inputs and returns its outputs, both in order.
 
-    ``threads`` is a setting of the whole process (``torch.set_num_threads``).
+    ``threads`` is a setting of the whole process (``torch.set_num_threads``), as are PyTorch's own of TF32.
     """
 
     def __init__(
         self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
     ) -> None:
-        if providers is not None:
-            raise InputError("providers are for ONNX artifacts, this one is TorchScript: leave them out")
+        self._device = _choose_device(providers)
         if threads is not None:
             torch.set_num_threads(threads)
-        self._module = _load(content)
+        self._module = _load(content, self._device)
         self._inputs = [spec["name"] for spec in metadata["inputs"]]
         self._outputs = [spec["name"] for spec in metadata["outputs"]]
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
-        given = [as_tensor(feeds[name]) if name in feeds else None for name in self._inputs]
+        given = [as_tensor(feeds[name]).to(self._device) if name in feeds else None for name in self._inputs]
         with torch.inference_mode():
             outputs = self._module(*given)
         if isinstance(outputs, torch.Tensor):
             outputs = (outputs,)
-        return {name: output.numpy() for name, output in zip(self._outputs, outputs, strict=True)}
+        return {name: output.cpu().numpy() for name, output in zip(self._outputs, outputs, strict=True)}
 
 
-def _load(content: bytes) -> torch.jit.ScriptModule:
+def _choose_device(providers: Sequence[Provider] | None) -> str:
+    if providers is None:
+        return "cpu"
+    device = providers[0] if len(providers) == 1 else None
+    if not isinstance(device, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", device):
+        raise InputError(f"providers is {providers}, a TorchScript artifact runs on ['cpu'], ['cuda'] or ['cuda:N']")
+    if device != "cpu" and not torch.cuda.is_available():
+        raise InputError(f"providers is {providers}, and torch finds no CUDA device here: leave them out for the CPU")
+    return device
+
+
+def _load(content: bytes, device: str) -> torch.jit.ScriptModule:
     try:
-        module: torch.jit.ScriptModule = torch.jit.load(io.BytesIO(content), map_location="cpu")  # type: ignore[no-untyped-call]
+        module: torch.jit.ScriptModule = torch.jit.load(io.BytesIO(content), map_location=device)  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise ArtifactError(f"torch {torch.__version__} cannot load the artifact ({reason}): upgrade it") from error

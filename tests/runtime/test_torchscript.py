@@ -35,9 +35,27 @@ def test_it_is_served_without_fgcompile(path):
     assert (result.stdout, result.stderr) == ("[(2, 5), (2, 1, 4, 4)]\n", "")
 
 
-def test_execution_providers_are_refused(path):
-    with pytest.raises(InputError, match=r"^providers are for ONNX artifacts, this one is TorchScript"):
-        load(path, providers=["CPUExecutionProvider"])
+@pytest.mark.parametrize("providers", [["CPUExecutionProvider"], [("cuda", {})], ["cpu", "cuda"], []])
+def test_other_providers_than_one_device_are_refused(path, providers):
+    with pytest.raises(InputError, match=r"a TorchScript artifact runs on \['cpu'\], \['cuda'\] or \['cuda:N'\]"):
+        load(path, providers=providers)
+
+
+def test_the_cpu_can_be_asked_for(path):
+    np.testing.assert_array_equal(load(path, providers=["cpu"]).explain(X).logits, load(path).explain(X).logits)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a graphics card")
+def test_a_missing_device_is_named(path):
+    with pytest.raises(InputError, match="finds no CUDA device here"):
+        load(path, providers=["cuda"])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+def test_cuda(path):
+    there, here = load(path, providers=["cuda"]).explain(X), load(path).explain(X)
+    np.testing.assert_allclose(there.logits, here.logits, rtol=1e-4)
+    np.testing.assert_allclose(there.saliency, here.saliency, rtol=1e-3, atol=1e-5)
 
 
 def test_threads_are_the_process_s(path):
