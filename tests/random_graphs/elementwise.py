@@ -59,7 +59,8 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "tan": lambda x: torch.tan(torch.tanh(x)),
     "asin": lambda x: torch.asin(torch.tanh(x) * 0.9),
     "acos": lambda x: torch.acos(torch.tanh(x) * 0.9),
-    "logit": lambda x: torch.logit(torch.sigmoid(x), 0.2),
+    # Scaled, or rounding would decide the derivative of a second one: its argument would lie on the bound.
+    "logit": lambda x: torch.logit(torch.sigmoid(0.9 * x), 0.2),
     "number to a power": lambda x: 2.0 ** torch.tanh(x),
     "log": lambda x: torch.log(_positive(x)),
     "log2": lambda x: torch.log2(_positive(x)),
