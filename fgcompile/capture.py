@@ -89,8 +89,15 @@ ASSERTIONS = (
 VIEWS = (aten.view.default, aten._unsafe_view.default)
 
 CONTIGUOUS = torch.contiguous_format
-TRACE_BATCH = 2
-"""The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export."""
+TRIED_BATCH = 2
+"""The batch size that the model is run with before it is captured."""
+
+TRACED_BATCH = 5
+"""The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export.
+
+So is one that equals a constant which PyTorch compares it with, as a stride in the backward of a product: 5 is rarely
+one.
+"""
 
 
 def capture(
@@ -186,10 +193,8 @@ def require_evaluation_mode(model: nn.Module) -> None:
 
 
 def _export(model: nn.Module, inputs: tuple[Tensor, ...], name: str, dynamic_sizes: bool) -> ExportedProgram:
-    # Pairs sizes with tensors whatever the signature, ``*inputs`` included.
-    shapes = ShapesCollection()  # type: ignore[no-untyped-call]
     examples = tuple(
-        value[:1].expand(TRACE_BATCH, *value.shape[1:]).clone(memory_format=CONTIGUOUS) for value in inputs
+        value[:1].expand(TRIED_BATCH, *value.shape[1:]).clone(memory_format=CONTIGUOUS) for value in inputs
     )
     try:
         with torch.no_grad():
@@ -202,21 +207,30 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], name: str, dynamic_siz
             f"{name} does not take inputs of shape {sizes}: {_first_line(error)}; pass inputs as the model takes them"
         ) from error
     free: Sizes = find_dynamic_sizes(model, examples) if dynamic_sizes else [{} for _ in examples]
-    for example, dimensions in zip(examples, free, strict=True):
-        shapes[example] = {0: Dim("batch"), **dimensions}
-    dynamic = shapes.dynamic_shapes(model, examples)  # type: ignore[no-untyped-call]
+    # torch.export looks at shapes only.
+    traced = tuple(value.new_empty((TRACED_BATCH, *value.shape[1:])) for value in inputs)
 
-    def export() -> ExportedProgram:
+    def export(values: tuple[Tensor, ...]) -> ExportedProgram:
+        # Pairs sizes with tensors whatever the signature, ``*inputs`` included.
+        shapes = ShapesCollection()  # type: ignore[no-untyped-call]
+        for value, dimensions in zip(values, free, strict=True):
+            shapes[value] = {0: Dim("batch"), **dimensions}
+        dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
         # A failed export prints the graph that it had so far. The fast path is one operator for a whole layer.
         with contextlib.redirect_stderr(io.StringIO()), _without_fast_path():
-            return torch.export.export(model, examples, dynamic_shapes=dynamic, strict=False)
+            return torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
 
     try:
-        return export()
+        return export(traced)
     except Exception as error:
-        if _fixes_batch(error):
-            raise CaptureError(_explain_fixed_batch(name, find_fixed_size(export))) from error
-        raise CaptureError(_explain(name, error)) from error
+        try:
+            return export(examples)  # of a size that the model has shown to take
+        except Exception as other:
+            for reason, values in ((error, traced), (other, examples)):
+                if _fixes_batch(reason):
+                    place = find_fixed_size(lambda values=values: export(values))  # type: ignore[misc]
+                    raise CaptureError(_explain_fixed_batch(name, place)) from reason
+            raise CaptureError(_explain(name, error)) from error
 
 
 @contextlib.contextmanager

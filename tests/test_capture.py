@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fgcompile.capture import capture
 from fgcompile.errors import CaptureError, InputError
+from fgcompile.pipeline import fuse
 from tests.networks import NETWORKS, ConvNet, build
 
 
@@ -63,6 +64,23 @@ def test_constants_of_layers_with_any_name_are_called_by_identifiers() -> None:
     names = [name for name, _ in capture(model, torch.randn(2, 2)).graph_module.named_buffers()]
     assert len(names) == 4
     assert all(name.isidentifier() for name in names)
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_strides_that_equal_a_batch_do_not_fix_it(step: int) -> None:
+    class Sliced(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(1, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.linear(x.amax(1, keepdim=True)[:, 0:1:step])
+            return result
+
+    x = torch.randn(4, 6, dtype=torch.float64)
+    model = Sliced().double().eval()
+    logits, _ = fuse(model, x[:1], outputs=("logits", "contributions")).graph_module(x, torch.zeros(4).long())
+    torch.testing.assert_close(logits, model(x))
 
 
 def test_no_view_is_left_that_counts_on_strides() -> None:

@@ -21,6 +21,9 @@ ALWAYS = (
     aten.lift_fresh_copy.default,
     aten.contiguous.default,
 )
+CONTIGUOUS = (aten.native_group_norm.default,)
+"""Operators that refuse what is not contiguous, so that a copy in front of them stays."""
+
 VIEWS = (aten.view.default, aten._unsafe_view.default)
 SAME_SHAPE = (aten.reshape.default, aten.expand.default)
 
@@ -47,7 +50,8 @@ def remove_identities(graph_module: fx.GraphModule) -> None:
 def _identity(node: fx.Node, graph_module: fx.GraphModule) -> fx.Node | None:
     operand = node.args[0] if node.args else None
     if node.target in ALWAYS:
-        return operand if isinstance(operand, fx.Node) else None
+        needed = node.target is aten.clone.default and any(user.target in CONTIGUOUS for user in node.users)
+        return operand if isinstance(operand, fx.Node) and not needed else None
     if node.target in SAME_SHAPE or node.target is aten._to_copy.default:
         return _as_result(operand, node)
     neutral = NEUTRAL.get(node.target) if not node.kwargs else None
