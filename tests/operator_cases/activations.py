@@ -82,6 +82,7 @@ ACTIVATIONS = (
     _activation("layer_norm", lambda x, w, b: F.layer_norm(x, (5,), w, b), (4, 5), (5,), (5,)),
     _activation("layer_norm over two axes, plain", lambda x: F.layer_norm(x, (4, 5)), (3, 4, 5)),
     _activation("group_norm", lambda x, w, b: F.group_norm(x, 2, w, b), (4, 3, 5), (4,), (4,)),
+    _activation("group_norm, transposed", lambda x, w: F.group_norm(x.transpose(2, 3), 2, w), (4, 3, 5), (4,)),
     _activation("instance_norm", lambda x, w, b: F.instance_norm(x, weight=w, bias=b), (3, 4, 5), (3,), (3,)),
     _activation(
         "batch_norm", lambda x, m, v, w, b: F.batch_norm(x, m, v.abs(), w, b), (3, 4, 5), (3,), (3,), (3,), (3,)
