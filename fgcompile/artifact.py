@@ -82,7 +82,7 @@ class TensorSpec(_SpecOptions):
     """Input or output, e.g. ``{"name": "x", "dtype": "float32", "shape": ["batch", 3]}``; a name is a dynamic size.
 
     ``"16*height"`` is a multiple of 16. ``optional`` inputs are bias parameters, which have their trained values as
-    defaults. ``example`` is the shape that the model was compiled with, where more than the batch is dynamic.
+    defaults. ``example`` is the shape of one sample that the model was compiled with, where its size is dynamic too.
     """
 
     name: str

@@ -244,7 +244,7 @@ class ValueSpec:
         dtype: As NumPy names it.
         shape: Its shape.
         default: The value of an input that may be left out.
-        example: An input's shape at the example's sizes, where some besides the batch are dynamic.
+        example: An input's shape for one sample of the example's sizes, where some besides the batch are dynamic.
     """
 
     name: str

@@ -148,7 +148,7 @@ class _Tracer:
         spec = self.specify(name, value)
         if sum(isinstance(size, str) for size in spec.shape) < 2:
             return spec
-        return replace(spec, example=tuple(hint(size) for size in value.shape))
+        return replace(spec, example=(1, *map(hint, value.shape[1:])))
 
     def specify(self, name: str, value: Tensor) -> ValueSpec:
         """Name, dtype and shape of an input or output.
