@@ -119,7 +119,7 @@ def render(records: Mapping[int, Record], facts: Mapping[str, str]) -> str:
         "## Failed",
         f"{len(failures)} of {len(records)} graphs."
         + "".join(f"\n\n- graph {i}: {r.failed}\n\n      {r.description}" for i, r in failures.items()),
-        "## Steps by operator",
+        f"## Steps by operator, of {sum(map(len, FAMILIES.values()))}",
         "\n".join(coverage),
     ]
     return "\n\n".join(parts) + "\n"
@@ -127,7 +127,7 @@ def render(records: Mapping[int, Record], facts: Mapping[str, str]) -> str:
 
 LEGEND = """\
 Every graph is drawn from the operator families of `tests/random_graphs`, with random shapes, strides, groups, axes and
-weights, and is compared on a batch of 3 after it was captured with a batch of 1.
+weights, and is compared on a batch of 3, which is not the one that any stage traces with.
 
 - *completeness …*: `|f − Σ terms| / Σ |terms|` of the eager full-gradient, under each rule set, float64.
 - *input_gradient*: that of `taylor`, from plain autograd on the module, relative to the largest, float64.

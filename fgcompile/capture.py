@@ -13,6 +13,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,6 +31,7 @@ from fgcompile.preparation import prepare
 from fgcompile.program import CapturedProgram
 from fgcompile.requirements import require_explainable, require_same_outputs
 from fgcompile.scored import Scored, unwrapped, unwrapped_name
+from fgcompile.shapes import VIEWS
 
 aten = torch.ops.aten
 
@@ -85,8 +87,6 @@ ASSERTIONS = (
     aten._assert_tensor_metadata.default,  # of a dtype that another precision changes
 )
 """Operators that return nothing, which the graph does without."""
-
-VIEWS = (aten.view.default, aten._unsafe_view.default)
 
 CONTIGUOUS = torch.contiguous_format
 TRIED_BATCH = 2
@@ -220,17 +220,17 @@ def _export(model: nn.Module, inputs: tuple[Tensor, ...], name: str, dynamic_siz
         with contextlib.redirect_stderr(io.StringIO()), _without_fast_path():
             return torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
 
-    try:
-        return export(traced)
-    except Exception as error:
+    failures: list[tuple[Exception, tuple[Tensor, ...]]] = []
+    for values in (traced, examples):  # the second is of a size that the model has shown to take
         try:
-            return export(examples)  # of a size that the model has shown to take
-        except Exception as other:
-            for reason, values in ((error, traced), (other, examples)):
-                if _fixes_batch(reason):
-                    place = find_fixed_size(lambda values=values: export(values))  # type: ignore[misc]
-                    raise CaptureError(_explain_fixed_batch(name, place)) from reason
-            raise CaptureError(_explain(name, error)) from error
+            return export(values)
+        except Exception as error:
+            failures.append((error, values))
+    for failure, values in failures:
+        if _fixes_batch(failure):
+            raise CaptureError(_explain_fixed_batch(name, find_fixed_size(partial(export, values)))) from failure
+    failure, _ = failures[0]
+    raise CaptureError(_explain(name, failure)) from failure
 
 
 @contextlib.contextmanager
@@ -297,7 +297,7 @@ def _unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | N
             graph.output(tuple(values[value] for value in flat))
         elif node.target not in ASSERTIONS:
             values[node] = graph.node_copy(node, lambda n: values[n])
-            if node.target in VIEWS:  # a later stage may change the strides of what it views
+            if node.target in VIEWS:
                 values[node].target = aten.reshape.default
             values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))
     _bound_infinities(graph, root)

@@ -13,15 +13,14 @@ sample reads itself alone.
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import fx
-from torch._dispatch.python import enable_python_dispatcher
-from torch._ops import OpOverload
 from torch.export import ExportedProgram
 
-from fgcompile.shapes import fake_mode, is_differentiable
+from fgcompile.shapes import insert_call, is_differentiable
 
 aten = torch.ops.aten
 GRADIENT_MODE: Any = torch.ops.higher_order.wrap_with_set_grad_enabled
@@ -78,16 +77,7 @@ def _gather(graph_module: fx.GraphModule, node: fx.Node) -> None:
     source, (_, place) = node.args[0], cast(Any, node.args[1])
     assert isinstance(source, fx.Node)
     rest = source.meta["val"].shape[2:]
-    mode = fake_mode(graph_module)
-
-    def call(operator: OpOverload, *args: Any) -> fx.Node:
-        with graph_module.graph.inserting_before(node):
-            result = graph_module.graph.call_function(operator, args)
-        with mode, torch.no_grad(), enable_python_dispatcher():
-            value = operator(*fx.map_arg(args, lambda operand: operand.meta["val"]))
-        result.meta = {**node.meta, "val": value}
-        return result
-
+    call = partial(insert_call, graph_module, node, node)
     index = call(aten.remainder.Scalar, place, source.meta["val"].shape[1])  # a place may count from the end
     for _ in range(len(rest) + 1):
         index = call(aten.unsqueeze.default, index, -1)

@@ -10,9 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch._dispatch.python import enable_python_dispatcher
+from torch._ops import OpOverload
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from fgcompile.program import Shape
+
+VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
+"""Operators that count on strides, which a later stage may change, so that they become reshapes."""
 
 
 class _Propagator(fx.Interpreter):
@@ -53,6 +57,18 @@ def fake_mode(graph_module: fx.GraphModule) -> FakeTensorMode:
         if isinstance(value, FakeTensor):
             return value.fake_mode
     raise AssertionError("a captured graph has at least one tensor input")
+
+
+def insert_call(
+    graph_module: fx.GraphModule, before: fx.Node, like: fx.Node, operator: OpOverload, *args: Any, **kwargs: Any
+) -> fx.Node:
+    """A new call in front of a node, in the layer that another node belongs to, and the shape of its value."""
+    with graph_module.graph.inserting_before(before):
+        node = graph_module.graph.call_function(operator, args, kwargs)
+    operands, options = fx.map_arg((args, kwargs), lambda source: source.meta["val"])
+    with fake_mode(graph_module), torch.no_grad(), enable_python_dispatcher():
+        node.meta = {**like.meta, "val": operator(*operands, **options)}
+    return node
 
 
 def fake(tensor: Tensor, mode: FakeTensorMode) -> Tensor:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
-from fgcompile.lowering.windows import make_average_matrix
+from fgcompile.lowering.windows import SlidingWindows, make_sliding_average
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -34,8 +34,16 @@ def _last_begin(size: int, kernel: int, stride: int, padding: int) -> int:
     return -(-(size + 2 * padding - kernel) // stride) * stride
 
 
-def _leaves_out(size: int, kernel: int, stride: int, padding: int) -> bool:
-    return _last_begin(size, kernel, stride, padding) >= size + padding
+def _cut_short_beside_left_out(
+    sizes: Sequence[int], kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int]
+) -> list[int] | None:
+    """What each axis's last window lacks; None where no axis leaves a window out, or a size is symbolic."""
+    if any(is_dynamic(size) for size in sizes):
+        return None
+    axes = list(zip(sizes, kernel, stride, padding, strict=True))
+    if all(_last_begin(*axis) < size + low for axis, size, low in zip(axes, sizes, padding, strict=True)):
+        return None
+    return [positions_cut_short(*axis) for axis in axes]
 
 
 def _lower_maximum(rank: int, pool: Callable[..., tuple[Tensor, Tensor]]) -> Callable[..., Any]:
@@ -49,23 +57,18 @@ def _lower_maximum(rank: int, pool: Callable[..., tuple[Tensor, Tensor]]) -> Cal
     ) -> Any:
         """Lowers ``max_pool{2,3}d_with_indices`` that leaves out a window."""
         sizes = self.shape[-rank:]
-        if not ceil_mode or any(is_dynamic(size) for size in sizes):
-            return NotImplemented
         kernel, padding, dilation = (per_axis(value, rank) for value in (kernel_size, padding, dilation))
         stride = per_axis(stride, rank) if stride else kernel
         spans = [step * (taps - 1) + 1 for step, taps in zip(dilation, kernel, strict=True)]
-        settings = list(zip(sizes, spans, stride, padding, strict=True))
-        if not any(_leaves_out(*setting) for setting in settings):
+        missing = _cut_short_beside_left_out(sizes, spans, stride, padding) if ceil_mode else None
+        if missing is None:
             return NotImplemented
-        missing = [positions_cut_short(*setting) for setting in settings]
         if not any(missing):
             return pool(self, kernel, stride, padding, dilation, False)
         behind = [low + more for low, more in zip(padding, missing, strict=True)]
-        values, places = pool(
-            pad_axes(self, padding, behind, float("-inf")), kernel, stride, [0] * rank, dilation, False
-        )
-        extents = [size + low + high for size, low, high in zip(sizes, padding, behind, strict=True)]
-        return values, _unpadded(places, sizes, extents, padding)
+        padded = pad_axes(self, padding, behind, float("-inf"))
+        values, places = pool(padded, kernel, stride, [0] * rank, dilation, False)
+        return values, _unpadded(places, sizes, padded.shape[-rank:], padding)
 
     return lower
 
@@ -81,45 +84,27 @@ def _unpadded(places: Tensor, sizes: Sequence[int], extents: Sequence[int], befo
     return result
 
 
-def lower_average(rank: int, average: Callable[..., Tensor]) -> Callable[..., Any]:
-    def lower(
-        self: Tensor,
-        kernel_size: Sequence[int],
-        stride: Sequence[int] = (),
-        padding: Sequence[int] = (0,),
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-        divisor_override: int | None = None,
-    ) -> Any:
-        """Lowers ``avg_pool{2,3}d`` that leaves out a window, unless it has a divisor of its own."""
-        sizes = self.shape[-rank:]
-        if not ceil_mode or divisor_override is not None or any(is_dynamic(size) for size in sizes):
-            return NotImplemented
-        kernel, padding = per_axis(kernel_size, rank), per_axis(padding, rank)
-        stride = per_axis(stride, rank) if stride else kernel
-        settings = list(zip(sizes, kernel, stride, padding, strict=True))
-        if not any(_leaves_out(*setting) for setting in settings):
-            return NotImplemented
-        missing = [positions_cut_short(*setting) for setting in settings]
-        if not any(missing):
-            return average(self, kernel, stride, padding, False, count_include_pad, None)
-        y = self
-        for axis, (setting, more) in enumerate(zip(settings, missing, strict=True), start=self.dim() - rank):
-            y = multiply_axis(y, axis, _averages(*setting, more, count_include_pad, y).t())
-        return y
-
-    return lower
-
-
-def _averages(
-    size: int, kernel: int, stride: int, padding: int, missing: int, count_include_pad: bool, like: Tensor
-) -> Tensor:
-    """The matrix ``(O, L)`` of an average along one axis, whose last window lacks ``missing`` positions."""
-    count = (size + 2 * padding + missing - kernel) // stride + 1
-    begin = torch.arange(count, device=like.device) * stride - padding
-    end = aten.clamp.default(begin + kernel, None, size + padding)
-    start, stop = aten.clamp.default(begin, 0), aten.clamp.default(end, None, size)
-    return make_average_matrix(start, stop, end - begin if count_include_pad else stop - start, size, like)
+def average_in_ceil_mode(
+    x: Tensor,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    count_include_pad: bool,
+    average: Callable[..., Tensor],
+) -> Any:
+    """``avg_pool{2,3}d`` where it leaves out a window; ``average`` is the operator."""
+    sizes = x.shape[-len(kernel) :]
+    missing = _cut_short_beside_left_out(sizes, kernel, stride, padding)
+    if missing is None:
+        return NotImplemented
+    if not any(missing):
+        return average(x, kernel, stride, padding, False, count_include_pad, None)
+    y = x
+    axes = zip(sizes, kernel, stride, padding, missing, strict=True)
+    for axis, (size, k, s, p, more) in enumerate(axes, start=x.dim() - len(kernel)):
+        windows = SlidingWindows(size, (size + 2 * p + more - k) // s + 1, k, s, p, 1)
+        y = multiply_axis(y, axis, make_sliding_average(windows, count_include_pad, y).t())
+    return y
 
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {

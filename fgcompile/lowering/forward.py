@@ -18,7 +18,7 @@ from torch import Tensor
 
 from fgcompile.errors import UnsupportedOpError
 from fgcompile.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
-from fgcompile.lowering.ceiling import lower_average, positions_cut_short
+from fgcompile.lowering.ceiling import average_in_ceil_mode, positions_cut_short
 from fgcompile.lowering.windows import AdaptiveWindows, bound_adaptive_windows, make_average_matrix
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -26,8 +26,6 @@ aten = torch.ops.aten  # its operators are untyped, hence:
 
 
 def _lower_average(rank: int, average: Callable[..., Tensor]) -> Callable[..., Any]:
-    plain_in_ceil_mode = lower_average(rank, average)
-
     def lower(
         self: Tensor,
         kernel_size: Sequence[int],
@@ -38,12 +36,12 @@ def _lower_average(rank: int, average: Callable[..., Tensor]) -> Callable[..., A
         divisor_override: int | None = None,
     ) -> Any:
         """Lowers ``avg_pool{2,3}d`` with a divisor. Windows cut short in ceil mode are filled up with zeros."""
-        if divisor_override is None:
-            return plain_in_ceil_mode(self, kernel_size, stride, padding, ceil_mode, count_include_pad)
-        if ceil_mode and _is_dynamic(self, rank):
+        if (divisor_override is None and not ceil_mode) or (ceil_mode and _is_dynamic(self, rank)):
             return NotImplemented
         kernel, padding = per_axis(kernel_size, rank), per_axis(padding, rank)
         stride = per_axis(stride, rank) if stride else kernel
+        if divisor_override is None:
+            return average_in_ceil_mode(self, kernel, stride, padding, count_include_pad, average)
         if ceil_mode:
             missing = map(positions_cut_short, self.shape[-rank:], kernel, stride, padding)
             self = pad_axes(self, padding, [low + more for low, more in zip(padding, missing, strict=True)])

@@ -35,6 +35,7 @@ from fgcompile.lowering.windows import (
     Windows,
     bound_adaptive_windows,
     make_average_matrix,
+    make_sliding_average,
 )
 from fgcompile.shapes import same_size
 
@@ -170,12 +171,7 @@ def _lower_average(rank: int) -> Callable[..., Tensor]:
             if tile:
                 g = pad_axis(g, axis, 0, along.size - along.count * along.kernel)
                 continue
-            begin = torch.arange(along.count, device=g.device) * along.stride - along.padding
-            end = aten.clamp.default(begin + along.kernel, None, along.size + along.padding)
-            start, stop = aten.clamp.default(begin, 0), aten.clamp.default(end, None, along.size)
-            divisor = end - begin if count_include_pad else stop - start
-            matrix = make_average_matrix(start, stop, divisor if divisor_override is None else None, along.size, g)
-            g = multiply_axis(g, axis, matrix)
+            g = multiply_axis(g, axis, make_sliding_average(along, count_include_pad, g, divisor_override is None))
         return g
 
     return lower

@@ -149,6 +149,17 @@ def bound_adaptive_windows(window: Tensor, size: int, count: int) -> tuple[Tenso
     return start, end
 
 
+def make_sliding_average(
+    windows: SlidingWindows, count_include_pad: bool, like: Tensor, divided: bool = True
+) -> Tensor:
+    """The matrix ``(O, L)`` of average pooling along one axis; of sums if it is not ``divided``."""
+    begin = torch.arange(windows.count, device=like.device) * windows.stride - windows.padding
+    end = aten.clamp.default(begin + windows.kernel, None, windows.size + windows.padding)
+    start, stop = aten.clamp.default(begin, 0), aten.clamp.default(end, None, windows.size)
+    divisor = end - begin if count_include_pad else stop - start
+    return make_average_matrix(start, stop, divisor if divided else None, windows.size, like)
+
+
 def make_average_matrix(start: Tensor, end: Tensor, divisor: Tensor | None, size: int, like: Tensor) -> Tensor:
     """The matrix ``(O, L)`` with ``1/divisor`` for ``start ≤ i < end``."""
     positions = torch.arange(size, device=like.device)

@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from fgcompile.shapes import VIEWS
+
 aten = torch.ops.aten
 
 ALWAYS = (
@@ -21,10 +23,9 @@ ALWAYS = (
     aten.lift_fresh_copy.default,
     aten.contiguous.default,
 )
-CONTIGUOUS = (aten.native_group_norm.default,)
+NEED_CONTIGUOUS = (aten.native_group_norm.default,)
 """Operators that refuse what is not contiguous, so that a copy in front of them stays."""
 
-VIEWS = (aten.view.default, aten._unsafe_view.default)
 SAME_SHAPE = (aten.reshape.default, aten.expand.default)
 
 NEUTRAL: Mapping[Any, int] = {aten.add.Tensor: 0, aten.mul.Tensor: 1}
@@ -50,7 +51,7 @@ def remove_identities(graph_module: fx.GraphModule) -> None:
 def _identity(node: fx.Node, graph_module: fx.GraphModule) -> fx.Node | None:
     operand = node.args[0] if node.args else None
     if node.target in ALWAYS:
-        needed = node.target is aten.clone.default and any(user.target in CONTIGUOUS for user in node.users)
+        needed = node.target is aten.clone.default and any(user.target in NEED_CONTIGUOUS for user in node.users)
         return operand if isinstance(operand, fx.Node) and not needed else None
     if node.target in SAME_SHAPE or node.target is aten._to_copy.default:
         return _as_result(operand, node)

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 from torch import fx
-from torch._dispatch.python import enable_python_dispatcher
 from torch._ops import OpOverload
 
 from fgcompile.biases import bind
-from fgcompile.shapes import fake_mode
+from fgcompile.shapes import insert_call
 
 aten = torch.ops.aten
 
@@ -55,12 +54,7 @@ class Rewriting:
 
     def call(self, operator: OpOverload, *args: Any, **kwargs: Any) -> fx.Node:
         """A new node, which belongs to the layer that is rewritten."""
-        with self.graph_module.graph.inserting_before(self.place):
-            node = self.graph_module.graph.call_function(operator, args, kwargs)
-        node.meta = {key: value for key, value in self.node.meta.items() if key != "val"}
-        operands, options = fx.map_arg((args, kwargs), lambda source: source.meta["val"])
-        with fake_mode(self.graph_module), torch.no_grad(), enable_python_dispatcher():
-            node.meta["val"] = operator(*operands, **options)
+        node = insert_call(self.graph_module, self.place, self.node, operator, *args, **kwargs)
         self.written.append(node)
         return node
 

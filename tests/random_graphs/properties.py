@@ -23,7 +23,7 @@ from fgcompile.runtime.session import open_session
 from tests.random_graphs.network import CLASSES, RandomNetwork, sample_inputs
 
 BATCH = 3
-"""The batch that everything is compared on: neither the one that is captured with, nor the one of back ends."""
+"""The batch that everything is compared on: neither the one that is traced with, nor the one of back ends."""
 
 Figures = dict[str, float]
 """Measured errors by property; see ``limit``."""
@@ -57,7 +57,7 @@ def relative_error(value: Tensor, expected: Tensor) -> float:
 
 
 def measure_exact(network: RandomNetwork) -> Figures:
-    """In float64, under every rule set: completeness, and the fused graph with another batch than it was captured with.
+    """In float64, under every rule set: completeness, and the fused graph with another batch than it was traced with.
 
     - ``completeness <rules>``: ``|f − Σ terms| / Σ |terms|`` of the eager full-gradient.
     - ``input_gradient``: of ``taylor``, from that of ``torch.autograd.grad`` on the module.
