@@ -45,6 +45,12 @@ EXPLAIN = "explain"
 LOGITS = "logits"
 """The output that holds what the model returns."""
 
+MODEL = "model"
+"""The name, in a ``.pt2``, of the model that does all."""
+
+PREDICT = "predict"
+"""The name, in a ``.pt2`` on demand, of the model that predicts; the one that explains is called ``explain``."""
+
 DEFAULTS_FILE = f"{METADATA_KEY}.defaults.json"
 """The extra file of a ``.pt2`` with the values of optional inputs: their bytes in base64, by name."""
 

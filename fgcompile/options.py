@@ -82,7 +82,7 @@ def check_device(device: str, format: str) -> None:
     one_of("device", device, DEVICES)
 
 
-def require_expressible(format: str, precision: str, on_demand: bool) -> None:
+def require_expressible(format: str, precision: str) -> None:
     """Passes combinations that a format can express.
 
     Raises:
@@ -91,11 +91,6 @@ def require_expressible(format: str, precision: str, on_demand: bool) -> None:
     if (format, precision) == ("onnx", "bfloat16"):
         raise InputError(
             "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
-        )
-    if format == "pt2" and on_demand:
-        raise InputError(
-            "a pt2 package has no branch that returns less: use onnx or torchscript, or compile the model itself for "
-            "predictions"
         )
 
 

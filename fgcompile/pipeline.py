@@ -152,7 +152,7 @@ def compile(
         RulesWarning: Under ``"taylor"`` the terms of this model cancel, since it normalises by its own statistics.
     """
     one_of("format", format, tuple(BACKENDS))
-    require_expressible(format, precision, on_demand)
+    require_expressible(format, precision)
     check_device(device, format)
     request = check_request(
         outputs=outputs,

@@ -2,6 +2,10 @@
 
 The library holds the weights, so that they are in the package once, and is compiled for one device: the processor's own
 vector instructions on the CPU, the graphics card's architecture on CUDA.
+
+A package on demand holds two libraries, since an AOTInductor graph has no branch whose weights it could lay out when
+compiling: ``predict`` takes the inputs and returns the logits and what the explanation needs of the prediction;
+``explain`` takes these and the inputs, and returns the other outputs.
 """
 
 from __future__ import annotations
@@ -12,18 +16,24 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import fx
 from torch.export import ExportedProgram
 from torch.export.passes import move_to_device_pass
 
-from fgcompile.artifact import DEFAULTS_FILE, METADATA_FILE, dumps, seal_zip
+from fgcompile.artifact import DEFAULTS_FILE, EXPLAIN, METADATA_FILE, MODEL, PREDICT, dumps, seal_zip
 from fgcompile.backends.archive import write_archive
 from fgcompile.backends.exported import as_exported
 from fgcompile.backends.silence import silenced
+from fgcompile.backends.unambiguous import disambiguate
+from fgcompile.backends.uneven import with_uneven_examples
 from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError
+from fgcompile.on_demand import divide
 from fgcompile.program import FusedProgram
+from fgcompile.shapes import copy_graph
 
 OPTIONS: dict[str, Any] = {
     # Weights become constants, which oneDNN lays out once, when compiling; ResNet-18 takes 97 ms, else 125.
@@ -50,23 +60,41 @@ def emit_pt2(program: FusedProgram) -> bytes:
     import torch._inductor  # takes a second, so that only this format pays for it
 
     _require_compiler()
-    exported = _on_device(as_exported(program), str(program.metadata["device"]))
+    device = str(program.metadata["device"])
+    program = replace(program, graph_module=with_uneven_examples(program.graph_module))
+    files = {}
+    # Without gradients, since only then does Inductor freeze the weights.
+    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder, silenced("torch._inductor"), torch.no_grad():
+        for name, graph_module in _models(program).items():
+            if device == "cpu":
+                disambiguate(graph_module)
+            try:
+                files[name] = _compiled(_on_device(as_exported(graph_module), device), f"{folder}/{name}")
+            except RuntimeError as error:
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+                raise UnsupportedOpError(
+                    f"AOTInductor cannot compile the fused graph ({lines[0]}): compile to another format"
+                ) from error
+        return seal_zip(write_archive(_packed(files, folder, _extra_files(program))))
+
+
+def _models(program: FusedProgram) -> dict[str, fx.GraphModule]:
+    """The graphs of a package by the names of their models."""
+    if not program.on_demand:
+        return {MODEL: copy_graph(program.graph_module)}
+    halves = divide(program)
+    return {PREDICT: halves.predict, EXPLAIN: halves.explain}
+
+
+def _compiled(exported: ExportedProgram, folder: str) -> Any:
+    """The files that AOTInductor writes for a graph."""
     examples = tuple(node.meta["val"] for node in exported.graph.find_nodes(op="placeholder"))
     examples = examples[len(exported.graph_signature.buffers) :]
     known = torch._inductor.list_options()
     options = {name: value for name, value in OPTIONS.items() if name in known}
-    # Without gradients, since only then does Inductor freeze the weights.
-    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder, silenced("torch._inductor"), torch.no_grad():
-        try:
-            files: Any = torch._inductor.aot_compile(
-                exported.module(), examples, options={**options, "aot_inductor.output_path": folder}
-            )
-        except RuntimeError as error:
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise UnsupportedOpError(
-                f"AOTInductor cannot compile the fused graph ({lines[0]}): compile to another format"
-            ) from error
-        return seal_zip(write_archive(_packed(files, folder, _extra_files(program))))
+    return torch._inductor.aot_compile(
+        exported.module(), examples, options={**options, "aot_inductor.output_path": folder}
+    )
 
 
 def _require_compiler() -> None:
@@ -109,7 +137,7 @@ _BUILD_ID = re.compile(rb"(?<=\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0).{20}", re.DOT
 """The linker's identifier in a shared library's notes: a checksum over all else."""
 
 
-def _packed(files: Any, folder: str, extra_files: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+def _packed(files: dict[str, Any], folder: str, extra_files: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """The package's files without what changes from run to run: some name the folder that they were compiled in."""
     from torch._inductor.package.package import package_aoti
 

@@ -20,7 +20,6 @@ from torch.export.graph_signature import (
 from torch.utils import _pytree as pytree
 
 from fgcompile.backends.spelling import spell_out
-from fgcompile.program import FusedProgram
 
 
 class FlatProgram(ExportedProgram):
@@ -36,13 +35,12 @@ class FlatProgram(ExportedProgram):
         return self
 
 
-def as_exported(program: FusedProgram) -> ExportedProgram:
-    """The program with its constants lifted to inputs in front of its own, as an ``ExportedProgram`` has them.
+def as_exported(source: fx.GraphModule) -> ExportedProgram:
+    """The graph with its constants lifted to inputs in front of its own, as an ``ExportedProgram`` has them.
 
     Every node's ``meta["val"]`` is its value's fake tensor; nothing else of ``meta`` is kept, since traces of how the
     graph was made would end up in the file.
     """
-    source = program.graph_module
     graph = fx.Graph()
     values: dict[fx.Node, fx.Node] = {}
     constants = {str(node.target): node for node in source.graph.find_nodes(op="get_attr")}

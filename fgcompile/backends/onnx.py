@@ -27,7 +27,7 @@ def emit_onnx(program: FusedProgram) -> bytes:
     Raises:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
     """
-    exported = as_exported(program)
+    exported = as_exported(program.graph_module)
     with silenced("torch.onnx"):
         try:
             converted = torch.onnx.export(

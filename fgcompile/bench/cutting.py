@@ -14,6 +14,7 @@ from fgcompile.artifact import LOGITS, Metadata
 CUTTERS: Mapping[str, str] = {
     "onnx": "fgcompile.bench.onnx_forward:cut_onnx",
     "torchscript": "fgcompile.bench.torchscript_forward:cut_torchscript",
+    "pt2": "fgcompile.bench.pt2_forward:cut_pt2",
 }
 """Where the cutter of each artifact format is found, as ``module:function``. A format without one has no ratio."""
 
@@ -38,6 +39,8 @@ def obstacle(metadata: Metadata) -> str | None:
     """Why the forward pass cannot be cut out of an artifact; None where it can."""
     if metadata["format"] not in CUTTERS:
         return f"the forward pass cannot be cut out of a {metadata['format']} artifact"
+    if metadata["format"] == "pt2" and not metadata.get("on_demand"):
+        return "the forward pass cannot be cut out of compiled code: compile with on_demand=True"
     if all(spec["name"] != LOGITS for spec in metadata["outputs"]):
         return "the artifact does not return its logits"
     return None

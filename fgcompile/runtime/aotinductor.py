@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fgcompile.artifact import DEFAULTS_FILE, Metadata, read_extra_file
+from fgcompile.artifact import DEFAULTS_FILE, EXPLAIN, LOGITS, MODEL, PREDICT, Metadata, TensorSpec, read_extra_file
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.session import Provider
 from fgcompile.validation import Array, bias_specs
@@ -39,34 +39,49 @@ class AotInductorBackend:
         self._device = metadata.get("device", "cpu")
         if self._device != "cpu" and not torch.cuda.is_available():
             raise ArtifactError(f"the artifact is compiled for {self._device}, which torch does not find here")
-        self._model = _load(content)
+        self._models = _load(content)
         self._defaults = _read_defaults(content, metadata)
         self._inputs = [spec["name"] for spec in metadata["inputs"]]
-        self._outputs = [spec["name"] for spec in metadata["outputs"]]
+        self._outputs = metadata["outputs"]
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
         arrays = {**self._defaults, **feeds}
         # The library takes its inputs to be contiguous, and does not look.
-        given = [as_tensor(arrays[name]).contiguous().to(self._device) for name in self._inputs]
+        given = {name: as_tensor(arrays[name]).contiguous().to(self._device) for name in self._inputs}
         with torch.inference_mode():
-            outputs = self._model(*given)
-        return {name: output.cpu().numpy() for name, output in zip(self._outputs, outputs, strict=True)}
+            outputs = self._run_divided(given) if PREDICT in self._models else self._models[MODEL](*given.values())
+        names = (spec["name"] for spec in self._outputs)
+        return {name: output.cpu().numpy() for name, output in zip(names, outputs, strict=True)}
+
+    def _run_divided(self, given: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+        """The logits, and the other outputs: explained, or empty where that is not asked for."""
+        explain = given.pop(EXPLAIN, False)
+        logits, *carried = self._models[PREDICT](*given.values())
+        if explain:
+            return [logits, *self._models[EXPLAIN](*(value.contiguous() for value in carried), *given.values())]
+        return [logits, *(_empty(spec) for spec in self._outputs if spec["name"] != LOGITS)]
 
 
-def _load(content: bytes) -> Callable[..., Sequence[torch.Tensor]]:
-    """The package's model. PyTorch unpacks it into a folder of its own, which it removes with the model."""
+def _empty(spec: TensorSpec) -> torch.Tensor:
+    sizes = [size if isinstance(size, int) else 0 for size in spec["shape"]]
+    return torch.empty(sizes, dtype=getattr(torch, spec["dtype"]))
+
+
+def _load(content: bytes) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]]:
+    """The package's models by name. PyTorch unpacks it into a folder of its own, which it removes with the models."""
+    from torch.export.pt2_archive._package import load_pt2
+
     with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
         path = Path(folder, "model.pt2")
         path.write_bytes(content)
         try:
-            model: Callable[..., Sequence[torch.Tensor]] = torch._inductor.aoti_load_package(str(path))
+            return load_pt2(str(path)).aoti_runners
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             raise ArtifactError(
                 f"torch {torch.__version__} cannot load the package ({reason}): compile it again, on this machine"
             ) from error
-    return model
 
 
 def _read_defaults(content: bytes, metadata: Metadata) -> dict[str, Array]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.artifact import Metadata, loads, read_artifact
-from fgcompile.bench.cutting import CUTTERS, cut_forward, obstacle
+from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.runtime.session import open_session
 from tests.networks import randomised
 from tests.tiny_artifacts import dumps, onnx_artifact, tiny_metadata, torchscript_artifact
@@ -48,7 +48,7 @@ def size(format: str, content: bytes) -> int:
     return len(list(torch.jit.freeze(torch.jit.load(io.BytesIO(content)).eval()).graph.nodes()))
 
 
-@pytest.mark.parametrize("format", CUTTERS)
+@pytest.mark.parametrize("format", SUFFIXES)
 @pytest.mark.parametrize(
     "options",
     [{}, {"biases": "inputs"}, {"target": "predicted"}, {"outputs": ("logits",)}, {"method": "smooth_fullgrad"}],
@@ -73,7 +73,7 @@ def test_the_forward_returns_the_artifact_s_logits(format: str, options: dict[st
         assert size(format, forward.content) < size(format, content) / 2
 
 
-@pytest.mark.parametrize("format", CUTTERS)
+@pytest.mark.parametrize("format", SUFFIXES)
 def test_weights_that_only_the_explanation_needs_are_gone(format: str) -> None:
     content, metadata = tiny(format)
     forward = cut_forward(content, metadata)
@@ -96,5 +96,19 @@ def test_a_format_without_a_cutter_and_an_artifact_without_logits_say_why() -> N
         obstacle(loads(dumps(tiny_metadata("pt3")), "artifact"))
         == "the forward pass cannot be cut out of a pt3 artifact"
     )
+    assert "compile with on_demand=True" in obstacle(loads(dumps(tiny_metadata("pt2")), "artifact"))
     silent = tiny("onnx", outputs=tiny_metadata()["outputs"][1:])[1]
     assert obstacle(silent) == "the artifact does not return its logits"
+
+
+@pytest.mark.slow
+def test_a_package_on_demand_has_its_forward_already(tmp_path: Path) -> None:
+    path = tmp_path / "model.pt2"
+    fgcompile.compile(randomised(Network()), torch.randn(2, 3, 8, 8), format="pt2", on_demand=True).save(path)
+    content, metadata = read_artifact(path)
+    assert obstacle(metadata) is None
+    forward = cut_forward(content, metadata)
+    session = open_session(forward.content, forward.metadata, "forward")
+    feeds = {"x": np.ones((3, 3, 8, 8), np.float32), "target": np.array([-1, 0, 1])}
+    assert list(session.run(feeds)) == ["logits"]
+    np.testing.assert_array_equal(session.run(feeds)["logits"], fgcompile.load(path).predict(feeds["x"]))
