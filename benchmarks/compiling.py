@@ -15,20 +15,21 @@ import torch
 import fgcompile
 from benchmarks.runtimes import export_onnx
 from benchmarks.workload import Workload
+from fgcompile.machine import cores
 
 LIMIT = 3600.0
 """Seconds for compiling one network."""
 
 
 def measure_compiling(model: str) -> dict[str, Any]:
-    """Compiles a network to ONNX on one thread; to be called in a fresh process.
+    """Compiles a network to ONNX on all cores; to be called in a fresh process.
 
     Returns:
         ``parameters``; ``seconds`` in all, checks included, and by ``stages``, whose names are those that ``compile``
         reports; ``peak_megabytes`` of resident memory up to then; ``megabytes`` of the artifact; ``forward_seconds``
         and ``forward_megabytes`` of ``torch.onnx.export`` of the plain model.
     """
-    torch.set_num_threads(1)
+    torch.set_num_threads(cores())
     with tempfile.TemporaryDirectory() as folder:
         workload = Workload(model, 1, 1, Path(folder))
         network, x = workload.network(), workload.inputs()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks import latency_report, scaling
+import numpy as np
+import pytest
+
+from benchmarks import latency_report, precision, scaling
 from benchmarks.measurement import Figures
 from benchmarks.records import Record, append_record
+from fgcompile.runtime import Explanation
 
 
 def figures(milliseconds: float, **more: object) -> Figures:
@@ -123,3 +127,30 @@ def test_plots_are_the_same_bytes_for_the_same_figures(tmp_path: Path) -> None:
         return (tmp_path / name / "latency.svg").read_bytes()
 
     assert draw("first") == draw("second")
+
+
+def _explanation(logits: list[float], saliency: list[float], residual: float) -> Explanation:
+    return Explanation(
+        logits=np.array([logits], np.float32),
+        saliency=np.array([[[saliency]]], np.float32),
+        saliency_by_input={},
+        target=np.array([0]),
+        contributions=np.array([[3.0, -1.0]], np.float32),
+        residual=np.array([residual], np.float32),
+        input_gradient=None,
+        bias_gradients={},
+    )
+
+
+def test_half_precision_is_compared_picture_by_picture() -> None:
+    single = [_explanation([2.0, 1.0], [0.0, 4.0], 0.0), _explanation([1.0, 4.0], [2.0, 0.0], 0.04)]
+    half = [_explanation([2.0, 3.0], [1.0, 4.0], -0.4), _explanation([1.0, 3.0], [0.0, 2.0], 0.0)]
+    assert precision.compare(single, half) == {
+        "same_class": 1,
+        "logits": 1.0,  # 2 of 2 in the first, 1 of 4 in the second
+        "map_mean": (0.125 + 1.0) / 2,
+        "map_largest": (0.25 + 1.0) / 2,
+        "correlation": pytest.approx(0.0),  # of 1 and −1
+        "residual": pytest.approx(0.1),
+        "residual_single": pytest.approx(0.01),
+    }
