@@ -299,6 +299,27 @@ def bench(
 
 
 @app.command()
+def serve(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT…", help="Compiled artifacts.")],
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen; 0.0.0.0 for all interfaces.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(metavar="PORT", help="Of REST and metrics.")] = 8080,
+    grpc_port: Annotated[int, typer.Option(metavar="PORT", help="Of gRPC.")] = 8081,
+    max_batch: Annotated[int, typer.Option(metavar="N", help="The most samples of one request.")] = 32,
+    max_body: Annotated[int, typer.Option(metavar="MIB", help="The largest request.")] = 64,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of one operator.")] = None,
+    providers: ProviderOption = None,
+) -> None:
+    """Serve artifacts, each under its file's stem: Open Inference Protocol, REST and gRPC, with Prometheus metrics."""
+    from fgcompile.serving.requests import Limits
+    from fgcompile.serving.server import Address, serve
+
+    limits = Limits(batch=max_batch, body=max_body << 20)
+    serve(artifacts, Address(host, port, grpc_port), limits, providers=providers, threads=threads)
+
+
+@app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write everything.")] = Path(
         "fgcompile-demo"

@@ -1,0 +1,77 @@
+"""Serves artifacts with the KServe SDK: loads them, then hands over to ``kserve_server``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fgcompile.errors import InputError, MissingPackageError
+from fgcompile.runtime.session import Provider, load
+from fgcompile.serving.requests import Limits
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a server listens.
+
+    Attributes:
+        host: A name or an address of this machine; ``"0.0.0.0"`` for all.
+        port: Of REST.
+        grpc_port: Of gRPC.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grpc_port: int = 8081
+
+
+def serve(
+    paths: Sequence[Path],
+    address: Address,
+    limits: Limits,
+    *,
+    providers: Sequence[Provider] | None = None,
+    threads: int | None = None,
+) -> None:
+    """Serves artifacts, each under the stem of its file's name, until the process is told to stop.
+
+    The Open Inference Protocol, version 2, over REST and gRPC; ``/metrics`` for Prometheus.
+
+    Args:
+        paths: The artifacts.
+        address: Where to listen.
+        limits: What one request may ask for.
+        providers: As for ``fgcompile.load``.
+        threads: As for ``fgcompile.load``.
+
+    Raises:
+        ArtifactError: An artifact is damaged, or not one.
+        InputError: Two artifacts have the same name.
+        MissingPackageError: The extra ``serve`` is not installed.
+    """
+    names = [path.stem for path in paths]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise InputError(f"two artifacts are called {twice!r}: rename one of the files")
+    sessions = {path.stem: load(path, providers, threads) for path in paths}
+    with _without_arguments():
+        try:
+            from fgcompile.serving import kserve_server
+            from fgcompile.serving.kserve_model import ArtifactModel
+        except ImportError as error:
+            raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
+    models = [ArtifactModel(name, session, limits) for name, session in sessions.items()]
+    kserve_server.run(models, address, limits)
+
+
+@contextmanager
+def _without_arguments() -> Iterator[None]:
+    """While open, the command line is empty: kserve reads it when it is imported."""
+    arguments = sys.argv
+    sys.argv = arguments[:1]
+    try:
+        yield
+    finally:
+        sys.argv = arguments

@@ -1,0 +1,208 @@
+"""``fgcompile serve`` in a process of its own, asked by Triton's clients and by nobody's."""
+
+from __future__ import annotations
+
+import random
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fgcompile
+from fgcompile.errors import InputError
+from fgcompile.serving import Limits
+from fgcompile.serving.server import Address, serve
+from tests.serving.malformed import Tensor, broken_body, malformed, rest_body, valid
+from tests.tiny_artifacts import onnx_artifact, tiny_metadata
+
+if find_spec("kserve") is None:  # not imported: its protocol buffers have the names of tritonclient's
+    pytest.skip("needs the extra serve", allow_module_level=True)
+http = pytest.importorskip("tritonclient.http")
+grpc = pytest.importorskip("tritonclient.grpc")
+
+HOST = "127.0.0.1"
+REFUSED_BY_GRPC = {"StatusCode.INVALID_ARGUMENT"}
+
+
+class Server:
+    """A running server, and how to ask it."""
+
+    def __init__(self, path: Path, port: int, grpc_port: int) -> None:
+        self.session = fgcompile.load(path)
+        self.url = f"http://{HOST}:{port}"
+        self.rest = http.InferenceServerClient(f"{HOST}:{port}")
+        self.grpc = grpc.InferenceServerClient(f"{HOST}:{grpc_port}")
+
+    def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
+        """The status and the answer to a body, as it is."""
+        request = urllib.request.Request(f"{self.url}/v2/models/tiny/infer", body, headers)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    def infer(self, protocol: Any, x: np.ndarray, target: np.ndarray, **options: Any) -> Any:
+        """The answer of Triton's client for a protocol."""
+        inputs = [protocol.InferInput("x", x.shape, "FP32"), protocol.InferInput("target", target.shape, "INT64")]
+        for tensor, value in zip(inputs, (x, target), strict=True):
+            tensor.set_data_from_numpy(value)
+        client = self.rest if protocol is http else self.grpc
+        return client.infer("tiny", inputs, **options)
+
+    def require_right_answer(self) -> None:
+        """Both protocols answer a valid request as the session does."""
+        x = np.random.default_rng(0).normal(size=(3, 3, 4, 4)).astype(np.float32)
+        target = np.array([-1, 4, 0])
+        expected = self.session.run({"x": x, "target": target})
+        for protocol in (http, grpc):
+            for shape in ((3,), (3, 1)):
+                answer = self.infer(protocol, x, target.reshape(shape))
+                for name, value in expected.items():
+                    np.testing.assert_array_equal(answer.as_numpy(name), value)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("serve")
+    path = folder / "tiny.onnx"
+    path.write_bytes(onnx_artifact(tiny_metadata()))
+    port, grpc_port = _free_port(), _free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "fgcompile",
+        "serve",
+        str(path),
+        "--port",
+        str(port),
+        "--grpc-port",
+        str(grpc_port),
+    ]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        running = Server(path, port, grpc_port)
+        for _ in range(600):
+            try:
+                if running.rest.is_model_ready("tiny") and running.grpc.is_model_ready("tiny"):
+                    break
+            except Exception:  # whatever a client raises while nobody listens
+                pass
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.1)
+        yield running
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def test_both_protocols_answer_as_the_session_does(server: Server) -> None:
+    server.require_right_answer()
+
+
+def test_the_model_is_described(server: Server) -> None:
+    metadata = server.rest.get_model_metadata("tiny")
+    assert metadata["inputs"][0] == {"name": "x", "datatype": "FP32", "shape": [-1, 3, 4, 4]}
+    assert [output["name"] for output in metadata["outputs"]] == ["logits", "saliency"]
+    described = server.grpc.get_model_metadata("tiny")
+    assert [(value.name, value.datatype, list(value.shape)) for value in described.inputs] == [
+        ("x", "FP32", [-1, 3, 4, 4]),
+        ("target", "INT64", [-1]),
+    ]
+
+
+@pytest.mark.parametrize("protocol", [http, grpc])
+def test_an_answer_holds_what_was_asked_for(server: Server, protocol: Any) -> None:
+    x = np.ones((1, 3, 4, 4), np.float32)
+    wanted = [protocol.InferRequestedOutput("saliency")]
+    answer = server.infer(protocol, x, np.array([2]), outputs=wanted, request_id="seven")
+    assert answer.as_numpy("saliency").shape == (1, 1, 4, 4)
+    assert answer.as_numpy("logits") is None
+    response = answer.get_response()
+    assert (response["id"] if protocol is http else response.id) == "seven"
+
+
+def test_metrics_count_what_was_refused(server: Server) -> None:
+    server.post(*rest_body(malformed(random.Random(1))))
+    with urllib.request.urlopen(f"{server.url}/metrics") as answer:
+        assert b'fgcompile_refused_requests_total{model="tiny"}' in answer.read()
+
+
+def test_it_listens_where_it_was_told_to(server: Server) -> None:
+    others = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)} - {HOST}
+    port = int(server.url.rpartition(":")[2])
+    for address in others:
+        with pytest.raises(OSError, match=r"refused|unreachable|timed out"):
+            socket.create_connection((address, port), timeout=2)
+
+
+def test_a_body_above_the_limit_is_not_read(server: Server) -> None:
+    status, answer = server.post(bytes((64 << 20) + 1), {"Content-Type": "application/json"})
+    assert status == 413
+    assert b"67108864 are allowed" in answer
+    server.require_right_answer()
+
+
+def _ask_grpc(server: Server, tensors: list[Tensor]) -> str:
+    """The status of a request that Triton's own client would not let through."""
+    from tritonclient.grpc import service_pb2
+
+    request = service_pb2.ModelInferRequest(model_name="tiny")
+    for tensor in tensors:
+        shape = [max(min(size, 2**63 - 1), -(2**63)) for size in tensor["shape"]]
+        request.inputs.add(name=tensor["name"], datatype=tensor["datatype"], shape=shape)
+        request.raw_input_contents.append(tensor["raw"])
+    try:
+        server.grpc._client_stub.ModelInfer(request, timeout=30)
+    except Exception as error:  # grpc's own, which says its code
+        return str(error.code()) if error.details() else "a refusal without a reason"
+    return "answered"
+
+
+def _sweep(server: Server, count: int, seed: int) -> None:
+    generator = random.Random(seed)
+    for number in range(count):
+        tensors = malformed(generator)
+        status, answer = server.post(*rest_body(tensors))
+        assert 400 <= status < 500, (status, answer, tensors)
+        assert answer
+        assert _ask_grpc(server, tensors) in REFUSED_BY_GRPC, tensors
+        body, headers = broken_body(generator)
+        status, answer = server.post(body, headers)
+        assert 400 <= status < 500, (status, answer, body[:300], headers)
+        if number % 10 == 0:
+            server.require_right_answer()
+            assert server.post(*rest_body(valid(generator)))[0] == 200
+
+
+def test_malformed_requests_are_refused(server: Server) -> None:
+    _sweep(server, 60, seed=0)
+
+
+@pytest.mark.slow
+def test_a_thousand_malformed_requests_are_refused(server: Server) -> None:
+    _sweep(server, 400, seed=1)
+
+
+def test_two_artifacts_of_one_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "tiny.onnx").write_bytes(onnx_artifact(tiny_metadata()))
+    with pytest.raises(InputError, match="two artifacts are called 'tiny'"):
+        serve([tmp_path / "a/tiny.onnx", tmp_path / "b/tiny.onnx"], Address(), Limits())
