@@ -26,7 +26,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)
-	$(PIP) -e '.[cpu,demo,test]'
+	$(PIP) -e '.[cpu,demo,serve,test]'
 	touch $@ $(VENV)/demo.stamp
 
 $(VENV):
