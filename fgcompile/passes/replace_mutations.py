@@ -8,25 +8,32 @@ graph already reads the result, not the operand, wherever the mutated tensor is 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import fx
-
-aten = torch.ops.aten
-
-FUNCTIONAL = {
-    aten.masked_fill_.Scalar: aten.masked_fill.Scalar,
-    aten.masked_fill_.Tensor: aten.masked_fill.Tensor,
-    aten.logical_or_.default: aten.logical_or.default,
-    aten.logical_not_.default: aten.logical_not.default,
-    aten.logical_and_.default: aten.logical_and.default,
-    aten.mul_.Tensor: aten.mul.Tensor,
-    aten.add_.Tensor: aten.add.Tensor,
-}
+from torch._ops import OpOverload
 
 
 def replace_mutations(graph_module: fx.GraphModule) -> None:
     """Rewrites the graph in place."""
     for node in graph_module.graph.nodes:
         if node.op == "call_function":
-            node.target = FUNCTIONAL.get(node.target, node.target)
+            node.target = _functional(node.target)
     graph_module.recompile()
+
+
+def _functional(target: Any) -> Any:
+    """The functional form of an in-place operator, which takes the same arguments; anything else as it is.
+
+    Overloads may bear another name: ``pow_.Scalar`` is ``pow.Tensor_Scalar``.
+    """
+    if not isinstance(target, OpOverload) or not target._schema.is_mutable or not target._opname.endswith("_"):
+        return target
+    packet = getattr(getattr(torch.ops, target.namespace), target._opname.removesuffix("_"))
+    overloads = [getattr(packet, name) for name in packet.overloads()]
+    return next(overload for overload in overloads if _arguments(overload) == _arguments(target))
+
+
+def _arguments(operator: OpOverload) -> list[tuple[str, str]]:
+    return [(argument.name, str(argument.type)) for argument in operator._schema.arguments]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
 import torch
 from torch import fx
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -94,6 +97,26 @@ def test_a_value_that_is_changed_in_place_is_not_shared() -> None:
     share_subexpressions(graph_module)
     assert operators(graph_module).count("mul") == 1
     assert torch.equal(graph_module(x), function(x))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.pow_(3),
+        lambda x: x.clamp_(-1, 1),
+        lambda x: x.div_(3),
+        lambda x: x.neg_(),
+        lambda x: x.masked_fill_(x > 0, 2.0),
+        lambda x: x.logical_not_(),
+    ],
+)
+def test_no_operator_in_place_is_left(change: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    x = torch.randn(2, 3)
+    graph_module = traced(lambda x: change(x * 2) + 1, x)
+    expected = graph_module(x)
+    replace_mutations(graph_module)
+    assert not [name for name in operators(graph_module) if name.endswith("_")]
+    assert torch.equal(graph_module(x), expected)
 
 
 def test_equal_subexpressions_are_computed_once() -> None:
