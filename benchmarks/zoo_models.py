@@ -210,7 +210,7 @@ _TORCHVISION = (
     _torchvision("mobilenet_v2"),
     _torchvision("mobilenet_v3_small"),
     _torchvision("efficientnet_b0"),
-    _torchvision("efficientnet_v2_s", 128),  # at 64² its last 15 blocks see 2×2 places, and amplify rounding
+    _torchvision("efficientnet_v2_s"),
     _torchvision("regnet_x_400mf"),
     _torchvision("regnet_y_400mf"),
     _torchvision("shufflenet_v2_x0_5"),
