@@ -113,12 +113,14 @@ def given_or_default(given: Optional[Tensor], default: Tensor) -> Tensor:  # noq
 
 
 def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:
-    """Replaces overloads by their packets, which TorchScript resolves, and symbolic sizes by ``aten.size``."""
+    """Replaces overloads by their packets, which TorchScript resolves, and likewise what reads symbolic sizes."""
     for node in graph_module.graph.find_nodes(op="call_function", target=aten.addmm.default):
         _replace_addmm(graph_module, node)
     for node in graph_module.graph.nodes:
         if node.target is aten.sym_size.int:
             node.target = aten.size
+        elif node.target is torch.sym_float:
+            node.target = float
         elif isinstance(node.target, OpOverload):
             node.args, node.kwargs = _written_out(node)
             node.target = node.target.overloadpacket
