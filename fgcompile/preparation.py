@@ -77,7 +77,7 @@ def _gather(graph_module: fx.GraphModule, node: fx.Node) -> None:
     source, (_, place) = node.args[0], cast(Any, node.args[1])
     assert isinstance(source, fx.Node)
     rest = source.meta["val"].shape[2:]
-    call = partial(insert_call, graph_module, node, node)
+    call = partial(insert_call, node, node)
     index = call(aten.remainder.Scalar, place, source.meta["val"].shape[1])  # a place may count from the end
     for _ in range(len(rest) + 1):
         index = call(aten.unsqueeze.default, index, -1)

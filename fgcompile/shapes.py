@@ -39,7 +39,7 @@ class _Propagator(fx.Interpreter):
 def propagate_shapes(graph_module: fx.GraphModule) -> None:
     """Recomputes ``meta["val"]`` of every node from those of the placeholders."""
     values = [node.meta["val"] for node in graph_module.graph.find_nodes(op="placeholder")]
-    mode = fake_mode(graph_module)
+    mode = fake_mode(graph_module.graph)
     # Without the Python dispatcher, some operators in C++ read a symbolic size as a number and so fix it.
     with mode, torch.no_grad(), enable_python_dispatcher():
         _Propagator(graph_module, mode).run(*values)
@@ -50,23 +50,21 @@ def copy_graph(graph_module: fx.GraphModule) -> fx.GraphModule:
     return fx.GraphModule(graph_module, copy.deepcopy(graph_module.graph))
 
 
-def fake_mode(graph_module: fx.GraphModule) -> FakeTensorMode:
+def fake_mode(graph: fx.Graph) -> FakeTensorMode:
     """The fake mode, with its symbolic dimensions, that the graph's values live in."""
-    for node in graph_module.graph.find_nodes(op="placeholder"):
+    for node in graph.find_nodes(op="placeholder"):
         value = node.meta.get("val")
         if isinstance(value, FakeTensor):
             return value.fake_mode
     raise AssertionError("a captured graph has at least one tensor input")
 
 
-def insert_call(
-    graph_module: fx.GraphModule, before: fx.Node, like: fx.Node, operator: OpOverload, *args: Any, **kwargs: Any
-) -> fx.Node:
+def insert_call(before: fx.Node, like: fx.Node, operator: OpOverload, *args: Any, **kwargs: Any) -> fx.Node:
     """A new call in front of a node, in the layer that another node belongs to, and the shape of its value."""
-    with graph_module.graph.inserting_before(before):
-        node = graph_module.graph.call_function(operator, args, kwargs)
+    with before.graph.inserting_before(before):
+        node = before.graph.call_function(operator, args, kwargs)
     operands, options = fx.map_arg((args, kwargs), lambda source: source.meta["val"])
-    with fake_mode(graph_module), torch.no_grad(), enable_python_dispatcher():
+    with fake_mode(before.graph), torch.no_grad(), enable_python_dispatcher():
         node.meta = {**like.meta, "val": operator(*operands, **options)}
     return node
 

@@ -44,7 +44,7 @@ def trace(
         ScoreError: The score is not one scalar per sample that depends on the input.
     """
     tracer = _Tracer(program, request)
-    with fake_mode(program.graph_module), preserve_node_meta():
+    with fake_mode(program.graph_module.graph), preserve_node_meta():
         graph_module = make_fx(
             tracer.run, decomposition_table=dict(decompositions), tracing_mode="symbolic", _allow_non_fake_inputs=True
         )(*tracer.arguments())
@@ -75,7 +75,7 @@ class _Tracer:
         given = (*program.inputs, *program.score_inputs)
         placeholders = program.graph_module.graph.find_nodes(op="placeholder")[: len(given)]
         self.model_inputs: list[Tensor] = [node.meta["val"] for node in placeholders]
-        self.mode = fake_mode(program.graph_module)
+        self.mode = fake_mode(program.graph_module.graph)
         self.dimensions = dimension_names(self.model_inputs)
         self.dtype = floating_dtype([*self.model_inputs, *program.biases.values()])
         if request.preprocess is not None:

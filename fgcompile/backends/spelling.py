@@ -5,8 +5,8 @@
     numel(x)                  →  the product of its sizes
     var(x, axes)              →  mean((x − mean(x))²) n / (n − 1), by its own correction
 
-The exporter would find these itself, but for that it decomposes, and so traces, the whole graph: half of the time that
-a Vision Transformer took to emit, for the variances of its normalisations.
+The exporter would find these itself, but for that it decomposes, and so traces, the whole graph: for the variances of
+its normalisations, a third of the time that a ViT-S/16 took to emit.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch._ops import OpOverload
+
+from fgcompile.shapes import insert_call
 
 aten = torch.ops.aten
 
@@ -81,12 +84,7 @@ def _variance(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
     if correction != 0 and not isinstance(count, int):
         return None
     keep = bool(node.kwargs.get("keepdim", False))
-
-    def call(target: OpOverload, *arguments: Any) -> fx.Node:
-        result = graph.call_function(target, arguments)
-        result.meta = {"val": target(*fx.map_arg(arguments, lambda source: source.meta["val"]))}
-        return result
-
+    call = partial(insert_call, node, node)
     mean = call(aten.mean.dim, x, axes, True)
     difference = call(aten.sub.Tensor, x, mean)
     square = call(aten.mul.Tensor, difference, difference)

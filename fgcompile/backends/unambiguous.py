@@ -23,8 +23,8 @@ def disambiguate(graph_module: fx.GraphModule) -> None:
     """Rewrites the graph in place; every node's ``meta["val"]`` is kept up."""
     for node in graph_module.graph.find_nodes(op="call_function", target=aten.convolution.default):
         if _is_ambiguous(node):
-            _pad_first(graph_module, node)
-            _double_channel(graph_module, node)
+            _pad_first(node)
+            _double_channel(node)
     graph_module.recompile()
 
 
@@ -47,21 +47,19 @@ def _is_one(size: int | torch.SymInt) -> bool:
     return is_fixed(size) and int(size) == 1
 
 
-def _pad_first(graph_module: fx.GraphModule, node: fx.Node) -> None:
-    x, weight, bias, stride, padding, *rest = _arguments(node)
+def _pad_first(node: fx.Node) -> None:
+    arguments: Any = node.args
+    x, weight, bias, stride, padding, *rest = arguments
     if any(padding) and all(map(_is_one, x.meta["val"].shape[2:])):
         amounts = [amount for pad in reversed(padding) for amount in (pad, pad)]
-        padded = insert_call(graph_module, node, node, aten.constant_pad_nd.default, x, amounts, 0.0)
+        padded = insert_call(node, node, aten.constant_pad_nd.default, x, amounts, 0.0)
         node.args = (padded, weight, bias, stride, [0] * len(padding), *rest)
 
 
-def _double_channel(graph_module: fx.GraphModule, node: fx.Node) -> None:
-    x, weight, *rest = _arguments(node)
+def _double_channel(node: fx.Node) -> None:
+    arguments: Any = node.args
+    x, weight, *rest = arguments
     if _is_one(x.meta["val"].shape[1]):
-        twice = insert_call(graph_module, node, node, aten.cat.default, [x, x], 1)
-        zeros = insert_call(graph_module, node, node, aten.mul.Scalar, weight, 0.0)
-        node.args = (twice, insert_call(graph_module, node, node, aten.cat.default, [weight, zeros], 1), *rest)
-
-
-def _arguments(node: fx.Node) -> list[Any]:
-    return list(node.args)
+        twice = insert_call(node, node, aten.cat.default, [x, x], 1)
+        zeros = insert_call(node, node, aten.mul.Scalar, weight, 0.0)
+        node.args = (twice, insert_call(node, node, aten.cat.default, [weight, zeros], 1), *rest)

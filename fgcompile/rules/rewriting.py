@@ -54,7 +54,7 @@ class Rewriting:
 
     def call(self, operator: OpOverload, *args: Any, **kwargs: Any) -> fx.Node:
         """A new node, which belongs to the layer that is rewritten."""
-        node = insert_call(self.graph_module, self.place, self.node, operator, *args, **kwargs)
+        node = insert_call(self.place, self.node, operator, *args, **kwargs)
         self.written.append(node)
         return node
 

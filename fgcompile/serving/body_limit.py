@@ -1,4 +1,4 @@
-"""An ASGI middleware that refuses request bodies above a limit, before and while they are read."""
+"""An ASGI middleware that refuses request bodies above a limit."""
 
 from __future__ import annotations
 
@@ -19,15 +19,11 @@ _PATIENCE = 4
 """How many times the limit is read, and dropped, of a body that exceeds it."""
 
 
-class _TooLargeError(Exception):
-    """Raised inside the application, which is reading a body that exceeds the limit."""
-
-
 class BodyLimit:
-    """Answers 413 with a reason where a body is too large, be it announced or not.
+    """Answers 413 with a reason where a body is too large, be it announced or not; reads the others before passing on.
 
     Args:
-        app: The application behind it.
+        app: The application behind it, which would read the body as a whole too.
         limits: What is allowed.
     """
 
@@ -40,51 +36,38 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
-        reason = self._reason(int(announced) if announced.isdigit() else 0)
-        if reason is not None:
-            await self._refuse(receive, send, reason)
-            return
-        received, begun = 0, False
-
-        async def limited() -> Message:
-            nonlocal received, reason
-            message = await receive()
-            received += len(message.get("body", b""))
-            reason = self._reason(received)
-            if reason is not None:
-                raise _TooLargeError
-            return message
-
-        async def watched(message: Message) -> None:
-            nonlocal begun
-            if reason is None:
-                begun = True
-                await send(message)
-
-        try:
-            await self._app(scope, limited, watched)
-        except Exception:
-            if reason is None:
-                raise
-        if reason is not None and not begun:
-            await self._refuse(receive, send, reason)
-
-    def _reason(self, size: int) -> str | None:
+        body, size = await self._read(receive)
         try:
             check_body(size, self._limits)
         except InputError as error:
-            return str(error)
-        return None
+            await _refuse(send, str(error))
+            return
+        pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def _refuse(self, receive: Receive, send: Send, reason: str) -> None:
-        """Answers once the body is over, since many a client listens only then; a body without end is cut off."""
-        dropped, more = 0, True
-        while more and dropped < _PATIENCE * self._limits.body:
+        async def replay() -> Message:
+            return pending.pop() if pending else await receive()
+
+        await self._app(scope, replay, send)
+
+    async def _read(self, receive: Receive) -> tuple[bytes, int]:
+        """A request's body as far as it is allowed, and its size.
+
+        What exceeds the limit is dropped, but read, since many a client listens only then; a body without end is cut
+        off.
+        """
+        kept, size, more = bytearray(), 0, True
+        while more and size <= _PATIENCE * self._limits.body:
             message = await receive()
-            dropped += len(message.get("body", b""))
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size <= self._limits.body:
+                kept += chunk
             more = message["type"] == "http.request" and message.get("more_body", False)
-        body = json.dumps({"error": reason}).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": _TOO_LARGE, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        return bytes(kept), size
+
+
+async def _refuse(send: Send, reason: str) -> None:
+    body = json.dumps({"error": reason}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": _TOO_LARGE, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -17,7 +17,7 @@ from prometheus_client import Counter, Histogram
 from fgcompile.artifact import TensorSpec
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Session
-from fgcompile.serving.requests import Limits, check_request
+from fgcompile.serving.requests import Limits, check_request, find_repeated
 from fgcompile.validation import Array
 
 _AXES = 32
@@ -82,7 +82,7 @@ class ArtifactModel(Model):  # type: ignore[misc]  # kserve has no types
         if not isinstance(request, InferRequest):
             raise InputError("the request is not one of the Open Inference Protocol, version 2: use /v2/models")
         names = [tensor.name for tensor in request.inputs]
-        if twice := next((name for name in names if names.count(name) > 1), None):
+        if twice := find_repeated(names):
             raise InputError(f"the request has {twice!r} more than once: send each input once")
         for output in request.request_outputs or ():
             if output.name not in self._outputs:

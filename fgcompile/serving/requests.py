@@ -5,7 +5,7 @@ A runtime would take NaN and return a map of NaN, and answers a wrong shape with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,11 @@ class Limits:
         for name, value in (("batch", self.batch), ("body", self.body)):
             if value < 1:
                 raise InputError(f"the largest {name} of a request is {value}: give 1 or more")
+
+
+def find_repeated(names: Sequence[str]) -> str | None:
+    """The first name that stands there more than once."""
+    return next((name for name in names if names.count(name) > 1), None)
 
 
 def check_body(size: int, limits: Limits) -> None:

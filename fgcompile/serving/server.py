@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.runtime.session import Provider, load
-from fgcompile.serving.requests import Limits
+from fgcompile.serving.requests import Limits, find_repeated
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,10 @@ def serve(
 
     Raises:
         ArtifactError: An artifact is damaged, or not one.
-        InputError: Two artifacts have the same name.
+        InputError: Two artifacts have the same name, or the address cannot be listened on.
         MissingPackageError: The extra ``serve`` is not installed.
     """
-    names = [path.stem for path in paths]
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    if twice := find_repeated([path.stem for path in paths]):
         raise InputError(f"two artifacts are called {twice!r}: rename one of the files")
     sessions = {path.stem: load(path, providers, threads) for path in paths}
     with _without_arguments():
@@ -62,8 +62,22 @@ def serve(
             from fgcompile.serving.kserve_model import ArtifactModel
         except ImportError as error:
             raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
+    for port in (address.port, address.grpc_port):
+        _require_free(address.host, port)
     models = [ArtifactModel(name, session, limits) for name, session in sessions.items()]
     kserve_server.run(models, address, limits)
+
+
+def _require_free(host: str, port: int) -> None:
+    """Passes a port that can be listened on: the servers themselves would fail in the midst of starting.
+
+    Raises:
+        InputError: Says why it cannot.
+    """
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"cannot listen on port {port} of {host} ({error}): choose another") from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,17 @@ def test_a_body_above_the_limit_is_not_read(server: Server) -> None:
     server.require_right_answer()
 
 
+def test_a_body_in_chunks_is_counted(server: Server) -> None:
+    """Nobody announces how long it is, and the last chunk may be the one too many."""
+    connection = HTTPConnection(HOST, int(server.url.rpartition(":")[2]), timeout=60)
+    body, headers = rest_body(valid(random.Random(0)))
+    for chunks, status in ((iter([body[:100], body[100:]]), 200), (iter([bytes(1 << 20)] * 64 + [b"x"]), 413)):
+        connection.request("POST", "/v2/models/tiny/infer", chunks, headers, encode_chunked=True)
+        answer = connection.getresponse()
+        assert answer.status == status
+        assert answer.read()
+
+
 def _ask_grpc(server: Server, tensors: list[Tensor]) -> str:
     """The status of a request that Triton's own client would not let through."""
     from tritonclient.grpc import service_pb2
@@ -206,3 +218,13 @@ def test_two_artifacts_of_one_name_are_refused(tmp_path: Path) -> None:
         (tmp_path / folder / "tiny.onnx").write_bytes(onnx_artifact(tiny_metadata()))
     with pytest.raises(InputError, match="two artifacts are called 'tiny'"):
         serve([tmp_path / "a/tiny.onnx", tmp_path / "b/tiny.onnx"], Address(), Limits())
+
+
+def test_a_taken_port_is_refused(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "tiny.onnx").write_bytes(onnx_artifact(tiny_metadata()))
+    taken = int(server.url.rpartition(":")[2])
+    command = [sys.executable, "-m", "fgcompile", "serve", str(tmp_path / "tiny.onnx"), "--grpc-port", str(taken)]
+    done = subprocess.run([*command, "--port", str(_free_port())], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert f"cannot listen on port {taken} of {HOST}" in done.stderr
+    assert "Traceback" not in done.stderr
