@@ -2,24 +2,34 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+TRITON := $(VENV)/triton
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow check triton clean
 
 demo: $(VENV)/demo.stamp  ## Compile two trained networks, explain real photos, write demo/index.html.
 	$(BIN)/fgcompile demo -o demo
 
-test: check $(VENV)/test.stamp  ## Everything that has to pass before a change lands.
+test: check $(VENV)/test.stamp triton  ## Everything that has to pass before a change lands.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
-test-slow: $(VENV)/test.stamp  ## The wide sweeps as well.
+test-slow: $(VENV)/test.stamp triton  ## The wide sweeps as well.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
 check: $(VENV)/test.stamp  ## Style and types.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+triton: $(TRITON)/stamp  ## A Triton server for its tests, which are skipped where there is none for this machine.
+
+# It wants an older NumPy than the rest, so it has an environment of its own.
+$(TRITON)/stamp: Makefile | $(VENV)
+	$(PYTHON) -m venv $(TRITON)
+	$(TRITON)/bin/python -m pip install --quiet --disable-pip-version-check nvidia-pytriton==0.7.0 onnxruntime==1.32.0 \
+		|| echo "no Triton server: its tests will be skipped"
+	touch $@
 
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)
 	$(PIP) -e '.[cpu,demo]'

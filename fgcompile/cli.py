@@ -320,6 +320,42 @@ def serve(
 
 
 @app.command()
+def triton(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT…", help="Compiled artifacts.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="REPOSITORY", help="The model repository.")],
+    backend: Annotated[
+        str | None,
+        typer.Option(help="python: model.py runs ONNX artifacts; by default Triton's own backend of the format."),
+    ] = None,
+    max_batch: Annotated[int, typer.Option(metavar="N", help="The most samples of one call.")] = 32,
+    max_delay: Annotated[
+        int, typer.Option(metavar="MICROSECONDS", help="How long a request may wait for others to share a call.")
+    ] = 0,
+    instances: Annotated[int, typer.Option(metavar="N", help="Copies that run at the same time, on a device.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu or gpu; auto: on a GPU where there is one.")] = "auto",
+    tensorrt: Annotated[
+        bool, typer.Option("--tensorrt", help="ONNX Runtime hands to TensorRT what that runs.")
+    ] = False,
+) -> None:
+    """Add artifacts to a model repository of NVIDIA's Triton Inference Server, each under its file's stem."""
+    from fgcompile.serving.triton import Deployment, write_models
+
+    if backend not in (None, "python"):
+        raise InputError(f"unknown backend {backend!r}: give python, or none for Triton's own")
+    deployment = Deployment(
+        python=backend == "python",
+        max_batch=max_batch,
+        max_delay=max_delay,
+        instances=instances,
+        device=device,
+        tensorrt=tensorrt,
+    )
+    for version in write_models(artifacts, output, deployment):
+        terminal.print_line(f"Wrote {version}")
+    terminal.print_line(f"Run it: tritonserver --model-repository {output.absolute()}")
+
+
+@app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write everything.")] = Path(
         "fgcompile-demo"

@@ -6,7 +6,6 @@ import random
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from fgcompile.errors import InputError
 from fgcompile.serving import Limits
 from fgcompile.serving.server import Address, serve
 from tests.serving.malformed import Tensor, broken_body, malformed, rest_body, valid
+from tests.serving.processes import HOST, free_port, running
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if find_spec("kserve") is None:  # not imported: its protocol buffers have the names of tritonclient's
@@ -30,7 +30,6 @@ if find_spec("kserve") is None:  # not imported: its protocol buffers have the n
 http = pytest.importorskip("tritonclient.http")
 grpc = pytest.importorskip("tritonclient.grpc")
 
-HOST = "127.0.0.1"
 REFUSED_BY_GRPC = {"StatusCode.INVALID_ARGUMENT"}
 
 
@@ -72,18 +71,12 @@ class Server:
                     np.testing.assert_array_equal(answer.as_numpy(name), value)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("serve")
     path = folder / "tiny.onnx"
     path.write_bytes(onnx_artifact(tiny_metadata()))
-    port, grpc_port = _free_port(), _free_port()
+    port, grpc_port = free_port(), free_port()
     command = [
         sys.executable,
         "-m",
@@ -95,22 +88,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "--grpc-port",
         str(grpc_port),
     ]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        running = Server(path, port, grpc_port)
-        for _ in range(600):
-            try:
-                if running.rest.is_model_ready("tiny") and running.grpc.is_model_ready("tiny"):
-                    break
-            except Exception:  # whatever a client raises while nobody listens
-                pass
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.1)
-        yield running
-    finally:
-        process.terminate()
-        process.wait(30)
+    server = Server(path, port, grpc_port)
+    with running(
+        command,
+        lambda: server.rest.is_model_ready("tiny") and server.grpc.is_model_ready("tiny"),
+        folder / "log",
+    ):
+        yield server
 
 
 def test_both_protocols_answer_as_the_session_does(server: Server) -> None:
@@ -224,7 +208,7 @@ def test_a_taken_port_is_refused(server: Server, tmp_path: Path) -> None:
     (tmp_path / "tiny.onnx").write_bytes(onnx_artifact(tiny_metadata()))
     taken = int(server.url.rpartition(":")[2])
     command = [sys.executable, "-m", "fgcompile", "serve", str(tmp_path / "tiny.onnx"), "--grpc-port", str(taken)]
-    done = subprocess.run([*command, "--port", str(_free_port())], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([*command, "--port", str(free_port())], capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert f"cannot listen on port {taken} of {HOST}" in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,104 @@
+"""Writes a model repository: a folder for each artifact, with its configuration and a numbered folder a version.
+
+REPOSITORY/resnet18/config.pbtxt
+REPOSITORY/resnet18/labels.txt
+REPOSITORY/resnet18/1/model.onnx
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import fgcompile
+from fgcompile.artifact import Metadata, read_artifact, write_atomically
+from fgcompile.errors import InputError, OutputError
+from fgcompile.serving.requests import find_repeated
+from fgcompile.serving.triton.configuration import (
+    LABELS,
+    PYTHON,
+    WARMED,
+    Deployment,
+    Runtime,
+    choose_runtime,
+    configure,
+)
+from fgcompile.serving.triton.textproto import dump
+
+_PACKAGE = Path(fgcompile.__file__).parent
+_MODULES = (
+    "__init__.py",
+    "artifact.py",
+    "errors.py",
+    "validation.py",
+    "runtime/__init__.py",
+    "runtime/binding.py",
+    "runtime/onnxruntime.py",
+    "runtime/session.py",
+    "serving/__init__.py",
+    "serving/requests.py",
+)
+"""What ``model.py`` imports of this package, by way of others too."""
+
+
+def write_models(paths: Sequence[Path], repository: Path, deployment: Deployment) -> list[Path]:
+    """Adds artifacts to a model repository, each under the stem of its file's name.
+
+    A model that is there already gets one more version, which Triton serves instead of the last.
+
+    Args:
+        paths: The artifacts.
+        repository: The folder, made where there is none.
+        deployment: How they are to be served.
+
+    Returns:
+        Each version's folder.
+
+    Raises:
+        ArtifactError: An artifact is damaged, or not one.
+        InputError: Two artifacts have the same name, or Triton cannot run one as it was asked to.
+        OutputError: The repository cannot be written.
+    """
+    names = [path.stem for path in paths]
+    if twice := find_repeated(names):
+        raise InputError(f"two artifacts are called {twice!r}: rename one of the files")
+    models = []
+    for path in paths:
+        content, metadata = read_artifact(path)
+        runtime = choose_runtime(metadata, str(path), deployment)
+        models.append((content, metadata, runtime, dump(configure(metadata, runtime, deployment))))
+    try:
+        return [_write(repository / name, *model) for name, model in zip(names, models, strict=True)]
+    except OSError as error:
+        raise OutputError(f"{repository}: cannot be written ({error.strerror}): give another folder") from error
+
+
+def _write(folder: Path, content: bytes, metadata: Metadata, runtime: Runtime, configuration: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    files = {runtime.file: content}
+    if runtime is PYTHON:
+        files["model.py"] = Path(__file__).with_name("python_model.py").read_bytes()
+        files |= {f"{_PACKAGE.name}/{module}": (_PACKAGE / module).read_bytes() for module in _MODULES}
+    if metadata["labels"]:
+        write_atomically(folder / LABELS, "".join(f"{label}\n" for label in metadata["labels"]).encode())
+    if metadata.get("on_demand"):
+        (folder / "warmup").mkdir(exist_ok=True)
+        write_atomically(folder / "warmup" / WARMED, b"\1")
+    version = _add_version(folder, files)
+    write_atomically(folder / "config.pbtxt", configuration.encode())
+    return version
+
+
+def _add_version(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """The next numbered folder, which a server that looks meanwhile sees whole or not at all."""
+    versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+    partial = folder / f".fgcompile-{secrets.token_hex(8)}.part"
+    try:
+        for name, content in files.items():
+            (partial / name).parent.mkdir(parents=True, exist_ok=True)
+            (partial / name).write_bytes(content)
+        return partial.rename(folder / str(max(versions, default=0) + 1))
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
