@@ -7,11 +7,12 @@ messages to 8 MiB and bodies of REST not at all.
 from __future__ import annotations
 
 import asyncio
+import socket
 from http import HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from grpc import aio
 from kserve import ModelServer
 from kserve.errors import InvalidInput
@@ -24,6 +25,8 @@ from kserve.protocol.grpc.server import GRPCServer
 from kserve.protocol.grpc.servicer import InferenceServicer
 from kserve.protocol.infer_type import InferRequest
 from kserve.protocol.rest.server import RESTServer
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from fgcompile.serving.body_limit import BodyLimit
 from fgcompile.serving.kserve_model import ArtifactModel
@@ -36,11 +39,20 @@ _ENVELOPE = 1 << 16
 """Bytes that a gRPC message may have beside its tensors."""
 
 
-def run(models: list[ArtifactModel], address: Address, limits: Limits) -> None:
-    """Serves the models until a signal stops the process."""
+def run(models: list[ArtifactModel], address: Address, limits: Limits, shared: bool) -> None:
+    """Serves the models until a signal stops the process, on ports that other processes share if ``shared``."""
     app.add_middleware(BodyLimit, limits=limits)
     app.add_exception_handler(RequestValidationError, _refuse)
-    _Server(address, limits).start(models)
+    if shared:
+        app.add_api_route("/metrics", _collect_metrics, methods=["GET"])  # before the SDK's, of this process alone
+    _Server(address, limits, shared).start(models)
+
+
+async def _collect_metrics() -> Response:
+    """The metrics of all processes together."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _refuse(_: Any, error: Exception) -> JSONResponse:
@@ -69,9 +81,10 @@ class _DataPlane(DataPlane):  # type: ignore[misc]  # kserve has no types
 class _Server(ModelServer):  # type: ignore[misc]
     """The SDK's server, its two listeners made for a host."""
 
-    def __init__(self, address: Address, limits: Limits) -> None:
+    def __init__(self, address: Address, limits: Limits, shared: bool) -> None:
         super().__init__(http_port=address.port, grpc_port=address.grpc_port, workers=1, max_threads=_THREADS)
         self._host = address.host
+        self._shared = shared
         self._message = limits.body + _ENVELOPE
         self.dataplane = _DataPlane(model_registry=self.registered_models)
 
@@ -79,14 +92,31 @@ class _Server(ModelServer):  # type: ignore[misc]
         """As the SDK's, but for the host and the length of messages."""
         self._register_and_check_atleast_one_model_is_ready(models)
         extension = self.model_repository_extension
-        self._rest_server = RESTServer(_APP, self.dataplane, extension, self.http_port, grace_period=self.grace_period)
-        self._rest_server.config.host = self._host
-        lengths = {"grpc_max_send_message_length": -1, "grpc_max_receive_message_length": self._message}
-        self._grpc_server = _GrpcServer(self._host, self.grpc_port, self.dataplane, extension, lengths)
+        self._rest_server = _RestServer(_APP, self.dataplane, extension, self.http_port, grace_period=self.grace_period)
+        self._rest_server.listen_on(self._host, self._shared)
+        options = {"max_send_message_length": -1, "max_receive_message_length": self._message}
+        options["so_reuseport"] = int(self._shared)
+        self._grpc_server = _GrpcServer(self._host, self.grpc_port, self.dataplane, extension, options)
         self.servers += [self._rest_server.start(), self._grpc_server.start(self.max_threads)]
         self.register_signal_handler()
         logger.info("Serving on %s, ports %s and %s", self._host, self.http_port, self.grpc_port)
         asyncio.run(self._serve())
+
+
+class _RestServer(RESTServer):  # type: ignore[misc]
+    """The SDK's REST server on one host, and on a port that other processes may share."""
+
+    def listen_on(self, host: str, shared: bool) -> None:
+        """Listens, before anything is answered."""
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server(
+            (host, self.config.port), family=family, backlog=self.config.backlog, reuse_port=shared
+        )
+
+    async def start(self) -> None:
+        """As the SDK's, but for the socket."""
+        self.create_application()
+        await self._server.serve(sockets=[self._socket])
 
 
 class _GrpcServer(GRPCServer):  # type: ignore[misc]
@@ -98,7 +128,7 @@ class _GrpcServer(GRPCServer):  # type: ignore[misc]
 
     async def start(self, max_workers: int) -> None:
         """As the SDK's, but for the address. ``max_workers`` is for handlers that are not coroutines; all are."""
-        options = [(f"grpc.{name.removeprefix('grpc_')}", length) for name, length in self._kwargs.items()]
+        options = [(f"grpc.{name}", value) for name, value in self._kwargs.items()]
         self._server = aio.server(interceptors=(LoggingInterceptor(), ExceptionToStatusInterceptor()), options=options)
         servicer = InferenceServicer(self._data_plane, self._model_repository_extension)
         add_GRPCInferenceServiceServicer_to_server(servicer, self._server)

@@ -1,17 +1,25 @@
-"""Serves artifacts with the KServe SDK: loads them, then hands over to ``kserve_server``."""
+"""Serves artifacts with the KServe SDK, in one process or several: loads them, then hands over to ``kserve_server``."""
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from fgcompile.artifact import read_artifact
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.runtime.session import Provider, load
 from fgcompile.serving.requests import Limits, find_repeated
+from fgcompile.serving.workers import supervise
+
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable that tells prometheus_client where processes share their metrics; it looks when it is imported."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,7 @@ def serve(
     address: Address,
     limits: Limits,
     *,
+    workers: int = 1,
     providers: Sequence[Provider] | None = None,
     threads: int | None = None,
 ) -> None:
@@ -45,27 +54,53 @@ def serve(
         paths: The artifacts.
         address: Where to listen.
         limits: What one request may ask for.
+        workers: Processes, each of which loads the artifacts and takes some of the connections. One that is killed is
+            replaced.
         providers: As for ``fgcompile.load``.
-        threads: As for ``fgcompile.load``.
+        threads: As for ``fgcompile.load``; by default workers share the cores.
 
     Raises:
         ArtifactError: An artifact is damaged, or not one.
+        FgcompileError: A worker gave up.
         InputError: Two artifacts have the same name, or the address cannot be listened on.
         MissingPackageError: The extra ``serve`` is not installed.
     """
     if twice := find_repeated([path.stem for path in paths]):
         raise InputError(f"two artifacts are called {twice!r}: rename one of the files")
-    sessions = {path.stem: load(path, providers, threads) for path in paths}
+    if workers < 1:
+        raise InputError(f"the number of workers is {workers}: give 1 or more")
+    for port in (address.port, address.grpc_port):
+        _require_free(address.host, port)
+    if workers == 1:
+        _serve(paths, address, limits, False, providers, threads)
+        return
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise InputError("several workers need ports that can be shared, which this system lacks: serve with one")
+    for path in paths:
+        read_artifact(path)  # so that a damaged one is refused once
+    share = max(1, (os.cpu_count() or 1) // workers) if threads is None else threads
+    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
+        os.environ[_METRICS] = folder
+        supervise(partial(_serve, paths, address, limits, True, providers, share), workers)
+
+
+def _serve(
+    paths: Sequence[Path],
+    address: Address,
+    limits: Limits,
+    shared: bool,
+    providers: Sequence[Provider] | None,
+    threads: int | None,
+) -> None:
+    """Serves in this process, on ports that it shares with others if ``shared``."""
     with _without_arguments():
         try:
             from fgcompile.serving import kserve_server
             from fgcompile.serving.kserve_model import ArtifactModel
         except ImportError as error:
             raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
-    for port in (address.port, address.grpc_port):
-        _require_free(address.host, port)
-    models = [ArtifactModel(name, session, limits) for name, session in sessions.items()]
-    kserve_server.run(models, address, limits)
+    models = [ArtifactModel(path.stem, load(path, providers, threads), limits) for path in paths]
+    kserve_server.run(models, address, limits, shared)
 
 
 def _require_free(host: str, port: int) -> None:

@@ -1,0 +1,79 @@
+"""Several processes that do the same work; one that is killed is replaced."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+
+from fgcompile import terminal
+from fgcompile.errors import FgcompileError
+
+_GRACE = 30.0
+"""Seconds that a worker has to finish its requests."""
+
+
+def supervise(work: Callable[[], None], count: int) -> None:
+    """Runs ``count`` workers until this process is told to stop, or one of them gives up.
+
+    A worker that a signal ends (a lack of memory, a crash, an operator) is replaced. One that ends by itself could not
+    do its work and says why; another would fare no better, so the rest are stopped too.
+
+    Args:
+        work: What each does, until SIGTERM; it is sent to a new interpreter, so it has to be picklable.
+        count: How many.
+
+    Raises:
+        FgcompileError: A worker gave up.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    workers = [_start(work) for _ in range(count)]
+    try:
+        while True:
+            wait([worker.sentinel for worker in workers])
+            for worker in [worker for worker in workers if not worker.is_alive()]:
+                if worker.exitcode is not None and worker.exitcode >= 0:
+                    raise FgcompileError(f"worker {worker.pid} ended with status {worker.exitcode}: see what it said")
+                workers.remove(worker)
+                workers.append(_start(work))
+                terminal.print_line(f"Worker {worker.pid} was killed: {workers[-1].pid} replaces it")
+    except KeyboardInterrupt:
+        pass
+    finally:
+        _stop(workers)
+
+
+def _start(work: Callable[[], None]) -> BaseProcess:
+    worker = multiprocessing.get_context("spawn").Process(target=_run, args=(work,))
+    worker.start()
+    return worker
+
+
+def _stop(workers: list[BaseProcess]) -> None:
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(_GRACE)
+        worker.kill()
+
+
+def _run(work: Callable[[], None]) -> None:
+    """A worker's whole life, which is no longer than that of the process that started it."""
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    try:
+        work()
+    except FgcompileError as error:
+        terminal.print_error(error)
+        sys.exit(2)
+
+
+def _follow_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
