@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from grpc import aio
 from kserve import ModelServer
+from kserve.constants.constants import INFERENCE_CONTENT_LENGTH_HEADER
 from kserve.errors import InvalidInput
 from kserve.logging import logger
 from kserve.model_server import app
@@ -31,6 +32,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from fgcompile.serving.body_limit import BodyLimit
 from fgcompile.serving.kserve_model import ArtifactModel
 from fgcompile.serving.requests import Limits
+from fgcompile.serving.rest_request import decode
 from fgcompile.serving.server import Address
 
 _APP = "kserve.model_server:app"
@@ -64,11 +66,14 @@ async def _refuse(_: Any, error: Exception) -> JSONResponse:
 
 
 class _DataPlane(DataPlane):  # type: ignore[misc]  # kserve has no types
-    """Refuses bodies of REST that the SDK stumbles over."""
+    """Decodes tensors without lists, and refuses bodies of REST that the SDK stumbles over."""
 
     def decode_inference_request(self, body: Any, headers: dict[str, str], model_name: str) -> InferRequest:
         """The request in a body, JSON or JSON with tensors behind it."""
         try:
+            header = headers.get(INFERENCE_CONTENT_LENGTH_HEADER)
+            if isinstance(body, bytes) and header is not None:
+                return decode(body, int(header), model_name)
             return super().decode_inference_request(body, headers, model_name)
         except InvalidInput:
             raise

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import fgcompile
-from tests.serving.processes import HOST, free_port, running
+from benchmarks.processes import HOST, free_port, running
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if find_spec("kserve") is None:  # not imported: its protocol buffers have the names of tritonclient's

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import fgcompile
+from benchmarks.processes import HOST, free_port, running
 from fgcompile.serving.triton import Deployment, write_models
-from tests.serving.processes import HOST, free_port, running
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
 http = pytest.importorskip("tritonclient.http")

@@ -14,11 +14,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.processes import PATIENCE
 from fgcompile.errors import FgcompileError, InputError
 from fgcompile.serving import Limits
 from fgcompile.serving.server import Address, serve
 from fgcompile.serving.workers import supervise
-from tests.serving.processes import PATIENCE
 from tests.serving.served import Server, serving
 
 COUNTER = "request_predict_seconds"
