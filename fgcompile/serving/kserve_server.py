@@ -40,6 +40,9 @@ _THREADS = 4
 _ENVELOPE = 1 << 16
 """Bytes that a gRPC message may have beside its tensors."""
 
+_CONNECTION_AGE = 30_000
+"""Milliseconds after which clients are asked to connect anew, by and by to a worker that replaced another too."""
+
 
 def run(models: list[ArtifactModel], address: Address, limits: Limits, shared: bool) -> None:
     """Serves the models until a signal stops the process, on ports that other processes share if ``shared``."""
@@ -101,6 +104,8 @@ class _Server(ModelServer):  # type: ignore[misc]
         self._rest_server.listen_on(self._host, self._shared)
         options = {"max_send_message_length": -1, "max_receive_message_length": self._message}
         options["so_reuseport"] = int(self._shared)
+        if self._shared:
+            options["max_connection_age_ms"] = _CONNECTION_AGE
         self._grpc_server = _GrpcServer(self._host, self.grpc_port, self.dataplane, extension, options)
         self.servers += [self._rest_server.start(), self._grpc_server.start(self.max_threads)]
         self.register_signal_handler()
