@@ -3,18 +3,19 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 TRITON := $(VENV)/triton
+NODE := examples/browser examples/node
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check triton clean
+.PHONY: demo test test-slow check triton node clean
 
 demo: $(VENV)/demo.stamp  ## Compile two trained networks, explain real photos, write demo/index.html.
 	$(BIN)/fgcompile demo -o demo
 
-test: check $(VENV)/test.stamp triton  ## Everything that has to pass before a change lands.
+test: check $(VENV)/test.stamp triton node  ## Everything that has to pass before a change lands.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
-test-slow: $(VENV)/test.stamp triton  ## The wide sweeps as well.
+test-slow: $(VENV)/test.stamp triton node  ## The wide sweeps as well.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 -m "slow or not slow"
 
 check: $(VENV)/test.stamp  ## Style and types.
@@ -31,12 +32,18 @@ $(TRITON)/stamp: Makefile | $(VENV)
 		|| echo "no Triton server: its tests will be skipped"
 	touch $@
 
+node: $(VENV)/node.stamp  ## The packages of the examples in JavaScript, whose tests are skipped without Node.js.
+
+$(VENV)/node.stamp: $(NODE:=/package-lock.json) | $(VENV)
+	if command -v npm; then for folder in $(NODE); do npm ci --silent --ignore-scripts --prefix $$folder || exit; done; fi
+	touch $@
+
 $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)
 	$(PIP) -e '.[cpu,demo]'
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)
-	$(PIP) -e '.[cpu,demo,serve,test]'
+	$(PIP) -e '.[cpu,demo,ray,serve,test]'
 	touch $@ $(VENV)/demo.stamp
 
 $(VENV):
