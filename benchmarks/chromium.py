@@ -34,6 +34,12 @@ def missing() -> str | None:
     return None if find_chromium() else "needs Chromium"
 
 
+def version() -> str:
+    """Chromium's name and version."""
+    done = subprocess.run([str(find_chromium()), "--version"], capture_output=True, text=True, check=True)
+    return " ".join(done.stdout.split()[:2])
+
+
 class Page:
     """The open page. A step and its options are those of ``examples/browser/drive.mjs``."""
 

@@ -31,6 +31,12 @@ def missing() -> str | None:
     return None if (FOLDER / "node_modules").is_dir() else "needs `npm ci --ignore-scripts` in examples/node"
 
 
+def version(package: Path) -> str:
+    """The name and version of an installed npm package."""
+    described = json.loads((package / "package.json").read_text())
+    return f"{described['name']} {described['version']}"
+
+
 def explain(artifact: Path, photos: Sequence[Path], target: int = -1) -> list[dict[str, Any]]:
     """Explains photos: for each the ``pixels`` that the artifact was given, its ``logits`` and its ``saliency``.
 

@@ -16,7 +16,7 @@ const FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-ba
 
 const [executablePath, url, ...flags] = process.argv.slice(2);
 const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
-const page = await browser.newPage({ viewport: { width: 1000, height: 760 }, deviceScaleFactor: 1.5 });
+const page = await browser.newPage({ viewport: { width: 1000, height: 740 }, deviceScaleFactor: 1.5 });
 const requests = [];
 const complaints = []; // exceptions that the page did not catch, and what the browser refused
 page.on("request", (request) => requests.push(request.url()));
