@@ -12,6 +12,7 @@ Needs the extras ``cpu`` and ``demo``, Chromium, and Node.js with `npm ci` in bo
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -44,7 +45,8 @@ TIMES = ["network", "Chromium", "Python", "ratio"]
 LEGEND = """\
 *Agreement*, with the session in Python on the same pixels: largest difference of a logit, relative to the picture's
 largest logit; largest difference within a map, relative to the map's maximum, of which the median and the largest over
-the pictures. Where the latter stands out, rounding has flipped a choice of an activation.
+the pictures. Where the latter stands out, expect that rounding has flipped a choice of an activation;
+[parity](parity.md) has what that does to float32 maps.
 
 *Reading*: what the page and the program make of a photo, beside `fgcompile explain`, which resizes with Pillow. Pixels:
 mean difference, of 255; logits: largest difference, as they are; correlation: the smallest over the pictures.
@@ -168,7 +170,8 @@ def main(arguments: list[str] | None = None) -> int:
             draw_screenshot(Path(name), options.screenshot)
             return 0
         tables = measure(Path(name), options.pictures, options.rounds)
-    facts = f"- machine: {machine()}\n- versions: {versions(PACKAGES)}, {chromium.version()}"
+    facts = f"- machine: {machine()}; load average {os.getloadavg()[-1]:.1f}, this command's own work included\n"
+    facts += f"- versions: {versions(PACKAGES)}, {chromium.version()}"
     facts += "".join(f", {node.version(folder)}" for folder in JAVASCRIPT_PACKAGES)
     facts += f"\n- date: {today()}\n- command: `python -m benchmarks.javascript`"
     report = f"# Artifacts in JavaScript\n\n{facts}\n\n{tables}\n\n{LEGEND}\n"

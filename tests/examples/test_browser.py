@@ -182,5 +182,5 @@ def test_a_trained_network_s_maps_are_those_of_the_session(
             page.do("choose", file=photo)
             differences.append(largest_difference(session, page.do("numbers")))
     print("largest difference, of the map's maximum:", max(differences))
-    assert np.median(differences) < 1e-5
+    assert np.median(differences) < 1e-4
     assert max(differences) < 2e-3  # where rounding flips a choice of a ReLU6

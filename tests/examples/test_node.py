@@ -38,7 +38,7 @@ def test_a_trained_network_s_maps_are_those_of_the_session(efficientnet: Path, p
     session = fgcompile.load(efficientnet)
     differences = [largest_difference(session, found) for found in explain(efficientnet, photos)]
     print("largest difference, of the map's maximum:", max(differences))
-    assert np.median(differences) < 1e-5
+    assert np.median(differences) < 1e-4
     assert max(differences) < 2e-3  # where rounding flips a choice of a ReLU6
 
 
