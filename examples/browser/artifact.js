@@ -1,0 +1,68 @@
+/** An artifact says what it is: its metadata are inside the file, though onnxruntime-web does not hand them out. */
+
+import { PbfReader } from "pbf";
+
+const METADATA_PROPS = 14; // in ONNX's ModelProto; an entry's key and value are fields 1 and 2
+const KEY = "fgcompile";
+const SCHEMA = 1; // the newest that this page reads
+const SEAL = "sha256:";
+const SEAL_SIZE = SEAL.length + 64;
+
+/**
+ * Reads a file as an artifact that takes photos and returns logits and a map.
+ *
+ * Returns `{ bytes, size, metadata, input, shape }`: the input's name, and the `[height, width, channels]` of a photo.
+ */
+export async function readArtifact(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const metadata = findMetadata(bytes);
+  if (metadata === undefined) {
+    throw new Error(`${file.name} is not an fgcompile artifact in ONNX: make one with \`fgcompile compile\``);
+  }
+  await checkSeal(bytes, file.name);
+  if (metadata.schema > SCHEMA) {
+    throw new Error(`${file.name} was made by a newer fgcompile (schema ${metadata.schema}): take its page`);
+  }
+  return { bytes, size: bytes.length, metadata, ...photoInput(metadata, file.name) };
+}
+
+/** The metadata in an ONNX file, or undefined where there are none. */
+function findMetadata(bytes) {
+  const entries = {};
+  try {
+    new PbfReader(bytes).readFields((field, _, model) => {
+      if (field !== METADATA_PROPS) return;
+      const [key, value] = model.readMessage((part, pair, entry) => (pair[part - 1] = entry.readString()), []);
+      entries[key] = value;
+    });
+    return JSON.parse(entries[KEY]);
+  } catch {
+    return undefined; // neither a protobuf message nor JSON: some other file
+  }
+}
+
+/** An artifact ends in the SHA-256 of all that comes before it. Browsers compute one on https and localhost only. */
+async function checkSeal(bytes, name) {
+  if (!isSecureContext) return;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes.subarray(0, -SEAL_SIZE)));
+  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (new TextDecoder().decode(bytes.subarray(-SEAL_SIZE)) !== SEAL + hex) {
+    throw new Error(`${name} is damaged: its bytes do not match its SHA-256 seal; copy it again or compile it again`);
+  }
+}
+
+function photoInput(metadata, name) {
+  const own = metadata.inputs.filter((spec) => spec.optional || (spec.name === "explain" && metadata.on_demand));
+  const inputs = metadata.inputs.filter((spec) => !own.includes(spec) && spec.name !== "target");
+  const shape = (inputs[0].example ?? inputs[0].shape).slice(1);
+  if (metadata.preprocess === null || inputs.length !== 1 || ![1, 3].includes(shape[2])) {
+    throw new Error(
+      `${name} takes prepared arrays, not photos: compile it with --mean and --std, the normalisation it was trained with`,
+    );
+  }
+  const outputs = metadata.outputs.map((spec) => spec.name);
+  if (!outputs.includes("logits") || !outputs.includes("saliency")) {
+    throw new Error(`${name} does not compute a class's logits and map: compile it with both outputs`);
+  }
+  return { input: inputs[0].name, shape };
+}

@@ -1,0 +1,95 @@
+/**
+ * Works the page in headless Chromium as a person would, for tests, measurements and the screenshot:
+ *
+ *     node drive.mjs CHROMIUM URL [FLAG…]
+ *
+ * Each line of its input is a step in JSON, `{"step": "choose", "files": ["eagle.jpg"]}`; each line of its output is
+ * what came of it. Ends with its input.
+ */
+
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const FLAGS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking"];
+
+const [executablePath, url, ...flags] = process.argv.slice(2);
+const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+const page = await browser.newPage({ viewport: { width: 1000, height: 740 }, deviceScaleFactor: 1.5 });
+const requests = [];
+const complaints = []; // exceptions that the page did not catch, and what the browser refused
+page.on("request", (request) => requests.push(request.url()));
+page.on("pageerror", (error) => complaints.push(error.message));
+page.on("console", (message) => message.type() === "error" && complaints.push(message.text()));
+
+/** What the page says, once it has done what it was told. */
+async function look() {
+  await page.waitForFunction(() => !document.body.hasAttribute("aria-busy"), null, { timeout: 300_000 });
+  const text = async (selector) => (await page.locator(selector).allInnerTexts()).join("");
+  return {
+    caption: await text("#caption"),
+    error: (await page.locator("#error").isVisible()) ? await text("#error") : "",
+    status: await text("#status"),
+    classes: await page.locator("#list button span:first-child").allInnerTexts(),
+    choosable: await page.locator("#list button:enabled").count(),
+  };
+}
+
+const steps = {
+  look,
+  /** Chooses a file: an artifact or a photo. */
+  async choose({ file }) {
+    await page.locator(file.endsWith(".onnx") ? "#artifact-file" : ".files .photo-file").setInputFiles(file);
+    return look();
+  },
+  /** Drops a photo onto the page. */
+  async drop({ file }) {
+    const content = (await readFile(file)).toString("base64");
+    await page.evaluate(
+      ([base64, name]) => {
+        const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([bytes], name));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+      },
+      [content, basename(file)],
+    );
+    return look();
+  },
+  /** Searches for a class and takes the first that is found. */
+  async explain({ name }) {
+    await page.locator("#query").fill(name);
+    await page.locator("#query").press("Enter");
+    return look();
+  },
+  /** The numbers behind the picture. */
+  numbers: () =>
+    page.evaluate(async () => {
+      const { photo, explanation } = (await import("./main.js")).shown;
+      const { normalise } = await import("./overlay.js");
+      const { logits, saliency, target } = explanation;
+      const strength = [...normalise(saliency)];
+      return { pixels: [...photo.pixels], logits: [...logits], saliency: [...saliency], strength, target };
+    }),
+  /** The milliseconds of some calls on the photo that is shown. */
+  time: ({ calls }) =>
+    page.evaluate(async (count) => {
+      const { session, photo } = (await import("./main.js")).shown;
+      const times = [];
+      while (times.length < count) times.push((await session.explain(photo.pixels)).milliseconds);
+      return times;
+    }, calls),
+  async screenshot({ path }) {
+    await page.screenshot({ path, type: "jpeg", quality: 82 });
+  },
+  /** Where the page has asked for anything, and what went wrong unseen. */
+  traffic: () => ({ requests, complaints }),
+};
+
+await page.goto(url);
+for await (const line of createInterface({ input: process.stdin })) {
+  const { step, ...options } = JSON.parse(line);
+  console.log(JSON.stringify((await steps[step](options)) ?? null));
+}
+await browser.close();

@@ -1,0 +1,53 @@
+/** A map over its photo, in the colours of `fgcompile explain`. */
+
+import { interpolateInferno } from "d3-scale-chromatic";
+import { rgb } from "d3-color";
+import { luma } from "./photo.js";
+
+const PERCENTILE = 0.995;
+const OPACITY = 0.9;
+const WARMEST = 0.85; // of the colormap: its pale yellow end turns green on dark objects
+const DIM = 0.8;
+const COLOURS = Array.from({ length: 256 }, (_, step) => {
+  const { r, g, b } = rgb(interpolateInferno((WARMEST * step) / 255));
+  return [r, g, b];
+});
+
+/** Scales a map to [0, 1]: its minimum to 0, its 99.5th percentile to 1, so that one hot pixel dims nothing else. */
+export function normalise(saliency) {
+  const sorted = Float64Array.from(saliency).sort();
+  const place = PERCENTILE * (sorted.length - 1);
+  const below = sorted[Math.floor(place)];
+  const low = sorted[0];
+  let high = below + (place % 1) * (sorted[Math.ceil(place)] - below);
+  if (high <= low) high = sorted.at(-1); // fewer than 0.5 % of the pixels alight
+  return Float64Array.from(saliency, (value) => (high > low ? Math.min((value - low) / (high - low), 1) : 0));
+}
+
+/** Draws the coloured map over the photo in grey, so that all colour is the map's. */
+export function drawOverlay(canvas, photo, saliency, [height, width]) {
+  canvas.width = photo.width;
+  canvas.height = photo.height;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(greyMap(normalise(saliency), width, height), 0, 0, canvas.width, canvas.height);
+  const image = context.getImageData(0, 0, canvas.width, canvas.height);
+  const below = photo.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  for (let i = 0; i < image.data.length; i += 4) {
+    const grey = luma(below[i], below[i + 1], below[i + 2]);
+    const colour = COLOURS[image.data[i]];
+    const opacity = (OPACITY * image.data[i]) / 255;
+    for (let channel = 0; channel < 3; channel++) {
+      const lit = Math.min(0.4 * grey + 0.75 * colour[channel], 255); // the photo's texture stays visible
+      image.data[i + channel] = (1 - opacity) * DIM * grey + opacity * lit;
+    }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function greyMap(strength, width, height) {
+  const canvas = new OffscreenCanvas(width, height);
+  const image = new ImageData(width, height);
+  strength.forEach((value, place) => image.data.set([255 * value, 255 * value, 255 * value, 255], 4 * place));
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}

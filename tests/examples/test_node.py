@@ -1,0 +1,112 @@
+"""``examples/node``: the map of the Python session, and errors in one line."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fgcompile
+from benchmarks.node import FOLDER, explain, missing
+from fgcompile.images import read_photo
+from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
+from tests.tiny_artifacts import onnx_artifact
+
+if reason := missing():
+    pytest.skip(reason, allow_module_level=True)
+
+
+def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """``node explain.mjs …`` in a folder."""
+    command = ["node", str(FOLDER / "explain.mjs"), *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("target", [-1, 3])
+def test_the_map_is_that_of_the_session(colours: Path, photos: list[Path], target: int) -> None:
+    session = fgcompile.load(colours)
+    differences = [largest_difference(session, found, target) for found in explain(colours, photos[:4], target)]
+    print("largest difference, of the map's maximum:", max(differences))
+    assert max(differences) < 1e-4
+
+
+@pytest.mark.slow
+def test_a_trained_network_s_maps_are_those_of_the_session(efficientnet: Path, photos: list[Path]) -> None:
+    session = fgcompile.load(efficientnet)
+    differences = [largest_difference(session, found) for found in explain(efficientnet, photos)]
+    print("largest difference, of the map's maximum:", max(differences))
+    assert np.median(differences) < 1e-4
+    assert max(differences) < 2e-3  # where rounding flips a choice of a ReLU6
+
+
+def test_photos_are_read_as_the_command_reads_them(colours: Path, photos: list[Path], tmp_path: Path) -> None:
+    exact = tmp_path / "exact.png"
+    noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(exact)
+    turned = tmp_path / "turned.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    Image.open(photos[0]).crop((0, 0, 400, 300)).save(turned, exif=exif, quality=95)
+    found = explain(colours, [exact, photos[17], turned])
+    pixels = [np.array(each["pixels"]).reshape(HEIGHT, WIDTH, 3) for each in found]
+    np.testing.assert_array_equal(pixels[0], noise)
+    for path, read in zip((photos[17], turned), pixels[1:], strict=True):
+        # of 255; the example crops at whole pixels, which of so small a photo are not so small
+        assert np.abs(read - read_photo(path, (HEIGHT, WIDTH, 3)).astype(int)).mean() < 3
+
+
+def test_it_prints_classes_and_writes_the_map(digits: Path, digit_pictures: list[Path], tmp_path: Path) -> None:
+    done = run(tmp_path, digits, digit_pictures[0])
+    assert done.returncode == 0, done.stderr
+    explanation = fgcompile.load(digits).explain(read_photo(digit_pictures[0], (28, 28, 1))[np.newaxis])
+    assert explanation.logits is not None
+    assert explanation.saliency is not None
+    best = np.argsort(-explanation.logits[0])[:3]
+    lines = [f"{explanation.logits[0, index]:6.2f}  {index}" for index in best]
+    assert done.stdout.splitlines()[:3] == lines
+    heat = explanation.saliency[0, 0] - explanation.saliency.min()
+    with Image.open(tmp_path / "saliency.png") as written:
+        assert np.abs(np.asarray(written, dtype=float) - 255 * heat / heat.max()).max() < 1.5
+
+
+def test_a_class_can_be_chosen(colours: Path, photos: list[Path], tmp_path: Path) -> None:
+    for target in range(len(BIRDS)):
+        assert run(tmp_path, colours, photos[0], "--target", target, "--output", f"{target}.png").returncode == 0
+    assert len({path.read_bytes() for path in tmp_path.glob("*.png")}) == len(BIRDS)
+
+
+def test_artifacts_on_demand_and_of_a_fixed_class(photos: list[Path], tmp_path: Path) -> None:
+    path = compile_colours(tmp_path / "fixed.onnx", target=4, on_demand=True)
+    assert largest_difference(fgcompile.load(path), explain(path, photos[:1])[0]) < 1e-4
+    done = run(tmp_path, path, photos[0], "--target", 3)
+    assert done.returncode == 2
+    assert "fixed when compiling" in done.stderr
+
+
+def test_errors_are_one_line(colours: Path, photos: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "tiny.onnx").write_bytes(onnx_artifact())
+    (tmp_path / "text.onnx").write_text("not a model")
+    (tmp_path / "cut.jpg").write_bytes(photos[0].read_bytes()[:9000])
+    photo = photos[0]
+    for arguments, message in {
+        (): "usage: node explain.mjs",
+        (colours, photo, "--colour"): "--colour",
+        (colours, "missing.jpg"): "missing.jpg",
+        ("missing.onnx", photo): "missing.onnx",
+        (colours, colours): "cannot be read as a picture",
+        (colours, "cut.jpg"): "cannot be read as a picture",
+        ("text.onnx", photo): "not an fgcompile artifact",
+        ("tiny.onnx", photo): "--mean and --std",
+        (colours, photo, "--target", "6"): "from 0 to 5",
+        (colours, photo, "--target", "eagle"): "from 0 to 5",
+        (colours, photo, "--output", "missing/map.png"): "missing/map.png",
+    }.items():
+        done = run(tmp_path, *arguments)
+        assert done.returncode == 2, arguments
+        assert done.stdout == ""
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1, done.stderr
+    assert not (tmp_path / "saliency.png").exists()
