@@ -2,19 +2,21 @@
 
 ::
 
-    run.json           what is computed: the artifact's digest, the target, the format
-    results/           Parquet files, a row for each image
-    maps/              the files of the formats npz and png
-    .images.parquet    the images that were asked for last
-    .checkpoint/<n>/   Ray Data's: the paths that each file of results/ holds
+    run.json          what is computed: the artifact's digest, the target, the format
+    results/          Parquet files, a row for each image
+    maps/             the files of the formats npz and png
+    .images.parquet   the images that this run, or the last one, has to do
+    .commits/<n>/     of the n-th run, the paths that each of its files in results/ holds
 
 Ray Data commits a file of results in two phases (``ray.data.checkpoint``): it writes the file's paths as *pending*,
-then the file, then renames the paths to committed. A file counts if its paths are committed. When a run begins, Ray
-Data deletes the files whose paths are still pending, and takes the committed paths out of the images to be done.
+then the file, then renames the paths to committed. A file counts if its paths are committed; all others are deleted,
+when a run begins and when it ends.
 
-Two things it leaves to us. Workers may outlive a killed run for a moment, and commit while the next one begins: so each
-run renames the checkpoint, and a worker of an earlier run, which knows the old name, can commit no more. What such a
-worker has written all the same has no committed paths, and is deleted when a run ends.
+Workers may outlive a killed run for a moment, and commit while the next one begins. So a run commits in a folder
+``.commits/<n>-running``, and the next one renames it before it looks: who knows the old name can commit no more.
+
+What is done is left out of ``.images.parquet``, and not by Ray Data itself: its filter is an actor with a CPU of its
+own, beside which a run that had just enough of them would wait for ever when it goes on.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from fgcompile.artifact import write_atomically
 from fgcompile.errors import InputError, OutputError
 
 _IDENTITY = "run.json"
+_RUNNING = "-running"
 
 
 @dataclass(frozen=True)
@@ -43,11 +46,11 @@ class Folder:
 
     Attributes:
         path: Absolute.
-        checkpoint: Where Ray Data notes what is done, under a name that no earlier run knows.
+        commits: Where Ray Data commits what this run writes.
     """
 
     path: Path
-    checkpoint: Path
+    commits: Path
 
     @property
     def results(self) -> Path:
@@ -65,24 +68,26 @@ class Folder:
         return self.path / ".images.parquet"
 
     def write_listing(self, paths: Sequence[str]) -> None:
-        """Writes what Ray Data reads: it resumes what it reads from files, and nothing else."""
+        """Writes the images to be done: Ray Data commits what it has read from files, and nothing else."""
         sink = pa.BufferOutputStream()
         pq.write_table(pa.table({"path": pa.array(paths, pa.string())}), sink)
         write_atomically(self.listing, sink.getvalue().to_pybytes())
 
     def done(self) -> set[str]:
         """The paths that have a committed row."""
-        files = [str(file) for file in self.checkpoint.glob("*.parquet") if not file.name.endswith(".pending.parquet")]
-        if not files:
-            return set()
-        return set(pads.dataset(files).to_table(columns=["path"])["path"].to_pylist())
+        files = [str(file) for file in self._committed()]
+        return set(pads.dataset(files).to_table(columns=["path"])["path"].to_pylist()) if files else set()
 
     def delete_uncommitted(self) -> None:
-        """Deletes files of results whose paths are not committed; no worker may be writing any more."""
+        """Deletes the files of results whose paths are not committed."""
+        committed = {file.stem for file in self._committed()}
         for file in self.results.glob("*.parquet"):
-            name = file.stem.rpartition("-")[0]  # Ray Data numbers the files of one task
-            if not (self.checkpoint / f"{name}.parquet").exists():
+            if file.stem.rpartition("-")[0] not in committed:  # Ray Data numbers the files of one task
                 file.unlink()
+
+    def _committed(self) -> list[Path]:
+        files = self.commits.parent.glob("*/*.parquet")
+        return [file for file in files if not file.name.endswith(".pending.parquet")]
 
     def errors(self) -> dict[str, str | None]:
         """Each row's error by its image's path; None for one that was explained.
@@ -125,7 +130,9 @@ def claim(path: Path, identity: Mapping[str, Any]) -> Iterator[Folder]:
     with lock:
         _require_same(path, identity)
         write_atomically(path / _IDENTITY, json.dumps(identity, indent=2, ensure_ascii=False).encode())
-        yield Folder(path, _rename_checkpoint(path / ".checkpoint"))
+        folder = Folder(path, _begin(path / ".commits"))
+        folder.delete_uncommitted()
+        yield folder
 
 
 def _require_same(path: Path, identity: Mapping[str, Any]) -> None:
@@ -146,13 +153,10 @@ def _require_same(path: Path, identity: Mapping[str, Any]) -> None:
             )
 
 
-def _rename_checkpoint(parent: Path) -> Path:
-    """The checkpoint, under the next number."""
-    parent.mkdir(exist_ok=True)
-    last = max((int(entry.name) for entry in parent.iterdir() if entry.name.isdecimal()), default=0)
-    following = parent / str(last + 1)
-    if last:
-        (parent / str(last)).rename(following)
-    else:
-        following.mkdir()
-    return following
+def _begin(commits: Path) -> Path:
+    """Where this run commits, once no other can commit any more."""
+    commits.mkdir(exist_ok=True)
+    for entry in commits.glob(f"*{_RUNNING}"):
+        entry.rename(commits / entry.name.removesuffix(_RUNNING))
+    following = 1 + max((int(entry.name) for entry in commits.iterdir()), default=0)
+    return commits / f"{following}{_RUNNING}"  # which Ray Data makes

@@ -56,10 +56,10 @@ def explain_in_bulk(
     }
     with claim(output, identity) as folder:
         before = folder.done()
-        left = len(set(paths) - before)
+        left = sorted(set(paths) - before)
         seconds = 0.0
         if left:
-            folder.write_listing(paths)
+            folder.write_listing(left)
             if format != "parquet":
                 folder.maps.mkdir(exist_ok=True)
             report("starting Ray")
@@ -68,8 +68,8 @@ def explain_in_bulk(
                 shared = ray.put((np.frombuffer(content, np.uint8), metadata))
                 task = Task(shared, str(artifact), target, format, folder.path, workers.providers, workers.threads)
                 _rehearse(task, pool)
-                rows = _explain(_read_listing(folder), task, photo_shape(metadata), pool, left, workers.batch)
-                with _watch(folder, len(before), left, report):
+                rows = _explain(_read_listing(folder), task, photo_shape(metadata), pool, len(left), workers.batch)
+                with _watch(folder, len(before), len(left), report):
                     _write(rows, folder)
                 seconds = time.monotonic() - start
         return _summarise(paths, before, folder, seconds)
@@ -91,7 +91,7 @@ def _read_listing(folder: Folder) -> Dataset:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = DataContext.get_current().copy()
     context.enable_progress_bars = False  # it has one for each of its own steps, and none for images
-    context.checkpoint_config = CheckpointConfig("path", str(folder.checkpoint), delete_checkpoint_on_success=False)
+    context.checkpoint_config = CheckpointConfig("path", str(folder.commits), delete_checkpoint_on_success=False)
     with DataContext.current(context):
         return ray.data.read_parquet(str(folder.listing), partitioning=None)
 
