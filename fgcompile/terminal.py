@@ -206,11 +206,12 @@ def print_bench(bench: Bench, path: Path) -> None:
 def print_bulk(summary: Summary) -> None:
     """How many images were explained, and where the rows are."""
     rate = f"{summary.new} new in {summary.seconds:.1f} s, {summary.rate:.1f} a second" if summary.new else "none new"
+    why = ": their rows say why" if summary.unreadable else ""
+    _out.print(str(summary.results), style="bold")
     _print_facts(
         {
             "explained": f"{summary.explained} of {summary.images} images, {rate}",
-            "unreadable": f"{summary.unreadable}" + (": their rows say why" if summary.unreadable else ""),
-            "results": str(summary.results),
+            "unreadable": f"{summary.unreadable}{why}",
         }
     )
 

@@ -84,7 +84,9 @@ def _join(workers: Workers, address: str, gpus: int) -> Pool:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise InputError(f"cannot connect to Ray at {address} ({reason}): is it running?") from error
+        raise InputError(
+            f"cannot connect to Ray at {address} ({reason}): is it running, and is RAY_AUTH_MODE=token if it wants a token?"
+        ) from error
     return _shared_pool(workers, gpus)
 
 
