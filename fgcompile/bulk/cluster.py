@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 
@@ -85,7 +85,7 @@ def _join(workers: Workers, address: str, gpus: int) -> Pool:
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"cannot connect to Ray at {address} ({reason}): is it running, and is RAY_AUTH_MODE=token if it wants a token?"
+            f"cannot connect to Ray at {address} ({reason}): is it running, and is RAY_AUTH_MODE=token if it wants one?"
         ) from error
     return _shared_pool(workers, gpus)
 
@@ -97,11 +97,15 @@ def _spare(actors: int) -> int:
 
 
 def _shared_pool(workers: Workers, gpus: int) -> Pool:
-    """As many actors as a cluster has room for, or will have once it grows."""
-    resources = ray.cluster_resources()
-    room = resources.get("GPU", 0) if gpus else (resources.get("CPU", 0) - 1) // workers.threads
-    actors = workers.actors or max(1, int(room))
-    return Pool(actors, ActorPoolStrategy(min_size=1, max_size=actors), workers.threads, gpus)
+    """As many actors as there is room for, and the others when there will be: a cluster may be busy, or grow."""
+
+    def room(resources: Mapping[str, float]) -> int:
+        free = resources.get("GPU", 0) if gpus else (resources.get("CPU", 0) - 1) // workers.threads
+        return max(1, int(free))
+
+    actors = workers.actors or room(ray.cluster_resources())
+    at_once = min(actors, room(ray.available_resources()))
+    return Pool(actors, ActorPoolStrategy(min_size=at_once, max_size=actors), workers.threads, gpus)
 
 
 def _on_graphics_card(providers: Sequence[Provider], metadata: Metadata) -> bool:
