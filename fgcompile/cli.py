@@ -299,6 +299,49 @@ def bench(
 
 
 @app.command()
+def batch(
+    artifact: ArtifactArgument,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Files, folders, or patterns in quotes.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the results, and to go on with them.")
+    ],
+    target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
+    results: Annotated[
+        str, typer.Option("--format", help="Where the maps go: parquet, a column of the results; npz; png, pictures.")
+    ] = "parquet",
+    size: Annotated[int, typer.Option("--batch", metavar="N", help="Images of one call.")] = 8,
+    actors: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that explain, by default one a core or graphics card.")
+    ] = None,
+    threads: Annotated[int, typer.Option(metavar="N", help="Threads of one operator, in each of them.")] = 1,
+    providers: ProviderOption = None,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", envvar="RAY_ADDRESS", help="A running Ray's; by default one is started here."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain many images with Ray Data; started again after a kill, it goes on where it stopped."""
+    target_class = parse_class(target)
+    with terminal.progress("explaining") as report:
+        from fgcompile.bulk import Workers, explain_in_bulk
+
+        summary = explain_in_bulk(
+            artifact,
+            images,
+            output,
+            target=target_class if isinstance(target_class, int) else None,
+            format=results,
+            workers=Workers(actors, threads, size, providers, address),
+            report=report,
+        )
+    if as_json:
+        terminal.print_json(summary.as_dict())
+    else:
+        terminal.print_bulk(summary)
+
+
+@app.command()
 def serve(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT…", help="Compiled artifacts.")],
     host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen; 0.0.0.0 for all interfaces.")] = (

@@ -23,6 +23,7 @@ from fgcompile.validation import input_specs
 
 if TYPE_CHECKING:
     from fgcompile.bench import Bench
+    from fgcompile.bulk import Summary
     from fgcompile.verification import Report
 
 # Names of layers, files and classes are the user's: never markup.
@@ -198,6 +199,19 @@ def print_bench(bench: Bench, path: Path) -> None:
             "runs on": f"provider {', '.join(bench.providers) or 'default'}, threads {bench.threads or 'default'}",
             "memory": memory,
             "machine": f"{bench.processor}, {bench.cores} cores; {versions}",
+        }
+    )
+
+
+def print_bulk(summary: Summary) -> None:
+    """How many images were explained, and where the rows are."""
+    rate = f"{summary.new} new in {summary.seconds:.1f} s, {summary.rate:.1f} a second" if summary.new else "none new"
+    why = ": their rows say why" if summary.unreadable else ""
+    _out.print(str(summary.results), style="bold")
+    _print_facts(
+        {
+            "explained": f"{summary.explained} of {summary.images} images, {rate}",
+            "unreadable": f"{summary.unreadable}{why}",
         }
     )
 

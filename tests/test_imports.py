@@ -36,7 +36,19 @@ STAGES = {
 }
 """Each module or folder, and the stage that it belongs to."""
 
-KNOW_ALL = {"pipeline", "comparison", "options", "__init__", "cli", "__main__", "demo", "explain", "bench", "serving"}
+KNOW_ALL = {
+    "pipeline",
+    "comparison",
+    "options",
+    "__init__",
+    "cli",
+    "__main__",
+    "demo",
+    "explain",
+    "bench",
+    "serving",
+    "bulk",
+}
 """The pipeline and what stands in front of it."""
 
 WITHOUT_TORCH = (

@@ -36,6 +36,17 @@ tiny (float[batch, 3, 4, 4] x, int64[batch] target) => (float[batch, 5] logits, 
 """
 
 
+PHOTO_TEXT = ONNX_TEXT.replace("float[batch, 3, 4, 4] x", "uint8[batch, 16, 16, 3] photo").replace(
+    "{\n",
+    """{
+    numbers = Cast <to = 1> (photo)
+    x = Transpose <perm = [0, 3, 1, 2]> (numbers)
+""",
+    1,
+)
+"""The same model on raw photos of 16 by 16."""
+
+
 class TinyModule(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +90,25 @@ def onnx_body(metadata: dict[str, object] | str | None = None) -> bytes:
     text = metadata if isinstance(metadata, str) else dumps(metadata or tiny_metadata())
     model.metadata_props.add(key=METADATA_KEY, value=text)
     return model.SerializeToString(deterministic=True)
+
+
+def photo_artifact(**changes: object) -> bytes:
+    """An artifact that takes photos."""
+    model = parser.parse_model(PHOTO_TEXT)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(WEIGHT, "weight"))
+    settings = {
+        "inputs": [
+            {"name": "photo", "dtype": "uint8", "shape": ["batch", 16, 16, 3]},
+            {"name": "target", "dtype": "int64", "shape": ["batch"]},
+        ],
+        "outputs": [
+            {"name": "logits", "dtype": "float32", "shape": ["batch", 5]},
+            {"name": "saliency", "dtype": "float32", "shape": ["batch", 1, 16, 16]},
+        ],
+        "preprocess": {"mean": [0.0] * 3, "std": [1.0] * 3},
+    }
+    model.metadata_props.add(key=METADATA_KEY, value=dumps(tiny_metadata(**settings | changes)))
+    return seal_onnx(model.SerializeToString(deterministic=True))
 
 
 def torchscript_body(metadata: dict[str, object] | str | None = None) -> bytes:

@@ -1,0 +1,114 @@
+"""Where the work is done: a Ray of our own on this machine, for one run and on 127.0.0.1, or a cluster that runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+
+import ray
+from ray.data import ActorPoolStrategy
+
+from fgcompile.artifact import Metadata
+from fgcompile.bulk import Workers
+from fgcompile.errors import InputError
+from fgcompile.machine import cores
+from fgcompile.runtime.session import Provider, provider_name
+
+_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+"""Ray sends nothing to its makers, and keeps notes on its own actors to itself; what is set already stays."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The actors of a run.
+
+    Attributes:
+        actors: How many there are at most.
+        strategy: How Ray starts them.
+        cpus: What Ray reserves for each.
+        gpus: Likewise.
+    """
+
+    actors: int
+    strategy: ActorPoolStrategy
+    cpus: int
+    gpus: int
+
+
+@contextmanager
+def connect(workers: Workers, metadata: Metadata) -> Iterator[Pool]:
+    """Starts Ray or connects to it, and yields the actors to have; a process that is connected stays so.
+
+    Raises:
+        InputError: There is no cluster at the address.
+    """
+    gpus = int(_on_graphics_card(workers.providers or (), metadata))
+    if ray.is_initialized():
+        yield _shared_pool(workers, gpus)
+        return
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    with redirect_stdout(sys.stderr):  # where Ray prints what happened to its workers
+        try:
+            yield _start(workers, gpus) if workers.address is None else _join(workers, workers.address, gpus)
+        finally:
+            ray.shutdown()
+
+
+def _start(workers: Workers, gpus: int) -> Pool:
+    """A Ray of this process's own."""
+    actors = workers.actors or max(1, cores() // workers.threads)
+    ray.init(
+        "local",
+        num_cpus=actors * workers.threads + _spare(actors),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+    if gpus and workers.actors is None:
+        actors = max(1, int(ray.cluster_resources().get("GPU", 0)))
+    return Pool(actors, ActorPoolStrategy(size=actors), workers.threads, gpus)
+
+
+def _join(workers: Workers, address: str, gpus: int) -> Pool:
+    """The cluster at an address, which is asked for once; Ray would ask again for minutes."""
+    try:
+        host, separator, port = address.removeprefix("ray://").rpartition(":")
+        if separator and port.isdecimal():
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise InputError(
+            f"cannot connect to Ray at {address} ({reason}): is it running, and is RAY_AUTH_MODE=token if it wants one?"
+        ) from error
+    return _shared_pool(workers, gpus)
+
+
+def _spare(actors: int) -> int:
+    """CPUs to name beside those of the actors, for listing and writing: it is little work, but where the actors have
+    them all, Ray waits for ever."""
+    return 1 + actors // 8
+
+
+def _shared_pool(workers: Workers, gpus: int) -> Pool:
+    """As many actors as there is room for, and the others when there will be: a cluster may be busy, or grow."""
+
+    def room(resources: Mapping[str, float]) -> int:
+        free = resources.get("GPU", 0) if gpus else (resources.get("CPU", 0) - 1) // workers.threads
+        return max(1, int(free))
+
+    actors = workers.actors or room(ray.cluster_resources())
+    at_once = min(actors, room(ray.available_resources()))
+    return Pool(actors, ActorPoolStrategy(min_size=at_once, max_size=actors), workers.threads, gpus)
+
+
+def _on_graphics_card(providers: Sequence[Provider], metadata: Metadata) -> bool:
+    """Whether an actor needs a graphics card: Ray shows a process those only that it has asked for."""
+    names = [provider_name(provider).lower() for provider in providers]
+    return metadata.get("device") == "cuda" or any("cuda" in name or "tensorrt" in name for name in names)

@@ -1,0 +1,179 @@
+"""A bulk run: the images that are not done yet go through Ray Data, and the results are counted on disk."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence, Set
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import ray
+from ray.data import DataContext, Dataset
+from ray.data.checkpoint import CheckpointConfig
+from ray.exceptions import RayError, RayTaskError
+
+from fgcompile.artifact import Metadata, read_artifact
+from fgcompile.bulk import Summary, Workers
+from fgcompile.bulk.cluster import Pool, connect
+from fgcompile.bulk.folder import Folder, claim
+from fgcompile.bulk.paths import find_images
+from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
+from fgcompile.errors import FgcompileError, InputError, OutputError
+from fgcompile.images import photo_shape
+from fgcompile.validation import check_target, class_count
+
+_INTERVAL = 2.0
+"""Seconds between two looks at how far a run is."""
+
+_LARGEST_BLOCK = 64
+"""The most images of one file of results: a kill costs each actor the few blocks that it has begun."""
+
+
+def explain_in_bulk(
+    artifact: Path,
+    images: Sequence[str],
+    output: Path,
+    target: int | None,
+    format: str,
+    workers: Workers,
+    report: Callable[[str], None],
+) -> Summary:
+    """As ``fgcompile.bulk.explain_in_bulk``."""
+    content, metadata = read_artifact(artifact)
+    photo_shape(metadata)
+    _require_maps(metadata)
+    check_target(target, 1, metadata)
+    paths = find_images(images, without=output)
+    identity = {
+        "artifact": content[-71:].decode(),  # its seal
+        "model": metadata["model"]["name"],
+        "target": "the artifact's own" if target is None else target,
+        "format": format,
+    }
+    with claim(output, identity) as folder:
+        before = folder.done()
+        left = sorted(set(paths) - before)
+        seconds = 0.0
+        if left:
+            folder.write_listing(left)
+            if format != "parquet":
+                folder.maps.mkdir(exist_ok=True)
+            report("starting Ray")
+            with connect(workers, metadata) as pool:
+                start = time.monotonic()
+                shared = ray.put((np.frombuffer(content, np.uint8), metadata))
+                task = Task(shared, str(artifact), target, format, folder.path, workers.providers, workers.threads)
+                _rehearse(task, pool)
+                rows = _explain(_read_listing(folder), task, photo_shape(metadata), pool, len(left), workers.batch)
+                with _watch(folder, len(before), len(left), report):
+                    _write(rows, folder)
+                seconds = time.monotonic() - start
+        return _summarise(paths, before, folder, seconds)
+
+
+def _require_maps(metadata: Metadata) -> None:
+    """Passes artifacts that explain a class.
+
+    Raises:
+        InputError: Says what is wrong.
+    """
+    missing = {"logits", "saliency"} - {spec["name"] for spec in metadata["outputs"]}
+    if missing or metadata["target"] == "score" or class_count(metadata) is None:
+        raise InputError("this artifact does not compute a class's logits and map: compile it with both outputs")
+
+
+def _read_listing(folder: Folder) -> Dataset:
+    """The images, in a data set that commits what it writes."""
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    context = DataContext.get_current().copy()
+    context.enable_progress_bars = False  # it has one for each of its own steps, and none for images
+    context.checkpoint_config = CheckpointConfig("path", str(folder.commits), delete_checkpoint_on_success=False)
+    with DataContext.current(context):
+        return ray.data.read_parquet(str(folder.listing), partitioning=None)
+
+
+def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Pool, left: int, batch: int) -> Dataset:
+    """The rows, in blocks of whole batches: few enough images each that every actor has several blocks to do."""
+    batches = min(_LARGEST_BLOCK, left // (4 * pool.actors)) // batch
+    blocks = images.repartition(target_num_rows_per_block=max(1, batches) * batch)
+    photos = blocks.map_batches(read_photos, fn_kwargs={"shape": shape}, batch_format="pyarrow")
+    return photos.map_batches(
+        Explainer,
+        fn_constructor_args=(task,),
+        batch_size=batch,
+        batch_format="pyarrow",
+        compute=pool.strategy,
+        num_cpus=pool.cpus,
+        num_gpus=pool.gpus,
+    )
+
+
+def _rehearse(task: Task, pool: Pool) -> None:
+    """Lets one worker load the artifact: what Ray Data raises for its actors is a text, no longer an error of ours.
+
+    Raises:
+        FgcompileError: A worker's.
+    """
+    try:
+        ray.get(ray.remote(num_cpus=pool.cpus, num_gpus=pool.gpus)(rehearse).remote(task))
+    except RayTaskError as error:
+        raise (error.cause if isinstance(error.cause, FgcompileError) else error) from None
+
+
+def _write(rows: Dataset, folder: Folder) -> None:
+    """Runs it all.
+
+    Raises:
+        FgcompileError: A worker failed for good.
+    """
+    try:
+        rows.write_parquet(str(folder.results))
+    except RayError as error:
+        text = str(error)
+        first = re.search(r"^[\w.]+(Error|Exception)\b.*$", text, re.MULTILINE)  # the innermost error's last line
+        raise FgcompileError(
+            f"Ray stopped the run ({first[0] if first else text}): see to it, and the same command goes on"
+        ) from error
+
+
+@contextmanager
+def _watch(folder: Folder, before: int, left: int, report: Callable[[str], None]) -> Iterator[None]:
+    """While open, reports now and then how many rows are committed that were not ``before``."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_INTERVAL):
+            report(f"{len(folder.done()) - before} of {left} images")
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _summarise(paths: Sequence[str], before: Set[str], folder: Folder, seconds: float) -> Summary:
+    """Counts the rows on disk.
+
+    Raises:
+        OutputError: There is not one row for each image.
+    """
+    folder.delete_uncommitted()
+    errors = folder.errors()
+    if missing := len(set(paths) - errors.keys()):
+        raise OutputError(f"{folder.results}: {missing} images have no row: run the same command again")
+    unreadable = sum(errors[path] is not None for path in paths)
+    return Summary(
+        images=len(paths),
+        explained=len(paths) - unreadable,
+        unreadable=unreadable,
+        new=len(errors) - len(before),
+        seconds=seconds,
+        results=folder.results,
+    )

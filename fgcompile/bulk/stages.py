@@ -1,0 +1,152 @@
+"""What the workers do, one block of images after another: read photos, explain them, write what is not a row."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from numpy.typing import NDArray
+
+from fgcompile.artifact import Metadata, write_atomically
+from fgcompile.bulk.rows import make_table, row_schema
+from fgcompile.errors import InputError
+from fgcompile.explain import write_png
+from fgcompile.images import photo_shape, read_photo
+from fgcompile.overlay import draw_panel
+from fgcompile.predictions import class_score
+from fgcompile.runtime.session import Explanation, Provider, Session, open_session
+
+_LONGEST_STEM = 40
+
+
+def read_photos(images: pa.Table, shape: tuple[int, int, int]) -> pa.Table:
+    """The photos of the column ``path`` as raw bytes in ``photo``, or why there is none in ``error``.
+
+    Args:
+        images: ``path``.
+        shape: ``(H, W, C)`` of each photo.
+    """
+    photos: list[bytes | None] = []
+    errors: list[str | None] = []
+    for path in images["path"].to_pylist():
+        try:
+            photos.append(read_photo(Path(path), shape).tobytes())
+            errors.append(None)
+        except InputError as error:
+            photos.append(None)
+            errors.append(str(error))
+        except Exception as error:  # Pillow's decoders raise what they like on a damaged file
+            photos.append(None)
+            errors.append(f"{path} cannot be read as a picture ({type(error).__name__}: {error})")
+    return pa.table(
+        {"path": images["path"], "photo": pa.array(photos, pa.binary()), "error": pa.array(errors, pa.string())}
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the workers are to do.
+
+    Attributes:
+        artifact: Its bytes and its metadata in Ray's object store, through which they reach every machine once.
+        name: The artifact's path, for messages.
+        target: The explained class; None for the predicted one, or the artifact's own.
+        format: One of ``fgcompile.bulk.FORMATS``.
+        folder: The run's folder.
+        providers: As for ``fgcompile.load``.
+        threads: As for ``fgcompile.load``.
+    """
+
+    artifact: ray.ObjectRef[tuple[NDArray[np.uint8], Metadata]]
+    name: str
+    target: int | None
+    format: str
+    folder: Path
+    providers: Sequence[Provider] | None
+    threads: int
+
+
+class Explainer:
+    """An actor: the artifact, loaded once, explains photos.
+
+    Args:
+        task: What to do.
+
+    Attributes:
+        shape: ``(H, W, C)`` of the photos.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._content, self._metadata = ray.get(task.artifact)
+        self.shape = photo_shape(self._metadata)
+        self._schema = row_schema(self._metadata, task.format, self.shape)
+        self._session: Session | None = None
+
+    def __call__(self, images: pa.Table) -> pa.Table:
+        """The rows of what ``read_photos`` returned."""
+        paths, errors = images["path"].to_pylist(), images["error"].to_pylist()
+        rows: list[dict[str, Any]] = [{"path": path, "error": error} for path, error in zip(paths, errors, strict=True)]
+        read = [row for row in rows if row["error"] is None]
+        if read:
+            content = b"".join(photo for photo in images["photo"].to_pylist() if photo is not None)
+            photos = np.frombuffer(content, np.uint8).reshape(len(read), *self.shape)
+            explanation = self.load().explain(photos, self._task.target)
+            for index, row in enumerate(read):
+                self._fill(row, photos[index], explanation, index)
+        return make_table(rows, self._schema)
+
+    def load(self) -> Session:
+        """The session, loaded when it is first asked for."""
+        if self._session is None:
+            task, content = self._task, self._content.tobytes()
+            self._session = open_session(content, self._metadata, task.name, task.providers, task.threads)
+        return self._session
+
+    def _fill(self, row: dict[str, Any], photo: NDArray[np.uint8], explanation: Explanation, index: int) -> None:
+        """Writes what is known of one photo into its row, and its file where there is one."""
+        if explanation.logits is None or explanation.saliency is None or explanation.target is None:
+            raise InputError("this artifact does not compute a class's logits and map: compile it with both outputs")
+        logits, saliency = explanation.logits[index], explanation.saliency[index, 0]
+        explained = class_score(logits, int(explanation.target[index]), self._metadata["labels"])
+        row["predicted"] = int(logits.argmax())
+        row["target"], row["label"], row["score"] = explained.index, explained.name, explained.score
+        row["height"], row["width"] = saliency.shape
+        if explanation.residual is not None:
+            row["residual"] = float(explanation.residual[index])
+        if self._task.format == "parquet":
+            row["saliency"] = saliency.ravel()
+            return
+        row["file"] = f"maps/{_file_name(row['path'])}.{self._task.format}"
+        file = self._task.folder / row["file"]
+        if self._task.format == "npz":
+            buffer = io.BytesIO()
+            np.savez(buffer, saliency=saliency, logits=logits)
+            write_atomically(file, buffer.getvalue())
+        else:
+            write_png(draw_panel(photo, saliency, explained.name, f"score {explained.score:.2f}"), file)
+
+
+def rehearse(task: Task) -> None:
+    """Does all that can fail for want of something on the machine of a worker, before there is any work.
+
+    Raises:
+        FgcompileError: Says what is missing.
+    """
+    explainer = Explainer(task)
+    explainer.load()
+    if task.format == "png":
+        height, width, channels = explainer.shape
+        draw_panel(np.zeros((height, width, channels), np.uint8), np.zeros((height, width)), "")
+
+
+def _file_name(path: str) -> str:
+    """A name that no other image has, and that the same image has again in the next run."""
+    return f"{Path(path).stem[:_LONGEST_STEM]}-{hashlib.sha256(path.encode()).hexdigest()[:16]}"

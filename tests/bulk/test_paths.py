@@ -1,0 +1,63 @@
+"""Files, folders and patterns."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from fgcompile.bulk.paths import find_images
+from fgcompile.errors import InputError
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of photos and other things, which is the current directory."""
+    for name in ("b.JPG", "a.png", "notes.txt", ".hidden.jpg", "deep/er/c.webp", "out/maps/a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(photos: Path, *arguments: str) -> list[str]:
+    return [os.path.relpath(path, photos) for path in find_images(arguments, without=Path("out"))]
+
+
+def test_a_folder_is_all_images_below_it_but_the_results(photos: Path) -> None:
+    assert names(photos, ".") == ["a.png", "b.JPG", "deep/er/c.webp"]
+    assert names(photos, "deep") == ["deep/er/c.webp"]
+
+
+def test_an_image_named_twice_is_one_image(photos: Path) -> None:
+    assert names(photos, "a.png", "./a.png", str(photos / "deep/../a.png"), "*.png", ".") == names(photos, ".")
+
+
+def test_patterns(photos: Path) -> None:
+    assert names(photos, "**/*.webp") == ["deep/er/c.webp"]
+    assert names(photos, "d*") == ["deep/er/c.webp"]
+
+
+def test_a_file_that_is_named_may_end_in_anything(photos: Path) -> None:
+    assert names(photos, "notes.txt", ".hidden.jpg") == [".hidden.jpg", "notes.txt"]
+
+
+def test_brackets_in_a_name_are_no_pattern(photos: Path) -> None:
+    (photos / "[1].png").touch()
+    assert names(photos, "[1].png") == ["[1].png"]
+
+
+@pytest.mark.parametrize("argument", ["missing.png", "*.gif", "empty"])
+def test_an_argument_without_images_is_refused(photos: Path, argument: str) -> None:
+    (photos / "empty").mkdir()
+    with pytest.raises(InputError, match="no image is there"):
+        find_images(["a.png", argument], without=Path("out"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_name_that_is_not_text_is_refused(photos: Path) -> None:
+    (photos / os.fsdecode(b"caf\xe9.jpg")).touch()
+    with pytest.raises(InputError, match=r"caf\\xe9\.jpg.*not UTF-8"):
+        find_images(["."], without=Path("out"))

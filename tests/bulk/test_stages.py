@@ -1,0 +1,51 @@
+"""What a worker does with images that are none."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pa = pytest.importorskip("pyarrow", reason="needs the extra ray")
+pytest.importorskip("ray", reason="needs the extra ray")
+
+from fgcompile.bulk.stages import read_photos  # noqa: E402
+from fgcompile.images import read_photo  # noqa: E402
+
+SHAPE = (16, 16, 3)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # it warns of much that is damaged
+def test_damaged_images_have_an_error_and_the_others_a_photo(tmp_path: Path) -> None:
+    generator = random.Random(0)
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8))
+    files = []
+    for suffix in ("bmp", "gif", "jpg", "png", "tif", "webp"):
+        whole = tmp_path / f"whole.{suffix}"
+        noise.save(whole)
+        content = whole.read_bytes()
+        files.append(whole)
+        for number in range(100):
+            damaged = bytearray(content)
+            for _ in range(generator.randint(1, 20)):
+                damaged[generator.randrange(min(len(damaged), 400))] = generator.randrange(256)
+            files.append(tmp_path / f"damaged-{number}.{suffix}")
+            files[-1].write_bytes(damaged[: generator.randint(0, len(damaged))] if number % 2 else damaged)
+    (tmp_path / "no-access").mkdir()
+    files += [tmp_path / "missing.jpg", tmp_path / "no-access"]
+    table = read_photos(pa.table({"path": [str(file) for file in files]}), SHAPE)
+    assert table["path"].to_pylist() == [str(file) for file in files]
+    errors = 0
+    for row in table.to_pylist():
+        assert (row["photo"] is None) != (row["error"] is None)
+        if row["photo"] is None:
+            errors += 1
+            assert Path(row["path"]).name in row["error"]
+        else:
+            assert row["photo"] == read_photo(Path(row["path"]), SHAPE).tobytes()
+        if "whole" in row["path"]:
+            assert row["photo"] is not None
+    assert errors > 300
