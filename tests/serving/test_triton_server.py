@@ -1,44 +1,23 @@
-"""``fgcompile triton --backend python`` in a real Triton server, asked by its own clients.
-
-The server is the one in the package nvidia-pytriton, in a virtual environment of its own, since it wants an older
-NumPy: ``make triton`` installs it.
-"""
+"""``fgcompile triton --backend python`` in a real Triton server, asked by its own clients."""
 
 from __future__ import annotations
 
-import os
-import sys
-import sysconfig
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 import fgcompile
-from benchmarks.processes import HOST, free_port, running
+from benchmarks.triton_server import missing, triton
 from fgcompile.serving.triton import Deployment, write_models
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
 http = pytest.importorskip("tritonclient.http")
 grpc = pytest.importorskip("tritonclient.grpc")
 
-ENVIRONMENT = Path(os.environ.get("TRITON_VENV", ".venv/triton")).absolute()
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-PACKAGES = ENVIRONMENT / "lib" / f"python{PYTHON}" / "site-packages"
-SERVER = PACKAGES / "pytriton" / "tritonserver"
-if not SERVER.exists():
-    pytest.skip("needs a Triton server: make triton", allow_module_level=True)
-
-
-def _link_backend(folder: Path) -> Path:
-    """The Python backend with the stub of this Python, which the package keeps apart."""
-    backend = folder / "python"
-    backend.mkdir(parents=True)
-    for path in (*(SERVER / "backends/python").iterdir(), *(SERVER / "python_backend_stubs" / PYTHON).iterdir()):
-        (backend / path.name).symlink_to(path)
-    return folder
+if reason := missing():
+    pytest.skip(reason, allow_module_level=True)
 
 
 @pytest.fixture(scope="module")
@@ -47,32 +26,8 @@ def clients(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Any, Any]
     path = folder / "tiny.onnx"
     path.write_bytes(onnx_artifact(tiny_metadata()))
     write_models([path], folder / "models", Deployment(python=True, max_batch=8))
-    ports = {"http": free_port(), "grpc": free_port()}
-    command = [
-        str(SERVER / "bin/tritonserver"),
-        f"--model-repository={folder / 'models'}",
-        f"--backend-directory={_link_backend(folder / 'backends')}",
-        "--allow-metrics=false",
-        "--exit-timeout-secs=5",
-        *(option for name, port in ports.items() for option in (f"--{name}-address={HOST}", f"--{name}-port={port}")),
-    ]
-    libraries = [str(PACKAGES / "nvidia_pytriton.libs"), str(sysconfig.get_config_var("LIBDIR"))]
-    environment = {
-        **os.environ,
-        "LD_LIBRARY_PATH": ":".join(libraries),
-        "PATH": f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}",  # the stub runs the Python that it finds
-    }
-    environment.pop("PYTHONPATH", None)
-    asked = {
-        protocol: protocol.InferenceServerClient(f"{HOST}:{port}")
-        for protocol, port in zip((http, grpc), ports.values(), strict=True)
-    }
-    with running(
-        command, lambda: all(client.is_model_ready("tiny") for client in asked.values()), folder / "log", environment
-    ):
+    with triton(folder, folder / "models", "tiny") as asked:
         yield asked
-        for client in asked.values():
-            client.close()
 
 
 @pytest.fixture(scope="module")
