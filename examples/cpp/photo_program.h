@@ -135,7 +135,7 @@ inline void write_file(const std::string& path, const std::string& header, const
 // The map as a picture, from its minimum, black, to its maximum, white.
 inline void write_picture(const std::string& path, const at::Tensor& saliency) {
   const at::Tensor heat = saliency[0][0] - saliency.min();
-  const at::Tensor picture = (255 * heat / heat.max().clamp_min(1e-12)).to(at::kByte).contiguous();
+  const at::Tensor picture = (heat / heat.max().clamp_min(1e-12) * 255).to(at::kByte).contiguous();
   const std::string size = std::to_string(picture.size(1)) + " " + std::to_string(picture.size(0));
   write_file(path, "P5\n" + size + "\n255\n", static_cast<const char*>(picture.data_ptr()), picture.numel());
 }
