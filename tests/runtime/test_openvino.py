@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
+from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
 from fgcompile.errors import ArtifactError, InputError
+from fgcompile.images import read_photo
 from fgcompile.runtime import load
 from tests.networks import randomised
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference
@@ -198,6 +201,30 @@ def test_photos_are_normalised_inside(tmp_path: Path) -> None:
     ours, reference = sessions(tmp_path / "model.onnx", preprocess=preprocess)
     photos = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
     assert_equal_outputs(ours.explain(photos), reference.explain(photos))
+
+
+@pytest.mark.parametrize("load_network", [load_digit_network, pytest.param(load_efficientnet, marks=pytest.mark.slow)])
+def test_trained_networks_explain_real_photos_alike(load_network: Callable[[], Network], tmp_path: Path) -> None:
+    """A map may differ by more than rounding where rounding flips a ReLU6 or a choice of pooling; few do."""
+    network = load_network()
+    preprocess = fgcompile.Preprocess(mean=network.mean, std=network.std)
+    example = torch.randn(2, *network.input_shape)
+    fgcompile.compile(network.model, example, preprocess=preprocess).save(tmp_path / "trained.onnx")
+    ours, reference = (load(tmp_path / "trained.onnx", providers=p) for p in (PROVIDERS, ["CPUExecutionProvider"]))
+    channels, height, width = network.input_shape
+    differences = []
+    for picture in network.pictures:
+        photo = read_photo(picture.path, (height, width, channels))[None]
+        found, expected = ours.explain(photo), reference.explain(photo)
+        np.testing.assert_array_equal(found.target, expected.target)
+        pairs = ((found.logits, expected.logits), (found.saliency, expected.saliency))
+        differences.append([np.abs(a - b).max() / np.abs(b).max() for a, b in pairs])
+    logits, maps = np.array(differences).T
+    print(f"relative to the maximum: logits {logits.max():.1e}, maps {maps.max():.1e}, median {np.median(maps):.1e}")
+    assert len(differences) == 20
+    assert logits.max() <= 1e-5
+    assert np.median(maps) <= 1e-5
+    assert maps.max() <= 1e-2
 
 
 class Text(nn.Module):
