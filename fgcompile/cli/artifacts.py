@@ -1,0 +1,104 @@
+"""What a person does with an artifact: ``inspect``, ``verify``, ``explain``, ``bench``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fgcompile import terminal
+from fgcompile.arguments import parse_class
+from fgcompile.artifact import read_metadata
+from fgcompile.cli.models import load_model, noise
+from fgcompile.cli.parameters import ArtifactArgument, JsonOption, ProviderOption, WeightsOption
+
+
+def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
+    """Show what an artifact says of itself."""
+    metadata = read_metadata(artifact)
+    if as_json:
+        terminal.print_json(metadata)
+    else:
+        terminal.print_artifact(metadata, artifact)
+
+
+def verify(
+    artifact: ArtifactArgument,
+    source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
+    weights: WeightsOption = None,
+    providers: ProviderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check an artifact against the eager model; exit status 1 if it differs."""
+    with terminal.progress(f"verifying {artifact}"):
+        import fgcompile
+
+        inputs = noise(read_metadata(artifact))
+        report = fgcompile.verify(artifact, load_model(source, weights), inputs, providers=providers)
+    if as_json:
+        terminal.print_json(report.as_dict())
+    else:
+        terminal.print_report(report, artifact)
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def explain(
+    artifact: ArtifactArgument,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, in any common format.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the pictures.")],
+    target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
+    providers: ProviderOption = None,
+    as_json: JsonOption = False,
+    npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
+) -> None:
+    """Explain photos: a picture of photo, map and overlay for each."""
+    target_class = parse_class(target)
+    with terminal.progress("explaining") as report:
+        from fgcompile.explain import explain_photos
+        from fgcompile.runtime import load
+
+        session = load(artifact, providers)
+        records = explain_photos(
+            session,
+            images,
+            output,
+            target=target_class if isinstance(target_class, int) else None,
+            npy=npy,
+            report=report,
+        )
+    if as_json:
+        terminal.print_json(records)
+    else:
+        terminal.print_explanations(records)
+
+
+def bench(
+    artifact: ArtifactArgument,
+    batch: Annotated[int | None, typer.Option(metavar="N", help="Samples of one call, by default 1.")] = None,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of one operator.")] = None,
+    concurrency: Annotated[int, typer.Option(metavar="C", help="Calls at the same time.")] = 1,
+    seconds: Annotated[float | None, typer.Option(metavar="S", help="How long to measure, by default 10.")] = None,
+    repeats: Annotated[int | None, typer.Option(metavar="R", help="How many rounds to measure instead.")] = None,
+    providers: ProviderOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure what an explanation costs here, beside the forward pass alone."""
+    with terminal.progress(f"measuring {artifact}") as report:
+        from fgcompile.bench import bench
+
+        result = bench(
+            artifact,
+            batch=batch,
+            threads=threads,
+            concurrency=concurrency,
+            seconds=seconds,
+            repeats=repeats,
+            providers=providers,
+            report=report,
+        )
+    if as_json:
+        terminal.print_json(result.as_dict())
+    else:
+        terminal.print_bench(result, artifact)

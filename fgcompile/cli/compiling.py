@@ -1,0 +1,130 @@
+"""``fgcompile compile``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fgcompile import terminal
+from fgcompile.arguments import (
+    DEFAULT_INPUT,
+    choose_format,
+    parse_input,
+    parse_layouts,
+    parse_normalisation,
+    parse_target,
+    read_labels,
+)
+from fgcompile.artifact import read_metadata
+from fgcompile.cli.models import example_inputs, load_model
+from fgcompile.cli.parameters import SourceArgument, WeightsOption
+from fgcompile.errors import OutputError
+
+
+def compile_(
+    source: SourceArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Where to write the artifact.")],
+    weights: WeightsOption = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--input",
+            metavar="CxHxW",
+            help=f"An input's shape without batch, {DEFAULT_INPUT} by default; 128:int64 for token ids; once for each.",
+        ),
+    ] = None,
+    artifact_format: Annotated[
+        str | None,
+        typer.Option("--format", help="onnx, pt2 (AOTInductor) or torchscript (legacy); by default by OUT's suffix."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="A class, 'predicted', a difference of two logits as 3-5, or package.module:function of the output; "
+            "by default the artifact takes the class as an input."
+        ),
+    ] = None,
+    explained: Annotated[
+        str | None, typer.Option("--explained", help="Which of several outputs is explained, by name or position.")
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="fullgrad, simple_fullgrad (no biases in the map) or smooth_fullgrad (noisy copies).")
+    ] = "fullgrad",
+    rules: Annotated[
+        str,
+        typer.Option(
+            help="taylor: true gradients, as in the paper; libragrad: gates, attention weights and the scales of "
+            "normalisations are constants, for Transformers."
+        ),
+    ] = "taylor",
+    psi: Annotated[
+        str,
+        typer.Option(
+            help="How each term becomes a map: fullgrad, the authors'; grad-cam, pytorch-grad-cam's; signed, as it is."
+        ),
+    ] = "fullgrad",
+    outputs: Annotated[
+        str, typer.Option(help="Separated by commas; also contributions, residual, input_gradient, bias_gradients.")
+    ] = "logits,saliency",
+    biases: Annotated[
+        str, typer.Option(help="constants, or inputs: the artifact takes the bias parameters, by default as trained.")
+    ] = "constants",
+    layout: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=LAYOUT", help="How an input's or site's axes lie over space, as 'x=n h w c'."),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(help="One number a channel, separated by commas; the artifact then takes the raw uint8 photo."),
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="As --mean, and only with it: x = (photo/255 - mean)/std.")] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")] = None,
+    on_demand: Annotated[
+        bool, typer.Option("--on-demand", help="Add an input 'explain': false returns the logits at a forward's price.")
+    ] = False,
+    precision: Annotated[
+        str, typer.Option(help="float32; or float16 or bfloat16, in which the network then computes, for GPUs.")
+    ] = "float32",
+    dynamic_sizes: Annotated[
+        bool, typer.Option("--dynamic-sizes", help="Height and width are dynamic too; for convolutional models.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="What a .pt2 is compiled for: cpu or cuda.")] = "cpu",
+) -> None:
+    """Compile a model into an artifact."""
+    chosen_format = choose_format(artifact_format, output)
+    if not output.absolute().parent.is_dir():
+        raise OutputError(f"{output}: its folder does not exist: create it first")
+    shapes = [parse_input(text) for text in inputs or []]
+    score = None if target is None else parse_target(target)
+    layouts = parse_layouts(layout or [])
+    names = None if labels is None else read_labels(labels)
+    channels = parse_normalisation(mean, std)
+    with terminal.progress(f"compiling {source}") as report:
+        import fgcompile
+
+        report("load")
+        model = load_model(source, weights)
+        artifact = fgcompile.compile(
+            model,
+            example_inputs(model, shapes),
+            format=chosen_format,
+            target=score,
+            output=int(explained) if explained is not None and explained.isdigit() else explained,
+            method=method,
+            psi=psi,
+            rules=rules,
+            outputs=tuple(outputs.split(",")),
+            biases=biases,
+            layouts=layouts,
+            preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
+            dynamic_sizes=dynamic_sizes,
+            on_demand=on_demand,
+            precision=precision,
+            labels=names,
+            device=device,
+            progress=report,
+        )
+        artifact.save(output)
+    terminal.print_summary(read_metadata(output), output)

@@ -1,0 +1,111 @@
+"""An artifact in production: ``batch``, ``serve``, ``triton``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fgcompile import terminal
+from fgcompile.arguments import parse_class
+from fgcompile.cli.parameters import ArtifactArgument, JsonOption, ProviderOption
+from fgcompile.errors import InputError
+
+
+def batch(
+    artifact: ArtifactArgument,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Files, folders, or patterns in quotes.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the results, and to go on with them.")
+    ],
+    target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
+    results: Annotated[
+        str, typer.Option("--format", help="Where the maps go: parquet, a column of the results; npz; png, pictures.")
+    ] = "parquet",
+    size: Annotated[int, typer.Option("--batch", metavar="N", help="Images of one call.")] = 8,
+    actors: Annotated[
+        int | None, typer.Option(metavar="N", help="Processes that explain, by default one a core or graphics card.")
+    ] = None,
+    threads: Annotated[int, typer.Option(metavar="N", help="Threads of one operator, in each of them.")] = 1,
+    providers: ProviderOption = None,
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", envvar="RAY_ADDRESS", help="A running Ray's; by default one is started here."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Explain many images with Ray Data; started again after a kill, it goes on where it stopped."""
+    target_class = parse_class(target)
+    with terminal.progress("explaining") as report:
+        from fgcompile.bulk import Workers, explain_in_bulk
+
+        summary = explain_in_bulk(
+            artifact,
+            images,
+            output,
+            target=target_class if isinstance(target_class, int) else None,
+            format=results,
+            workers=Workers(actors, threads, size, providers, address),
+            report=report,
+        )
+    if as_json:
+        terminal.print_json(summary.as_dict())
+    else:
+        terminal.print_bulk(summary)
+
+
+def serve(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT…", help="Compiled artifacts.")],
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen; 0.0.0.0 for all interfaces.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(metavar="PORT", help="Of REST and metrics.")] = 8080,
+    grpc_port: Annotated[int, typer.Option(metavar="PORT", help="Of gRPC.")] = 8081,
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes; one that is killed is replaced.")] = 1,
+    max_batch: Annotated[int, typer.Option(metavar="N", help="The most samples of one request.")] = 32,
+    max_body: Annotated[int, typer.Option(metavar="MIB", help="The largest request.")] = 64,
+    threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of one operator.")] = None,
+    providers: ProviderOption = None,
+) -> None:
+    """Serve artifacts, each under its file's stem: Open Inference Protocol, REST and gRPC, with Prometheus metrics."""
+    from fgcompile.serving.requests import Limits
+    from fgcompile.serving.server import Address, serve
+
+    limits = Limits(batch=max_batch, body=max_body << 20)
+    serve(artifacts, Address(host, port, grpc_port), limits, workers=workers, providers=providers, threads=threads)
+
+
+def triton(
+    artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT…", help="Compiled artifacts.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="REPOSITORY", help="The model repository.")],
+    backend: Annotated[
+        str | None,
+        typer.Option(help="python: model.py runs ONNX artifacts; by default Triton's own backend of the format."),
+    ] = None,
+    max_batch: Annotated[int, typer.Option(metavar="N", help="The most samples of one call.")] = 32,
+    max_delay: Annotated[
+        int, typer.Option(metavar="MICROSECONDS", help="How long a request may wait for others to share a call.")
+    ] = 0,
+    instances: Annotated[int, typer.Option(metavar="N", help="Copies that run at the same time, on a device.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu or gpu; auto: on a GPU where there is one.")] = "auto",
+    tensorrt: Annotated[
+        bool, typer.Option("--tensorrt", help="ONNX Runtime hands to TensorRT what that runs.")
+    ] = False,
+) -> None:
+    """Add artifacts to a model repository of NVIDIA's Triton Inference Server, each under its file's stem."""
+    from fgcompile.serving.triton import Deployment, write_models
+
+    if backend not in (None, "python"):
+        raise InputError(f"unknown backend {backend!r}: give python, or none for Triton's own")
+    deployment = Deployment(
+        python=backend == "python",
+        max_batch=max_batch,
+        max_delay=max_delay,
+        instances=instances,
+        device=device,
+        tensorrt=tensorrt,
+    )
+    for version in write_models(artifacts, output, deployment):
+        terminal.print_line(f"Wrote {version}")
+    terminal.print_line(f"Run it: tritonserver --model-repository {output.absolute()}")
