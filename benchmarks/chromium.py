@@ -29,8 +29,10 @@ def missing() -> str | None:
     """What is missing to run the page, or None."""
     if shutil.which("node") is None:
         return "needs Node.js"
-    if not (PAGE / "node_modules" / "playwright-core").is_dir():
-        return "needs `npm ci` in examples/browser"
+    described = json.loads((PAGE / "package.json").read_text())
+    needed = [*described["dependencies"], *described["devDependencies"]]
+    if not all((PAGE / "node_modules" / name / "package.json").is_file() for name in needed):
+        return "needs `npm ci --ignore-scripts` in examples/browser"
     return None if find_chromium() else "needs Chromium"
 
 

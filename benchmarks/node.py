@@ -28,7 +28,9 @@ def missing() -> str | None:
     """What is missing to run them, or None."""
     if shutil.which("node") is None:
         return "needs Node.js"
-    return None if (FOLDER / "node_modules").is_dir() else "needs `npm ci --ignore-scripts` in examples/node"
+    described = json.loads((FOLDER / "package.json").read_text())
+    installed = all((FOLDER / "node_modules" / name / "package.json").is_file() for name in described["dependencies"])
+    return None if installed else "needs `npm ci --ignore-scripts` in examples/node"
 
 
 def version(package: Path) -> str:
