@@ -16,6 +16,9 @@ from tests.operator_cases import OPERATOR_CASES, OperatorCase
 
 IDS = [case.name for case in OPERATOR_CASES]
 
+WITHOUT_SECOND_DERIVATIVE = (torch.ops.aten.hardsigmoid.default,)
+"""Operators to which the fallback does not apply: inside a case, their own rule stays."""
+
 
 def weighted_sum(output: Tensor) -> Tensor:
     """A score that weighs every element of the output differently."""
@@ -34,10 +37,11 @@ def test_terms_add_up_to_the_score(case: OperatorCase) -> None:
 def test_biases_equal_those_of_the_general_fallback(case: OperatorCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each closed form against ``y − J a`` by two VJPs, which needs no knowledge of the operator."""
     if case.name == "hardsigmoid":
-        pytest.skip("PyTorch has no second derivative of hardsigmoid, so the fallback does not apply")
+        pytest.skip("PyTorch has no second derivative of it, so the fallback does not apply")
     model, inputs = CaseModule(case).eval(), case.make_inputs(2)
     sums = _bias_sums(model, inputs)
-    monkeypatch.setattr("fgcompile.expose.bias_table", dict)
+    without = {operator: rule for operator, rule in bias_table().items() if operator in WITHOUT_SECOND_DERIVATIVE}
+    monkeypatch.setattr("fgcompile.expose.bias_table", lambda: without)
     torch.testing.assert_close(sums, _bias_sums(model, inputs), rtol=1e-9, atol=1e-9)
 
 
