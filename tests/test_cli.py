@@ -110,7 +110,7 @@ def test_help_names_the_commands_without_importing_torch() -> None:
     program = "import sys; from fgcompile.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for command in ("compile", "inspect", "verify", "explain", "bench", "demo"):
+    for command in ("compile", "inspect", "verify", "explain", "bench", "batch", "demo"):
         assert command in done.stdout
 
 
@@ -294,6 +294,27 @@ def test_bench_says_why_there_is_no_ratio(run: Run, tmp_path: Path) -> None:
 )
 def test_bench_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:
     assert_one_line_error(run("bench", tiny, *options), message)
+
+
+def test_batch_says_what_to_install(tiny: Path) -> None:
+    program = "import sys; sys.modules['ray'] = None; from fgcompile.cli import main; main()"
+    command = [sys.executable, "-c", program, "batch", tiny, "photo.jpg", "-o", tiny.parent / "out"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert_one_line_error(Result(done.returncode, done.stdout, done.stderr), "pip install 'fgcompile[ray]'")
+    assert not (tiny.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--actors", "0"], "actors is 0"),
+        (["--batch", "0"], "batch is 0"),
+        (["--format", "jpg"], "format is 'jpg'"),
+        (["--target", "cat"], "--target cat"),
+    ],
+)
+def test_batch_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:
+    assert_one_line_error(run("batch", tiny, "photo.jpg", "-o", "out", *options), message)
 
 
 def test_verify_and_explain_take_providers(run: Run, folder: Path) -> None:

@@ -29,14 +29,14 @@ class Workers:
     Attributes:
         actors: How many processes hold the artifact; None for as many as there are cores, or graphics cards.
         threads: Threads of one operator, in each of them.
-        batch: Images of one call.
+        batch: Images of one call. More than one pays on graphics cards; a processor gets slower by it.
         providers: As for ``fgcompile.load``.
         address: Ray's, of a running cluster; None starts Ray on this machine, for this run alone.
     """
 
     actors: int | None = None
     threads: int = 1
-    batch: int = 8
+    batch: int = 1
     providers: Sequence[str] | None = None
     address: str | None = None
 

@@ -11,7 +11,6 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 
 import ray
-from ray.data import ActorPoolStrategy
 
 from fgcompile.artifact import Metadata
 from fgcompile.bulk import Workers
@@ -29,13 +28,13 @@ class Pool:
 
     Attributes:
         actors: How many there are at most.
-        strategy: How Ray starts them.
+        at_once: How many there is room for when the run begins.
         cpus: What Ray reserves for each.
         gpus: Likewise.
     """
 
     actors: int
-    strategy: ActorPoolStrategy
+    at_once: int
     cpus: int
     gpus: int
 
@@ -63,16 +62,18 @@ def connect(workers: Workers, metadata: Metadata) -> Iterator[Pool]:
 def _start(workers: Workers, gpus: int) -> Pool:
     """A Ray of this process's own."""
     actors = workers.actors or max(1, cores() // workers.threads)
+    cpus = actors * workers.threads + _spare(actors)
+    os.environ.setdefault("RAY_worker_maximum_startup_concurrency", str(cpus))  # it warns of workers it did not expect
     ray.init(
         "local",
-        num_cpus=actors * workers.threads + _spare(actors),
+        num_cpus=cpus,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
     if gpus and workers.actors is None:
         actors = max(1, int(ray.cluster_resources().get("GPU", 0)))
-    return Pool(actors, ActorPoolStrategy(size=actors), workers.threads, gpus)
+    return Pool(actors, actors, workers.threads, gpus)
 
 
 def _join(workers: Workers, address: str, gpus: int) -> Pool:
@@ -104,8 +105,7 @@ def _shared_pool(workers: Workers, gpus: int) -> Pool:
         return max(1, int(free))
 
     actors = workers.actors or room(ray.cluster_resources())
-    at_once = min(actors, room(ray.available_resources()))
-    return Pool(actors, ActorPoolStrategy(min_size=at_once, max_size=actors), workers.threads, gpus)
+    return Pool(actors, min(actors, room(ray.available_resources())), workers.threads, gpus)
 
 
 def _on_graphics_card(providers: Sequence[Provider], metadata: Metadata) -> bool:

@@ -79,11 +79,13 @@ class Folder:
         return set(pads.dataset(files).to_table(columns=["path"])["path"].to_pylist()) if files else set()
 
     def delete_uncommitted(self) -> None:
-        """Deletes the files of results whose paths are not committed."""
+        """Deletes the files of results whose paths are not committed, and what is left of maps half written."""
         committed = {file.stem for file in self._committed()}
         for file in self.results.glob("*.parquet"):
             if file.stem.rpartition("-")[0] not in committed:  # Ray Data numbers the files of one task
                 file.unlink()
+        for file in self.maps.glob(".fgcompile-*.part"):
+            file.unlink()
 
     def _committed(self) -> list[Path]:
         files = self.commits.parent.glob("*/*.parquet")

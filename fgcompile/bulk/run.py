@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import ray
-from ray.data import DataContext, Dataset
+from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.data.checkpoint import CheckpointConfig
 from ray.exceptions import RayError, RayTaskError
 
@@ -99,14 +99,17 @@ def _read_listing(folder: Folder) -> Dataset:
 def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Pool, left: int, batch: int) -> Dataset:
     """The rows, in blocks of whole batches: few enough images each that every actor has several blocks to do."""
     batches = min(_LARGEST_BLOCK, left // (4 * pool.actors)) // batch
-    blocks = images.repartition(target_num_rows_per_block=max(1, batches) * batch)
-    photos = blocks.map_batches(read_photos, fn_kwargs={"shape": shape}, batch_format="pyarrow")
+    block = max(1, batches) * batch
+    actors = min(pool.actors, -(-left // block))
+    photos = images.repartition(target_num_rows_per_block=block).map_batches(
+        read_photos, fn_kwargs={"shape": shape}, batch_format="pyarrow"
+    )
     return photos.map_batches(
         Explainer,
         fn_constructor_args=(task,),
         batch_size=batch,
         batch_format="pyarrow",
-        compute=pool.strategy,
+        compute=ActorPoolStrategy(min_size=min(pool.at_once, actors), max_size=actors),
         num_cpus=pool.cpus,
         num_gpus=pool.gpus,
     )

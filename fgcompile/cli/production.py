@@ -23,7 +23,9 @@ def batch(
     results: Annotated[
         str, typer.Option("--format", help="Where the maps go: parquet, a column of the results; npz; png, pictures.")
     ] = "parquet",
-    size: Annotated[int, typer.Option("--batch", metavar="N", help="Images of one call.")] = 8,
+    size: Annotated[
+        int, typer.Option("--batch", metavar="N", help="Images of one call; more than 1 pays on graphics cards.")
+    ] = 1,
     actors: Annotated[
         int | None, typer.Option(metavar="N", help="Processes that explain, by default one a core or graphics card.")
     ] = None,

@@ -55,8 +55,12 @@ def test_what_is_not_committed_is_deleted(tmp_path: Path) -> None:
         commit(folder, "run_000001", "a")
         write(folder.results / "run_000002-0.parquet", "a")
         (folder.results / "run_000003-0.parquet").write_bytes(b"PAR1, and then the power went")
+        folder.maps.mkdir()
+        for name in (".fgcompile-0123456789abcdef.part", "a-0123456789abcdef.png"):
+            (folder.maps / name).touch()
         folder.delete_uncommitted()
         assert folder.errors() == {"a": None}
+        assert [file.name for file in folder.maps.iterdir()] == ["a-0123456789abcdef.png"]
         write(folder.results / "run_000004-0.parquet", "a")
         write(folder.commits / "run_000004.pending.parquet", "a")
     with claim(tmp_path, IDENTITY) as folder:
