@@ -10,7 +10,7 @@
 
 Ray Data commits a file of results in two phases (``ray.data.checkpoint``): it writes the file's paths as *pending*,
 then the file, then renames the paths to committed. A file counts if its paths are committed; all others are deleted,
-when a run begins and when it ends.
+when a run begins and when it ends. Paths count if their file is there: whoever deletes it has them done again.
 
 Workers may outlive a killed run for a moment, and commit while the next one begins. So a run commits in a folder
 ``.commits/<n>-running``, and the next one renames it before it looks: who knows the old name can commit no more.
@@ -75,21 +75,28 @@ class Folder:
 
     def done(self) -> set[str]:
         """The paths that have a committed row."""
-        files = [str(file) for file in self._committed()]
+        written = {_task(file) for file in self.results.glob("*.parquet")}
+        files = [str(file) for file in self._all_committed() if file.stem in written]
         return set(pads.dataset(files).to_table(columns=["path"])["path"].to_pylist()) if files else set()
 
     def delete_uncommitted(self) -> None:
         """Deletes the files of results whose paths are not committed, and what is left of maps half written."""
-        committed = {file.stem for file in self._committed()}
+        committed = {file.stem for file in self._all_committed()}
         for file in self.results.glob("*.parquet"):
-            if file.stem.rpartition("-")[0] not in committed:  # Ray Data numbers the files of one task
+            if _task(file) not in committed:
                 file.unlink()
         for file in self.maps.glob(".fgcompile-*.part"):
             file.unlink()
 
-    def _committed(self) -> list[Path]:
-        files = self.commits.parent.glob("*/*.parquet")
-        return [file for file in files if not file.name.endswith(".pending.parquet")]
+    def _all_committed(self) -> list[Path]:
+        return [file for run in self.commits.parent.iterdir() for file in _committed(run)]
+
+    def count_new(self, known: dict[Path, int]) -> int:
+        """The rows that this run has committed so far; ``known`` keeps those of each file for the next time."""
+        for file in _committed(self.commits):
+            if file not in known:
+                known[file] = pq.read_metadata(file).num_rows
+        return sum(known.values())
 
     def errors(self) -> dict[str, str | None]:
         """Each row's error by its image's path; None for one that was explained.
@@ -135,6 +142,15 @@ def claim(path: Path, identity: Mapping[str, Any]) -> Iterator[Folder]:
         folder = Folder(path, _begin(path / ".commits"))
         folder.delete_uncommitted()
         yield folder
+
+
+def _committed(commits: Path) -> list[Path]:
+    return [file for file in commits.glob("*.parquet") if not file.name.endswith(".pending.parquet")]
+
+
+def _task(results: Path) -> str:
+    """The task of Ray Data's that wrote a file of results: it numbers the files of one."""
+    return results.stem.rpartition("-")[0]
 
 
 def _require_same(path: Path, identity: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from fgcompile.bulk.folder import Folder, claim
 from fgcompile.bulk.paths import find_images
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError
+from fgcompile.explain import make_directory
 from fgcompile.images import photo_shape
 from fgcompile.validation import check_target, class_count
 
@@ -61,7 +62,7 @@ def explain_in_bulk(
         if left:
             folder.write_listing(left)
             if format != "parquet":
-                folder.maps.mkdir(exist_ok=True)
+                make_directory(folder.maps)
             report("starting Ray")
             with connect(workers, metadata) as pool:
                 start = time.monotonic()
@@ -69,7 +70,7 @@ def explain_in_bulk(
                 task = Task(shared, str(artifact), target, format, folder.path, workers.providers, workers.threads)
                 _rehearse(task, pool)
                 rows = _explain(_read_listing(folder), task, photo_shape(metadata), pool, len(left), workers.batch)
-                with _watch(folder, len(before), len(left), report):
+                with _watch(folder, len(left), report):
                     _write(rows, folder)
                 seconds = time.monotonic() - start
         return _summarise(paths, before, folder, seconds)
@@ -136,21 +137,28 @@ def _write(rows: Dataset, folder: Folder) -> None:
     try:
         rows.write_parquet(str(folder.results))
     except RayError as error:
-        text = str(error)
-        first = re.search(r"^[\w.]+(Error|Exception)\b.*$", text, re.MULTILINE)  # the innermost error's last line
         raise FgcompileError(
-            f"Ray stopped the run ({first[0] if first else text}): see to it, and the same command goes on"
+            f"Ray stopped the run ({_reason(str(error))}): see to it, and the same command goes on"
         ) from error
 
 
+def _reason(text: str) -> str:
+    """The line of a worker's traceback that says most: that of our own error, or the innermost error's."""
+    own = re.search(r"^fgcompile\.errors\.\w+: (.*)$", text, re.MULTILINE)
+    innermost = re.search(r"^([\w.]+(?:Error|Exception)\b.*)$", text, re.MULTILINE)
+    found = own or innermost
+    return found[1] if found else text
+
+
 @contextmanager
-def _watch(folder: Folder, before: int, left: int, report: Callable[[str], None]) -> Iterator[None]:
-    """While open, reports now and then how many rows are committed that were not ``before``."""
+def _watch(folder: Folder, left: int, report: Callable[[str], None]) -> Iterator[None]:
+    """While open, reports now and then how many rows are committed."""
     done = threading.Event()
+    known: dict[Path, int] = {}
 
     def watch() -> None:
         while not done.wait(_INTERVAL):
-            report(f"{len(folder.done()) - before} of {left} images")
+            report(f"{folder.count_new(known)} of {left} images")
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

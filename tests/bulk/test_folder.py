@@ -67,6 +67,15 @@ def test_what_is_not_committed_is_deleted(tmp_path: Path) -> None:
         assert folder.errors() == {"a": None}
 
 
+def test_what_is_deleted_is_done_again(tmp_path: Path) -> None:
+    with claim(tmp_path, IDENTITY) as folder:
+        commit(folder, "run_000001", "a")
+        commit(folder, "run_000002", "b", "c")
+        assert folder.count_new({}) == 3
+        (folder.results / "run_000001-0.parquet").unlink()
+        assert folder.done() == {"b", "c"}
+
+
 def test_a_doubled_row_is_an_error(tmp_path: Path) -> None:
     with claim(tmp_path, IDENTITY) as folder:
         commit(folder, "run_000001", "a")

@@ -5,6 +5,7 @@ Ray is started twice: by a run in a process of its own, which is killed, and by 
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import random
@@ -23,7 +24,7 @@ from PIL import Image
 
 import fgcompile
 from fgcompile.bulk import Summary, Workers, explain_in_bulk
-from fgcompile.errors import InputError
+from fgcompile.errors import FgcompileError, InputError
 from fgcompile.images import read_photo
 from tests.tiny_artifacts import photo_artifact
 
@@ -47,9 +48,12 @@ def draw_photos(folder: Path, count: int, side: int) -> list[str]:
 
 
 def committed(output: Path) -> int:
-    """The rows that a run has committed so far."""
+    """The rows that are committed so far."""
     files = [file for file in output.glob(".commits/*/*.parquet") if ".pending" not in file.name]
-    return sum(pq.read_metadata(file).num_rows for file in files)
+    try:
+        return sum(pq.read_metadata(file).num_rows for file in files)
+    except FileNotFoundError:  # a run that begins has renamed the folder in between
+        return committed(output)
 
 
 def read_rows(output: Path) -> dict[str, dict[str, Any]]:
@@ -181,9 +185,15 @@ def test_pandas_reads_the_results(killed: Killed) -> None:
 
 
 def test_maps_in_files(killed: Killed, tmp_path: Path) -> None:
+    """A map that cannot be written stops the run, and the same command goes on with it."""
     session = fgcompile.load(killed.artifact)
+    name = f"photo-1-{hashlib.sha256(killed.photos[1].encode()).hexdigest()[:16]}.npz"
+    (tmp_path / "maps" / name).mkdir(parents=True)
+    with pytest.raises(FgcompileError, match=r"Ray stopped the run \(/.*\.npz: cannot be written"):
+        killed.explain_again(killed.photos[:4] + killed.broken[:1], tmp_path, target=2, format="npz")
+    (tmp_path / "maps" / name).rmdir()
     summary = killed.explain_again(killed.photos[:4] + killed.broken[:1], tmp_path, target=2, format="npz")
-    assert (summary.new, summary.unreadable) == (5, 1)
+    assert (summary.images, summary.unreadable) == (5, 1)
     rows = read_rows(tmp_path)
     assert rows.keys() == {*killed.photos[:4], killed.broken[0]}
     for path in killed.photos[:4]:
