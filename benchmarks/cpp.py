@@ -18,7 +18,7 @@ SOURCES = Path(__file__).parent.parent / "examples" / "cpp"
 
 def missing() -> str | None:
     """What is missing to build them, or None."""
-    compiler = os.environ.get("CXX") or shutil.which("c++")
+    compiler = shutil.which(os.environ.get("CXX", "c++"))
     if shutil.which("cmake") is None:
         return "needs cmake"
     if compiler is None or run(compiler, "-std=c++20", "-fsyntax-only", "-x", "c++", os.devnull).returncode:
