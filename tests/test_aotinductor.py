@@ -31,6 +31,8 @@ SERVE = """
 import sys
 sys.modules["fgcompile"] = None
 import numpy, torch
+
+pytestmark = pytest.mark.xdist_group("aotinductor")  # what it starts or compiles serves all its tests
 model = torch._inductor.aoti_load_package(sys.argv[1])
 outputs = model(torch.from_numpy(numpy.load(sys.argv[2])), torch.tensor([1, -1]))
 numpy.save(sys.argv[3], outputs[1].numpy())

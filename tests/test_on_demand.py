@@ -13,6 +13,8 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.errors import InputError
 
+pytestmark = pytest.mark.xdist_group("on_demand")  # what it starts or compiles serves all its tests
+
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 

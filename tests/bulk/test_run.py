@@ -33,6 +33,8 @@ if find_spec("ray") is None:
 
 import pyarrow.parquet as pq
 
+pytestmark = pytest.mark.xdist_group("bulk")  # what it starts or compiles serves all its tests
+
 SHAPE = (16, 16, 3)
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
 

@@ -30,7 +30,7 @@ IMAGENET = fgcompile.Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0
 
 
 REASON = cpp.missing()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+pytestmark = [pytest.mark.skipif(REASON is not None, reason=str(REASON)), pytest.mark.xdist_group("cpp")]
 
 
 @pytest.fixture(scope="session")
