@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import threading
@@ -136,10 +137,11 @@ def _write(rows: Dataset, folder: Folder) -> None:
     """
     try:
         rows.write_parquet(str(folder.results))
+        return
     except RayError as error:
-        raise FgcompileError(
-            f"Ray stopped the run ({_reason(str(error))}): see to it, and the same command goes on"
-        ) from error
+        reason = _reason(str(error))
+    gc.collect()  # the error, in a cycle with its traceback, keeps the actors, and what Ray has reserved for them
+    raise FgcompileError(f"Ray stopped the run ({reason}): see to it, and the same command goes on")
 
 
 def _reason(text: str) -> str:
