@@ -140,7 +140,9 @@ def _write(rows: Dataset, folder: Folder) -> None:
         return
     except RayError as error:
         reason = _reason(str(error))
-    gc.collect()  # the error, in a cycle with its traceback, keeps the actors, and what Ray has reserved for them
+        # Tracebacks keep the actors, and what Ray has reserved for them, as long as somebody, a log say, has the error.
+        error.__context__ = error.__traceback__ = None
+    gc.collect()
     raise FgcompileError(f"Ray stopped the run ({reason}): see to it, and the same command goes on")
 
 
