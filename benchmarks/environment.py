@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date
 from importlib import metadata
@@ -32,6 +32,20 @@ def versions(packages: Iterable[str]) -> str:
 def today() -> str:
     """The date in ISO form."""
     return date.today().isoformat()
+
+
+def facts(command: str, packages: Iterable[str]) -> dict[str, str]:
+    """What a report says first."""
+    return {"machine": machine(), "versions": versions(packages), "date": today(), "command": f"`python -m {command}`"}
+
+
+def publish(name: str, title: str, facts: Mapping[str, str], body: str) -> None:
+    """Writes ``results/<name>.md``, and prints it."""
+    lines = "\n".join(f"- {fact}: {value}" for fact, value in facts.items())
+    report = f"# {title}\n\n{lines}\n\n{body}\n"
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(report)
+    print(report)
 
 
 def markdown_table(header: list[str], rows: Iterable[list[str]], numbers: bool = True) -> str:

@@ -22,12 +22,12 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 
 import fgcompile
 from benchmarks import chromium, node
-from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
-from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+from benchmarks.environment import facts, markdown_table, publish
+from benchmarks.photo_artifacts import compile_for_photos
+from fgcompile.demo.networks import load_digit_network, load_efficientnet
 from fgcompile.images import read_photo
 from fgcompile.validation import Array
 
@@ -55,15 +55,6 @@ mean difference, of 255; logits: largest difference, as they are; correlation: t
 here, so that a busy moment falls on both; the ratio is the median of the rounds' own."""
 
 Record = dict[str, Any]
-
-
-def compile_network(network: Network, folder: Path) -> Path:
-    """The network's artifact for raw photos."""
-    path = folder / f"{network.key}.onnx"
-    preprocess = fgcompile.Preprocess(network.mean, network.std)
-    x = torch.zeros(2, *network.input_shape)
-    fgcompile.compile(network.model, x, preprocess=preprocess, labels=network.labels).save(path)
-    return path
 
 
 def agreement(session: fgcompile.Session, found: Sequence[Record]) -> list[str]:
@@ -125,7 +116,7 @@ def measure(folder: Path, pictures: int | None, rounds: int) -> str:
     """The report's tables."""
     tables: dict[str, list[list[str]]] = {"Agreement": [], "Reading": [], "Time": []}
     for network in (load_efficientnet(), load_digit_network()):
-        artifact = compile_network(network, folder)
+        artifact = compile_for_photos(network, folder / f"{network.key}.onnx")
         session = fgcompile.load(artifact, threads=1)
         paths = [picture.path for picture in network.pictures[:pictures]]
         served = folder / network.key
@@ -147,7 +138,7 @@ def measure(folder: Path, pictures: int | None, rounds: int) -> str:
 def draw_screenshot(folder: Path, path: Path) -> None:
     """Draws the page with the bald eagle into ``path``, a JPEG."""
     network = load_efficientnet()
-    artifact = compile_network(network, folder)
+    artifact = compile_for_photos(network, folder / f"{network.key}.onnx")
     served = folder / "served"
     served.mkdir()
     with chromium.open_page(served, artifact) as page:
@@ -170,13 +161,10 @@ def main(arguments: list[str] | None = None) -> int:
             draw_screenshot(Path(name), options.screenshot)
             return 0
         tables = measure(Path(name), options.pictures, options.rounds)
-    facts = f"- machine: {machine()}; load average {os.getloadavg()[-1]:.1f}, this command's own work included\n"
-    facts += f"- versions: {versions(PACKAGES)}, {chromium.version()}"
-    facts += "".join(f", {node.version(folder)}" for folder in JAVASCRIPT_PACKAGES)
-    facts += f"\n- date: {today()}\n- command: `python -m benchmarks.javascript`"
-    report = f"# Artifacts in JavaScript\n\n{facts}\n\n{tables}\n\n{LEGEND}\n"
-    (RESULTS / "javascript.md").write_text(report)
-    print(report)
+    stated = facts("benchmarks.javascript", PACKAGES)
+    stated["machine"] += f"; load average {os.getloadavg()[-1]:.1f}, this command's own work included"
+    stated["versions"] = ", ".join([stated["versions"], chromium.version(), *map(node.version, JAVASCRIPT_PACKAGES)])
+    publish("javascript", "Artifacts in JavaScript", stated, f"{tables}\n\n{LEGEND}")
     return 0
 
 

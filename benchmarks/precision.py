@@ -21,9 +21,8 @@ from rich.console import Console
 from rich.progress import track
 
 import fgcompile
-from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
+from benchmarks.environment import facts, markdown_table, publish
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
-from fgcompile.images import read_photo
 from fgcompile.runtime import Explanation
 from fgcompile.runtime.session import open_session
 from fgcompile.validation import Array
@@ -129,18 +128,16 @@ def rows(limit: int | None) -> Iterator[Row]:
     """Measures every network in every half precision, on at most ``limit`` pictures each."""
     for name, load in NETWORKS.items():
         network = load()
-        channels, height, width = network.input_shape
-        pictures = network.pictures[:limit]
-        photos = np.stack([read_photo(picture.path, (height, width, channels)) for picture in pictures])
+        photos = network.read_photos(limit)
         x = network.prepare(torch.from_numpy(photos)).numpy()
-        predicted = [-1] * len(pictures)
+        predicted = [-1] * len(photos)
         single: dict[str, list[Explanation]] = {}
         for format, precision in HALVES:
             if format not in single:
                 single[format] = _explain(network, x, predicted, format, "float32")
             targets = [int(_array(explanation.target)[0]) for explanation in single[format]]
             half = _explain(network, x, targets, format, precision)
-            yield Row(name, format, precision, len(pictures), **compare(single[format], half))  # type: ignore[arg-type]
+            yield Row(name, format, precision, len(photos), **compare(single[format], half))  # type: ignore[arg-type]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -150,13 +147,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     total = len(NETWORKS) * len(HALVES)
     found = list(track(rows(options.pictures), "half precision", total, console=Console(stderr=True)))
-    facts = f"- machine: {machine()}\n- versions: {versions(PACKAGES)}\n- date: {today()}\n"
-    facts += "- command: `python -m benchmarks.precision`"
     table = markdown_table(HEADER, [row.cells() for row in found])
-    RESULTS.mkdir(exist_ok=True)
-    report = f"# What half precision costs\n\n{facts}\n\n{table}\n\n{LEGEND}\n"
-    (RESULTS / "precision.md").write_text(report)
-    print(report)
+    stated = facts("benchmarks.precision", PACKAGES)
+    publish("precision", "What half precision costs", stated, f"{table}\n\n{LEGEND}")
     return 0
 
 

@@ -13,13 +13,14 @@ import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import tritonclient.grpc as grpc
 import tritonclient.http as http
 
 import fgcompile
-from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
-from benchmarks.served import PACKAGES, as_inputs, compile_lite0, serving
+from benchmarks.environment import facts, markdown_table, publish
+from benchmarks.served import PACKAGES, PREDICTED_ONE, as_inputs, compile_lite0, serving
 from benchmarks.timing import Effort, time_alternately
 from fgcompile.validation import Array
 
@@ -63,8 +64,8 @@ def measure(folder: Path, raw: bool, repeats: int) -> Iterator[list[str]]:
         ]
 
 
-def _ask(client: object, name: str, protocol: object, x: Array) -> dict[str, Array]:
-    answer = client.infer(name, as_inputs(protocol, x, [-1]))  # type: ignore[attr-defined]  # either client's
+def _ask(client: Any, name: str, protocol: Any, x: Array) -> dict[str, Array]:
+    answer = client.infer(name, as_inputs(protocol, x, PREDICTED_ONE))
     return {output: answer.as_numpy(output) for output in ("logits", "saliency")}
 
 
@@ -75,11 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         rows = [row for raw in (True, False) for row in measure(Path(folder), raw, options.repeats)]
-    facts = f"- machine: {machine()}\n- versions: {versions(PACKAGES)}\n- date: {today()}\n"
-    facts += "- command: `python -m benchmarks.serving_latency`"
-    report = f"# What a server costs\n\n{facts}\n\n{markdown_table(HEADER, rows)}\n\n{LEGEND}\n"
-    (RESULTS / "serving_latency.md").write_text(report)
-    print(report)
+    stated = facts("benchmarks.serving_latency", PACKAGES)
+    publish("serving_latency", "What a server costs", stated, f"{markdown_table(HEADER, rows)}\n\n{LEGEND}")
     return 0
 
 

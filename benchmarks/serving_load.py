@@ -27,12 +27,13 @@ import tritonclient.grpc as grpc
 from tritonclient.utils import InferenceServerException
 
 import fgcompile
-from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
-from benchmarks.served import PACKAGES, Server, as_inputs, compile_lite0, serving
+from benchmarks.environment import facts, markdown_table, publish
+from benchmarks.served import PACKAGES, Server, as_inputs, compile_lite0, find_workers, serving
 from fgcompile.runtime import Session
 from fgcompile.validation import Array
 
 OUTPUTS = ("logits", "saliency")
+HEADER = ["what", "seen"]
 CLASSES = 1000
 REQUESTS = 24
 LARGEST_BATCH = 4
@@ -55,7 +56,7 @@ class Request:
     """What a client sends, and what is due."""
 
     x: Array
-    target: list[int]
+    target: Array
     expected: dict[str, Array]
 
 
@@ -77,8 +78,8 @@ def make_requests(session: Session, photos: Array, generator: random.Random) -> 
     for number in range(REQUESTS):
         batch = 1 + number % LARGEST_BATCH
         x = photos[[generator.randrange(len(photos)) for _ in range(batch)]]
-        target = [generator.choice([-1, generator.randrange(CLASSES)]) for _ in range(batch)]
-        outputs = session.run({"x": x, "target": np.array(target, np.int64)})
+        target = np.array([generator.choice([-1, generator.randrange(CLASSES)]) for _ in range(batch)], np.int64)
+        outputs = session.run({"x": x, "target": target})
         requests.append(Request(x, target, {name: outputs[name] for name in OUTPUTS}))
     return requests
 
@@ -135,7 +136,7 @@ def run_session(session: Session, requests: Sequence[Request], threads: int, sec
         while time.monotonic() < end:
             request = generator.choice(requests)
             start = time.perf_counter()
-            session.run({"x": request.x, "target": np.array(request.target, np.int64)})
+            session.run({"x": request.x, "target": request.target})
             spans.append(time.perf_counter() - start)
             samples += len(request.x)
         return spans, samples
@@ -160,20 +161,13 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Until the load is over."""
         while (now := time.monotonic() - self._start) < self._seconds:
-            workers = [child for child in self._parent.children() if _is_worker(child)]
+            workers = find_workers(self._parent.pid)
             if now > self._seconds / 2 and not self.killed:
                 self.killed = workers[0].pid
                 workers[0].send_signal(signal.SIGKILL)
             total = sum(map(_resident, [self._parent, *workers]))
             self.megabytes.append((now, total / 1e6))
             time.sleep(2)
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        return any("spawn_main" in word for word in process.cmdline())
-    except psutil.Error:
-        return False
 
 
 def _resident(process: psutil.Process) -> int:
@@ -183,8 +177,8 @@ def _resident(process: psutil.Process) -> int:
         return 0
 
 
-def report(options: argparse.Namespace, tallies: list[Tally], watch: Watch, session: list[tuple[float, float]]) -> str:
-    """The report, in Markdown."""
+def report(options: argparse.Namespace, tallies: list[Tally], watch: Watch, session: list[tuple[float, float]]) -> None:
+    """Writes the report."""
     seconds = np.concatenate([tally.seconds for tally in tallies])
     rate = sum(tally.samples for tally in tallies) / options.seconds
     session_median, session_rate = (float(np.mean(values)) for values in zip(*session, strict=True))
@@ -205,18 +199,16 @@ def report(options: argparse.Namespace, tallies: list[Tally], watch: Watch, sess
         ["memory after the warm-up, first and last quarter", f"{early:.0f} MB and {late:.0f} MB"],
     ]
     chosen = f"--seconds {options.seconds:.0f} --clients {options.clients} --workers {options.workers}"
-    facts = f"""\
-- machine: {machine()}
-- versions: {versions(PACKAGES)}
-- date: {today()}
-- command: `python -m benchmarks.serving_load {chosen}`
-- load: {options.clients} clients over gRPC for {options.seconds:.0f} s, EfficientNet-Lite0 on raw photos, batches of
-  1 to {LARGEST_BATCH}, given and predicted classes mixed; {options.workers} workers of one thread, on the same
-  machine; one killed (SIGKILL) after {options.seconds / 2:.0f} s"""
+    stated = facts(f"benchmarks.serving_load {chosen}", PACKAGES)
+    stated[
+        "load"
+    ] = f"""{options.clients} clients over gRPC for {options.seconds:.0f} s, EfficientNet-Lite0 on raw
+  photos, batches of 1 to {LARGEST_BATCH}, given and predicted classes mixed; {options.workers} workers of one thread, on
+  the machine of the clients; one killed (SIGKILL) after {options.seconds / 2:.0f} s"""
     note = f"""\
 The session: alone, in {options.workers} threads, before and after. {options.clients} clients wait for {options.workers}
 workers, so a latency of {options.clients / options.workers:.0f}× is what the queue alone makes."""
-    return f"# A server under load\n\n{facts}\n\n{markdown_table(['what', 'seen'], rows, numbers=False)}\n\n{note}\n"
+    publish("serving_load", "A server under load", stated, f"{markdown_table(HEADER, rows, numbers=False)}\n\n{note}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -242,9 +234,7 @@ def main(arguments: list[str] | None = None) -> int:
             tallies = [client.result() for client in clients]
             watch.join()
         alone.append(run_session(session, requests, options.workers, SESSION_SHARE * options.seconds))
-    text = report(options, tallies, watch, alone)
-    (RESULTS / "serving_load.md").write_text(text)
-    print(text)
+    report(options, tallies, watch, alone)
     return int(any(tally.failed or tally.wrong for tally in tallies))
 
 

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-import torch
 import tritonclient.grpc as grpc
 import tritonclient.http as http
 from PIL import Image
@@ -28,11 +27,11 @@ from rich.console import Console
 
 import fgcompile
 from benchmarks import chromium, cpp, node, triton_server
-from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
+from benchmarks.environment import facts, markdown_table, publish
 from benchmarks.javascript import AGREEMENT, Record, agreement
-from benchmarks.served import as_inputs, serving
-from fgcompile.demo.networks import Network, load_efficientnet
-from fgcompile.images import read_photo
+from benchmarks.photo_artifacts import compile_for_photos
+from benchmarks.served import PREDICTED_ONE, as_inputs, serving
+from fgcompile.demo.networks import load_efficientnet
 from fgcompile.serving.triton import Deployment, write_models
 from fgcompile.validation import Array
 
@@ -52,18 +51,6 @@ that they read."""
 Way = Callable[[], Sequence[Record]]
 
 
-def compile_formats(network: Network, folder: Path) -> dict[str, Path]:
-    """The artifacts for raw photos, by format."""
-    preprocess = fgcompile.Preprocess(network.mean, network.std)
-    paths = {}
-    for artifact_format, suffix in SUFFIXES.items():
-        paths[artifact_format] = folder / f"{MODEL}{suffix}"
-        x = torch.zeros(2, *network.input_shape)
-        artifact = fgcompile.compile(network.model, x, format=artifact_format, preprocess=preprocess)
-        artifact.save(paths[artifact_format])
-    return paths
-
-
 def _record(x: Array, logits: Any, saliency: Any) -> Record:
     return {"pixels": x, "logits": np.ravel(logits), "saliency": np.ravel(saliency)}
 
@@ -79,10 +66,7 @@ def by_client(client: Any, protocol: Any, photos: Array) -> list[Record]:
     """Triton's client for a protocol; the target is (N, 1), as Triton wants it."""
     records = []
     for photo in photos:
-        inputs = as_inputs(protocol, photo[np.newaxis], [-1])
-        inputs[1] = protocol.InferInput("target", (1, 1), "INT64")
-        inputs[1].set_data_from_numpy(np.array([[-1]], np.int64))
-        answer = client.infer(MODEL, inputs)
+        answer = client.infer(MODEL, as_inputs(protocol, photo[np.newaxis], PREDICTED_ONE))
         records.append(_record(photo, answer.as_numpy("logits"), answer.as_numpy("saliency")))
     return records
 
@@ -173,27 +157,26 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
     network = load_efficientnet()
-    channels, height, width = network.input_shape
-    pictures = network.pictures[: options.pictures]
-    photos = np.stack([read_photo(picture.path, (height, width, channels)) for picture in pictures])
+    photos = network.read_photos(options.pictures)
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "photos").mkdir()
-        files = [folder / "photos" / f"{picture.path.stem}.png" for picture in pictures]
+        files = [folder / "photos" / f"{picture.path.stem}.png" for picture in network.pictures[: len(photos)]]
         for photo, file in zip(photos, files, strict=True):
             Image.fromarray(photo).save(file)
-        paths = compile_formats(network, folder)
+        paths = {
+            artifact_format: compile_for_photos(network, folder / f"{MODEL}{suffix}", artifact_format)
+            for artifact_format, suffix in SUFFIXES.items()
+        }
         session = fgcompile.load(paths["onnx"], threads=1)
         for way, lacking, go in ways(paths, photos, files, folder):
             console.print(f"{way}{f': {lacking}' if lacking else ''}")
             cells = [lacking, *[""] * (len(HEADER) - 2)] if lacking else agreement(session, go())
             rows.append([way, *cells])
-    facts = f"- machine: {machine()}\n- versions: {versions(PACKAGES)}\n- date: {today()}\n"
-    facts += "- command: `python -m benchmarks.serving_parity`"
-    report = f"# The same photos, served in every way\n\n{facts}\n\n{markdown_table(HEADER, rows)}\n\n{LEGEND}\n"
-    (RESULTS / "serving_parity.md").write_text(report)
-    print(report)
+    stated = facts("benchmarks.serving_parity", PACKAGES)
+    body = f"{markdown_table(HEADER, rows)}\n\n{LEGEND}"
+    publish("serving_parity", "The same photos, served in every way", stated, body)
     return 0
 
 

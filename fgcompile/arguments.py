@@ -25,10 +25,10 @@ def choose_format(wanted: str | None, output: Path) -> str:
     return wanted or suffixed
 
 
-def parse_class(text: str) -> int | str:
-    """A class, or ``predicted``."""
+def parse_class(text: str) -> int | None:
+    """A class; None for ``predicted``."""
     if text == "predicted":
-        return text
+        return None
     try:
         return int(text)
     except ValueError:
@@ -45,7 +45,7 @@ def parse_target(text: str) -> Any:
         from fgcompile.sources import import_callable
 
         return import_callable(text)
-    return parse_class(text)
+    return text if text == "predicted" else parse_class(text)
 
 
 def parse_layouts(texts: Sequence[str]) -> dict[str, str]:

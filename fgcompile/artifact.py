@@ -231,6 +231,11 @@ def seal_zip(body: bytes) -> bytes:
     return _seal(memoryview(body)[:-2], struct.pack("<H", _SEAL_SIZE))
 
 
+def read_seal(content: bytes | memoryview) -> str:
+    """The seal of an artifact that is whole: another one has another."""
+    return bytes(content[-_SEAL_SIZE:]).decode()
+
+
 def check_seal(content: bytes | memoryview, path: str | Path) -> None:
     """Passes an artifact that is whole, byte for byte; ``path`` is for messages.
 

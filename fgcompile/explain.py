@@ -16,7 +16,10 @@ from fgcompile.errors import InputError, OutputError
 from fgcompile.images import photo_shape, read_photo
 from fgcompile.overlay import draw_panel
 from fgcompile.predictions import class_score, top_classes
-from fgcompile.runtime import Session
+from fgcompile.runtime import Explanation, Session
+
+NO_MAP = "this artifact does not compute a class's logits and map: compile it with both outputs"
+"""What is wrong with an artifact that photos cannot be explained by."""
 
 
 def explain_photos(
@@ -55,23 +58,32 @@ def explain_photos(
         report(path.name)
         photo = read_photo(path, shape)
         explanation = session.explain(photo[np.newaxis], target)
-        if explanation.logits is None or explanation.saliency is None or explanation.target is None:
-            raise InputError("this artifact does not compute a class's logits and map: compile it with both outputs")
-        logits = explanation.logits[0]
-        explained = class_score(logits, int(explanation.target[0]), labels)
+        logits, saliency, explained_class = split(explanation, 0)
+        explained = class_score(logits, explained_class, labels)
         overlay = directory / f"{name}-explained.png"
-        panel = draw_panel(photo, explanation.saliency[0, 0], explained.name, f"score {explained.score:.2f}")
+        panel = draw_panel(photo, saliency, explained.name, f"score {explained.score:.2f}")
         write_png(panel, overlay)
         record: dict[str, Any] = {"image": str(path), "overlay": str(overlay)}
         if npy:
             record["saliency"] = str(directory / f"{name}-saliency.npy")
-            _write_npy(explanation.saliency[0, 0], directory / f"{name}-saliency.npy")
+            _write_npy(saliency, directory / f"{name}-saliency.npy")
         record |= {"target": explained.index, "name": explained.name, "score": explained.score}
         record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
         if explanation.residual is not None:
             record["residual"] = float(explanation.residual[0])
         records.append(record)
     return records
+
+
+def split(explanation: Explanation, sample: int) -> tuple[NDArray[Any], NDArray[Any], int]:
+    """One sample's logits (K,), its map (H, W), and the explained class.
+
+    Raises:
+        InputError: One of them is not there.
+    """
+    if explanation.logits is None or explanation.saliency is None or explanation.target is None:
+        raise InputError(NO_MAP)
+    return explanation.logits[sample], explanation.saliency[sample, 0], int(explanation.target[sample])
 
 
 def make_directory(directory: Path) -> None:

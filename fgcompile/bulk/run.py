@@ -17,14 +17,14 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.data.checkpoint import CheckpointConfig
 from ray.exceptions import RayError, RayTaskError
 
-from fgcompile.artifact import Metadata, read_artifact
+from fgcompile.artifact import Metadata, read_artifact, read_seal
 from fgcompile.bulk import Summary, Workers
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
 from fgcompile.bulk.paths import find_images
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError
-from fgcompile.explain import make_directory
+from fgcompile.explain import NO_MAP, make_directory
 from fgcompile.images import photo_shape
 from fgcompile.validation import check_target, class_count
 
@@ -51,7 +51,7 @@ def explain_in_bulk(
     check_target(target, 1, metadata)
     paths = find_images(images, without=output)
     identity = {
-        "artifact": content[-71:].decode(),  # its seal
+        "artifact": read_seal(content),
         "model": metadata["model"]["name"],
         "target": "the artifact's own" if target is None else target,
         "format": format,
@@ -85,7 +85,7 @@ def _require_maps(metadata: Metadata) -> None:
     """
     missing = {"logits", "saliency"} - {spec["name"] for spec in metadata["outputs"]}
     if missing or metadata["target"] == "score" or class_count(metadata) is None:
-        raise InputError("this artifact does not compute a class's logits and map: compile it with both outputs")
+        raise InputError(NO_MAP)
 
 
 def _read_listing(folder: Folder) -> Dataset:

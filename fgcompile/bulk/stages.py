@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from fgcompile.artifact import Metadata, write_atomically
 from fgcompile.bulk.rows import make_table, row_schema
 from fgcompile.errors import InputError
-from fgcompile.explain import write_png
+from fgcompile.explain import split, write_png
 from fgcompile.images import photo_shape, read_photo
 from fgcompile.overlay import draw_panel
 from fgcompile.predictions import class_score
@@ -42,9 +42,6 @@ def read_photos(images: pa.Table, shape: tuple[int, int, int]) -> pa.Table:
         except InputError as error:
             photos.append(None)
             errors.append(str(error))
-        except Exception as error:  # Pillow's decoders raise what they like on a damaged file
-            photos.append(None)
-            errors.append(f"{path} cannot be read as a picture ({type(error).__name__}: {error})")
     return pa.table(
         {"path": images["path"], "photo": pa.array(photos, pa.binary()), "error": pa.array(errors, pa.string())}
     )
@@ -112,10 +109,8 @@ class Explainer:
 
     def _fill(self, row: dict[str, Any], photo: NDArray[np.uint8], explanation: Explanation, index: int) -> None:
         """Writes what is known of one photo into its row, and its file where there is one."""
-        if explanation.logits is None or explanation.saliency is None or explanation.target is None:
-            raise InputError("this artifact does not compute a class's logits and map: compile it with both outputs")
-        logits, saliency = explanation.logits[index], explanation.saliency[index, 0]
-        explained = class_score(logits, int(explanation.target[index]), self._metadata["labels"])
+        logits, saliency, target = split(explanation, index)
+        explained = class_score(logits, target, self._metadata["labels"])
         row["predicted"] = int(logits.argmax())
         row["target"], row["label"], row["score"] = explained.index, explained.name, explained.score
         row["height"], row["width"] = saliency.shape

@@ -54,7 +54,7 @@ def explain(
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
 ) -> None:
     """Explain photos: a picture of photo, map and overlay for each."""
-    target_class = parse_class(target)
+    chosen = parse_class(target)
     with terminal.progress("explaining") as report:
         from fgcompile.explain import explain_photos
         from fgcompile.runtime import load
@@ -64,7 +64,7 @@ def explain(
             session,
             images,
             output,
-            target=target_class if isinstance(target_class, int) else None,
+            target=chosen,
             npy=npy,
             report=report,
         )

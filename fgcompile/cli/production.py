@@ -38,7 +38,7 @@ def batch(
     as_json: JsonOption = False,
 ) -> None:
     """Explain many images with Ray Data; started again after a kill, it goes on where it stopped."""
-    target_class = parse_class(target)
+    chosen = parse_class(target)
     with terminal.progress("explaining") as report:
         from fgcompile.bulk import Workers, explain_in_bulk
 
@@ -46,7 +46,7 @@ def batch(
             artifact,
             images,
             output,
-            target=target_class if isinstance(target_class, int) else None,
+            target=chosen,
             format=results,
             workers=Workers(actors, threads, size, providers, address),
             report=report,

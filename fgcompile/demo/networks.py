@@ -10,11 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fgcompile.demo.extras import find_package
 from fgcompile.demo.pictures import Picture, find_pictures
+from fgcompile.images import read_photo
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Network:
     std: tuple[float, ...]
     labels: Sequence[str]
     pictures: Sequence[Picture]
+
+    def read_photos(self, count: int | None = None) -> NDArray[np.uint8]:
+        """The pictures, or the first ``count``, cropped to size: uint8 ``(N, H, W, C)``."""
+        channels, height, width = self.input_shape
+        return np.stack([read_photo(picture.path, (height, width, channels)) for picture in self.pictures[:count]])
 
     def prepare(self, photos: Tensor) -> Tensor:
         """What ``model`` takes, from raw photos, uint8 ``(N, H, W, C)``: ``x = (photo/255 − mean)/std``."""

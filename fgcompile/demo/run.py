@@ -23,7 +23,6 @@ from fgcompile.demo.pictures import Picture
 from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
 from fgcompile.errors import VerificationError
 from fgcompile.explain import make_directory, write_png
-from fgcompile.images import read_photo
 from fgcompile.latency import measure
 from fgcompile.machine import cores, processor
 from fgcompile.overlay import draw_panel
@@ -61,8 +60,7 @@ def run_demo(directory: Path, report: Reporter) -> Path:
 
 
 def _show_network(network: Network, directory: Path, report: Reporter) -> Section:
-    channels, height, width = network.input_shape
-    photos = np.stack([read_photo(picture.path, (height, width, channels)) for picture in network.pictures])
+    photos = network.read_photos()
     files = [_compile(network, photos, artifact_format, directory, report) for artifact_format in _SUFFIXES]
     sessions = {
         _RUNTIMES[name]: load(directory / file.name, threads=1) for name, file in zip(_SUFFIXES, files, strict=True)

@@ -7,7 +7,6 @@ messages to 8 MiB and bodies of REST not at all.
 from __future__ import annotations
 
 import asyncio
-import socket
 from http import HTTPStatus
 from typing import Any
 
@@ -33,7 +32,7 @@ from fgcompile.serving.body_limit import BodyLimit
 from fgcompile.serving.kserve_model import ArtifactModel
 from fgcompile.serving.requests import Limits
 from fgcompile.serving.rest_request import decode
-from fgcompile.serving.server import Address
+from fgcompile.serving.server import Address, listen
 
 _APP = "kserve.model_server:app"
 _THREADS = 4
@@ -118,10 +117,7 @@ class _RestServer(RESTServer):  # type: ignore[misc]
 
     def listen_on(self, host: str, shared: bool) -> None:
         """Listens, before anything is answered."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server(
-            (host, self.config.port), family=family, backlog=self.config.backlog, reuse_port=shared
-        )
+        self._socket = listen(host, self.config.port, shared=shared, backlog=self.config.backlog)
 
     async def start(self) -> None:
         """As the SDK's, but for the socket."""

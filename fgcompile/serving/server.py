@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +15,8 @@ from pathlib import Path
 from fgcompile.artifact import read_artifact
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.runtime.session import Provider, load
-from fgcompile.serving.requests import Limits, find_repeated
+from fgcompile.serving.names import name_models
+from fgcompile.serving.requests import Limits
 from fgcompile.serving.workers import supervise
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -65,14 +66,13 @@ def serve(
         InputError: Two artifacts have the same name, or the address cannot be listened on.
         MissingPackageError: The extra ``serve`` is not installed.
     """
-    if twice := find_repeated([path.stem for path in paths]):
-        raise InputError(f"two artifacts are called {twice!r}: rename one of the files")
+    artifacts = dict(zip(name_models(paths), paths, strict=True))
     if workers < 1:
         raise InputError(f"the number of workers is {workers}: give 1 or more")
     for port in (address.port, address.grpc_port):
         _require_free(address.host, port)
     if workers == 1:
-        _serve(paths, address, limits, False, providers, threads)
+        _serve(artifacts, address, limits, False, providers, threads)
         return
     if not hasattr(socket, "SO_REUSEPORT"):
         raise InputError("several workers need ports that can be shared, which this system lacks: serve with one")
@@ -81,11 +81,11 @@ def serve(
     share = max(1, (os.cpu_count() or 1) // workers) if threads is None else threads
     with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
         os.environ[_METRICS] = folder
-        supervise(partial(_serve, paths, address, limits, True, providers, share), workers)
+        supervise(partial(_serve, artifacts, address, limits, True, providers, share), workers)
 
 
 def _serve(
-    paths: Sequence[Path],
+    artifacts: Mapping[str, Path],
     address: Address,
     limits: Limits,
     shared: bool,
@@ -99,8 +99,18 @@ def _serve(
             from fgcompile.serving.kserve_model import ArtifactModel
         except ImportError as error:
             raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
-    models = [ArtifactModel(path.stem, load(path, providers, threads), limits) for path in paths]
+    models = [ArtifactModel(name, load(path, providers, threads), limits) for name, path in artifacts.items()]
     kserve_server.run(models, address, limits, shared)
+
+
+def listen(host: str, port: int, *, shared: bool = False, backlog: int | None = None) -> socket.socket:
+    """A socket that listens, on a port that other processes may share if ``shared``.
+
+    Raises:
+        OSError: It cannot.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=backlog, reuse_port=shared)
 
 
 def _require_free(host: str, port: int) -> None:
@@ -110,7 +120,7 @@ def _require_free(host: str, port: int) -> None:
         InputError: Says why it cannot.
     """
     try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        listen(host, port).close()
     except (OSError, OverflowError) as error:
         raise InputError(f"cannot listen on port {port} of {host} ({error}): choose another") from error
 

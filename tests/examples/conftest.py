@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 import fgcompile
-from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+from benchmarks.photo_artifacts import compile_for_photos
+from fgcompile.demo.networks import load_digit_network, load_efficientnet
 from fgcompile.demo.pictures import find_pictures
 
 HEIGHT, WIDTH = 48, 64
@@ -31,13 +32,6 @@ def compile_colours(path: Path, **options: Any) -> Path:
     return path
 
 
-def _compile(network: Network, path: Path) -> Path:
-    preprocess = fgcompile.Preprocess(network.mean, network.std)
-    x = torch.randn(2, *network.input_shape)
-    fgcompile.compile(network.model, x, preprocess=preprocess, labels=network.labels).save(path)
-    return path
-
-
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_colours(tmp_path_factory.mktemp("colours") / "colours.onnx")
@@ -45,12 +39,12 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _compile(load_digit_network(), tmp_path_factory.mktemp("digits") / "digits.onnx")
+    return compile_for_photos(load_digit_network(), tmp_path_factory.mktemp("digits") / "digits.onnx")
 
 
 @pytest.fixture(scope="session")
 def efficientnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _compile(load_efficientnet(), tmp_path_factory.mktemp("efficientnet") / "efficientnet.onnx")
+    return compile_for_photos(load_efficientnet(), tmp_path_factory.mktemp("efficientnet") / "efficientnet.onnx")
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,7 +14,6 @@ import numpy as np
 import pytest
 
 import fgcompile
-from benchmarks.processes import HOST, free_port, running
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if find_spec("kserve") is None:  # not imported: its protocol buffers have the names of tritonclient's
@@ -23,16 +21,18 @@ if find_spec("kserve") is None:  # not imported: its protocol buffers have the n
 http = pytest.importorskip("tritonclient.http")
 grpc = pytest.importorskip("tritonclient.grpc")
 
+from benchmarks import served  # noqa: E402  # which needs tritonclient
+
 
 class Server:
     """A running server, and how to ask it."""
 
-    def __init__(self, path: Path, port: int, grpc_port: int) -> None:
-        self.pid = 0
+    def __init__(self, path: Path, running_server: served.Server) -> None:
+        self.pid = running_server.pid
         self.session = fgcompile.load(path)
-        self.url = f"http://{HOST}:{port}"
-        self.rest = http.InferenceServerClient(f"{HOST}:{port}")
-        self.grpc = grpc.InferenceServerClient(f"{HOST}:{grpc_port}")
+        self.url = f"http://{running_server.rest}"
+        self.rest = http.InferenceServerClient(running_server.rest)
+        self.grpc = grpc.InferenceServerClient(running_server.grpc)
 
     def post(self, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         """The status and the answer to a body, as it is."""
@@ -45,11 +45,8 @@ class Server:
 
     def infer(self, protocol: Any, x: np.ndarray, target: np.ndarray, **options: Any) -> Any:
         """The answer of Triton's client for a protocol."""
-        inputs = [protocol.InferInput("x", x.shape, "FP32"), protocol.InferInput("target", target.shape, "INT64")]
-        for tensor, value in zip(inputs, (x, target), strict=True):
-            tensor.set_data_from_numpy(value)
         client = self.rest if protocol is http else self.grpc
-        return client.infer("tiny", inputs, **options)
+        return client.infer("tiny", served.as_inputs(protocol, x, target), **options)
 
     def require_right_answer(self) -> None:
         """Both protocols answer a valid request as the session does."""
@@ -68,24 +65,5 @@ def serving(folder: Path, *options: str) -> Iterator[Server]:
     """A server of the tiny artifact, started with further options."""
     path = folder / "tiny.onnx"
     path.write_bytes(onnx_artifact(tiny_metadata()))
-    port, grpc_port = free_port(), free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "fgcompile",
-        "serve",
-        str(path),
-        "--port",
-        str(port),
-        "--grpc-port",
-        str(grpc_port),
-        *options,
-    ]
-    server = Server(path, port, grpc_port)
-    with running(
-        command,
-        lambda: server.rest.is_model_ready("tiny") and server.grpc.is_model_ready("tiny"),
-        folder / "log",
-    ) as process:
-        server.pid = process.pid
-        yield server
+    with served.serving(path, folder / "log", *options) as running_server:
+        yield Server(path, running_server)

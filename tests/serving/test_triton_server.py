@@ -40,10 +40,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> fgcompile.Session:
 
 
 def _infer(clients: dict[Any, Any], protocol: Any, x: np.ndarray, target: np.ndarray, **options: Any) -> Any:
-    inputs = [protocol.InferInput("x", x.shape, "FP32"), protocol.InferInput("target", target.shape, "INT64")]
-    for tensor, value in zip(inputs, (x, target), strict=True):
-        tensor.set_data_from_numpy(value)
-    return clients[protocol].infer("tiny", inputs, **options)
+    from benchmarks.served import as_inputs  # which needs tritonclient
+
+    return clients[protocol].infer("tiny", as_inputs(protocol, x, target), **options)
 
 
 @pytest.mark.parametrize("protocol", [http, grpc])

@@ -19,7 +19,7 @@ from fgcompile.errors import FgcompileError, InputError
 from fgcompile.serving import Limits
 from fgcompile.serving.server import Address, serve
 from fgcompile.serving.workers import supervise
-from tests.serving.served import Server, serving
+from tests.serving.served import Server, served, serving
 
 pytestmark = pytest.mark.xdist_group("workers")  # what it starts or compiles serves all its tests
 
@@ -34,8 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def _workers(server: Server) -> set[int]:
-    children = psutil.Process(server.pid).children()
-    return {child.pid for child in children if any("spawn_main" in word for word in child.cmdline())}
+    return {worker.pid for worker in served.find_workers(server.pid)}
 
 
 def _wait_for(server: Server, count: int) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import fgcompile
 from fgcompile.artifact import Metadata, read_artifact, write_atomically
-from fgcompile.errors import InputError, OutputError
-from fgcompile.serving.requests import find_repeated
+from fgcompile.errors import OutputError
+from fgcompile.serving.names import name_models
 from fgcompile.serving.triton.configuration import (
     LABELS,
     PYTHON,
@@ -61,9 +61,7 @@ def write_models(paths: Sequence[Path], repository: Path, deployment: Deployment
         InputError: Two artifacts have the same name, or Triton cannot run one as it was asked to.
         OutputError: The repository cannot be written.
     """
-    names = [path.stem for path in paths]
-    if twice := find_repeated(names):
-        raise InputError(f"two artifacts are called {twice!r}: rename one of the files")
+    names = name_models(paths)
     models = []
     for path in paths:
         content, metadata = read_artifact(path)
