@@ -200,11 +200,9 @@ def report(options: argparse.Namespace, tallies: list[Tally], watch: Watch, sess
     ]
     chosen = f"--seconds {options.seconds:.0f} --clients {options.clients} --workers {options.workers}"
     stated = facts(f"benchmarks.serving_load {chosen}", PACKAGES)
-    stated[
-        "load"
-    ] = f"""{options.clients} clients over gRPC for {options.seconds:.0f} s, EfficientNet-Lite0 on raw
-  photos, batches of 1 to {LARGEST_BATCH}, given and predicted classes mixed; {options.workers} workers of one thread, on
-  the machine of the clients; one killed (SIGKILL) after {options.seconds / 2:.0f} s"""
+    stated["load"] = f"""{options.clients} clients over gRPC for {options.seconds:.0f} s, EfficientNet-Lite0 on raw
+  photos, batches of 1 to {LARGEST_BATCH}, given and predicted classes mixed; {options.workers} workers of one thread,
+  on the machine of the clients; one killed (SIGKILL) after {options.seconds / 2:.0f} s"""
     note = f"""\
 The session: alone, in {options.workers} threads, before and after. {options.clients} clients wait for {options.workers}
 workers, so a latency of {options.clients / options.workers:.0f}× is what the queue alone makes."""
