@@ -17,6 +17,8 @@ from fgcompile.errors import ArtifactError, InputError, MissingPackageError, Sou
 from fgcompile.sources import load_model
 from tests.networks import build
 
+pytestmark = pytest.mark.xdist_group("aotinductor")  # what it starts or compiles serves all its tests
+
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 
 COMPILE = """
@@ -31,8 +33,6 @@ SERVE = """
 import sys
 sys.modules["fgcompile"] = None
 import numpy, torch
-
-pytestmark = pytest.mark.xdist_group("aotinductor")  # what it starts or compiles serves all its tests
 model = torch._inductor.aoti_load_package(sys.argv[1])
 outputs = model(torch.from_numpy(numpy.load(sys.argv[2])), torch.tensor([1, -1]))
 numpy.save(sys.argv[3], outputs[1].numpy())
