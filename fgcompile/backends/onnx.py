@@ -1,4 +1,4 @@
-"""ONNX: through ``torch.onnx.export`` and onnxscript's optimiser, standard operators only, one sealed file."""
+"""ONNX: through ``torch.onnx.export``, standard operators only, one sealed file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fgcompile.artifact import EXPLAIN, METADATA_KEY, dumps, seal_onnx
 from fgcompile.backends.conditional import explain_conditionally
 from fgcompile.backends.exported import as_exported
 from fgcompile.backends.silence import silenced
+from fgcompile.backends.simplify import simplify
 from fgcompile.errors import UnsupportedOpError
 from fgcompile.program import FusedProgram
 
@@ -33,7 +34,7 @@ def emit_onnx(program: FusedProgram) -> bytes:
             converted = torch.onnx.export(
                 exported,
                 dynamo=True,
-                optimize=True,
+                optimize=False,
                 verbose=False,
                 opset_version=OPSET,
                 input_names=[spec.name for spec in program.inputs],
@@ -41,7 +42,8 @@ def emit_onnx(program: FusedProgram) -> bytes:
             )
         except torch.onnx.errors.OnnxExporterError as error:
             raise UnsupportedOpError(f"the fused graph cannot be expressed in ONNX: {_reason(error)}") from error
-    assert converted is not None
+        assert converted is not None
+        simplify(converted.model)
     return _serialised(converted.model_proto, program)
 
 
