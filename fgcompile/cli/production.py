@@ -65,6 +65,9 @@ def serve(
     port: Annotated[int, typer.Option(metavar="PORT", help="Of REST and metrics.")] = 8080,
     grpc_port: Annotated[int, typer.Option(metavar="PORT", help="Of gRPC.")] = 8081,
     workers: Annotated[int, typer.Option(metavar="N", help="Processes; one that is killed is replaced.")] = 1,
+    concurrency: Annotated[
+        int, typer.Option(metavar="N", help="Calls that a worker runs side by side; further requests wait.")
+    ] = 1,
     max_batch: Annotated[int, typer.Option(metavar="N", help="The most samples of one request.")] = 32,
     max_body: Annotated[int, typer.Option(metavar="MIB", help="The largest request.")] = 64,
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of one operator.")] = None,
@@ -75,7 +78,15 @@ def serve(
     from fgcompile.serving.server import Address, serve
 
     limits = Limits(batch=max_batch, body=max_body << 20)
-    serve(artifacts, Address(host, port, grpc_port), limits, workers=workers, providers=providers, threads=threads)
+    serve(
+        artifacts,
+        Address(host, port, grpc_port),
+        limits,
+        workers=workers,
+        concurrency=concurrency,
+        providers=providers,
+        threads=threads,
+    )
 
 
 def triton(

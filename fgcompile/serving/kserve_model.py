@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -39,12 +40,14 @@ class ArtifactModel(Model):  # type: ignore[misc]  # kserve has no types
         name: What requests call it.
         session: The artifact, loaded.
         limits: What one request may ask for.
+        executor: Its threads run the artifact: as many calls side by side as it has, and the others wait.
     """
 
-    def __init__(self, name: str, session: Session, limits: Limits) -> None:
+    def __init__(self, name: str, session: Session, limits: Limits, executor: Executor) -> None:
         super().__init__(name)
         self._session = session
         self._limits = limits
+        self._executor = executor
         self._outputs = [spec["name"] for spec in session.metadata["outputs"]]
         self.ready = True
 
@@ -59,7 +62,7 @@ class ArtifactModel(Model):  # type: ignore[misc]  # kserve has no types
     async def predict(
         self, payload: Any, headers: dict[str, str] | None = None, response_headers: dict[str, str] | None = None
     ) -> InferResponse:
-        """Runs the artifact in a thread of its own, so that the server goes on answering.
+        """Runs the artifact in a thread of the executor, so that the server goes on answering.
 
         Raises:
             InvalidInput: The request is not for this artifact; the message says what it takes.
@@ -69,7 +72,7 @@ class ArtifactModel(Model):  # type: ignore[misc]  # kserve has no types
         except InputError as error:
             REFUSED.labels(self.name).inc()
             raise InvalidInput(str(error)) from error
-        outputs = await asyncio.get_running_loop().run_in_executor(None, self._session.run, feeds)
+        outputs = await asyncio.get_running_loop().run_in_executor(self._executor, self._session.run, feeds)
         self._observe(outputs)
         return self._respond(payload, outputs)
 

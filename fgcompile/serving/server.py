@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -44,6 +45,7 @@ def serve(
     limits: Limits,
     *,
     workers: int = 1,
+    concurrency: int = 1,
     providers: Sequence[Provider] | None = None,
     threads: int | None = None,
 ) -> None:
@@ -57,6 +59,7 @@ def serve(
         limits: What one request may ask for.
         workers: Processes, each of which loads the artifacts and takes some of the connections. One that is killed is
             replaced.
+        concurrency: Calls that a worker runs side by side, each in memory of its own; further requests wait their turn.
         providers: As for ``fgcompile.load``.
         threads: As for ``fgcompile.load``; by default workers share the cores.
 
@@ -69,10 +72,12 @@ def serve(
     artifacts = dict(zip(name_models(paths), paths, strict=True))
     if workers < 1:
         raise InputError(f"the number of workers is {workers}: give 1 or more")
+    if concurrency < 1:
+        raise InputError(f"the concurrency is {concurrency}: give 1 or more")
     for port in (address.port, address.grpc_port):
         _require_free(address.host, port)
     if workers == 1:
-        _serve(artifacts, address, limits, False, providers, threads)
+        _serve(artifacts, address, limits, False, concurrency, providers, threads)
         return
     if not hasattr(socket, "SO_REUSEPORT"):
         raise InputError("several workers need ports that can be shared, which this system lacks: serve with one")
@@ -81,7 +86,7 @@ def serve(
     share = max(1, (os.cpu_count() or 1) // workers) if threads is None else threads
     with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
         os.environ[_METRICS] = folder
-        supervise(partial(_serve, artifacts, address, limits, True, providers, share), workers)
+        supervise(partial(_serve, artifacts, address, limits, True, concurrency, providers, share), workers)
 
 
 def _serve(
@@ -89,6 +94,7 @@ def _serve(
     address: Address,
     limits: Limits,
     shared: bool,
+    concurrency: int,
     providers: Sequence[Provider] | None,
     threads: int | None,
 ) -> None:
@@ -99,7 +105,8 @@ def _serve(
             from fgcompile.serving.kserve_model import ArtifactModel
         except ImportError as error:
             raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
-    models = [ArtifactModel(name, load(path, providers, threads), limits) for name, path in artifacts.items()]
+    executor = ThreadPoolExecutor(concurrency, "artifact")
+    models = [ArtifactModel(name, load(path, providers, threads), limits, executor) for name, path in artifacts.items()]
     kserve_server.run(models, address, limits, shared)
 
 

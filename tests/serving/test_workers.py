@@ -101,6 +101,9 @@ def test_workers_that_give_up_are_not_replaced(capfd: pytest.CaptureFixture[str]
     assert "the largest batch of a request is 0" in capfd.readouterr().err
 
 
-def test_no_workers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="number of workers is 0"):
-        serve([tmp_path / "tiny.onnx"], Address(), Limits(), workers=0)
+@pytest.mark.parametrize(
+    ("options", "reason"), [({"workers": 0}, "number of workers is 0"), ({"concurrency": 0}, "concurrency is 0")]
+)
+def test_none_at_all_are_refused(options: dict[str, int], reason: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=reason):
+        serve([tmp_path / "tiny.onnx"], Address(), Limits(), **options)
