@@ -75,6 +75,12 @@ def make_cotangent(case: OperatorCase, inputs: tuple[Tensor, ...]) -> Tensor:
 
 
 @functools.cache
+def captured_graph(case: OperatorCase, dtype: torch.dtype) -> fx.GraphModule:
+    """The case as ``capture`` leaves it, captured once a session."""
+    return capture(CaseModule(case).to(dtype).eval(), case.make_inputs(3, dtype)).graph_module
+
+
+@functools.cache
 def trace_backward(case: OperatorCase) -> TracedBackward:
     """The case's lowered backward in float64, traced once a session."""
     return trace(case, torch.float64)
@@ -104,7 +110,7 @@ def trace(case: OperatorCase, dtype: torch.dtype, batch: int = 3) -> TracedBackw
     arguments.append(fake(make_cotangent(case, inputs), True))
     for value in [*arguments[1 : len(inputs)], arguments[-1]]:
         torch._check(value.shape[0] == arguments[0].shape[0])
-    captured = capture(CaseModule(case).to(dtype).eval(), inputs).graph_module
+    captured = captured_graph(case, dtype)
     backward = make_backward(dataclasses.replace(case, function=lambda *values: captured(*values[: len(inputs)])[0]))
     with preserve_interpolation():
         graph_module = make_fx(backward, decomposition_table=table, tracing_mode="symbolic")(*arguments)
@@ -128,9 +134,9 @@ def _dependent_calls(graph_module: fx.GraphModule) -> Iterator[torch._ops.OpOver
 
 def list_forbidden(case: OperatorCase) -> list[str]:
     """Names of the operators in the lowered backward that some runtime lacks, less those that the case itself calls."""
+    captured = captured_graph(case, torch.float64)
     with torch.no_grad():
-        captured = capture(CaseModule(case).eval(), case.make_inputs(2)).graph_module
-        forward = make_fx(captured, decomposition_table=decomposition_table())(*case.make_inputs(2))
+        forward = make_fx(captured, decomposition_table=decomposition_table())(*case.make_inputs(2, torch.float64))
     own = {node.target for node in forward.graph.nodes if node.op == "call_function"}
     names = [str(operator) for operator in trace_backward(case).operators if operator not in own]
     return [name for name in names if any(part in name.split(".", 1)[1] + "." for part in FORBIDDEN)]
