@@ -13,10 +13,10 @@ demo: $(VENV)/demo.stamp  ## Compile two trained networks, explain real photos, 
 	$(BIN)/fgcompile demo -o demo
 
 test: check $(VENV)/test.stamp triton node  ## Everything that has to pass before a change lands.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 
 test-slow: $(VENV)/test.stamp triton node  ## The wide sweeps as well.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadgroup -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or not slow"
 
 check: $(VENV)/test.stamp  ## Style and types.
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ _listed = 0
 
 
 def _list_operators_once() -> None:
-    """torch.export lists all operators of C++, for each of fifty namespaces, whenever it captures: 0.3 s of every test."""
+    """torch.export lists all operators of C++ fifty times whenever it captures: 0.3 s of every test."""
     global _listed
     count = len(torch._C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd"))
     if count != _listed:

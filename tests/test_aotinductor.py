@@ -17,8 +17,6 @@ from fgcompile.errors import ArtifactError, InputError, MissingPackageError, Sou
 from fgcompile.sources import load_model
 from tests.networks import build
 
-pytestmark = pytest.mark.xdist_group("aotinductor")  # what it starts or compiles serves all its tests
-
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 
 COMPILE = """

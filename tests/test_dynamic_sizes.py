@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ from fgcompile.options import check_request
 from fgcompile.pipeline import fuse
 from fgcompile.program import Target
 from tests.dynamic_networks import CASES, DynamicCase, Strides, UNet, mean_of_first
+from tests.sweeps import crossed
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 OUTPUTS = ("logits", "saliency", "contributions", "input_gradient")
-QUICK = ("strides", "poolings", "unet", "nearest", "inputs")
+QUICK = ("strides", "poolings", "unet", "inputs")
 IN_ARTIFACTS = ("strides", "unet")
 
 
@@ -83,8 +85,11 @@ def test_folded_graphs_are_right_at_every_size_under_each_psi(psi: str) -> None:
         assert saliency.shape == (batch, 1, *shapes[0][1:])
 
 
-@pytest.mark.parametrize("format", SUFFIXES)
-@pytest.mark.parametrize("name", slow_but_for(IN_ARTIFACTS))
+@pytest.mark.parametrize(
+    ("name", "format"),
+    crossed(IN_ARTIFACTS, SUFFIXES)
+    + [pytest.param(*pair, marks=pytest.mark.slow) for pair in product(CASES, SUFFIXES) if pair[0] not in IN_ARTIFACTS],
+)
 def test_artifacts_take_every_size(name: str, format: str, tmp_path: Path) -> None:
     case = CASES[name]
     model = case.build()

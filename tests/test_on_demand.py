@@ -13,8 +13,6 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.errors import InputError
 
-pytestmark = pytest.mark.xdist_group("on_demand")  # what it starts or compiles serves all its tests
-
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 
@@ -39,7 +37,7 @@ def model() -> nn.Module:
     return Classifier().eval()
 
 
-@pytest.fixture(scope="module", params=FORMATS)
+@pytest.fixture(scope="module", params=["onnx", "torchscript", pytest.param("pt2", marks=pytest.mark.slow)])
 def pair(
     request: pytest.FixtureRequest, model: nn.Module, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:

@@ -13,8 +13,6 @@ from fgcompile.pipeline import fuse
 from fgcompile.shapes import copy_graph, hint, is_fixed
 from tests.networks import build
 
-pytestmark = pytest.mark.xdist_group("package_preparation")  # what it starts or compiles serves all its tests
-
 aten = torch.ops.aten
 
 

@@ -15,6 +15,7 @@ from fgcompile.errors import InputError
 from fgcompile.pipeline import fuse
 from fgcompile.scaling import LARGEST, choose_gradient_scale
 from tests.networks import build
+from tests.sweeps import crossed
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual")
 CASES = [("onnx", "float16"), ("torchscript", "float16"), ("torchscript", "bfloat16")]
@@ -28,9 +29,9 @@ def compiled(model: nn.Module, x: torch.Tensor, folder: Path, format: str, preci
     return fgcompile.load(path, threads=1)
 
 
-@pytest.mark.parametrize(("format", "precision"), CASES)
-@pytest.mark.parametrize("name", ["residual", "batch norms"])
-def test_outputs_are_those_of_float32_but_for_rounding(name: str, format: str, precision: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("case", "name"), crossed(CASES, ["residual", "batch norms"]))
+def test_outputs_are_those_of_float32_but_for_rounding(case: tuple[str, str], name: str, tmp_path: Path) -> None:
+    format, precision = case
     model, x = build(name, torch.float32)
     half, single = (compiled(model, x, tmp_path, format, kind).explain(x.numpy()) for kind in (precision, "float32"))
     for value, expected in ((half.logits, single.logits), (half.contributions, single.contributions)):

@@ -16,12 +16,14 @@ from benchmarks.zoo_measure import Measurement, all_stages
 from benchmarks.zoo_models import ZOO, build_model
 from benchmarks.zoo_report import Record, artifact_passes, batch_passes, completeness_passes, render
 from fgcompile.options import RULES
+from tests.sweeps import crossed
 
 LIBRARIES = {"timm": "timm", "transformers": "transformers"}
 
 
-@pytest.mark.parametrize("name", ["perceptron", "m5", "squeezenet1_1", "convmixer", "hf_vit"])
-@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize(
+    ("name", "rules"), crossed(["perceptron", "m5", "squeezenet1_1", "hf_vit", "convmixer"], RULES)
+)
 def test_tiny_networks_are_captured_and_complete(name: str, rules: str) -> None:
     if ZOO[name].library in LIBRARIES:
         pytest.importorskip(LIBRARIES[ZOO[name].library])

@@ -16,6 +16,7 @@ from fgcompile.artifact import Metadata, loads, read_artifact
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.runtime.session import open_session
 from tests.networks import randomised
+from tests.sweeps import crossed
 from tests.tiny_artifacts import dumps, onnx_artifact, tiny_metadata, torchscript_artifact
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
@@ -48,13 +49,14 @@ def size(format: str, content: bytes) -> int:
     return len(list(torch.jit.freeze(torch.jit.load(io.BytesIO(content)).eval()).graph.nodes()))
 
 
-@pytest.mark.parametrize("format", SUFFIXES)
 @pytest.mark.parametrize(
-    "options",
-    [{}, {"biases": "inputs"}, {"target": "predicted"}, {"outputs": ("logits",)}, {"method": "smooth_fullgrad"}],
-    ids=["default", "biases", "predicted", "logits", "noise"],
+    ("options", "format"),
+    crossed(
+        [{}, {"biases": "inputs"}, {"target": "predicted"}, {"outputs": ("logits",)}, {"method": "smooth_fullgrad"}],
+        SUFFIXES,
+    ),
 )
-def test_the_forward_returns_the_artifact_s_logits(format: str, options: dict[str, object], tmp_path: Path) -> None:
+def test_the_forward_returns_the_artifact_s_logits(options: dict[str, object], format: str, tmp_path: Path) -> None:
     path = tmp_path / f"model{SUFFIXES[format]}"
     fgcompile.compile(randomised(Network()), torch.randn(2, 3, 8, 8), format=format, **options).save(path)
     content, metadata = read_artifact(path)

@@ -33,10 +33,7 @@ if find_spec("ray") is None:
 
 import pyarrow.parquet as pq
 
-pytestmark = [
-    pytest.mark.xdist_group("bulk"),
-    pytest.mark.slow,
-]  # minutes, on two cores, for starting Ray anew and anew
+pytestmark = pytest.mark.slow  # minutes, on two cores, for starting Ray anew and anew
 
 SHAPE = (16, 16, 3)
 LOOPBACK = {"127.0.0.1", "::1", "::ffff:127.0.0.1"}

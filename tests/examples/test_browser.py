@@ -17,8 +17,6 @@ from fgcompile.overlay import normalise
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
-pytestmark = pytest.mark.xdist_group("javascript")  # what it starts or compiles serves all its tests
-
 if reason := missing():
     pytest.skip(reason, allow_module_level=True)
 

@@ -30,7 +30,7 @@ IMAGENET = fgcompile.Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0
 
 
 REASON = cpp.missing()
-pytestmark = [pytest.mark.skipif(REASON is not None, reason=str(REASON)), pytest.mark.xdist_group("cpp")]
+pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,7 @@ def compile_network(path: Path, form: str, **options: Any) -> Path:
     return path
 
 
-@pytest.fixture(scope="session", params=list(SUFFIXES))
+@pytest.fixture(scope="session", params=["torchscript", pytest.param("pt2", marks=pytest.mark.slow)])
 def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network that takes raw photos, in each format."""
     return compile_network(tmp_path_factory.mktemp("artifact") / f"small{SUFFIXES[request.param]}", request.param)

@@ -20,6 +20,7 @@ from tests.biases.test_table import weighted_sum
 from tests.networks import CaseModule
 from tests.operator_cases import OPERATOR_CASES, OperatorCase
 from tests.rules.networks import PAIRS, GatedBlock, Pair, VisionTransformer, build
+from tests.sweeps import crossed
 
 aten = torch.ops.aten
 IDS = [case.name for case in OPERATOR_CASES]
@@ -189,8 +190,7 @@ def test_every_row_is_reached_by_a_test_above() -> None:
     assert not missing, f"no test reaches {', '.join(missing)}"
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".pt"])
-@pytest.mark.parametrize("make", [VisionTransformer, GatedBlock], ids=lambda make: make.__name__)
+@pytest.mark.parametrize(("make", "suffix"), crossed([VisionTransformer, GatedBlock], [".onnx", ".pt"]))
 def test_artifacts_equal_the_eager_model(make: type[Pair], suffix: str, tmp_path: Path) -> None:
     model, x = build(make, torch.float32)
     outputs = ("logits", "saliency", "contributions", "residual", "input_gradient")

@@ -24,8 +24,6 @@ from tests.serving.malformed import Tensor, broken_body, malformed, rest_body, v
 from tests.serving.served import Server, grpc, http, serving
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
-pytestmark = pytest.mark.xdist_group("server")  # what it starts or compiles serves all its tests
-
 REFUSED_BY_GRPC = {"StatusCode.INVALID_ARGUMENT"}
 
 

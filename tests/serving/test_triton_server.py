@@ -13,8 +13,6 @@ from benchmarks.triton_server import missing, triton
 from fgcompile.serving.triton import Deployment, write_models
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 
-pytestmark = pytest.mark.xdist_group("triton")  # what it starts or compiles serves all its tests
-
 http = pytest.importorskip("tritonclient.http")
 grpc = pytest.importorskip("tritonclient.grpc")
 

@@ -21,8 +21,6 @@ from fgcompile.serving.server import Address, serve
 from fgcompile.serving.workers import supervise
 from tests.serving.served import Server, served, serving
 
-pytestmark = pytest.mark.xdist_group("workers")  # what it starts or compiles serves all its tests
-
 COUNTER = "request_predict_seconds"
 """The SDK's histogram of the time of requests."""
 

@@ -1,0 +1,28 @@
+"""Which parts of a wide sweep run each time, and which with the slow tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def crossed(rows: Iterable[Any], columns: Iterable[Any]) -> list[Any]:
+    """All pairs; each row runs each time with one column, taken in turn, and with the others among the slow tests."""
+    columns = list(columns)
+    return [
+        pytest.param(row, column, marks=() if (number - place) % len(columns) == 0 else pytest.mark.slow)
+        for number, row in enumerate(rows)
+        for place, column in enumerate(columns)
+    ]
+
+
+def first_of_each(cases: Iterable[Any]) -> list[Any]:
+    """Cases with names; the first of each operator, by the first word of its name, runs each time."""
+    parameters, seen = [], set()
+    for case in cases:
+        word = case.name.replace(",", " ").split()[0]
+        parameters.append(pytest.param(case, id=case.name, marks=pytest.mark.slow if word in seen else ()))
+        seen.add(word)
+    return parameters
