@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import pytest
 import torch
 from torch._export import utils as export_utils
+from torch.onnx._internal.exporter._registration import ONNXRegistry
 
 from benchmarks.torchvision_shim import define_missing_operators
 
@@ -25,6 +29,10 @@ def _list_operators_once() -> None:
 
 
 export_utils._materialize_cpp_cia_ops = _list_operators_once
+
+# Each export to ONNX parses the sources of all translations anew, for a second; it changes none of them.
+_read_translations: Any = ONNXRegistry.from_torchlib
+ONNXRegistry.from_torchlib = staticmethod(functools.cache(_read_translations))
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ from tests.sweeps import crossed
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 OUTPUTS = ("logits", "saliency", "contributions", "input_gradient")
-QUICK = ("strides", "poolings", "unet", "inputs")
+QUICK = ("strides", "unet", "inputs")
 IN_ARTIFACTS = ("strides", "unet")
 
 
