@@ -37,6 +37,9 @@ HEADER = ["what", "seen"]
 CLASSES = 1000
 REQUESTS = 24
 LARGEST_BATCH = 4
+OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1)]
+"""gRPC lets the channels of a process share one connection, which is one worker's; other processes have their own."""
+
 TRIES = 50
 PAUSE = 0.2
 """Seconds until a client tries again after its connection broke."""
@@ -87,7 +90,7 @@ def make_requests(session: Session, photos: Array, generator: random.Random) -> 
 def run_client(server: Server, requests: Sequence[Request], seed: int, end: float) -> Tally:
     """Asks one request after the other until the time is up; where the connection breaks, asks again."""
     generator, tally = random.Random(seed), Tally()
-    client = grpc.InferenceServerClient(server.grpc)
+    client = grpc.InferenceServerClient(server.grpc, channel_args=OWN_CONNECTION)
     while time.monotonic() < end:
         request = generator.choice(requests)
         inputs = as_inputs(grpc, request.x, request.target)
