@@ -181,6 +181,7 @@ def test_a_split_product_is_computed_once_in_the_fused_graph() -> None:
     assert [node.target for node in products] == [aten.bmm.default]
 
 
+@pytest.mark.slow
 def test_every_row_is_reached_by_a_test_above() -> None:
     models = [build(make) for make in PAIRS]
     models += [(Function(function).eval(), tuple(values)) for function, _, values in FACTORS.values()]
