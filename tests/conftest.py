@@ -1,4 +1,4 @@
-"""Settings that every test shares: a torchvision that imports, one thread per worker, and fixed seeds."""
+"""What every test shares: a torchvision that imports, one thread per worker, PyTorch's tables read once, seeds."""
 
 from __future__ import annotations
 

@@ -20,6 +20,13 @@ from tests.sweeps import crossed
 from tests.tiny_artifacts import dumps, onnx_artifact, tiny_metadata, torchscript_artifact
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
+OPTIONS: dict[str, dict[str, object]] = {
+    "default": {},
+    "biases": {"biases": "inputs"},
+    "predicted": {"target": "predicted"},
+    "logits": {"outputs": ("logits",)},
+    "noise": {"method": "smooth_fullgrad"},
+}
 
 
 class Network(nn.Module):
@@ -49,15 +56,9 @@ def size(format: str, content: bytes) -> int:
     return len(list(torch.jit.freeze(torch.jit.load(io.BytesIO(content)).eval()).graph.nodes()))
 
 
-@pytest.mark.parametrize(
-    ("options", "format"),
-    crossed(
-        [{}, {"biases": "inputs"}, {"target": "predicted"}, {"outputs": ("logits",)}, {"method": "smooth_fullgrad"}],
-        SUFFIXES,
-    ),
-)
-def test_the_forward_returns_the_artifact_s_logits(options: dict[str, object], format: str, tmp_path: Path) -> None:
-    path = tmp_path / f"model{SUFFIXES[format]}"
+@pytest.mark.parametrize(("kind", "format"), crossed(OPTIONS, SUFFIXES))
+def test_the_forward_returns_the_artifact_s_logits(kind: str, format: str, tmp_path: Path) -> None:
+    options, path = OPTIONS[kind], tmp_path / f"model{SUFFIXES[format]}"
     fgcompile.compile(randomised(Network()), torch.randn(2, 3, 8, 8), format=format, **options).save(path)
     content, metadata = read_artifact(path)
     forward = cut_forward(content, metadata)
