@@ -16,19 +16,16 @@ library only, neither torch nor onnx, because servers read artifacts through it.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import io
 import json
-import os
-import secrets
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypedDict, cast
 
-from fgcompile.errors import ArtifactError, OutputError
+from fgcompile.errors import ArtifactError
 
 SCHEMA_VERSION = 1
 """The metadata layout that this version writes, and the newest that it reads."""
@@ -298,38 +295,6 @@ def read_extra_file(content: bytes, name: str) -> bytes:
             if path.count("/") == 2 and path.endswith(f"/extra/{name}"):
                 return archive.read(path)
     raise LookupError(f"no extra file {name}")
-
-
-def write_atomically(path: str | Path, content: bytes) -> None:
-    """Writes a file whole or not at all; a file that was there survives a failure.
-
-    Raises:
-        OutputError: The folder does not exist or cannot be written, or ``path`` is not a regular file.
-    """
-    try:
-        _replace(Path(os.path.realpath(path)), content)
-    except FileNotFoundError as error:
-        raise OutputError(f"{path}: its folder does not exist: create it first") from error
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}): give another path") from error
-
-
-def _replace(target: Path, content: bytes) -> None:
-    """Replaces ``target``, a regular file or nothing yet, by way of a file beside it."""
-    if target.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-    if target.exists() and not target.is_file():
-        raise OSError(errno.EEXIST, "a device, not a file")
-    partial = target.with_name(f".fgcompile-{secrets.token_hex(8)}.part")
-    partial.touch(exist_ok=False)
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def zip_folders(content: bytes | memoryview) -> set[str]:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fgcompile.artifact import write_atomically
 from fgcompile.errors import InputError, OutputError
+from fgcompile.files import write_atomically
 from fgcompile.images import photo_shape, read_photo
 from fgcompile.overlay import draw_panel
 from fgcompile.predictions import class_score, top_classes

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.artifact import write_atomically
 from fgcompile.backends.aotinductor import emit_pt2
 from fgcompile.backends.onnx import emit_onnx
 from fgcompile.backends.torchscript import emit_torchscript
@@ -22,6 +21,7 @@ from fgcompile.comparison import Inputs, Model, capture_in, check_emitted, in_dt
 from fgcompile.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.errors import InputError
 from fgcompile.expose import expose
+from fgcompile.files import write_atomically
 from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
 from fgcompile.options import check_device, check_request, one_of, require_expressible

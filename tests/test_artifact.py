@@ -24,9 +24,9 @@ from fgcompile.artifact import (
     read_metadata,
     seal_onnx,
     seal_zip,
-    write_atomically,
 )
 from fgcompile.errors import ArtifactError, OutputError
+from fgcompile.files import write_atomically
 from tests.tiny_artifacts import onnx_artifact, onnx_body, tiny_metadata, torchscript_artifact, torchscript_body
 
 FORMATS = ("onnx", "torchscript")

@@ -33,8 +33,8 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
-from fgcompile.artifact import write_atomically
 from fgcompile.errors import InputError, OutputError
+from fgcompile.files import write_atomically
 
 _IDENTITY = "run.json"
 _RUNNING = "-running"

@@ -14,10 +14,11 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
-from fgcompile.artifact import Metadata, write_atomically
+from fgcompile.artifact import Metadata
 from fgcompile.bulk.rows import make_table, row_schema
 from fgcompile.errors import InputError
 from fgcompile.explain import split, write_png
+from fgcompile.files import write_atomically
 from fgcompile.images import photo_shape, read_photo
 from fgcompile.overlay import draw_panel
 from fgcompile.predictions import class_score

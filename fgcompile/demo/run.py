@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 import fgcompile
-from fgcompile.artifact import read_metadata, write_atomically
+from fgcompile.artifact import read_metadata
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
 from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
@@ -23,6 +23,7 @@ from fgcompile.demo.pictures import Picture
 from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
 from fgcompile.errors import VerificationError
 from fgcompile.explain import make_directory, write_png
+from fgcompile.files import write_atomically
 from fgcompile.latency import measure
 from fgcompile.machine import cores, processor
 from fgcompile.overlay import draw_panel

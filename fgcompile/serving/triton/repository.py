@@ -13,8 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import fgcompile
-from fgcompile.artifact import Metadata, read_artifact, write_atomically
+from fgcompile.artifact import Metadata, read_artifact
 from fgcompile.errors import OutputError
+from fgcompile.files import write_atomically
 from fgcompile.serving.names import name_models
 from fgcompile.serving.triton.configuration import (
     LABELS,
