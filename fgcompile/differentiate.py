@@ -37,15 +37,25 @@ class TermValue:
         gradient: ``δ``, the shape of the site's output.
         bias: ``b``, which broadcasts to ``δ`` once ``channel_axis`` is respected; None for a term that is ``δ`` alone.
         channel_axis: The axis of ``δ`` that a one-dimensional ``b`` runs along, None for the trailing axes.
+        factor: A number, not 0, that ``b`` is still to be multiplied by: what follows is cheaper on smaller tensors.
     """
 
     name: str
     gradient: Tensor
     bias: Tensor | None
     channel_axis: int | None = None
+    factor: float = 1.0
 
     def product(self) -> Tensor:
         """``δ ⊙ b``, the shape of ``δ``."""
+        return self.scaled(self.without_factor())
+
+    def scaled(self, value: Tensor) -> Tensor:
+        """A value that is linear in ``δ ⊙ b``, made of the one without the factor."""
+        return value if self.factor == 1 else value * self.factor
+
+    def without_factor(self) -> Tensor:
+        """``δ ⊙ b / factor``, the shape of ``δ``."""
         if self.bias is None:
             return self.gradient
         if self.channel_axis is None:
@@ -226,13 +236,17 @@ def _terms(
 ) -> list[TermValue]:
     values = []
     for term in site.terms:
-        bias = biases[term.input] if term.input is not None else _implicit(program.implicit[site.name], recorder)
-        values.append(TermValue(term.name, gradient, bias, term.channel_axis))
+        if term.input is not None:
+            values.append(TermValue(term.name, gradient, biases[term.input], term.channel_axis))
+        else:
+            implicit = program.implicit[site.name]
+            bias = _implicit(implicit, recorder)
+            values.append(TermValue(term.name, gradient, bias, term.channel_axis, implicit.factor))
     return values
 
 
 def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
-    """Evaluates a formula on one operator's call, apart from the rest of the graph."""
+    """Evaluates a formula on one operator's call, apart from the rest of the graph: the bias but for its factor."""
     node = recorder.nodes[bias.node]
     call = call_of(node)
     values = {source: recorder.values[source.name] for source in call.all_input_nodes}

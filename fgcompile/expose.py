@@ -23,6 +23,7 @@ from fgcompile.activity import is_active
 from fgcompile.biases import (
     FALLBACK,
     LOOKUP,
+    Application,
     Bias,
     Call,
     Explicit,
@@ -176,12 +177,9 @@ class _Exposure:
         self.active.add(shifted)
         self.sites.append(Site(name, kind, shifted.name, (), "none", (BiasTerm(name, kind),)))
         if isinstance(bias, Homogeneous):
-            degree = bias.degree
-            formula = lambda application: application.output * (1 - degree)  # noqa: E731 - one expression
-        else:
-            assert isinstance(bias, Implicit)
-            formula = bias.formula
-        self.implicit[name] = ImplicitBias(node.name, formula)
+            bias = Implicit(_output, 1 - bias.degree)
+        assert isinstance(bias, Implicit)
+        self.implicit[name] = ImplicitBias(node.name, bias.formula, bias.factor)
 
     def _placeholder(self, term: str, default: Tensor) -> fx.Node:
         taken = {str(node.target) for node in self.graph.find_nodes(op="placeholder")}
@@ -192,6 +190,10 @@ class _Exposure:
         mode = next(n.meta["val"] for n in self.graph.find_nodes(op="placeholder")).fake_mode
         node.meta["val"] = mode.from_tensor(self.biases[term], static_shapes=True)
         return node
+
+
+def _output(application: Application) -> Tensor:
+    return application.output
 
 
 def _evaluate(node: fx.Node, constants: Mapping[fx.Node, Tensor]) -> Any:

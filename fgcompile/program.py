@@ -129,11 +129,13 @@ class ImplicitBias:
     Attributes:
         node: The node ``y = g(a_1 … a_k)`` in the rewritten graph (for an operator with several outputs, the
             ``getitem`` that picks ``y``).
-        formula: Maps an ``Application`` (see ``fgcompile.biases``) to ``b_g``.
+        formula: Maps an ``Application`` (see ``fgcompile.biases``) to ``b_g`` but for a factor.
+        factor: The number, not 0, that it is to be multiplied by.
     """
 
     node: str
     formula: Callable[..., Tensor]
+    factor: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _contribution(term: TermValue, batch: Batch) -> Tensor:
         samples, channels, *space = term.gradient.shape
         by_channel = fold(term.gradient, [samples, channels, math.prod(space)]).sum(2)
         return torch.matmul(by_channel, term.bias.reshape(-1, 1)).reshape(-1)
-    return _total(term.product().expand_as(term.gradient), batch)
+    return term.scaled(_total(term.without_factor().expand_as(term.gradient), batch))
 
 
 def _total(product: Tensor, batch: Batch) -> Tensor:

@@ -67,7 +67,7 @@ def _average(term: TermValue, batch: Batch, copies: int) -> TermValue:
     """``mean_k δ_k ⊙ b``; a bias that depends on the input is multiplied first."""
     if term.bias is None or term.bias.ndim <= 1:
         return replace(term, gradient=_mean(term.gradient, batch, copies))
-    return TermValue(term.name, _mean(term.product(), batch, copies), None)
+    return TermValue(term.name, _mean(term.without_factor(), batch, copies), None, factor=term.factor)
 
 
 def _mean(value: Tensor, batch: Batch, copies: int) -> Tensor:

@@ -55,8 +55,8 @@ BOUNDED: Mapping[torch._ops.OpOverload, Callable[[Mapping[str, Any]], tuple[floa
 
 
 def _bounded(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Rule:
-    formula = at_bounds(bounds)
-    return Rule("activation", lambda call: Implicit(formula), "closed form: l [y ≤ l] + h [y ≥ h] between bounds l, h")
+    formula = "closed form: l [y ≤ l] + h [y ≥ h] between bounds l, h"
+    return Rule("activation", lambda call: at_bounds(*bounds(call.arguments)), formula)
 
 
 ELEMENTWISE: dict[torch._ops.OpOverload, Rule] = {

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from fgcompile.biases.rule import Application, Formula
+from fgcompile.biases.rule import Application, Implicit
 
 
 def elementwise(application: Application) -> Tensor:
@@ -26,23 +23,24 @@ def elementwise(application: Application) -> Tensor:
     return application.output - sum(products[1:], products[0])
 
 
-def at_bounds(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Formula:
+def at_bounds(low: float, high: float) -> Implicit:
     """Of ``y = min(max(a, l), h)``, whose derivative at both bounds is 0: ``b = l [y ≤ l] + h [y ≥ h]``.
 
-    It needs the output alone, so that runtimes can fuse the activation into the layer before it.
-
-    Args:
-        bounds: ``l`` and ``h``, by the call's arguments.
+    It needs the output alone, so that runtimes can fuse the activation into the layer before it. Where one bound is 0,
+    as in ReLU6, the other is a factor of the whole bias.
     """
+    factor = low or high if 0 in (low, high) else 1.0
 
     def formula(application: Application) -> Tensor:
         y = application.output
-        low, high = bounds(application.arguments)
-        sides = [(low, y <= low), (high, y >= high)]
-        parts = [reached.to(y.dtype) * bound for bound, reached in sides if bound != 0]
+        parts = []
+        for bound, reached in ((low, y <= low), (high, y >= high)):
+            if bound != 0:
+                part = reached.to(y.dtype)
+                parts.append(part if bound == factor else part * (bound / factor))
         return sum(parts[1:], parts[0]) if parts else torch.zeros_like(y)
 
-    return formula
+    return Implicit(formula, factor or 1.0)
 
 
 def double_vjp(application: Application) -> Tensor:

@@ -94,9 +94,10 @@ class Explicit:
 
 @dataclass(frozen=True)
 class Implicit:
-    """The bias depends on the input: ``formula`` computes it, and an offset of zero marks its place."""
+    """The bias depends on the input: ``factor`` times what ``formula`` computes; an offset of zero marks its place."""
 
     formula: Formula
+    factor: float = 1.0
 
 
 Bias = Homogeneous | Explicit | Implicit
