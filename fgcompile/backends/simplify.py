@@ -7,50 +7,41 @@ dropout, batch normalisation and quantised operators find none, and its fusions 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx_ir
 from onnx_ir.passes import InPlacePass, PassManager, PassResult, Sequential
 from onnx_ir.passes import common as passes
 from onnxscript.optimizer import fold_constants_ir
-from onnxscript.rewriter import RewritePass
+from onnxscript.rewriter import RewritePass, RewriteRule
 from onnxscript.rewriter.rules import common as rules
 
-_RULES = (
-    rules.mul_by_1_rule,
-    rules.add_0_rule,
-    rules.sub_0_rule,
-    rules.div_by_1_rule,
-    rules.two_reshapes_matmul_reshape_rule,
-    rules.one_reshape_matmul_reshape_rule,
-    rules.cast_constant_of_shape_rule,
-    rules.cast_constant_of_shape_without_value_rule,
-    rules.collapse_slice_rule,
-    rules.collapse_slice2_rule,
-    rules.materialize_reshape_shape_rule,
-    rules.min_min_rule,
-    rules.max_max_rule,
-    rules.min_max_rule,
-    rules.max_min_rule,
-    rules.successive_clip_relu_rule,
-    rules.successive_relu_clip_rule,
-    rules.successive_relu_rule,
-    rules.successive_clip_rule,
-    rules.cast_cast_rule,
-    rules.no_op_cast_rule,
-    rules.no_op_expand_rule,
-    rules.flatten_to_reshape_rule,
-    rules.reshape_reshape_rule,
-    rules.no_op_transpose_rule,
-    rules.transpose_transpose_rule,
-    rules.unsqueeze_unsqueeze_rule,
-    rules.squeeze_reshape_1d_rule,
-    rules.no_op_dynamic_scatter_nd_rule,
-    rules.no_op_static_scatter_nd_rule,
-    rules.normalize_pad_format_conv_rule,
-    rules.fuse_pad_into_conv_rule,
-    rules.remove_optional_bias_from_conv_rule,
-    rules.remove_optional_bias_from_conv_transpose_rule,
-    rules.remove_optional_bias_from_gemm_rule,
-)
+_RULES: Mapping[str, tuple[RewriteRule, ...]] = {
+    "Mul": (rules.mul_by_1_rule,),
+    "Add": (rules.add_0_rule,),
+    "Sub": (rules.sub_0_rule,),
+    "Div": (rules.div_by_1_rule,),
+    "MatMul": (rules.two_reshapes_matmul_reshape_rule, rules.one_reshape_matmul_reshape_rule),
+    "ConstantOfShape": (rules.cast_constant_of_shape_rule, rules.cast_constant_of_shape_without_value_rule),
+    "Slice": (rules.collapse_slice_rule, rules.collapse_slice2_rule),
+    "Reshape": (rules.materialize_reshape_shape_rule, rules.reshape_reshape_rule),
+    "Min": (rules.min_min_rule, rules.min_max_rule, rules.max_min_rule),
+    "Max": (rules.max_max_rule,),
+    "Relu": (rules.successive_relu_rule, rules.successive_clip_relu_rule, rules.successive_relu_clip_rule),
+    "Clip": (rules.successive_clip_rule,),
+    "Cast": (rules.cast_cast_rule, rules.no_op_cast_rule),
+    "Expand": (rules.no_op_expand_rule,),
+    "Flatten": (rules.flatten_to_reshape_rule,),
+    "Transpose": (rules.no_op_transpose_rule, rules.transpose_transpose_rule),
+    "Unsqueeze": (rules.unsqueeze_unsqueeze_rule,),
+    "Squeeze": (rules.squeeze_reshape_1d_rule,),
+    "ScatterND": (rules.no_op_dynamic_scatter_nd_rule, rules.no_op_static_scatter_nd_rule),
+    "Pad": (rules.normalize_pad_format_conv_rule, rules.fuse_pad_into_conv_rule),
+    "Conv": (rules.remove_optional_bias_from_conv_rule,),
+    "ConvTranspose": (rules.remove_optional_bias_from_conv_transpose_rule,),
+    "Gemm": (rules.remove_optional_bias_from_gemm_rule,),
+}
+"""By an operator without which they are of no use: a sweep asks every node for every rule."""
 
 _ROUNDS = 2
 """What one round leaves behind, another may merge."""
@@ -60,7 +51,7 @@ def simplify(model: onnx_ir.Model) -> None:
     """Makes the graph smaller in place; it computes the same."""
     rounds = [
         _FoldConstants(),
-        RewritePass(_RULES),
+        _Rewrite(),
         passes.RemoveUnusedNodesPass(),
         passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
         passes.RemoveUnusedOpsetsPass(),
@@ -83,3 +74,13 @@ class _FoldConstants(InPlacePass):
     def call(self, model: onnx_ir.Model) -> PassResult:
         """Folds; says whether anything changed."""
         return PassResult(model, modified=bool(fold_constants_ir(model, onnx_shape_inference=True).modified))
+
+
+class _Rewrite(InPlacePass):
+    """The rules for the operators that there are."""
+
+    def call(self, model: onnx_ir.Model) -> PassResult:
+        """Rewrites; says whether anything changed."""
+        present = {node.op_type for node in model.graph.all_nodes()}
+        chosen = [rule for operator, those in _RULES.items() if operator in present for rule in those]
+        return RewritePass(chosen)(model) if chosen else PassResult(model, modified=False)

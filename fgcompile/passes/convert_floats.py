@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils import _pytree as pytree
 
@@ -21,6 +21,7 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.GraphModule:
     """A copy of the graph in which every floating-point value is of ``dtype``."""
     graph_module = copy_graph(graph_module)
+    converted: dict[Any, Tensor] = {}
     for name, buffer in list(graph_module.named_buffers()):
         if buffer.dtype in FLOATS:
             setattr(graph_module, name, buffer.to(dtype))
@@ -28,16 +29,20 @@ def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.Graph
         node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
         if "val" in node.meta:  # of several values where an operator, as topk, returns them
-            node.meta["val"] = pytree.tree_map(lambda value: _converted(value, dtype), node.meta["val"])
+            node.meta["val"] = pytree.tree_map(lambda value: _converted(value, dtype, converted), node.meta["val"])
     graph_module.recompile()
     return graph_module
 
 
-def _converted(value: Any, dtype: torch.dtype) -> Any:
+def _converted(value: Any, dtype: torch.dtype, known: dict[Any, Tensor]) -> Any:
+    """The fake tensor in another dtype; one serves all of a shape, since each takes PyTorch a millisecond."""
     if not isinstance(value, FakeTensor) or value.dtype not in FLOATS:
         return value
-    with value.fake_mode:
-        return value.to(dtype)
+    key = (*map(str, (*value.shape, *value.stride())), value.device)
+    if key not in known:
+        with value.fake_mode:
+            known[key] = value.to(dtype)
+    return known[key]
 
 
 def _retarget(value: Any, dtype: torch.dtype) -> Any:
