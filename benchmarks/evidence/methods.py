@@ -63,6 +63,10 @@ class Method:
         return np.concatenate(parts), (time.process_time() - began) / len(images)
 
 
+def _fullgrad(subject: Subject, folder: Path) -> Explain:
+    return lambda images: subject.session.explain(images).saliency[:, 0]
+
+
 def _artifact(subject: Subject, folder: Path, **options: Any) -> Explain:
     network = subject.network
     preprocess = fgcompile.Preprocess(mean=network.mean, std=network.std)
@@ -162,7 +166,7 @@ def _photo_shape(subject: Subject) -> tuple[int, int, int]:
 
 
 METHODS: Mapping[str, Method] = {
-    "fullgrad": Method("FullGrad", partial(_artifact, psi="fullgrad")),
+    "fullgrad": Method("FullGrad", _fullgrad),
     "fullgrad-grad-cam": Method("FullGrad, preset grad-cam", partial(_artifact, psi="grad-cam")),
     "simple-fullgrad": Method("simple FullGrad", partial(_artifact, method="simple_fullgrad")),
     "smooth-fullgrad": Method("smooth FullGrad", partial(_artifact, method="smooth_fullgrad"), at_once=1),

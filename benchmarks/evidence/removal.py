@@ -100,13 +100,15 @@ def perturb(
         return _output(logits(remove(images, pixels, colour)), predicted)
 
     before, nothing = _output(whole, predicted), without(order)
-    least_first = np.stack([without(least(order, k)) for k in FRACTIONS], 1)
+    shares = {*FRACTIONS, *(round(1 - k, 2) for k in FRACTIONS)}
+    removed = {k: without(least(order, k)) for k in sorted(shares)}
+    least_first = np.stack([removed[k] for k in FRACTIONS], 1)
     most_first = np.stack([without(most(order, k)) for k in FRACTIONS], 1)
-    inserted = [without(least(order, 1 - k))[1] for k in FRACTIONS]
+    inserted = [removed[round(1 - k, 2)][1] for k in FRACTIONS]
     least_change, most_change = (
         np.abs(after - before[:, None]) / np.abs(before[:, None]) for after in (least_first, most_first)
     )
-    shares = np.array([0.0, *FRACTIONS, 1.0])
+    axis = np.array([0.0, *FRACTIONS, 1.0])
     deletion = np.stack([before[1], *most_first[1], nothing[1]], 1)
     insertion = np.stack([nothing[1], *inserted, before[1]], 1)
     return Perturbation(
@@ -114,8 +116,8 @@ def perturb(
         least_change[1].T,
         most_change[0].T,
         most_change[1].T,
-        np.trapezoid(deletion, shares, axis=1),
-        np.trapezoid(insertion, shares, axis=1),
+        np.trapezoid(deletion, axis, axis=1),
+        np.trapezoid(insertion, axis, axis=1),
     )
 
 

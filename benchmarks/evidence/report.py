@@ -10,7 +10,7 @@ from benchmarks.environment import markdown_table
 from benchmarks.evidence.figures import Band, draw_bands
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.removal import FRACTIONS
-from benchmarks.evidence.store import Result, Store, facts
+from benchmarks.evidence.store import Result, Store, facts, student
 
 COLUMNS = (0.01, 0.03, 0.05, 0.07, 0.1)
 """The shares of removed pixels that tables show, as independent reproductions of the paper do."""
@@ -28,6 +28,16 @@ LEGEND = """\
 - The last two rows are no methods but checks: the same map in eager PyTorch in float64, and as the authors' own
   algorithm computes it with hooks, which leaves out the biases of activations other than ReLU."""
 
+RETRAINING_LEGEND = """\
+- Test accuracy of new networks, trained and tested without the pixels that a method calls **most** salient; smaller is
+  better. Removed pixels are of the mean colour. ±: half of the 95 % confidence interval over the seeds (Student's t).
+- *images/s*: how many are explained in a second of one core."""
+
+SANITY_LEGEND = """\
+- Spearman's rank correlation of the maps of 200 images of Fashion-MNIST before and after; nearer 0 is better. The
+  columns are the layers, last first: each has lost its trained weights, and so have those to its left.
+- *labels*: the maps of two networks, one that learnt the true labels of these images by heart, one labels of chance."""
+
 FINDINGS = Path(__file__).with_name("findings.md")
 """What the figures say, in words."""
 
@@ -37,9 +47,20 @@ def PERTURBATION(folder: Path) -> Store:  # noqa: N802 - reads as the constant t
     return Store(folder / "pixel_perturbation.jsonl", ("subject", "method", "fill", "images"))
 
 
+def RETRAINING(folder: Path) -> Store:  # noqa: N802 - likewise
+    """The results of removing and retraining in a folder."""
+    return Store(folder / "remove_and_retrain.jsonl", ("method", "share", "seed", "train", "test", "epochs"))
+
+
+def SANITY(folder: Path) -> Store:  # noqa: N802 - likewise
+    """The results of the sanity checks in a folder."""
+    return Store(folder / "sanity_checks.jsonl", ("check", "method", "step"))
+
+
 def write_report(folder: Path) -> None:
     """Writes ``evidence.md`` and the figures that it shows."""
     results = PERTURBATION(folder).read()
+    retrained = RETRAINING(folder).read()
     parts = ["# Evidence: do the maps say what the model does?", FINDINGS.read_text().strip()]
     if results:
         parts += [
@@ -48,6 +69,13 @@ def write_report(folder: Path) -> None:
         ]
         parts.append(LEGEND)
         parts += _perturbations(folder, results)
+    if retrained:
+        command = "- command: `python -m benchmarks.remove_and_retrain`"
+        parts += ["## Remove and retrain", "\n".join([*facts(retrained), command]), RETRAINING_LEGEND]
+        parts += _retrainings(folder, retrained)
+    if checked := SANITY(folder).read():
+        command = "- command: `python -m benchmarks.sanity_checks`"
+        parts += ["## Sanity checks", "\n".join([*facts(checked), command]), SANITY_LEGEND, _sanity(checked)]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evidence.md").write_text("\n\n".join(parts) + "\n")
 
@@ -74,8 +102,8 @@ def _table(rows: Sequence[Result]) -> str:
     cells = []
     for row in rows:
         changes = [row["least_logit"][FRACTIONS.index(share)] for share in COLUMNS]
-        areas = [row["deletion"][0], row["insertion"][0]]
-        figures = [f"{mean:.3f} ± {(high - low) / 2:.3f}" for mean, low, high in [*changes, *areas]]
+        areas = (row["deletion"][0], row["insertion"][0])
+        figures = [*(_plus_minus(found, 4) for found in changes), *map(_plus_minus, areas)]
         cells.append([METHODS[row["method"]].label, *figures, f"{1000 * row['seconds']:.3g}"])
     return markdown_table(header, cells)
 
@@ -90,6 +118,52 @@ def _agreement(rows: Sequence[Result]) -> str | None:
     pairs = [pair for name in names for pair in zip(ours[name], eager[name], strict=True)]
     largest = max(abs(a[0] - b[0]) for a, b in pairs)
     return f"Largest difference between the curves of the artifact's map and of the eager one: {largest:.1e}."
+
+
+def _retrainings(folder: Path, results: Sequence[Result]) -> list[str]:
+    parts = []
+    for setting in dict.fromkeys((r["train"], r["test"], r["epochs"]) for r in results):
+        rows = [r for r in results if (r["train"], r["test"], r["epochs"]) == setting]
+        shares = sorted({r["share"] for r in rows if r["share"]})
+        whole = student([r["accuracy"] for r in rows if not r["share"]])
+        curves: dict[str, Band] = {}
+        cells = []
+        for method in (name for name in METHODS if any(r["method"] == name for r in rows)):
+            of_method = [r for r in rows if r["method"] == method]
+            known = {s: found for s in shares if (found := [r["accuracy"] for r in of_method if r["share"] == s])}
+            curves[METHODS[method].label] = Band([0, *known], [whole, *(student(found) for found in known.values())])
+            speed = max(r["images_per_second"] for r in of_method)
+            figures = [_plus_minus(student(known[s])) if s in known else "" for s in shares]
+            cells.append([METHODS[method].label, *figures, f"{speed:,.0f}"])
+        train, test, epochs = setting
+        seeds = len({r["seed"] for r in rows})
+        title = f"{train:,} training images, {test:,} test images, {epochs} epochs, {seeds} seeds"
+        name = f"retraining-{train}"
+        panels = {"most salient removed: accuracy after retraining": curves}
+        draw_bands(folder / name, panels, "pixels removed, %", title)
+        parts += [
+            f"### {title}",
+            f"On whole images: {_plus_minus(whole)}.",
+            markdown_table(["method", *(f"{s} %" for s in shares), "images/s"], cells),
+            f"![curves]({name}.png)",
+        ]
+    return parts
+
+
+def _sanity(results: Sequence[Result]) -> str:
+    steps = list(dict.fromkeys(r["step"] for r in results))
+    by_method = {name: [r for r in results if r["method"] == name] for name in METHODS}
+    rows = [
+        [METHODS[name].label, *(_plus_minus(r["correlation"]) for step in steps for r in found if r["step"] == step)]
+        for name, found in by_method.items()
+        if found
+    ]
+    return markdown_table(["method", *steps], rows)
+
+
+def _plus_minus(found: Sequence[float], digits: int = 3) -> str:
+    mean, low, high = found
+    return f"{mean:.{digits}f} ± {(high - low) / 2:.{digits}f}"
 
 
 def _draw(path: Path, rows: Sequence[Result]) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+import fgcompile
 from benchmarks.evidence.fashion import MEAN, STD, load_trained, read_fashion
-from examples.vision_transformer.mosaics import CLASSES
+from examples.vision_transformer.mosaics import CLASSES, Garments
 from fgcompile.demo.extras import find_package
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
 
@@ -36,14 +38,22 @@ class Subject:
     labels: NDArray[np.int64]
     layer: nn.Module
 
-    @torch.inference_mode()
-    def logits(self, images: Images, at_once: int = 100) -> NDArray[np.float32]:
-        """The network's output ``(N, K)``."""
-        parts = [
-            self.network.model(self.network.prepare(torch.from_numpy(images[i : i + at_once])))
-            for i in range(0, len(images), at_once)
-        ]
-        return torch.cat(parts).numpy()
+    @cached_property
+    def session(self) -> fgcompile.Session:
+        """The network as an artifact on demand."""
+        network = self.network
+        preprocess = fgcompile.Preprocess(mean=network.mean, std=network.std)
+        example = torch.zeros(2, *network.input_shape)
+        artifact = fgcompile.compile(network.model, example, preprocess=preprocess, on_demand=True)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "artifact.onnx"
+            artifact.save(path)
+            return fgcompile.load(path, threads=torch.get_num_threads())
+
+    def logits(self, images: Images, at_once: int = 20) -> NDArray[np.float32]:
+        """The network's output ``(N, K)``, from the artifact at the price of the forward pass."""
+        parts = [self.session.predict(images[i : i + at_once]) for i in range(0, len(images), at_once)]
+        return np.concatenate(parts)
 
 
 def photos(variant: int, data: Path | None) -> Subject:
@@ -65,7 +75,12 @@ def digits(data: Path | None) -> Subject:
 
 def garments(data: Path | None) -> Subject:
     """The network that ``benchmarks.evidence.fashion`` trains, and the 10,000 test images of Fashion-MNIST."""
-    model, found = load_trained(), read_fashion(data, "t10k")
+    return of_fashion(read_fashion(data, "t10k"))
+
+
+def of_fashion(found: Garments) -> Subject:
+    """That network and images of Fashion-MNIST."""
+    model = load_trained()
     network = Network(
         key="fashion",
         title="VGG-like network on Fashion-MNIST",
