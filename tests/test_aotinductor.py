@@ -80,6 +80,19 @@ def test_it_is_served_without_fgcompile_and_leaves_nothing_behind(path: Path, tm
     assert not [name for name in os.listdir(temporary) if "torchinductor" not in name]
 
 
+def test_weights_of_convolutions_are_laid_out_when_compiling(path: Path, tmp_path: Path) -> None:
+    """oneDNN says what it does in a call."""
+    _, x = build("residual", torch.float32)
+    np.save(tmp_path / "x.npy", x[:2].numpy())
+    environment = os.environ | {"ONEDNN_VERBOSE": "1"}
+    command = [sys.executable, "-W", "ignore", "-c", SERVE, path, tmp_path / "x.npy", tmp_path / "map.npy"]
+    said = subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout
+    executed = [line.split(",") for line in said.splitlines() if ",exec," in line]
+    kinds = [line[line.index("exec") + 2] for line in executed]
+    assert kinds.count("convolution") >= 4
+    assert kinds.count("reorder") == 0, said
+
+
 @pytest.mark.slow
 def test_the_same_model_gives_the_same_bytes_in_another_process(path: Path, tmp_path: Path) -> None:
     run(COMPILE, tmp_path / "again.pt2", ",".join(OUTPUTS))

@@ -69,7 +69,8 @@ def emit_pt2(program: FusedProgram) -> bytes:
             if device == "cpu":
                 disambiguate(graph_module)
             try:
-                files[name] = _compiled(_on_device(as_exported(graph_module), device), f"{folder}/{name}")
+                exported = _on_device(as_exported(graph_module), device)
+                files[name] = _compiled(exported, f"{folder}/{name}", _passes(device))
             except RuntimeError as error:
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 raise UnsupportedOpError(
@@ -86,14 +87,23 @@ def _models(program: FusedProgram) -> dict[str, fx.GraphModule]:
     return {PREDICT: halves.predict, EXPLAIN: halves.explain}
 
 
-def _compiled(exported: ExportedProgram, folder: str) -> Any:
+def _passes(device: str) -> dict[str, Any]:
+    """The passes that Inductor is to run beside its own."""
+    if device != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return {}
+    from fgcompile.backends.prepack import Prepack  # takes a second too
+
+    return {"post_grad_custom_pre_pass": Prepack()}
+
+
+def _compiled(exported: ExportedProgram, folder: str, passes: Mapping[str, Any]) -> Any:
     """The files that AOTInductor writes for a graph."""
     examples = tuple(node.meta["val"] for node in exported.graph.find_nodes(op="placeholder"))
     examples = examples[len(exported.graph_signature.buffers) :]
     known = torch._inductor.list_options()
     options = {name: value for name, value in OPTIONS.items() if name in known}
     return torch._inductor.aot_compile(
-        exported.module(), examples, options={**options, "aot_inductor.output_path": folder}
+        exported.module(), examples, options={**options, **passes, "aot_inductor.output_path": folder}
     )
 
 

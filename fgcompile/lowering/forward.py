@@ -4,6 +4,7 @@
   ceil mode see ``ceiling``.
 - ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis.
 - ``adaptive_max_pool``: maxima of the windows' taps.
+- ``bucketize``: the exporter's binary search reads the boundaries with GatherND, which some runtimes lack.
 - a transposed convolution whose output padding is not below its stride: without it, then padded.
 """
 
@@ -132,6 +133,13 @@ def _lower_output_padding(
     return y if bias is None else y + bias.reshape([-1] + [1] * rank)
 
 
+def _lower_bucketize(self: Tensor, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
+    """The number of boundaries below ``x``, or of those not above it."""
+    x = aten.unsqueeze.default(self, -1)
+    passed = x >= boundaries if right else x > boundaries
+    return aten.sum.dim_IntList(passed.to(torch.int32 if out_int32 else torch.int64), [-1])
+
+
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.avg_pool2d.default: _lower_average(2, aten.avg_pool2d.default),
     aten.avg_pool3d.default: _lower_average(3, aten.avg_pool3d.default),
@@ -140,4 +148,5 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.adaptive_max_pool2d.default: _lower_adaptive_maximum(2),
     aten.adaptive_max_pool3d.default: _lower_adaptive_maximum(3),
     aten.convolution.default: _lower_output_padding,
+    aten.bucketize.Tensor: _lower_bucketize,
 }

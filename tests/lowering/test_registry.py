@@ -40,4 +40,4 @@ def test_an_operator_is_lowered_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("case", FLOATING, ids=lambda case: case.name)
 def test_every_case_exports_to_onnx(case: OperatorCase) -> None:
-    assert_exports(case)
+    assert_exports(case, tolerance=5e-5)  # some unroll many steps, whose rounding adds up
