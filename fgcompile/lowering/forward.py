@@ -137,7 +137,7 @@ def _lower_bucketize(self: Tensor, boundaries: Tensor, *, out_int32: bool = Fals
     """The number of boundaries below ``x``, or of those not above it."""
     x = aten.unsqueeze.default(self, -1)
     passed = x >= boundaries if right else x > boundaries
-    return aten.sum.dim_IntList(passed.to(torch.int32 if out_int32 else torch.int64), [-1])
+    return aten.sum.dim_IntList(passed, [-1], dtype=torch.int32 if out_int32 else torch.int64)
 
 
 DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
