@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from fgcompile.lowering import decomposition_table
 from tests.lowering.exporting import assert_exports
 from tests.lowering.tracing import assert_backward_matches, assert_lowered, trace_backward
 from tests.operator_cases import CREATIONS, INDEXINGS, OperatorCase
@@ -41,3 +42,13 @@ def test_zeros_that_were_scattered_into_are_not_added(name: str) -> None:
 )
 def test_exports_to_onnx(name: str) -> None:
     assert_exports(BY_NAME[name])
+
+
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("out_int32", [False, True])
+def test_values_on_a_boundary_are_counted_as_pytorch_counts_them(right: bool, out_int32: bool) -> None:
+    boundaries = torch.tensor([-1.0, 0.0, 0.0, 2.0])
+    x = torch.tensor([[-2.0, -1.0, -0.5], [0.0, 2.0, 3.0]])
+    expected = torch.bucketize(x, boundaries, right=right, out_int32=out_int32)
+    lowered = decomposition_table()[torch.ops.aten.bucketize.Tensor](x, boundaries, right=right, out_int32=out_int32)
+    torch.testing.assert_close(lowered, expected, rtol=0, atol=0)
