@@ -6,6 +6,7 @@ compute in float32.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,7 +22,7 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.GraphModule:
     """A copy of the graph in which every floating-point value is of ``dtype``."""
     graph_module = copy_graph(graph_module)
-    converted: dict[Any, Tensor] = {}
+    shared: dict[Any, Tensor] = {}
     for name, buffer in list(graph_module.named_buffers()):
         if buffer.dtype in FLOATS:
             setattr(graph_module, name, buffer.to(dtype))
@@ -29,7 +30,9 @@ def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.Graph
         node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
         if "val" in node.meta:  # of several values where an operator, as topk, returns them
-            node.meta["val"] = pytree.tree_map(lambda value: _converted(value, dtype, converted), node.meta["val"])
+            # A later trace tells inputs apart by the identity of their values.
+            known = {} if node.op == "placeholder" else shared
+            node.meta["val"] = pytree.tree_map(partial(_converted, dtype=dtype, known=known), node.meta["val"])
     graph_module.recompile()
     return graph_module
 

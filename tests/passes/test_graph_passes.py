@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import fx
+from torch import fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from fgcompile import pipeline
 from fgcompile.passes.broadcast_products import broadcast_products
 from fgcompile.passes.compare_clipped import compare_clipped
 from fgcompile.passes.convert_floats import convert_floats
@@ -162,6 +163,18 @@ def test_what_returns_several_values_is_retargeted_as_a_whole() -> None:
     single = convert_floats(graph_module, torch.float32)
     (values, indices) = single.graph.find_nodes(op="call_function", target=torch.ops.aten.topk.default)[0].meta["val"]
     assert (values.dtype, indices.dtype) == (torch.float32, torch.int64)
+
+
+def test_inputs_of_one_shape_stay_two() -> None:
+    class Difference(nn.Module):
+        def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+            return a.flatten(1) - 2 * b.flatten(1)
+
+    a, b = torch.randn(2, 3, 4), torch.randn(2, 3, 4)
+    program = pipeline.fuse(Difference().eval(), (a, b), outputs=("logits", "contributions"))
+    logits, contributions = program.graph_module(a.double(), b.double(), torch.tensor([0, 1]))
+    torch.testing.assert_close(logits, (a - 2 * b).flatten(1).double())
+    torch.testing.assert_close(contributions[:, 0], logits[[0, 1], [0, 1]])
 
 
 def test_comparisons_with_a_bound_read_the_clipped_value() -> None:
