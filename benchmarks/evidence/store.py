@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +48,13 @@ class Store:
             file.write(json.dumps(result | made) + "\n")
 
 
-def facts(results: Iterable[Result]) -> list[str]:
-    """Where, with what and when the results were made, as lines of Markdown."""
-    found = list(results)
-    return [
-        f"- {key}: {'; '.join(dict.fromkeys(result[key] for result in found))}"
+def facts(results: Sequence[Result], command: str) -> str:
+    """Where, with what, when and how the results were made, in Markdown."""
+    lines = [
+        f"- {key}: {'; '.join(dict.fromkeys(result[key] for result in results))}"
         for key in ("machine", "versions", "date")
     ]
+    return "\n".join([*lines, f"- command: `python -m {command}`"])
 
 
 def interval(values: NDArray[np.float64]) -> list[list[float]]:

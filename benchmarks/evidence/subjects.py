@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 import fgcompile
-from benchmarks.evidence.fashion import MEAN, STD, load_trained, read_fashion
+from benchmarks.evidence.fashion import MEAN, STD, FashionNetwork, load_trained, read_fashion
+from benchmarks.photo_artifacts import compile_for_photos
 from examples.vision_transformer.mosaics import CLASSES, Garments
 from fgcompile.demo.extras import find_package
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
@@ -41,13 +42,8 @@ class Subject:
     @cached_property
     def session(self) -> fgcompile.Session:
         """The network as an artifact on demand."""
-        network = self.network
-        preprocess = fgcompile.Preprocess(mean=network.mean, std=network.std)
-        example = torch.zeros(2, *network.input_shape)
-        artifact = fgcompile.compile(network.model, example, preprocess=preprocess, on_demand=True)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "artifact.onnx"
-            artifact.save(path)
+            path = compile_for_photos(self.network, Path(folder) / "artifact.onnx", on_demand=True)
             return fgcompile.load(path, threads=torch.get_num_threads())
 
     def logits(self, images: Images, at_once: int = 20) -> NDArray[np.float32]:
@@ -78,9 +74,9 @@ def garments(data: Path | None) -> Subject:
     return of_fashion(read_fashion(data, "t10k"))
 
 
-def of_fashion(found: Garments) -> Subject:
-    """That network and images of Fashion-MNIST."""
-    model = load_trained()
+def of_fashion(found: Garments, model: FashionNetwork | None = None) -> Subject:
+    """That network, or another one of its kind, and images of Fashion-MNIST."""
+    model = model or load_trained()
     network = Network(
         key="fashion",
         title="VGG-like network on Fashion-MNIST",

@@ -17,7 +17,7 @@ import numpy as np
 import safetensors.torch
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from examples.vision_transformer.mosaics import CLASSES, SAMPLES, Garments, make_mosaics, read_garments
 from examples.vision_transformer.network import WEIGHTS, VisionTransformer
@@ -53,7 +53,7 @@ def train(garments: Garments, epochs: int, seed: int) -> VisionTransformer:
 
 
 @torch.inference_mode()
-def accuracy(model: VisionTransformer, images: Tensor, labels: Tensor) -> float:
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
     """The share of images whose largest logit is their label's."""
     predicted = torch.cat([model(part).argmax(1) for part in images.split(500)])
     return float((predicted == labels).float().mean())
