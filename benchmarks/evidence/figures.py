@@ -1,7 +1,8 @@
-"""The figures of the evidence: curves with their confidence intervals, as PNG."""
+"""The figures of the evidence: curves with their confidence intervals, and maps side by side."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from benchmarks.evidence.methods import Maps
+from benchmarks.evidence.subjects import Images
 from benchmarks.plots import MARKERS
+from fgcompile.overlay import colour, normalise
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Band:
 
 
 def draw_bands(path: Path, panels: Mapping[str, Mapping[str, Band]], xlabel: str, title: str) -> None:
-    """Draws panels side by side, the curves of each by their names, with one legend below."""
+    """Draws panels side by side, as a PNG, the curves of each by their names, with one legend below."""
     figure = Figure(figsize=(5 * len(panels), 4.6), layout="constrained")
     for axes, (name, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for i, (label, band) in enumerate(curves.items()):
@@ -41,3 +45,18 @@ def draw_bands(path: Path, panels: Mapping[str, Mapping[str, Band]], xlabel: str
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
     figure.suptitle(title)
     figure.savefig(path.with_suffix(".png"), dpi=110)
+
+
+def draw_maps(path: Path, images: Images, maps: Mapping[str, Maps]) -> None:
+    """Draws a row for each image, uint8 ``(N, H, W, C)``: itself and its map by each method, ``(N, H, W)`` by name."""
+    shape = (len(images), 1 + len(maps))
+    figure = Figure(figsize=(shape[1], shape[0] + 0.5), layout="constrained")
+    rows = figure.subplots(*shape, squeeze=False)
+    for row, image, *found in zip(rows, images, *maps.values(), strict=True):
+        tiles = [image / 255, *(colour(normalise(saliency)) / 255 for saliency in found)]
+        for axes, tile in zip(row, tiles, strict=True):
+            axes.imshow(tile, cmap="gray", vmin=0, vmax=1)
+            axes.axis("off")
+    for axes, name in zip(rows[0], ["image", *maps], strict=True):
+        axes.set_title("\n".join(textwrap.wrap(name, 14)), fontsize=7)
+    figure.savefig(path, dpi=130, pil_kwargs={"quality": 88, "optimize": True})

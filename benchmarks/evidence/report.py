@@ -11,6 +11,7 @@ from benchmarks.evidence.figures import Band, draw_bands
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.removal import FRACTIONS
 from benchmarks.evidence.store import Result, Store, facts, student
+from benchmarks.evidence.subjects import SUBJECTS
 
 COLUMNS = (0.01, 0.03, 0.05, 0.07, 0.1)
 """The shares of removed pixels that tables show, as independent reproductions of the paper do."""
@@ -27,6 +28,10 @@ LEGEND = """\
 - *ms*: CPU time of one image on one thread, forward pass included.
 - The last two rows are no methods but checks: the same map in eager PyTorch in float64, and as the authors' own
   algorithm computes it with hooks, which leaves out the biases of activations other than ReLU."""
+
+EXAMPLES_LEGEND = """\
+The first images of each set, none chosen. Each map is scaled by itself: black at
+its smallest value, bright from its 99.5th percentile on."""
 
 RETRAINING_LEGEND = """\
 - Test accuracy of new networks, trained and tested without the pixels that a method calls **most** salient; smaller is
@@ -62,6 +67,7 @@ def write_report(folder: Path) -> None:
     results = PERTURBATION(folder).read()
     retrained = RETRAINING(folder).read()
     parts = ["# Evidence: do the maps say what the model does?", FINDINGS.read_text().strip()]
+    parts += _examples(folder)
     if results:
         parts += ["## Pixel perturbation", facts(results, "benchmarks.pixel_perturbation"), LEGEND]
         parts += _perturbations(folder, results)
@@ -72,6 +78,19 @@ def write_report(folder: Path) -> None:
         parts += ["## Sanity checks", facts(checked, "benchmarks.sanity_checks"), SANITY_LEGEND, _sanity(checked)]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evidence.md").write_text("\n\n".join(parts) + "\n")
+
+
+def maps_file(folder: Path, subject: str) -> Path:
+    """The picture of example maps of a subject."""
+    return folder / f"maps-{subject}.jpg"
+
+
+def _examples(folder: Path) -> list[str]:
+    pictures = [file for name in SUBJECTS if (file := maps_file(folder, name)).exists()]
+    if not pictures:
+        return []
+    parts = ["## The maps themselves", "Command: `python -m benchmarks.example_maps`. " + EXAMPLES_LEGEND]
+    return parts + [f"![maps of all methods on the same images]({file.name})" for file in pictures]
 
 
 def _perturbations(folder: Path, results: Sequence[Result]) -> list[str]:
