@@ -43,7 +43,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)
-	$(PIP) -e '.[cpu,demo,ray,serve,test]'
+	$(PIP) -e '.[cpu,demo,evidence,ray,serve,test]'
 	touch $@ $(VENV)/demo.stamp
 
 $(VENV):

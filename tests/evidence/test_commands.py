@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from benchmarks import pixel_perturbation, remove_and_retrain, sanity_checks
+from benchmarks import example_maps, pixel_perturbation, remove_and_retrain, sanity_checks
 from benchmarks.evidence import store
+from benchmarks.evidence.command import run
 from benchmarks.evidence.subjects import of_fashion
 from examples.vision_transformer.mosaics import Garments, load_samples
 
@@ -70,6 +73,23 @@ def test_sanity_checks(few: Garments, tmp_path: Path) -> None:
     results = read(tmp_path / "sanity_checks.jsonl")
     assert [(r["check"], r["step"]) for r in results] == sanity_checks.steps()
     assert "| random |" in (tmp_path / "evidence.md").read_text()
+
+
+def test_example_maps(few: Garments, tmp_path: Path) -> None:
+    for library in ("captum", "pytorch_grad_cam"):
+        pytest.importorskip(library)
+    assert example_maps.main(["--subjects", "fashion", "--images", "0", "7", "--results", str(tmp_path)]) == 0
+    with Image.open(tmp_path / "maps-fashion.jpg") as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    assert picture.width > 4 * picture.height
+    assert np.ptp(pixels, axis=2).max() > 100  # the maps are coloured
+    assert "(maps-fashion.jpg)" in (tmp_path / "evidence.md").read_text()
+
+
+def test_a_missing_data_set_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--subjects", "fashion", "--data", str(tmp_path), "--results", str(tmp_path)]
+    assert run(lambda: pixel_perturbation.main(arguments)) == 2
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith(f"no Fashion-MNIST in {tmp_path}: `apt-get")
 
 
 def test_intervals_hold_the_mean() -> None:

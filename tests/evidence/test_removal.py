@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
+from benchmarks.evidence.fashion import load_trained, prepare
 from benchmarks.evidence.removal import FRACTIONS, fill_value, least, most, perturb, rank, remove
+from examples.vision_transformer.mosaics import load_samples
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (3, 10, 20, 3), dtype=np.uint8)
 
@@ -63,3 +66,31 @@ def test_areas_under_a_constant_are_the_constant() -> None:
     np.testing.assert_allclose(found.deletion, 0.75, rtol=1e-6)
     np.testing.assert_allclose(found.insertion, 0.75, rtol=1e-6)
     assert not found.least_probability.any()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7])  # where their percentile and our rounding mean as many pixels
+def test_changes_are_those_of_another_library(share: float) -> None:
+    metrics = pytest.importorskip("pytorch_grad_cam.metrics.perturbation_confidence")
+    samples = load_samples()
+    images = samples.images[::25]
+    maps = np.random.default_rng(2).permuted(np.tile(np.float32(np.arange(784) / 784), (len(images), 1)), axis=1)
+    maps = maps.reshape(-1, 28, 28)
+    network = load_trained()
+
+    def logits(of: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with torch.no_grad():
+            return network(prepare(torch.from_numpy(of[..., 0]))).numpy()  # type: ignore[no-any-return]
+
+    raw = images.unsqueeze(3).numpy()
+    found = perturb(logits, raw, maps, "mean")
+    colour = prepare(torch.from_numpy(fill_value(raw, "mean")).reshape(1, 1, 1))[0]
+    whole = logits(raw)
+    targets = [lambda output, chosen=chosen: output[chosen] for chosen in whole.argmax(1)]
+    index = FRACTIONS.index(share)
+    for ours, first in (
+        (found.least_logit, metrics.RemoveLeastRelevantFirst),
+        (found.most_logit, metrics.RemoveMostRelevantFirst),
+    ):
+        perturbation = first(100 * (1 - share), lambda image, kept: torch.where(kept > 0, image, colour))
+        theirs = metrics.PerturbationConfidenceMetric(perturbation)(prepare(images), maps, targets, network)
+        np.testing.assert_allclose(ours[:, index], np.abs(theirs) / np.abs(whole.max(1)), rtol=1e-4, atol=1e-5)
