@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import zoo
 from benchmarks.failures import reason
-from benchmarks.zoo_measure import Measurement, all_stages
-from benchmarks.zoo_models import ZOO, build_model
-from benchmarks.zoo_report import Record, artifact_passes, batch_passes, completeness_passes, render
+from benchmarks.zoo import __main__ as zoo
+from benchmarks.zoo.measure import Measurement, all_stages
+from benchmarks.zoo.models import ZOO, build_model
+from benchmarks.zoo.report import Record, artifact_passes, batch_passes, completeness_passes, render
 from fgcompile.options import RULES
 from tests.sweeps import crossed
 

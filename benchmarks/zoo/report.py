@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environment import markdown_table, today
-from benchmarks.zoo_models import ZOO
+from benchmarks.zoo.models import ZOO
 from fgcompile.rules import RULES
 
 COMPLETE = 1e-10
@@ -27,7 +27,7 @@ class Record:
     Attributes:
         name: Its key in the zoo.
         stages: The stages that were to be tried.
-        figures: Of each stage that succeeded, see ``benchmarks.zoo_measure``.
+        figures: Of each stage that succeeded, see ``benchmarks.zoo.measure``.
         failures: Of each stage that did not, the reason.
         peak_megabytes: The largest resident memory of its process; None if that did not come to its end.
     """
@@ -111,7 +111,7 @@ _LEGEND = f"""\
 - *compiling*: the sum over formats and rule sets of what compiled. Where both rule sets leave one and the same graph,
   as of networks of convolutions and ReLUs, it is compiled once.
 - Random weights (`benchmarks/weights.py`) but for the library `trained`. Explained: the predicted class, or for outputs
-  other than logits the function that `benchmarks/zoo_models.py` names."""
+  other than logits the function that `benchmarks/zoo/models.py` names."""
 
 
 def _summary(records: Mapping[str, Record], rules_shown: list[str], pairs: list[tuple[str, str]]) -> str:

@@ -1,6 +1,6 @@
 """Measures one network of the zoo, stage by stage, in a process of its own.
 
-    python -m benchmarks.zoo_measure NAME --events FILE [--stages build capture …] [--memory 12]
+    python -m benchmarks.zoo.measure NAME --events FILE [--stages build capture …] [--memory 12]
 
 Appends a line of JSON to the file when a stage begins and when it ends, so that whoever started the process knows what
 there is to know even if it crashes, runs out of memory or is stopped.
@@ -28,7 +28,7 @@ from torch.utils import _pytree as pytree
 
 import fgcompile
 from benchmarks.failures import reason
-from benchmarks.zoo_models import ZOO, ZooModel, build_model
+from benchmarks.zoo.models import ZOO, ZooModel, build_model
 from fgcompile.capture import capture
 from fgcompile.pipeline import BACKENDS
 from fgcompile.rules import RULES, apply_rules
@@ -152,7 +152,7 @@ def _in_double(value: Tensor) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> int:
     """Measures the stages asked for; after ``build`` or ``capture`` failed there is nothing left to do."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo_measure", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo.measure", description=__doc__)
     parser.add_argument("name", choices=ZOO, metavar="NAME")
     parser.add_argument("--events", type=Path, required=True, help="the file of JSON lines to append to")
     parser.add_argument("--stages", nargs="+", default=all_stages(), metavar="STAGE")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from benchmarks.torchvision_shim import define_missing_operators
 from benchmarks.weights import Draw
-from benchmarks.zoo_inputs import (
+from benchmarks.zoo.inputs import (
     Integers,
     Smooth,
     last_token_score,

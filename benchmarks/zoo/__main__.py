@@ -3,7 +3,7 @@
     python -m benchmarks.zoo [--only PATTERN] [--again [NAME …]] [--eager] [--jobs 1] [--limit 600]
 
 Needs the extras ``cpu``, ``demo`` and ``zoo``. Every network is measured in its own process
-(``benchmarks.zoo_measure``), with a limit on its memory and time. Records are appended to ``results/zoo.jsonl`` as
+(``benchmarks.zoo.measure``), with a limit on its memory and time. Records are appended to ``results/zoo.jsonl`` as
 they come, and a later run measures only what is missing or was measured with other versions; ``results/zoo.md`` and
 ``zoo.json`` are written after each network.
 """
@@ -27,9 +27,9 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedC
 
 from benchmarks.environment import RESULTS, machine, versions
 from benchmarks.failures import ending
-from benchmarks.zoo_measure import all_stages
-from benchmarks.zoo_models import ZOO
-from benchmarks.zoo_report import Record, status, write_report
+from benchmarks.zoo.measure import all_stages
+from benchmarks.zoo.models import ZOO
+from benchmarks.zoo.report import Record, status, write_report
 
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "onnx", "onnxscript", "onnxruntime")
 STORE = RESULTS / "zoo.jsonl"
@@ -44,7 +44,7 @@ def measure(name: str, stages: Sequence[str], limit: float, memory: int) -> Reco
         limit: Seconds after which the process is stopped.
         memory: Limit of its address space, in GiB.
     """
-    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.zoo_measure", name, "--memory", str(memory)]
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.zoo.measure", name, "--memory", str(memory)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as folder:
         events = Path(folder) / "events.jsonl"

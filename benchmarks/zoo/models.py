@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from benchmarks.architectures import efficientnet_lite, torchvision_network
 from benchmarks.torchvision_shim import define_missing_operators
 from benchmarks.weights import Draw, initialise
-from benchmarks.zoo_inputs import Integers, Noise, Several, Smooth, feature_score, segmentation_score
-from benchmarks.zoo_networks import (
+from benchmarks.zoo.inputs import Integers, Noise, Several, Smooth, feature_score, segmentation_score
+from benchmarks.zoo.networks import (
     DetectionNeck,
     EmbeddingLSTM,
     EncoderClassifier,
@@ -24,7 +24,7 @@ from benchmarks.zoo_networks import (
     SeriesGRU,
     WaveformNetwork,
 )
-from benchmarks.zoo_transformers import TRANSFORMERS, transformers_network
+from benchmarks.zoo.transformers import TRANSFORMERS, transformers_network
 
 CLASSES = 10
 
