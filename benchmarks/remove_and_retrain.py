@@ -5,7 +5,8 @@
 
 Remove-and-retrain (Hooker et al., NeurIPS 2019, arXiv:1806.10758; arXiv:1905.00780, section 5.2) on Fashion-MNIST: a
 trained network is explained on the training and the test images, the most salient pixels of both give way to the mean
-colour, and new networks are trained and tested on what is left. The better the maps, the lower the accuracy.
+colour, and new networks are trained and tested on what is left. The better the maps, the lower the accuracy; unless
+which pixels went tells the class: so one network for each method sees that alone (*mask*).
 
 Needs the extras ``cpu`` and ``evidence``, and the data set (see ``benchmarks.evidence.fashion``). ``--quick`` ends in
 ten minutes on two cores. Each method, share and seed is a line of ``results/remove_and_retrain.jsonl``; what is there
@@ -37,6 +38,9 @@ from examples.vision_transformer.mosaics import Garments
 NONE = "none"
 """The method of a network that is trained on whole images."""
 
+MASK_SHARE = 50
+"""Per cent of pixels that are gone where a network sees which ones, and nothing else."""
+
 
 @dataclass(frozen=True)
 class Ranking:
@@ -64,15 +68,12 @@ def _run(options: argparse.Namespace, store: Store) -> None:
         for split, count in (("train", options.train), ("t10k", options.test))
     }
     setting = {"train": len(sets["train"].labels), "test": len(sets["t10k"].labels), "epochs": options.epochs}
-    runs = [(NONE, 0), *((method, share) for method in options.methods for share in options.shares)]
-    wanted: list[Result] = [
-        {"method": method, "share": share, "seed": seed} | setting for method, share in runs for seed in options.seeds
-    ]
+    wanted = [run | setting for run in _runs(options)]
     rankings: dict[str, Ranking] = {}
     with show_progress("remove and retrain", len(wanted)) as begin:
         for run in wanted:
             method, share, seed = run["method"], run["share"], run["seed"]
-            report = begin(f"{method}, {share} %, seed {seed}")
+            report = begin(f"{method}, {share} %, seed {seed}, {run['seen']}")
             if store.has(run):
                 continue
             figures = {}
@@ -82,13 +83,28 @@ def _run(options: argparse.Namespace, store: Store) -> None:
                     report("maps")
                     rankings = {method: _rank(method, sets, options.data)}
                 figures["images_per_second"] = rankings[method].images_per_second
-                colour = fill_value(_pixels(sets["train"]), "mean")
-                left = (
-                    _without(sets["train"], most(rankings[method].train, share / 100), colour),
-                    _without(sets["t10k"], most(rankings[method].test, share / 100), colour),
-                )
+                removed = (most(rankings[method].train, share / 100), most(rankings[method].test, share / 100))
+                if run["seen"] == "mask":
+                    left = (_mask(left[0], removed[0]), _mask(left[1], removed[1]))
+                else:
+                    colour = fill_value(_pixels(left[0]), "mean")
+                    left = (_without(left[0], removed[0], colour), _without(left[1], removed[1], colour))
             model = train(left[0], options.epochs, seed, lambda done, report=report: report(f"training, {done:.0%}"))
             store.append(run | figures | {"accuracy": accuracy(model, left[1])})
+
+
+def _runs(options: argparse.Namespace) -> list[Result]:
+    """What is trained: on whole images, then for each method on what is left and on the mask alone."""
+    runs: list[Result] = [{"method": NONE, "share": 0, "seed": seed, "seen": "image"} for seed in options.seeds]
+    for method in options.methods:
+        runs += [
+            {"method": method, "share": share, "seed": seed, "seen": "image"}
+            for share in options.shares
+            for seed in options.seeds
+        ]
+        if MASK_SHARE in options.shares:
+            runs.append({"method": method, "share": MASK_SHARE, "seed": options.seeds[0], "seen": "mask"})
+    return runs
 
 
 def _rank(method: str, sets: dict[str, Garments], data: Path | None) -> Ranking:
@@ -103,6 +119,12 @@ def _rank(method: str, sets: dict[str, Garments], data: Path | None) -> Ranking:
 
 def _without(of: Garments, pixels: Order, colour: Images) -> Garments:
     return Garments(torch.from_numpy(remove(_pixels(of), pixels, colour)[..., 0]), of.labels)
+
+
+def _mask(of: Garments, pixels: Order) -> Garments:
+    """Black where pixels are removed, white elsewhere."""
+    white = Garments(torch.full_like(of.images, 255), of.labels)
+    return _without(white, pixels, np.zeros(1, np.uint8))
 
 
 def _pixels(of: Garments) -> Images:

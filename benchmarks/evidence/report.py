@@ -36,6 +36,7 @@ its smallest value, bright from its 99.5th percentile on."""
 RETRAINING_LEGEND = """\
 - Test accuracy of new networks, trained and tested without the pixels that a method calls **most** salient; smaller is
   better. Removed pixels are of the mean colour. ±: half of the 95 % confidence interval over the seeds (Student's t).
+- *mask alone*: a network that sees nothing but which 50 % of the pixels were removed, black and white.
 - *images/s*: how many are explained in a second of one core."""
 
 SANITY_LEGEND = """\
@@ -54,7 +55,7 @@ def PERTURBATION(folder: Path) -> Store:  # noqa: N802 - reads as the constant t
 
 def RETRAINING(folder: Path) -> Store:  # noqa: N802 - likewise
     """The results of removing and retraining in a folder."""
-    return Store(folder / "remove_and_retrain.jsonl", ("method", "share", "seed", "train", "test", "epochs"))
+    return Store(folder / "remove_and_retrain.jsonl", ("method", "share", "seed", "seen", "train", "test", "epochs"))
 
 
 def SANITY(folder: Path) -> Store:  # noqa: N802 - likewise
@@ -136,7 +137,9 @@ def _agreement(rows: Sequence[Result]) -> str | None:
 def _retrainings(folder: Path, results: Sequence[Result]) -> list[str]:
     parts = []
     for setting in dict.fromkeys((r["train"], r["test"], r["epochs"]) for r in results):
-        rows = [r for r in results if (r["train"], r["test"], r["epochs"]) == setting]
+        of_setting = [r for r in results if (r["train"], r["test"], r["epochs"]) == setting]
+        rows = [r for r in of_setting if r["seen"] == "image"]
+        masks = {r["method"]: r for r in of_setting if r["seen"] == "mask"}
         shares = sorted({r["share"] for r in rows if r["share"]})
         whole = student([r["accuracy"] for r in rows if not r["share"]])
         curves: dict[str, Band] = {}
@@ -147,7 +150,8 @@ def _retrainings(folder: Path, results: Sequence[Result]) -> list[str]:
             curves[METHODS[method].label] = Band([0, *known], [whole, *(student(found) for found in known.values())])
             speed = max(r["images_per_second"] for r in of_method)
             figures = [_plus_minus(student(known[s])) if s in known else "" for s in shares]
-            cells.append([METHODS[method].label, *figures, f"{speed:,.0f}"])
+            alone = f"{masks[method]['accuracy']:.3f}" if method in masks else ""
+            cells.append([METHODS[method].label, *figures, alone, f"{speed:,.0f}"])
         train, test, epochs = setting
         seeds = len({r["seed"] for r in rows})
         title = f"{train:,} training images, {test:,} test images, {epochs} epochs, {seeds} seeds"
@@ -157,7 +161,7 @@ def _retrainings(folder: Path, results: Sequence[Result]) -> list[str]:
         parts += [
             f"### {title}",
             f"On whole images: {_plus_minus(whole)}.",
-            markdown_table(["method", *(f"{s} %" for s in shares), "images/s"], cells),
+            markdown_table(["method", *(f"{s} %" for s in shares), "mask alone", "images/s"], cells),
             f"![curves]({name}.png)",
         ]
     return parts

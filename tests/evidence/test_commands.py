@@ -61,9 +61,10 @@ def test_remove_and_retrain(few: Garments, tmp_path: Path) -> None:
     arguments = ["--methods", "random", "--shares", "50", "--seeds", "0", "1", "--train", "20", "--test", "10"]
     assert remove_and_retrain.main([*arguments, "--epochs", "1", "--results", str(tmp_path)]) == 0
     results = read(tmp_path / "remove_and_retrain.jsonl")
-    assert [(r["method"], r["share"], r["seed"]) for r in results] == [
-        *(("none", 0, seed) for seed in (0, 1)),
-        *(("random", 50, seed) for seed in (0, 1)),
+    assert [(r["method"], r["share"], r["seed"], r["seen"]) for r in results] == [
+        *(("none", 0, seed, "image") for seed in (0, 1)),
+        *(("random", 50, seed, "image") for seed in (0, 1)),
+        ("random", 50, 0, "mask"),
     ]
     assert "20 training images, 10 test images, 1 epochs, 2 seeds" in (tmp_path / "evidence.md").read_text()
 
