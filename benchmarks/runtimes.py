@@ -99,7 +99,8 @@ def trace(workload: Workload) -> Path:
     """The plain model, traced and frozen."""
     path = workload.folder / f"forward-{workload.batch}.pt"
     if not path.exists():
-        traced = torch.jit.trace(workload.network(), workload.inputs())  # type: ignore[no-untyped-call]
+        with torch.no_grad():  # with gradients PyTorch's attention takes another way the second time
+            traced = torch.jit.trace(workload.network(), workload.inputs())  # type: ignore[no-untyped-call]
         torch.jit.save(torch.jit.freeze(traced), path)
     return path
 
