@@ -12,6 +12,7 @@ from benchmarks.candidates import CANDIDATES
 from benchmarks.failures import reason
 from benchmarks.isolated import IsolatedError
 from benchmarks.memory import memory_of
+from benchmarks.preparation import prepare_apart
 from benchmarks.timing import Effort, Timing, time_alternately, time_once
 from benchmarks.workload import Call, Workload
 
@@ -34,7 +35,7 @@ def measure(
         workload: What is called.
         keys: The candidates.
         effort: How much time to spend.
-        memory: Whether to measure memory, in a process for each candidate.
+        memory: Whether to measure memory. Each candidate is then prepared and measured in processes of its own.
         report: Told what is being done.
     """
     torch.set_num_threads(workload.threads)
@@ -67,6 +68,8 @@ def timing_of(figures: Figures | None) -> Timing | None:
 def _start(workload: Workload, key: str, effort: Effort, memory: bool, calls: dict[str, Call]) -> Figures:
     """Loads a candidate and calls it once; into ``calls`` if it is fast enough to be called again."""
     candidate = CANDIDATES[key]
+    if memory:
+        prepare_apart(workload, key)
     candidate.prepare(workload)
     figures: Figures = dict(memory_of(workload, key)) if memory else {}
     call = candidate.load(workload)

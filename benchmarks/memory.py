@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +32,7 @@ def memory_of(workload: Workload, candidate: str) -> dict[str, float]:
     Raises:
         IsolatedError: The candidate does not work.
     """
-    arguments = {"workload": {**asdict(workload), "folder": str(workload.folder)}, "candidate": candidate}
+    arguments = {"workload": workload.as_json(), "candidate": candidate}
     measured: dict[str, float] = run_isolated("benchmarks.memory:measure_memory", arguments, LIMIT)
     return measured
 
@@ -42,7 +41,7 @@ def measure_memory(workload: dict[str, Any], candidate: str) -> dict[str, float]
     """As ``memory_of``, in this process, which must be a fresh one on Linux."""
     from benchmarks.candidates import CANDIDATES
 
-    work = Workload(**{**workload, "folder": Path(workload["folder"])})
+    work = Workload.from_json(workload)
     torch.set_num_threads(work.threads)
     call = CANDIDATES[candidate].load(work)
     before, during = _device_memory(call) if work.device == "cuda" else _resident_memory(call)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,15 @@ class Workload:
     folder: Path
     device: str = "cpu"
     size: int | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What another process makes the workload of."""
+        return {**asdict(self), "folder": str(self.folder)}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Workload:
+        """The inverse of ``as_json``."""
+        return cls(**{**values, "folder": Path(values["folder"])})
 
     def network(self) -> nn.Module:
         """The network on the device; a copy for each caller, since some rivals leave hooks on it."""

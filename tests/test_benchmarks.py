@@ -16,8 +16,10 @@ from benchmarks.functional_fullgrad import FunctionalFullGrad
 from benchmarks.isolated import IsolatedError, run_isolated
 from benchmarks.measurement import measure
 from benchmarks.memory import memory_of
+from benchmarks.preparation import prepare_apart
 from benchmarks.records import append_record, find_record, make_record, read_records
 from benchmarks.rivals import RIVALS
+from benchmarks.runtimes import export_onnx
 from benchmarks.timing import FEWEST_ROUNDS, Effort, Timing, time_alternately
 from benchmarks.workload import Call, Workload
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
@@ -70,6 +72,15 @@ def test_memory_is_measured_in_a_fresh_process(tiny: Workload) -> None:
     found = memory_of(replace(tiny, size=512), "eager.forward")
     assert found["loaded_megabytes"] > 50
     assert 2 < found["call_megabytes"] < 500  # 2 images, 8 channels of 256², float32: 4 MB
+
+
+def test_files_are_prepared_in_a_fresh_process(tiny: Workload) -> None:
+    prepare_apart(tiny, "gradient")  # has nothing to prepare
+    prepare_apart(tiny, "onnxruntime.forward")
+    (written,) = tiny.folder.glob("*.onnx")
+    before = written.stat().st_mtime_ns
+    assert export_onnx(tiny) == written
+    assert written.stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize("name", [name for name in OTHERS if name != "compiled"])  # that one calls a C++ compiler
@@ -153,6 +164,7 @@ def test_more_candidates_are_measured_together_with_those_on_record(tiny: Worklo
 def test_command_measures_reports_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["--models", "unet", "--size", "16", "--repeats", "2", "--seconds", "0.1", "--results", str(tmp_path)]
     monkeypatch.setattr(measurement, "memory_of", lambda work, key: {"loaded_megabytes": 100.4, "call_megabytes": 7.2})
+    monkeypatch.setattr(measurement, "prepare_apart", lambda work, key: None)  # which has another network
     monkeypatch.setattr(workload, "build_network", lambda name: randomised(ConvNet(classes=10)))
     assert latency.main([*arguments, "--runtimes", "onnxruntime", "--rivals", "gradient"]) == 0
     store = tmp_path / "latency.jsonl"
