@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from benchmarks.evidence.fashion import load_trained, prepare
 from benchmarks.evidence.removal import FRACTIONS, fill_value, least, most, perturb, rank, remove
+from benchmarks.torchvision_shim import define_missing_operators
 from examples.vision_transformer.mosaics import load_samples
 
 IMAGES = np.random.default_rng(0).integers(1, 256, (3, 10, 20, 3), dtype=np.uint8)
@@ -70,6 +71,7 @@ def test_areas_under_a_constant_are_the_constant() -> None:
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])  # where their percentile and our rounding mean as many pixels
 def test_changes_are_those_of_another_library(share: float) -> None:
+    define_missing_operators()  # before it imports torchvision
     metrics = pytest.importorskip("pytorch_grad_cam.metrics.perturbation_confidence")
     samples = load_samples()
     images = samples.images[::25]
