@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.environment import RESULTS
-from benchmarks.evidence.command import run
+from benchmarks.evidence.command import run_command
 from benchmarks.evidence.figures import draw_maps
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.report import maps_file, write_report
@@ -56,4 +56,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_command(main))

@@ -70,7 +70,8 @@ def _start(workload: Workload, key: str, effort: Effort, memory: bool, calls: di
     candidate = CANDIDATES[key]
     if memory:
         prepare_apart(workload, key)
-    candidate.prepare(workload)
+    else:
+        candidate.prepare(workload)
     figures: Figures = dict(memory_of(workload, key)) if memory else {}
     call = candidate.load(workload)
     wall, cpu = time_once(call, _synchronizer(workload))

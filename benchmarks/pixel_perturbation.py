@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.environment import RESULTS
-from benchmarks.evidence.command import run
+from benchmarks.evidence.command import run_command
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.removal import FILLS, perturb
 from benchmarks.evidence.report import PERTURBATION, write_report
@@ -84,4 +84,4 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_command(main))

@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ import numpy as np
 import torch
 
 from benchmarks.environment import RESULTS
-from benchmarks.evidence.command import run
+from benchmarks.evidence.command import run_command
 from benchmarks.evidence.fashion import accuracy, read_fashion, train
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.removal import Order, fill_value, most, rank, remove
@@ -40,6 +41,10 @@ NONE = "none"
 
 MASK_SHARE = 50
 """Per cent of pixels that are gone where a network sees which ones, and nothing else."""
+
+
+Pair = Sequence[Garments]
+"""The training and the test images."""
 
 
 @dataclass(frozen=True)
@@ -77,18 +82,14 @@ def _run(options: argparse.Namespace, store: Store) -> None:
             if store.has(run):
                 continue
             figures = {}
-            left = (sets["train"], sets["t10k"])
+            left: Pair = [*sets.values()]
             if method != NONE:
                 if method not in rankings:
                     report("maps")
                     rankings = {method: _rank(method, sets, options.data)}
                 figures["images_per_second"] = rankings[method].images_per_second
-                removed = (most(rankings[method].train, share / 100), most(rankings[method].test, share / 100))
-                if run["seen"] == "mask":
-                    left = (_mask(left[0], removed[0]), _mask(left[1], removed[1]))
-                else:
-                    colour = fill_value(_pixels(left[0]), "mean")
-                    left = (_without(left[0], removed[0], colour), _without(left[1], removed[1], colour))
+                orders = (rankings[method].train, rankings[method].test)
+                left = _removed(left, orders, share / 100, run["seen"])
             model = train(left[0], options.epochs, seed, lambda done, report=report: report(f"training, {done:.0%}"))
             store.append(run | figures | {"accuracy": accuracy(model, left[1])})
 
@@ -117,14 +118,17 @@ def _rank(method: str, sets: dict[str, Garments], data: Path | None) -> Ranking:
     return Ranking(order[:count], order[count:], 1 / seconds)
 
 
+def _removed(sets: Pair, orders: Sequence[Order], share: float, seen: str) -> Pair:
+    """The training and the test images without a share of pixels; or, seen as a mask, white with these pixels black."""
+    colour = fill_value(_pixels(sets[0]), "mean")
+    if seen == "mask":
+        sets = [Garments(torch.full_like(of.images, 255), of.labels) for of in sets]
+        colour = np.zeros(1, np.uint8)
+    return [_without(of, most(order, share), colour) for of, order in zip(sets, orders, strict=True)]
+
+
 def _without(of: Garments, pixels: Order, colour: Images) -> Garments:
     return Garments(torch.from_numpy(remove(_pixels(of), pixels, colour)[..., 0]), of.labels)
-
-
-def _mask(of: Garments, pixels: Order) -> Garments:
-    """Black where pixels are removed, white elsewhere."""
-    white = Garments(torch.full_like(of.images, 255), of.labels)
-    return _without(white, pixels, np.zeros(1, np.uint8))
 
 
 def _pixels(of: Garments) -> Images:
@@ -170,4 +174,4 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_command(main))

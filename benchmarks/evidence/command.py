@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 
-def run(main: Callable[[], int]) -> int:
+def run_command(main: Callable[[], int]) -> int:
     """Runs a command; a data set that is not there becomes one line and exit status 2."""
     try:
         return main()

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.evidence.command import run
+from benchmarks.evidence.command import run_command
 from examples.vision_transformer.mosaics import Garments, read_garments
 from examples.vision_transformer.train import accuracy as share_of_hits
 
@@ -134,4 +134,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run(main))
+    sys.exit(run_command(main))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from benchmarks import example_maps, pixel_perturbation, remove_and_retrain, sanity_checks
 from benchmarks.evidence import store
-from benchmarks.evidence.command import run
+from benchmarks.evidence.command import run_command
 from benchmarks.evidence.subjects import of_fashion
 from examples.vision_transformer.mosaics import Garments, load_samples
 
@@ -89,7 +89,7 @@ def test_example_maps(few: Garments, tmp_path: Path) -> None:
 
 def test_a_missing_data_set_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--subjects", "fashion", "--data", str(tmp_path), "--results", str(tmp_path)]
-    assert run(lambda: pixel_perturbation.main(arguments)) == 2
+    assert run_command(lambda: pixel_perturbation.main(arguments)) == 2
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith(f"no Fashion-MNIST in {tmp_path}: `apt-get")
 
 
