@@ -125,9 +125,10 @@ def test_damage_is_refused(path: Path, tmp_path: Path) -> None:
             fgcompile.load(tmp_path / "damaged.pt2")
 
 
-def test_execution_providers_are_refused(path: Path) -> None:
-    with pytest.raises(InputError, match="execution providers are ONNX Runtime's, this artifact is AOTInductor"):
-        fgcompile.load(path, providers=["CPUExecutionProvider"])
+@pytest.mark.parametrize("provider", ["CPUExecutionProvider", "cuda"])
+def test_other_devices_than_the_package_s_own_are_refused(path: Path, provider: str) -> None:
+    with pytest.raises(InputError, match=r"an AOTInductor package compiled for cpu runs on \['cpu'\]"):
+        fgcompile.load(path, providers=[provider])
 
 
 def test_exported_programs_and_packages_are_told_apart(path: Path, tmp_path: Path) -> None:

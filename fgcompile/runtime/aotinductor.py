@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fgcompile.artifact import DEFAULTS_FILE, EXPLAIN, LOGITS, MODEL, PREDICT, Metadata, TensorSpec, read_extra_file
-from fgcompile.errors import ArtifactError, InputError, MissingPackageError
+from fgcompile.errors import ArtifactError, MissingPackageError
 from fgcompile.runtime.session import Provider
 from fgcompile.validation import Array, bias_specs
 
@@ -21,6 +21,7 @@ except ImportError as error:
     raise MissingPackageError("AOTInductor packages need torch: pip install torch, or compile to ONNX") from error
 
 from fgcompile.runtime.tensors import as_tensor
+from fgcompile.runtime.torch_device import TorchDevice, choose_device
 
 
 class AotInductorBackend:
@@ -32,13 +33,14 @@ class AotInductorBackend:
     def __init__(
         self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
     ) -> None:
+        device = metadata.get("device", "cpu")
+        if device != "cpu" and not torch.cuda.is_available():
+            raise ArtifactError(f"the artifact is compiled for {device}, which torch does not find here")
+        self._device = TorchDevice(device)
         if providers is not None:
-            raise InputError("execution providers are ONNX Runtime's, this artifact is AOTInductor: leave them out")
+            self._device = choose_device(providers, f"an AOTInductor package compiled for {device}", [device])
         if threads is not None:
             torch.set_num_threads(threads)
-        self._device = metadata.get("device", "cpu")
-        if self._device != "cpu" and not torch.cuda.is_available():
-            raise ArtifactError(f"the artifact is compiled for {self._device}, which torch does not find here")
         self._models = _load(content)
         self._defaults = _read_defaults(content, metadata)
         self._inputs = [spec["name"] for spec in metadata["inputs"]]
@@ -48,8 +50,8 @@ class AotInductorBackend:
         """The artifact's outputs by name."""
         arrays = {**self._defaults, **feeds}
         # The library takes its inputs to be contiguous, and does not look.
-        given = {name: as_tensor(arrays[name]).contiguous().to(self._device) for name in self._inputs}
-        with torch.inference_mode():
+        given = {name: as_tensor(arrays[name]).contiguous().to(self._device.name) for name in self._inputs}
+        with torch.inference_mode(), self._device.launching():
             outputs = self._run_divided(given) if PREDICT in self._models else self._models[MODEL](*given.values())
         names = (spec["name"] for spec in self._outputs)
         return {name: output.cpu().numpy() for name, output in zip(names, outputs, strict=True)}

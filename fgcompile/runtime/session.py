@@ -20,7 +20,7 @@ from fgcompile.errors import ArtifactError, InputError
 from fgcompile.validation import PREDICTED, Array, check_biases, check_feeds, check_inputs, check_target
 
 Provider = str | tuple[str, Mapping[str, Any]]
-"""An ONNX Runtime execution provider, or "OpenVINO": its name, or its name and options."""
+"""An ONNX Runtime execution provider, "OpenVINO" or a device of PyTorch's: its name, or its name and options."""
 
 BACKENDS: Mapping[str, str] = {
     "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
@@ -161,7 +161,9 @@ def load(path: str | Path, providers: Sequence[Provider] | None = None, threads:
         providers: For ONNX artifacts, ONNX Runtime execution providers in order of preference, each a name or
             ``(name, options)``; by default CUDA where this build of ONNX Runtime has it, then CPU. ``["OpenVINO"]``,
             or ``[("OpenVINO", {"device": "GPU", …})]``, runs the artifact in OpenVINO's own runtime instead. For
-            TorchScript ``["cuda"]`` or ``["cuda:N"]``; a ``.pt2`` runs where it was compiled for.
+            TorchScript ``["cuda"]`` or ``["cuda:N"]``; a ``.pt2`` runs where it was compiled for. On CUDA float32 is
+            float32; TF32 has to be asked for: ``[("CUDAExecutionProvider", {"use_tf32": "1"})]`` in ONNX Runtime,
+            ``[("cuda", {"use_tf32": "1"})]`` in PyTorch.
         threads: Threads of one operator; by default the runtime decides. For TorchScript and ``.pt2`` this is a
             setting of the whole process, ``torch.set_num_threads``.
 

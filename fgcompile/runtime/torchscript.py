@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact import Metadata
-from fgcompile.errors import ArtifactError, InputError, MissingPackageError
+from fgcompile.errors import ArtifactError, MissingPackageError
 from fgcompile.runtime.session import Provider
 from fgcompile.validation import Array
 
@@ -17,43 +16,37 @@ except ImportError as error:
     raise MissingPackageError("TorchScript artifacts need torch: pip install torch, or compile to ONNX") from error
 
 from fgcompile.runtime.tensors import as_tensor
+from fgcompile.runtime.torch_device import TorchDevice, choose_device
+
+_DEVICES = ("cpu", "cuda", "cuda:N")
 
 
 class TorchScriptBackend:
     """A ``torch.jit.ScriptModule`` that takes the artifact's inputs and returns its outputs, both in order.
 
-    ``threads`` is a setting of the whole process (``torch.set_num_threads``), as are PyTorch's own of TF32.
+    ``threads`` is a setting of the whole process (``torch.set_num_threads``).
     """
 
     def __init__(
         self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
     ) -> None:
-        self._device = _choose_device(providers)
+        self._device = TorchDevice("cpu")
+        if providers is not None:
+            self._device = choose_device(providers, "a TorchScript artifact", _DEVICES)
         if threads is not None:
             torch.set_num_threads(threads)
-        self._module = _load(content, self._device)
+        self._module = _load(content, self._device.name)
         self._inputs = [spec["name"] for spec in metadata["inputs"]]
         self._outputs = [spec["name"] for spec in metadata["outputs"]]
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
-        given = [as_tensor(feeds[name]).to(self._device) if name in feeds else None for name in self._inputs]
-        with torch.inference_mode():
+        given = [as_tensor(feeds[name]).to(self._device.name) if name in feeds else None for name in self._inputs]
+        with torch.inference_mode(), self._device.launching():
             outputs = self._module(*given)
         if isinstance(outputs, torch.Tensor):
             outputs = (outputs,)
         return {name: output.cpu().numpy() for name, output in zip(self._outputs, outputs, strict=True)}
-
-
-def _choose_device(providers: Sequence[Provider] | None) -> str:
-    if providers is None:
-        return "cpu"
-    device = providers[0] if len(providers) == 1 else None
-    if not isinstance(device, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", device):
-        raise InputError(f"providers is {providers}, a TorchScript artifact runs on ['cpu'], ['cuda'] or ['cuda:N']")
-    if device != "cpu" and not torch.cuda.is_available():
-        raise InputError(f"providers is {providers}, and torch finds no CUDA device here: leave them out for the CPU")
-    return device
 
 
 def _load(content: bytes, device: str) -> torch.jit.ScriptModule:

@@ -35,7 +35,7 @@ def test_it_is_served_without_fgcompile(path):
     assert (result.stdout, result.stderr) == ("[(2, 5), (2, 1, 4, 4)]\n", "")
 
 
-@pytest.mark.parametrize("providers", [["CPUExecutionProvider"], [("cuda", {})], ["cpu", "cuda"], []])
+@pytest.mark.parametrize("providers", [["CPUExecutionProvider"], [("CUDA", {})], ["cpu", "cuda"], []])
 def test_other_providers_than_one_device_are_refused(path, providers):
     with pytest.raises(InputError, match=r"a TorchScript artifact runs on \['cpu'\], \['cuda'\] or \['cuda:N'\]"):
         load(path, providers=providers)
