@@ -36,8 +36,11 @@ HEADER = [
 LEGEND = """\
 - *forward only* is the plain model in that runtime, exported for that batch alone; *fused artifact* is what
   `fgcompile.compile` makes: logits and the FullGrad map, for any batch. The others are what users have today.
-- *median*, *p95*, *p99*: wall-clock latency of a call on float32 inputs in memory, after a warm-up; all rows of a
-  network ran in turns in one process. *spread*: interquartile range ÷ median. *calls*: how many were timed.
+- *median*, *p95*, *p99*: wall-clock latency of a call on inputs in memory (on a GPU: in its memory, as are the outputs,
+  until the GPU is done), after a warm-up; all rows of a network ran in turns in one process. *spread*: interquartile
+  range ÷ median. *calls*: how many were timed.
+- On a GPU, for all rows: float32 is float32, not TF32, and cuDNN chooses its algorithms by trying them. *CUDA graph*:
+  calls are replays of a captured graph.
 - *× forward*: median ÷ that of *forward only* in the same runtime; *CPU time*: the same of the CPU time of the whole
   process. *× ours*: median ÷ that of the fused artifact in ONNX Runtime.
 - *memory of a call*: peak of the resident memory during the first three calls, less what was resident (*loaded*:
@@ -98,14 +101,16 @@ def _overview(section: Sequence[Record]) -> str:
 
 def _section_key(record: Record) -> tuple[Any, ...]:
     subject = record.subject
-    return (subject["device"] != "cpu", record.machine, subject["size"] or 0, subject["batch"], subject["threads"])
+    first = (subject["device"] != "cpu", record.machine, subject["size"] or 0, subject["precision"] != "float32")
+    return (*first, subject["precision"], subject["batch"], subject["threads"])
 
 
 def _title(record: Record) -> str:
     subject = record.subject
     size = "" if subject["size"] is None else f", {subject['size']}×{subject['size']}"
     threads = "1 thread" if subject["threads"] == 1 else f"{subject['threads']} threads"
-    return f"Batch {subject['batch']}, {threads}{size}, {record.machine}"
+    precision = "" if subject["precision"] == "float32" else f", {subject['precision']}"
+    return f"Batch {subject['batch']}, {threads}{size}{precision}, {record.machine}"
 
 
 def _rows(record: Record) -> list[list[str]]:
@@ -121,9 +126,9 @@ def _row(record: Record, key: str) -> list[str]:
     forward = timing_of(record.figures.get(_forward_key(key)))
     return [
         *row,
-        f"{timing.median:.1f}",
-        f"{timing.percentile(95):.1f}",
-        f"{timing.percentile(99):.1f}",
+        _milliseconds(timing.median),
+        _milliseconds(timing.percentile(95)),
+        _milliseconds(timing.percentile(99)),
         f"{timing.spread:.0%}",
         _number(_ratio(record.figures, key, _forward_key(key))),
         _number(timing.cpu_median / forward.cpu_median if forward else None),
@@ -154,6 +159,10 @@ def _remark(figures: Figures) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _megabytes(value: float | None) -> str:

@@ -9,18 +9,20 @@ from pathlib import Path
 import numpy as np
 
 import fgcompile
+from benchmarks.once import once
 from benchmarks.workload import Call, Candidate, Workload
 
 
 def compile_on_demand(workload: Workload) -> Path:
     """The fused artifact with the input ``explain``."""
-    path = workload.folder / "on_demand.onnx"
-    if not path.exists():
+
+    def write(path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", fgcompile.RulesWarning)
-            artifact = fgcompile.compile(workload.network().cpu(), workload.inputs(batch=1).cpu(), on_demand=True)
+            artifact = fgcompile.compile(workload.network(), workload.inputs(batch=1), on_demand=True)
         artifact.save(path)
-    return path
+
+    return once(workload.folder / "on_demand.onnx", write)
 
 
 def _call(explain: bool, workload: Workload) -> Call:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.functional_fullgrad import FunctionalFullGrad
+from benchmarks.once import once
 from benchmarks.runtimes import FORWARD, call_onnx, export_onnx
 from benchmarks.torchvision_shim import define_missing_operators
 from benchmarks.workload import Call, Candidate, Workload
@@ -78,13 +79,14 @@ def integrated_gradients(workload: Workload) -> Call:
 
 def adjoint(workload: Workload) -> Path:
     """The ONNX forward and onnx-ad's adjoint of it, in one file."""
-    path = workload.folder / f"adjoint-{workload.batch}.onnx"
-    if not path.exists():
+
+    def write(path: Path) -> None:
         import onnx
         from onnx_ad import reverse  # type: ignore[import-untyped]
 
         onnx.save(reverse(onnx.load(export_onnx(workload)), layout="onnx"), path)
-    return path
+
+    return once(workload.folder / f"adjoint-{workload.batch}.onnx", write)
 
 
 def onnx_ad(workload: Workload) -> Call:

@@ -26,6 +26,7 @@ def subject_of(workload: Workload) -> Subject:
         "threads": workload.threads,
         "device": workload.device,
         "size": workload.size,
+        "precision": workload.precision,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.architectures import ARCHITECTURES, build_network
+from benchmarks.once import once
 from benchmarks.timing import Call
 from benchmarks.torchvision_shim import define_missing_operators
 from benchmarks.weights import sample_inputs
@@ -31,6 +32,8 @@ class Workload:
         folder: Where files made of the network are kept, for one model and size.
         device: ``"cpu"`` or ``"cuda"``.
         size: Height and width of the input, None for the architecture's own.
+        precision: ``"float32"``, ``"float16"`` or ``"bfloat16"``: of the plain network and of what the artifact
+            computes in, whose inputs and outputs are float32 in any case.
     """
 
     model: str
@@ -39,6 +42,7 @@ class Workload:
     folder: Path
     device: str = "cpu"
     size: int | None = None
+    precision: str = "float32"
 
     def as_json(self) -> dict[str, Any]:
         """What another process makes the workload of."""
@@ -50,19 +54,22 @@ class Workload:
         return cls(**{**values, "folder": Path(values["folder"])})
 
     def network(self) -> nn.Module:
-        """The network on the device; a copy for each caller, since some rivals leave hooks on it."""
-        path = self.folder / "network.pt"
-        if not path.exists():
-            torch.save(build_network(self.model), path)
+        """The network in its precision on the device; a copy for each caller, since some rivals leave hooks on it."""
+        path = once(self.folder / "network.pt", lambda new: torch.save(build_network(self.model), new))
         define_missing_operators()  # before torchvision is imported
         network: nn.Module = torch.load(path, weights_only=False)
-        return network.to(self.device)
+        return network.to(self.device, getattr(torch, self.precision))
 
     def inputs(self, batch: int | None = None) -> Tensor:
-        """Float32 (batch, C, H, W) on the device; the workload's own batch if None."""
+        """(batch, C, H, W) in the network's precision on the device; the workload's own batch if None."""
         channels, *own = ARCHITECTURES[self.model].input_shape
         size = own if self.size is None else (self.size, self.size)
-        return sample_inputs((channels, *size), batch or self.batch).to(self.device)
+        x = sample_inputs((channels, *size), batch or self.batch)
+        return x.to(self.device, getattr(torch, self.precision))
+
+    def single(self) -> Workload:
+        """The same in float32 on the CPU: what the compiler is given, for any device and precision."""
+        return replace(self, device="cpu", precision="float32")
 
     def target(self) -> Tensor:
         """The explained classes, int64 (batch,): some or other, for latency does not depend on which."""

@@ -27,7 +27,7 @@ def figures(milliseconds: float, **more: object) -> Figures:
 
 def record(model: str, batch: int = 1, machine: str = "a machine", device: str = "cpu") -> Record:
     """A record in which the artifact costs 2.5 forward passes, and a rival 20."""
-    subject = {"model": model, "batch": batch, "threads": 1, "device": device, "size": None}
+    subject = {"model": model, "batch": batch, "threads": 1, "device": device, "size": None, "precision": "float32"}
     found = {
         "onnxruntime.forward": figures(10),
         "onnxruntime.fused": figures(25),
@@ -75,7 +75,7 @@ def test_latency_report_without_records_says_what_it_would_say(tmp_path: Path) -
 
 def test_scaling_report_has_a_table_and_a_plot_for_each_sweep(tmp_path: Path) -> None:
     def at(model: str, batch: int, size: int, milliseconds: float) -> Record:
-        subject = {"model": model, "batch": batch, "threads": 1, "device": "cpu", "size": size}
+        subject = {"model": model, "batch": batch, "threads": 1, "device": "cpu", "size": size, "precision": "float32"}
         found = {"onnxruntime.forward": figures(milliseconds), "onnxruntime.fused": figures(2 * milliseconds)}
         return Record(subject, found, "a machine", "torch 2", "2026-01-02")
 

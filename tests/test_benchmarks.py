@@ -169,7 +169,14 @@ def test_command_measures_reports_and_resumes(tmp_path: Path, monkeypatch: pytes
     assert latency.main([*arguments, "--runtimes", "onnxruntime", "--rivals", "gradient"]) == 0
     store = tmp_path / "latency.jsonl"
     line = json.loads(store.read_text())
-    assert line["subject"] == {"model": "unet", "batch": 1, "threads": 1, "device": "cpu", "size": 16}
+    assert line["subject"] == {
+        "model": "unet",
+        "batch": 1,
+        "threads": 1,
+        "device": "cpu",
+        "size": 16,
+        "precision": "float32",
+    }
     keys = ["onnxruntime.forward", "onnxruntime.fused", "eager.forward", "gradient"]
     assert list(line["figures"]) == keys
     assert all(len(line["figures"][key]["wall"]) == 2 for key in keys)

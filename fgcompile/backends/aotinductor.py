@@ -140,8 +140,11 @@ def _extra_files(program: FusedProgram) -> dict[str, str]:
     return files
 
 
-LEFT_OUT = re.compile(r"\.cpp$|/\.data/serialization_id$")
-"""The library's source, which no runtime needs, and a checksum of the files as they were written."""
+LEFT_OUT = re.compile(r"/\.data/serialization_id$")
+"""A checksum of the files as they were written."""
+
+EMPTIED = re.compile(r"\.cpp$")
+"""The library's source, which no runtime needs; but PyTorch 2.11 infers the names of other files from its name."""
 
 _BUILD_ID = re.compile(rb"(?<=\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0).{20}", re.DOTALL)
 """The linker's identifier in a shared library's notes: a checksum over all else."""
@@ -160,5 +163,5 @@ def _packed(files: dict[str, Any], folder: str, extra_files: Mapping[str, str]) 
         # In front, where what is left of a file that was cut off still says whose it is.
         yield from ((f"{root}/extra/{name}", text.encode()) for name, text in extra_files.items())
         for name in names:
-            content = archive.read(name).replace(compiled, nowhere)
+            content = b"" if EMPTIED.search(name) else archive.read(name).replace(compiled, nowhere)
             yield name, _BUILD_ID.sub(bytes(20), content, count=1) if name.endswith(".so") else content
