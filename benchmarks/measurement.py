@@ -38,10 +38,7 @@ def measure(
         memory: Whether to measure memory. Each candidate is then prepared and measured in processes of its own.
         report: Told what is being done.
     """
-    torch.set_num_threads(workload.threads)
-    if workload.device == "cuda":
-        torch.backends.cudnn.benchmark = True  # as ONNX Runtime does: the fastest algorithm for each convolution
-        torch.backends.cudnn.allow_tf32 = False  # float32 is float32, for all candidates
+    workload.set_up()
     figures: dict[str, Figures] = {key: {} for key in keys}
     calls: dict[str, Call] = {}
     for key in keys:

@@ -42,7 +42,7 @@ def measure_memory(workload: dict[str, Any], candidate: str) -> dict[str, float]
     from benchmarks.candidates import CANDIDATES
 
     work = Workload.from_json(workload)
-    torch.set_num_threads(work.threads)
+    work.set_up()
     call = CANDIDATES[candidate].load(work)
     before, during = _device_memory(call) if work.device == "cuda" else _resident_memory(call)
     return {"loaded_megabytes": before / 1e6, "call_megabytes": (during - before) / 1e6}

@@ -47,4 +47,6 @@ def prepare_here(workload: dict[str, Any], candidate: str) -> None:
     """As ``prepare_apart``, in this process."""
     from benchmarks.candidates import CANDIDATES
 
-    CANDIDATES[candidate].prepare(Workload.from_json(workload))
+    given = Workload.from_json(workload)
+    given.set_up()
+    CANDIDATES[candidate].prepare(given)

@@ -36,11 +36,14 @@ def compile_artifact(format: str, workload: Workload) -> Path:
 
     def write(path: Path) -> None:
         given = workload.single()
-        device = workload.device if format == "pt2" else "cpu"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", fgcompile.RulesWarning)  # the rival's gradients are Taylor's, too
             artifact = fgcompile.compile(
-                given.network(), given.inputs(batch=1), format=format, device=device, precision=workload.precision
+                given.network(),
+                given.inputs(batch=1),
+                format=format,
+                device=workload.device,
+                precision=workload.precision,
             )
         artifact.save(path)
 

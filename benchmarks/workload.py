@@ -71,6 +71,13 @@ class Workload:
         """The same in float32 on the CPU: what the compiler is given, for any device and precision."""
         return replace(self, device="cpu", precision="float32")
 
+    def set_up(self) -> None:
+        """Settings of the process, PyTorch's too, under which all candidates are prepared and called alike."""
+        torch.set_num_threads(self.threads)
+        if self.device == "cuda":
+            torch.backends.cudnn.benchmark = True  # as ONNX Runtime does: the fastest algorithm for each convolution
+            torch.backends.cudnn.allow_tf32 = False  # tracing keeps it in the graph
+
     def target(self) -> Tensor:
         """The explained classes, int64 (batch,): some or other, for latency does not depend on which."""
         return torch.arange(self.batch, device=self.device) % 10

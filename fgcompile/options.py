@@ -71,17 +71,6 @@ def check_request(
     )
 
 
-def check_device(device: str, format: str) -> None:
-    """Checks the device that a package is compiled for.
-
-    Raises:
-        InputError: There is no such device, or the format is not compiled for one.
-    """
-    if device != "cpu" and format != "pt2":
-        raise InputError(f"device is {device!r}, and the format {format} runs on any: leave it out, or choose 'pt2'")
-    one_of("device", device, DEVICES)
-
-
 def require_expressible(format: str, precision: str) -> None:
     """Passes combinations that a format can express.
 

@@ -24,7 +24,7 @@ from fgcompile.expose import expose
 from fgcompile.files import write_atomically
 from fgcompile.lowering import LINEAR, decomposition_table, preserve_interpolation
 from fgcompile.metadata import describe_program
-from fgcompile.options import check_device, check_request, one_of, require_expressible
+from fgcompile.options import DEVICES, check_request, one_of, require_expressible
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_batch_norm import fold_batch_norm
 from fgcompile.passes.fold_padding import fold_padding
@@ -141,8 +141,8 @@ def compile(
         precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
             computes in it, and reductions, normalisations and the aggregation in float32, as do inputs and outputs.
         labels: Class names, one per logit, kept in the metadata.
-        device: What a ``"pt2"`` is compiled for: ``"cpu"``, or ``"cuda"`` on a machine that has it. The other formats
-            choose where they run when they are loaded.
+        device: Where the artifact is to be fast: ``"cpu"`` or ``"cuda"``. A ``"pt2"`` runs there alone, and one for
+            ``"cuda"`` is compiled on a machine that has it; the other formats run on both.
         progress: Called with the name of each stage as it begins.
 
     Raises:
@@ -153,7 +153,7 @@ def compile(
     """
     one_of("format", format, tuple(BACKENDS))
     require_expressible(format, precision)
-    check_device(device, format)
+    one_of("device", device, DEVICES)
     request = check_request(
         outputs=outputs,
         target=target,
@@ -172,7 +172,7 @@ def compile(
     extras = dict(score_inputs or {})
     captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
     examples = [*as_inputs(example_inputs), *extras.values()]
-    exposed, program = fuse_captured(captured, request, layouts, report, examples, format)
+    exposed, program = fuse_captured(captured, request, layouts, report, examples, format, device)
     warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
     report("check")
     checks = make_checks(exposed, program, request, examples)
@@ -199,13 +199,14 @@ def fuse(
     score_inputs: Mapping[str, Tensor] | None = None,
     dynamic_sizes: bool = False,
     format: str = "onnx",
+    device: str = "cpu",
     **options: Any,
 ) -> FusedProgram:
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
     request = check_request(rules=rules, **options)
     captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
     examples = [*as_inputs(example_inputs), *(score_inputs or {}).values()]
-    return fuse_captured(captured, request, layouts, lambda stage: None, examples, format)[1]
+    return fuse_captured(captured, request, layouts, lambda stage: None, examples, format, device)[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -269,6 +270,7 @@ def fuse_captured(
     report: Progress,
     examples: Sequence[Tensor],
     format: str,
+    device: str,
 ) -> tuple[BiasedProgram, FusedProgram]:
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
     report("expose")
@@ -281,7 +283,7 @@ def fuse_captured(
     folded = fold_batch_norm(fold_padding(exposed), with_bias=not own)
     report("differentiate")
     with preserve_interpolation():
-        program = trace(folded, request, decomposition_table(format))
+        program = trace(folded, request, decomposition_table(format, device))
     report("optimise")
     optimize(program.graph_module)
     require_portable(program.graph_module)

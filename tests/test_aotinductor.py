@@ -153,7 +153,7 @@ def test_a_missing_compiler_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"format": "onnx", "device": "cuda"}, "device is 'cuda', and the format onnx runs on any"),
+        ({"format": "onnx", "device": "gpu"}, "device is 'gpu', which is not one of 'cpu', 'cuda'"),
         ({"format": "pt2", "device": "tpu"}, "device is 'tpu', which is not one of 'cpu', 'cuda'"),
     ],
 )

@@ -206,7 +206,7 @@ def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPa
     """The check compares with the eager model, so a table with a mistake in it compiles nothing."""
     threshold = torch.ops.aten.threshold_backward.default
     mistake = {threshold: lambda gradient, value, limit: gradient * (value > 0.1).to(gradient.dtype)}
-    monkeypatch.setattr("fgcompile.pipeline.decomposition_table", lambda format: decomposition_table(format) | mistake)
+    monkeypatch.setattr("fgcompile.pipeline.decomposition_table", lambda *where: decomposition_table(*where) | mistake)
     model, x = build("residual", torch.float32)
     with pytest.raises(VerificationError, match="'saliency' of the fused graph differs"):
         fgcompile.compile(model, x)

@@ -90,7 +90,7 @@ def compile_(
     dynamic_sizes: Annotated[
         bool, typer.Option("--dynamic-sizes", help="Height and width are dynamic too; for convolutional models.")
     ] = False,
-    device: Annotated[str, typer.Option(help="What a .pt2 is compiled for: cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where it is to be fast: cpu or cuda. A .pt2 runs there alone.")] = "cpu",
 ) -> None:
     """Compile a model into an artifact."""
     chosen_format = choose_format(artifact_format, output)

@@ -16,6 +16,7 @@ from fgcompile.lowering import (
     ceiling,
     convolution,
     creation,
+    cuda,
     forward,
     indexing,
     interpolation,
@@ -43,18 +44,25 @@ FAMILIES = (
     selection,
 )
 
-FOR_FORMATS = {"onnx": reduction.DECOMPOSITIONS, "pt2": subpixel.DECOMPOSITIONS}
-"""Rows that take the place of others for one format, since its runtime is fast at something else."""
+FOR_RUNTIMES = {
+    ("onnx", "cpu"): reduction.DECOMPOSITIONS,
+    ("pt2", "cpu"): subpixel.DECOMPOSITIONS,
+    ("onnx", "cuda"): reduction.DECOMPOSITIONS | cuda.CONVOLUTIONS | cuda.EXTREMES,
+    ("torchscript", "cuda"): cuda.CONVOLUTIONS,
+    ("pt2", "cuda"): cuda.CONVOLUTIONS,
+}
+"""Rows that take the place of others for a format on a device, since its runtime is fast at something else."""
 
 
-def decomposition_table(format: str = "onnx") -> dict[torch._ops.OpOverload, Callable[..., Any]]:
+def decomposition_table(format: str = "onnx", device: str = "cpu") -> dict[torch._ops.OpOverload, Callable[..., Any]]:
     """Joins the families' tables into the one that ``make_fx`` takes.
 
     Args:
         format: What the lowered graph is emitted as.
+        device: Where it is to be fast; it runs on any.
 
     Raises:
         ValueError: Two families lower the same operator.
     """
     table = join_tables("the table of lowerings", (family.DECOMPOSITIONS for family in FAMILIES))
-    return table | FOR_FORMATS.get(format, {})
+    return table | FOR_RUNTIMES.get((format, device), {})

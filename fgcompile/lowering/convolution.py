@@ -125,15 +125,20 @@ def make_lowering(choose: Callable[[Layer], Form]) -> Callable[..., Any]:
     return lower
 
 
-def choose_form(layer: Layer) -> Form:
-    """The fastest form in ONNX Runtime, by the measurements above."""
+def choose_form(layer: Layer, against_phases: str | None = None) -> Form:
+    """The fastest form in ONNX Runtime, by the measurements above.
+
+    Args:
+        layer: The convolution.
+        against_phases: Why phases are never the choice, if so.
+    """
     if layer.transposed:
         return "convolution with the same weight", "the layer is a transposed convolution", _differentiate_transposed
     if _has_single_position(layer):
         return "matrix product with the weight", "the output is a single position", _differentiate_single
     if all(step == 1 for step in layer.stride):
         return "convolution with the flipped, transposed weight", "stride 1", _differentiate_dense
-    obstacle = _obstacle_to_phases(layer)
+    obstacle = against_phases or _obstacle_to_phases(layer)
     if obstacle is None:
         reason = f"stride 2 and at least {_BLOCK} channels: each phase stays in the blocked layout"
         return "one convolution per phase, interleaved", reason, _differentiate_phases
