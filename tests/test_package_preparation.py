@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -64,6 +65,30 @@ def test_no_convolution_is_ambiguous_and_none_changes(narrow: nn.Module) -> None
 @pytest.mark.slow
 def test_a_package_of_such_a_network(narrow: nn.Module) -> None:
     fgcompile.compile(narrow, torch.randn(2, 3, 8, 8), format="pt2")  # which checks what it returns
+
+
+class Block(nn.Module):
+    """A ConvNeXt block: its residual's gradient is scaled, for the layers of the block and for the last one's term."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spatial = nn.Conv2d(8, 8, 7, padding=3, groups=8)
+        self.channels = nn.Sequential(nn.LayerNorm(8), nn.Linear(8, 32), nn.GELU(), nn.Linear(32, 8))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 1.5 * self.channels(self.spatial(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+def test_a_sum_is_not_written_over_what_is_read_once_more(tmp_path) -> None:
+    torch.manual_seed(0)
+    head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 10))
+    model, x = nn.Sequential(nn.Conv2d(3, 8, 4, 4), Block(), *head).eval(), torch.randn(2, 3, 20, 20)
+    path = tmp_path / "model.pt2"
+    fgcompile.compile(model, x, format="pt2", outputs=("logits", "contributions")).save(path)
+    actual = fgcompile.load(path).explain(x.numpy(), [0, 1]).contributions
+    terms = fgcompile.full_gradient(model.double(), x.double(), torch.tensor([0, 1])).bias_gradients.values()
+    expected = torch.stack([term.flatten(1).sum(1) for term in terms], 1).detach().numpy()
+    np.testing.assert_allclose(actual[:, 1:], expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
 def test_examples_of_sizes_are_uneven_and_no_two_alike() -> None:

@@ -91,9 +91,9 @@ def _passes(device: str) -> dict[str, Any]:
     """The passes that Inductor is to run beside its own."""
     if device != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return {}
-    from fgcompile.backends.prepack import Prepack  # takes a second too
+    from fgcompile.backends.inductor_pass import ForProcessors  # takes a second too
 
-    return {"post_grad_custom_pre_pass": Prepack()}
+    return {"post_grad_custom_pre_pass": ForProcessors()}
 
 
 def _compiled(exported: ExportedProgram, folder: str, passes: Mapping[str, Any]) -> Any:

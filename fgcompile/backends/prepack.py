@@ -7,11 +7,8 @@ something else for one, it lays that out in the call, as before.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import fx
-from torch._inductor.custom_graph_pass import CustomGraphPass
 from torch.utils._python_dispatch import _disable_current_modes
 
 from fgcompile.shapes import hint
@@ -20,29 +17,22 @@ BATCH = 1
 """The batch for which weights are laid out: the one at which the time to do so weighs most."""
 
 
-class Prepack(CustomGraphPass):
-    """A pass of Inductor's over a graph whose weights are constants, before it fuses what follows convolutions."""
-
-    def __call__(self, graph: fx.Graph) -> None:
-        """Rewrites the graph in place."""
-        graph_module = graph.owning_module
-        assert graph_module is not None
-        operator = torch.ops.mkldnn._convolution_pointwise.default
-        for number, node in enumerate(graph.find_nodes(op="call_function", target=operator)):
-            x, weight, bias, padding, stride, dilation, groups, *rest = node.args
-            if weight.op != "get_attr" or (plain := getattr(graph_module, weight.target)).is_mkldnn:
-                continue
-            sizes = [BATCH, *(hint(size) for size in x.meta["val"].shape[1:])]
-            with _disable_current_modes():
-                packed = torch.ops.mkldnn._reorder_convolution_weight(plain, padding, stride, dilation, groups, sizes)
-            name = f"_packed_weight_{number}"
-            graph_module.register_buffer(name, packed)
-            with graph.inserting_before(node):
-                constant = graph.get_attr(name)
-            constant.meta["val"] = weight.meta["val"]
-            node.args = (x, constant, bias, padding, stride, dilation, groups, *rest)
-        graph.eliminate_dead_code()
-
-    def uuid(self) -> Any:
-        """What tells this pass from others in Inductor's caches."""
-        return __name__
+def prepack(graph: fx.Graph) -> None:
+    """Rewrites a graph of Inductor's, whose weights are constants, in place."""
+    graph_module = graph.owning_module
+    assert graph_module is not None
+    operator = torch.ops.mkldnn._convolution_pointwise.default
+    for number, node in enumerate(graph.find_nodes(op="call_function", target=operator)):
+        x, weight, bias, padding, stride, dilation, groups, *rest = node.args
+        if weight.op != "get_attr" or (plain := getattr(graph_module, weight.target)).is_mkldnn:
+            continue
+        sizes = [BATCH, *(hint(size) for size in x.meta["val"].shape[1:])]
+        with _disable_current_modes():
+            packed = torch.ops.mkldnn._reorder_convolution_weight(plain, padding, stride, dilation, groups, sizes)
+        name = f"_packed_weight_{number}"
+        graph_module.register_buffer(name, packed)
+        with graph.inserting_before(node):
+            constant = graph.get_attr(name)
+        constant.meta["val"] = weight.meta["val"]
+        node.args = (x, constant, bias, padding, stride, dilation, groups, *rest)
+    graph.eliminate_dead_code()
