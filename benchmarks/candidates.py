@@ -19,10 +19,13 @@ CANDIDATES: dict[str, Candidate] = {
 """In the order of the tables."""
 
 
-def choose(runtimes: Iterable[str], others: Iterable[str]) -> list[str]:
-    """The keys of the candidates of some runtimes and of some others, with the eager forward where it is a rival's."""
+def choose(runtimes: Iterable[str], others: Iterable[str], device: str = "cpu") -> list[str]:
+    """The keys of the candidates of some runtimes and of some others, with the eager forward where it is a rival's.
+
+    Those that are not for the device are left out.
+    """
     runtimes, others = set(runtimes), set(others)
     wanted = {row.key for name in runtimes for row in RUNTIMES[name]} | others
     if others & set(RIVALS):
         wanted.add(EAGER_FORWARD.key)
-    return [key for key in CANDIDATES if key in wanted]
+    return [key for key, candidate in CANDIDATES.items() if key in wanted and device in candidate.devices]

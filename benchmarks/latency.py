@@ -23,7 +23,7 @@ from itertools import chain, product
 from pathlib import Path
 
 from benchmarks.architectures import ARCHITECTURES
-from benchmarks.candidates import CANDIDATES, OTHERS, choose
+from benchmarks.candidates import OTHERS, choose
 from benchmarks.environment import RESULTS
 from benchmarks.latency_report import write_report
 from benchmarks.preparation import prepare_all
@@ -50,9 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Measures what is asked for and not yet known, and writes the report; returns the exit status."""
     options = _parse(arguments)
     store = options.results / "latency.jsonl"
-    keys = choose(options.runtimes, options.rivals)
+    keys = choose(options.runtimes, options.rivals, options.device)
     effort = Effort(options.repeats, options.seconds, options.longest)
-    keys = [key for key in keys if options.device in CANDIDATES[key].devices]
     models = [] if options.report_only else options.models
     settings = list(product(options.precisions, options.threads, options.batches))
     with show_progress("latency", len(models) * len(settings)) as advance, _files(options.folder) as folder:

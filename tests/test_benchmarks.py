@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,10 +17,11 @@ from benchmarks.functional_fullgrad import FunctionalFullGrad
 from benchmarks.isolated import IsolatedError, run_isolated
 from benchmarks.measurement import measure
 from benchmarks.memory import memory_of
-from benchmarks.preparation import prepare_apart
+from benchmarks.once import once
+from benchmarks.preparation import prepare_all, prepare_apart
 from benchmarks.records import append_record, find_record, make_record, read_records
 from benchmarks.rivals import RIVALS
-from benchmarks.runtimes import export_onnx
+from benchmarks.runtimes import RUNTIMES, export_onnx
 from benchmarks.timing import FEWEST_ROUNDS, Effort, Timing, time_alternately
 from benchmarks.workload import Call, Workload
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
@@ -125,6 +127,49 @@ def test_what_fails_is_on_record_and_disturbs_nothing(tiny: Workload, monkeypatc
 def test_choice_keeps_the_order_and_brings_the_eager_forward() -> None:
     assert choose(["onnxruntime"], []) == ["onnxruntime.forward", "onnxruntime.fused"]
     assert choose([], ["hooks", "gradient"]) == ["eager.forward", "gradient", "hooks"]
+
+
+def test_choice_leaves_out_what_is_not_for_the_device() -> None:
+    assert choose(["onnxruntime-graph", "openvino"], ["onnx-ad"], "cuda") == [
+        "onnxruntime-graph.forward",
+        "onnxruntime-graph.fused",
+        "eager.forward",
+    ]
+    assert choose(["torchscript-graph"], []) == []
+
+
+def test_workloads_are_prepared_once_and_side_by_side(tiny: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, str]] = []
+
+    def prepare_apart(workload: Workload, candidate: str) -> None:
+        asked.append((workload.batch, candidate))
+        if candidate == "onnx-ad":
+            raise IsolatedError("it cannot")
+
+    monkeypatch.setattr("benchmarks.preparation.prepare_apart", prepare_apart)
+    keys = [*choose(["onnxruntime"], ["onnx-ad"]), "onnxruntime-graph.fused"]
+    prepare_all([tiny, replace(tiny, batch=3)], keys, 2)
+    assert len(asked) == len(set(asked)) == 2 * 4  # forward, fused in one of two ways, eager forward, onnx-ad
+
+
+def test_a_file_is_written_once(tmp_path: Path) -> None:
+    written: list[Path] = []
+
+    def write(path: Path) -> None:
+        written.append(path)
+        path.write_text("it")
+
+    assert once(tmp_path / "file", write) == once(tmp_path / "file", write) == tmp_path / "file"
+    assert written == [tmp_path / "file"]
+
+
+def test_half_precision_is_of_the_plain_network_and_within_the_artifact(tiny: Workload) -> None:
+    half = replace(tiny, precision="float16")
+    assert {half.inputs().dtype, next(half.network().parameters()).dtype} == {torch.float16}
+    logits, _ = RUNTIMES["torchscript"][1].load(half)().values()  # type: ignore[attr-defined]
+    expected = half.single().network()(half.single().inputs()).detach().numpy()
+    np.testing.assert_allclose(logits, expected, atol=1e-2 * np.abs(expected).max())
+    assert (tiny.folder / "fused-float16.pt").exists()
 
 
 def test_records_are_kept_by_subject_and_found_in_their_environment(tmp_path: Path) -> None:
