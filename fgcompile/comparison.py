@@ -138,17 +138,31 @@ def _check_fused(
     exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
 ) -> FusedCheck:
     chosen = torch.tensor(CHECK_CLASSES)
-    eager_request = replace(request, outputs=(*request.outputs, "contributions"))
-    result, expected = evaluate(exposed, eager_request, inputs, chosen, torch.float64)
-    expected = regroup(program, expected, result)
+    expected, score = _expected(exposed, program, request, inputs)
     given = _all_inputs(program, inputs, chosen)
     try:
         check_program(program, given, expected)
     except (CaptureError, VerificationError):  # a difference, which may be that of rounding errors that the model grows
         nudged = [value * (1 + _ROUNDING) if value.is_floating_point() else value for value in inputs]
-        shifted, changed = evaluate(exposed, eager_request, nudged, chosen, torch.float64)
-        check_program(program, given, expected, limit_of_condition(regroup(program, changed, shifted), expected))
-    return FusedCheck(inputs, expected, require_complete(result.score, expected["contributions"]))
+        changed, _ = _expected(exposed, program, request, nudged)
+        check_program(program, given, expected, limit_of_condition(changed, expected))
+    return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]))
+
+
+def _expected(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
+) -> tuple[dict[str, Tensor], Tensor]:
+    """The eager outputs in float64, and the scores; with noisy copies sample by sample, which takes half the memory."""
+    request = replace(request, outputs=(*request.outputs, "contributions"))
+    step = 1 if request.method == "smooth_fullgrad" else len(CHECK_CLASSES)
+    parts, scores = [], []
+    for chosen, *given in zip(
+        *(torch.split(value, step) for value in (torch.tensor(CHECK_CLASSES), *inputs)), strict=True
+    ):
+        result, outputs = evaluate(exposed, request, given, chosen, torch.float64)
+        parts.append(regroup(program, outputs, result))
+        scores.append(result.score.detach())
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(scores)
 
 
 def check_emitted(
