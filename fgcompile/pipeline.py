@@ -270,7 +270,7 @@ def fuse_captured(
     report: Progress,
     examples: Sequence[Tensor],
     format: str,
-    device: str,
+    device: str = "cpu",
 ) -> tuple[BiasedProgram, FusedProgram]:
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
     report("expose")
