@@ -29,9 +29,14 @@ class Band:
     y: Sequence[Sequence[float]]
 
 
-def draw_bands(path: Path, panels: Mapping[str, Mapping[str, Band]], xlabel: str, title: str) -> None:
-    """Draws panels side by side, as a PNG, the curves of each by their names, with one legend below."""
-    figure = Figure(figsize=(5 * len(panels), 4.6), layout="constrained")
+def draw_bands(
+    path: Path, panels: Mapping[str, Mapping[str, Band]], xlabel: str, title: str, bottom: float | None = 0
+) -> None:
+    """Draws panels side by side, as a PNG, the curves of each by their names, with one legend below.
+
+    Their ordinates begin at ``bottom``, or where the curves do if that is None.
+    """
+    figure = Figure(figsize=(max(5 * len(panels), 9), 4.6), layout="constrained")
     for axes, (name, curves) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         for i, (label, band) in enumerate(curves.items()):
             colour = colormaps["tab20"](2 * i % 20 + 2 * i // 20)
@@ -40,7 +45,7 @@ def draw_bands(path: Path, panels: Mapping[str, Mapping[str, Band]], xlabel: str
             axes.fill_between(band.x, lows, highs, color=colour, alpha=0.12, linewidth=0)
         axes.set(title=name, xlabel=xlabel)
         axes.title.set_fontsize(9)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=bottom)
         axes.grid(alpha=0.3)
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
     figure.suptitle(title)

@@ -157,7 +157,7 @@ def _retrainings(folder: Path, results: Sequence[Result]) -> list[str]:
         title = f"{train:,} training images, {test:,} test images, {epochs} epochs, {seeds} seeds"
         name = f"retraining-{train}"
         panels = {"most salient removed: accuracy after retraining": curves}
-        draw_bands(folder / name, panels, "pixels removed, %", title)
+        draw_bands(folder / name, panels, "pixels removed, %", title, bottom=None)
         parts += [
             f"### {title}",
             f"On whole images: {_plus_minus(whole)}.",
