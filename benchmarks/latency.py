@@ -29,7 +29,7 @@ from benchmarks.latency_report import write_report
 from benchmarks.preparation import prepare_all
 from benchmarks.records import read_records
 from benchmarks.runtimes import RUNTIMES
-from benchmarks.sweep import keep_measured, show_progress
+from benchmarks.sweep import is_pending, keep_measured, show_progress
 from benchmarks.timing import Effort
 from benchmarks.workload import Workload
 from fgcompile.options import PRECISIONS
@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
             model: [_workload(options, Path(folder), model, *setting) for setting in settings] for model in models
         }
         if options.processes > 1:
-            prepare_all(chain.from_iterable(workloads.values()), keys, options.processes)
+            every = chain.from_iterable(workloads.values())
+            prepare_all([each for each in every if is_pending(store, each, keys)], keys, options.processes)
         for model, group in workloads.items():
             for workload in group:
                 # Memory hardly depends on threads, and takes a process for each candidate.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -92,23 +92,9 @@ def call_onnx(
     given = dict(zip(names, feeds, strict=True))
     if workload.device == "cpu":
         return partial(session.run, wanted, given)
-    return _call_bound(session, given, wanted)
+    from fgcompile.runtime.binding import bind  # imports onnxruntime
 
-
-def _call_bound(session: Any, given: Mapping[str, NDArray[Any]], wanted: Sequence[str]) -> Call:
-    """A call with inputs and outputs at fixed places of the GPU's memory, as replaying a graph wants them."""
-    import onnxruntime
-
-    binding = session.io_binding()
-    for name, value in given.items():
-        binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(value, "cuda", 0))
-    for name in wanted:
-        binding.bind_output(name, "cuda")
-    first = onnxruntime.RunOptions()
-    first.add_run_config_entry("gpu_graph_id", "-1")  # without capture: it tells the shapes of the outputs
-    session.run_with_iobinding(binding, first)
-    for name, value in zip(wanted, binding.get_outputs(), strict=True):
-        binding.bind_ortvalue_output(name, value)
+    binding, _, _ = bind(session, given, wanted, "cuda")
     return partial(session.run_with_iobinding, binding)
 
 

@@ -38,6 +38,11 @@ def is_measured(record: Record | None, keys: Sequence[str], device: str) -> bool
     )
 
 
+def is_pending(store: Path, workload: Workload, keys: Sequence[str]) -> bool:
+    """Whether some of the candidates on a workload are not on record."""
+    return not is_measured(_known(store, workload), keys, workload.device)
+
+
 def keep_measured(
     store: Path, workload: Workload, keys: Sequence[str], effort: Effort, memory: bool, report: Reporter
 ) -> None:
@@ -45,12 +50,16 @@ def keep_measured(
 
     A record lacking some of the candidates is made anew, with those that it had: what a table compares took turns.
     """
-    known = find_record(read_records(store), subject_of(workload), workload.device)
+    known = _known(store, workload)
     if is_measured(known, keys, workload.device):
         return
     wanted = {*keys, *(known.figures if known else ())}
     figures = measure(workload, [key for key in CANDIDATES if key in wanted], effort, memory, report)
     append_record(store, make_record(subject_of(workload), figures, workload.device))
+
+
+def _known(store: Path, workload: Workload) -> Record | None:
+    return find_record(read_records(store), subject_of(workload), workload.device)
 
 
 @contextmanager

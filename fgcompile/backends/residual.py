@@ -47,12 +47,7 @@ def _ancestors(node: fx.Node) -> set[fx.Node]:
 
 def _with_a_further_axis(node: fx.Node) -> None:
     """The same sum of views, which Inductor does not take for the convolution itself."""
-    users = list(node.users)
     operands = [insert_call(node, node, aten.unsqueeze.default, operand, -1) for operand in node.args]
-    node.args = tuple(operands)
-    node.meta["val"] = aten.add.Tensor(*(operand.meta["val"] for operand in operands))
-    with node.graph.inserting_after(node):
-        result = node.graph.call_function(aten.squeeze.dim, (node, -1))
-    result.meta["val"] = aten.squeeze.dim(node.meta["val"], -1)
-    for user in users:
-        user.replace_input_with(node, result)
+    total = insert_call(node, node, aten.add.Tensor, *operands, **node.kwargs)
+    node.replace_all_uses_with(insert_call(node, node, aten.squeeze.dim, total, -1))
+    node.graph.erase_node(node)

@@ -43,26 +43,37 @@ class BoundSession:
             return self._bound[shapes].run(feeds)
 
     def _bind(self, feeds: Mapping[str, Array], number: int) -> _Binding:
-        """Allocates memory for inputs of these shapes, and for the outputs that they give."""
-        binding = self._session.io_binding()
-        inputs = {name: self._copy(value) for name, value in feeds.items()}
-        options = onnxruntime.RunOptions()
-        options.add_run_config_entry("gpu_graph_id", "-1")  # a call without capture, which tells the outputs' shapes
-        for name, value in inputs.items():
-            binding.bind_ortvalue_input(name, value)
-        for name in self._outputs:
-            binding.bind_output(name, self._device)
-        self._session.run_with_iobinding(binding, options)
-        outputs = dict(zip(self._outputs, binding.get_outputs(), strict=True))
-        for name, value in outputs.items():
-            binding.bind_ortvalue_output(name, value)
-        return _Binding(self._session, binding, inputs, outputs, number + 1)
+        return _Binding(self._session, *bind(self._session, feeds, self._outputs, self._device), number + 1)
 
-    def _copy(self, value: Array) -> Any:
-        """The value in memory of its own: ``ortvalue_from_numpy`` would share the caller's on a CPU."""
-        copy = onnxruntime.OrtValue.ortvalue_from_shape_and_type(value.shape, value.dtype, self._device, 0)
-        copy.update_inplace(value)
-        return copy
+
+def bind(
+    session: onnxruntime.InferenceSession, feeds: Mapping[str, Array], names: Sequence[str], device: str
+) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    """Allocates memory for inputs of these shapes, and for the outputs that they give.
+
+    Returns:
+        The binding, for ``run_with_iobinding``; the inputs and the outputs in it, by name.
+    """
+    binding = session.io_binding()
+    inputs = {name: _copy(value, device) for name, value in feeds.items()}
+    options = onnxruntime.RunOptions()
+    options.add_run_config_entry("gpu_graph_id", "-1")  # a call without capture, which tells the outputs' shapes
+    for name, value in inputs.items():
+        binding.bind_ortvalue_input(name, value)
+    for name in names:
+        binding.bind_output(name, device)
+    session.run_with_iobinding(binding, options)
+    outputs = dict(zip(names, binding.get_outputs(), strict=True))
+    for name, value in outputs.items():
+        binding.bind_ortvalue_output(name, value)
+    return binding, inputs, outputs
+
+
+def _copy(value: Array, device: str) -> Any:
+    """The value in memory of its own: ``ortvalue_from_numpy`` would share the caller's on a CPU."""
+    copy = onnxruntime.OrtValue.ortvalue_from_shape_and_type(value.shape, value.dtype, device, 0)
+    copy.update_inplace(value)
+    return copy
 
 
 class _Binding:
