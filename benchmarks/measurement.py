@@ -1,8 +1,12 @@
-"""Measures candidates on a workload: memory of each in a fresh process, then the latencies of all in turns."""
+"""Measures candidates on a workload: memory of each in a fresh process, then the latencies of all in turns.
+
+Nothing is loaded here before all is prepared, so that what a compiler takes does not add to what is loaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -42,16 +46,18 @@ def measure(
     figures: dict[str, Figures] = {key: {} for key in keys}
     calls: dict[str, Call] = {}
     for key in keys:
-        report(f"load {key}")
+        report(f"prepare {key}")
         if (missing := CANDIDATES[key].missing(workload.device)) is not None:
             figures[key]["skipped"] = missing
             continue
-        try:
-            figures[key] |= _start(workload, key, effort, memory, calls)
-        except IsolatedError as error:
-            figures[key]["failed"] = str(error)
-        except Exception as error:  # whatever a rival's library raises is a line of the table
-            figures[key]["failed"] = reason(error)
+        with _failure_in(figures[key]):
+            figures[key] |= _prepare(workload, key, memory)
+    for key in keys:
+        if "skipped" in figures[key] or "failed" in figures[key]:
+            continue
+        report(f"load {key}")
+        with _failure_in(figures[key]):
+            figures[key] |= _start(workload, key, effort, calls)
     report("time all in turns")
     for key, timing in time_alternately(calls, effort, _synchronizer(workload)).items():
         figures[key] |= _rounded(timing)
@@ -65,20 +71,34 @@ def timing_of(figures: Figures | None) -> Timing | None:
     return Timing(tuple(figures["wall"]), tuple(figures["cpu"]))
 
 
-def _start(workload: Workload, key: str, effort: Effort, memory: bool, calls: dict[str, Call]) -> Figures:
+@contextmanager
+def _failure_in(figures: Figures) -> Iterator[None]:
+    """Whatever a rival's library raises becomes a line of the table."""
+    try:
+        yield
+    except IsolatedError as error:
+        figures["failed"] = str(error)
+    except Exception as error:
+        figures["failed"] = reason(error)
+
+
+def _prepare(workload: Workload, key: str, memory: bool) -> Figures:
+    """Makes the files of a candidate; the memory of its calls."""
+    if not memory:
+        CANDIDATES[key].prepare(workload)
+        return {}
+    prepare_apart(workload, key)
+    return dict(memory_of(workload, key))
+
+
+def _start(workload: Workload, key: str, effort: Effort, calls: dict[str, Call]) -> Figures:
     """Loads a candidate and calls it once; into ``calls`` if it is fast enough to be called again."""
     candidate = CANDIDATES[key]
-    if memory:
-        prepare_apart(workload, key)
-    else:
-        candidate.prepare(workload)
-    figures: Figures = dict(memory_of(workload, key)) if memory else {}
     call = candidate.load(workload)
     wall, cpu = time_once(call, _synchronizer(workload))
     if wall > 1e3 * effort.longest:
-        return {**figures, **_rounded(Timing((wall,), (cpu,))), "note": "called once, with no warm-up"}
-    if note := candidate.note(workload, call):
-        figures["note"] = note
+        return {**_rounded(Timing((wall,), (cpu,))), "note": "called once, with no warm-up"}
+    figures: Figures = {"note": note} if (note := candidate.note(workload, call)) else {}
     calls[key] = call
     return figures
 

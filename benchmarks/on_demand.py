@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +25,14 @@ def compile_on_demand(workload: Workload) -> Path:
     return once(workload.folder / "on_demand.onnx", write)
 
 
+@lru_cache(1)
+def _session(path: Path, threads: int) -> fgcompile.Session:
+    """The one session that gives both answers."""
+    return fgcompile.load(path, providers=["CPUExecutionProvider"], threads=threads)
+
+
 def _call(explain: bool, workload: Workload) -> Call:
-    session = fgcompile.load(compile_on_demand(workload), providers=["CPUExecutionProvider"], threads=workload.threads)
+    session = _session(compile_on_demand(workload), workload.threads)
     x, target, asked = (spec["name"] for spec in session.metadata["inputs"])
     feeds = {x: workload.inputs().numpy(), target: workload.target().numpy(), asked: np.array(explain)}
     return partial(session.run, feeds)
