@@ -8,6 +8,7 @@ from fgcompile.passes.broadcast_products import broadcast_products
 from fgcompile.passes.compare_clipped import compare_clipped
 from fgcompile.passes.fold_constants import fold_constants
 from fgcompile.passes.merge_halves import merge_halves
+from fgcompile.passes.negate_comparisons import negate_comparisons
 from fgcompile.passes.remove_identities import remove_identities
 from fgcompile.passes.replace_mutations import replace_mutations
 from fgcompile.passes.share_subexpressions import share_subexpressions
@@ -24,6 +25,7 @@ def optimize(graph_module: fx.GraphModule) -> None:
     broadcast_products(graph_module)
     remove_identities(graph_module)
     share_subexpressions(graph_module)
+    negate_comparisons(graph_module)
     graph_module.graph.eliminate_dead_code()
     graph_module.graph.lint()
     graph_module.recompile()

@@ -15,6 +15,7 @@ from fgcompile.passes.compare_clipped import compare_clipped
 from fgcompile.passes.convert_floats import convert_floats
 from fgcompile.passes.fold_constants import fold_constants
 from fgcompile.passes.merge_halves import merge_halves
+from fgcompile.passes.negate_comparisons import negate_comparisons
 from fgcompile.passes.remove_identities import remove_identities
 from fgcompile.passes.replace_mutations import replace_mutations
 from fgcompile.passes.share_subexpressions import share_subexpressions
@@ -201,3 +202,16 @@ def test_a_comparison_before_the_clipping_stays() -> None:
     compare_clipped(graph_module)
     graph_module.graph.lint()
     assert torch.equal(graph_module(x)[0], expected[0])
+
+
+def test_comparisons_that_exclude_each_other_are_made_once() -> None:
+    def function(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return x >= 1.5, x < 1.5, x > -0.5, x <= -0.5, x <= 0.5, x < 2
+
+    x = torch.tensor([-1.0, -0.5, -0.25, 0.5, 1.0, 1.5, 2.0, float("inf"), -float("inf")])
+    graph_module = traced(function, x)
+    expected = graph_module(x)
+    negate_comparisons(graph_module)
+    graph_module.graph.lint()
+    assert all(torch.equal(a, b) for a, b in zip(graph_module(x), expected, strict=True))
+    assert operators(graph_module) == ["ge", "logical_not", "gt", "logical_not", "le", "lt"]
