@@ -162,7 +162,7 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
         extremes, weight = flat * weight, None
     else:
         # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed.
-        total = torch.matmul(weight.reshape(1, 1, count), flat)
+        total = torch.bmm(weight.reshape(1, 1, count).expand(flat.shape[0], -1, -1), flat)
     if channels == 2:
         total = total.transpose(1, 2)
     if selected is arranged:
