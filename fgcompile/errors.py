@@ -38,7 +38,7 @@ class VerificationError(FgcompileError):
 
 
 class OutputError(FgcompileError):
-    """A result cannot be written where it was asked for."""
+    """A result cannot be written where, or in the format that, it was asked for."""
 
 
 class RulesWarning(UserWarning):

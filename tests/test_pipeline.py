@@ -228,6 +228,21 @@ def test_a_mistaken_export_is_caught_after_emission(monkeypatch: pytest.MonkeyPa
         fgcompile.compile(model, x)
 
 
+def test_an_artifact_that_no_onnx_file_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fgcompile.backends.onnx.LIMIT", 1000)
+    model, x = build("residual", torch.float32)
+    with pytest.raises(OutputError, match=r"holds 2 GiB, .* GiB of constants: compile with precision"):
+        fgcompile.compile(model, x)
+
+
+def test_a_linear_layer_is_stored_once() -> None:
+    """Its weight backward is that forward, transposed: a file is no larger than the weights but for the graph."""
+    model, x = nn.Sequential(nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 128)).eval(), torch.randn(1, 256)
+    size = sum(4 * parameter.numel() for parameter in model.parameters())
+    artifact = fgcompile.compile(model, x, outputs=("logits", "contributions"))
+    assert size < len(artifact.content) < 1.2 * size
+
+
 def test_samples_that_depend_on_each_other_are_refused() -> None:
     class Centred(ConvNet):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

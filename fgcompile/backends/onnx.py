@@ -12,7 +12,7 @@ from fgcompile.backends.conditional import explain_conditionally
 from fgcompile.backends.exported import as_exported
 from fgcompile.backends.silence import silenced
 from fgcompile.backends.simplify import simplify
-from fgcompile.errors import UnsupportedOpError
+from fgcompile.errors import OutputError, UnsupportedOpError
 from fgcompile.program import FusedProgram
 
 OPSET = 20
@@ -22,12 +22,23 @@ IR_VERSION = 10
 """The file format version that goes with opset 20 to 22 in ONNX Runtime 1.18 and later."""
 
 
+LIMIT = 2**31 - 2**24
+"""Bytes of constants: a protobuf message, such as an ONNX file, has 2 GiB at most, some of it for the graph."""
+
+
 def emit_onnx(program: FusedProgram) -> bytes:
     """The artifact's bytes.
 
     Raises:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
+        OutputError: The weights are more than an ONNX file can hold.
     """
+    size = sum(value.nbytes for value in program.graph_module.buffers())
+    if size > LIMIT:
+        raise OutputError(
+            f"an ONNX file holds 2 GiB, and this artifact has {size / 2**30:.1f} GiB of constants: "
+            'compile with precision="float16", or to "torchscript" or "pt2"'
+        )
     exported = as_exported(program.graph_module)
     with silenced("torch.onnx"):
         try:

@@ -1,7 +1,9 @@
 """Evaluates every node that depends on no input of the program, once and for all.
 
 A constant is stored without the copies that an expansion makes of it, and expanded where it is used: a weight that is
-broadcast to every token would otherwise be stored once a token.
+broadcast to every token would otherwise be stored once a token. A matrix that is used as it is and transposed, as the
+weight of a linear layer forward and backward, is stored once: the other is a view, which costs nothing, or which a
+runtime evaluates when it loads.
 """
 
 from __future__ import annotations
@@ -29,29 +31,73 @@ def fold_constants(graph_module: fx.GraphModule) -> None:
             assert callable(node.target)
             with torch.no_grad():
                 values[node] = node.target(*args, **kwargs)
-    for node, value in values.items():
-        needed = any(user not in values for user in node.users)
-        if node.op == "call_function" and needed and isinstance(value, Tensor):
-            with graph.inserting_before(node):
-                folded = _stored(graph_module, f"folded_{node.name}", value, node.meta)
-            node.replace_all_uses_with(folded, delete_user_cb=lambda user: user not in values)
+    needed = {
+        node: value
+        for node, value in values.items()
+        if isinstance(value, Tensor) and any(user not in values for user in node.users)
+    }
+    store = _Store(graph_module)
+    for node, value in needed.items():
+        if node.op == "get_attr":
+            store.know(str(node.target), value)
+    for node, value in needed.items():
+        if node.op == "get_attr":
+            continue
+        with graph.inserting_before(node):
+            folded = store.node(f"folded_{node.name}", value, node.meta["val"])
+        node.replace_all_uses_with(folded, delete_user_cb=lambda user: user not in values)
     graph.eliminate_dead_code()
     _drop_unused(graph_module)
     graph_module.recompile()
 
 
-def _stored(graph_module: fx.GraphModule, name: str, value: Tensor, meta: dict[str, Any]) -> fx.Node:
-    """The node of a new attribute, expanded to the value's shape where the value repeats itself along an axis."""
-    compact = _without_copies(value)
-    graph_module.register_buffer(name, compact.contiguous())
-    attribute = graph_module.graph.get_attr(name)
-    if compact.shape == value.shape:
-        attribute.meta = meta
-        return attribute
-    attribute.meta = {"val": meta["val"].new_empty(compact.shape)}
-    expanded = graph_module.graph.call_function(aten.expand.default, (attribute, list(value.shape)))
-    expanded.meta = meta
-    return expanded
+Axes = tuple[tuple[int, int], ...]
+"""Stride and size of each."""
+
+
+class _Store:
+    """The constants that are attributes of a graph, by the memory that they are views of."""
+
+    def __init__(self, graph_module: fx.GraphModule) -> None:
+        self._graph_module = graph_module
+        self._stored: dict[Any, tuple[str, Axes]] = {}
+
+    def know(self, name: str, value: Tensor) -> None:
+        """Takes note of an attribute that there is."""
+        self._stored.setdefault(_memory(value), (name, _axes(value)))
+
+    def node(self, name: str, value: Tensor, val: Tensor) -> fx.Node:
+        """The node of a constant, stored if need be, and expanded where it repeats itself along an axis."""
+        compact = _without_copies(value)
+        node = self._compact(name, compact, val)
+        if compact.shape == value.shape:
+            return node
+        return self._call(aten.expand.default, node, list(value.shape), val=val)
+
+    def _compact(self, name: str, value: Tensor, like: Tensor) -> fx.Node:
+        memory = _memory(value)
+        if memory not in self._stored:
+            self._graph_module.register_buffer(name, value.contiguous())
+            self.know(name, value)
+        stored, axes = self._stored[memory]
+        node = self._graph_module.graph.get_attr(stored)
+        node.meta = {"val": like.new_empty([size for _, size in axes])}
+        return node if axes == _axes(value) else self._call(aten.t.default, node, val=like.new_empty(value.shape))
+
+    def _call(self, operator: torch._ops.OpOverload, *args: Any, val: Tensor) -> fx.Node:
+        node = self._graph_module.graph.call_function(operator, args)
+        node.meta = {"val": val}
+        return node
+
+
+def _axes(value: Tensor) -> Axes:
+    return tuple(zip(value.stride(), value.shape, strict=True))
+
+
+def _memory(value: Tensor) -> Any:
+    """What a matrix and its transpose have in common, and constants of other values have not."""
+    axes = sorted(_axes(value)) if value.ndim == 2 else _axes(value)
+    return value.dtype, value.data_ptr() if value.numel() else id(value), tuple(axes)
 
 
 def _without_copies(value: Tensor) -> Tensor:

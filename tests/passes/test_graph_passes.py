@@ -215,3 +215,26 @@ def test_comparisons_that_exclude_each_other_are_made_once() -> None:
     graph_module.graph.lint()
     assert all(torch.equal(a, b) for a, b in zip(graph_module(x), expected, strict=True))
     assert operators(graph_module) == ["ge", "logical_not", "gt", "logical_not", "le", "lt"]
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (3, 3), (1, 3), (3, 1), (1, 1)])
+def test_a_matrix_and_its_transpose_are_stored_once(shape: tuple[int, int]) -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.randn(shape))
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            batched = self.weight.t().expand(2, *shape[::-1])
+            scaled = self.weight * 2
+            return x.sum() * self.weight.t(), x * batched, x[0].t() * self.weight, x * scaled.t(), x[0].t() * scaled
+
+    x = torch.randn(2, *shape[::-1])
+    module = Both()
+    graph_module = make_fx(module, tracing_mode="fake", _allow_non_fake_inputs=True)(x)
+    expected = module(x)
+    fold_constants(graph_module)
+    graph_module.graph.lint()
+    assert all(torch.equal(a, b) for a, b in zip(graph_module(x), expected, strict=True))
+    if 1 not in shape:  # those of a matrix with one row or column lie alike in memory
+        assert len({node.target for node in graph_module.graph.find_nodes(op="get_attr")}) == 2
