@@ -10,6 +10,7 @@ from onnx.helper import make_tensor_value_info
 from fgcompile.artifact import EXPLAIN, METADATA_KEY, dumps, seal_onnx
 from fgcompile.backends.conditional import explain_conditionally
 from fgcompile.backends.exported import as_exported
+from fgcompile.backends.share_weights import share_weights
 from fgcompile.backends.silence import silenced
 from fgcompile.backends.simplify import simplify
 from fgcompile.errors import OutputError, UnsupportedOpError
@@ -55,6 +56,7 @@ def emit_onnx(program: FusedProgram) -> bytes:
             raise UnsupportedOpError(f"the fused graph cannot be expressed in ONNX: {_reason(error)}") from error
         assert converted is not None
         simplify(converted.model)
+        share_weights(converted.model)
     return _serialised(converted.model_proto, program)
 
 
