@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from benchmarks.architectures import ARCHITECTURES
 from benchmarks.candidates import CANDIDATES
 from benchmarks.environment import markdown_table
 from benchmarks.measurement import Figures, timing_of
@@ -55,7 +56,8 @@ LEGEND = """\
 
 def write_report(folder: Path, records: Sequence[Record]) -> None:
     """Writes ``latency.md``, and ``latency.png`` and ``latency.svg`` of the first table."""
-    ordered = sorted(records, key=_section_key)  # stable: networks stay in the order in which they were measured
+    networks = list(ARCHITECTURES)
+    ordered = sorted(records, key=lambda r: (*_section_key(r), networks.index(r.subject["model"])))
     sections = [list(group) for _, group in groupby(ordered, key=_section_key)]
     (folder / "latency.md").write_text(render(sections))
     if sections:
