@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -25,10 +26,16 @@ def compile_on_demand(workload: Workload) -> Path:
     return once(workload.folder / "on_demand.onnx", write)
 
 
-@lru_cache(1)
+_sessions: WeakValueDictionary[tuple[Path, int], fgcompile.Session] = WeakValueDictionary()
+
+
 def _session(path: Path, threads: int) -> fgcompile.Session:
-    """The one session that gives both answers."""
-    return fgcompile.load(path, providers=["CPUExecutionProvider"], threads=threads)
+    """The one session that gives both answers, for as long as either is called."""
+    session = _sessions.get((path, threads))
+    if session is None:
+        session = fgcompile.load(path, providers=["CPUExecutionProvider"], threads=threads)
+        _sessions[path, threads] = session
+    return session
 
 
 def _call(explain: bool, workload: Workload) -> Call:

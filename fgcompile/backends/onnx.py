@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx
+import onnx_ir
 import torch
 from onnx import TensorProto
 from onnx.helper import make_tensor_value_info
@@ -34,12 +35,6 @@ def emit_onnx(program: FusedProgram) -> bytes:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
         OutputError: The weights are more than an ONNX file can hold.
     """
-    size = sum(value.nbytes for value in program.graph_module.buffers())
-    if size > LIMIT:
-        raise OutputError(
-            f"an ONNX file holds 2 GiB, and this artifact has {size / 2**30:.1f} GiB of constants: "
-            'compile with precision="float16", or to "torchscript" or "pt2"'
-        )
     exported = as_exported(program.graph_module)
     with silenced("torch.onnx"):
         try:
@@ -57,7 +52,18 @@ def emit_onnx(program: FusedProgram) -> bytes:
         assert converted is not None
         simplify(converted.model)
         share_weights(converted.model)
+    _require_size(converted.model)
     return _serialised(converted.model_proto, program)
+
+
+def _require_size(model: onnx_ir.Model) -> None:
+    tensors = (value.const_value for value in model.graph.initializers.values())
+    size = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+    if size > LIMIT:
+        raise OutputError(
+            f"an ONNX file holds 2 GiB, and this artifact has {size / 2**30:.1f} GiB of constants: "
+            'compile with precision="float16", or to "torchscript" or "pt2"'
+        )
 
 
 def _reason(error: BaseException) -> str:

@@ -22,6 +22,7 @@ SMALLEST = 4096
 """Elements below which a second copy costs less than the nodes that would make it."""
 
 _MOST_STRIDE = 4
+"""The largest step between taps that is looked for; phases are those of stride 2."""
 
 Array = NDArray[Any]
 
