@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from fgcompile._version import __version__
+
 if TYPE_CHECKING:
     from fgcompile.comparison import verify
     from fgcompile.eager import FullGradientTerms
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from fgcompile.pipeline import Artifact, compile, expose_biases, full_gradient
     from fgcompile.program import Noise, Preprocess
     from fgcompile.runtime import Explanation, Session, load
-
-__version__ = "0.1.0"
 
 __all__ = [
     "Artifact",

@@ -8,7 +8,7 @@ import importlib.metadata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import fgcompile
+from fgcompile._version import __version__
 from fgcompile.artifact import SCHEMA_VERSION, Metadata
 from fgcompile.choices import read_choices
 from fgcompile.errors import InputError
@@ -36,7 +36,7 @@ def describe_program(
     return {
         "schema": SCHEMA_VERSION,
         "versions": {
-            "fgcompile": fgcompile.__version__,
+            "fgcompile": __version__,
             **{package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxscript")},
         },
         "model": {"name": captured.name, "parameter_digest": _parameter_digest(captured)},

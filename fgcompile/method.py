@@ -19,8 +19,6 @@ from fgcompile.program import BiasedProgram, Noise, Request
 from fgcompile.score import score_function
 from fgcompile.smoothing import averaged, noisy
 
-METHODS = ("fullgrad", "simple_fullgrad", "smooth_fullgrad")
-
 LAYERS = ("convolution", "linear", "batch_norm")
 """The kinds of sites that ``simple_fullgrad`` takes gradients at."""
 

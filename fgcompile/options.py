@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fgcompile.errors import InputError
-from fgcompile.method import METHODS
-from fgcompile.outputs import OUTPUTS
 from fgcompile.program import Noise, Preprocess, Request, Target
-from fgcompile.psi import PSI
-from fgcompile.rules import RULES
 
+OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
+"""What can be asked for, in the contract's order."""
+
+METHODS = ("fullgrad", "simple_fullgrad", "smooth_fullgrad")
+PSI_NAMES = ("fullgrad", "grad-cam", "signed")
+RULE_SETS = ("taylor", "libragrad")
 BIASES = ("constants", "inputs")
 PRECISIONS = ("float32", "float16", "bfloat16")
 DEVICES = ("cpu", "cuda")
@@ -36,8 +38,8 @@ def check_request(
         InputError: Names the option that is wrong, and what it can be.
     """
     one_of("method", method, METHODS)
-    one_of("psi", psi, tuple(PSI))
-    one_of("rules", rules, tuple(RULES))
+    one_of("psi", psi, PSI_NAMES)
+    one_of("rules", rules, RULE_SETS)
     one_of("biases", biases, BIASES)
     one_of("precision", precision, PRECISIONS)
     if isinstance(outputs, str) or not outputs:

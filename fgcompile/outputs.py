@@ -12,9 +12,6 @@ from fgcompile.psi import PSI
 from fgcompile.saliency import bias_gradients, contributions, saliency
 from fgcompile.score import explained, main_output
 
-OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
-"""What can be asked for, in the contract's order."""
-
 
 def explanation_outputs(result: FullGradient, request: Request) -> dict[str, Tensor]:
     """The requested outputs by name.

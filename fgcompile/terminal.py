@@ -92,6 +92,11 @@ def steps() -> Iterator[Callable[[str], None]]:
             _err.print(Text.assemble(("✓ ", "green"), done.pop()))
 
 
+def report(event: str | Exception) -> None:
+    """A line of what happened, or an error."""
+    print_error(event) if isinstance(event, Exception) else print_line(event)
+
+
 def print_line(text: str) -> None:
     """One line on standard output, never wrapped."""
     _out.print(text)

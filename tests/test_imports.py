@@ -93,3 +93,10 @@ def test_serving_an_onnx_artifact_needs_no_torch(name: str) -> None:
     modules = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     modules |= {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
     assert not {module for module in modules if module and module.split(".")[0] in ("torch", "onnx")}
+
+
+def test_the_names_of_options_are_those_of_their_tables() -> None:
+    from fgcompile import options, psi, rules
+
+    assert tuple(psi.PSI) == options.PSI_NAMES
+    assert tuple(rules.RULES) == options.RULE_SETS

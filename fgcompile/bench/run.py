@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fgcompile import __version__
+from fgcompile._version import __version__
 from fgcompile.artifact import EXPLAIN, Metadata, read_artifact
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench

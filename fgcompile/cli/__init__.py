@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from fgcompile import __version__, terminal
+from fgcompile import terminal
+from fgcompile._version import __version__
 from fgcompile.cli import artifacts, compiling, demonstration, production
 from fgcompile.errors import FgcompileError
 

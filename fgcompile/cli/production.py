@@ -86,6 +86,7 @@ def serve(
         concurrency=concurrency,
         providers=providers,
         threads=threads,
+        report=terminal.report,
     )
 
 

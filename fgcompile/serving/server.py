@@ -18,7 +18,7 @@ from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.runtime.session import Provider, load
 from fgcompile.serving.names import name_models
 from fgcompile.serving.requests import Limits
-from fgcompile.serving.workers import supervise
+from fgcompile.serving.workers import Report, supervise
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells prometheus_client where processes share their metrics; it looks when it is imported."""
@@ -48,6 +48,7 @@ def serve(
     concurrency: int = 1,
     providers: Sequence[Provider] | None = None,
     threads: int | None = None,
+    report: Report = print,
 ) -> None:
     """Serves artifacts, each under the stem of its file's name, until the process is told to stop.
 
@@ -62,6 +63,7 @@ def serve(
         concurrency: Calls that a worker runs side by side, each in memory of its own; further requests wait their turn.
         providers: As for ``fgcompile.load``.
         threads: As for ``fgcompile.load``; by default workers share the cores.
+        report: Told what happened to workers.
 
     Raises:
         ArtifactError: An artifact is damaged, or not one.
@@ -86,7 +88,7 @@ def serve(
     share = max(1, (os.cpu_count() or 1) // workers) if threads is None else threads
     with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
         os.environ[_METRICS] = folder
-        supervise(partial(_serve, artifacts, address, limits, True, concurrency, providers, share), workers)
+        supervise(partial(_serve, artifacts, address, limits, True, concurrency, providers, share), workers, report)
 
 
 def _serve(

@@ -11,14 +11,16 @@ from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 
-from fgcompile import terminal
 from fgcompile.errors import FgcompileError
+
+Report = Callable[[str | FgcompileError], None]
+"""Tells the operator of what happened, or of an error; it is sent to a new interpreter, so it has to be picklable."""
 
 _GRACE = 30.0
 """Seconds that a worker has to finish its requests."""
 
 
-def supervise(work: Callable[[], None], count: int) -> None:
+def supervise(work: Callable[[], None], count: int, report: Report) -> None:
     """Runs ``count`` workers until this process is told to stop, or one of them gives up.
 
     A worker that a signal ends (a lack of memory, a crash, an operator) is replaced. One that ends by itself could not
@@ -27,12 +29,13 @@ def supervise(work: Callable[[], None], count: int) -> None:
     Args:
         work: What each does, until SIGTERM; it is sent to a new interpreter, so it has to be picklable.
         count: How many.
+        report: Told which worker was replaced, and why one gave up.
 
     Raises:
         FgcompileError: A worker gave up.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    workers = [_start(work) for _ in range(count)]
+    workers = [_start(work, report) for _ in range(count)]
     try:
         while True:
             wait([worker.sentinel for worker in workers])
@@ -40,16 +43,16 @@ def supervise(work: Callable[[], None], count: int) -> None:
                 if worker.exitcode is not None and worker.exitcode >= 0:
                     raise FgcompileError(f"worker {worker.pid} ended with status {worker.exitcode}: see what it said")
                 workers.remove(worker)
-                workers.append(_start(work))
-                terminal.print_line(f"Worker {worker.pid} was killed: {workers[-1].pid} replaces it")
+                workers.append(_start(work, report))
+                report(f"Worker {worker.pid} was killed: {workers[-1].pid} replaces it")
     except KeyboardInterrupt:
         pass
     finally:
         _stop(workers)
 
 
-def _start(work: Callable[[], None]) -> BaseProcess:
-    worker = multiprocessing.get_context("spawn").Process(target=_run, args=(work,))
+def _start(work: Callable[[], None], report: Report) -> BaseProcess:
+    worker = multiprocessing.get_context("spawn").Process(target=_run, args=(work, report))
     worker.start()
     return worker
 
@@ -62,13 +65,13 @@ def _stop(workers: list[BaseProcess]) -> None:
         worker.kill()
 
 
-def _run(work: Callable[[], None]) -> None:
+def _run(work: Callable[[], None], report: Report) -> None:
     """A worker's whole life, which is no longer than that of the process that started it."""
     threading.Thread(target=_follow_parent, daemon=True).start()
     try:
         work()
     except FgcompileError as error:
-        terminal.print_error(error)
+        report(error)
         sys.exit(2)
 
 

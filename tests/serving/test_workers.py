@@ -93,7 +93,7 @@ def test_workers_that_give_up_are_not_replaced(capfd: pytest.CaptureFixture[str]
     handler = signal.getsignal(signal.SIGTERM)
     try:
         with pytest.raises(FgcompileError, match="ended with status 2"):
-            supervise(partial(Limits, batch=0), 2)  # which raises InputError
+            supervise(partial(Limits, batch=0), 2, print)  # which raises InputError
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert "the largest batch of a request is 0" in capfd.readouterr().err
