@@ -26,8 +26,8 @@ import fgcompile
 from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
 from benchmarks.isolated import run_isolated
 from fgcompile.demo.pictures import find_pictures
-from fgcompile.images import photo_shape, read_photo
-from fgcompile.machine import cores, peak_memory
+from fgcompile.media.images import photo_shape, read_photo
+from fgcompile.system.machine import cores, peak_memory
 
 LIMIT = 3600.0
 

@@ -15,7 +15,7 @@ import torch
 import fgcompile
 from benchmarks.runtimes import export_onnx
 from benchmarks.workload import Workload
-from fgcompile.machine import cores
+from fgcompile.system.machine import cores
 
 LIMIT = 3600.0
 """Seconds for compiling one network."""

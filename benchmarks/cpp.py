@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fgcompile.validation import Array
+from fgcompile.artifact.validation import Array
 
 SOURCES = Path(__file__).parent.parent / "examples" / "cpp"
 

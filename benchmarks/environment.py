@@ -9,7 +9,7 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
-from fgcompile.machine import cores, processor
+from fgcompile.system.machine import cores, processor
 
 RESULTS = Path(__file__).parent / "results"
 """Where the tables are written."""

@@ -27,9 +27,9 @@ import fgcompile
 from benchmarks import chromium, node
 from benchmarks.environment import facts, markdown_table, publish
 from benchmarks.photo_artifacts import compile_for_photos
+from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import load_digit_network, load_efficientnet
-from fgcompile.images import read_photo
-from fgcompile.validation import Array
+from fgcompile.media.images import read_photo
 
 PACKAGES = ("onnxruntime", "pillow")
 JAVASCRIPT_PACKAGES = (

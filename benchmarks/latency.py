@@ -32,7 +32,7 @@ from benchmarks.runtimes import RUNTIMES
 from benchmarks.sweep import is_pending, keep_measured, show_progress
 from benchmarks.timing import Effort
 from benchmarks.workload import Workload
-from fgcompile.options import PRECISIONS
+from fgcompile.compiler.request import PRECISIONS
 
 MODELS = (
     "resnet18",

@@ -27,7 +27,7 @@ import fgcompile
 from benchmarks.architectures import ARCHITECTURES, build_network
 from benchmarks.environment import RESULTS, machine, markdown_table, today, versions
 from benchmarks.weights import sample_inputs
-from fgcompile import pipeline
+from fgcompile.compiler import pipeline
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt"}

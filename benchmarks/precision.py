@@ -22,10 +22,10 @@ from rich.progress import track
 
 import fgcompile
 from benchmarks.environment import facts, markdown_table, publish
+from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
 from fgcompile.runtime import Explanation
 from fgcompile.runtime.session import open_session
-from fgcompile.validation import Array
 
 NETWORKS: dict[str, Callable[[], Network]] = {
     "EfficientNet-Lite0, ImageNet photos": load_efficientnet,

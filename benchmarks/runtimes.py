@@ -16,7 +16,7 @@ import fgcompile
 from benchmarks.cuda_graphs import captured
 from benchmarks.once import once
 from benchmarks.workload import Call, Candidate, Workload
-from fgcompile.pipeline import BACKENDS
+from fgcompile.compiler.backends import BACKENDS
 
 FORWARD, FUSED = "forward only", "fused artifact"
 
@@ -92,7 +92,7 @@ def call_onnx(
     given = dict(zip(names, feeds, strict=True))
     if workload.device == "cpu":
         return partial(session.run, wanted, given)
-    from fgcompile.runtime.binding import bind  # imports onnxruntime
+    from fgcompile.runtime.onnxruntime_binding import bind  # imports onnxruntime
 
     binding, _, _ = bind(session, given, wanted, "cuda")
     return partial(session.run_with_iobinding, binding)

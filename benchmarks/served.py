@@ -19,8 +19,8 @@ from tritonclient.utils import np_to_triton_dtype
 import fgcompile
 from benchmarks.photo_artifacts import compile_for_photos
 from benchmarks.processes import HOST, free_port, running
+from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import load_efficientnet
-from fgcompile.validation import Array
 
 PACKAGES = ("kserve", "tritonclient", "grpcio", "uvicorn", "onnxruntime", "numpy", "torch")
 

@@ -22,7 +22,7 @@ import fgcompile
 from benchmarks.environment import facts, markdown_table, publish
 from benchmarks.served import PACKAGES, PREDICTED_ONE, as_inputs, compile_lite0, serving
 from benchmarks.timing import Effort, time_alternately
-from fgcompile.validation import Array
+from fgcompile.artifact.validation import Array
 
 HEADER = ["artifact takes", "request", "answer", "way", "median", "p95", "÷ session", "spread"]
 LEGEND = """\

@@ -29,8 +29,8 @@ from tritonclient.utils import InferenceServerException
 import fgcompile
 from benchmarks.environment import facts, markdown_table, publish
 from benchmarks.served import PACKAGES, Server, as_inputs, compile_lite0, find_workers, serving
+from fgcompile.artifact.validation import Array
 from fgcompile.runtime import Session
-from fgcompile.validation import Array
 
 OUTPUTS = ("logits", "saliency")
 HEADER = ["what", "seen"]

@@ -16,7 +16,7 @@ from benchmarks.once import once
 from benchmarks.timing import Call
 from benchmarks.torchvision_shim import define_missing_operators
 from benchmarks.weights import sample_inputs
-from fgcompile.pipeline import BACKENDS
+from fgcompile.compiler.backends import BACKENDS
 
 __all__ = ["Call", "Candidate", "Workload"]
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.environment import markdown_table
-from fgcompile.biases import FALLBACK, bias_table
-from fgcompile.lowering import FAMILIES
-from fgcompile.rules.libragrad import rewrite_table
+from fgcompile.compiler.biases import FALLBACK, bias_table
+from fgcompile.compiler.lowering import FAMILIES
+from fgcompile.compiler.rules.libragrad import rewrite_table
 
 PATH = Path(__file__).parent / "operators.md"
 

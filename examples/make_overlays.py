@@ -7,9 +7,9 @@ import torch
 
 import fgcompile
 from fgcompile.demo.networks import load_efficientnet
-from fgcompile.images import read_photo
-from fgcompile.overlay import draw_panel
-from fgcompile.predictions import class_score
+from fgcompile.media.images import read_photo
+from fgcompile.media.overlay import draw_panel
+from fgcompile.media.predictions import class_score
 
 FOLDER = Path(__file__).parent / "efficientnet_lite0"
 

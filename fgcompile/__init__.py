@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from fgcompile._version import __version__
 
 if TYPE_CHECKING:
-    from fgcompile.comparison import verify
-    from fgcompile.eager import FullGradientTerms
+    from fgcompile.compiler.fullgrad.eager import FullGradientTerms
+    from fgcompile.compiler.pipeline import Artifact, compile, expose_biases, full_gradient
+    from fgcompile.compiler.request import Noise, Preprocess
+    from fgcompile.compiler.verify import verify
     from fgcompile.errors import RulesWarning
-    from fgcompile.pipeline import Artifact, compile, expose_biases, full_gradient
-    from fgcompile.program import Noise, Preprocess
     from fgcompile.runtime import Explanation, Session, load
 
 __all__ = [
@@ -35,18 +35,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Artifact": "fgcompile.pipeline",
+    "Artifact": "fgcompile.compiler.pipeline",
     "Explanation": "fgcompile.runtime",
-    "FullGradientTerms": "fgcompile.eager",
-    "Noise": "fgcompile.program",
-    "Preprocess": "fgcompile.program",
+    "FullGradientTerms": "fgcompile.compiler.fullgrad.eager",
+    "Noise": "fgcompile.compiler.request",
+    "Preprocess": "fgcompile.compiler.request",
     "RulesWarning": "fgcompile.errors",
     "Session": "fgcompile.runtime",
-    "compile": "fgcompile.pipeline",
-    "expose_biases": "fgcompile.pipeline",
-    "full_gradient": "fgcompile.pipeline",
+    "compile": "fgcompile.compiler.pipeline",
+    "expose_biases": "fgcompile.compiler.pipeline",
+    "full_gradient": "fgcompile.compiler.pipeline",
     "load": "fgcompile.runtime",
-    "verify": "fgcompile.comparison",
+    "verify": "fgcompile.compiler.verify",
 }
 
 

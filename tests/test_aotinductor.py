@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 import fgcompile
+from fgcompile.cli.sources import load_model
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError, SourceError
-from fgcompile.sources import load_model
 from tests.networks import build
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")

@@ -14,19 +14,12 @@ import onnxruntime
 import pytest
 import torch
 
-from fgcompile.artifact import (
-    METADATA_FILE,
-    METADATA_KEY,
-    check_seal,
-    dumps,
-    loads,
-    read_artifact,
-    read_metadata,
-    seal_onnx,
-    seal_zip,
-)
+from fgcompile.artifact.file import check_seal, read_artifact, read_metadata
+from fgcompile.artifact.metadata import dumps, loads
+from fgcompile.artifact.names import METADATA_FILE, METADATA_KEY
+from fgcompile.artifact.seal import seal_onnx, seal_zip
 from fgcompile.errors import ArtifactError, OutputError
-from fgcompile.files import write_atomically
+from fgcompile.system.files import write_atomically
 from tests.tiny_artifacts import onnx_artifact, onnx_body, tiny_metadata, torchscript_artifact, torchscript_body
 
 FORMATS = ("onnx", "torchscript")
@@ -236,7 +229,7 @@ def test_metadata_are_read_without_torch_onnx_or_a_runtime(format, tmp_path):
     script = (
         "import sys\n"
         "for name in ('torch', 'onnx', 'onnxruntime', 'numpy'): sys.modules[name] = None\n"
-        "from fgcompile.artifact import read_metadata\n"
+        "from fgcompile.artifact.file import read_metadata\n"
         "print(read_metadata(sys.argv[1])['model']['name'])\n"
     )
     result = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=False)

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fgcompile.capture import capture
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import CaptureError, InputError
-from fgcompile.pipeline import fuse
 from tests.networks import NETWORKS, ConvNet, build
 
 

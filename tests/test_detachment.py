@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.capture import capture
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import ScoreError
-from fgcompile.pipeline import fuse
 from tests.biases.test_table import weighted_sum
 
 

@@ -13,14 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.capture import capture
-from fgcompile.check import relative_difference
-from fgcompile.eager import evaluate
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.checking.differences import relative_difference
+from fgcompile.compiler.expose.expose import expose
+from fgcompile.compiler.fullgrad.eager import evaluate
+from fgcompile.compiler.pipeline import fuse
+from fgcompile.compiler.request import Target, check_request
 from fgcompile.errors import CaptureError, InputError
-from fgcompile.expose import expose
-from fgcompile.options import check_request
-from fgcompile.pipeline import fuse
-from fgcompile.program import Target
 from tests.dynamic_networks import CASES, DynamicCase, Strides, UNet, mean_of_first
 from tests.sweeps import crossed
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fgcompile.artifact import loads
+from fgcompile.artifact.metadata import loads
 from fgcompile.errors import InputError, OutputError
-from fgcompile.explain import explain_photos
+from fgcompile.media.explain import explain_photos
 from fgcompile.runtime import Session
 from tests.tiny_artifacts import dumps, tiny_metadata
 

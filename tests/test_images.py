@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fgcompile.artifact import loads
+from fgcompile.artifact.metadata import loads
 from fgcompile.errors import InputError
-from fgcompile.images import photo_shape, read_photo
+from fgcompile.media.images import photo_shape, read_photo
 from tests.tiny_artifacts import dumps, tiny_metadata
 
 SHAPE = (32, 32, 3)

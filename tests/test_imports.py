@@ -1,4 +1,4 @@
-"""Imports point one way along the pipeline: a stage never imports another stage, and only `pipeline` knows them all."""
+"""Imports point one way: what each folder may import stands in one table, and no circle is allowed, nor a lazy one."""
 
 from __future__ import annotations
 
@@ -8,95 +8,154 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "fgcompile"
+
+GROUND = {"compiler.ir", "compiler.request", "artifact", "errors"}
+"""What every stage of the compiler may import."""
+
 STAGES = {
-    "capture": "capture",
-    "attention": "capture",
-    "scored": "capture",
-    "fixed_sizes": "capture",
-    "decompositions": "capture",
-    "preparation": "capture",
-    "rules": "rules",
-    "expose": "expose",
-    "layouts": "expose",
-    "differentiate": "differentiate",
-    "saliency": "differentiate",
-    "psi": "differentiate",
-    "arrangement": "differentiate",
-    "smoothing": "differentiate",
-    "method": "differentiate",
-    "outputs": "differentiate",
-    "eager": "differentiate",
-    "preprocessing": "differentiate",
-    "scaling": "differentiate",
-    "trace": "differentiate",
-    "lowering": "lowering",
-    "passes": "passes",
-    "backends": "backends",
-    "runtime": "runtime",
+    "compiler.capture",
+    "compiler.rules",
+    "compiler.biases",
+    "compiler.expose",
+    "compiler.passes",
+    "compiler.fullgrad",
+    "compiler.tracing",
+    "compiler.lowering",
+    "compiler.checking",
+    "compiler.backends",
+    "compiler.frontend",
 }
-"""Each module or folder, and the stage that it belongs to."""
 
-KNOW_ALL = {
-    "pipeline",
-    "comparison",
-    "options",
-    "__init__",
-    "cli",
-    "__main__",
-    "demo",
-    "explain",
-    "bench",
-    "serving",
-    "bulk",
+MAY_IMPORT: dict[str, set[str]] = {
+    "_version": set(),
+    "errors": set(),
+    "scores": {"errors"},
+    "system": {"errors"},
+    "artifact": {"errors", "system"},
+    "runtime": {"artifact", "errors"},
+    "media": {"runtime", "artifact", "system", "errors"},
+    "compiler.request": {"artifact", "errors"},
+    "compiler.ir": {"compiler.request", "artifact", "errors"},
+    "compiler.capture": GROUND,
+    "compiler.lowering": GROUND,
+    "compiler.passes": GROUND,
+    "compiler.biases": GROUND,
+    "compiler.backends": GROUND,
+    "compiler.rules": GROUND | {"compiler.biases"},
+    "compiler.expose": GROUND | {"compiler.biases"},
+    "compiler.fullgrad": GROUND | {"compiler.biases"},
+    "compiler.tracing": GROUND | {"compiler.biases", "compiler.fullgrad"},
+    "compiler.checking": GROUND | {"compiler.fullgrad", "runtime"},
+    "compiler.frontend": GROUND | {"compiler.capture", "compiler.rules", "compiler.passes"},
+    "compiler.description": GROUND | STAGES | {"_version"},
+    "compiler.pipeline": GROUND | STAGES | {"compiler.description", "runtime", "system"},
+    "compiler.verify": GROUND | STAGES | {"compiler.description", "runtime"},
+    "bench": {"runtime", "media", "artifact", "system", "errors", "_version"},
+    "bulk": {"runtime", "media", "artifact", "system", "errors"},
+    "serving": {"runtime", "media", "artifact", "system", "errors"},
+    "demo": {"", "bench", "media", "artifact", "system", "errors"},
+    "cli": {"", "scores", "compiler.checking", "compiler.verify", "compiler.pipeline"}
+    | {"bench", "bulk", "serving", "demo", "media", "runtime", "artifact", "system", "errors", "_version"},
+    "": {
+        "_version",
+        "compiler.pipeline",
+        "compiler.verify",
+        "compiler.request",
+        "compiler.fullgrad",
+        "runtime",
+        "errors",
+    },
+    "__main__": {"cli"},
 }
-"""The pipeline and what stands in front of it."""
+"""Each room of the package, and the rooms that it may import; the package's own public names are the room ``""``."""
 
-WITHOUT_TORCH = (
-    "runtime/__init__.py",
-    "runtime/session.py",
-    "runtime/onnxruntime.py",
-    "runtime/openvino.py",
-    "artifact.py",
-    "validation.py",
-)
-
-
-def imports(path: Path) -> set[str]:
-    """The fgcompile modules that a file imports, without the package's name."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("fgcompile."):
-            found.add(node.module.removeprefix("fgcompile."))
-        elif isinstance(node, ast.Import):
-            found |= {name.name.removeprefix("fgcompile.") for name in node.names if name.name.startswith("fgcompile.")}
-    return found
-
+WITH_TORCH = ("compiler/", "scores.py", "demo/", "cli/sources.py", "cli/models.py", "runtime/torchscript.py")
+WITH_TORCH += ("runtime/aotinductor.py", "runtime/torch_device.py", "runtime/tensors.py", "bench/onnx_forward.py")
+WITH_TORCH += ("bench/torchscript_forward.py",)
+"""Where torch and onnx may be imported; everything else runs artifacts, and is installed without them."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(PACKAGE)) for path in FILES])
-def test_a_stage_imports_no_other_stage(path: Path) -> None:
-    home = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    if home in KNOW_ALL:
+def room_of(module: str) -> str:
+    """The room of a module's dotted name without the package's, e.g. ``compiler.passes`` for one of the passes."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "compiler" else parts[0]
+
+
+def module_of(path: Path) -> str:
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_of(path): path for path in FILES}
+
+
+def imported(path: Path, *, at_once: bool = False) -> set[str]:
+    """The fgcompile modules that a file imports, those within functions too unless ``at_once``."""
+    found = set()
+    tree = ast.parse(path.read_text())
+    for node in tree.body if at_once else ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "fgcompile":
+            module = node.module.removeprefix("fgcompile").removeprefix(".")
+            below = {f"{module}.{name.name}".lstrip(".") for name in node.names}
+            found |= {name if name in MODULES else module for name in below}
+        elif isinstance(node, ast.Import):
+            names = [name.name for name in node.names if name.name.split(".")[0] == "fgcompile"]
+            found |= {name.removeprefix("fgcompile").removeprefix(".") for name in names}
+    return found
+
+
+def ids(paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(PACKAGE)) for path in paths]
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids(FILES))
+def test_a_folder_imports_what_the_table_allows(path: Path) -> None:
+    home = room_of(module_of(path))
+    if path == PACKAGE / "compiler" / "__init__.py":
+        assert not imported(path)
         return
-    stage = STAGES.get(home)
-    for module in imports(path):
-        other = STAGES.get(module.split(".")[0])
-        assert other in (None, stage), f"{path.name} ({stage or 'shared'}) imports fgcompile.{module} ({other})"
-        assert module.split(".")[0] != "pipeline", f"{path.name} imports the pipeline"
+    allowed = MAY_IMPORT[home] | {home}
+    for module in imported(path):
+        assert room_of(module) in allowed, f"{path.name} ({home}) imports fgcompile.{module}"
 
 
-@pytest.mark.parametrize("name", WITHOUT_TORCH)
-def test_serving_an_onnx_artifact_needs_no_torch(name: str) -> None:
-    tree = ast.parse((PACKAGE / name).read_text())
-    modules = {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
-    modules |= {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
-    assert not {module for module in modules if module and module.split(".")[0] in ("torch", "onnx")}
+def test_every_room_has_a_row() -> None:
+    rooms = {room_of(name) for name in MODULES if name != "compiler"}
+    assert rooms == MAY_IMPORT.keys()
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    """Lazy imports count; but a package's public names, which are imported on first use, are no stop on a way."""
+    arrows = {name: imported(path) - {name, ""} for name, path in MODULES.items() if name}
+    finished: set[str] = set()
+
+    def visit(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, " → ".join((*way[way.index(name) :], name))
+        if name not in finished:
+            for other in sorted(arrows.get(name, ())):
+                visit(other, (*way, name))
+            finished.add(name)
+
+    for name in arrows:
+        visit(name, ())
+
+
+@pytest.mark.parametrize("path", FILES, ids=ids(FILES))
+def test_what_runs_artifacts_needs_no_torch(path: Path) -> None:
+    if str(path.relative_to(PACKAGE)).startswith(WITH_TORCH):
+        return
+    tree = ast.parse(path.read_text())
+    modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    assert not {module for module in modules if module.split(".")[0] in ("torch", "onnx", "onnx_ir", "onnxscript")}
 
 
 def test_the_names_of_options_are_those_of_their_tables() -> None:
-    from fgcompile import options, psi, rules
+    from fgcompile.compiler import request
+    from fgcompile.compiler.fullgrad import psi
+    from fgcompile.compiler.rules import RULES
 
-    assert tuple(psi.PSI) == options.PSI_NAMES
-    assert tuple(rules.RULES) == options.RULE_SETS
+    assert tuple(psi.PSI) == request.PSI_NAMES
+    assert tuple(RULES) == request.RULE_SETS

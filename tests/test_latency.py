@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from fgcompile.latency import Latency, measure
+from fgcompile.bench.timing import Latency, measure
 
 
 def test_contenders_take_turns_after_warming_up() -> None:

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError
-from fgcompile.pipeline import fuse
 
 C, H, W = 3, 8, 12
 

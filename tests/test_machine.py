@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from fgcompile.machine import cores, peak_memory, processor
+from fgcompile.system.machine import cores, peak_memory, processor
 
 
 def test_the_processor_has_a_name_and_cores() -> None:

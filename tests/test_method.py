@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError
-from fgcompile.pipeline import fuse
 from tests.networks import build
 from tests.test_psi import rescaled, scaled_by_channel
 

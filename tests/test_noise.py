@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from fgcompile.noise import make_noise
-from fgcompile.validation import check_inputs
+from fgcompile.artifact.sample_inputs import make_noise
+from fgcompile.artifact.validation import check_inputs
 from tests.tiny_artifacts import tiny_metadata
 
 INPUTS = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fgcompile.overlay import draw_panel, normalise
+from fgcompile.media.overlay import draw_panel, normalise
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
 RAMP = np.linspace(3, 9, 224 * 224).reshape(224, 224)

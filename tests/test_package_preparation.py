@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.backends.unambiguous import disambiguate
-from fgcompile.backends.uneven import with_uneven_examples
-from fgcompile.pipeline import fuse
-from fgcompile.shapes import copy_graph, hint, is_fixed
+from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import disambiguate
+from fgcompile.compiler.backends.aotinductor.uneven_sizes import with_uneven_examples
+from fgcompile.compiler.ir.graphs import copy_graph
+from fgcompile.compiler.ir.sizes import hint, is_fixed
+from fgcompile.compiler.pipeline import fuse
 from tests.networks import build
 
 aten = torch.ops.aten

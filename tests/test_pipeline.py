@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 import fgcompile
-from fgcompile import pipeline
-from fgcompile.backends.onnx import emit_onnx
+from fgcompile.compiler import pipeline
+from fgcompile.compiler.backends.onnx.emit import emit_onnx
+from fgcompile.compiler.ir.graphs import copy_graph
+from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.lowering import decomposition_table
+from fgcompile.compiler.pipeline import fuse
+from fgcompile.compiler.request import Target
 from fgcompile.errors import CaptureError, InputError, OutputError, ScoreError, VerificationError
-from fgcompile.lowering import decomposition_table
-from fgcompile.pipeline import fuse
-from fgcompile.program import FusedProgram, Target
-from fgcompile.shapes import copy_graph
 from tests.networks import NETWORKS, ConvNet, build, randomised
 from tests.sweeps import crossed
 
@@ -206,7 +207,9 @@ def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPa
     """The check compares with the eager model, so a table with a mistake in it compiles nothing."""
     threshold = torch.ops.aten.threshold_backward.default
     mistake = {threshold: lambda gradient, value, limit: gradient * (value > 0.1).to(gradient.dtype)}
-    monkeypatch.setattr("fgcompile.pipeline.decomposition_table", lambda *where: decomposition_table(*where) | mistake)
+    monkeypatch.setattr(
+        "fgcompile.compiler.pipeline.decomposition_table", lambda *where: decomposition_table(*where) | mistake
+    )
     model, x = build("residual", torch.float32)
     with pytest.raises(VerificationError, match="'saliency' of the fused graph differs"):
         fgcompile.compile(model, x)
@@ -229,7 +232,7 @@ def test_a_mistaken_export_is_caught_after_emission(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_artifact_that_no_onnx_file_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fgcompile.backends.onnx.LIMIT", 1000)
+    monkeypatch.setattr("fgcompile.compiler.backends.onnx.emit.LIMIT", 1000)
     model, x = build("residual", torch.float32)
     with pytest.raises(OutputError, match=r"holds 2 GiB, .* GiB of constants: compile with precision"):
         fgcompile.compile(model, x)

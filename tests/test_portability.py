@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import UnsupportedOpError
-from fgcompile.pipeline import fuse
 
 
 class DynamicFilters(nn.Module):

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 import fgcompile
+from fgcompile.compiler.fullgrad.gradient_scale import LARGEST, choose_gradient_scale
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError
-from fgcompile.pipeline import fuse
-from fgcompile.scaling import LARGEST, choose_gradient_scale
 from tests.networks import build
 from tests.sweeps import crossed
 
@@ -86,7 +86,7 @@ def test_small_gradients_survive_float16(tmp_path: Path) -> None:
 def test_the_scale_brings_the_largest_gradient_into_range() -> None:
     model, x = build("residual")
     exposed = fgcompile.expose_biases(model, x)
-    scale = choose_gradient_scale(exposed, fgcompile.options.check_request(), [x])
+    scale = choose_gradient_scale(exposed, fgcompile.compiler.request.check_request(), [x])
     terms = fgcompile.full_gradient(model, x)
     assert np.log2(scale) == int(np.log2(scale))
     assert terms.input_gradient.abs().max() * scale <= LARGEST

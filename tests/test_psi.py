@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from fgcompile.differentiate import TermValue
-from fgcompile.program import Batch, Placement
-from fgcompile.psi import PSI, PlacedTerm
+from fgcompile.compiler.fullgrad.psi import PSI, PlacedTerm
+from fgcompile.compiler.fullgrad.terms import TermValue
+from fgcompile.compiler.ir.programs import Batch, Placement
 
 FIRST = Batch(0, 1, True)
 

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 import fgcompile
+from fgcompile.compiler.fullgrad.aggregation import _upsampled
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
-from fgcompile.pipeline import fuse
-from fgcompile.saliency import _upsampled
 from tests.networks import build
 from tests.test_psi import rescaled
 

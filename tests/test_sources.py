@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.export import ExportedProgram
 
+from fgcompile.cli.sources import load_model
 from fgcompile.errors import SourceError
-from fgcompile.sources import load_model
 
 MODELS = """
 import torch

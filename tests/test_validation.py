@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from fgcompile.artifact.validation import check_feeds, check_inputs, check_target
 from fgcompile.errors import InputError
-from fgcompile.validation import check_feeds, check_inputs, check_target
 from tests.tiny_artifacts import tiny_metadata
 
 X = np.zeros((2, 3, 4, 4), dtype=np.float32)

@@ -12,7 +12,9 @@ import torch
 from onnx import parser
 from torch import Tensor, nn
 
-from fgcompile.artifact import METADATA_FILE, METADATA_KEY, dumps, seal_onnx, seal_zip
+from fgcompile.artifact.metadata import dumps
+from fgcompile.artifact.names import METADATA_FILE, METADATA_KEY
+from fgcompile.artifact.seal import seal_onnx, seal_zip
 
 WEIGHT = np.random.default_rng(0).normal(size=(3, 5)).astype(np.float32)
 

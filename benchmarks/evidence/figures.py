@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from benchmarks.evidence.methods import Maps
 from benchmarks.evidence.subjects import Images
 from benchmarks.plots import MARKERS
-from fgcompile.overlay import colour, normalise
+from fgcompile.media.overlay import colour, normalise
 
 
 @dataclass(frozen=True)

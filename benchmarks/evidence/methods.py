@@ -22,10 +22,10 @@ import fgcompile
 from benchmarks.evidence.subjects import Images, Subject
 from benchmarks.photo_artifacts import compile_for_photos
 from benchmarks.torchvision_shim import define_missing_operators
-from fgcompile import pipeline
+from fgcompile.compiler import pipeline
+from fgcompile.compiler.fullgrad.eager import evaluate
+from fgcompile.compiler.request import Request
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
-from fgcompile.eager import evaluate
-from fgcompile.program import Request
 
 Maps = NDArray[np.float32]
 Explain = Callable[[Images], Maps]

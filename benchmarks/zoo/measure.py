@@ -29,9 +29,9 @@ from torch.utils import _pytree as pytree
 import fgcompile
 from benchmarks.failures import reason
 from benchmarks.zoo.models import ZOO, ZooModel, build_model
-from fgcompile.capture import capture
-from fgcompile.pipeline import BACKENDS
-from fgcompile.rules import RULES, apply_rules
+from fgcompile.compiler.backends import BACKENDS
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.rules import RULES, apply_rules
 
 FORMATS = ("onnx", "torchscript")
 """Those that every network is compiled to: an AOTInductor package takes a minute and more of compiling C++."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.environment import markdown_table, today
 from benchmarks.zoo.models import ZOO
-from fgcompile.rules import RULES
+from fgcompile.compiler.rules import RULES
 
 COMPLETE = 1e-10
 PARITY = 1e-4

@@ -9,7 +9,8 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from fgcompile.artifact import LOGITS, Metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import LOGITS
 
 CUTTERS: Mapping[str, str] = {
     "onnx": "fgcompile.bench.onnx_forward:cut_onnx",

@@ -6,7 +6,8 @@ import onnx
 from onnxscript import ir
 from onnxscript.ir.passes.common import RemoveUnusedNodesPass
 
-from fgcompile.artifact import LOGITS, Metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import LOGITS
 
 
 def cut_onnx(content: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fgcompile.artifact import EXPLAIN, Metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import EXPLAIN
 
 
 def cut_pt2(content: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fgcompile.latency import Latency
+from fgcompile.bench.timing import Latency
 
 _PERCENTILES = (50, 90, 99)
 

@@ -11,15 +11,17 @@ from pathlib import Path
 import numpy as np
 
 from fgcompile._version import __version__
-from fgcompile.artifact import EXPLAIN, Metadata, read_artifact
+from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.sample_inputs import make_noise
+from fgcompile.artifact.validation import PREDICTED, Array, input_specs
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench
+from fgcompile.bench.timing import measure
 from fgcompile.errors import InputError
-from fgcompile.latency import measure
-from fgcompile.machine import cores, peak_memory, processor
-from fgcompile.noise import make_noise
 from fgcompile.runtime.session import Provider, open_session, provider_name
-from fgcompile.validation import PREDICTED, Array, input_specs
+from fgcompile.system.machine import cores, peak_memory, processor
 
 _PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 _SECONDS = 10.0

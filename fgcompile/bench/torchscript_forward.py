@@ -7,7 +7,8 @@ import warnings
 
 import torch
 
-from fgcompile.artifact import LOGITS, Metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import LOGITS
 
 
 def cut_torchscript(content: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:

@@ -8,72 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+from fgcompile.bulk.options import FORMATS, Summary, Workers
 from fgcompile.errors import InputError, MissingPackageError
-
-FORMATS = ("parquet", "npz", "png")
-"""What becomes of the maps: a column of the results, a file of arrays for each image, or a picture for each."""
 
 _ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 """A Ray that is not to be a cluster listens on 127.0.0.1 alone, as it does on Windows and macOS. It reads this when it
 is imported; its ``_node_ip_address`` does not do: Ray puts the machine's own address in place of 127.0.0.1."""
-
-
-@dataclass(frozen=True)
-class Workers:
-    """Who explains the images. None of it changes the results but for float32 rounding.
-
-    Attributes:
-        actors: How many processes hold the artifact; None for as many as there are cores, or graphics cards.
-        threads: Threads of one operator, in each of them.
-        batch: Images of one call. More than one pays on graphics cards; a processor gets slower by it.
-        providers: As for ``fgcompile.load``.
-        address: Ray's, of a running cluster; None starts Ray on this machine, for this run alone.
-    """
-
-    actors: int | None = None
-    threads: int = 1
-    batch: int = 1
-    providers: Sequence[str] | None = None
-    address: str | None = None
-
-    def __post_init__(self) -> None:
-        for name, value in (("actors", self.actors), ("threads", self.threads), ("batch", self.batch)):
-            if value is not None and value < 1:
-                raise InputError(f"{name} is {value}: give 1 or more")
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a run left behind.
-
-    Attributes:
-        images: How many were asked for, each counted once.
-        explained: Those of them with a map, of this run and of earlier ones.
-        unreadable: Those that are no pictures; their rows say why.
-        new: Rows of this run.
-        seconds: What this run took, without starting Ray.
-        results: The folder of the rows, Parquet files.
-    """
-
-    images: int
-    explained: int
-    unreadable: int
-    new: int
-    seconds: float
-    results: Path
-
-    @property
-    def rate(self) -> float:
-        """Images a second, of this run."""
-        return self.new / self.seconds if self.seconds else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {**asdict(self), "images_per_second": self.rate, "results": str(self.results)}
 
 
 def explain_in_bulk(

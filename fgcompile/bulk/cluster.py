@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import ray
 
-from fgcompile.artifact import Metadata
-from fgcompile.bulk import Workers
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.bulk.options import Workers
 from fgcompile.errors import InputError
-from fgcompile.machine import cores
 from fgcompile.runtime.session import Provider, provider_name
+from fgcompile.system.machine import cores
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 """Ray sends nothing to its makers, and keeps notes on its own actors to itself; what is set already stays."""

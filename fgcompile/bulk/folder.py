@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from fgcompile.errors import InputError, OutputError
-from fgcompile.files import write_atomically
+from fgcompile.system.files import write_atomically
 
 _IDENTITY = "run.json"
 _RUNNING = "-running"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fgcompile.artifact import Metadata
+from fgcompile.artifact.metadata import Metadata
 
 
 def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int]) -> pa.Schema:

@@ -17,16 +17,19 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.data.checkpoint import CheckpointConfig
 from ray.exceptions import RayError, RayTaskError
 
-from fgcompile.artifact import Metadata, read_artifact, read_seal
-from fgcompile.bulk import Summary, Workers
+from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.seal import read_seal
+from fgcompile.artifact.validation import check_target, class_count
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
+from fgcompile.bulk.options import Summary, Workers
 from fgcompile.bulk.paths import find_images
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError
-from fgcompile.explain import NO_MAP, make_directory
-from fgcompile.images import photo_shape
-from fgcompile.validation import check_target, class_count
+from fgcompile.media.explain import NO_MAP
+from fgcompile.media.images import photo_shape
+from fgcompile.system.files import make_directory
 
 _INTERVAL = 2.0
 """Seconds between two looks at how far a run is."""

@@ -14,15 +14,15 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
-from fgcompile.artifact import Metadata
+from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.rows import make_table, row_schema
 from fgcompile.errors import InputError
-from fgcompile.explain import split, write_png
-from fgcompile.files import write_atomically
-from fgcompile.images import photo_shape, read_photo
-from fgcompile.overlay import draw_panel
-from fgcompile.predictions import class_score
+from fgcompile.media.explain import split, write_png
+from fgcompile.media.images import photo_shape, read_photo
+from fgcompile.media.overlay import draw_panel
+from fgcompile.media.predictions import class_score
 from fgcompile.runtime.session import Explanation, Provider, Session, open_session
+from fgcompile.system.files import write_atomically
 
 _LONGEST_STEM = 40
 
@@ -56,7 +56,7 @@ class Task:
         artifact: Its bytes and its metadata in Ray's object store, through which they reach every machine once.
         name: The artifact's path, for messages.
         target: The explained class; None for the predicted one, or the artifact's own.
-        format: One of ``fgcompile.bulk.FORMATS``.
+        format: One of ``fgcompile.bulk.options.FORMATS``.
         folder: The run's folder.
         providers: As for ``fgcompile.load``.
         threads: As for ``fgcompile.load``.

@@ -9,9 +9,8 @@ from typing import Annotated
 
 import typer
 
-from fgcompile import terminal
 from fgcompile._version import __version__
-from fgcompile.cli import artifacts, compiling, demonstration, production
+from fgcompile.cli import artifacts, compiling, demonstration, production, terminal
 from fgcompile.errors import FgcompileError
 
 app = typer.Typer(

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from fgcompile import terminal
-from fgcompile.arguments import parse_class
-from fgcompile.artifact import read_metadata
+from fgcompile.artifact.file import read_metadata
+from fgcompile.cli import terminal
+from fgcompile.cli.arguments import parse_class
 from fgcompile.cli.models import load_model, noise
 from fgcompile.cli.parameters import ArtifactArgument, JsonOption, ProviderOption, WeightsOption
 
@@ -56,7 +56,7 @@ def explain(
     """Explain photos: a picture of photo, map and overlay for each."""
     chosen = parse_class(target)
     with terminal.progress("explaining") as report:
-        from fgcompile.explain import explain_photos
+        from fgcompile.media.explain import explain_photos
         from fgcompile.runtime import load
 
         session = load(artifact, providers)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from fgcompile import terminal
-from fgcompile.arguments import (
+from fgcompile.artifact.file import read_metadata
+from fgcompile.cli import terminal
+from fgcompile.cli.arguments import (
     DEFAULT_INPUT,
     choose_format,
     parse_input,
@@ -17,7 +18,6 @@ from fgcompile.arguments import (
     parse_target,
     read_labels,
 )
-from fgcompile.artifact import read_metadata
 from fgcompile.cli.models import example_inputs, load_model
 from fgcompile.cli.parameters import SourceArgument, WeightsOption
 from fgcompile.errors import OutputError

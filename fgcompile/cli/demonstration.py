@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fgcompile import terminal
+from fgcompile.cli import terminal
 
 
 def demo(

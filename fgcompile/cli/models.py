@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fgcompile.arguments import DEFAULT_INPUT, parse_input
-from fgcompile.artifact import Metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.cli.arguments import DEFAULT_INPUT, parse_input
 from fgcompile.errors import InputError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
-    from fgcompile.validation import Array
+    from fgcompile.artifact.validation import Array
 
 _VERIFIED_INPUTS = 4
 
@@ -23,7 +23,7 @@ def load_model(source: str, weights: Path | None) -> nn.Module | ExportedProgram
     """The model; without weights its random ones are the same every time, so that `verify` sees what was compiled."""
     import torch
 
-    from fgcompile.sources import load_model
+    from fgcompile.cli.sources import load_model
 
     torch.manual_seed(0)
     return load_model(source, weights)
@@ -49,8 +49,8 @@ def example_inputs(
 
 def noise(metadata: Metadata) -> list[Array]:
     """A few inputs that an artifact takes, in its order; only numbers of images and signals can be made up."""
-    from fgcompile.noise import make_noise
-    from fgcompile.validation import input_specs
+    from fgcompile.artifact.sample_inputs import make_noise
+    from fgcompile.artifact.validation import input_specs
 
     for spec in input_specs(metadata):
         if spec["dtype"] != "uint8" and not spec["dtype"].startswith("float"):

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from fgcompile import terminal
-from fgcompile.arguments import parse_class
+from fgcompile.cli import terminal
+from fgcompile.cli.arguments import parse_class
 from fgcompile.cli.parameters import ArtifactArgument, JsonOption, ProviderOption
 from fgcompile.errors import InputError
 
@@ -40,7 +40,8 @@ def batch(
     """Explain many images with Ray Data; started again after a kill, it goes on where it stopped."""
     chosen = parse_class(target)
     with terminal.progress("explaining") as report:
-        from fgcompile.bulk import Workers, explain_in_bulk
+        from fgcompile.bulk import explain_in_bulk
+        from fgcompile.bulk.options import Workers
 
         summary = explain_in_bulk(
             artifact,
@@ -74,8 +75,9 @@ def serve(
     providers: ProviderOption = None,
 ) -> None:
     """Serve artifacts, each under its file's stem: Open Inference Protocol, REST and gRPC, with Prometheus metrics."""
-    from fgcompile.serving.requests import Limits
-    from fgcompile.serving.server import Address, serve
+    from fgcompile.serving.address import Address
+    from fgcompile.serving.admission import Limits
+    from fgcompile.serving.server import serve
 
     limits = Limits(batch=max_batch, body=max_body << 20)
     serve(

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from fgcompile.demo.extras import find_package
 from fgcompile.demo.pictures import Picture, find_pictures
-from fgcompile.images import read_photo
+from fgcompile.media.images import read_photo
 
 
 @dataclass(frozen=True)

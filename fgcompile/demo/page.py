@@ -8,8 +8,8 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from fgcompile.artifact import Metadata
-from fgcompile.latency import Latency
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.bench.timing import Latency
 
 
 @dataclass(frozen=True)

@@ -15,20 +15,20 @@ import torch
 from numpy.typing import NDArray
 
 import fgcompile
-from fgcompile.artifact import read_metadata
+from fgcompile import Explanation, Session, load
+from fgcompile.artifact.file import read_metadata
+from fgcompile.bench.timing import measure
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
 from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
 from fgcompile.demo.pictures import Picture
 from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
 from fgcompile.errors import VerificationError
-from fgcompile.explain import make_directory, write_png
-from fgcompile.files import write_atomically
-from fgcompile.latency import measure
-from fgcompile.machine import cores, processor
-from fgcompile.overlay import draw_panel
-from fgcompile.predictions import class_score
-from fgcompile.runtime import Explanation, Session, load
+from fgcompile.media.explain import write_png
+from fgcompile.media.overlay import draw_panel
+from fgcompile.media.predictions import class_score
+from fgcompile.system.files import make_directory, write_atomically
+from fgcompile.system.machine import cores, processor
 
 Reporter = Callable[[str], None]
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from fgcompile.artifact import SiteSpec
+from fgcompile.artifact.metadata import SiteSpec
 
 _LIMIT = 24
 # Mid greys and saturated hues that read on a white page and on a black one, for the background is transparent.

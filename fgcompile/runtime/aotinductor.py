@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fgcompile.artifact import DEFAULTS_FILE, EXPLAIN, LOGITS, MODEL, PREDICT, Metadata, TensorSpec, read_extra_file
+from fgcompile.artifact.file import read_extra_file
+from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, LOGITS, MODEL, PREDICT
+from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, MissingPackageError
 from fgcompile.runtime.session import Provider
-from fgcompile.validation import Array, bias_specs
 
 try:
     import torch

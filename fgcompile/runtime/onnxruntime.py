@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fgcompile.artifact import Metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.validation import Array
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.session import Provider, provider_name
-from fgcompile.validation import Array
 
 try:
     import onnxruntime  # type: ignore[import-untyped]  # ships no types
@@ -16,7 +16,7 @@ except ImportError as error:
         "ONNX artifacts need ONNX Runtime: pip install 'fgcompile[cpu]' or 'fgcompile[gpu]'"
     ) from error
 
-from fgcompile.runtime.binding import BoundSession
+from fgcompile.runtime.onnxruntime_binding import BoundSession
 
 _CUDA = "CUDAExecutionProvider"
 _DEFAULT_PROVIDERS = (_CUDA, "CPUExecutionProvider")

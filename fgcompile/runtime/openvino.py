@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from fgcompile.artifact import Metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.session import Provider
-from fgcompile.validation import Array, bias_specs
 
 try:
     import openvino  # type: ignore[import-untyped]  # ships no marker of its types

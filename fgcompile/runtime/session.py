@@ -15,9 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact import EXPLAIN, Metadata, read_artifact
+from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.validation import PREDICTED, Array, check_biases, check_feeds, check_inputs, check_target
 from fgcompile.errors import ArtifactError, InputError
-from fgcompile.validation import PREDICTED, Array, check_biases, check_feeds, check_inputs, check_target
 
 Provider = str | tuple[str, Mapping[str, Any]]
 """An ONNX Runtime execution provider, "OpenVINO" or a device of PyTorch's: its name, or its name and options."""
@@ -77,7 +79,7 @@ class Session:
     """An artifact ready to run.
 
     Attributes:
-        metadata: What the artifact says of itself (``fgcompile.artifact.Metadata``).
+        metadata: What the artifact says of itself (``fgcompile.artifact.metadata.Metadata``).
     """
 
     def __init__(self, backend: Backend, metadata: Metadata) -> None:

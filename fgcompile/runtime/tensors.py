@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fgcompile.validation import Array
+from fgcompile.artifact.validation import Array
 
 
 def as_tensor(array: Array) -> torch.Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 
-from fgcompile.artifact import Metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.validation import Array
 from fgcompile.errors import ArtifactError, MissingPackageError
 from fgcompile.runtime.session import Provider
-from fgcompile.validation import Array
 
 try:
     import torch

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fgcompile.errors import InputError
-from fgcompile.serving.requests import find_repeated
+from fgcompile.serving.admission import find_repeated
 
 
 def name_models(paths: Sequence[Path]) -> list[str]:

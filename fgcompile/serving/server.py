@@ -9,34 +9,19 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from fgcompile.artifact import read_artifact
+from fgcompile.artifact.file import read_artifact
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.runtime.session import Provider, load
+from fgcompile.serving.address import Address, require_free
+from fgcompile.serving.admission import Limits
 from fgcompile.serving.names import name_models
-from fgcompile.serving.requests import Limits
 from fgcompile.serving.workers import Report, supervise
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells prometheus_client where processes share their metrics; it looks when it is imported."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where a server listens.
-
-    Attributes:
-        host: A name or an address of this machine; ``"0.0.0.0"`` for all.
-        port: Of REST.
-        grpc_port: Of gRPC.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    grpc_port: int = 8081
 
 
 def serve(
@@ -77,7 +62,7 @@ def serve(
     if concurrency < 1:
         raise InputError(f"the concurrency is {concurrency}: give 1 or more")
     for port in (address.port, address.grpc_port):
-        _require_free(address.host, port)
+        require_free(address.host, port)
     if workers == 1:
         _serve(artifacts, address, limits, False, concurrency, providers, threads)
         return
@@ -103,35 +88,13 @@ def _serve(
     """Serves in this process, on ports that it shares with others if ``shared``."""
     with _without_arguments():
         try:
-            from fgcompile.serving import kserve_server
-            from fgcompile.serving.kserve_model import ArtifactModel
+            from fgcompile.serving.kserve import server as kserve_server
+            from fgcompile.serving.kserve.model import ArtifactModel
         except ImportError as error:
             raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
     executor = ThreadPoolExecutor(concurrency, "artifact")
     models = [ArtifactModel(name, load(path, providers, threads), limits, executor) for name, path in artifacts.items()]
     kserve_server.run(models, address, limits, shared)
-
-
-def listen(host: str, port: int, *, shared: bool = False, backlog: int | None = None) -> socket.socket:
-    """A socket that listens, on a port that other processes may share if ``shared``.
-
-    Raises:
-        OSError: It cannot.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=backlog, reuse_port=shared)
-
-
-def _require_free(host: str, port: int) -> None:
-    """Passes a port that can be listened on: the servers themselves would fail in the midst of starting.
-
-    Raises:
-        InputError: Says why it cannot.
-    """
-    try:
-        listen(host, port).close()
-    except (OSError, OverflowError) as error:
-        raise InputError(f"cannot listen on port {port} of {host} ({error}): choose another") from error
 
 
 @contextmanager

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.artifact import Metadata, loads, read_artifact
+from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.metadata import Metadata, loads
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.runtime.session import open_session
 from tests.networks import randomised

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from fgcompile.bench import Bench, bench
+from fgcompile.bench.timing import Latency
 from fgcompile.errors import ArtifactError, InputError
-from fgcompile.latency import Latency
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
 
 

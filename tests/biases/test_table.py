@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 import fgcompile
-from fgcompile.biases import FALLBACK, bias_table
-from fgcompile.biases.rule import Implicit
-from fgcompile.capture import capture
+from fgcompile.compiler.biases import FALLBACK, bias_table
+from fgcompile.compiler.biases.rule import Implicit
+from fgcompile.compiler.capture.capture import capture
 from fgcompile.errors import UnsupportedOpError
 from tests.networks import CaseModule
 from tests.operator_cases import OPERATOR_CASES, OperatorCase
@@ -42,7 +42,7 @@ def test_biases_equal_those_of_the_general_fallback(case: OperatorCase, monkeypa
     model, inputs = CaseModule(case).eval(), case.make_inputs(2)
     sums = _bias_sums(model, inputs)
     without = {operator: rule for operator, rule in bias_table().items() if operator in WITHOUT_SECOND_DERIVATIVE}
-    monkeypatch.setattr("fgcompile.expose.bias_table", lambda: without)
+    monkeypatch.setattr("fgcompile.compiler.expose.expose.bias_table", lambda: without)
     torch.testing.assert_close(sums, _bias_sums(model, inputs), rtol=1e-9, atol=1e-9)
 
 

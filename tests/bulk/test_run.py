@@ -23,9 +23,10 @@ import pytest
 from PIL import Image
 
 import fgcompile
-from fgcompile.bulk import Summary, Workers, explain_in_bulk
+from fgcompile.bulk import explain_in_bulk
+from fgcompile.bulk.options import Summary, Workers
 from fgcompile.errors import FgcompileError, InputError
-from fgcompile.images import read_photo
+from fgcompile.media.images import read_photo
 from tests.tiny_artifacts import photo_artifact
 
 if find_spec("ray") is None:

@@ -13,7 +13,7 @@ pa = pytest.importorskip("pyarrow", reason="needs the extra ray")
 pytest.importorskip("ray", reason="needs the extra ray")
 
 from fgcompile.bulk.stages import read_photos  # noqa: E402
-from fgcompile.images import read_photo  # noqa: E402
+from fgcompile.media.images import read_photo  # noqa: E402
 
 SHAPE = (16, 16, 3)
 

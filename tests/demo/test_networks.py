@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
-from fgcompile.images import read_photo
+from fgcompile.media.images import read_photo
 
 
 @pytest.fixture(scope="module")

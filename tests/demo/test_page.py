@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fgcompile.artifact import loads
+from fgcompile.artifact.metadata import loads
+from fgcompile.bench.timing import Latency
 from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
-from fgcompile.latency import Latency
 from tests.tiny_artifacts import dumps, tiny_metadata
 
 

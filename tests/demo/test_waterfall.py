@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fgcompile.artifact import SiteSpec
+from fgcompile.artifact.metadata import SiteSpec
 from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
 
 

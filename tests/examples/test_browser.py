@@ -12,8 +12,8 @@ from PIL import Image
 
 import fgcompile
 from benchmarks.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
-from fgcompile.images import read_photo
-from fgcompile.overlay import normalise
+from fgcompile.media.images import read_photo
+from fgcompile.media.overlay import normalise
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata
 

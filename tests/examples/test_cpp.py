@@ -16,10 +16,11 @@ from torch import nn
 
 import fgcompile
 from benchmarks import cpp
-from fgcompile.artifact import dumps, read_metadata
+from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.metadata import dumps
 from fgcompile.demo.networks import load_digit_network, load_efficientnet
 from fgcompile.demo.pictures import find_pictures
-from fgcompile.images import photo_shape, read_photo
+from fgcompile.media.images import photo_shape, read_photo
 from tests.networks import ConvNet, randomised
 
 PROGRAMS = {".pt": "explain_torchscript", ".pt2": "explain_package"}

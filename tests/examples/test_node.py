@@ -11,7 +11,7 @@ from PIL import Image
 
 import fgcompile
 from benchmarks.node import FOLDER, explain, missing
-from fgcompile.images import read_photo
+from fgcompile.media.images import read_photo
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
 from tests.tiny_artifacts import onnx_artifact
 

@@ -7,7 +7,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from fgcompile.passes.fold_constants import fold_constants
+from fgcompile.compiler.passes.optimize.fold_constants import fold_constants
 from tests.lowering.tracing import make_backward, make_cotangent, relative_error, trace
 from tests.operator_cases import OperatorCase
 

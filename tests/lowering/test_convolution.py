@@ -7,7 +7,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fgcompile.lowering.convolution import lower_convolution_backward
+from fgcompile.compiler.lowering.convolution import lower_convolution_backward
 from tests.lowering.exporting import assert_exports
 from tests.lowering.tracing import assert_lowered, relative_error, trace_backward
 from tests.operator_cases import CONVOLUTIONS, OperatorCase

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import fgcompile
-from fgcompile.lowering import decomposition_table
-from fgcompile.pipeline import fuse
+from fgcompile.compiler.lowering import decomposition_table
+from fgcompile.compiler.pipeline import fuse
 from tests.networks import build
 
 aten = torch.ops.aten

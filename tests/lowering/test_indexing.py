@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fgcompile.lowering import decomposition_table
+from fgcompile.compiler.lowering import decomposition_table
 from tests.lowering.exporting import assert_exports
 from tests.lowering.tracing import assert_backward_matches, assert_lowered, trace_backward
 from tests.operator_cases import CREATIONS, INDEXINGS, OperatorCase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fgcompile.lowering import preserve_interpolation
+from fgcompile.compiler.tracing.preservation import preserve_interpolation
 from tests.lowering.exporting import assert_exports
 from tests.lowering.tracing import assert_lowered
 from tests.operator_cases import INTERPOLATIONS, OperatorCase

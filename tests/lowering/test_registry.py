@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fgcompile import lowering
-from fgcompile.lowering import decomposition_table
+from fgcompile.compiler import lowering
+from fgcompile.compiler.lowering import decomposition_table
 from tests.lowering.exporting import assert_exports
 from tests.lowering.tracing import trace_backward
 from tests.operator_cases import OPERATOR_CASES, OperatorCase

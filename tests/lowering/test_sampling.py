@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import CaptureError, UnsupportedOpError
-from fgcompile.pipeline import fuse
 from tests.lowering.tracing import assert_lowered
 from tests.operator_cases import SAMPLINGS, OperatorCase
 

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from fgcompile.lowering.subpixel import lower_convolution_backward
-from fgcompile.pipeline import fuse
+from fgcompile.compiler.lowering.targets.aotinductor import lower_convolution_backward
+from fgcompile.compiler.pipeline import fuse
 from tests.lowering.tracing import relative_error
 
 aten = torch.ops.aten

@@ -14,8 +14,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from fgcompile.capture import capture
-from fgcompile.lowering import decomposition_table, preserve_interpolation
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.lowering import decomposition_table
+from fgcompile.compiler.tracing.preservation import preserve_interpolation
 from tests.networks import CaseModule
 from tests.operator_cases import OperatorCase
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fgcompile.capture import capture
-from fgcompile.differentiate import differentiate
-from fgcompile.expose import expose
-from fgcompile.passes.fold_batch_norm import fold_batch_norm
-from fgcompile.saliency import contributions
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.expose.expose import expose
+from fgcompile.compiler.fullgrad.aggregation import contributions
+from fgcompile.compiler.fullgrad.differentiate import differentiate
+from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
 from tests.networks import NETWORKS, build
 
 

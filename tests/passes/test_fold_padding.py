@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fgcompile.capture import capture
-from fgcompile.differentiate import differentiate
-from fgcompile.expose import expose
-from fgcompile.passes.fold_padding import fold_padding
-from fgcompile.saliency import contributions
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.expose.expose import expose
+from fgcompile.compiler.fullgrad.aggregation import contributions
+from fgcompile.compiler.fullgrad.differentiate import differentiate
+from fgcompile.compiler.passes.fold.padding import fold_padding
 
 aten = torch.ops.aten
 

@@ -9,16 +9,16 @@ import torch
 from torch import fx, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from fgcompile import pipeline
-from fgcompile.passes.broadcast_products import broadcast_products
-from fgcompile.passes.compare_clipped import compare_clipped
-from fgcompile.passes.convert_floats import convert_floats
-from fgcompile.passes.fold_constants import fold_constants
-from fgcompile.passes.merge_halves import merge_halves
-from fgcompile.passes.negate_comparisons import negate_comparisons
-from fgcompile.passes.remove_identities import remove_identities
-from fgcompile.passes.replace_mutations import replace_mutations
-from fgcompile.passes.share_subexpressions import share_subexpressions
+from fgcompile.compiler import pipeline
+from fgcompile.compiler.passes.optimize.broadcast_products import broadcast_products
+from fgcompile.compiler.passes.optimize.compare_clipped import compare_clipped
+from fgcompile.compiler.passes.optimize.fold_constants import fold_constants
+from fgcompile.compiler.passes.optimize.merge_halves import merge_halves
+from fgcompile.compiler.passes.optimize.negate_comparisons import negate_comparisons
+from fgcompile.compiler.passes.optimize.remove_identities import remove_identities
+from fgcompile.compiler.passes.optimize.replace_mutations import replace_mutations
+from fgcompile.compiler.passes.optimize.share_subexpressions import share_subexpressions
+from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 
 
 def traced(function: object, *inputs: torch.Tensor) -> fx.GraphModule:

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 import fgcompile
-from fgcompile.arrangement import batch_first
-from fgcompile.capture import capture
-from fgcompile.eager import FullGradientTerms, evaluate, full_gradient_terms
-from fgcompile.expose import expose
-from fgcompile.options import check_request
-from fgcompile.pipeline import fuse_captured
-from fgcompile.program import CapturedProgram, Request, Site
-from fgcompile.rules import RULES, apply_rules
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.expose.expose import expose
+from fgcompile.compiler.fullgrad.arrangement import batch_first
+from fgcompile.compiler.fullgrad.eager import FullGradientTerms, evaluate, full_gradient_terms
+from fgcompile.compiler.ir.programs import CapturedProgram, Site
+from fgcompile.compiler.pipeline import fuse_captured
+from fgcompile.compiler.request import Request, check_request
+from fgcompile.compiler.rules import RULES, apply_rules
 from fgcompile.runtime.session import open_session
 from tests.random_graphs.network import CLASSES, RandomNetwork, sample_inputs
 

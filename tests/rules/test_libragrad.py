@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.capture import capture
-from fgcompile.pipeline import fuse
-from fgcompile.rules import apply_rules
-from fgcompile.rules.libragrad import rewrite_table
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.pipeline import fuse
+from fgcompile.compiler.rules import apply_rules
+from fgcompile.compiler.rules.libragrad import rewrite_table
 from tests.biases.test_table import weighted_sum
 from tests.networks import CaseModule
 from tests.operator_cases import OPERATOR_CASES, OperatorCase

@@ -12,7 +12,7 @@ from torch import nn
 
 import fgcompile
 from fgcompile.runtime import onnxruntime as backend
-from fgcompile.runtime.binding import BoundSession
+from fgcompile.runtime.onnxruntime_binding import BoundSession
 
 CUDA = "CUDAExecutionProvider"
 

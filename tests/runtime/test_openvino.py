@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
 from fgcompile.errors import ArtifactError, InputError
-from fgcompile.images import read_photo
+from fgcompile.media.images import read_photo
 from fgcompile.runtime import load
 from tests.networks import randomised
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference

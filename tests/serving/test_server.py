@@ -19,7 +19,8 @@ import pytest
 from benchmarks.processes import HOST, free_port
 from fgcompile.errors import InputError
 from fgcompile.serving import Limits
-from fgcompile.serving.server import Address, serve
+from fgcompile.serving.address import Address
+from fgcompile.serving.server import serve
 from tests.serving.malformed import Tensor, broken_body, malformed, rest_body, valid
 from tests.serving.served import Server, grpc, http, serving
 from tests.tiny_artifacts import onnx_artifact, tiny_metadata

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fgcompile.artifact import Metadata, dumps, loads
+from fgcompile.artifact.metadata import Metadata, dumps, loads
 from fgcompile.cli import app
 from fgcompile.errors import InputError, OutputError
 from fgcompile.serving.triton import Deployment, write_models

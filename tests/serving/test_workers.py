@@ -17,7 +17,8 @@ import pytest
 from benchmarks.processes import PATIENCE
 from fgcompile.errors import FgcompileError, InputError
 from fgcompile.serving import Limits
-from fgcompile.serving.server import Address, serve
+from fgcompile.serving.address import Address
+from fgcompile.serving.server import serve
 from fgcompile.serving.workers import supervise
 from tests.serving.served import Server, served, serving
 

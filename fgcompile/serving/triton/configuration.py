@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fgcompile.artifact import EXPLAIN, LOGITS, Metadata, TensorSpec
+from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.names import EXPLAIN, LOGITS
+from fgcompile.artifact.validation import bias_specs
 from fgcompile.errors import InputError
 from fgcompile.serving.triton.textproto import Constant, Message
-from fgcompile.validation import bias_specs
 
 LABELS = "labels.txt"
 """The file of class names, beside the configuration."""

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # where the copy of fgcompile is
 
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
-from fgcompile.serving.requests import Limits, check_request
+from fgcompile.serving.admission import Limits, check_request
 
 
 class TritonPythonModel:

@@ -12,10 +12,9 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import fgcompile
-from fgcompile.artifact import Metadata, read_artifact
+from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.metadata import Metadata
 from fgcompile.errors import OutputError
-from fgcompile.files import write_atomically
 from fgcompile.serving.names import name_models
 from fgcompile.serving.triton.configuration import (
     LABELS,
@@ -27,19 +26,25 @@ from fgcompile.serving.triton.configuration import (
     configure,
 )
 from fgcompile.serving.triton.textproto import dump
+from fgcompile.system.files import write_atomically
 
-_PACKAGE = Path(fgcompile.__file__).parent
+_PACKAGE = Path(__file__).parents[2]
 _MODULES = (
     "__init__.py",
-    "artifact.py",
+    "_version.py",
     "errors.py",
-    "validation.py",
+    "artifact/__init__.py",
+    "artifact/file.py",
+    "artifact/metadata.py",
+    "artifact/names.py",
+    "artifact/seal.py",
+    "artifact/validation.py",
     "runtime/__init__.py",
-    "runtime/binding.py",
     "runtime/onnxruntime.py",
+    "runtime/onnxruntime_binding.py",
     "runtime/session.py",
     "serving/__init__.py",
-    "serving/requests.py",
+    "serving/admission.py",
 )
 """What ``model.py`` imports of this package, by way of others too."""
 

@@ -1,0 +1,160 @@
+"""What an artifact says of itself: the layout of its metadata, and their text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict, cast
+
+from fgcompile.errors import ArtifactError
+
+SCHEMA_VERSION = 1
+"""The metadata layout that this version writes, and the newest that it reads."""
+
+
+class Versions(TypedDict):
+    """The packages that compiled the artifact."""
+
+    fgcompile: str
+    torch: str
+    onnx: str
+
+
+class Model(TypedDict):
+    """The compiled model: its class and ``sha256:…`` over its parameters."""
+
+    name: str
+    parameter_digest: str
+
+
+class _SpecOptions(TypedDict, total=False):
+    optional: bool
+    example: list[int]
+
+
+class TensorSpec(_SpecOptions):
+    """Input or output, e.g. ``{"name": "x", "dtype": "float32", "shape": ["batch", 3]}``; a name is a dynamic size.
+
+    ``"16*height"`` is a multiple of 16. ``optional`` inputs are bias parameters, which have their trained values as
+    defaults. ``example`` is the shape of one sample that the model was compiled with, where its size is dynamic too.
+    """
+
+    name: str
+    dtype: str
+    shape: list[int | str]
+
+
+class Preprocess(TypedDict):
+    """The normalisation folded in front of the model, per channel."""
+
+    mean: list[float]
+    std: list[float]
+
+
+class Noise(TypedDict):
+    """The noisy copies of ``smooth_fullgrad``."""
+
+    samples: int
+    spread: float
+    seed: int
+
+
+class Term(TypedDict):
+    """One bias term of a site."""
+
+    name: str
+    kind: str
+
+
+class SiteSpec(TypedDict):
+    """A site of bias terms, as ``fgcompile.compiler.ir.programs.Site`` describes it."""
+
+    name: str
+    kind: str
+    shape: list[int | str]
+    layout: str
+    terms: list[Term]
+
+
+class Lowering(TypedDict):
+    """What an operator's backward became, why, and the layers for which it did."""
+
+    operator: str
+    form: str
+    reason: str
+    layers: list[str]
+
+
+class _MetadataOptions(TypedDict, total=False):
+    noise: Noise | None
+    output: int | str | None
+    score_inputs: list[str]
+    biases: str
+    layouts: dict[str, str]
+    on_demand: bool
+    precision: str
+    lowerings: list[Lowering]
+    device: str
+
+
+class Metadata(_MetadataOptions):
+    """What an artifact says of itself.
+
+    ``format`` is "onnx", "torchscript" or "pt2"; ``target`` is "input" (the artifact takes it), a class index,
+    "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``output`` names the
+    explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
+    with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
+    ``device`` is the one that a ``.pt2`` was compiled for; ``completeness`` is the relative error measured when
+    compiling.
+    """
+
+    schema: int
+    versions: Versions
+    model: Model
+    format: str
+    inputs: list[TensorSpec]
+    outputs: list[TensorSpec]
+    method: str
+    psi: str
+    rules: str
+    target: int | str
+    preprocess: Preprocess | None
+    labels: list[str] | None
+    sites: list[SiteSpec]
+    completeness: float
+
+
+def dumps(metadata: Mapping[str, object]) -> str:
+    """The metadata as canonical JSON: sorted keys, no spaces, ASCII; equal metadata give equal text.
+
+    Raises:
+        ValueError: A number is NaN or infinite, which JSON does not have.
+    """
+    return json.dumps(metadata, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def loads(text: str, path: str | Path) -> Metadata:
+    """The metadata from their JSON text; ``path`` is the artifact, for messages.
+
+    Raises:
+        ArtifactError: The schema is newer than this version's, or the text is not metadata.
+    """
+    try:
+        metadata = json.loads(text)
+    except ValueError as error:
+        raise ArtifactError(f"{path}: its metadata are not JSON ({error}): compile it again") from error
+    schema = metadata.get("schema") if isinstance(metadata, dict) else None
+    if type(schema) is not int or schema < 1:
+        raise ArtifactError(f"{path}: its metadata name no schema: compile it again")
+    if schema > SCHEMA_VERSION:
+        raise ArtifactError(
+            f"{path}: made by a newer fgcompile (schema {schema}, this reads up to {SCHEMA_VERSION}): upgrade"
+        )
+    if missing := sorted(Metadata.__required_keys__ - metadata.keys()):
+        raise ArtifactError(f"{path}: its metadata lack {', '.join(missing)}: compile it again")
+    for key in ("inputs", "outputs"):
+        for spec in metadata[key] if isinstance(metadata[key], list) else [None]:
+            if not isinstance(spec, dict) or not TensorSpec.__required_keys__ <= spec.keys():
+                raise ArtifactError(f"{path}: its metadata's {key} are malformed: compile it again")
+    return cast(Metadata, metadata)

@@ -1,0 +1,30 @@
+"""The names that artifacts, runtimes and servers agree on."""
+
+from __future__ import annotations
+
+METADATA_KEY = "fgcompile"
+"""The key of the metadata in ONNX's ``metadata_props``."""
+
+
+METADATA_FILE = f"{METADATA_KEY}.json"
+"""The name of the metadata as an extra file of TorchScript and ``.pt2``."""
+
+
+EXPLAIN = "explain"
+"""The boolean input of an artifact that explains on demand: whether to explain, or to return the logits alone."""
+
+
+LOGITS = "logits"
+"""The output that holds what the model returns."""
+
+
+MODEL = "model"
+"""The name, in a ``.pt2``, of the model that does all."""
+
+
+PREDICT = "predict"
+"""The name, in a ``.pt2`` on demand, of the model that predicts; the one that explains is called ``explain``."""
+
+
+DEFAULTS_FILE = f"{METADATA_KEY}.defaults.json"
+"""The extra file of a ``.pt2`` with the values of optional inputs: their bytes in base64, by name."""

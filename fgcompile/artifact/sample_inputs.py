@@ -1,0 +1,33 @@
+"""Made-up inputs for an artifact, the same every time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.validation import Array, input_specs
+
+_SEED = 0
+
+
+def make_noise(metadata: Metadata, batch: int) -> dict[str, Array]:
+    """Values for each of the model's and the score's inputs, by name, at the sizes that the model was compiled with.
+
+    Any bytes for photos, normally distributed floats, and ones for other integers and for booleans: a class, a token
+    and a mask that every model takes.
+
+    Args:
+        metadata: The artifact's.
+        batch: N.
+    """
+    random = np.random.default_rng(_SEED)
+    return {spec["name"]: _values(spec, batch, random) for spec in input_specs(metadata)}
+
+
+def _values(spec: TensorSpec, batch: int, random: np.random.Generator) -> Array:
+    _, *sizes = spec.get("example", spec["shape"])
+    shape = (batch, *map(int, sizes))
+    dtype = np.dtype(spec["dtype"])
+    if dtype == np.uint8:
+        return random.integers(0, 256, shape, dtype=np.uint8)
+    return random.standard_normal(shape).astype(dtype) if dtype.kind == "f" else np.ones(shape, dtype)

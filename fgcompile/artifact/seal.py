@@ -1,0 +1,61 @@
+"""The seal over an artifact's bytes, and what it is written into."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+from fgcompile.artifact.names import METADATA_KEY
+
+SEAL_SIZE = 71
+
+
+_DIGEST_KEY = f"{METADATA_KEY}.digest".encode()
+
+
+# Protobuf wire format: a tag is (field number << 3) | wire type, and wire type 2 is "length-delimited".
+METADATA_PROPS, ENTRY_KEY, ENTRY_VALUE = 14, 1, 2
+
+
+_END_OF_CENTRAL_DIRECTORY = b"PK\x05\x06"
+
+
+def seal_onnx(body: bytes) -> bytes:
+    """A serialised ONNX ``ModelProto`` with the seal as its last ``metadata_props`` entry."""
+    key = _field(ENTRY_KEY, _DIGEST_KEY)
+    value_header = bytes([_tag(ENTRY_VALUE), SEAL_SIZE])
+    entry_size = len(key) + len(value_header) + SEAL_SIZE
+    return _seal(body, bytes([_tag(METADATA_PROPS), entry_size]) + key + value_header)
+
+
+def seal_zip(body: bytes) -> bytes:
+    """A zip archive without a comment (TorchScript, ``.pt2``) with the seal as its comment.
+
+    Raises:
+        ValueError: ``body`` does not end in an end-of-central-directory record with an empty comment.
+    """
+    end = body[-22:]
+    if not (end.startswith(_END_OF_CENTRAL_DIRECTORY) and end.endswith(b"\0\0")):
+        raise ValueError("not a zip archive without a comment")
+    return _seal(memoryview(body)[:-2], struct.pack("<H", SEAL_SIZE))
+
+
+def read_seal(content: bytes | memoryview) -> str:
+    """The seal of an artifact that is whole: another one has another."""
+    return bytes(content[-SEAL_SIZE:]).decode()
+
+
+def _seal(body: bytes | memoryview, header: bytes) -> bytes:
+    """``body + header``, which holds all but the seal, and the seal over both."""
+    digest = hashlib.sha256(body)
+    digest.update(header)
+    return b"".join((body, header, b"sha256:", digest.hexdigest().encode()))
+
+
+def _tag(field: int) -> int:
+    return field << 3 | 2
+
+
+def _field(field: int, value: bytes) -> bytes:
+    """A length-delimited protobuf field of fewer than 128 bytes, so that its length is one byte."""
+    return bytes([_tag(field), len(value)]) + value

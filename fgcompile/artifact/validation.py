@@ -1,0 +1,182 @@
+"""What an artifact accepts: every input and target is checked against its metadata before a runtime sees it.
+
+Nothing is converted silently: a wrong dtype is refused with the conversion to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.names import EXPLAIN
+from fgcompile.errors import InputError
+
+Array = NDArray[Any]
+
+PREDICTED = -1
+"""The target that stands for each sample's predicted class."""
+
+
+def input_specs(metadata: Metadata) -> list[TensorSpec]:
+    """The specs of the model's and the score's inputs: without ``target``, ``explain`` and bias parameters."""
+    own = ["target"] * (metadata["target"] == "input") + [EXPLAIN] * metadata.get("on_demand", False)
+    return [spec for spec in metadata["inputs"] if not spec.get("optional") and spec["name"] not in own]
+
+
+def bias_specs(metadata: Metadata) -> list[TensorSpec]:
+    """The specs of the bias parameters that the artifact takes."""
+    return [spec for spec in metadata["inputs"] if spec.get("optional")]
+
+
+def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> None:
+    """Passes feeds that name each of the artifact's inputs but for bias parameters, and no other.
+
+    Raises:
+        InputError: A name is missing or unknown.
+    """
+    optional = [spec["name"] for spec in bias_specs(metadata)]
+    _check_names(feeds, [spec["name"] for spec in metadata["inputs"] if spec["name"] not in optional], optional)
+
+
+def check_biases(biases: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
+    """The bias parameters by name, each checked against its spec.
+
+    Raises:
+        InputError: An unknown name, or a wrong type, rank, size or dtype; NaN or infinity.
+    """
+    specs = {spec["name"]: spec for spec in bias_specs(metadata)}
+    if biases and not specs:
+        raise InputError("the artifact's biases are constants: compile it with biases='inputs'")
+    _check_names(biases, [], list(specs))
+    for name, array in biases.items():
+        _check_dtype(array, specs[name])
+        _check_shape(array, specs[name], {})
+        _check_finite(array, name)
+    return {name: np.asarray(array, order="C") for name, array in biases.items()}
+
+
+def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
+    """The inputs by name, contiguous, each checked against its spec.
+
+    Args:
+        x: An array, a tuple of arrays in the artifact's order, or a mapping of names to arrays.
+        metadata: The artifact's.
+
+    Raises:
+        InputError: A wrong count, name, type, rank, size or dtype; NaN or infinity; differing dynamic sizes.
+    """
+    specs = input_specs(metadata)
+    names = [spec["name"] for spec in specs]
+    if isinstance(x, Mapping):
+        _check_names(x, names)
+        arrays = dict(x)
+    else:
+        values = x if isinstance(x, tuple) else (x,)
+        if len(values) != len(specs):
+            raise InputError(f"{len(values)} inputs given, the artifact takes {len(specs)}: {', '.join(names)}")
+        arrays = dict(zip(names, values, strict=True))
+    sizes: dict[str, tuple[str, int]] = {}
+    for spec in specs:
+        array = arrays[spec["name"]]
+        _check_dtype(array, spec)
+        _check_shape(array, spec, sizes)
+        _check_finite(array, spec["name"])
+    return {name: np.asarray(arrays[name], order="C") for name in names}
+
+
+def check_target(target: int | Array | None, batch: int, metadata: Metadata) -> NDArray[np.int64] | None:
+    """The target of each sample, shape (N,), or None where the artifact takes none.
+
+    Args:
+        target: A class for all samples, one per sample, or None; -1 and None mean the predicted class.
+        batch: N.
+        metadata: The artifact's.
+
+    Raises:
+        InputError: The artifact has a fixed target; a wrong type or shape; a class out of range.
+    """
+    if metadata["target"] != "input":
+        if target is not None:
+            raise InputError(
+                f"the artifact's target was fixed when compiling ({metadata['target']}): "
+                "leave target out, or compile with target=None"
+            )
+        return None
+    array = np.asarray(PREDICTED if target is None else target)
+    if array.dtype.kind not in "iu":
+        raise InputError(f"target is {array.dtype}: give an int or an integer array of shape ({batch},)")
+    if array.shape not in ((), (batch,)):
+        raise InputError(f"target has shape {array.shape}: give an int or one class per sample, shape ({batch},)")
+    classes = class_count(metadata)
+    wrong = array[(array < PREDICTED) | (array >= classes if classes is not None else False)]
+    if wrong.size:
+        last = " up" if classes is None else f" to {classes - 1}"
+        raise InputError(f"target {wrong[0]} is out of range: give a class from 0{last}, or -1 for the predicted one")
+    return np.array(np.broadcast_to(array, (batch,)), dtype=np.int64)
+
+
+def class_count(metadata: Metadata) -> int | None:
+    """K of the logits (N, K); None where the artifact does not say."""
+    for spec in metadata["outputs"]:
+        if spec["name"] == "logits" and len(spec["shape"]) == 2 and isinstance(spec["shape"][1], int):
+            return spec["shape"][1]
+    return None
+
+
+def _check_names(given: Iterable[str], wanted: Sequence[str], optional: Sequence[str] = ()) -> None:
+    given, known = list(given), [*wanted, *optional]
+    for problem, names in (
+        ("missing", [name for name in wanted if name not in given]),
+        ("unknown", [str(name) for name in given if name not in known]),
+    ):
+        if names:
+            raise InputError(f"{problem} input {', '.join(names)}: the artifact takes {', '.join(known)}")
+
+
+def _check_dtype(array: Array, spec: TensorSpec) -> None:
+    name, dtype = spec["name"], spec["dtype"]
+    if not isinstance(array, np.ndarray):
+        raise InputError(
+            f"{name} is a {type(array).__name__}, not a NumPy array: use np.asarray({name}, dtype=np.{dtype})"
+        )
+    if array.dtype != np.dtype(dtype):
+        given = array.dtype.name if array.dtype.isnative else f"{array.dtype.name} in foreign byte order"
+        raise InputError(f"{name} is {given}, the artifact takes {dtype}: use {name}.astype(np.{dtype})")
+
+
+def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int]]) -> None:
+    """Checks one input's shape; ``sizes`` collects each dynamic dimension's first owner and size."""
+    name, shape = spec["name"], spec["shape"]
+    expected = f"{name} has shape {array.shape}, the artifact takes ({', '.join(map(str, shape))})"
+    if array.ndim != len(shape):
+        one_sample = array.ndim == len(shape) - 1
+        advice = f"add the batch axis, {name}[np.newaxis]" if one_sample else f"give an array of rank {len(shape)}"
+        raise InputError(f"{expected}: {advice}")
+    for axis, (size, dimension) in enumerate(zip(array.shape, shape, strict=True)):
+        if isinstance(dimension, int):
+            if size != dimension:
+                raise InputError(f"{expected}: axis {axis} must be {dimension}, not {size}")
+            continue
+        if size < 1:
+            raise InputError(f"{expected}: axis {axis} ({dimension}) is empty, give at least 1")
+        factor = dimension.partition("*")[0]
+        if factor.isdigit() and size % int(factor):
+            raise InputError(f"{expected}: axis {axis} must be a multiple of {factor}, not {size}")
+        owner, first = sizes.setdefault(dimension, (name, size))
+        if size != first:
+            raise InputError(f"{name} has {dimension} {size}, {owner} has {first}: give both the same {dimension}")
+
+
+def _check_finite(array: Array, name: str) -> None:
+    if array.dtype.kind != "f":
+        return
+    finite = np.isfinite(array)
+    if not finite.all():
+        first = tuple(map(int, np.unravel_index(np.argmin(finite), array.shape)))
+        count = array.size - np.count_nonzero(finite)
+        value = f"{count} {'value that is' if count == 1 else 'values that are'} NaN or infinite"
+        raise InputError(f"{name} has {value}, the first at index {first}: replace or drop them")

@@ -1,0 +1,93 @@
+"""What the command line's options say, from their texts; each mistake is one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fgcompile.errors import InputError
+
+FORMATS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "pt2"}
+"""Each format by the suffix of its files."""
+
+DEFAULT_INPUT = "3x224x224"
+
+
+def choose_format(wanted: str | None, output: Path) -> str:
+    """The wanted format, or the one of ``output``'s suffix; refuses, before the work, a name that does not fit it."""
+    if output.suffix not in FORMATS:
+        raise InputError(f"cannot tell the format of {output}: end its name in {', '.join(FORMATS)}")
+    suffixed = FORMATS[output.suffix]
+    if wanted in FORMATS.values() and wanted != suffixed:
+        raise InputError(f"--format {wanted} does not fit {output}, which is a name for {suffixed}: change one of them")
+    return wanted or suffixed
+
+
+def parse_class(text: str) -> int | None:
+    """A class; None for ``predicted``."""
+    if text == "predicted":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"--target {text}: give a class as a whole number, or 'predicted'") from None
+
+
+def parse_target(text: str) -> Any:
+    """A class, ``predicted``, the difference ``a-b`` of two classes' logits, or ``package.module:function``."""
+    if difference := re.fullmatch(r"(\d+)-(\d+)", text):
+        from fgcompile.scores import Difference
+
+        return Difference(int(difference[1]), int(difference[2]))
+    if ":" in text:
+        from fgcompile.cli.sources import import_callable
+
+        return import_callable(text)
+    return text if text == "predicted" else parse_class(text)
+
+
+def parse_layouts(texts: Sequence[str]) -> dict[str, str]:
+    """``NAME=LAYOUT`` for each."""
+    layouts = {}
+    for text in texts:
+        name, separator, layout = text.partition("=")
+        if not separator or not name or not layout.strip():
+            raise InputError(f"--layout {text}: write NAME=LAYOUT, e.g. 'x=n h w c'")
+        layouts[name] = layout.strip()
+    return layouts
+
+
+def parse_normalisation(mean: str | None, std: str | None) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None:
+        raise InputError("--mean and --std go together: give both")
+    return _parse_numbers("--mean", mean), _parse_numbers("--std", std)
+
+
+def _parse_numbers(option: str, text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise InputError(f"{option} {text}: give one number a channel, separated by commas") from None
+
+
+def read_labels(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
+
+
+def parse_input(text: str) -> tuple[tuple[int, ...], str]:
+    """The sizes of ``3x224x224``, and the dtype that may follow, as in ``128:int64``."""
+    shape, _, dtype = text.partition(":")
+    try:
+        sizes = tuple(int(part) for part in shape.split("x"))
+    except ValueError:
+        sizes = ()
+    if not sizes or min(sizes) < 1 or dtype not in ("", "float32", "int64"):
+        raise InputError(f"--input {text}: give one input's shape without the batch, e.g. {DEFAULT_INPUT} or 128:int64")
+    return sizes, dtype or "float32"

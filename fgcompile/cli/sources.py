@@ -1,0 +1,275 @@
+"""From what a user types to a model: ``package.module:callable``, a library's architecture, or a program file."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from fgcompile.artifact.file import zip_folders
+from fgcompile.errors import SourceError
+
+FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
+_KEYS_SHOWN = 3
+_TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+
+
+def load_model(source: str, weights: Path | None = None) -> nn.Module | ExportedProgram:
+    """Builds or reads the model that ``source`` names, in eval mode, and loads ``weights`` into it.
+
+    Args:
+        source: ``package.module:callable`` (the current directory is searched too), ``torchvision:NAME``,
+            ``torchvision:NAME.PART`` (a part of the model, such as a detector's ``backbone``), ``timm:NAME`` or
+            ``transformers:PATH``, each with arguments as ``NAME?key=value&key=value`` (Python literals; anything else
+            is a string); or the path of a ``.pt2`` program or an ``.onnx`` model. PATH is a folder with a
+            ``config.json``, and weights or else the model is random, or that file alone; its arguments replace values
+            of the configuration, except that ``class`` names the class to build, such as
+            ``AutoModelForSequenceClassification``: the configuration's own if it is left out.
+        weights: A state dict, ``.safetensors``, or ``.pt``/``.pth`` (read with ``weights_only=True``), that must fit
+            the model key for key and shape for shape.
+
+    Raises:
+        SourceError: The source or the weights cannot be read, or do not fit.
+    """
+    path = Path(source)
+    if path.suffix in _FILE_LOADERS:
+        if not path.is_file():
+            raise SourceError(f"{source}: no such file")
+        if weights is not None:
+            raise SourceError(f"{source} carries its own weights: leave out --weights")
+        return _FILE_LOADERS[path.suffix](path)
+    scheme, separator, rest = source.partition(":")
+    if not separator or not rest:
+        raise SourceError(f"cannot tell what model {source!r} is: give {FORMS}")
+    name, _, query = rest.partition("?")
+    arguments = _parse_arguments(query)
+    model = _LIBRARY_LOADERS[scheme](name, arguments) if scheme in _LIBRARY_LOADERS else _call(scheme, name, arguments)
+    if weights is not None:
+        _load_weights(model, weights)
+    return model.eval()
+
+
+def _parse_arguments(query: str) -> dict[str, Any]:
+    arguments: dict[str, Any] = {}
+    for pair in filter(None, query.split("&")):
+        key, separator, text = pair.partition("=")
+        if not separator or not key.isidentifier():
+            raise SourceError(f"cannot read the argument {pair!r}: write name?key=value&key=value")
+        try:
+            arguments[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):  # not a literal: a bare word is a string
+            arguments[key] = text
+    return arguments
+
+
+def _import(name: str, advice: str) -> Any:
+    """Imports a module of the user's. Whatever its code raises is the user's to read, in one line."""
+    try:
+        return importlib.import_module(name)
+    except Exception as error:
+        raise SourceError(f"cannot import {name} ({_one_line(error)}): {advice}") from error
+
+
+def import_callable(name: str) -> Callable[..., Any]:
+    """What ``package.module:callable`` names; the current directory is searched too.
+
+    Raises:
+        SourceError: It cannot be imported, or is not callable.
+    """
+    module_name, _, attribute = name.partition(":")
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    found = _import(module_name, f"check the name and the current directory; a source is {FORMS}")
+    for part in attribute.split("."):
+        found = getattr(found, part, None)
+    if not callable(found):
+        raise SourceError(f"{module_name} has no callable named {attribute!r}: name a function or class in it")
+    return cast(Callable[..., Any], found)
+
+
+def _call(module_name: str, attribute: str, arguments: Mapping[str, Any]) -> nn.Module:
+    source = f"{module_name}:{attribute}"
+    factory = import_callable(source)
+    if isinstance(factory, nn.Module) and not arguments:
+        return factory
+    return _build(source, lambda: factory(**arguments))
+
+
+def _build(source: str, factory: Callable[[], Any]) -> nn.Module:
+    try:
+        model = factory()
+    except Exception as error:  # the user's own code may raise anything; the error names it
+        raise SourceError(
+            f"{source} failed with {_one_line(error)}: give its arguments as {source}?key=value"
+        ) from error
+    if not isinstance(model, nn.Module):
+        raise SourceError(f"{source} returned a {type(model).__name__}, not a torch.nn.Module: return the model itself")
+    return model
+
+
+def _build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    models = _import("torchvision.models", "install the torchvision that matches the installed torch")
+    architecture, _, part = name.partition(".")
+
+    def build() -> Any:
+        accepted = inspect.signature(models.get_model_builder(architecture)).parameters
+        # A segmentation or detection network would download trained weights for its backbone.
+        untrained = {key: None for key in ("weights", "weights_backbone") if key in accepted}
+        model = models.get_model(architecture, **{**untrained, **arguments})
+        return model.get_submodule(part) if part else model
+
+    return _build(f"torchvision:{name}", build)
+
+
+def _build_timm(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    timm = _import("timm", "pip install timm")
+    return _build(f"timm:{name}", lambda: timm.create_model(name, **{"pretrained": False, **arguments}))
+
+
+def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
+    path = Path(name)
+    folder = path if path.is_dir() else path.parent
+    if not (path / "config.json" if path.is_dir() else path).is_file():
+        raise SourceError(f"transformers:{name}: no such config.json, nor a folder with one: give a local path")
+    transformers = _import("transformers", "pip install transformers")
+    values = dict(arguments)
+    class_name = values.pop("class", None)
+
+    def build() -> Any:
+        config, unknown = transformers.AutoConfig.from_pretrained(
+            path, local_files_only=True, return_unused_kwargs=True, **values
+        )
+        if unknown:
+            raise ValueError(f"{config.model_type} has no setting {_some(list(unknown))}")
+        config.use_cache = False  # a cache of keys and values is no output to explain
+        # Attention is left at transformers' default, sdpa: its eager form takes the softmax in float32 at any dtype.
+        chosen = class_name or next(iter(config.architectures or ()), "AutoModel")
+        kind = getattr(transformers, chosen)
+        if path.is_dir() and any(any(folder.glob(pattern)) for pattern in _TRANSFORMERS_WEIGHTS):
+            return _load_pretrained(kind, path, config)
+        from_config = getattr(kind, "from_config", None) or kind._from_config  # an auto class, or one architecture's
+        return from_config(config)
+
+    return _build(f"transformers:{name}", build)
+
+
+def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
+    model, report = kind.from_pretrained(
+        folder,
+        config=config,
+        local_files_only=True,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # they are refused below, in one line
+    )
+    random = sorted(report["missing_keys"]) + sorted(key for key, *_ in report["mismatched_keys"])
+    if random:
+        raise ValueError(
+            f"the weights do not fit {type(model).__name__}: keys missing or of another shape: {_some(random)}"
+        )
+    return cast(nn.Module, model)
+
+
+def _read_exported_program(path: Path) -> ExportedProgram:
+    if any(folder.startswith("data/aotinductor") for folder in zip_folders(path.read_bytes())):
+        raise SourceError(
+            f"{path} is compiled already, not an exported program: give the model that it was made from, "
+            "or what torch.export.save wrote"
+        )
+    try:
+        return torch.export.load(path)
+    except Exception as error:  # zip, JSON and schema errors alike: the file is not a program this torch reads
+        raise SourceError(
+            f"{path} cannot be read as an exported program ({_one_line(error)}): "
+            f"save it again with torch.export.save in torch {torch.__version__}"
+        ) from error
+
+
+def _read_onnx(path: Path) -> nn.Module:
+    onnx2torch = _import("onnx2torch", "pip install onnx2torch")
+    try:
+        return cast(nn.Module, onnx2torch.convert(path)).eval()
+    except Exception as error:  # protobuf errors and unknown operators alike, each with its own class
+        raise SourceError(
+            f"{path} cannot be turned into a PyTorch model by onnx2torch ({_one_line(error)}): "
+            "compile from the model's PyTorch source instead"
+        ) from error
+
+
+def _load_weights(model: nn.Module, path: Path) -> None:
+    state = _read_state(path)
+    own = model.state_dict()
+    mismatched = [
+        f"{key} (file {tuple(state[key].shape)}, model {tuple(own[key].shape)})"
+        for key in own
+        if key in state and own[key].shape != state[key].shape
+    ]
+    # Keys of the wrong shape stay out of the load, which would raise before it lists the others.
+    fitting = {key: value for key, value in state.items() if key not in own or own[key].shape == value.shape}
+    result = model.load_state_dict(fitting, strict=False)
+    wrong_shape = {text.split(" ", 1)[0] for text in mismatched}
+    missing = [key for key in result.missing_keys if key not in wrong_shape]
+    faults = [
+        f"{len(keys)} {what}: {_some(keys)}"
+        for what, keys in (
+            ("missing", missing),
+            ("unexpected", result.unexpected_keys),
+            ("of another shape", mismatched),
+        )
+        if keys
+    ]
+    if faults:
+        raise SourceError(
+            f"{path} does not fit {type(model).__name__}: keys {'; '.join(faults)}: "
+            "check the architecture and its arguments, or the file"
+        )
+
+
+def _read_state(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zip, pickle and safetensors errors alike; torch's texts advise to trust the file
+        raise SourceError(
+            f"{path} cannot be read as weights alone ({type(error).__name__}): "
+            "save a state dict as .safetensors, or as .pt with torch.save(model.state_dict(), …)"
+        ) from error
+    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
+        found = f"a dict of {_some(list(state))}" if isinstance(state, dict) else f"a {type(state).__name__}"
+        raise SourceError(f"{path} holds {found}, not a state dict: save model.state_dict() alone")
+    return state
+
+
+def _some(keys: list[Any]) -> str:
+    shown = ", ".join(str(key) for key in keys[:_KEYS_SHOWN])
+    return shown if len(keys) <= _KEYS_SHOWN else f"{shown}, …"
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+_FILE_LOADERS: dict[str, Callable[[Path], nn.Module | ExportedProgram]] = {
+    ".pt2": _read_exported_program,
+    ".onnx": _read_onnx,
+}
+_LIBRARY_LOADERS: dict[str, Callable[[str, Mapping[str, Any]], nn.Module]] = {
+    "torchvision": _build_torchvision,
+    "timm": _build_timm,
+    "transformers": _build_transformers,
+}

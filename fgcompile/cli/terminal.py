@@ -1,0 +1,272 @@
+"""What the command line shows: tables on standard output, progress and errors on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
+
+from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.validation import input_specs
+from fgcompile.errors import RulesWarning
+
+if TYPE_CHECKING:
+    from fgcompile.bench import Bench
+    from fgcompile.bulk.options import Summary
+    from fgcompile.compiler.checking.report import Report
+
+# Names of layers, files and classes are the user's: never markup.
+_out = Console(markup=False, highlight=False, soft_wrap=True)
+_err = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
+
+
+def print_error(error: Exception) -> None:
+    """One line on standard error, whatever the message holds."""
+    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), " ".join(str(error).split())))
+
+
+def show_warnings_in_one_line() -> None:
+    """From now on, fgcompile's own warnings come without the line of Python that they were raised on."""
+    show = warnings.showwarning
+
+    def show_in_one_line(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
+        if issubclass(category, RulesWarning):
+            _err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), str(message)))
+        else:
+            show(message, category, *place, **options)
+
+    warnings.showwarning = show_in_one_line
+
+
+def print_json(value: object) -> None:
+    """JSON on standard output, for other programs; NaN and infinity, which JSON does not have, become null."""
+    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """Shows a spinner with the current stage on a terminal, and nothing elsewhere; yields the reporter of stages."""
+    if not _err.is_terminal:
+        yield lambda stage: None
+        return
+    with _err.status(f"{what} …") as status:
+        yield lambda stage: status.update(f"{what}: {stage} …")
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Keeps a line for each step of a long command, and on a terminal a spinner beside the current one."""
+    if not _err.is_terminal:
+        yield lambda step: _err.print(f"{step} …")
+        return
+    with _err.status("starting …") as status:
+        done: list[str] = []
+
+        def report(step: str) -> None:
+            if done:
+                _err.print(Text.assemble(("✓ ", "green"), done.pop()))
+            done.append(step)
+            status.update(f"{step} …")
+
+        yield report
+        if done:
+            _err.print(Text.assemble(("✓ ", "green"), done.pop()))
+
+
+def report(event: str | Exception) -> None:
+    """A line of what happened, or an error."""
+    print_error(event) if isinstance(event, Exception) else print_line(event)
+
+
+def print_line(text: str) -> None:
+    """One line on standard output, never wrapped."""
+    _out.print(text)
+
+
+def print_summary(metadata: Metadata, path: Path) -> None:
+    """What was compiled, and how to run it."""
+    _out.print(Text.assemble(("Compiled ", ""), (metadata["model"]["name"], "bold"), f" to {path}"))
+    _print_facts(
+        {
+            "format": _format(metadata),
+            "size": decimal(path.stat().st_size),
+            **_signature(metadata),
+            "sites": _sites(metadata),
+            "completeness": _completeness(metadata),
+        }
+    )
+    _out.print("\nRun it:", style="bold")
+    inputs = input_specs(metadata)
+    names = ", ".join(spec["name"] for spec in inputs)
+    call = f"({names})" if len(inputs) > 1 else names
+    _out.print("  import fgcompile")
+    _out.print(f'  session = fgcompile.load("{path}")')
+    _out.print(f"  explanation = session.explain({call})  # {'; '.join(map(_spec, inputs))}")
+    if metadata["preprocess"] is not None:
+        _out.print(f"  $ fgcompile explain {path} photo.jpg -o explained")
+
+
+def print_artifact(metadata: Metadata, path: Path) -> None:
+    """Everything an artifact says of itself."""
+    preprocess, labels, versions = metadata["preprocess"], metadata["labels"], metadata["versions"]
+    _out.print(str(path), style="bold")
+    _print_facts(
+        {
+            "model": metadata["model"]["name"],
+            "parameters": metadata["model"]["parameter_digest"],
+            "format": _format(metadata),
+            **_signature(metadata),
+            "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
+            "target": str(metadata["target"]),
+            "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
+            "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …",
+            "completeness": _completeness(metadata),
+            "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
+        }
+    )
+    table = _table("site", "kind", "shape", "layout", "bias terms")
+    for site in metadata["sites"]:
+        terms = ", ".join(term["name"] for term in site["terms"])
+        table.add_row(site["name"], site["kind"], _shape(site["shape"]), site["layout"], terms)
+    _out.print(table)
+    table = _table("lowered", "to", "for", "why")
+    for lowering in metadata.get("lowerings", []):
+        layers = lowering["layers"]
+        more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+        table.add_row(lowering["operator"], lowering["form"], f"{layers[0]}{more}", lowering["reason"])
+    _out.print(table)
+
+
+def print_report(report: Report, path: Path) -> None:
+    """The checks of a verification."""
+    table = _table("check", "measured", "limit", "")
+    for check in report.checks:
+        verdict = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
+        table.add_row(check.name, f"{check.measured:.2e}", f"{check.limit:.2e}", verdict)
+    _out.print(table)
+    failed = sum(not check.passed for check in report.checks)
+    _out.print(
+        f"{path}: {failed} of {len(report.checks)} checks failed" if failed else f"{path}: verified",
+        style="bold red" if failed else "bold green",
+    )
+
+
+def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
+    """For each photo, the explained class, the best classes, and the picture drawn."""
+    table = _table("photo", "explained", "score", "top classes", "picture")
+    for record in records:
+        top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
+        table.add_row(Path(record["image"]).name, record["name"], f"{record['score']:.2f}", top, record["overlay"])
+    _out.print(table)
+
+
+def print_bench(bench: Bench, path: Path) -> None:
+    """What an explanation costs, beside the forward pass alone."""
+    table = _table("", "p50", "p90", "p99", "per second", "calls")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, latency in (("explanation", bench.explanation), ("forward alone", bench.forward)):
+        if latency is not None:
+            percentiles = (_milliseconds(latency.percentile(percent)) for percent in (50, 90, 99))
+            table.add_row(name, *percentiles, f"{bench.per_second(latency):.1f}", str(latency.calls))
+    _out.print(table)
+    if bench.ratio is None or bench.ratio_quartiles is None:
+        ratio = f"none: {bench.obstacle}"
+    else:
+        lower, upper = bench.ratio_quartiles
+        ratio = f"{bench.ratio:.2f} forwards an explanation, half of the rounds from {lower:.2f} to {upper:.2f}"
+    memory = "unknown" if bench.peak_memory is None else f"{decimal(bench.peak_memory)} at most, loaded and run once"
+    versions = ", ".join(f"{name} {version}" for name, version in bench.versions.items())
+    _print_facts(
+        {
+            "ratio": ratio,
+            "artifact": f"{path}: {bench.model}, {bench.format}",
+            "calls": f"batch {bench.batch}, concurrency {bench.concurrency}",
+            "runs on": f"provider {', '.join(bench.providers) or 'default'}, threads {bench.threads or 'default'}",
+            "memory": memory,
+            "machine": f"{bench.processor}, {bench.cores} cores; {versions}",
+        }
+    )
+
+
+def print_bulk(summary: Summary) -> None:
+    """How many images were explained, and where the rows are."""
+    rate = f"{summary.new} new in {summary.seconds:.1f} s, {summary.rate:.1f} a second" if summary.new else "none new"
+    why = ": their rows say why" if summary.unreadable else ""
+    _out.print(str(summary.results), style="bold")
+    _print_facts(
+        {
+            "explained": f"{summary.explained} of {summary.images} images, {rate}",
+            "unreadable": f"{summary.unreadable}{why}",
+        }
+    )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1e3 * seconds:.1f} ms" if seconds > 1e-2 else f"{1e3 * seconds:.3f} ms"
+
+
+def _print_facts(facts: Mapping[str, str]) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        table.add_row(f"  {name}", value)
+    _out.print(table)
+
+
+def _format(metadata: Metadata) -> str:
+    return {"onnx": "ONNX", "torchscript": "TorchScript", "pt2": "AOTInductor"}.get(
+        metadata["format"], metadata["format"]
+    )
+
+
+def _signature(metadata: Metadata) -> dict[str, str]:
+    return {
+        "inputs": ", ".join(map(_spec, metadata["inputs"])),
+        "outputs": ", ".join(map(_spec, metadata["outputs"])),
+    }
+
+
+def _completeness(metadata: Metadata) -> str:
+    return f"terms add up to the score within {metadata['completeness']:.1e} of their magnitude (float64)"
+
+
+def _sites(metadata: Metadata) -> str:
+    counts = Counter(term["kind"] for site in metadata["sites"] for term in site["terms"])
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    return f"{len(metadata['sites'])} with {sum(counts.values())} bias terms ({kinds})"
+
+
+def _spec(spec: TensorSpec) -> str:
+    return f"{spec['name']} {spec['dtype']} {_shape(spec['shape'])}"
+
+
+def _shape(shape: Sequence[int | str]) -> str:
+    return f"({', '.join(map(str, shape))})"

@@ -1,0 +1,15 @@
+"""Back ends: each is one function from a fused program to the bytes of an artifact."""
+
+from collections.abc import Callable
+
+from fgcompile.compiler.backends.aotinductor.emit import emit_pt2
+from fgcompile.compiler.backends.onnx.emit import emit_onnx
+from fgcompile.compiler.backends.torchscript.emit import emit_torchscript
+from fgcompile.compiler.ir.programs import FusedProgram
+
+BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
+    "onnx": (".onnx", emit_onnx),
+    "torchscript": (".pt", emit_torchscript),
+    "pt2": (".pt2", emit_pt2),
+}
+"""Each format's file suffix and back end."""

@@ -1,0 +1,169 @@
+"""AOTInductor: the fused graph as C++ (or Triton) kernels in a shared library, packed as a PyTorch ``.pt2`` package.
+
+The library holds the weights, so that they are in the package once, and is compiled for one device: the processor's own
+vector instructions on the CPU, the graphics card's architecture on CUDA.
+
+A package on demand holds two libraries, since an AOTInductor graph has no branch whose weights it could lay out when
+compiling: ``predict`` takes the inputs and returns the logits and what the explanation needs of the prediction;
+``explain`` takes these and the inputs, and returns the other outputs.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import fx
+from torch.export import ExportedProgram
+from torch.export.passes import move_to_device_pass
+
+from fgcompile.artifact.metadata import dumps
+from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, METADATA_FILE, MODEL, PREDICT
+from fgcompile.artifact.seal import seal_zip
+from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import disambiguate
+from fgcompile.compiler.backends.aotinductor.uneven_sizes import with_uneven_examples
+from fgcompile.compiler.backends.archive import write_archive
+from fgcompile.compiler.backends.divide import divide
+from fgcompile.compiler.backends.exported import as_exported
+from fgcompile.compiler.backends.silence import silenced
+from fgcompile.compiler.ir.graphs import copy_graph
+from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError
+
+OPTIONS: dict[str, Any] = {
+    # Weights become constants, which oneDNN lays out once, when compiling; ResNet-18 takes 97 ms, else 125.
+    "freezing": True,
+    # The number of threads is a setting of the session, not of the machine that compiles.
+    "cpp.dynamic_threads": True,
+    "aot_inductor.package": True,
+    # What would make each library another: file names, line numbers, and checks that quote addresses of this process.
+    "aot_inductor.model_name_for_generated_files": "model",
+    "aot_inductor.enable_line_tables": False,
+    "size_asserts": False,
+    "alignment_asserts": False,
+}
+
+
+def emit_pt2(program: FusedProgram) -> bytes:
+    """The artifact's bytes: a package for ``torch._inductor.aoti_load_package`` with the extra file ``fgcompile.json``.
+
+    Raises:
+        MissingPackageError: There is no C++ compiler.
+        InputError: There is no such device.
+        UnsupportedOpError: Inductor cannot compile the graph.
+    """
+    import torch._inductor  # takes a second, so that only this format pays for it
+
+    _require_compiler()
+    device = str(program.metadata["device"])
+    program = replace(program, graph_module=with_uneven_examples(program.graph_module))
+    files = {}
+    # Without gradients, since only then does Inductor freeze the weights.
+    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder, silenced("torch._inductor"), torch.no_grad():
+        for name, graph_module in _models(program).items():
+            if device == "cpu":
+                disambiguate(graph_module)
+            try:
+                exported = _on_device(as_exported(graph_module), device)
+                files[name] = _compiled(exported, f"{folder}/{name}", _passes(device))
+            except RuntimeError as error:
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+                raise UnsupportedOpError(
+                    f"AOTInductor cannot compile the fused graph ({lines[0]}): compile to another format"
+                ) from error
+        return seal_zip(write_archive(_packed(files, folder, _extra_files(program))))
+
+
+def _models(program: FusedProgram) -> dict[str, fx.GraphModule]:
+    """The graphs of a package by the names of their models."""
+    if not program.on_demand:
+        return {MODEL: copy_graph(program.graph_module)}
+    halves = divide(program)
+    return {PREDICT: halves.predict, EXPLAIN: halves.explain}
+
+
+def _passes(device: str) -> dict[str, Any]:
+    """The passes that Inductor is to run beside its own."""
+    if device != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return {}
+    from fgcompile.compiler.backends.aotinductor.inductor_pass import ForProcessors  # takes a second too
+
+    return {"post_grad_custom_pre_pass": ForProcessors()}
+
+
+def _compiled(exported: ExportedProgram, folder: str, passes: Mapping[str, Any]) -> Any:
+    """The files that AOTInductor writes for a graph."""
+    examples = tuple(node.meta["val"] for node in exported.graph.find_nodes(op="placeholder"))
+    examples = examples[len(exported.graph_signature.buffers) :]
+    known = torch._inductor.list_options()
+    options = {name: value for name, value in OPTIONS.items() if name in known}
+    return torch._inductor.aot_compile(
+        exported.module(), examples, options={**options, **passes, "aot_inductor.output_path": folder}
+    )
+
+
+def _require_compiler() -> None:
+    from torch._inductor.cpp_builder import get_cpp_compiler
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        get_cpp_compiler()
+    except InvalidCxxCompiler as error:
+        raise MissingPackageError(
+            "compiling to pt2 needs a C++ compiler: install g++, or name another in the environment variable CXX"
+        ) from error
+
+
+def _on_device(exported: ExportedProgram, device: str) -> ExportedProgram:
+    """The program on the device that its package is to run on."""
+    if device == "cpu":
+        return exported
+    if not torch.cuda.is_available():
+        raise InputError(f"device is {device!r}, and torch finds no CUDA here: compile on the machine that serves")
+    return move_to_device_pass(exported, device)
+
+
+def _extra_files(program: FusedProgram) -> dict[str, str]:
+    """The metadata, and the values of inputs that may be left out: the library itself takes every input."""
+    files = {METADATA_FILE: dumps(program.metadata)}
+    defaults = {spec.name: spec.default for spec in program.inputs if spec.default is not None}
+    if defaults:
+        # As text, since PyTorch reads the extra files of a package as text.
+        files[DEFAULTS_FILE] = dumps(
+            {name: base64.b64encode(value.numpy().tobytes()).decode() for name, value in defaults.items()}
+        )
+    return files
+
+
+LEFT_OUT = re.compile(r"/\.data/serialization_id$")
+"""A checksum of the files as they were written."""
+
+EMPTIED = re.compile(r"\.cpp$")
+"""The library's source, which no runtime needs; but PyTorch 2.11 infers the names of other files from its name."""
+
+_BUILD_ID = re.compile(rb"(?<=\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0).{20}", re.DOTALL)
+"""The linker's identifier in a shared library's notes: a checksum over all else."""
+
+
+def _packed(files: dict[str, Any], folder: str, extra_files: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """The package's files without what changes from run to run: some name the folder that they were compiled in."""
+    from torch._inductor.package.package import package_aoti
+
+    buffer = io.BytesIO()
+    package_aoti(buffer, files)
+    compiled, nowhere = folder.encode(), b"/" * len(folder)
+    with zipfile.ZipFile(buffer) as archive:
+        names = [name for name in archive.namelist() if not LEFT_OUT.search(name)]
+        root = names[0].partition("/")[0]
+        # In front, where what is left of a file that was cut off still says whose it is.
+        yield from ((f"{root}/extra/{name}", text.encode()) for name, text in extra_files.items())
+        for name in names:
+            content = b"" if EMPTIED.search(name) else archive.read(name).replace(compiled, nowhere)
+            yield name, _BUILD_ID.sub(bytes(20), content, count=1) if name.endswith(".so") else content

@@ -1,0 +1,24 @@
+"""What is done to a graph within Inductor, between its own passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import fx
+from torch._inductor.custom_graph_pass import CustomGraphPass
+
+from fgcompile.compiler.backends.aotinductor.keep_sums_apart import keep_apart
+from fgcompile.compiler.backends.aotinductor.pack_weights import prepack
+
+
+class ForProcessors(CustomGraphPass):
+    """For oneDNN: over a graph whose weights are constants, before Inductor joins what follows convolutions to them."""
+
+    def __call__(self, graph: fx.Graph) -> None:
+        """Rewrites the graph in place."""
+        prepack(graph)
+        keep_apart(graph)
+
+    def uuid(self) -> Any:
+        """What tells this pass from others in Inductor's caches."""
+        return __name__

@@ -1,0 +1,89 @@
+"""Divides a fused graph into prediction and explanation, so that an artifact runs the second only when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, fx
+
+from fgcompile.artifact.names import LOGITS
+from fgcompile.compiler.ir.programs import FusedProgram
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The two parts of a fused graph; both take all of its inputs.
+
+    Attributes:
+        predict: ``(*inputs) → (logits, *carried)``.
+        explain: ``(*carried, *inputs) →`` the other outputs.
+        carried: How many values the second part takes from the first.
+    """
+
+    predict: fx.GraphModule
+    explain: fx.GraphModule
+    carried: int
+
+
+def divide(program: FusedProgram) -> Halves:
+    """The fused graph in two parts, which share their constants.
+
+    What the logits depend on is the prediction. Values of it that the rest needs are carried over; sizes are read
+    again, since a back end carries tensors only.
+    """
+    graph = program.graph_module.graph
+    results: list[fx.Node] = list(graph.output_node().args[0])  # type: ignore[arg-type]
+    names = [spec.name for spec in program.outputs]
+    logits = results[names.index(LOGITS)]
+    others = [node for node, name in zip(results, names, strict=True) if name != LOGITS]
+    prediction = ancestors([logits])
+    carried: list[fx.Node] = []
+    explanation: set[fx.Node] = set()
+    pending = list(others)
+    while pending:
+        node = pending.pop()
+        if node in explanation:
+            continue
+        explanation.add(node)
+        if node in prediction and node.op == "call_function" and isinstance(node.meta["val"], Tensor):
+            carried.append(node)
+        else:
+            pending.extend(node.all_input_nodes)
+    carried.sort(key=list(graph.nodes).index)
+    return Halves(
+        predict=_part(program.graph_module, prediction, [], [logits, *carried]),
+        explain=_part(program.graph_module, explanation, carried, others),
+        carried=len(carried),
+    )
+
+
+def ancestors(nodes: Iterable[fx.Node]) -> set[fx.Node]:
+    """The nodes and all that they are computed from."""
+    found: set[fx.Node] = set()
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        if node not in found:
+            found.add(node)
+            pending.extend(node.all_input_nodes)
+    return found
+
+
+def _part(
+    source: fx.GraphModule, kept: set[fx.Node], arguments: list[fx.Node], results: list[fx.Node]
+) -> fx.GraphModule:
+    """The kept nodes as a graph of its own, which takes ``arguments`` before the inputs; constants are shared."""
+    graph = fx.Graph()
+    copies: dict[fx.Node, fx.Node] = {}
+    for node in arguments:
+        copies[node] = graph.placeholder(node.name)
+        copies[node].meta = dict(node.meta)
+    for node in source.graph.find_nodes(op="placeholder"):
+        copies[node] = graph.node_copy(node)
+    for node in source.graph.nodes:
+        if node in kept and node not in copies:
+            copies[node] = graph.node_copy(node, lambda value: copies[value])
+    graph.output(tuple(copies[node] for node in results))
+    graph.lint()
+    return fx.GraphModule(source, graph)

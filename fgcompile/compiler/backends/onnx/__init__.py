@@ -1,0 +1,1 @@
+"""Stage 9: ONNX, and the passes that only its files need."""

@@ -1,0 +1,115 @@
+"""ONNX: through ``torch.onnx.export``, standard operators only, one sealed file."""
+
+from __future__ import annotations
+
+import onnx
+import onnx_ir
+import torch
+from onnx import TensorProto
+from onnx.helper import make_tensor_value_info
+
+from fgcompile.artifact.metadata import dumps
+from fgcompile.artifact.names import EXPLAIN, METADATA_KEY
+from fgcompile.artifact.seal import seal_onnx
+from fgcompile.compiler.backends.exported import as_exported
+from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
+from fgcompile.compiler.backends.onnx.share_weights import share_weights
+from fgcompile.compiler.backends.onnx.simplify import simplify
+from fgcompile.compiler.backends.silence import silenced
+from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.errors import OutputError, UnsupportedOpError
+
+OPSET = 20
+"""Old enough for today's TensorRT and OpenVINO, new enough for reductions with axes as inputs."""
+
+IR_VERSION = 10
+"""The file format version that goes with opset 20 to 22 in ONNX Runtime 1.18 and later."""
+
+
+LIMIT = 2**31 - 2**24
+"""Bytes of constants: a protobuf message, such as an ONNX file, has 2 GiB at most, some of it for the graph."""
+
+
+def emit_onnx(program: FusedProgram) -> bytes:
+    """The artifact's bytes.
+
+    Raises:
+        UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
+        OutputError: The weights are more than an ONNX file can hold.
+    """
+    exported = as_exported(program.graph_module)
+    with silenced("torch.onnx"):
+        try:
+            converted = torch.onnx.export(
+                exported,
+                dynamo=True,
+                optimize=False,
+                verbose=False,
+                opset_version=OPSET,
+                input_names=[spec.name for spec in program.inputs],
+                output_names=[spec.name for spec in program.outputs],
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            raise UnsupportedOpError(f"the fused graph cannot be expressed in ONNX: {_reason(error)}") from error
+        assert converted is not None
+        simplify(converted.model)
+        share_weights(converted.model)
+    _require_size(converted.model)
+    return _serialised(converted.model_proto, program)
+
+
+def _require_size(model: onnx_ir.Model) -> None:
+    tensors = (value.const_value for value in model.graph.initializers.values())
+    size = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+    if size > LIMIT:
+        raise OutputError(
+            f"an ONNX file holds 2 GiB, and this artifact has {size / 2**30:.1f} GiB of constants: "
+            'compile with precision="float16", or to "torchscript" or "pt2"'
+        )
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost cause, which names the operator."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).splitlines()
+    return f"{lines[0] if lines else type(error).__name__}; compile to another format, or replace the operator"
+
+
+def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
+    model.producer_name = "fgcompile"
+    model.producer_version = str(program.metadata["versions"]["fgcompile"])
+    model.ir_version = IR_VERSION
+    model.doc_string = ""
+    for value in (*model.graph.input, *model.graph.output):
+        _name_dimensions(value, {spec.name: spec.shape for spec in (*program.inputs, *program.outputs)})
+    del model.graph.value_info[:]
+    del model.functions[:]
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for spec in program.inputs:
+        if spec.default is not None:  # an initialiser of an input's name is its default
+            model.graph.initializer.append(onnx.numpy_helper.from_array(spec.default.numpy(), spec.name))
+    if program.on_demand:
+        explain_conditionally(model.graph)
+        names = [spec.name for spec in program.artifact_inputs]
+        model.graph.input.insert(names.index(EXPLAIN), make_tensor_value_info(EXPLAIN, TensorProto.BOOL, ()))
+    for tensor in model.graph.initializer:
+        tensor.doc_string = ""
+    del model.metadata_props[:]
+    entry = model.metadata_props.add()
+    entry.key, entry.value = METADATA_KEY, dumps(program.metadata)
+    onnx.checker.check_model(model)
+    return seal_onnx(model.SerializeToString(deterministic=True))
+
+
+def _name_dimensions(value: onnx.ValueInfoProto, shapes: dict[str, tuple[int | str, ...]]) -> None:
+    shape = value.type.tensor_type.shape
+    del shape.dim[:]
+    for size in shapes[value.name]:
+        dimension = shape.dim.add()
+        if isinstance(size, int):
+            dimension.dim_value = size
+        else:
+            dimension.dim_param = size

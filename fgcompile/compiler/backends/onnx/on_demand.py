@@ -1,0 +1,87 @@
+"""ONNX on demand: the prediction is the graph itself, the explanation a branch of ``If``.
+
+The branch holds the constants that only it uses. ONNX Runtime brings convolutions into its blocked layout only where
+the weights belong to the same graph, so the other way round, whole graphs in both branches over common weights, made
+the prediction 1.24 times and the explanation 1.19 times as slow on ResNet-18.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from fgcompile.artifact.names import EXPLAIN, LOGITS
+from fgcompile.compiler.ir.sizes import BATCH
+
+EXPLAINED = "explained"
+"""The batch's size in the outputs that may be empty: N or 0."""
+
+
+def explain_conditionally(graph: onnx.GraphProto) -> None:
+    """Moves all that the logits do not depend on into a branch, which runs where the input ``explain`` is true."""
+    producers = {name: node for node in graph.node for name in node.output}
+    prediction: set[str] = set()
+    pending = [LOGITS]
+    while pending:
+        name = pending.pop()
+        if name not in prediction:
+            prediction.add(name)
+            pending.extend(producers[name].input if name in producers else ())
+    inputs = {value.name for value in graph.input}
+    others = [value for value in graph.output if value.name != LOGITS]
+    branch = helper.make_graph(
+        [
+            *(node for node in graph.node if not prediction.intersection(node.output)),
+            *(helper.make_node("Identity", [value.name], [_inner(value.name)]) for value in others),
+        ],
+        "explanation",
+        [],
+        [_renamed(value, _inner(value.name)) for value in others],
+        [tensor for tensor in graph.initializer if tensor.name not in prediction | inputs],
+    )
+    _hide_results(branch, {value.name for value in others} - prediction)
+    nodes = [node for node in graph.node if prediction.intersection(node.output)]
+    constants = [tensor for tensor in graph.initializer if tensor.name in prediction | inputs]
+    nothing = _nothing(others)
+    nodes.append(
+        helper.make_node("If", [EXPLAIN], [value.name for value in others], then_branch=branch, else_branch=nothing)
+    )
+    for dimension in (size for value in others for size in value.type.tensor_type.shape.dim):
+        if dimension.dim_param == BATCH:
+            dimension.dim_param = EXPLAINED
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(constants)
+
+
+def _inner(name: str) -> str:
+    """What an output is called inside a branch, which may not share a name with what is around it."""
+    return f"{name}.explained"
+
+
+def _renamed(value: onnx.ValueInfoProto, name: str) -> onnx.ValueInfoProto:
+    copy = onnx.ValueInfoProto()
+    copy.CopyFrom(value)
+    copy.name = name
+    return copy
+
+
+def _hide_results(graph: onnx.GraphProto, names: set[str]) -> None:
+    """Renames values of a branch that bear the names of the ``If``'s own outputs."""
+    for node in graph.node:
+        node.input[:] = [f"{name}.hidden" if name in names else name for name in node.input]
+        node.output[:] = [f"{name}.hidden" if name in names else name for name in node.output]
+
+
+def _nothing(values: list[onnx.ValueInfoProto]) -> onnx.GraphProto:
+    """A graph that returns, for each value, an empty tensor of its rank and type."""
+    nodes, results = [], []
+    for value in values:
+        kind = value.type.tensor_type
+        shape = [dimension.dim_value for dimension in kind.shape.dim]  # 0 where the size has a name
+        name = f"{value.name}.empty"
+        empty = np.zeros(shape, helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        nodes.append(helper.make_node("Constant", [], [name], value=numpy_helper.from_array(empty)))
+        results.append(helper.make_tensor_value_info(name, kind.elem_type, shape))
+    return helper.make_graph(nodes, "nothing", [], results)

@@ -1,0 +1,184 @@
+"""TorchScript: the fused graph's own code, scripted; runs in libtorch and in any PyTorch, without fgcompile."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+import zipfile
+from typing import Any, Optional
+
+import torch
+from torch import Tensor, fx
+from torch._ops import OpOverload
+
+from fgcompile.artifact.metadata import dumps
+from fgcompile.artifact.names import EXPLAIN, LOGITS, METADATA_FILE
+from fgcompile.artifact.seal import seal_zip
+from fgcompile.compiler.backends.archive import write_archive
+from fgcompile.compiler.backends.divide import divide
+from fgcompile.compiler.ir.graphs import copy_graph
+from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.errors import UnsupportedOpError
+
+aten = torch.ops.aten
+
+
+def emit_torchscript(program: FusedProgram) -> bytes:
+    """The artifact's bytes: a TorchScript archive with the metadata as the extra file ``fgcompile.json``.
+
+    Raises:
+        UnsupportedOpError: An operator of the graph cannot be scripted.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated, and asked for by name
+        warnings.simplefilter("ignore", UserWarning)  # of annotations in the code that torch.fx generates
+        try:
+            scripted = torch.jit.freeze(_divided(program) if program.on_demand else _whole(program))
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UnsupportedOpError(
+                f"the fused graph cannot be scripted: {reason}; compile to another format, or replace the operator"
+            ) from error
+        buffer = io.BytesIO()
+        torch.jit.save(scripted, buffer, _extra_files={METADATA_FILE: dumps(program.metadata)})
+    return seal_zip(_reproducible(buffer.getvalue()))
+
+
+def _whole(program: FusedProgram) -> torch.jit.ScriptModule:
+    return _script(copy_graph(program.graph_module), program)
+
+
+def _divided(program: FusedProgram) -> torch.jit.ScriptModule:
+    """Prediction and explanation as two modules, the second called where the input ``explain`` is true."""
+    halves = divide(program)
+    parts = torch.nn.Module()
+    parts.predict, parts.explain = _script(halves.predict, program), _script(halves.explain, program)
+    module: torch.jit.ScriptModule = torch.jit.script(parts)
+    names = {spec.name: f"input_{index}" for index, spec in enumerate(program.artifact_inputs)}
+    optional = {spec.name for spec in program.inputs if spec.default is not None}
+    signature = ", ".join(
+        f"{name}: Optional[Tensor] = None" if given in optional else f"{name}: Tensor" for given, name in names.items()
+    )
+    arguments = ", ".join(names[spec.name] for spec in program.inputs)
+    carried = [f"carried_{index}" for index in range(halves.carried)]
+    empty = [
+        f"torch.zeros({[size if isinstance(size, int) else 0 for size in spec.shape]}, dtype=torch.{spec.dtype}, "
+        "device=logits.device)"
+        for spec in program.outputs
+        if spec.name != LOGITS
+    ]
+    results = ", ".join(f"output_{index}" for index in range(len(empty)))
+    module.define(
+        f"""
+def forward(self, {signature}):
+    {", ".join(["logits", *carried])}, = self.predict({arguments})
+    if bool({names[EXPLAIN]}):
+        {results}, = self.explain({", ".join([*carried, arguments])})
+    else:
+        {results}, = {", ".join(empty)},
+    return logits, {results}
+"""
+    )
+    return module.eval()
+
+
+def _script(graph_module: fx.GraphModule, program: FusedProgram) -> torch.jit.ScriptModule:
+    _take_defaults(_scriptable(graph_module), program)
+    scripted: torch.jit.ScriptModule = torch.jit.script(graph_module.eval())
+    return scripted
+
+
+def _take_defaults(graph_module: fx.GraphModule, program: FusedProgram) -> None:
+    """Makes bias parameters optional arguments, whose defaults are the trained values."""
+    graph = graph_module.graph
+    placeholders = {str(node.target): node for node in graph.find_nodes(op="placeholder")}
+    first = next(node for node in graph.nodes if node.op != "placeholder")
+    for spec in program.inputs:
+        if spec.default is None:
+            continue
+        node = placeholders[spec.name]
+        node.args, node.type = (None,), Optional[Tensor]  # noqa: UP045 - TorchScript reads the annotation as text
+        graph_module.register_buffer(f"default_{spec.name}", spec.default)
+        with graph.inserting_before(first):
+            default = graph.get_attr(f"default_{spec.name}")
+            chosen = graph.call_function(given_or_default, (node, default))
+        node.replace_all_uses_with(chosen, delete_user_cb=lambda user, chosen=chosen: user is not chosen)
+    graph_module.recompile()
+
+
+def given_or_default(given: Optional[Tensor], default: Tensor) -> Tensor:  # noqa: UP045 - as above
+    """An optional argument's value; scripted with the graph."""
+    if given is None:
+        return default
+    return given
+
+
+def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:
+    """Replaces overloads by their packets, which TorchScript resolves, and likewise what reads symbolic sizes."""
+    for node in graph_module.graph.find_nodes(op="call_function", target=aten.addmm.default):
+        _replace_addmm(graph_module, node)
+    for node in graph_module.graph.nodes:
+        if node.target is aten.sym_size.int:
+            node.target = aten.size
+        elif node.target is torch.sym_float:
+            node.target = float
+        elif isinstance(node.target, OpOverload):
+            node.args, node.kwargs = _written_out(node)
+            node.target = node.target.overloadpacket
+        elif node.op == "call_function" and getattr(node.target, "__module__", "") != "_operator":
+            raise UnsupportedOpError(f"'{node.target}' at node '{node.name}' cannot be scripted")
+    graph_module.recompile()
+    return graph_module
+
+
+def _replace_addmm(graph_module: fx.GraphModule, node: fx.Node) -> None:
+    """Writes ``β b + α x W`` as a linear layer where ``W`` is constant, else as a product and a sum.
+
+    Where ``b`` and ``W`` are constants, TorchScript takes their shapes for that of the result, and then refuses a
+    product of two such results (PyTorch 2.11 and 2.13).
+    """
+    bias, x, weight = node.args
+    beta, alpha = (node.kwargs.get(factor, 1) for factor in ("beta", "alpha"))
+    assert isinstance(weight, fx.Node)
+    graph = graph_module.graph
+    with graph.inserting_before(node):
+        if weight.op == "get_attr" and beta == alpha == 1:
+            name = f"{weight.target}_transposed"
+            graph_module.register_buffer(name, getattr(graph_module, str(weight.target)).t())
+            result = graph.call_function(aten.linear.default, (x, graph.get_attr(name), bias))
+        else:
+            scaled = bias if beta == 1 else graph.call_function(aten.mul.Scalar, (bias, beta))
+            product = graph.call_function(aten.mm.default, (x, weight))
+            result = graph.call_function(aten.add.Tensor, (scaled, product), {"alpha": alpha})
+    node.replace_all_uses_with(result)
+    graph.erase_node(node)
+
+
+def _written_out(node: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments, without keyword arguments that are None, which some schemas do not take by name."""
+    return node.args, {name: value for name, value in node.kwargs.items() if value is not None}
+
+
+LEFT_OUT = re.compile(rb"\.debug_pkl$|/\.data/serialization_id$")
+"""Source positions, which name this process's generated code, and an identifier derived from them."""
+
+MANGLED = re.compile(rb"___torch_mangle_\d+")
+"""How TorchScript tells apart the classes that one process has scripted."""
+
+
+def _reproducible(archive: bytes) -> bytes:
+    """The archive without what changes from run to run, so that the same compile twice gives the same bytes."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        files = {name: source.read(name) for name in source.namelist() if not LEFT_OUT.search(name.encode())}
+    mangled = MANGLED.findall(b" ".join(name.encode() for name in files))
+    names = {name: b"___torch_mangle_%d" % index for index, name in enumerate(dict.fromkeys(mangled))}
+
+    def rename(content: bytes) -> bytes:
+        return MANGLED.sub(lambda match: names.get(match.group(), match.group()), content)
+
+    return write_archive(
+        # In the pickle, class names end with a line break.
+        (rename(name.encode()).decode(), rename(content) if name.endswith((".py", "/data.pkl")) else content)
+        for name, content in files.items()
+    )

@@ -1,0 +1,53 @@
+"""The bias table of full-gradients: for each operator ``y = g(a)``, how its bias ``b_g = y − Σ J_i a_i`` is obtained.
+
+One file per family; a row is an operator and its rule. An operator in no row takes the fallback, exact for every
+twice differentiable operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch._ops import OpOverload
+
+from fgcompile.compiler.biases.addition import ADDITION
+from fgcompile.compiler.biases.elementwise import ELEMENTWISE
+from fgcompile.compiler.biases.embedding import EMBEDDING, LOOKUP
+from fgcompile.compiler.biases.formula import double_vjp
+from fgcompile.compiler.biases.homogeneous import HOMOGENEOUS
+from fgcompile.compiler.biases.linear import LINEAR
+from fgcompile.compiler.biases.normalization import NORMALIZATION
+from fgcompile.compiler.biases.rule import Application, Bias, Call, Explicit, Formula, Homogeneous, Implicit, Rule
+from fgcompile.compiler.biases.sampling import SAMPLING
+from fgcompile.compiler.biases.softmax import SOFTMAX
+from fgcompile.compiler.ir.activity import is_lookup
+from fgcompile.compiler.ir.nodes import bind
+from fgcompile.compiler.ir.tables import join_tables
+
+__all__ = [
+    "FALLBACK",
+    "LOOKUP",
+    "Application",
+    "Bias",
+    "Call",
+    "Explicit",
+    "Formula",
+    "Homogeneous",
+    "Implicit",
+    "Rule",
+    "bias_table",
+    "bind",
+    "is_lookup",
+]
+
+FALLBACK = Rule("other", lambda call: Implicit(double_vjp), "fallback: y − J a, with J a by two VJPs")
+
+
+def bias_table() -> Mapping[OpOverload, Rule]:
+    """Every row, by operator.
+
+    Raises:
+        ValueError: Two families have a row for the same operator.
+    """
+    families = (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION, SAMPLING, EMBEDDING)
+    return join_tables("the bias table", families)

@@ -1,0 +1,24 @@
+"""A constant table read at an input's integers: nothing to differentiate, so the bias is what was read."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.biases.rule import Application, Bias, Call, Homogeneous, Implicit, Rule
+
+aten = torch.ops.aten
+
+
+def _read(application: Application) -> Tensor:
+    """``J = 0``, so ``b = y``."""
+    return application.output
+
+
+def _lookup(call: Call) -> Bias:
+    return Homogeneous(1) if call.is_active("weight") else Implicit(_read)
+
+
+LOOKUP = Rule("embedding", _lookup, "y, of a constant table; nothing for an active one")
+
+EMBEDDING: dict[torch._ops.OpOverload, Rule] = {aten.embedding.default: LOOKUP}

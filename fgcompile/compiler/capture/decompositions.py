@@ -1,0 +1,199 @@
+"""Operators that capture takes apart in its own way: PyTorch's keeps them, or what it makes of them has no gradient.
+
+Each becomes operators that the bias table and the lowerings know. The axes that they work along are static.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import SymInt, Tensor
+from torch._prims_common import is_contiguous_or_false
+
+from fgcompile.compiler.capture import attention
+
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+
+
+def decompose_distances(x1: Tensor, x2: Tensor, p: float, compute_mode: int | None) -> Tensor:
+    """``out[…, i, j] = ‖x1[…, i, :] − x2[…, j, :]‖_p``: PyTorch's own has no second derivative."""
+    return torch.linalg.vector_norm(x1.unsqueeze(-2) - x2.unsqueeze(-3), p, -1)
+
+
+def decompose_product(self: Tensor, dim: int, keepdim: bool = False, *, dtype: torch.dtype | None = None) -> Any:
+    """``Π x`` along an axis, by halves: the gradient of PyTorch's own depends on which factors are zero."""
+    if isinstance(self.shape[dim], SymInt):
+        return NotImplemented
+    x = self if dtype is None else self.to(dtype)
+    while (size := x.shape[dim]) > 1:
+        half = size // 2
+        halves = x.narrow(dim, 0, half) * x.narrow(dim, half, half)
+        x = halves if size % 2 == 0 else torch.cat([halves, x.narrow(dim, 2 * half, 1)], dim)
+    return x if keepdim else x.squeeze(dim)
+
+
+def _decompose_scan(combine: Callable[[Tensor, Tensor], Tensor]) -> Callable[..., Any]:
+    def decompose(self: Tensor, dim: int, *, dtype: torch.dtype | None = None) -> Any:
+        """A scan that doubles its reach in ``⌈log₂ n⌉`` steps; the gradient of PyTorch's own depends on values."""
+        size = self.shape[dim]
+        if isinstance(size, SymInt):
+            return NotImplemented
+        x = self if dtype is None else self.to(dtype)
+        reach = 1
+        while reach < size:
+            combined = combine(x.narrow(dim, reach, size - reach), x.narrow(dim, 0, size - reach))
+            x = torch.cat([x.narrow(dim, 0, reach), combined], dim)
+            reach *= 2
+        return x
+
+    return decompose
+
+
+def _log_add_exp(a: Tensor, b: Tensor) -> Tensor:
+    """``log(eᵃ + eᵇ)``."""
+    return torch.logsumexp(torch.stack([a, b]), 0)
+
+
+def decompose_copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """What an assignment into a slice or a circular padding becomes has no derivative; ``src`` itself has one."""
+    return src.to(self.dtype).expand(self.shape)
+
+
+def decompose_empty(size: Sequence[int], *, memory_format: torch.memory_format | None = None, **options: Any) -> Any:
+    """What is in memory that nobody has written could be anything, NaN too, whose product with a zero is not zero."""
+    return aten.zeros.default(size, **options)
+
+
+def decompose_hypotenuse(self: Tensor, other: Tensor) -> Tensor:
+    """``√(x² + y²)``: no exporter knows PyTorch's own."""
+    return (self * self + other * other).sqrt()
+
+
+def decompose_trilinear(
+    i1: Tensor,
+    i2: Tensor,
+    i3: Tensor,
+    expand1: Sequence[int],
+    expand2: Sequence[int],
+    expand3: Sequence[int],
+    sumdim: Sequence[int],
+    unroll_dim: int = 1,
+) -> Tensor:
+    """A product of three with axes inserted, and a sum over axes: the bilinear layer."""
+    product: Any = 1
+    for factor, inserted in ((i1, expand1), (i2, expand2), (i3, expand3)):
+        for axis in inserted:
+            factor = factor.unsqueeze(axis)
+        product = factor * product
+    return product.sum(list(sumdim))
+
+
+def decompose_as_strided(
+    self: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None
+) -> Any:
+    """Elements of each sample at constant positions; the gradient of PyTorch's own is arithmetic on storage."""
+    sizes, numel = [str(extent) for extent in self.shape], self[0].numel()
+    if [str(extent) for extent in size] == sizes:  # other strides, which values do not have
+        return self
+    fixed = not any(isinstance(extent, SymInt) for extent in [*size[1:], *stride])
+    if not fixed or str(size[0]) != sizes[0] or stride[0] != numel or not is_contiguous_or_false(self):
+        return NotImplemented
+    positions = torch.full([1] * (len(size) - 1), storage_offset or 0, device=self.device)
+    for axis, (extent, step) in enumerate(zip(size[1:], stride[1:], strict=True)):
+        behind = [1] * (len(size) - 2 - axis)
+        positions = positions + torch.arange(extent, device=self.device).reshape(-1, *behind) * step
+    return self.flatten(1)[:, positions]
+
+
+def decompose_index_put(
+    self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
+) -> Any:
+    """``x[mask] = value`` as a choice; what is put at integers stays."""
+    mask = indices[0]
+    if mask is None or mask.dtype != torch.bool or mask.dim() != self.dim() or accumulate or values.numel() != 1:
+        return NotImplemented
+    return torch.where(mask, values.reshape([]), self)
+
+
+def decompose_rrelu(
+    self: Tensor, noise: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, **_: Any
+) -> Any:
+    """In evaluation a leaky ReLU with the mean slope; in training it is random."""
+    return NotImplemented if training else (torch.nn.functional.leaky_relu(self, (lower + upper) / 2), noise)
+
+
+DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+    **attention.DECOMPOSITIONS,
+    aten.as_strided.default: decompose_as_strided,
+    aten.copy.default: decompose_copy,
+    aten.empty.memory_format: decompose_empty,
+    aten._cdist_forward.default: decompose_distances,
+    aten._trilinear.default: decompose_trilinear,
+    aten.hypot.default: decompose_hypotenuse,
+    # They differ from maximum and minimum for NaN alone.
+    aten.fmax.default: aten.maximum.default,
+    aten.fmin.default: aten.minimum.default,
+    aten.index_put.default: decompose_index_put,
+    aten.prod.dim_int: decompose_product,
+    aten.rrelu_with_noise_functional.default: decompose_rrelu,
+    aten.cumprod.default: _decompose_scan(torch.mul),
+    aten.logcumsumexp.default: _decompose_scan(_log_add_exp),
+}
+
+
+KEPT_WHOLE = (
+    aten.detach,
+    aten.linear,
+    aten.silu,
+    aten.silu_,
+    aten.mish,
+    aten.mish_,
+    aten.celu,
+    aten.celu_,
+    aten.selu,
+    aten.selu_,
+    aten.relu6,
+    aten.relu6_,
+    aten.hardswish,
+    aten.hardswish_,
+    aten.hardsigmoid,
+    aten.hardsigmoid_,
+    aten.softplus,
+    aten.log_sigmoid,
+    aten.log_sigmoid_forward,
+    aten.softshrink,
+    aten.hardshrink,
+    aten.threshold,
+    aten.threshold_,
+    aten._prelu_kernel,
+    aten.upsample_nearest1d,
+    aten.upsample_nearest2d,
+    aten.upsample_nearest3d,
+    aten.upsample_linear1d,
+    aten.upsample_bilinear2d,
+    aten.upsample_trilinear3d,
+    aten.upsample_bicubic2d,
+    aten.reflection_pad1d,
+    aten.reflection_pad2d,
+    aten.reflection_pad3d,
+    aten.replication_pad1d,
+    aten.replication_pad2d,
+    aten.replication_pad3d,
+    aten._upsample_nearest_exact1d,
+    aten._upsample_nearest_exact2d,
+    aten._upsample_nearest_exact3d,
+    aten.im2col,
+    aten.col2im,
+)
+"""Operators that torch.export would decompose, but that are one row of the bias table, or that stop the gradient."""
+
+
+def decompositions() -> dict[Any, Any]:
+    """PyTorch's decompositions into core ATen and our own, without those of the operators that are kept whole."""
+    table: Any = torch.export.default_decompositions()  # the table and packets are untyped
+    packets: Any = KEPT_WHOLE
+    kept = {getattr(packet, overload) for packet in packets for overload in packet.overloads()}
+    return {operator: rule for operator, rule in table.items() if operator not in kept} | DECOMPOSITIONS

@@ -1,0 +1,155 @@
+"""Which sizes of space a model lets vary: found out by running it on larger inputs than the example.
+
+Every spatial axis of every input of rank 3 to 5 gets a dimension of its own. Where the model runs at any size, that is
+all. A network that halves its maps and joins them again after doubling (a U-Net) takes multiples of a power of two
+only, so its dimensions are that factor times a name. Where the axes of several inputs have to agree, those of one
+example size share a dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from fgcompile.compiler.ir.nodes import layer_name
+from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.sizes import SPACE, hint, is_fixed, repeated
+from fgcompile.errors import CaptureError, InputError
+
+FACTORS = (1, 2, 4, 8, 16, 32, 64)
+"""What sizes may have to be a multiple of."""
+
+Group = tuple[Any, ...]
+Sizes = list[dict[int, Any]]
+"""For each input, the dimension of each of its dynamic axes, as ``torch.export`` takes them."""
+
+
+def find_dynamic_sizes(model: nn.Module, examples: Sequence[Tensor]) -> Sizes:
+    """The dimensions of the inputs' spatial axes, as free as the model allows.
+
+    Raises:
+        CaptureError: Names the layer that fixes a size.
+        InputError: No input has spatial axes, or the example is not of a size that the model can vary.
+    """
+    axes = [(index, axis) for index, value in enumerate(examples) for axis in spatial_axes(value)]
+    if not axes:
+        raise InputError("dynamic_sizes makes the sizes of space dynamic, and no input has any: leave it out")
+    failure: tuple[str, Exception] | None = None
+    for factor in FACTORS:
+        for shared in (False, True):
+            groups = {place: _group(place, examples, shared) for place in axes}
+            failure = _run(model, _enlarged(examples, groups, factor))
+            if failure is None:
+                _require_multiples(type(model).__name__, examples, axes, factor)
+                return _dimensions(len(examples), groups, factor)
+    assert failure is not None
+    layer, error = failure
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    raise CaptureError(
+        f"'{layer}' fixes the size of the input, so it cannot be dynamic ({lines[0]}): "
+        "leave out dynamic_sizes, or pool to a fixed size in front of it"
+    ) from error
+
+
+def spatial_axes(value: Tensor) -> range:
+    """The axes behind batch and channels, of an input that has at most three."""
+    return range(2, value.ndim) if value.ndim - 2 in SPACE else range(0)
+
+
+def _group(place: tuple[int, int], examples: Sequence[Tensor], shared: bool) -> Group:
+    """What tells one dimension from another: the axis itself, or its name and size."""
+    index, axis = place
+    value = examples[index]
+    return (SPACE[value.ndim - 2][axis - 2], value.shape[axis]) if shared else place
+
+
+def _enlarged(examples: Sequence[Tensor], groups: dict[tuple[int, int], Group], factor: int) -> list[Tensor]:
+    """The inputs, each dimension larger by another odd multiple of the factor, so that none agree by chance."""
+    order = list(dict.fromkeys(groups.values()))
+    sizes = [list(value.shape) for value in examples]
+    for (index, axis), group in groups.items():
+        sizes[index][axis] += factor * (2 * order.index(group) + 1)
+    return [repeated(value, size) for value, size in zip(examples, sizes, strict=True)]
+
+
+def _run(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[str, Exception] | None:
+    """Runs the model; where it fails, the innermost layer that it was in, and why."""
+    with torch.no_grad(), _calls(model) as stack:
+        try:
+            model(*inputs)
+        except Exception as error:  # whatever a model raises at a size that it does not take
+            return stack[-1] if stack else type(model).__name__, error
+    return None
+
+
+@contextmanager
+def _calls(model: nn.Module) -> Iterator[list[str]]:
+    """The names of the layers that are being called, outermost first; after an error, those that it came from."""
+    stack: list[str] = []
+    handles = []
+    for name, module in model.named_modules():
+        called = name or type(model).__name__
+
+        def enter(_module: nn.Module, _inputs: Any, called: str = called) -> None:
+            stack.append(called)
+
+        def leave(_module: nn.Module, _inputs: Any, _output: Any) -> None:
+            stack.pop()
+
+        handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
+    try:
+        yield stack
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _require_multiples(name: str, examples: Sequence[Tensor], axes: Sequence[tuple[int, int]], factor: int) -> None:
+    for index, axis in axes:
+        size = examples[index].shape[axis]
+        if size % factor or size < 2 * factor:
+            raise InputError(
+                f"{name} takes sizes in steps of {factor}, and axis {axis} of the example has {size}: "
+                f"pass an example of a multiple of {factor}, at least {2 * factor}"
+            )
+
+
+def _dimensions(count: int, groups: dict[tuple[int, int], Group], factor: int) -> Sizes:
+    """Without a factor torch.export finds out by itself which sizes are equal; a multiple has to be given a name."""
+    order = list(dict.fromkeys(groups.values()))
+    named = {
+        group: factor * Dim(f"size{index}", min=2) if factor > 1 else Dim.AUTO for index, group in enumerate(order)
+    }
+    sizes: Sizes = [{} for _ in range(count)]
+    for (index, axis), group in groups.items():
+        sizes[index][axis] = named[group]
+    return sizes
+
+
+def require_free_sizes(captured: CapturedProgram) -> None:
+    """Refuses a captured program that fixes a spatial size of an input, or whose example shrinks to a single place.
+
+    Raises:
+        CaptureError: A size is fixed.
+        InputError: A dynamic size is 1 somewhere, at which PyTorch broadcasts instead.
+    """
+    graph = captured.graph_module.graph
+    for node in graph.find_nodes(op="placeholder"):
+        value = node.meta["val"]
+        if any(is_fixed(value.shape[axis]) for axis in spatial_axes(value)):
+            raise CaptureError(
+                f"{captured.name} fixes the spatial size of its input '{node.name}': leave out dynamic_sizes, or write "
+                "sizes as x.shape[2:] instead of numbers (an exported program has to be exported with dynamic sizes)"
+            )
+    for node in graph.nodes:
+        value = node.meta.get("val")
+        if isinstance(value, Tensor) and any(not is_fixed(size) and hint(size) == 1 for size in value.shape[1:]):
+            raise InputError(
+                f"the example is so small that a size is 1 at '{layer_name(node)}', where PyTorch takes another way: "
+                "pass a larger example to compile with dynamic_sizes"
+            )

@@ -1,0 +1,90 @@
+"""An exported program becomes one flat graph whose parameters are attributes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.export import ExportedProgram
+from torch.export.graph_signature import InputKind
+
+from fgcompile.compiler.capture.attention import LOWEST
+from fgcompile.compiler.capture.scored import unwrapped, unwrapped_name
+from fgcompile.compiler.ir.graphs import VIEWS
+from fgcompile.compiler.ir.nodes import free_name
+from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.errors import CaptureError
+
+aten = torch.ops.aten
+
+
+ASSERTIONS = (
+    aten._assert_async.msg,
+    aten._assert_scalar.default,
+    aten._assert_tensor_metadata.default,  # of a dtype that another precision changes
+)
+"""Operators that return nothing, which the graph does without."""
+
+
+def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | None) -> CapturedProgram:
+    """Turns the lifted parameters, buffers and constants back into attributes, and drops all but the user's outputs."""
+    signature = exported.graph_signature
+    root = nn.Module()
+    graph = fx.Graph()
+    values: dict[fx.Node, fx.Node] = {}
+    inputs: list[str] = []
+    specs = {spec.arg.name: spec for spec in signature.input_specs}
+    for node in exported.graph.nodes:
+        if node.op == "placeholder":
+            spec = specs[node.name]
+            if spec.kind == InputKind.USER_INPUT:
+                inputs.append(node.name if input_names is None else input_names[len(inputs)])
+                values[node] = graph.placeholder(inputs[-1])
+            elif spec.kind == InputKind.TOKEN:
+                effect = next(iter(node.users)).args[1]
+                raise CaptureError(f"{name} calls '{effect}', which acts by side effects: replace what calls it")
+            else:
+                values[node] = _attribute(exported, spec.target, root, graph)
+            values[node].meta["val"] = node.meta.get("val")
+        elif node.op == "output":
+            wanted = set(signature.user_outputs)
+            flat = [value for value in node.args[0] if isinstance(value, fx.Node) and value.name in wanted]
+            graph.output(tuple(values[value] for value in flat))
+        elif node.target not in ASSERTIONS:
+            values[node] = graph.node_copy(node, lambda n: values[n])
+            if node.target in VIEWS:
+                values[node].target = aten.reshape.default
+            values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))
+    _bound_infinities(graph, root)
+    graph.eliminate_dead_code()
+    graph_module = fx.GraphModule(root, graph, class_name="CapturedProgram")
+    return CapturedProgram(graph_module, tuple(inputs), exported.call_spec.out_spec, name)
+
+
+def _bound_infinities(graph: fx.Graph, root: nn.Module) -> None:
+    """Masks of −∞ become the lowest number: what is masked has a gradient of zero, and 0 · ∞ would be NaN."""
+    for node in graph.nodes:
+        if node.target is aten.linalg_vector_norm.default:
+            continue  # whose order may be ∞
+        node.args = fx.node.map_aggregate(node.args, _bounded)
+        node.kwargs = fx.node.map_aggregate(node.kwargs, _bounded)
+    for name, buffer in list(root.named_buffers()):
+        if buffer.is_floating_point() and buffer.isinf().any():
+            setattr(root, name, buffer.clamp(LOWEST, -LOWEST))
+
+
+def _bounded(value: Any) -> Any:
+    infinite = isinstance(value, float) and math.isinf(value)
+    return math.copysign(LOWEST, value) if infinite else value
+
+
+def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:
+    tensor: Any = exported.state_dict[target] if target in exported.state_dict else exported.constants[target]
+    name = re.sub(r"\W", "_", f"constant_{unwrapped_name(target)}")  # it becomes an argument's, and a path may not
+    attribute = free_name(name, dict(root.named_buffers()))
+    root.register_buffer(attribute, tensor.detach())
+    return graph.get_attr(attribute)

@@ -1,0 +1,127 @@
+"""What a captured graph must be for its samples to have explanations: what is not so is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+from torch.utils import _pytree as pytree
+
+from fgcompile.compiler.ir.nodes import is_random, layer_name
+from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.errors import CaptureError
+
+aten = torch.ops.aten
+
+BATCH_STATISTICS = (
+    aten._native_batch_norm_legit.no_stats,
+    aten._native_batch_norm_legit.default,
+    aten._native_batch_norm_legit_functional.default,
+    aten.native_batch_norm.default,
+    aten.batch_norm.default,
+)
+
+BAG = "adds up embeddings in bags of any length: use nn.Embedding, and a sum or mean over the axis of the ids"
+
+WITHOUT_DERIVATIVE = {
+    aten._embedding_bag.default: BAG,
+    aten._embedding_bag_forward_only.default: BAG,
+    aten.grid_sampler_3d.default: "samples a volume at the places of a grid: sample its slices, as images",
+}
+"""Operators for which there is neither a rule nor a portable backward: what they do, and what to use instead."""
+
+
+def require_explainable(captured: CapturedProgram) -> None:
+    """Refuses a graph without a free batch, with samples that depend on each other, sizes on values, or on chance.
+
+    Raises:
+        CaptureError: Names the input or the layer.
+    """
+    for node in captured.graph_module.graph.nodes:
+        if node.op == "placeholder":
+            _require_free_batch(node, captured.name)
+        elif node.op == "call_function":
+            _require_independent_samples(node)
+            _require_derivative(node)
+            _require_sizes(node)
+            _require_determinism(node)
+
+
+def _require_free_batch(node: fx.Node, name: str) -> None:
+    value = node.meta["val"]
+    if isinstance(value, Tensor) and isinstance(value.shape[0], int):
+        raise CaptureError(
+            f"{name} fixes the batch size of its input '{node.name}' to {value.shape[0]}: "
+            "export it with a dynamic first dimension, torch.export.Dim('batch')"
+        )
+
+
+def _require_independent_samples(node: fx.Node) -> None:
+    if node.target in BATCH_STATISTICS and not _single_sample(node):
+        raise CaptureError(
+            f"'{layer_name(node)}' normalises by statistics of the batch, so a sample's explanation would depend "
+            "on its neighbours: use a BatchNorm with running statistics (track_running_stats=True) in eval mode"
+        )
+
+
+def _single_sample(node: fx.Node) -> bool:
+    """Instance normalisation is a batch normalisation over samples folded into channels, with a batch of 1."""
+    value = node.args[0].meta.get("val") if isinstance(node.args[0], fx.Node) else None
+    return isinstance(value, Tensor) and value.shape[0] == 1
+
+
+def _require_derivative(node: fx.Node) -> None:
+    if node.target in WITHOUT_DERIVATIVE:
+        raise CaptureError(f"'{layer_name(node)}' {WITHOUT_DERIVATIVE[node.target]}")
+
+
+def _require_sizes(node: fx.Node) -> None:
+    if any(free_unbacked_symbols(size) for value in _tensors(node) for size in value.shape):
+        raise CaptureError(
+            f"the shape of what '{node.target}' returns in '{layer_name(node)}' depends on values, so no graph can be "
+            "captured: keep the shape, for example by torch.where with a mask"
+        )
+
+
+def _require_determinism(node: fx.Node) -> None:
+    if is_random(node):
+        raise CaptureError(
+            f"'{node.target}' in '{layer_name(node)}' draws random numbers, so an input has no explanation of its "
+            "own: pass training=self.training to dropout, and draw no noise in eval mode"
+        )
+
+
+def _tensors(node: fx.Node) -> Iterator[Tensor]:
+    return (leaf for leaf in pytree.tree_leaves(node.meta.get("val")) if isinstance(leaf, Tensor))
+
+
+SAME = 1e-3
+"""Largest difference between the model's outputs and the captured graph's, relative to the largest of them."""
+
+
+def require_same_outputs(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> None:
+    """Runs the model and the captured graph on the same inputs: what differs was lost or frozen on the way.
+
+    Raises:
+        CaptureError: Names the output that differs, and by how much.
+    """
+    examples = [value.clone(memory_format=torch.contiguous_format) for value in inputs]
+    with torch.no_grad():
+        expected = [leaf for leaf in pytree.tree_leaves(model(*examples)) if isinstance(leaf, Tensor)]
+        actual = captured.graph_module(*examples)
+    # Relative to the largest of all outputs, since one may be zero but for rounding.
+    size = max(torch.finfo(torch.float32).tiny, *(_largest(value) for value in expected))
+    for index, (value, reference) in enumerate(zip(actual, expected, strict=True)):
+        difference = _largest(value - reference) / size
+        if difference > SAME:
+            raise CaptureError(
+                f"output {index} of the captured graph differs from that of {captured.name} by {difference:.0e} of the "
+                "largest output: the model draws random numbers, keeps state from call to call, or depends on values "
+                "in a way that torch.export does not see"
+            )
+
+
+def _largest(values: Tensor) -> float:
+    return values.abs().nan_to_num().max().item() if values.numel() and values.is_floating_point() else 0.0

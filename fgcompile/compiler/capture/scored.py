@@ -1,0 +1,84 @@
+"""A model together with the score that is explained, so that what the score computes has biases too.
+
+A score that is a function of the model's output is part of ``f``: completeness holds for it only if its operators are
+exposed like the model's own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from fgcompile.compiler.ir.model_output import explained
+from fgcompile.errors import FgcompileError, ScoreError
+
+PREFIX = "wrapped_model"
+"""What the layers' names begin with in the wrapped model."""
+
+
+class Scored(nn.Module):
+    """``(outputs, score(outputs, extras))``: the model's inputs first, then the score's own, which are constants to it.
+
+    Args:
+        model: The model.
+        score: Maps the output, and its own inputs by name, to ``(N,)``.
+        output: Which of the model's outputs the score takes; None for all that there is.
+        extras: The names of the score's own inputs.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module | ExportedProgram,
+        score: Callable[..., Tensor],
+        output: str | int | None,
+        extras: Sequence[str],
+    ) -> None:
+        super().__init__()
+        self.wrapped_model = model.module() if isinstance(model, ExportedProgram) else model
+        self.training = False
+        self._score, self._output, self._extras = score, output, tuple(extras)
+
+    def forward(self, *inputs: Tensor) -> tuple[Any, Tensor]:
+        count = len(inputs) - len(self._extras)
+        outputs = self.wrapped_model(*inputs[:count])
+        own = {name: value.detach() for name, value in zip(self._extras, inputs[count:], strict=True)}
+        return outputs, self._scored(outputs if self._output is None else explained(outputs, self._output), own)
+
+    def _scored(self, outputs: Any, own: dict[str, Tensor]) -> Tensor:
+        try:
+            score = self._score(outputs, **own)
+        except FgcompileError:
+            raise
+        except Exception as error:  # the user's own function may raise anything
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            raise ScoreError(f"the score cannot be computed from the model's output: {lines[0]}") from error
+        if not isinstance(score, Tensor) or score.ndim != 1:
+            found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
+            raise ScoreError(f"the score has shape {found}: it must be one scalar per sample, (N,)")
+        return score
+
+    def input_names(self, count: int) -> list[str]:
+        """The names of ``count`` inputs: the model's parameters', then the score's."""
+        names: list[str] = []
+        for name, parameter in inspect.signature(self.wrapped_model.forward).parameters.items():
+            several = parameter.kind == inspect.Parameter.VAR_POSITIONAL
+            names += [f"{name}_{index}" for index in range(count)] if several else [name]
+        return [*names[: count - len(self._extras)], *self._extras]
+
+
+def unwrapped_name(name: str) -> str:
+    """A layer's or parameter's name in the model itself."""
+    return "" if name == PREFIX else name.removeprefix(f"{PREFIX}.")
+
+
+def unwrapped(stack: Mapping[str, tuple[str, Any]] | None) -> dict[str, tuple[str, Any]]:
+    """A node's modules, outermost first, by their names in the model itself; the score's own code is ``score``."""
+    modules = {key: (unwrapped_name(path), kind) for key, (path, kind) in (stack or {}).items()}
+    wrapped = any(kind in (Scored, f"{__name__}.Scored") for _, kind in modules.values())
+    if wrapped and len(modules) == 1:
+        return {"score": ("score", "")}
+    return modules

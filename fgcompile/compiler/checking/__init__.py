@@ -1,0 +1,1 @@
+"""Stage 7: the fused graph and the emitted artifact against the eager model."""

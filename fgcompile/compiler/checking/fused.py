@@ -1,0 +1,205 @@
+"""The checks while compiling: the fused program, in float64, against the eager full-gradient of the untouched graph;
+then what came out of the back end, in its runtime, against the same.
+
+The two share the formulas of the bias table; folding, lowering, tracing and every pass are what is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.checking.differences import relative_difference
+from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, make_inputs
+from fgcompile.compiler.fullgrad.completeness import completeness_error
+from fgcompile.compiler.fullgrad.eager import evaluate
+from fgcompile.compiler.fullgrad.terms import FullGradient
+from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
+from fgcompile.compiler.request import Request
+from fgcompile.errors import CaptureError, VerificationError
+
+LIMIT = 1e-9
+"""Largest allowed difference, relative to the largest magnitude of the output."""
+
+CONDITION_FACTOR = 100.0
+"""How many times the effect of one rounding error in the input a difference may be, in a model that amplifies them."""
+
+WORST_LIMIT = 1e-3
+"""The limit above which a model amplifies rounding errors too much for its graph to be checked."""
+
+COMPLETENESS_LIMIT = 1e-9
+"""Largest allowed ``|f − Σ terms| / Σ |terms|``."""
+
+
+def check_program(
+    program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor], limit: float = LIMIT
+) -> None:
+    """Compares every output of the fused program with the eager one, and the first sample's with those it has alone.
+
+    Args:
+        program: The fused program, in float64.
+        inputs: All of its inputs.
+        expected: The eager outputs.
+        limit: The largest difference that passes, relative to the largest magnitude of the output.
+
+    Raises:
+        CaptureError: A sample's outputs depend on the other samples.
+        VerificationError: Names the output that differs, and by how much.
+    """
+    with torch.no_grad():
+        outputs = program.graph_module(*inputs)
+    require_independent_samples(program, inputs, outputs, limit)
+    for spec, value in zip(program.outputs, outputs, strict=True):
+        if spec.name == "residual":
+            continue  # rounding alone; completeness is checked by its own measure
+        error = relative_difference(value, expected[spec.name])
+        if not error <= limit:
+            raise VerificationError(
+                f"output '{spec.name}' of the fused graph differs from the eager model by {error:.1e} of its maximum "
+                f"(limit {limit:.0e}): this is a defect of fgcompile, please report the model"
+            )
+
+
+def limit_of_condition(nudged: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
+    """The limit for a model in which rounding errors grow: ``LIMIT``, or a multiple of what one in the input does.
+
+    Args:
+        nudged: The eager outputs for inputs that are off by one rounding error.
+        expected: Those for the inputs.
+
+    Raises:
+        VerificationError: The model amplifies rounding errors too much for its graph to be checked.
+    """
+    growth = max(relative_difference(nudged[name], expected[name]) for name in expected if name != "residual")
+    if not CONDITION_FACTOR * growth <= WORST_LIMIT:
+        raise VerificationError(
+            f"a rounding error of 1e-16 in the input changes what the model returns by {growth:.0e} of its maximum, so "
+            "no graph of it can be checked: its statistics or weights do not fit each other; train or calibrate it"
+        )
+    return max(LIMIT, CONDITION_FACTOR * growth)
+
+
+def require_independent_samples(
+    program: FusedProgram, inputs: Sequence[Tensor], batch: Sequence[Tensor], limit: float = LIMIT
+) -> None:
+    """Compares the first sample's outputs alone with those it has in ``batch``, the outputs of all samples.
+
+    Raises:
+        CaptureError: They differ, so an explanation would depend on the other samples.
+    """
+    with torch.no_grad():
+        first = (
+            value if spec.default is not None else value[:1] for spec, value in zip(program.inputs, inputs, strict=True)
+        )
+        alone = program.graph_module(*first)
+    for spec, together, single in zip(program.outputs, batch, alone, strict=True):
+        if spec.name == "residual":
+            continue
+        if spec.shape[0] == "batch" and not relative_difference(single, together[:1]) <= limit:
+            raise CaptureError(
+                f"output '{spec.name}' of a sample depends on the other samples of its batch, so it has no explanation "
+                "of its own: remove operations over the batch (means, batch statistics, comparisons between samples)"
+            )
+
+
+def require_complete(score: Tensor, contributions: Tensor) -> float:
+    """The largest completeness error of a batch.
+
+    Raises:
+        VerificationError: It is above the limit.
+    """
+    error = completeness_error(score, contributions).max().item()
+    if not error <= COMPLETENESS_LIMIT:
+        raise VerificationError(
+            f"the terms miss the score by {error:.1e} of their magnitude (limit {COMPLETENESS_LIMIT:.0e}): "
+            "an operator's bias is wrong or its derivative is not finite; please report the model"
+        )
+    return error
+
+
+_ROUNDING = torch.finfo(torch.float64).eps
+
+
+@dataclass(frozen=True)
+class FusedCheck:
+    """Inputs on which the fused program was checked.
+
+    Attributes:
+        inputs: The inputs.
+        expected: The eager outputs in float64.
+        completeness: The completeness error.
+    """
+
+    inputs: Sequence[Tensor]
+    expected: Mapping[str, Tensor]
+    completeness: float
+
+
+def make_checks(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]
+) -> list[FusedCheck]:
+    """Checks the fused program at the example's sizes and, where they are dynamic, at larger ones.
+
+    Raises:
+        VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
+        CaptureError: A sample's outputs depend on the other samples, or other sizes than the example's go wrong.
+    """
+    checks = [_check_fused(exposed, program, request, make_inputs(program, examples))]
+    if all(spec.example is None for spec in program.inputs):
+        return checks
+    try:
+        checks.append(_check_fused(exposed, program, request, make_inputs(program, examples, larger=True)))
+    except (RuntimeError, VerificationError) as error:  # of PyTorch, where sizes do not fit
+        raise CaptureError(
+            f"the graph is right at the example's sizes and not at others ({str(error).splitlines()[0]}): "
+            "an operator of the model fixes them, so leave out dynamic_sizes"
+        ) from error
+    return checks
+
+
+def _check_fused(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
+) -> FusedCheck:
+    chosen = torch.tensor(CHECK_CLASSES)
+    expected, score = _expected(exposed, program, request, inputs)
+    given = all_inputs(program, inputs, chosen)
+    try:
+        check_program(program, given, expected)
+    except (CaptureError, VerificationError):  # a difference, which may be that of rounding errors that the model grows
+        nudged = [value * (1 + _ROUNDING) if value.is_floating_point() else value for value in inputs]
+        changed, _ = _expected(exposed, program, request, nudged)
+        check_program(program, given, expected, limit_of_condition(changed, expected))
+    return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]))
+
+
+def _expected(
+    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
+) -> tuple[dict[str, Tensor], Tensor]:
+    """The eager outputs in float64, and the scores; with noisy copies sample by sample, which takes half the memory."""
+    request = replace(request, outputs=(*request.outputs, "contributions"))
+    step = 1 if request.method == "smooth_fullgrad" else len(CHECK_CLASSES)
+    parts, scores = [], []
+    for chosen, *given in zip(
+        *(torch.split(value, step) for value in (torch.tensor(CHECK_CLASSES), *inputs)), strict=True
+    ):
+        result, outputs = evaluate(exposed, request, given, chosen, torch.float64)
+        parts.append(regroup(program, outputs, result))
+        scores.append(result.score.detach())
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(scores)
+
+
+def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:
+    """The eager outputs by the sites of the folded program, some of which carry the terms of two eager sites."""
+    order = {term.name: index for index, term in enumerate(t for v in result.sites for t in v.terms)}
+    terms = {term.name: term for value in result.sites for term in value.terms}
+    returned = {spec.name for spec in program.outputs}
+    columns = [0, *(1 + order[term.name] for site in program.sites for term in site.terms)]
+    regrouped = {**expected, "contributions": expected["contributions"][:, columns]}
+    for site in program.sites:
+        if (name := f"bias_gradients.{site.name}") in returned:  # all of them would be as large as every activation
+            products = [terms[term.name].product() for term in site.terms]
+            regrouped[name] = sum(products[1:], products[0])
+    return regrouped

@@ -1,0 +1,110 @@
+"""What an artifact says of itself: versions, model, inputs and outputs, options, sites and measured completeness."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fgcompile._version import __version__
+from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
+from fgcompile.compiler.ir.annotations import read_choices
+from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
+from fgcompile.compiler.request import Noise, Preprocess, Request
+from fgcompile.errors import InputError
+
+
+def describe_program(
+    captured: CapturedProgram,
+    program: FusedProgram,
+    request: Request,
+    format: str,
+    rules: str,
+    layouts: Mapping[str, str] | None,
+    labels: Sequence[str] | None,
+    completeness: float,
+) -> dict[str, Any]:
+    """The metadata of an artifact (the layout of ``fgcompile.artifact.metadata.Metadata``).
+
+    Raises:
+        InputError: There are labels, but not one for each class.
+    """
+    _require_labels(program, labels)
+    preprocess = request.preprocess
+    smooth = request.method == "smooth_fullgrad"
+    return {
+        "schema": SCHEMA_VERSION,
+        "versions": {
+            "fgcompile": __version__,
+            **{package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxscript")},
+        },
+        "model": {"name": captured.name, "parameter_digest": _parameter_digest(captured)},
+        "format": format,
+        "inputs": [_spec(spec) for spec in program.artifact_inputs],
+        "outputs": [_spec(spec) for spec in program.outputs],
+        "method": request.method,
+        "noise": dataclasses.asdict(request.noise) if smooth else None,
+        "psi": request.psi,
+        "rules": rules,
+        "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
+        "output": request.output,
+        "score_inputs": list(captured.score_inputs),
+        "biases": request.biases,
+        "on_demand": program.on_demand,
+        "precision": request.precision,
+        "layouts": dict(layouts or {}),
+        "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},
+        "labels": None if labels is None else list(labels),
+        "sites": [
+            {
+                "name": site.name,
+                "kind": site.kind,
+                "shape": list(site.shape),
+                "layout": site.layout,
+                "terms": [{"name": term.name, "kind": term.kind} for term in site.terms],
+            }
+            for site in program.sites
+        ],
+        "lowerings": [
+            {**dataclasses.asdict(choice), "layers": layers}
+            for choice, layers in read_choices(program.graph_module).items()
+        ],
+        "completeness": float(f"{completeness:.1e}"),
+    }
+
+
+def read_request(metadata: Metadata) -> Request:
+    """What an artifact was asked to compute, but for a score that was a function."""
+    preprocess, noise, target = metadata["preprocess"], metadata.get("noise"), metadata["target"]
+    return Request(
+        target=None if target == "input" else target,
+        output=metadata.get("output"),
+        method=metadata["method"],
+        psi=metadata["psi"],
+        noise=Noise() if noise is None else Noise(**noise),
+        preprocess=None if preprocess is None else Preprocess(tuple(preprocess["mean"]), tuple(preprocess["std"])),
+    )
+
+
+def _spec(spec: ValueSpec) -> dict[str, Any]:
+    described = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
+    if spec.example is not None:
+        described["example"] = list(spec.example)
+    return described if spec.default is None else {**described, "optional": True}
+
+
+def _require_labels(program: FusedProgram, labels: Sequence[str] | None) -> None:
+    classes = next((spec.shape[1] for spec in program.outputs if spec.name == "logits" and len(spec.shape) == 2), None)
+    if labels is not None and classes is not None and len(labels) != classes:
+        raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
+
+
+def _parameter_digest(captured: CapturedProgram) -> str:
+    """SHA-256 over the parameters and buffers that the graph uses, by name, shape and value."""
+    digest = hashlib.sha256()
+    for name, value in sorted(captured.graph_module.named_buffers()):
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,1 @@
+"""Stage 3: every bias term becomes an explicit input."""

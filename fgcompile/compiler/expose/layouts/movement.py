@@ -1,0 +1,125 @@
+"""Operators that move elements: applied to the coordinates as they are to the values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from fgcompile.compiler.expose.layouts.call import Call, Rule, Shapes, concrete_shape
+from fgcompile.compiler.expose.layouts.positions import Positions
+
+aten = torch.ops.aten
+
+
+def _reshaped(call: Call, shapes: Shapes) -> Positions | None:
+    source = call.positions(call.node.args[0])
+    return None if source is None else source.moved(shapes[0], lambda c: c.reshape(shapes[0]))
+
+
+def _moved(call: Call, shapes: Shapes) -> Positions | None:
+    """The operator itself, applied to the coordinates."""
+    source = call.positions(call.node.args[0])
+    if source is None:
+        return None
+    target: Any = call.node.target
+    rest, keywords = call.value(call.node.args[1:]), call.value(call.node.kwargs)
+    return source.moved(shapes[0], lambda c: target(c.contiguous(), *rest, **keywords))
+
+
+def _indexed(call: Call, shapes: Shapes) -> Positions | None:
+    """An index of constants moves elements; a table read at an input's integers takes their positions."""
+    table, indices = call.node.args[0], call.node.args[1:]
+    nodes = [node for node in call.node.all_input_nodes if node is not table]
+    if call.positions(table) is not None:
+        return _moved(call, shapes) if all(node in call.constants for node in nodes) else None
+    readers = [p for p in (call.positions(node) for node in nodes) if p is not None]
+    if not readers or call.node.target is not aten.index.Tensor or len(indices) != 1:
+        return None
+    return _looked_up(readers[0], shapes[0])
+
+
+def _embedded(call: Call, shapes: Shapes) -> Positions | None:
+    source = call.positions(call.arguments["indices"])
+    return None if source is None else _looked_up(source, shapes[0])
+
+
+def _looked_up(source: Positions, shape: tuple[int, ...]) -> Positions:
+    added = len(shape) - len(source.shape)
+    return source.mapped(shape, lambda c: c.reshape([*c.shape, *[1] * added]))
+
+
+def _concatenated(call: Call, shapes: Shapes) -> Positions | None:
+    parts = call.arguments["tensors"]
+    known = [(part, call.positions(part)) for part in parts]
+    count = next(len(p.coordinates) for _, p in known if p is not None)
+    coordinates = []
+    for index in range(count):
+        pieces = [_expanded(part, positions, index) for part, positions in known]
+        coordinates.append(torch.cat(pieces, call.arguments["dim"]))
+    return Positions(shapes[0], tuple(coordinates)).moved_with_gaps(shapes[0], lambda c: c, [call.arguments["dim"]])
+
+
+def _expanded(part: fx.Node, positions: Positions | None, index: int) -> Tensor:
+    shape = concrete_shape(part.meta["val"])
+    coordinate = None if positions is None else positions.coordinates[index]
+    return torch.full(shape, torch.nan) if coordinate is None else coordinate.expand(shape)
+
+
+def _split(call: Call, shapes: Shapes) -> list[Positions] | None:
+    source = call.positions(call.node.args[0])
+    if source is None:
+        return None
+    dim, start, parts = call.arguments["dim"], 0, []
+    for shape in shapes:
+        parts.append(source.moved(shape, lambda c, s=start, n=shape[dim]: c.narrow(dim, s, n)))  # type: ignore[misc]
+        start += shape[dim]
+    return parts
+
+
+def _padded(call: Call, shapes: Shapes) -> Positions | None:
+    """What is added at the borders has no position."""
+    source = call.positions(call.node.args[0])
+    pad = call.value(call.arguments["pad" if "pad" in call.arguments else "padding"])
+    if source is None:
+        return None
+    axes = range(len(shapes[0]) - len(pad) // 2, len(shapes[0]))
+    return source.moved_with_gaps(shapes[0], lambda c: torch.nn.functional.pad(c, list(pad), value=torch.nan), axes)
+
+
+def _unknown(call: Call, shapes: Shapes) -> None:
+    """Elements change places in a way that depends on values."""
+
+
+MOVEMENT: dict[Any, Rule] = {
+    aten.reshape.default: _reshaped,
+    aten.squeeze.dims: _reshaped,
+    aten.unsqueeze.default: _reshaped,
+    aten.permute.default: _moved,
+    aten.transpose.int: _moved,
+    aten.slice.Tensor: _moved,
+    aten.select.int: _moved,
+    aten.flip.default: _moved,
+    aten.roll.default: _moved,
+    aten.repeat.default: _moved,
+    aten.unfold.default: _moved,
+    aten.diagonal.default: _moved,
+    aten.as_strided.default: _moved,
+    aten.index.Tensor: _indexed,
+    aten.index_select.default: _indexed,
+    aten.gather.default: _indexed,
+    aten.embedding.default: _embedded,
+    aten.cat.default: _concatenated,
+    aten.split_with_sizes.default: _split,
+    aten.constant_pad_nd.default: _padded,
+    **{
+        getattr(aten, f"{kind}_pad{rank}d").default: _padded
+        for kind in ("reflection", "replication")
+        for rank in (1, 2, 3)
+    },
+    aten.sort.default: _unknown,
+    aten.topk.default: _unknown,
+    aten.kthvalue.default: _unknown,
+    aten.grid_sampler_2d.default: _unknown,
+}

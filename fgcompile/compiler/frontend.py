@@ -1,0 +1,38 @@
+"""A model captured, in a dtype, under a rule set: what compiling and verifying have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.ir.graphs import propagate_shapes
+from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.passes.precision.convert_floats import convert_floats
+from fgcompile.compiler.request import Inputs, Model, Request
+from fgcompile.compiler.rules import apply_rules
+
+
+def capture_in(
+    dtype: torch.dtype,
+    model: Model,
+    inputs: Inputs,
+    request: Request,
+    rules: str,
+    score_inputs: Mapping[str, Tensor] | None = None,
+    dynamic_sizes: bool = False,
+) -> CapturedProgram:
+    """The captured program of a model and its score under a rule set, computing in a dtype."""
+    score = request.target if callable(request.target) else None
+    captured = capture(model, inputs, score, request.output, score_inputs, dynamic_sizes)
+    return apply_rules(in_dtype(captured, dtype), rules)
+
+
+def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
+    """The captured program in another floating-point dtype."""
+    graph_module = convert_floats(captured.graph_module, dtype)
+    propagate_shapes(graph_module)
+    return replace(captured, graph_module=graph_module)

@@ -1,0 +1,1 @@
+"""Stage 5: the full-gradient method, eager or traced: the same code."""

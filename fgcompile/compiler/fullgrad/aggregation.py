@@ -1,0 +1,109 @@
+"""The aggregation of full-gradient terms into maps and sums; plain torch functions that are traced with the rest.
+
+    S(x) = ψ(∂f/∂x ⊙ x) + Σ_{layers l} Σ_{channels c} ψ(δ_l ⊙ b_l)_c               (the paper, eq. 5)
+
+Everything after ψ is linear, so channels are summed before upsampling, and all layers of one resolution are added
+before it: one upsampling per resolution, as products with matrices, constant ones where sizes are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, batch_first, fold
+from fgcompile.compiler.fullgrad.psi import PlacedTerm, Psi
+from fgcompile.compiler.fullgrad.terms import FullGradient, TermValue
+from fgcompile.compiler.ir.programs import Batch, Placement
+from fgcompile.compiler.ir.resampling import linear_matrix
+from fgcompile.compiler.ir.sizes import same_size
+
+
+def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
+    """For each input with a spatial layout its map ``(N, 1, *spatial)``, at the input's size.
+
+    The terms that enter it are the input's own and those of the sites that lie over it; the others enter only the
+    completeness sum.
+    """
+    return {placement.input: _map(full_gradient, placement, psi) for placement in full_gradient.maps}
+
+
+def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
+    placed = [PlacedTerm(term, over) for term in full_gradient.input_terms if term.name == over.input]
+    grid = placed[0].grid if placed else over.grid  # an integer input has a fixed size
+    placed += [
+        PlacedTerm(term, placement)
+        for value in full_gradient.sites
+        for placement in value.site.placements
+        for term in value.terms
+        if placement.input == over.input
+    ]
+    layers: dict[str, list[PlacedTerm]] = {}
+    for one in placed:
+        layers.setdefault(str(one.grid), []).append(one)
+    total: Tensor | None = None
+    for terms in layers.values():
+        resized = _upsampled(psi.summed(terms, full_gradient.orders), grid, psi.align_corners)
+        total = resized if total is None else total + resized
+    assert total is not None
+    return psi.finished(total).unsqueeze(1)
+
+
+def contributions(full_gradient: FullGradient) -> Tensor:
+    """The signed sum of each term ``(N, 1 + T)``: the inputs' together first, then the bias terms by site."""
+    inputs = [_total(term.product(), BATCH_FIRST) for term in full_gradient.input_terms]
+    sums = [_added(inputs) if inputs else torch.zeros_like(full_gradient.score)]
+    sums += [_contribution(term, value.site.batch) for value in full_gradient.sites for term in value.terms]
+    return torch.stack(sums, 1)
+
+
+def bias_gradients(full_gradient: FullGradient) -> dict[str, Tensor]:
+    """Each site's ``δ ⊙ b``, its terms added, by the site's name."""
+    return {
+        value.site.name: _added([term.product().expand_as(term.gradient) for term in value.terms])
+        for value in full_gradient.sites
+    }
+
+
+def _contribution(term: TermValue, batch: Batch) -> Tensor:
+    constant = term.bias is not None and term.bias.ndim == 1
+    if constant and term.channel_axis == 1 and term.gradient.ndim > 2 and batch == BATCH_FIRST:
+        assert term.bias is not None
+        samples, channels, *space = term.gradient.shape
+        by_channel = fold(term.gradient, [samples, channels, math.prod(space)]).sum(2)
+        return torch.matmul(by_channel, term.bias.reshape(-1, 1)).reshape(-1)
+    return term.scaled(_total(term.without_factor().expand_as(term.gradient), batch))
+
+
+def _total(product: Tensor, batch: Batch) -> Tensor:
+    """The sum over everything but the batch."""
+    fronted = batch_first(product, batch)
+    return fronted.sum(tuple(range(1, fronted.ndim))) if fronted.ndim > 1 else fronted
+
+
+def _added(values: Sequence[Tensor]) -> Tensor:
+    total = values[0]
+    for value in values[1:]:
+        total = total + value
+    return total
+
+
+def _upsampled(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
+    """Multilinear interpolation of ``(N, *spatial)``, one matrix product per axis."""
+    for axis, (small, large) in enumerate(zip(values.shape[1:], size, strict=True), start=1):
+        if not same_size(small, large):
+            matrix = linear_matrix(small, large, align_corners, values)
+            values = _product_along(values, matrix, axis)
+    return values
+
+
+def _product_along(values: Tensor, matrix: Tensor, axis: int) -> Tensor:
+    """Applies ``matrix`` ``(large, small)`` along an axis of ``(N, *spatial)``."""
+    if axis == values.ndim - 1:
+        return torch.matmul(values, matrix.t())
+    if axis == values.ndim - 2:
+        return torch.matmul(matrix, values)
+    return torch.matmul(values.transpose(axis, -1), matrix.t()).transpose(axis, -1)

@@ -1,0 +1,115 @@
+"""Brings a site's tensors into one form, whatever their layout: samples, channels, and places of the input in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.ir.programs import Batch, BiasedProgram, Placement
+
+BATCH_FIRST = Batch(0, 1, True)
+
+Orders = Mapping[tuple[int, ...], Tensor]
+"""Index tensors of the placements' orders, which are constants of a traced graph."""
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """A value by samples, channels and places.
+
+    Attributes:
+        values: ``(N, C, P)``, or ``(N, P, C)`` where the channels run fastest.
+        channels: The axis of the channels, 1 or 2.
+    """
+
+    values: Tensor
+    channels: int
+
+    @property
+    def places(self) -> int:
+        """The axis of the places."""
+        return 3 - self.channels
+
+
+def batch_first(value: Tensor, batch: Batch) -> Tensor:
+    """The value as ``(N, factor, …)``, or as ``(N, …)`` if the batch is in front already."""
+    if batch == BATCH_FIRST:
+        return value
+    fronted = value.movedim(batch.axis, 0)
+    rest = list(fronted.shape[1:])
+    if batch.major:
+        return fold(fronted, [fronted.shape[0] // batch.factor, batch.factor, *rest], 0)
+    return fold(fronted, [batch.factor, fronted.shape[0] // batch.factor, *rest], 1).transpose(0, 1)
+
+
+def fold(value: Tensor, sizes: Sequence[int], batch: int = 0) -> Tensor:
+    """Reshapes a value; the batch's size is left for the reshape to find, unless others are dynamic too."""
+    dynamic = any(not isinstance(size, int) for axis, size in enumerate(sizes) if axis != batch)
+    return value.reshape([size if axis != batch or dynamic else -1 for axis, size in enumerate(sizes)])
+
+
+def grid_of(value: Tensor, placement: Placement) -> tuple[int, ...]:
+    """The number of cells along each spatial axis of the input, at the value's own size."""
+    if placement.axes is None:
+        return placement.grid
+    batch = placement.batch
+    sizes = [batch.factor, *(size for axis, size in enumerate(value.shape) if axis != batch.axis)]
+    return tuple(1 if axis is None else sizes[axis] for axis in placement.axes)
+
+
+def arrange(value: Tensor, placement: Placement) -> Arranged:
+    """The value by samples, channels and places, in the order that it has."""
+    fronted = batch_first(value, placement.batch)
+    shift = 0 if placement.batch == BATCH_FIRST else 1
+    channels = [axis + shift for axis in placement.channels]
+    places = [axis + shift for axis in placement.places]
+    samples, *sizes = (math.prod(fronted.shape[a] for a in axes) for axes in ([0], channels, places))
+    if places + channels == sorted(places + channels) and channels:
+        return Arranged(fold(fronted, [samples, sizes[1], sizes[0]]), 2)
+    if channels + places != sorted(channels + places):
+        others = [axis for axis in range(1, fronted.ndim) if axis not in channels and axis not in places]
+        fronted = fronted.permute(0, *others, *channels, *places)
+    return Arranged(fold(fronted, [samples, *sizes]), 1)
+
+
+def bias_axis(placement: Placement, channel_axis: int | None, rank: int) -> bool:
+    """Whether a one-dimensional bias runs along the placement's channels, and they along nothing else.
+
+    Args:
+        placement: Where the site's elements lie.
+        channel_axis: The axis of the value that the bias runs along, None for the last.
+        rank: The value's.
+    """
+    axis = rank - 1 if channel_axis is None else channel_axis
+    others = [a for a in range(rank) if a != placement.batch.axis]
+    return axis in others and placement.channels == (others.index(axis) + 1,)
+
+
+def in_cells(values: Tensor, axis: int, order: tuple[int, ...] | None, orders: Orders) -> Tensor:
+    """Selects and orders the places along an axis, so that they fill the grid's cells."""
+    if order is None:
+        return values
+    if is_range(order):
+        return values.narrow(axis, order[0], len(order))
+    return values.index_select(axis, orders[order])
+
+
+def is_range(order: Sequence[int]) -> bool:
+    """Whether the places are side by side and in order, as tokens are behind a class token."""
+    return list(order) == list(range(order[0], order[0] + len(order)))
+
+
+def excludes(placement: Placement, places: int) -> bool:
+    """Whether some of the places belong to no cell."""
+    return placement.order is not None and len(placement.order) != places
+
+
+def index_orders(program: BiasedProgram) -> dict[tuple[int, ...], Tensor]:
+    """The index tensor of every placement's order that is not a mere range."""
+    placements = (*program.maps, *(placement for site in program.sites for placement in site.placements))
+    orders = {placement.order for placement in placements if placement.order is not None}
+    return {order: torch.tensor(order) for order in sorted(orders) if not is_range(order)}

@@ -1,0 +1,188 @@
+"""The third stage: the gradients and biases of the full-gradient decomposition, by autograd, eager or traced.
+
+    f(x) = <∂f/∂x, x> + Σ_g <δ_g, b_g>,   δ_g = ∂f/∂y_g                            (completeness)
+
+No derivative of a forward operator is written by hand: ``torch.autograd.grad`` gives ``∂f/∂x`` and every ``δ_g`` at
+once. Run on real tensors this is the eager full-gradient; run under ``make_fx`` it leaves the fused graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.fx.traceback import get_current_meta
+from torch.utils import _pytree as pytree
+
+from fgcompile.compiler.biases import Application
+from fgcompile.compiler.fullgrad.arrangement import index_orders
+from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
+from fgcompile.compiler.ir.annotations import aggregation
+from fgcompile.compiler.ir.nodes import bind, call_of
+from fgcompile.compiler.ir.programs import BiasedProgram, ImplicitBias, Site
+from fgcompile.errors import ScoreError, UnsupportedOpError
+
+Score = Callable[[Any], Tensor]
+"""Maps the model's output, in its own structure, to one scalar per sample ``(N,)``."""
+
+
+def differentiate(
+    program: BiasedProgram,
+    inputs: Sequence[Tensor],
+    score: Score,
+    stand_ins: StandIns | None = None,
+    gradient_scale: float = 1.0,
+) -> FullGradient:
+    """Evaluates the model, the score and all gradients and biases of its full-gradient.
+
+    Args:
+        program: The exposed program.
+        inputs: The model's inputs, then the score's own.
+        score: Selects the scalar per sample to explain, where the program does not compute it itself.
+        stand_ins: What takes the place of constants while tracing.
+        gradient_scale: A power of two that gradients bear on their way, and are freed from at the end.
+
+    Raises:
+        ScoreError: The score is not of shape ``(N,)`` or does not depend on any floating-point input or embedding.
+        UnsupportedOpError: An operator has neither a rule nor a derivative.
+    """
+    with torch.enable_grad():
+        leaves = [x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs[: len(program.inputs)]]
+        values = dict(program.biases) | dict(stand_ins.biases if stand_ins else {})
+        values |= {name: values[name].detach().requires_grad_() for name in program.sources}
+        recorder = _Recorder(program, stand_ins.attributes if stand_ins else None)
+        flat = recorder.run(*leaves, *inputs[len(program.inputs) :], *values.values())
+        structure = pytree.tree_unflatten(list(flat), program.output_spec)
+        output, scores = structure if program.scored else (structure, score(structure))
+        _require_scalar_per_sample(scores)
+        differentiable = {name: x for name, x in zip(program.inputs, leaves, strict=True) if x.requires_grad}
+        reached = [recorder.values[site.node] for site in program.sites]
+        gradients = _gradients(scores, (*differentiable.values(), *reached), gradient_scale)
+    if all(gradient is None for gradient in gradients):
+        raise ScoreError("the score does not depend on the input: choose a score that is computed from it")
+    sites = tuple(
+        SiteValue(site, tuple(_terms(program, site, gradient, values, recorder)))
+        for site, gradient in zip(program.sites, gradients[len(differentiable) :], strict=True)
+        if gradient is not None
+    )
+    input_terms = tuple(
+        TermValue(name, torch.zeros_like(x) if gradient is None else gradient, x.detach())
+        for (name, x), gradient in zip(differentiable.items(), gradients, strict=False)
+    )
+    orders = stand_ins.orders if stand_ins else index_orders(program)
+    input_gradients = {term.name: term.gradient for term in input_terms}
+    return FullGradient(output, scores.detach(), input_gradients, input_terms, sites, program.maps, orders)
+
+
+def _gradients(scores: Tensor, values: tuple[Tensor, ...], scale: float) -> tuple[Tensor | None, ...]:
+    """``∂f/∂v`` for every value, None where the score does not depend on it."""
+    try:
+        scaled = torch.autograd.grad((scores * scale if scale != 1 else scores).sum(), values, allow_unused=True)
+    except RuntimeError as error:
+        if "derivative" not in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise UnsupportedOpError(
+            f"an operator of the model is not differentiable ({reason}): replace it, or detach what it computes"
+        ) from error
+    if scale == 1:
+        return scaled
+    with aggregation():
+        return tuple(None if gradient is None else gradient * (1 / scale) for gradient in scaled)
+
+
+class _Recorder(fx.Interpreter):
+    """Evaluates the exposed graph and keeps the values that sites and formulas need."""
+
+    def __init__(self, program: BiasedProgram, constants: Mapping[str, Tensor] | None) -> None:
+        super().__init__(program.graph_module)
+        self.constants = constants
+        self.values: dict[str, Any] = {}
+        self.nodes = {node.name: node for node in program.graph_module.graph.nodes}
+        self.wanted = {site.node for site in program.sites}
+        for bias in program.implicit.values():
+            call = call_of(self.nodes[bias.node])
+            self.wanted |= {bias.node} | {source.name for source in call.all_input_nodes}
+
+    def run_node(self, node: fx.Node) -> Any:
+        value = super().run_node(node)
+        if node.name in self.wanted:
+            self.values[node.name] = value
+        if self.constants is not None:
+            _name_backward(node, value)
+        return value
+
+    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return super().get_attr(target, args, kwargs) if self.constants is None else self.constants[target]
+
+
+def _name_backward(node: fx.Node, value: Any) -> None:
+    """While tracing, the nodes of a layer's backward get the layer's name too, for messages."""
+
+    def enter(_: Any) -> None:
+        get_current_meta()["nn_module_stack"] = node.meta.get("nn_module_stack")
+
+    for leaf in pytree.tree_leaves(value):
+        if isinstance(leaf, Tensor) and leaf.grad_fn is not None:
+            leaf.grad_fn.register_prehook(enter)
+
+
+def _require_scalar_per_sample(scores: Tensor) -> None:
+    if not isinstance(scores, Tensor) or scores.ndim != 1:
+        shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
+        raise ScoreError(f"the score has shape {shape}: it must be one scalar per sample, (N,)")
+    if not scores.requires_grad:
+        raise ScoreError(
+            "the score does not depend on a floating-point input through differentiable operators: "
+            "choose another score, or explain an input that is of a floating-point dtype"
+        )
+
+
+def _terms(
+    program: BiasedProgram, site: Site, gradient: Tensor, biases: Mapping[str, Tensor], recorder: _Recorder
+) -> list[TermValue]:
+    values = []
+    for term in site.terms:
+        if term.input is not None:
+            values.append(TermValue(term.name, gradient, biases[term.input], term.channel_axis))
+        else:
+            implicit = program.implicit[site.name]
+            bias = _implicit(implicit, recorder)
+            values.append(TermValue(term.name, gradient, bias, term.channel_axis, implicit.factor))
+    return values
+
+
+def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
+    """Evaluates a formula on one operator's call, apart from the rest of the graph: the bias but for its factor."""
+    node = recorder.nodes[bias.node]
+    call = call_of(node)
+    values = {source: recorder.values[source.name] for source in call.all_input_nodes}
+    active = [source for source, value in values.items() if isinstance(value, Tensor) and value.requires_grad]
+    detached = {source: _detached(value) for source, value in values.items()}
+
+    def function(*operands: Tensor) -> Any:
+        replaced = dict(zip(active, operands, strict=True))
+        args, kwargs = fx.map_arg((call.args, call.kwargs), lambda n: replaced.get(n, detached[n]))
+        assert callable(call.target)
+        value = call.target(*args, **kwargs)
+        return value[node.args[1]] if node is not call else value
+
+    application = Application(
+        function=function,
+        operands=tuple(detached[source] for source in active),
+        output=recorder.values[node.name].detach(),
+        arguments={name: fx.map_arg(value, lambda n: detached[n]) for name, value in bind(call).items()},
+    )
+    try:
+        return bias.formula(application).detach()
+    except RuntimeError as error:
+        raise UnsupportedOpError(
+            f"operator '{call.target}' at node '{call.name}' has no rule and no derivative ({error}): "
+            "add a row to fgcompile.compiler.biases, or replace the operator"
+        ) from error
+
+
+def _detached(value: Any) -> Any:
+    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), value)

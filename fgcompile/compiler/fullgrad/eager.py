@@ -1,0 +1,91 @@
+"""Eager evaluation of an exposed program: exact full-gradients for researchers, and the reference of every check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from fgcompile.compiler.fullgrad.aggregation import bias_gradients, contributions
+from fgcompile.compiler.fullgrad.completeness import completeness_error
+from fgcompile.compiler.fullgrad.differentiate import differentiate
+from fgcompile.compiler.fullgrad.methods import decompose
+from fgcompile.compiler.fullgrad.outputs import explanation_outputs
+from fgcompile.compiler.fullgrad.preprocessing import apply_preprocess, preprocess_constants
+from fgcompile.compiler.fullgrad.score import class_logits, resolve, score_function
+from fgcompile.compiler.fullgrad.terms import FullGradient
+from fgcompile.compiler.ir.model_output import explained
+from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.request import Request, Target
+
+
+@dataclass(frozen=True)
+class FullGradientTerms:
+    """The exact full-gradient of a score: ``f(x) = <∂f/∂x, x> + Σ_g <δ_g, b_g>``.
+
+    Attributes:
+        output: The model's output.
+        target: The explained class of each sample, int64 ``(N,)``; None for a callable target.
+        score: ``f(x)``, ``(N,)``.
+        input_gradient: ``∂f/∂x``, or a tuple for several inputs.
+        bias_gradients: For each site, ``δ ⊙ b`` with the shape of the site's output.
+        completeness_error: ``|f(x) − Σ terms|``, absolute, ``(N,)``.
+        relative_completeness_error: ``|f(x) − Σ terms| / Σ |terms|``, ``(N,)``.
+    """
+
+    output: Any
+    target: Tensor | None
+    score: Tensor
+    input_gradient: Tensor | tuple[Tensor, ...]
+    bias_gradients: Mapping[str, Tensor]
+    completeness_error: Tensor
+    relative_completeness_error: Tensor
+
+
+def full_gradient_terms(
+    program: BiasedProgram, inputs: Sequence[Tensor], target: Target | Tensor, output: str | int | None = None
+) -> FullGradientTerms:
+    """The full-gradient of a program, see ``fgcompile.full_gradient``; the score's own inputs follow the model's."""
+    chosen = target if isinstance(target, Tensor) else None
+    mode: Target = None if isinstance(target, Tensor) else ("predicted" if target is None else target)
+    result = differentiate(program, inputs, score_function(mode, chosen, output))
+    sums = contributions(result)
+    gradients = tuple(result.input_gradients.values())
+    return FullGradientTerms(
+        output=_detached(result.output),
+        target=_resolved(mode, chosen, result.output, output),
+        score=result.score,
+        input_gradient=gradients[0] if len(program.inputs) == 1 and gradients else gradients,
+        bias_gradients=bias_gradients(result),
+        completeness_error=(result.score - sums.sum(1)).abs(),
+        relative_completeness_error=completeness_error(result.score, sums),
+    )
+
+
+def evaluate(
+    program: BiasedProgram, request: Request, inputs: Sequence[Tensor], chosen: Tensor, dtype: torch.dtype
+) -> tuple[FullGradient, dict[str, Tensor]]:
+    """The full-gradient and the requested outputs, eagerly, from the graph as it was captured."""
+    if request.preprocess is not None:
+        constants = preprocess_constants(request.preprocess, dtype)
+        first = apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])
+        inputs = [first, *inputs[1:]]
+    result = decompose(program, request, inputs, chosen)
+    return result, explanation_outputs(result, request)
+
+
+def _resolved(mode: Target, chosen: Tensor | None, structure: Any, output: str | int | None) -> Tensor | None:
+    if callable(mode):
+        return None
+    logits = class_logits(explained(structure, output))
+    if isinstance(mode, int):
+        return torch.full((len(logits),), mode)
+    return resolve(torch.full((len(logits),), -1) if chosen is None else chosen, logits)
+
+
+def _detached(output: Any) -> Any:
+    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), output)

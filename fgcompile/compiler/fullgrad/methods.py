@@ -1,0 +1,81 @@
+"""The methods: FullGrad, and its variants in the authors' code, from the same decomposition.
+
+- ``fullgrad``: the terms ``δ ⊙ b`` themselves.
+- ``simple_fullgrad``: the map takes the gradients ``δ`` at the layers that have a bias, without it.
+- ``smooth_fullgrad``: the terms are averaged over noisy copies of the input, all in one call, before ψ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.fullgrad.differentiate import differentiate
+from fgcompile.compiler.fullgrad.score import score_function
+from fgcompile.compiler.fullgrad.smoothing import averaged, noisy
+from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
+from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.request import Noise, Request
+from fgcompile.errors import InputError
+
+LAYERS = ("convolution", "linear", "batch_norm")
+"""The kinds of sites that ``simple_fullgrad`` takes gradients at."""
+
+
+def decompose(
+    program: BiasedProgram,
+    request: Request,
+    inputs: Sequence[Tensor],
+    chosen: Tensor | None,
+    stand_ins: StandIns | None = None,
+) -> FullGradient:
+    """The full-gradient that a request asks for, eager or traced.
+
+    Args:
+        program: The exposed program.
+        request: What to compute.
+        inputs: The model's inputs, then the score's own.
+        chosen: The class of each sample, with ``target=None``.
+        stand_ins: What takes the place of constants while tracing.
+    """
+    scale = request.gradient_scale
+    if request.method != "smooth_fullgrad":
+        return differentiate(program, inputs, score_function(request.target, chosen, request.output), stand_ins, scale)
+    copies = 1 + request.noise.samples
+    noise = stand_ins.noise if stand_ins else noise_constants(program, inputs, request.noise)
+    named = dict(zip((*program.inputs, *program.score_inputs), inputs, strict=True))
+    score = score_function(request.target, chosen, request.output, copies)
+    return averaged(differentiate(program, noisy(named, noise, request.noise.spread), score, stand_ins, scale), copies)
+
+
+def noise_constants(program: BiasedProgram, inputs: Sequence[Tensor], noise: Noise) -> dict[str, Tensor]:
+    """``ε`` for each floating-point input, ``(samples, …)`` like one sample of it, by the input's name.
+
+    Raises:
+        InputError: There is no floating-point input, or a size is dynamic.
+    """
+    generator = torch.Generator().manual_seed(noise.seed)
+    constants = {}
+    for name, value in zip(program.inputs, inputs, strict=False):
+        if value.is_floating_point():
+            shape = list(value.shape[1:])
+            if not all(isinstance(size, int) for size in shape):
+                raise InputError("smooth_fullgrad needs inputs of a fixed size: leave out dynamic_sizes")
+            constants[name] = torch.randn([noise.samples, *shape], generator=generator).to(value.dtype)
+    if not constants:
+        raise InputError("smooth_fullgrad adds noise to floating-point inputs, and the model has none: use fullgrad")
+    return constants
+
+
+def without_biases(result: FullGradient) -> FullGradient:
+    """``δ`` in place of ``δ ⊙ b`` at layers that have a bias, and no other sites."""
+    sites = []
+    for value in result.sites:
+        terms = [term for term, of in zip(value.terms, value.site.terms, strict=True) if of.kind in LAYERS]
+        if terms:
+            gradients = tuple(TermValue(term.name, term.gradient, None) for term in terms)
+            sites.append(SiteValue(value.site, gradients))
+    return replace(result, sites=tuple(sites))

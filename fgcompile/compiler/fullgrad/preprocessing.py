@@ -1,0 +1,47 @@
+"""Preprocessing in front of the model: the raw image, uint8 ``(N, H, W, C)``, becomes what the model takes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.request import Preprocess
+from fgcompile.errors import InputError
+
+
+def preprocess_constants(preprocess: Preprocess, dtype: torch.dtype) -> dict[str, Tensor]:
+    """``(raw / 255 − mean) / std`` as ``raw · scale + shift``, each ``(C, 1, 1)``."""
+    mean = torch.tensor(preprocess.mean, dtype=torch.float64)
+    std = torch.tensor(preprocess.std, dtype=torch.float64)
+    return {
+        "preprocess_scale": (1 / (255 * std)).reshape(-1, 1, 1).to(dtype),
+        "preprocess_shift": (-mean / std).reshape(-1, 1, 1).to(dtype),
+    }
+
+
+def apply_preprocess(raw: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+    """``(N, H, W, C)`` uint8 → ``(N, C, H, W)`` of the constants' dtype."""
+    # Contiguous also where C = 1, since a model may flatten by a view, which depends on strides.
+    channels_first = raw.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
+    return channels_first.to(scale.dtype) * scale + shift
+
+
+def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
+    """Checks that the preprocessing fits a model's inputs.
+
+    Raises:
+        InputError: The model does not take one image, or the channels differ, or a standard deviation is not positive.
+    """
+    if len(inputs) != 1 or inputs[0].ndim != 4:
+        raise InputError("preprocess needs a model with one input, an image (N, C, H, W)")
+    channels = inputs[0].shape[1]
+    if len(preprocess.mean) != channels or len(preprocess.std) != channels:
+        raise InputError(
+            f"preprocess has {len(preprocess.mean)} means and {len(preprocess.std)} standard deviations, "
+            f"the model has {channels} channels: give one of each per channel"
+        )
+    if any(value <= 0 for value in preprocess.std):
+        raise InputError(
+            f"preprocess has a standard deviation that is not positive, {preprocess.std}: "
+            "give each channel's, on the scale where white is 1"
+        )

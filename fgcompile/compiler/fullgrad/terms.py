@@ -1,0 +1,96 @@
+"""The values of a full-gradient: terms, sites, and what stands in for constants while tracing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from fgcompile.compiler.fullgrad.arrangement import Orders
+from fgcompile.compiler.ir.programs import Placement, Site
+
+
+@dataclass(frozen=True)
+class TermValue:
+    """One term ``δ ⊙ b`` by its factors.
+
+    Attributes:
+        name: The term's name.
+        gradient: ``δ``, the shape of the site's output.
+        bias: ``b``, which broadcasts to ``δ`` once ``channel_axis`` is respected; None for a term that is ``δ`` alone.
+        channel_axis: The axis of ``δ`` that a one-dimensional ``b`` runs along, None for the trailing axes.
+        factor: A number, not 0, that ``b`` is still to be multiplied by: what follows is cheaper on smaller tensors.
+    """
+
+    name: str
+    gradient: Tensor
+    bias: Tensor | None
+    channel_axis: int | None = None
+    factor: float = 1.0
+
+    def product(self) -> Tensor:
+        """``δ ⊙ b``, the shape of ``δ``."""
+        return self.scaled(self.without_factor())
+
+    def scaled(self, value: Tensor) -> Tensor:
+        """A value that is linear in ``δ ⊙ b``, made of the one without the factor."""
+        return value if self.factor == 1 else value * self.factor
+
+    def without_factor(self) -> Tensor:
+        """``δ ⊙ b / factor``, the shape of ``δ``."""
+        if self.bias is None:
+            return self.gradient
+        if self.channel_axis is None:
+            return self.gradient * self.bias
+        trailing = [1] * (self.gradient.ndim - self.channel_axis - 1)
+        return self.gradient * self.bias.reshape(-1, *trailing)
+
+
+@dataclass(frozen=True)
+class SiteValue:
+    """A site and the values of its terms."""
+
+    site: Site
+    terms: tuple[TermValue, ...]
+
+
+@dataclass(frozen=True)
+class FullGradient:
+    """The full-gradient of a score, in factors.
+
+    Attributes:
+        output: The model's output, in its own structure.
+        score: ``f(x)``, ``(N,)``.
+        input_gradients: ``∂f/∂x`` of each floating-point input, by its name.
+        input_terms: Its factors ``∂f/∂x`` and ``x``.
+        sites: The values of every site on a path to the score.
+        maps: How each input that has a map lies over it.
+        orders: The index tensors of the placements' orders.
+    """
+
+    output: Any
+    score: Tensor
+    input_gradients: Mapping[str, Tensor]
+    input_terms: tuple[TermValue, ...]
+    sites: tuple[SiteValue, ...]
+    maps: tuple[Placement, ...]
+    orders: Orders
+
+
+@dataclass(frozen=True)
+class StandIns:
+    """What takes the place of constants while tracing.
+
+    Attributes:
+        biases: Values of the bias inputs.
+        attributes: Values of the graph module's attributes.
+        orders: Index tensors of the placements' orders.
+        noise: Of ``smooth_fullgrad``, by the input's name.
+    """
+
+    biases: Mapping[str, Tensor]
+    attributes: Mapping[str, Tensor]
+    orders: Orders
+    noise: Mapping[str, Tensor]

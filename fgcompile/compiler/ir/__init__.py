@@ -1,0 +1,1 @@
+"""What the stages exchange, and what they ask of a graph."""

@@ -1,0 +1,66 @@
+"""Which nodes of a graph carry a gradient: those that depend on a floating-point input or on the embedding of an
+integer one, nothing detached between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+
+import torch
+from torch import fx
+
+from fgcompile.compiler.ir.nodes import bind, is_differentiable
+
+aten = torch.ops.aten
+
+STOPS = (
+    aten.detach.default,
+    aten.full_like.default,
+    aten.zeros_like.default,
+    aten.ones_like.default,
+    aten.new_zeros.default,
+    aten.new_ones.default,
+    aten.new_full.default,
+)
+"""Operators through which nothing flows back: ``detach``, and those that read their operand's shape, not its values."""
+
+
+def is_active(node: fx.Node, active: Container[fx.Node]) -> bool:
+    """Whether a node carries a gradient, given which of the nodes before it do."""
+    if node.op == "placeholder":
+        return is_differentiable(node.meta["val"])
+    return (
+        node.op == "call_function"
+        and node.target not in STOPS
+        and any(source in active for source in node.all_input_nodes)
+        and is_differentiable(node.meta["val"])
+    )
+
+
+def active_nodes(graph: fx.Graph) -> set[fx.Node]:
+    """Every node that carries a gradient."""
+    active: set[fx.Node] = set()
+    constants: set[fx.Node] = set()
+    for node in graph.nodes:
+        if node.op == "get_attr" or (node.op == "call_function" and constants.issuperset(node.all_input_nodes)):
+            constants.add(node)
+        elif is_active(node, active) or is_lookup(node, constants):
+            active.add(node)
+    return active
+
+
+TABLES: Mapping[torch._ops.OpOverload, str] = {
+    aten.embedding.default: "weight",
+    aten.index.Tensor: "self",
+    aten.index_select.default: "self",
+    aten.gather.default: "self",
+}
+"""Operators that read a table, and the name of that argument."""
+
+
+def is_lookup(node: fx.Node, constants: Container[fx.Node]) -> bool:
+    """Whether a node reads a table of floats, a constant, at something that is none: at integers of the input."""
+    if node.target not in TABLES or node in constants:
+        return False
+    table = bind(node)[TABLES[node.target]]  # type: ignore[index]  # an operator of the mapping
+    return table in constants and is_differentiable(table.meta["val"])

@@ -1,0 +1,70 @@
+"""Graphs: copies of them, calls put into them, and fake tensors on every node."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._dispatch.python import enable_python_dispatcher
+from torch._ops import OpOverload
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
+"""Operators that count on strides, which a later stage may change, so that they become reshapes."""
+
+
+class _Propagator(fx.Interpreter):
+    """Evaluates a graph over fake tensors and leaves each node's value in ``meta["val"]``."""
+
+    def __init__(self, graph_module: fx.GraphModule, mode: FakeTensorMode) -> None:
+        super().__init__(graph_module)
+        self.mode = mode
+
+    def run_node(self, node: fx.Node) -> Any:
+        value = super().run_node(node)
+        if node.op != "output":
+            node.meta["val"] = value
+        return value
+
+    def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return fake(super().get_attr(target, args, kwargs), self.mode)
+
+
+def propagate_shapes(graph_module: fx.GraphModule) -> None:
+    """Recomputes ``meta["val"]`` of every node from those of the placeholders."""
+    values = [node.meta["val"] for node in graph_module.graph.find_nodes(op="placeholder")]
+    mode = fake_mode(graph_module.graph)
+    # Without the Python dispatcher, some operators in C++ read a symbolic size as a number and so fix it.
+    with mode, torch.no_grad(), enable_python_dispatcher():
+        _Propagator(graph_module, mode).run(*values)
+
+
+def copy_graph(graph_module: fx.GraphModule) -> fx.GraphModule:
+    """A copy to rewrite: the graph is new, the parameters and buffers are shared."""
+    return fx.GraphModule(graph_module, copy.deepcopy(graph_module.graph))
+
+
+def fake_mode(graph: fx.Graph) -> FakeTensorMode:
+    """The fake mode, with its symbolic dimensions, that the graph's values live in."""
+    for node in graph.find_nodes(op="placeholder"):
+        value = node.meta.get("val")
+        if isinstance(value, FakeTensor):
+            return value.fake_mode
+    raise AssertionError("a captured graph has at least one tensor input")
+
+
+def insert_call(before: fx.Node, like: fx.Node, operator: OpOverload, *args: Any, **kwargs: Any) -> fx.Node:
+    """A new call in front of a node, in the layer that another node belongs to, and the shape of its value."""
+    with before.graph.inserting_before(before):
+        node = before.graph.call_function(operator, args, kwargs)
+    operands, options = fx.map_arg((args, kwargs), lambda source: source.meta["val"])
+    with fake_mode(before.graph), torch.no_grad(), enable_python_dispatcher():
+        node.meta = {**like.meta, "val": operator(*operands, **options)}
+    return node
+
+
+def fake(tensor: Tensor, mode: FakeTensorMode) -> Tensor:
+    """A fake of a constant: without ``static_shapes`` its sizes would become symbols that equal the batch size."""
+    return mode.from_tensor(tensor.detach(), static_shapes=True)

@@ -1,0 +1,62 @@
+"""Which of a model's outputs is explained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from fgcompile.errors import ScoreError
+
+LOGITS = ("logits", "out")
+"""What libraries call the output that is meant when they return several."""
+
+
+def explained(structure: Any, output: str | int | None = None) -> Any:
+    """The model's output that is explained.
+
+    Args:
+        structure: A tensor, or a tuple, mapping or dataclass of outputs.
+        output: A name or position in it; None for the only tensor, or the one that is called ``logits`` or ``out``.
+
+    Raises:
+        ScoreError: There is no such output, or there are several and none is named.
+    """
+    if isinstance(structure, Tensor) and output is None:
+        return structure
+    named = _named(structure)
+    if output is not None:
+        if output not in named:
+            raise ScoreError(f"the model has no output {output!r}: name one of {', '.join(map(repr, named))}")
+        return named[output]
+    tensors = [value for value in named.values() if isinstance(value, Tensor)]
+    usual = [named[name] for name in LOGITS if name in named]
+    if usual or len(tensors) == 1:
+        return (usual or tensors)[0]
+    if not tensors:
+        raise ScoreError("the model returns no tensor: there is nothing to explain")
+    raise ScoreError(f"the model has several outputs: name the one explained, output= one of {list(named)}")
+
+
+def main_output(structure: Any, output: str | int | None = None) -> Tensor:
+    """The tensor that the artifact returns as ``logits`` beside a score of its own: as ``explained``, or the first.
+
+    Raises:
+        ScoreError: The model returns no tensor.
+    """
+    tensors = [leaf for leaf in pytree.tree_leaves(structure) if isinstance(leaf, Tensor)]
+    named = _named(structure)
+    if output is not None or any(name in named for name in LOGITS) or not tensors:
+        return cast(Tensor, explained(structure, output))
+    return tensors[0]
+
+
+def _named(structure: Any) -> dict[str | int, Any]:
+    if isinstance(structure, Mapping):
+        return dict(structure)
+    if isinstance(structure, tuple | list):
+        fields = getattr(structure, "_fields", range(len(structure)))
+        return dict(zip(fields, structure, strict=True))
+    return {0: structure}

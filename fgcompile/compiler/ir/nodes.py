@@ -1,0 +1,70 @@
+"""What a node of a graph says of itself: the layer it comes from, and whether it draws random numbers."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Container
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._ops import OpOverload
+
+COMPOSITE = (".container.", ".transformer.", ".rnn.", "MultiheadAttention")
+"""PyTorch's own modules that are made of several operators, so that a name needs the operator too."""
+
+
+def layer_name(node: fx.Node) -> str:
+    """The qualified name of the layer that a node comes from; for a function in a module, ``<module>.<operator>``."""
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    called = str(node.target).split(".")[1] if "." in str(node.target) else node.name
+    called = called.strip("_").replace("native_", "").removesuffix("_with_indices")
+    if not stack:
+        return called
+    path, kind = stack[-1]
+    kind = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
+    if path and kind.startswith("torch.nn.modules.") and not any(part in kind for part in COMPOSITE):
+        return str(path)
+    return f"{path}.{called}" if path else called
+
+
+def free_name(name: str, taken: Container[str]) -> str:
+    """The name, or where it is taken (``layer_1`` and ``layer.1`` both make ``layer_1``) the first free variant."""
+    candidate, count = name, 1
+    while candidate in taken:
+        count += 1
+        candidate = f"{name}__{count}"
+    return candidate
+
+
+def call_of(node: fx.Node) -> fx.Node:
+    """The call that a node is the result of: the node itself, or for one of several outputs what it is picked from."""
+    source = node.args[0] if node.target is operator.getitem else node
+    assert isinstance(source, fx.Node)
+    return source
+
+
+def is_random(node: fx.Node) -> bool:
+    """Whether two evaluations of the node on the same operands may differ."""
+    return isinstance(node.target, OpOverload) and torch.Tag.nondeterministic_seeded in node.target.tags
+
+
+def bind(node: fx.Node) -> dict[str, Any]:
+    """The arguments of a node's call by the names of its operator's schema, with the schema's defaults."""
+    assert isinstance(node.target, OpOverload)
+    bound: dict[str, Any] = {}
+    for position, argument in enumerate(node.target._schema.arguments):
+        if position < len(node.args):
+            bound[argument.name] = node.args[position]
+        elif argument.name in node.kwargs:
+            bound[argument.name] = node.kwargs[argument.name]
+        elif argument.has_default_value():
+            bound[argument.name] = argument.default_value
+    return bound
+
+
+def is_differentiable(value: Any) -> bool:
+    """Whether a node's value (or any of its outputs) can carry a gradient."""
+    if isinstance(value, tuple | list):
+        return any(is_differentiable(item) for item in value)
+    return isinstance(value, Tensor) and value.is_floating_point()

@@ -1,0 +1,223 @@
+"""The values that stages exchange, from the captured model to the fused program. Frozen, typed, no behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.utils import _pytree as pytree
+
+from fgcompile.artifact.names import EXPLAIN
+
+Shape = tuple[int | str, ...]
+"""A static shape whose dynamic dimensions are names, e.g. ``("batch", 3, 224, 224)``."""
+
+
+@dataclass(frozen=True)
+class CapturedProgram:
+    """A model as one flat graph of ATen operators ``f(*inputs)``, its parameters and buffers held as attributes.
+
+    Attributes:
+        graph_module: The graph; each node's ``meta["val"]`` is a fake tensor with symbolic dynamic dimensions.
+        inputs: The names of the model's inputs, in call order.
+        output_spec: How the flat outputs are put back together into the model's own structure.
+        name: The model's class, for messages and metadata.
+        score_inputs: The names of the inputs of the score's own, behind the model's.
+        scored: Whether the output is a pair of the model's and the score ``(N,)``.
+    """
+
+    graph_module: fx.GraphModule
+    inputs: tuple[str, ...]
+    output_spec: pytree.TreeSpec
+    name: str
+    score_inputs: tuple[str, ...] = ()
+    scored: bool = False
+
+
+@dataclass(frozen=True)
+class BiasTerm:
+    """One bias ``b`` of a site; its full-gradient term is ``δ ⊙ b``.
+
+    Attributes:
+        name: Qualified name, e.g. ``"layer1.0.conv1.bias"`` or ``"features.2.relu6"``.
+        kind: The family it comes from, e.g. ``"convolution"``, ``"batch_norm"``, ``"activation"``.
+        input: The bias input that holds the value, or None where the value is computed from the node.
+        channel_axis: The axis of the site's output that a one-dimensional bias input runs along; None where
+            the bias broadcasts by the trailing axes.
+    """
+
+    name: str
+    kind: str
+    input: str | None = None
+    channel_axis: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The axis of a value that runs along the batch: ``factor`` of its entries belong to each sample.
+
+    Attributes:
+        axis: The axis.
+        factor: Entries per sample.
+        major: Whether a sample's entries are side by side.
+    """
+
+    axis: int
+    factor: int
+    major: bool
+
+
+@dataclass(frozen=True)
+class Placement:
+    """How the elements of a value, ``factor`` in front and then all axes but the batch's, lie over an input.
+
+    Attributes:
+        input: The input's name.
+        pattern: The layout in words, e.g. ``"n c h w"`` or ``"n (1 + h w) c"``.
+        batch: Where the samples are.
+        channels: The axes, of those above, that add up within a place.
+        places: The axes that run over places.
+        order: Which places, flattened, fill the cells of the grid, row by row and once over for each place of a cell;
+            None for all of them in their order.
+        grid: The number of cells along each spatial axis of the input, at the example's size.
+        axes: Which of the axes above makes each axis of the grid, None for a single cell; None in all where the places
+            are not the grid itself, so that its size cannot be dynamic.
+    """
+
+    input: str
+    pattern: str
+    batch: Batch
+    channels: tuple[int, ...]
+    places: tuple[int, ...]
+    order: tuple[int, ...] | None
+    grid: tuple[int, ...]
+    axes: tuple[int | None, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place in the graph where biases enter: the gradient ``δ`` of the score with respect to ``node``'s output.
+
+    Attributes:
+        name: The layer's qualified name; a second call of a shared layer is ``name:2``.
+        kind: The family of the operator, e.g. ``"convolution"`` or ``"activation"``.
+        node: The graph node whose output is the site.
+        shape: The output's shape, e.g. ``("batch", 64, 56, 56)``.
+        layout: How its axes lie over the input, e.g. ``"n c h w"``; ``"none"`` where its terms enter no map.
+        terms: The biases that share this site's gradient.
+        batch: Where the samples are.
+        placements: For each input over which its elements lie, how.
+    """
+
+    name: str
+    kind: str
+    node: str
+    shape: Shape
+    layout: str
+    terms: tuple[BiasTerm, ...]
+    batch: Batch = Batch(0, 1, True)
+    placements: tuple[Placement, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImplicitBias:
+    """How a site's input-dependent bias is computed: the operator's call before its offset was added.
+
+    Attributes:
+        node: The node ``y = g(a_1 … a_k)`` in the rewritten graph (for an operator with several outputs, the
+            ``getitem`` that picks ``y``).
+        formula: Maps an ``Application`` (see ``fgcompile.compiler.biases``) to ``b_g`` but for a factor.
+        factor: The number, not 0, that it is to be multiplied by.
+    """
+
+    node: str
+    formula: Callable[..., Tensor]
+    factor: float = 1.0
+
+
+@dataclass(frozen=True)
+class BiasedProgram:
+    """A model with every bias term an explicit input: ``f(*inputs, *biases)``.
+
+    With ``biases`` at their defaults it equals the model. Affine sites take their bias vector; sites whose bias
+    depends on the input take an offset, zero by default, that is added to their output.
+
+    Attributes:
+        graph_module: The rewritten graph, callable as ``graph_module(*inputs, *biases.values())``.
+        inputs: The names of the model's inputs, in call order.
+        biases: The bias inputs' names and default values, in call order.
+        sites: Every site, in the order of the graph.
+        implicit: For each site with an input-dependent bias, how to compute it.
+        sources: The bias inputs, zero by default, at which gradients of integer inputs end: their embeddings.
+        maps: For each input that has a spatial layout, its own placement.
+        output_spec: How the flat outputs are put back together.
+        name: The model's class.
+        score_inputs: The names of the inputs of the score's own, between the model's and the biases.
+        scored: Whether the output is a pair of the model's and the score ``(N,)``.
+    """
+
+    graph_module: fx.GraphModule
+    inputs: tuple[str, ...]
+    biases: Mapping[str, Tensor]
+    sites: tuple[Site, ...]
+    implicit: Mapping[str, ImplicitBias]
+    sources: tuple[str, ...]
+    maps: tuple[Placement, ...]
+    output_spec: pytree.TreeSpec
+    name: str
+    score_inputs: tuple[str, ...] = ()
+    scored: bool = False
+
+
+@dataclass(frozen=True)
+class ValueSpec:
+    """Name, dtype and shape of an input or output, e.g. ``ValueSpec("x", "float32", ("batch", 3, 224, 224))``.
+
+    Attributes:
+        name: Its name.
+        dtype: As NumPy names it.
+        shape: Its shape.
+        default: The value of an input that may be left out.
+        example: An input's shape for one sample of the example's sizes, where some besides the batch are dynamic.
+    """
+
+    name: str
+    dtype: str
+    shape: Shape
+    default: Tensor | None = None
+    example: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class FusedProgram:
+    """Forward, backward and aggregation as one flat graph without autograd: what a back end emits.
+
+    Attributes:
+        graph_module: The graph; constants are attributes, placeholders are ``inputs``, outputs are ``outputs``.
+        inputs: The specs of the placeholders, in order.
+        outputs: The specs of the outputs, in order.
+        sites: The sites whose terms enter the explanation, in the order of ``contributions``.
+        dtype: The floating dtype that it computes in.
+        on_demand: Whether the artifact computes the explanation only where its input ``explain`` is true. The graph
+            computes it always: back ends divide it (``fgcompile.compiler.backends.divide``).
+        metadata: What the artifact says of itself (``fgcompile.artifact.file``); filled by the pipeline.
+    """
+
+    graph_module: fx.GraphModule
+    inputs: tuple[ValueSpec, ...]
+    outputs: tuple[ValueSpec, ...]
+    sites: tuple[Site, ...]
+    dtype: torch.dtype
+    on_demand: bool = False
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def artifact_inputs(self) -> tuple[ValueSpec, ...]:
+        """The specs of the artifact's inputs: the graph's, and ``explain`` in front of those that may be left out."""
+        if not self.on_demand:
+            return self.inputs
+        required = tuple(spec for spec in self.inputs if spec.default is None)
+        return (*required, ValueSpec(EXPLAIN, "bool", ()), *self.inputs[len(required) :])

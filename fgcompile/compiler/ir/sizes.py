@@ -1,0 +1,96 @@
+"""Shapes of a graph's values: fake tensors on every node, and their static description."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.ir.programs import Shape
+
+
+def is_fixed(size: int | torch.SymInt) -> bool:
+    """Whether a size is a number, be it a symbol that was found to equal one."""
+    return isinstance(size, int) or bool(size.node.expr.is_number)
+
+
+def hint(size: int | torch.SymInt) -> int:
+    """A size at the example's."""
+    return size if isinstance(size, int) else int(size.node.hint)
+
+
+def same_size(a: int | torch.SymInt, b: int | torch.SymInt) -> bool:
+    """Whether two sizes are one expression; to compare symbols for equality would make them equal from then on."""
+    return str(a) == str(b)
+
+
+def describe(value: Tensor, names: Mapping[str, str]) -> Shape:
+    """The shape with symbolic dimensions by name, e.g. ``("batch", 64, 56, 56)`` or ``("12*batch", 197, 64)``.
+
+    Args:
+        value: A fake tensor.
+        names: Maps a symbol of the fake mode, e.g. ``"s77"``, to its name, e.g. ``"batch"``.
+    """
+    return tuple(hint(size) if is_fixed(size) else _dimension(size, names) for size in value.shape)
+
+
+BATCH = "batch"
+"""The name of the batch's size."""
+
+SPACE = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+"""The names of dynamic spatial sizes, by their number."""
+
+
+def dimension_names(inputs: Sequence[Tensor]) -> dict[str, str]:
+    """The names of the inputs' symbols: the batch, and those of space; a second input's own height is ``height_2``."""
+    names = {str(inputs[0].shape[0]): BATCH}
+    size: Any  # a number or a SymInt
+    for value in inputs:
+        space = SPACE.get(value.ndim - 2, ())
+        for size, name in zip(value.shape[2:], space, strict=False):
+            if not is_fixed(size):
+                _, symbol = size.node.expr.as_coeff_Mul()
+                taken = [of for key, of in names.items() if key != str(symbol) and of.partition("_")[0] == name]
+                names.setdefault(str(symbol), f"{name}_{len(taken) + 1}" if taken else name)
+    return names
+
+
+def _dimension(size: Any, names: Mapping[str, str]) -> str:
+    """The name of a symbol or of a multiple, or else an expression of names, e.g. ``"(height - 1)//2 + 1"``."""
+    factor, symbol = size.node.expr.as_coeff_Mul()
+    if str(symbol) in names:
+        return names[str(symbol)] if factor == 1 else f"{factor}*{names[str(symbol)]}"
+    text = re.sub(r"\bs\d+\b", lambda match: names.get(match.group(), match.group()), str(size.node.expr))
+    return _PARENTHESES.sub(r"\1", text)
+
+
+_PARENTHESES = re.compile(r"\((\([^()]*\)//\d+|\w+//\d+)\)")
+"""Those that PyTorch's printer puts around a whole quotient, and twice."""
+
+
+def size_factor(size: str) -> int:
+    """What a dynamic size is a multiple of: 16 for ``"16*height"``, 1 for ``"height"``."""
+    factor = size.partition("*")[0]
+    return int(factor) if factor.isdigit() else 1
+
+
+def batch_axis(shape: Shape) -> tuple[int, int]:
+    """The axis that runs along the batch, and how many entries of it belong to one sample, batch-major.
+
+    ``("batch", 64, 7, 7)`` gives ``(0, 1)``, ``(197, "batch", 768)`` gives ``(1, 1)``, ``("12*batch", 197, 64)``
+    gives ``(0, 12)``; ``(-1, 0)`` where no axis does.
+    """
+    for axis, size in enumerate(shape):
+        if match := re.fullmatch(r"(?:(\d+)\*)?batch", str(size)):
+            return axis, int(match[1] or 1)
+    return -1, 0
+
+
+def repeated(value: Tensor, sizes: Sequence[int]) -> Tensor:
+    """The value repeated up to other sizes, so that it holds nothing that the example does not."""
+    for axis, size in enumerate(sizes):
+        value = value.index_select(axis, torch.arange(size) % value.shape[axis])
+    return value

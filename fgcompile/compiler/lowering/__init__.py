@@ -1,0 +1,63 @@
+"""Lowering: backward operators as portable forward ones, by operator decomposition (``make_fx``'s sense).
+
+One file a family, each with one table ``DECOMPOSITIONS``. What the lowered graph keeps out, since some runtime lacks it
+or is slow at it: scatter and ``index_put``, pooling indices, Sign, OneHot, ConstantOfShape of a dynamic shape, TopK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from fgcompile.compiler.ir.tables import join_tables
+from fgcompile.compiler.lowering import (
+    activation,
+    ceiling,
+    convolution,
+    creation,
+    forward_gaps,
+    indexing,
+    interpolation,
+    pooling,
+    sampling,
+    selection,
+)
+from fgcompile.compiler.lowering.targets import aotinductor, cuda, onnxruntime
+
+FAMILIES = (
+    activation,
+    ceiling,
+    convolution,
+    creation,
+    forward_gaps,
+    indexing,
+    interpolation,
+    pooling,
+    sampling,
+    selection,
+)
+
+FOR_RUNTIMES = {
+    ("onnx", "cpu"): onnxruntime.DECOMPOSITIONS,
+    ("pt2", "cpu"): aotinductor.DECOMPOSITIONS,
+    ("onnx", "cuda"): onnxruntime.DECOMPOSITIONS | cuda.CONVOLUTIONS | cuda.EXTREMES,
+    ("torchscript", "cuda"): cuda.CONVOLUTIONS,
+    ("pt2", "cuda"): cuda.CONVOLUTIONS,
+}
+"""Rows that take the place of others for a format on a device, since its runtime is fast at something else."""
+
+
+def decomposition_table(format: str = "onnx", device: str = "cpu") -> dict[torch._ops.OpOverload, Callable[..., Any]]:
+    """Joins the families' tables into the one that ``make_fx`` takes.
+
+    Args:
+        format: What the lowered graph is emitted as.
+        device: Where it is to be fast; it runs on any.
+
+    Raises:
+        ValueError: Two families lower the same operator.
+    """
+    table = join_tables("the table of lowerings", (family.DECOMPOSITIONS for family in FAMILIES))
+    return table | FOR_RUNTIMES.get((format, device), {})

@@ -1,0 +1,141 @@
+"""Backward of activations, softmax and normalisations as elementwise operators and reductions.
+
+An activation that is linear by pieces is a product with a mask, ``g · cast(x > t)``. The product is the faster form in
+ONNX Runtime: on 64×112×112, Equal, Cast, Mul take 0.59 ms, with Where 1.36. A mask made in the blocked layout, by a
+depthwise 1×1 convolution with 2¹²⁶ and Clip, saves two changes of layout, and no time in whole networks: 1.00 times
+that of a ResNet-50, 1.03 of a ResNet-18, 1.06 of a DenseNet-121.
+
+Where PyTorch's own decomposition is already made of portable operators, it is taken (``PORTABLE``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._decomp import get_decompositions
+
+from fgcompile.compiler.ir.annotations import chosen
+
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+Scalar = int | float
+
+PORTABLE: tuple[torch._ops.OpOverload, ...] = (
+    aten.gelu_backward.default,
+    aten.mish_backward.default,
+    aten.sigmoid_backward.default,
+    aten.tanh_backward.default,
+    aten._softmax_backward_data.default,
+    aten._log_softmax_backward_data.default,
+    aten.native_layer_norm_backward.default,
+    aten.native_group_norm_backward.default,
+    aten.native_batch_norm_backward.default,
+)
+"""Operators whose decomposition in PyTorch needs no help."""
+
+
+_PRODUCT = "product with a mask"
+_NO_WHERE = "half the time of Where"
+
+
+def _mask(condition: Tensor, like: Tensor) -> Tensor:
+    return condition.to(like.dtype)
+
+
+def lower_threshold_backward(grad_output: Tensor, self: Tensor, threshold: Scalar) -> Tensor:
+    """``g · (x > t)``: ReLU (on its output) and threshold."""
+    with chosen("activation, backward", _PRODUCT, _NO_WHERE):
+        return grad_output * _mask(self > threshold, grad_output)
+
+
+def lower_hardtanh_backward(grad_output: Tensor, self: Tensor, min_val: Scalar, max_val: Scalar) -> Tensor:
+    """``g · (min < x < max)``: ReLU6, hardtanh."""
+    with chosen("activation, backward", _PRODUCT, _NO_WHERE):
+        return grad_output * _mask(aten.logical_and.default(self > min_val, self < max_val), grad_output)
+
+
+_SIXTH = 0.1666666716337204
+"""1/6 rounded to float32, as PyTorch's hard sigmoid has it in every dtype."""
+
+
+def lower_hardsigmoid_backward(grad_output: Tensor, self: Tensor) -> Tensor:
+    """``g · (−3 < x < 3) / 6``."""
+    return lower_hardtanh_backward(grad_output, self, -3.0, 3.0) * _SIXTH
+
+
+def lower_hardswish_backward(grad_output: Tensor, self: Tensor) -> Tensor:
+    """``g · (clamp((x + 3)/6, 0, 1) + x · (−3 < x < 3) / 6)``."""
+    inside = _mask(aten.logical_and.default(self > -3.0, self < 3.0), grad_output)
+    gate = aten.clamp.default(self + 3.0, 0.0, 6.0)
+    return grad_output * ((gate + self * inside) * (1.0 / 6.0))
+
+
+def lower_leaky_relu_backward(
+    grad_output: Tensor, self: Tensor, negative_slope: Scalar, self_is_result: bool
+) -> Tensor:
+    """``g · (α + (1 − α)(x > 0))``."""
+    return grad_output * (_mask(self > 0, grad_output) * (1.0 - negative_slope) + negative_slope)
+
+
+def lower_prelu_kernel_backward(grad_output: Tensor, self: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """``g · (w + (1 − w)(x > 0))`` for the input; the weight's ``g · x · (x ≤ 0)`` vanishes when nobody asks."""
+    positive = _mask(self > 0, grad_output)
+    return grad_output * (weight + (1.0 - weight) * positive), grad_output * self * (1.0 - positive)
+
+
+def lower_elu_backward(
+    grad_output: Tensor, alpha: Scalar, scale: Scalar, input_scale: Scalar, is_result: bool, self_or_result: Tensor
+) -> Tensor:
+    """``g · s · [x > 0]`` and ``g · α s i · exp(i x)`` (from the result, ``g · i (y + α s)``): ELU, SELU, CELU."""
+    positive = _mask(self_or_result > 0, grad_output)
+    bounded = aten.clamp.default(self_or_result, None, 0.0)
+    if is_result:
+        negative = (bounded + alpha * scale) * input_scale
+    else:
+        negative = aten.exp.default(bounded * input_scale) * (alpha * scale * input_scale)
+    return grad_output * (positive * scale + (1.0 - positive) * negative)
+
+
+def lower_silu_backward(grad_output: Tensor, self: Tensor) -> Tensor:
+    """``g · (σ(x) (1 + x (1 − σ(x))))``: the slope by itself, which the implicit bias needs too."""
+    gate = aten.sigmoid.default(self)
+    return grad_output * (gate * (1.0 + self * (1.0 - gate)))
+
+
+def lower_softplus_backward(grad_output: Tensor, self: Tensor, beta: Scalar, threshold: Scalar) -> Tensor:
+    """``g · σ(β x)``, and ``g`` where ``β x > threshold``."""
+    scaled = self * beta
+    linear = _mask(scaled > threshold, grad_output)
+    return grad_output * (linear + (1.0 - linear) * aten.sigmoid.default(scaled))
+
+
+def lower_log_sigmoid_backward(grad_output: Tensor, self: Tensor, buffer: Tensor) -> Tensor:
+    """``g · σ(−x)``."""
+    return grad_output * aten.sigmoid.default(aten.neg.default(self))
+
+
+def lower_sign(self: Tensor) -> Any:
+    """``(x > 0) − (x < 0)``: the derivative of abs; of complex numbers it stays, for a check to name."""
+    if self.is_complex():
+        return NotImplemented
+    return _mask(self > 0, self) - _mask(self < 0, self)
+
+
+DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+    **{operator: get_decompositions([operator])[operator] for operator in PORTABLE},
+    aten.threshold_backward.default: lower_threshold_backward,
+    aten.hardtanh_backward.default: lower_hardtanh_backward,
+    aten.hardsigmoid_backward.default: lower_hardsigmoid_backward,
+    aten.hardswish_backward.default: lower_hardswish_backward,
+    aten.leaky_relu_backward.default: lower_leaky_relu_backward,
+    aten._prelu_kernel_backward.default: lower_prelu_kernel_backward,
+    aten.elu_backward.default: lower_elu_backward,
+    aten.silu_backward.default: lower_silu_backward,
+    aten.softplus_backward.default: lower_softplus_backward,
+    aten.log_sigmoid_backward.default: lower_log_sigmoid_backward,
+    aten.sign.default: lower_sign,
+    aten.sgn.default: lower_sign,
+}

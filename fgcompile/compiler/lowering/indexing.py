@@ -1,0 +1,236 @@
+"""Backward of slicing, selecting, gathering and padding, without scatter.
+
+What was read by a slice goes back by padding with zeros. What was read at given indices goes back by a product with the
+0/1 matrix ``[index_j == i]``, a constant where the indices are. A padding that mirrors or repeats the border is a
+constant matrix, which is what it makes of the identity; its backward is the transpose.
+
+An axis of symbolic size, the batch, is not sliced: a lowering that would have to returns ``NotImplemented``, and the
+operator stays for a check to name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fgcompile.compiler.lowering.axes import is_dynamic, make_one_hot, multiply_axis, reshape, spread_axis
+from fgcompile.compiler.lowering.creation import is_zeros
+from fgcompile.compiler.lowering.windows import Windows
+
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+Sizes = Sequence[int]
+
+
+def lower_slice_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, start: int, end: int, step: int) -> Any:
+    """Spreads ``g`` by ``step`` and pads it to the size that was sliced."""
+    dim %= len(input_sizes)
+    size = input_sizes[dim]
+    whole = start == 0 and step == 1 and end == torch.iinfo(torch.int64).max
+    if whole or is_dynamic(size):
+        return grad_output if whole else NotImplemented
+    return spread_axis(grad_output, dim, step, _bound(start, size), size)
+
+
+def lower_select_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, index: int) -> Any:
+    """``g`` at ``index`` and zero elsewhere."""
+    dim %= len(input_sizes)
+    if is_dynamic(input_sizes[dim]):
+        return NotImplemented
+    return spread_axis(aten.unsqueeze.default(grad_output, dim), dim, 1, index % input_sizes[dim], input_sizes[dim])
+
+
+def lower_slice_scatter(
+    self: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Any:
+    """``self`` with a range along one axis replaced: what is before it, ``src``, what is after it."""
+    dim %= self.dim()
+    size = self.shape[dim]
+    first, last = start or 0, None if end == torch.iinfo(torch.int64).max else end
+    whole = first == 0 and last is None
+    if whole or step != 1 or is_dynamic(size):
+        return src if whole and step == 1 else NotImplemented
+    first, last = _bound(first, size), size if last is None else _bound(last, size)
+    parts = [aten.slice.Tensor(self, dim, 0, first), src, aten.slice.Tensor(self, dim, last, size)]
+    present = [part for part in parts if part.shape[dim] != 0]
+    return present[0] if len(present) == 1 else aten.cat.default(present, dim)
+
+
+def _bound(position: int, size: int) -> int:
+    """A slice's end, counted from the front and within the axis."""
+    return min(position + size if position < 0 else position, size)
+
+
+def lower_diagonal_backward(grad_output: Tensor, input_sizes: Sizes, offset: int, dim1: int, dim2: int) -> Any:
+    """``out[…, i, j] = g[…, min(i, j)] · [j − i == offset]``."""
+    dim1, dim2 = dim1 % len(input_sizes), dim2 % len(input_sizes)
+    if is_dynamic(input_sizes[dim1]) or is_dynamic(input_sizes[dim2]):
+        return NotImplemented
+    rows, columns = input_sizes[dim1], input_sizes[dim2]
+    by_row = spread_axis(grad_output, grad_output.dim() - 1, 1, max(-offset, 0), rows)
+    row = torch.arange(rows, device=grad_output.device)
+    mask = make_one_hot(row + offset, columns, grad_output.dtype)
+    placed = aten.unsqueeze.default(by_row, -1) * mask
+    return torch.movedim(placed, (-2, -1), (dim1, dim2))
+
+
+def lower_unfold_backward(grad_in: Tensor, input_sizes: Sizes, dim: int, size: int, step: int) -> Any:
+    """Adds the windows of ``Tensor.unfold``, whose elements lie along the last axis, where they were read."""
+    dim %= len(input_sizes)
+    if is_dynamic(input_sizes[dim]):
+        return NotImplemented
+    windows = Windows(input_sizes[dim], grad_in.shape[dim], size, step, 0, 1)
+    return windows.scatter([aten.select.int(grad_in, -1, tap) for tap in range(size)], dim)
+
+
+def lower_col2im(
+    self: Tensor, output_size: Sizes, kernel_size: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes
+) -> Any:
+    """Adds the patches of ``im2col`` along W and then along H; ``self`` is ``(N, C·kH·kW, O_H·O_W)``."""
+    if self.dim() != 3:
+        return NotImplemented
+    count = [
+        (size + 2 * p - d * (k - 1) - 1) // s + 1
+        for size, k, d, p, s in zip(output_size, kernel_size, dilation, padding, stride, strict=True)
+    ]
+    down, across = (
+        Windows(*setting) for setting in zip(output_size, count, kernel_size, stride, padding, dilation, strict=True)
+    )
+    channels = self.shape[1] // (kernel_size[0] * kernel_size[1])
+    taps = reshape(self, [self.shape[0], channels, *kernel_size, *count])
+    rows = []
+    for i in range(down.kernel):
+        row = aten.select.int(taps, 2, i)
+        rows.append(across.scatter([aten.select.int(row, 2, j) for j in range(across.kernel)], 3))
+    return down.scatter(rows, 2).contiguous()  # as PyTorch's own, which a view may follow
+
+
+def lower_im2col(self: Tensor, kernel_size: Sizes, dilation: Sizes, padding: Sizes, stride: Sizes) -> Any:
+    """The patches ``(N, C·kH·kW, O_H·O_W)``: a convolution of each channel with one unit kernel per tap."""
+    if self.dim() != 4:
+        return NotImplemented
+    channels, taps = self.shape[1], kernel_size[0] * kernel_size[1]
+    unit = torch.eye(taps, dtype=self.dtype, device=self.device).reshape(taps, 1, *kernel_size)
+    weight = aten.repeat.default(unit, [channels, 1, 1, 1])
+    patches = aten.convolution.default(self, weight, None, stride, padding, dilation, False, [0, 0], channels)
+    return reshape(patches, [self.shape[0], channels * taps, patches.shape[2] * patches.shape[3]])
+
+
+def _add(base: Tensor, update: Tensor) -> Tensor:
+    return update if is_zeros(base) else base + update
+
+
+def lower_index_add(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Any:
+    """``self + α · source`` times the 0/1 matrix of ``index`` along ``dim``."""
+    dim %= self.dim()
+    if is_dynamic(self.shape[dim]):
+        return NotImplemented
+    placed = multiply_axis(source, dim, make_one_hot(index.reshape([-1]), self.shape[dim], source.dtype))
+    return _add(self, placed if alpha == 1 else placed * alpha)
+
+
+def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Any:
+    """Adds ``values`` at integer indices of adjacent axes other than the batch, all merged into one axis.
+
+    Only with ``accumulate``, which is how autograd calls it.
+    """
+    axes = [axis for axis, index in enumerate(indices) if index is not None]
+    present = [index for index in indices if index is not None]
+    adjacent = axes == list(range(axes[0], axes[-1] + 1))
+    if not accumulate or not adjacent or any(index.dtype == torch.bool for index in present):
+        return NotImplemented
+    sizes = [self.shape[axis] for axis in axes]
+    if any(is_dynamic(size) for size in [*sizes, *(extent for index in present for extent in index.shape)]):
+        return NotImplemented
+    position: Tensor | None = None
+    for index, size in zip(present, sizes, strict=True):
+        wrapped = aten.remainder.Scalar(index, size)
+        position = wrapped if position is None else position * size + wrapped
+    assert position is not None
+    total = 1
+    for size in sizes:
+        total *= size
+    before, after = self.shape[: axes[0]], self.shape[axes[-1] + 1 :]
+    if values.dim() != len(before) + position.dim() + len(after):
+        return NotImplemented
+    matrix = make_one_hot(position.reshape([-1]), total, values.dtype)
+    merged = reshape(values, [*before, matrix.shape[0], *after])
+    placed = multiply_axis(merged, axes[0], matrix)
+    return _add(self, reshape(placed, self.shape))
+
+
+def _one_hot_products(self: Tensor, dim: int, index: Tensor, src: Tensor) -> tuple[Tensor, Tensor]:
+    """``Σ_j [index_j == i] src_j`` and ``Σ_j [index_j == i]`` along ``dim``."""
+    size, count = self.shape[dim], index.shape[dim]
+    positions = torch.arange(size, device=self.device).reshape([size] + [1] * (self.dim() - 1 - dim))
+    if count == 1:
+        mask = aten.eq.Tensor(index, positions).to(src.dtype)
+        return src * mask, mask
+    index, src = (aten.unsqueeze.default(aten.transpose.int(value, dim, -1), -1) for value in (index, src))
+    mask = aten.eq.Tensor(index, torch.arange(size, device=self.device)).to(src.dtype)
+    products = aten.sum.dim_IntList(src * mask, [-2])
+    hits = aten.sum.dim_IntList(mask, [-2])
+    # PyTorch's own scatter is contiguous, and a view may follow.
+    return aten.transpose.int(products, dim, -1).contiguous(), aten.transpose.int(hits, dim, -1)
+
+
+def _indexes_whole(self: Tensor, dim: int, index: Tensor, src: Tensor) -> bool:
+    """Whether index, source and target agree in all axes but ``dim``, which is static."""
+    if is_dynamic(self.shape[dim]) or self.dim() != index.dim() or index.shape[dim] != src.shape[dim]:
+        return False
+    others = [axis for axis in range(self.dim()) if axis != dim]
+    return all(self.shape[axis] == index.shape[axis] == src.shape[axis] for axis in others)
+
+
+def lower_scatter(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    """``self`` with ``src`` at distinct indices: max, min, median, top-k and sort go back so, into zeros."""
+    dim %= self.dim()
+    if not _indexes_whole(self, dim, index, src):
+        return NotImplemented
+    products, hits = _one_hot_products(self, dim, index, src)
+    return products if is_zeros(self) else self * (1 - hits) + products
+
+
+def lower_scatter_add(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
+    """``self + Σ_j [index_j == i] src_j``: gather goes back so, into zeros."""
+    dim %= self.dim()
+    if not _indexes_whole(self, dim, index, src):
+        return NotImplemented
+    return _add(self, _one_hot_products(self, dim, index, src)[0])
+
+
+def _lower_pad(rank: int, forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def lower(grad_output: Tensor, self: Tensor, padding: Sizes) -> Tensor:
+        """Lowers ``{reflection,replication}_pad{1,2,3}d_backward``: ``g Mᵀ`` along each axis that is padded."""
+        g = grad_output
+        for axis in range(self.dim() - rank, self.dim()):
+            ends = list(padding[2 * (self.dim() - 1 - axis) :][:2])
+            if ends != [0, 0]:
+                identity = torch.eye(self.shape[axis], dtype=g.dtype, device=g.device)
+                g = multiply_axis(g, axis, forward(identity, ends).t())
+        return g
+
+    return lower
+
+
+DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+    aten.slice_backward.default: lower_slice_backward,
+    aten.select_backward.default: lower_select_backward,
+    aten.slice_scatter.default: lower_slice_scatter,
+    aten.diagonal_backward.default: lower_diagonal_backward,
+    aten.unfold_backward.default: lower_unfold_backward,
+    aten.im2col.default: lower_im2col,
+    aten.col2im.default: lower_col2im,
+    aten.index_add.default: lower_index_add,
+    aten.index_put.default: lower_index_put,
+    aten.scatter.src: lower_scatter,
+    aten.scatter_add.default: lower_scatter_add,
+    **{
+        getattr(aten, f"{kind}_pad{rank}d_backward").default: _lower_pad(rank, getattr(aten, f"{kind}_pad1d").default)
+        for kind in ("reflection", "replication")
+        for rank in (1, 2, 3)
+    },
+}

@@ -1,0 +1,195 @@
+"""Backward of interpolation: ``∂x = g Mᵀ`` along each axis, with ``M`` the interpolation's own matrix.
+
+Interpolation is linear and separable. The matrix ``M (L, O)`` of an axis is what the forward operator makes of the
+identity, so corners, scales, borders and rounding are PyTorch's own; it depends on no input and is folded. Of symbolic
+sizes it is written out as arithmetic on ranges.
+
+Nearest-neighbour upsampling by whole factors adds up blocks instead: average pooling times the block's size. Lowered
+forward are ``nearest-exact``, since ONNX's exporter knows only gathers for it, and interpolation by factors that the
+sizes do not give, whose positions it mistakes.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import SymInt, Tensor
+
+from fgcompile.compiler.ir.resampling import linear_matrix
+from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis
+from fgcompile.errors import UnsupportedOpError
+
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+
+Matrix = Callable[..., Tensor]
+
+
+def _make_identity(size: int, like: Tensor) -> Tensor:
+    """The unit vectors as images of height one, ``(1, L, 1, L)``."""
+    identity = torch.eye(size, dtype=like.dtype, device=like.device)
+    return aten.view.default(identity, [1, size, 1, size])
+
+
+def _linear_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor, align_corners: bool
+) -> Tensor:
+    """``M`` of a linear or cubic interpolation. (In one dimension, ONNX's exporter mistakes fractional scales.)"""
+    if is_dynamic(size) or is_dynamic(output):
+        return _dynamic_linear_matrix(forward, size, output, scale, like, align_corners)
+    image = forward(_make_identity(size, like), [1, output], align_corners, scale and 1.0, scale)
+    return aten.view.default(image, [size, output])
+
+
+def _nearest_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor
+) -> Tensor:
+    """``M`` of a nearest-neighbour interpolation."""
+    if is_dynamic(size) or is_dynamic(output):
+        return _dynamic_nearest_matrix(forward, size, output, scale, like)
+    image = forward(_make_identity(size, like), [1, output], scale and 1.0, scale)
+    return aten.view.default(image, [size, output])
+
+
+def _dynamic_linear_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor, align_corners: bool
+) -> Tensor:
+    """``M`` of sizes that are not numbers, written out; of linear interpolation only."""
+    if forward is not aten.upsample_bilinear2d.default:
+        raise UnsupportedOpError(
+            f"'{forward}' has no lowering for dynamic sizes: interpolate linearly, or leave out dynamic_sizes"
+        )
+    return linear_matrix(size, output, align_corners, like, scale).t()
+
+
+def _dynamic_nearest_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor
+) -> Tensor:
+    """``M`` of sizes that are not numbers: ``[i == ⌊(o + c) L/O⌋]``, in float32 as PyTorch computes positions."""
+    offset = 0.5 if forward is aten._upsample_nearest_exact2d.default else 0.0
+    places = torch.arange(output, dtype=torch.float32, device=like.device)
+    ratio = torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
+    read = aten.floor.default((places + offset) * ratio)
+    positions = torch.arange(size, dtype=torch.float32, device=like.device)
+    return aten.eq.Tensor(positions.unsqueeze(1), aten.minimum.default(read, positions[-1:])).to(like.dtype)
+
+
+def _find_factors(sizes: Sequence[int], outputs: Sequence[int], scales: Sequence[float | None]) -> list[int] | None:
+    """The whole factors of an upsampling; None where an axis has none, or no factor that symbolic sizes give."""
+    if any(is_dynamic(size) for size in (*sizes, *outputs)):
+        known = [int(scale) for scale in scales if scale is not None and scale == int(scale)]
+        return known if len(known) == len(sizes) else None
+    factors = [output // size for size, output in zip(sizes, outputs, strict=True)]
+    exact = all(
+        output == size * factor and scale in (None, factor)
+        for size, output, scale, factor in zip(sizes, outputs, scales, factors, strict=True)
+    )
+    return factors if exact else None
+
+
+def _lower_linear_backward(matrix: Matrix) -> Callable[..., Tensor]:
+    def lower(
+        grad_output: Tensor,
+        output_size: Sequence[int],
+        input_size: Sequence[int],
+        align_corners: bool,
+        *scales: float | None,
+    ) -> Tensor:
+        """Lowers the backward of linear and cubic interpolation in one to three dimensions."""
+        g = grad_output
+        scales = scales or (None,) * len(output_size)
+        for axis, (size, output, scale) in enumerate(zip(input_size[2:], output_size, scales, strict=True), start=2):
+            g = multiply_axis(g, axis, matrix(size, output, scale, g, align_corners).t())
+        return g
+
+    return lower
+
+
+def _lower_nearest_backward(matrix: Matrix) -> Callable[..., Tensor]:
+    def lower(
+        grad_output: Tensor, output_size: Sequence[int], input_size: Sequence[int], *scales: float | None
+    ) -> Tensor:
+        """Lowers the backward of nearest-neighbour interpolation in one to three dimensions."""
+        g = grad_output
+        scales = scales or (None,) * len(output_size)
+        factors = _find_factors(input_size[2:], output_size, scales)
+        if factors is not None and len(factors) == 2:
+            return aten.avg_pool2d.default(g, factors, factors) * math.prod(factors)
+        for axis, (size, output, scale) in enumerate(zip(input_size[2:], output_size, scales, strict=True), start=2):
+            g = multiply_axis(g, axis, matrix(size, output, scale, g).t())
+        return g
+
+    return lower
+
+
+def _lower_fractional(matrix: Matrix) -> Callable[..., Any]:
+    def lower(self: Tensor, output_size: Sequence[int], align_corners: bool, *scales: float | None) -> Any:
+        """Lowers linear and cubic interpolation by factors that the sizes do not give.
+
+        PyTorch then computes positions from the factor, ONNX's exporter from the sizes. Others stay one operator.
+        """
+        scales = scales or (None,) * len(output_size)
+        regular = all(
+            scale is None or size * scale == output
+            for size, output, scale in zip(self.shape[2:], output_size, scales, strict=True)
+        )
+        if regular or align_corners or not isinstance(self.shape[0], SymInt):
+            return NotImplemented
+        x = self
+        for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
+            x = multiply_axis(x, axis, matrix(x.shape[axis], output, scale, x, align_corners))
+        return x
+
+    return lower
+
+
+def _lower_nearest_exact(upsample: Callable[..., Tensor]) -> Callable[..., Any]:
+    def lower(self: Tensor, output_size: Sequence[int], *scales: float | None) -> Any:
+        """Lowers ``_upsample_nearest_exact{1,2,3}d`` of an activation; a constant, like the identity, is folded."""
+        if not isinstance(self.shape[0], SymInt):
+            return NotImplemented
+        scales = scales or (None,) * len(output_size)
+        if _find_factors(self.shape[2:], output_size, scales) is not None:
+            return upsample(self, list(output_size), *scales)
+        x = self
+        for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
+            x = multiply_axis(x, axis, _nearest_exact(x.shape[axis], output, scale, x))
+        return x
+
+    return lower
+
+
+_nearest = functools.partial(_nearest_matrix, aten.upsample_nearest2d.default)
+_nearest_exact = functools.partial(_nearest_matrix, aten._upsample_nearest_exact2d.default)
+_linear = functools.partial(_linear_matrix, aten.upsample_bilinear2d.default)
+_cubic = functools.partial(_linear_matrix, aten.upsample_bicubic2d.default)
+_smooth_linear = functools.partial(_linear_matrix, aten._upsample_bilinear2d_aa.default)
+_smooth_cubic = functools.partial(_linear_matrix, aten._upsample_bicubic2d_aa.default)
+
+DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+    aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest),
+    aten.upsample_nearest2d_backward.default: _lower_nearest_backward(_nearest),
+    aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest),
+    aten._upsample_nearest_exact1d_backward.default: _lower_nearest_backward(_nearest_exact),
+    aten._upsample_nearest_exact2d_backward.default: _lower_nearest_backward(_nearest_exact),
+    aten._upsample_nearest_exact3d_backward.default: _lower_nearest_backward(_nearest_exact),
+    aten.upsample_linear1d_backward.default: _lower_linear_backward(_linear),
+    aten.upsample_bilinear2d_backward.default: _lower_linear_backward(_linear),
+    aten.upsample_trilinear3d_backward.default: _lower_linear_backward(_linear),
+    aten.upsample_bicubic2d_backward.default: _lower_linear_backward(_cubic),
+    aten._upsample_bilinear2d_aa_backward.default: _lower_linear_backward(_smooth_linear),
+    aten._upsample_bicubic2d_aa_backward.default: _lower_linear_backward(_smooth_cubic),
+    aten.upsample_linear1d.default: _lower_fractional(_linear),
+    aten.upsample_bilinear2d.default: _lower_fractional(_linear),
+    aten.upsample_trilinear3d.default: _lower_fractional(_linear),
+    aten.upsample_bicubic2d.default: _lower_fractional(_cubic),
+    aten._upsample_bilinear2d_aa.default: _lower_fractional(_smooth_linear),
+    aten._upsample_bicubic2d_aa.default: _lower_fractional(_smooth_cubic),
+    aten._upsample_nearest_exact1d.default: _lower_nearest_exact(aten.upsample_nearest1d.default),
+    aten._upsample_nearest_exact2d.default: _lower_nearest_exact(aten.upsample_nearest2d.default),
+    aten._upsample_nearest_exact3d.default: _lower_nearest_exact(aten.upsample_nearest3d.default),
+}

@@ -1,0 +1,1 @@
+"""Lowerings for one runtime or device, where another form is faster there."""

@@ -1,0 +1,1 @@
+"""Stage 6: the fused graph with less to compute."""

@@ -1,0 +1,1 @@
+"""Stage 8: in which numbers a graph computes."""

@@ -1,0 +1,52 @@
+"""Retargets a graph's floating-point arithmetic: constants, casts and creations of floats take another dtype.
+
+The compiler computes in float64 from capture to the check before emission, so that the check can be exact; artifacts
+compute in float32.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.utils import _pytree as pytree
+
+from fgcompile.compiler.ir.graphs import copy_graph
+
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
+def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.GraphModule:
+    """A copy of the graph in which every floating-point value is of ``dtype``."""
+    graph_module = copy_graph(graph_module)
+    shared: dict[Any, Tensor] = {}
+    for name, buffer in list(graph_module.named_buffers()):
+        if buffer.dtype in FLOATS:
+            setattr(graph_module, name, buffer.to(dtype))
+    for node in graph_module.graph.nodes:
+        node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
+        node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
+        if "val" in node.meta:  # of several values where an operator, as topk, returns them
+            # A later trace tells inputs apart by the identity of their values.
+            known = {} if node.op == "placeholder" else shared
+            node.meta["val"] = pytree.tree_map(partial(_converted, dtype=dtype, known=known), node.meta["val"])
+    graph_module.recompile()
+    return graph_module
+
+
+def _converted(value: Any, dtype: torch.dtype, known: dict[Any, Tensor]) -> Any:
+    """The fake tensor in another dtype; one serves all of a shape, since each takes PyTorch a millisecond."""
+    if not isinstance(value, FakeTensor) or value.dtype not in FLOATS:
+        return value
+    key = (*map(str, (*value.shape, *value.stride())), value.device)
+    if key not in known:
+        with value.fake_mode:
+            known[key] = value.to(dtype)
+    return known[key]
+
+
+def _retarget(value: Any, dtype: torch.dtype) -> Any:
+    return dtype if isinstance(value, torch.dtype) and value in FLOATS else value

@@ -1,0 +1,26 @@
+"""The rule sets: what of a captured graph counts as a constant when it is differentiated.
+
+A rule set is a rewrite of the captured graph that keeps its values and changes its gradient; every later stage works as
+before, and completeness stays exact, since it holds for whatever graph there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.rules.absorption import warn_of_absorption
+from fgcompile.compiler.rules.libragrad import linearize
+
+__all__ = ["RULES", "apply_rules", "warn_of_absorption"]
+
+RULES: Mapping[str, Callable[[CapturedProgram], CapturedProgram]] = {
+    "taylor": lambda captured: captured,
+    "libragrad": linearize,
+}
+"""Each rule set by name: ``taylor``, the true gradient, and ``libragrad``, that of the locally linear model."""
+
+
+def apply_rules(captured: CapturedProgram, rules: str) -> CapturedProgram:
+    """The captured program as a rule set sees it; the given one is left as it is."""
+    return RULES[rules](captured)

@@ -1,0 +1,80 @@
+"""The rule set ``libragrad``: the gradient of the locally linear model, by ``detach`` marks in the captured graph.
+
+Gates, attention weights and the scales of normalisations count as constants, and a product of two activations splits
+evenly; each kind of operator is a row of a table. What is in no row keeps its true gradient, and with it its bias.
+
+Sources: Mehri et al., "LibraGrad: Balancing Gradient Flow for Universally Better Vision Transformer Attributions", CVPR
+2025; Achtibat et al., "AttnLRP: Attention-Aware Layer-Wise Relevance Propagation for Transformers", ICML 2024.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, fx
+
+from fgcompile.compiler.ir.activity import active_nodes, is_active
+from fgcompile.compiler.ir.graphs import copy_graph
+from fgcompile.compiler.ir.nodes import call_of
+from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.tables import join_tables
+from fgcompile.compiler.rules.gates import GATED
+from fgcompile.compiler.rules.normalization import NORMALIZATION
+from fgcompile.compiler.rules.products import PRODUCTS
+from fgcompile.compiler.rules.rewriting import Rewrite, Rewriting
+from fgcompile.compiler.rules.weights import weight_nodes
+
+
+def rewrite_table() -> Mapping[Any, Rewrite]:
+    """Every row, by operator.
+
+    Raises:
+        ValueError: Two families have a row for the same operator.
+    """
+    return join_tables("the table of rewrites", (GATED, NORMALIZATION, PRODUCTS))
+
+
+def linearize(captured: CapturedProgram) -> CapturedProgram:
+    """Rewrites the graph so that its gradient is that of the locally linear model; its values stay, up to rounding.
+
+    The graph is walked from its results backwards, and only what a gradient still reaches is rewritten: queries and
+    keys behind detached attention weights stay as they are. The captured program is left as it is.
+    """
+    graph_module = copy_graph(captured.graph_module)
+    graph = graph_module.graph
+    graph.eliminate_dead_code()
+    table = rewrite_table()
+    active = active_nodes(graph)
+    weights = weight_nodes(graph, active)
+    reached = set(graph.output_node().all_input_nodes)
+    pending = list(graph.nodes)
+    while pending:
+        node = pending.pop()
+        if node not in active or node not in reached:
+            continue
+        rewrite = _rewrite_of(node, table)
+        rewriting = Rewriting(graph_module, call_of(node), node, active, weights)
+        replacement = None if rewrite is None else rewrite(rewriting)
+        if replacement is None:
+            reached.update(node.all_input_nodes)
+            continue
+        node.replace_all_uses_with(replacement)
+        reached.add(replacement)
+        for written in rewriting.written:
+            if is_active(written, active):
+                active.add(written)
+        pending += rewriting.written  # what was written may have a row of its own
+        graph.erase_node(node)
+    graph.eliminate_dead_code()
+    graph.lint()
+    graph_module.recompile()
+    return dataclasses.replace(captured, graph_module=graph_module)
+
+
+def _rewrite_of(node: fx.Node, table: Mapping[Any, Rewrite]) -> Rewrite | None:
+    """The row for a node; of an operator with several outputs the first is rewritten, where it is picked."""
+    picks_another = node.target is operator.getitem and node.args[1] != 0
+    return table.get(call_of(node).target) if isinstance(node.meta["val"], Tensor) and not picks_another else None

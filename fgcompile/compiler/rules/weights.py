@@ -1,0 +1,93 @@
+"""Which activations are gates or weights: what a product takes as the constant, so that relevance passes the other.
+
+A weight is what softmax, a sigmoid or the inverse of a statistic returns, whatever only moves, masks, casts or scales
+it, and sums and products of weights. A saturating function becomes a gate by a shift, as in the hand-written forms
+``½ x (1 + tanh(…))`` of GELU and ``x · relu6(x + 3)/6`` of hardswish.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Container
+
+import torch
+from torch import fx
+
+from fgcompile.compiler.biases.homogeneous import MOVES
+from fgcompile.compiler.ir.nodes import bind
+
+aten = torch.ops.aten
+
+SOURCES = (
+    aten._softmax.default,
+    aten._safe_softmax.default,
+    aten.sigmoid.default,
+    aten.hardsigmoid.default,
+    aten.rsqrt.default,
+    aten.reciprocal.default,
+)
+"""What makes weights of activations."""
+
+TRANSPARENT = (
+    operator.getitem,
+    *MOVES,
+    aten.constant_pad_nd.default,
+    aten.cat.default,
+    aten.clone.default,
+    aten._to_copy.default,
+    aten.where.self,
+    aten.mul.Tensor,
+    aten.mul.Scalar,
+    aten.add.Tensor,
+    aten.add.Scalar,
+    aten.sub.Tensor,
+)
+"""What makes weights of weights and constants."""
+
+SIGMOIDAL = (aten.tanh.default, aten.erf.default)
+CLAMPED = (aten.relu6.default, aten.hardtanh.default, aten.clamp.default)
+SUMS = (aten.add.Tensor, aten.add.Scalar, aten.sub.Tensor)
+
+
+def weight_nodes(graph: fx.Graph, active: Container[fx.Node]) -> set[fx.Node]:
+    """Every active node that is a gate or weight."""
+    weights: set[fx.Node] = set()
+    for node in graph.nodes:
+        if node in active and _is_weight(node, active, weights):
+            weights.add(node)
+    return weights
+
+
+def _is_weight(node: fx.Node, active: Container[fx.Node], weights: Container[fx.Node]) -> bool:
+    if node.target in SOURCES or _is_shifted_gate(node, active):
+        return True
+    if node.target is aten.pow.Tensor_Scalar:
+        exponent = node.args[1]
+        return isinstance(exponent, int | float) and exponent < 0
+    if node.target is aten.div.Tensor:  # what divides counts as a constant, see fgcompile.compiler.rules.products
+        return node.args[0] not in active or node.args[0] in weights
+    return node.target in TRANSPARENT and all(source in weights for source in node.all_input_nodes if source in active)
+
+
+def _is_shifted_gate(node: fx.Node, active: Container[fx.Node]) -> bool:
+    """``1 + tanh(a)``, ``1 + erf(a)``, or ``relu6(a + 3)``."""
+    shifted = _shifted_by_number(node, active)
+    if shifted is not None:
+        return shifted.target in SIGMOIDAL
+    operand = node.args[0] if node.args else None
+    return isinstance(operand, fx.Node) and _is_clamp(node) and _shifted_by_number(operand, active) is not None
+
+
+def _is_clamp(node: fx.Node) -> bool:
+    """Whether the node bounds its operand from below and above."""
+    return node.target in CLAMPED and None not in bind(node).values()
+
+
+def _shifted_by_number(node: fx.Node, active: Container[fx.Node]) -> fx.Node | None:
+    """The ``a`` of ``a + number``."""
+    if node.target not in SUMS:
+        return None
+    operands = [source for source in node.all_input_nodes if source in active]
+    numbers = [source for source in node.all_input_nodes if source not in active]
+    scalar = all(number.meta["val"].numel() == 1 for number in numbers)
+    return operands[0] if len(operands) == 1 and scalar and node.args[0] is not node.args[1] else None

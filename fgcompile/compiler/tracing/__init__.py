@@ -1,0 +1,1 @@
+"""Stage 5: the method traced into one graph without autograd."""

@@ -1,0 +1,87 @@
+"""Runs a fused graph or an artifact beside the eager model: the checks while compiling, and ``verify`` afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import EXPLAIN
+from fgcompile.compiler.checking.inputs import as_dtype
+from fgcompile.compiler.checking.report import Report, compare
+from fgcompile.compiler.description import read_request
+from fgcompile.compiler.expose.expose import expose
+from fgcompile.compiler.frontend import capture_in
+from fgcompile.compiler.fullgrad.eager import evaluate
+from fgcompile.compiler.request import Inputs, Model
+from fgcompile.errors import InputError
+from fgcompile.runtime.session import Provider, load
+
+
+def verify(
+    path: str | Path,
+    model: Model,
+    inputs: Inputs | np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]],
+    target: Callable[..., Tensor] | None = None,
+    providers: Sequence[Provider] | None = None,
+) -> Report:
+    """Compares an artifact with the eager model it was compiled from, on given inputs.
+
+    The model is evaluated eagerly, operator by operator, in float64 and in float32; the artifact's map may be no
+    further from the float64 map than three times what eager float32 is (medians over the inputs).
+
+    Args:
+        path: The artifact.
+        model: The model that it was compiled from.
+        inputs: What the *artifact* takes: raw images ``(N, H, W, C)`` if it was compiled with ``preprocess``, and a
+            score's own inputs after the model's.
+        target: The score that it was compiled with, if that was a function.
+        providers: Where the artifact runs, as for ``fgcompile.load``.
+
+    Raises:
+        ArtifactError: The file is damaged or not an artifact.
+        InputError: The inputs do not fit, or the artifact explains a function, and that was not given.
+    """
+    metadata = read_metadata(path)
+    if (metadata["target"] == "score") != (target is not None):
+        advice = (
+            "is one class's" if target is not None else "was a function, which an artifact does not hold: pass target="
+        )
+        raise InputError(f"the score that '{path}' explains {advice}")
+    arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
+    outputs = load(path, providers).run(_feeds(metadata, arrays))
+    request = replace(read_request(metadata), outputs=("logits", "saliency", "contributions"))
+    request = request if target is None else replace(request, target=target)
+    tensors = [torch.from_numpy(array) for array in arrays]
+    example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
+
+    own = metadata.get("score_inputs", [])
+    examples = [example, *tensors[1:]]
+    extras = dict(zip(own, examples[len(examples) - len(own) :], strict=True))
+
+    def eager(dtype: torch.dtype) -> dict[str, np.ndarray[Any, Any]]:
+        given = examples[: len(examples) - len(own)]
+        captured = capture_in(dtype, model, given, request, metadata["rules"], extras)
+        given = [as_dtype(value, dtype) for value in tensors]
+        chosen = torch.full((len(given[0]),), -1)
+        _, values = evaluate(expose(captured, metadata.get("layouts")), request, given, chosen, dtype)
+        return {name: value.numpy() for name, value in values.items()}
+
+    return compare(outputs, eager(torch.float64), eager(torch.float32))
+
+
+def _feeds(metadata: Metadata, arrays: Sequence[np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
+    names = [spec["name"] for spec in metadata["inputs"]]
+    feeds = dict(zip(names, arrays, strict=False))
+    if metadata["target"] == "input":
+        feeds["target"] = np.full(len(arrays[0]), -1, dtype=np.int64)
+    if metadata.get("on_demand"):
+        feeds[EXPLAIN] = np.array(True)
+    return feeds

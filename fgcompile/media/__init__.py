@@ -1,0 +1,1 @@
+"""What people look at: photos in, predictions, overlays and maps out."""

@@ -1,0 +1,105 @@
+"""The one validator of requests, which every way of serving shares: a refusal is an ``InputError`` that says why.
+
+A runtime would take NaN and return a map of NaN, and answers a wrong shape with an error of its own, a server error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.validation import Array, bias_specs, check_biases, check_inputs, check_target, input_specs
+from fgcompile.errors import InputError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for at most.
+
+    Attributes:
+        batch: Samples.
+        body: Bytes.
+    """
+
+    batch: int = 32
+    body: int = 64 << 20
+
+    def __post_init__(self) -> None:
+        for name, value in (("batch", self.batch), ("body", self.body)):
+            if value < 1:
+                raise InputError(f"the largest {name} of a request is {value}: give 1 or more")
+
+
+def find_repeated(names: Sequence[str]) -> str | None:
+    """The first name that stands there more than once."""
+    return next((name for name in names if names.count(name) > 1), None)
+
+
+def check_body(size: int, limits: Limits) -> None:
+    """Passes a request's body of ``size`` bytes, before anything reads it.
+
+    Raises:
+        InputError: It is larger than the limit.
+    """
+    if size > limits.body:
+        raise InputError(f"the request has {size} bytes, {limits.body} are allowed: send fewer samples at once")
+
+
+def check_request(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> dict[str, Array]:
+    """What ``Session.run`` takes, from the tensors that a request names.
+
+    The model's inputs have to be there. ``target``, of shape (N,) or (N, 1) and any integer type, may be left out for
+    the predicted class, and ``explain``, of one element, to get explanations; bias parameters may be left out too.
+
+    Args:
+        tensors: The request's, by name.
+        metadata: The artifact's.
+        limits: What is allowed.
+
+    Raises:
+        InputError: A name is missing, unknown, or not for this artifact; a wrong type, rank, size or dtype; NaN or
+            infinity; differing batch sizes, or one above the limit; a class out of range.
+    """
+    given = dict(tensors)
+    own = {spec["name"] for spec in input_specs(metadata)}
+    target = None if "target" in own else given.pop("target", None)
+    explain = given.pop(EXPLAIN, None) if metadata.get("on_demand") else None
+    optional = {spec["name"] for spec in bias_specs(metadata)}
+    biases = {name: given.pop(name) for name in sorted(optional & given.keys())}
+    _check_batch(given, metadata, limits)
+    feeds = check_inputs(given, metadata)
+    classes = check_target(_per_sample(target), len(next(iter(feeds.values()))), metadata)
+    if classes is not None:
+        feeds["target"] = classes
+    if metadata.get("on_demand"):
+        feeds[EXPLAIN] = _check_explain(explain)
+    return feeds | check_biases(biases, metadata)
+
+
+def _check_batch(given: Mapping[str, Array], metadata: Metadata, limits: Limits) -> None:
+    """Refuses too large a batch before its values are read."""
+    for spec in input_specs(metadata):
+        value = given.get(spec["name"])
+        if isinstance(value, np.ndarray) and value.ndim and len(value) > limits.batch:
+            raise InputError(
+                f"{spec['name']} has a batch of {len(value)}, {limits.batch} are allowed: send fewer samples at once"
+            )
+
+
+def _per_sample(target: Array | None) -> Array | None:
+    """The target as (N,): servers that batch requests themselves want a second axis, of size 1."""
+    if isinstance(target, np.ndarray) and target.ndim == 2 and target.shape[1] == 1:
+        return target[:, 0]
+    return target
+
+
+def _check_explain(explain: Array | None) -> Array:
+    if explain is None:
+        return np.array(True)
+    if not isinstance(explain, np.ndarray) or explain.dtype != np.bool_ or explain.size != 1:
+        raise InputError(f"{EXPLAIN} has to be one boolean: give an array of bool with one element")
+    return explain.reshape(())

@@ -1,0 +1,1 @@
+"""Files and the machine, for whoever needs them."""
