@@ -25,7 +25,7 @@ from benchmarks.runtimes import RUNTIMES, export_onnx
 from benchmarks.timing import FEWEST_ROUNDS, Effort, Timing, time_alternately
 from benchmarks.workload import Call, Workload
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
-from tests.networks import ConvNet, randomised
+from tests.support.networks import ConvNet, randomised
 
 QUICK = Effort(repeats=2, seconds=0.1)
 

@@ -16,9 +16,9 @@ from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata, loads
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.runtime.session import open_session
-from tests.networks import randomised
-from tests.sweeps import crossed
-from tests.tiny_artifacts import dumps, onnx_artifact, tiny_metadata, torchscript_artifact
+from tests.support.networks import randomised
+from tests.support.sweeps import crossed
+from tests.support.tiny_artifacts import dumps, onnx_artifact, tiny_metadata, torchscript_artifact
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 OPTIONS: dict[str, dict[str, object]] = {

@@ -11,7 +11,7 @@ import pytest
 from fgcompile.bench import Bench, bench
 from fgcompile.bench.timing import Latency
 from fgcompile.errors import ArtifactError, InputError
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
 
 
 @pytest.fixture(params=["onnx", "torchscript"])

@@ -27,7 +27,7 @@ from fgcompile.bulk import explain_in_bulk
 from fgcompile.bulk.options import Summary, Workers
 from fgcompile.errors import FgcompileError, InputError
 from fgcompile.media.images import read_photo
-from tests.tiny_artifacts import photo_artifact
+from tests.support.tiny_artifacts import photo_artifact
 
 if find_spec("ray") is None:
     pytest.skip("needs the extra ray", allow_module_level=True)

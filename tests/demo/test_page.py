@@ -10,7 +10,7 @@ import pytest
 from fgcompile.artifact.metadata import loads
 from fgcompile.bench.timing import Latency
 from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
-from tests.tiny_artifacts import dumps, tiny_metadata
+from tests.support.tiny_artifacts import dumps, tiny_metadata
 
 
 @pytest.fixture

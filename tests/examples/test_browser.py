@@ -15,7 +15,7 @@ from benchmarks.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
 from fgcompile.media.images import read_photo
 from fgcompile.media.overlay import normalise
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if reason := missing():
     pytest.skip(reason, allow_module_level=True)

@@ -21,7 +21,7 @@ from fgcompile.artifact.metadata import dumps
 from fgcompile.demo.networks import load_digit_network, load_efficientnet
 from fgcompile.demo.pictures import find_pictures
 from fgcompile.media.images import photo_shape, read_photo
-from tests.networks import ConvNet, randomised
+from tests.support.networks import ConvNet, randomised
 
 PROGRAMS = {".pt": "explain_torchscript", ".pt2": "explain_package"}
 SUFFIXES = {"torchscript": ".pt", "pt2": ".pt2"}

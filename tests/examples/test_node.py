@@ -13,7 +13,7 @@ import fgcompile
 from benchmarks.node import FOLDER, explain, missing
 from fgcompile.media.images import read_photo
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
-from tests.tiny_artifacts import onnx_artifact
+from tests.support.tiny_artifacts import onnx_artifact
 
 if reason := missing():
     pytest.skip(reason, allow_module_level=True)

@@ -10,7 +10,7 @@ import pytest
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime import load
 from fgcompile.runtime.onnxruntime import OnnxRuntimeBackend
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 X = np.ones((2, 3, 4, 4), dtype=np.float32)
 

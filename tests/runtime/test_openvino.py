@@ -19,8 +19,8 @@ from fgcompile.demo.networks import Network, load_digit_network, load_efficientn
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.media.images import read_photo
 from fgcompile.runtime import load
-from tests.networks import randomised
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference
+from tests.support.networks import randomised
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference
 
 openvino = pytest.importorskip("openvino")
 OpenVinoBackend = pytest.importorskip("fgcompile.runtime.openvino").OpenVinoBackend

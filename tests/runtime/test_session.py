@@ -5,7 +5,7 @@ import pytest
 
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime import Session, load, session
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference, torchscript_artifact
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference, torchscript_artifact
 
 X = np.random.default_rng(2).normal(size=(3, 3, 4, 4)).astype(np.float32)
 
@@ -132,7 +132,7 @@ def test_a_model_s_own_input_may_be_called_target_where_the_artifact_takes_none(
     assert list(backend.feeds) == ["target"]
 
 
-# Refused by a loaded session (each check by itself: tests/test_validation.py)
+# Refused by a loaded session (each check by itself: tests/artifact/test_validation.py)
 
 
 @pytest.mark.parametrize("arguments", [(X[0],), (X.astype(np.float64),), (X, 5), (X * np.float32(np.inf),)])

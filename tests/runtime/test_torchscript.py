@@ -10,7 +10,7 @@ import torch
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime import load
 from fgcompile.runtime.torchscript import TorchScriptBackend
-from tests.tiny_artifacts import tiny_metadata, torchscript_artifact
+from tests.support.tiny_artifacts import tiny_metadata, torchscript_artifact
 
 X = np.ones((2, 3, 4, 4), dtype=np.float32)
 

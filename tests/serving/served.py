@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fgcompile
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if find_spec("kserve") is None:  # not imported: its protocol buffers have the names of tritonclient's
     pytest.skip("needs the extra serve", allow_module_level=True)

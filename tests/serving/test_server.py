@@ -23,7 +23,7 @@ from fgcompile.serving.address import Address
 from fgcompile.serving.server import serve
 from tests.serving.malformed import Tensor, broken_body, malformed, rest_body, valid
 from tests.serving.served import Server, grpc, http, serving
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 REFUSED_BY_GRPC = {"StatusCode.INVALID_ARGUMENT"}
 

@@ -13,7 +13,7 @@ from fgcompile.errors import InputError, OutputError
 from fgcompile.serving.triton import Deployment, write_models
 from fgcompile.serving.triton.configuration import choose_runtime, configure
 from fgcompile.serving.triton.textproto import Constant, dump
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
 
 configurations = pytest.importorskip("tritonclient.grpc.model_config_pb2")
 text_format = pytest.importorskip("google.protobuf.text_format")

@@ -11,7 +11,7 @@ import pytest
 import fgcompile
 from benchmarks.triton_server import missing, triton
 from fgcompile.serving.triton import Deployment, write_models
-from tests.tiny_artifacts import onnx_artifact, tiny_metadata
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 http = pytest.importorskip("tritonclient.http")
 grpc = pytest.importorskip("tritonclient.grpc")

@@ -1,0 +1,157 @@
+"""Every input and target that an artifact does not take is refused in one line that says what to do."""
+
+import numpy as np
+import pytest
+import torch
+
+from fgcompile.artifact.validation import check_feeds, check_inputs, check_target
+from fgcompile.errors import InputError
+from tests.support.tiny_artifacts import tiny_metadata
+
+X = np.zeros((2, 3, 4, 4), dtype=np.float32)
+TAKES = "the artifact takes (batch, 3, 4, 4)"
+
+
+def spec(name, *shape, dtype="float32"):
+    return {"name": name, "dtype": dtype, "shape": list(shape)}
+
+
+PAIR = tiny_metadata(
+    target="score",
+    inputs=[spec("image", "batch", 3, "height", "width"), spec("mask", "batch", "height", dtype="uint8")],
+)
+IMAGE = np.zeros((2, 3, 5, 6), dtype=np.float32)
+MASK = np.zeros((2, 5), dtype=np.uint8)
+
+
+def changed(array, *places):
+    array = array.copy()
+    for index, value in places:
+        array[index] = value
+    return array
+
+
+def message(check, *arguments) -> str:
+    with pytest.raises(InputError) as caught:
+        check(*arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        (X[0], f"x has shape (3, 4, 4), {TAKES}: add the batch axis, x[np.newaxis]"),
+        (X[0, 0], f"x has shape (4, 4), {TAKES}: give an array of rank 4"),
+        (np.float32(0) * X[0, 0, 0, 0], "x is a float32, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
+        (X[None], f"x has shape (1, 2, 3, 4, 4), {TAKES}: give an array of rank 4"),
+        (X[:, :1], f"x has shape (2, 1, 4, 4), {TAKES}: axis 1 must be 3, not 1"),
+        (X[..., :3], f"x has shape (2, 3, 4, 3), {TAKES}: axis 3 must be 4, not 3"),
+        (X[:0], f"x has shape (0, 3, 4, 4), {TAKES}: axis 0 (batch) is empty, give at least 1"),
+        (X.astype(np.float64), "x is float64, the artifact takes float32: use x.astype(np.float32)"),
+        (X.astype(np.float16), "x is float16, the artifact takes float32: use x.astype(np.float32)"),
+        (X.astype(np.uint8), "x is uint8, the artifact takes float32: use x.astype(np.float32)"),
+        (
+            X.astype(">f4"),
+            "x is float32 in foreign byte order, the artifact takes float32: use x.astype(np.float32)",
+        ),
+        (X.tolist(), "x is a list, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
+        (torch.zeros(2, 3, 4, 4), "x is a Tensor, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
+        (None, "x is a NoneType, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
+        (
+            changed(X, ((1, 2, 0, 3), np.nan)),
+            "x has 1 value that is NaN or infinite, the first at index (1, 2, 0, 3): replace or drop them",
+        ),
+        (
+            changed(X, ((1, 0, 0, 0), np.inf), ((0, 2, 1, 0), -np.inf), ((1, 2, 3, 3), np.nan)),
+            "x has 3 values that are NaN or infinite, the first at index (0, 2, 1, 0): replace or drop them",
+        ),
+        ((X, X), "2 inputs given, the artifact takes 1: x"),
+        ((), "0 inputs given, the artifact takes 1: x"),
+        ({}, "missing input x: the artifact takes x"),
+        ({"x": X, "y": X}, "unknown input y: the artifact takes x"),
+        ({"x": X, "target": np.zeros(2, np.int64)}, "unknown input target: the artifact takes x"),
+    ],
+)
+def test_an_input_is_refused(x, expected):
+    assert message(check_inputs, x, tiny_metadata()) == expected
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"),
+    [
+        ((IMAGE, MASK[:1]), "mask has batch 1, image has 2: give both the same batch"),
+        ((IMAGE, MASK[:, :4]), "mask has height 4, image has 5: give both the same height"),
+        ((IMAGE, MASK.astype(np.int64)), "mask is int64, the artifact takes uint8: use mask.astype(np.uint8)"),
+        (IMAGE, "1 inputs given, the artifact takes 2: image, mask"),
+        ({"mask": MASK}, "missing input image: the artifact takes image, mask"),
+        ({"image": IMAGE, "maks": MASK}, "missing input mask: the artifact takes image, mask"),
+    ],
+)
+def test_one_of_several_inputs_is_refused(x, expected):
+    assert message(check_inputs, x, PAIR) == expected
+
+
+def test_several_inputs_come_in_the_artifact_s_order():
+    checked = check_inputs({"mask": MASK, "image": IMAGE[..., ::-1]}, PAIR)
+    assert list(checked) == ["image", "mask"]
+    assert all(array.flags.c_contiguous for array in checked.values())
+    assert check_inputs((IMAGE, MASK), PAIR)["image"] is IMAGE
+
+
+def test_a_scalar_input_stays_a_scalar():
+    metadata = tiny_metadata(target=0, inputs=[spec("x", "batch"), spec("explain", dtype="bool")])
+    checked = check_inputs((np.zeros(2, np.float32), np.array(True)), metadata)
+    assert checked["explain"].shape == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (5, "target 5 is out of range: give a class from 0 to 4, or -1 for the predicted one"),
+        (-2, "target -2 is out of range: give a class from 0 to 4, or -1 for the predicted one"),
+        (np.array([0, 9]), "target 9 is out of range: give a class from 0 to 4, or -1 for the predicted one"),
+        (
+            np.array([0, 2**63], dtype=np.uint64),
+            "target 9223372036854775808 is out of range: give a class from 0 to 4, or -1 for the predicted one",
+        ),
+        (1.0, "target is float64: give an int or an integer array of shape (2,)"),
+        (True, "target is bool: give an int or an integer array of shape (2,)"),
+        ("cat", "target is <U3: give an int or an integer array of shape (2,)"),
+        (np.array([1]), "target has shape (1,): give an int or one class per sample, shape (2,)"),
+        (np.array([[1, 2]]), "target has shape (1, 2): give an int or one class per sample, shape (2,)"),
+    ],
+)
+def test_a_target_is_refused(target, expected):
+    assert message(check_target, target, 2, tiny_metadata()) == expected
+
+
+@pytest.mark.parametrize("compiled", [3, "predicted", "score"])
+def test_a_target_is_refused_where_the_artifact_has_its_own(compiled):
+    metadata = tiny_metadata(target=compiled)
+    assert check_target(None, 2, metadata) is None
+    assert message(check_target, 1, 2, metadata) == (
+        f"the artifact's target was fixed when compiling ({compiled}): leave target out, or compile with target=None"
+    )
+
+
+@pytest.mark.parametrize(
+    "shape", [["batch"], ["batch", "classes"], ["batch", 5, 8, 8]], ids=["scalar", "dynamic", "dense"]
+)
+def test_without_a_class_count_only_negative_targets_are_refused(shape):
+    metadata = tiny_metadata(outputs=[spec("logits", *shape)])
+    assert check_target(99, 2, metadata).tolist() == [99, 99]
+    assert message(check_target, -2, 2, metadata) == (
+        "target -2 is out of range: give a class from 0 up, or -1 for the predicted one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("feeds", "expected"),
+    [
+        ({"x": X}, "missing input target: the artifact takes x, target"),
+        ({"x": X, "target": X, "z": X}, "unknown input z: the artifact takes x, target"),
+    ],
+)
+def test_feeds_name_every_input_and_no_other(feeds, expected):
+    assert message(check_feeds, feeds, tiny_metadata()) == expected

@@ -1,0 +1,346 @@
+"""The command line: exit statuses, one-line errors, nothing half-written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import fgcompile
+from fgcompile.cli import main
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
+
+
+@dataclass(frozen=True)
+class Result:
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command line in this process."""
+
+    def call(*arguments: object) -> Result:
+        monkeypatch.setattr(sys, "argv", ["fgcompile", *map(str, arguments)])
+        capsys.readouterr()
+        status = 0
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else 0
+        return Result(status, *capsys.readouterr())
+
+    return call
+
+
+def assert_one_line_error(result: Result, message: str) -> None:
+    assert result.status == 2, result
+    assert result.out == ""
+    assert result.err.startswith("fgcompile: error: ")
+    assert message in result.err
+    assert result.err.count("\n") == 1
+
+
+MODELS = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2))
+        self.head = nn.Linear(4, classes)
+
+    def forward(self, x):
+        return self.head(self.features(x).mean((2, 3)))
+
+def build(classes=3):
+    torch.manual_seed(0)
+    return Net(classes)
+
+def untrained():
+    return Net(3)
+
+def normalised():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+def branches():
+    class Branches(Net):
+        def forward(self, x):
+            return super().forward(x if x.sum() > 0 else -x)
+    return Branches(3)
+"""
+COMPILE = ("compile", "cli_models:build", "--input", "3x16x16", "--mean", "0.5,0.5,0.5", "--std", "0.2,0.2,0.2")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a module of models, labels and a photo in it."""
+    (tmp_path / "cli_models.py").write_text(MODELS)
+    (tmp_path / "labels.txt").write_text("cat\ndog\n[bold]owl\n")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)).save(tmp_path / "photo.jpg")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    sys.modules.pop("cli_models", None)
+    return tmp_path
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A tiny artifact that takes prepared arrays."""
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(onnx_artifact())
+    return path
+
+
+def test_help_names_the_commands_without_importing_torch() -> None:
+    program = "import sys; from fgcompile.cli import main\ntry: main()\nfinally: assert 'torch' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for command in ("compile", "inspect", "verify", "explain", "bench", "batch", "demo"):
+        assert command in done.stdout
+
+
+def test_python_m_is_the_same_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "fgcompile", "--version"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("fgcompile 0.")
+
+
+def test_inspect_shows_what_the_artifact_says(run: Run, tiny: Path) -> None:
+    result = run("inspect", tiny)
+    assert result.status == 0
+    assert "Tiny" in result.out
+    assert "x float32 (batch, 3, 4, 4), target int64 (batch)" in result.out
+    assert "tench" in result.out
+
+
+@pytest.mark.parametrize("artifact", [onnx_artifact, torchscript_artifact])
+def test_inspect_json_is_the_metadata(run: Run, tmp_path: Path, artifact: Callable[[], bytes]) -> None:
+    (tmp_path / "tiny").write_bytes(artifact())
+    result = run("inspect", tmp_path / "tiny", "--json")
+    assert result.status == 0
+    assert json.loads(result.out)["labels"][1] == "Löwe"
+
+
+def test_inspect_refuses_what_is_not_an_artifact(run: Run, tmp_path: Path) -> None:
+    assert_one_line_error(run("inspect", tmp_path / "missing.onnx"), "missing.onnx")
+    (tmp_path / "other.onnx").write_bytes(b"something else")
+    assert_one_line_error(run("inspect", tmp_path / "other.onnx"), "not an fgcompile artifact")
+
+
+def test_explain_refuses_artifacts_without_preprocess(run: Run, tiny: Path, tmp_path: Path) -> None:
+    result = run("explain", tiny, tmp_path / "photo.jpg", "-o", tmp_path / "out")
+    assert_one_line_error(result, "compile it with --mean and --std")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compile", "m:build", "-o", "model.bin"], "cannot tell the format of model.bin"),
+        (["compile", "m:build", "-o", "model.pt", "--format", "onnx"], "--format onnx does not fit model.pt"),
+        (["compile", "m:build", "-o", "nowhere/model.onnx"], "its folder does not exist"),
+        (["compile", "m:build", "-o", "model.onnx", "--target", "cat"], "--target cat"),
+        (["compile", "m:build", "-o", "model.onnx", "--mean", "0.5"], "--mean and --std go together"),
+        (["compile", "m:build", "-o", "model.onnx", "--mean", "a", "--std", "1"], "--mean a"),
+        (["compile", "m:build", "-o", "model.onnx", "--labels", "missing.txt"], "missing.txt cannot be read"),
+        (["compile", "m:build", "-o", "model.onnx", "--input", "3xx4"], "--input 3xx4"),
+        (["compile", "no_module_of_this_name:build", "-o", "model.onnx"], "cannot import no_module_of_this_name"),
+        (["explain", "missing.onnx", "photo.jpg", "-o", "out", "--target", "cat"], "--target cat"),
+    ],
+)
+def test_user_errors_are_one_line(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_one_line_error(run(*arguments), message)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.pt"])
+def test_compile_then_inspect_verify_and_explain(run: Run, folder: Path, name: str) -> None:
+    compiled = run(*COMPILE, "-o", name, "--labels", "labels.txt", "--outputs", "logits,saliency,residual")
+    assert compiled.status == 0, compiled.err
+    assert compiled.err == ""  # no progress and no warnings where nobody watches
+    assert "Compiled Net" in compiled.out
+    assert f'fgcompile.load("{name}")' in compiled.out
+    assert f"fgcompile explain {name} photo.jpg" in compiled.out
+
+    metadata = json.loads(run("inspect", name, "--json").out)
+    assert metadata["inputs"][0] == {"name": "x", "dtype": "uint8", "shape": ["batch", 16, 16, 3]}
+
+    verified = run("verify", name, "--source", "cli_models:build", "--json")
+    assert verified.status == 0, verified
+    assert json.loads(verified.out)["passed"]
+
+    explained = run("explain", name, "photo.jpg", "-o", "out", "--target", "2", "--json", "--npy")
+    assert explained.status == 0, explained.err
+    (record,) = json.loads(explained.out)
+    assert record["name"] == "[bold]owl"
+    assert np.load(record["saliency"]).shape == (16, 16)
+    assert sorted(path.name for path in Path("out").iterdir()) == ["photo-explained.png", "photo-saliency.npy"]
+    assert "[bold]owl" in run("explain", name, "photo.jpg", "-o", "out").out
+
+
+def test_dynamic_sizes_take_other_sizes_than_the_example_s(run: Run, folder: Path) -> None:
+    assert run(*COMPILE, "-o", "model.onnx", "--dynamic-sizes").status == 0
+    metadata = json.loads(run("inspect", "model.onnx", "--json").out)
+    _, height, width, _ = metadata["inputs"][0]["shape"]
+    assert isinstance(height, str)
+    assert isinstance(width, str)
+    assert run("verify", "model.onnx", "--source", "cli_models:build").status == 0
+    photo = np.asarray(Image.open("photo.jpg"))[np.newaxis]
+    assert fgcompile.load("model.onnx").explain(photo).saliency.shape == (1, 1, 40, 30)
+
+
+def test_verify_builds_random_weights_as_compile_did(run: Run, folder: Path) -> None:
+    assert run("compile", "cli_models:untrained", "-o", "model.pt", "--input", "3x16x16").status == 0
+    assert run("verify", "model.pt", "--source", "cli_models:untrained").status == 0
+
+
+def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path) -> None:
+    assert run(*COMPILE, "-o", "model.pt").status == 0
+    result = run("verify", "model.pt", "--source", "cli_models:build?classes=4")
+    assert result.status == 1
+    assert "FAILED" in result.out
+    assert "Traceback" not in result.err
+    assert run("verify", "model.pt", "--source", "cli_models:build?classes=4", "--json").status == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "message"),
+    [
+        ("cli_models:branches", [], "fgcompile: error: "),
+        ("cli_models:build", ["--target", "7"], "7"),
+        ("cli_models:build", ["--outputs", "logits,colours"], "colours"),
+        ("cli_models:build", ["--psi", "cube"], "cube"),
+        ("cli_models:build", ["--rules", "none"], "none"),
+        ("cli_models:build", ["--format", "tflite"], "tflite"),
+        ("cli_models:build?classes=5", ["--labels", "labels.txt"], "3 labels for 5 classes"),
+        ("cli_models:build", ["--mean", "0.5", "--std", "0.5"], "channels"),
+        ("cli_models:build", ["--input", "4x16x16"], "channels"),
+        ("cli_models:build", ["--method", "rough"], "rough"),
+        ("cli_models:build", ["--biases", "some"], "some"),
+        ("cli_models:build", ["--layout", "conv"], "write NAME=LAYOUT"),
+        ("cli_models:build", ["--layout", "conv9=n c h w"], "no input or site is called so"),
+        ("cli_models:build", ["--explained", "boxes"], "no output 'boxes'"),
+        ("cli_models:build", ["--target", "cli_models:nothing"], "no callable named 'nothing'"),
+        ("cli_models:build", ["--weights", "labels.txt"], "labels.txt cannot be read as weights"),
+    ],
+)
+def test_failed_compile_leaves_the_old_artifact(
+    run: Run, folder: Path, source: str, options: list[str], message: str
+) -> None:
+    Path("model.onnx").write_bytes(b"the old one")
+    before = sorted(folder.iterdir())
+    given = options if "--input" in options else ["--input", "3x16x16", *options]
+    assert_one_line_error(run("compile", source, "-o", "model.onnx", *given), message)
+    assert Path("model.onnx").read_bytes() == b"the old one"
+    assert [path for path in sorted(folder.iterdir()) if path.name != "__pycache__"] == before
+
+
+def test_explain_errors(run: Run, folder: Path) -> None:
+    assert run(*COMPILE, "-o", "free.pt").status == 0
+    assert_one_line_error(run("explain", "free.pt", "cli_models.py", "-o", "out"), "cli_models.py cannot be read")
+    assert_one_line_error(run("explain", "free.pt", "photo.jpg", "-o", "out", "--target", "9"), "out of range")
+    assert_one_line_error(run("explain", "free.pt", "photo.jpg", "-o", "labels.txt"), "labels.txt")
+    assert run(*COMPILE, "-o", "fixed.pt", "--target", "1").status == 0
+    assert_one_line_error(run("explain", "fixed.pt", "photo.jpg", "-o", "out", "--target", "2"), "fixed")
+
+
+@pytest.mark.parametrize("artifact", [onnx_artifact, torchscript_artifact])
+def test_bench_shows_both_and_their_ratio(run: Run, tmp_path: Path, artifact: Callable[[], bytes]) -> None:
+    (tmp_path / "tiny").write_bytes(artifact())
+    result = run("bench", tmp_path / "tiny", "--repeats", "3", "--batch", "2")
+    assert result.status == 0, result.err
+    assert result.err == ""
+    assert all(text in result.out for text in ("explanation", "forward alone", "forwards an explanation", "batch 2"))
+    report = json.loads(run("bench", tmp_path / "tiny", "--repeats", "3", "--json").out)
+    assert report["explanation"]["calls"] == report["forward"]["calls"] == 3
+    assert report["ratio_p50"] > 0
+
+
+def test_bench_says_why_there_is_no_ratio(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "map.onnx").write_bytes(onnx_artifact(tiny_metadata(outputs=tiny_metadata()["outputs"][1:])))
+    result = run("bench", tmp_path / "map.onnx", "--repeats", "3")
+    assert result.status == 0, result.err
+    assert "none: the artifact does not return its logits" in result.out
+    assert "forward alone" not in result.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--concurrency", "0"], "concurrency is 0"),
+        (["--batch", "0"], "batch is 0"),
+        (["--seconds", "1", "--repeats", "1"], "leave one of them out"),
+        (["--provider", "Abacus"], "unknown execution provider Abacus"),
+        (["--provider", "OpenVINO", "--provider", "CPUExecutionProvider"], "OpenVINO"),
+    ],
+)
+def test_bench_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:
+    assert_one_line_error(run("bench", tiny, *options), message)
+
+
+def test_batch_says_what_to_install(tiny: Path) -> None:
+    program = "import sys; sys.modules['ray'] = None; from fgcompile.cli import main; main()"
+    command = [sys.executable, "-c", program, "batch", tiny, "photo.jpg", "-o", tiny.parent / "out"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    assert_one_line_error(Result(done.returncode, done.stdout, done.stderr), "pip install 'fgcompile[ray]'")
+    assert not (tiny.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--actors", "0"], "actors is 0"),
+        (["--batch", "0"], "batch is 0"),
+        (["--format", "jpg"], "format is 'jpg'"),
+        (["--target", "cat"], "--target cat"),
+    ],
+)
+def test_batch_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:
+    assert_one_line_error(run("batch", tiny, "photo.jpg", "-o", "out", *options), message)
+
+
+def test_verify_and_explain_take_providers(run: Run, folder: Path) -> None:
+    pytest.importorskip("openvino")
+    assert run(*COMPILE, "-o", "model.onnx").status == 0
+    chosen = ("--provider", "OpenVINO")
+    assert run("verify", "model.onnx", "--source", "cli_models:build", *chosen).status == 0
+    assert run("explain", "model.onnx", "photo.jpg", "-o", "out", *chosen).status == 0
+    for command in (("verify", "--source", "cli_models:build"), ("explain", "photo.jpg", "-o", "out")):
+        result = run(command[0], "model.onnx", *command[1:], "--provider", "Abacus")
+        assert_one_line_error(result, "unknown execution provider Abacus")
+
+
+def test_usage_errors_exit_with_2(run: Run) -> None:
+    assert run("compile").status == 2
+    assert run("no-such-command").status == 2
+    assert "Traceback" not in run("explain", "--no-such-option").err
+
+
+def test_a_warning_is_one_line_without_the_place_in_python(run: Run, folder: Path) -> None:
+    arguments = ("compile", "cli_models:normalised", "--input", "3x8x8", "-o", "net.onnx")
+    result = run(*arguments)
+    assert result.status == 0, result
+    (warning,) = [line for line in result.err.splitlines() if "rules='libragrad'" in line]
+    assert warning.startswith("fgcompile: warning: ")
+    result = run(*arguments, "--rules", "libragrad")
+    assert result.status == 0, result
+    assert "warning" not in result.err
+    assert json.loads(run("inspect", "net.onnx", "--json").out)["rules"] == "libragrad"

@@ -1,0 +1,219 @@
+"""Capture: a flat graph with a dynamic batch, and a clear refusal of what cannot be one."""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.pipeline import fuse
+from fgcompile.errors import CaptureError, InputError
+from tests.support.networks import NETWORKS, ConvNet, build
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("batch", [1, 5])
+def test_captured_graph_equals_the_model_at_any_batch_size(name: str, batch: int) -> None:
+    model, x = build(name)
+    captured = capture(model, x[:1])
+    inputs = torch.randn(batch, *x.shape[1:], dtype=x.dtype)
+    with torch.no_grad():
+        (output,) = captured.graph_module(inputs)
+        torch.testing.assert_close(output, model(inputs), rtol=1e-12, atol=1e-12)
+
+
+def test_activations_stay_whole() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.SiLU(), nn.Hardswish(), nn.Mish(), nn.SELU(), nn.Softplus()).eval()
+    targets = {str(node.target) for node in capture(model, torch.zeros(1, 3, 4, 4)).graph_module.graph.nodes}
+    assert {f"aten.{name}.default" for name in ("silu", "hardswish", "mish", "selu", "softplus")} <= targets
+
+
+def test_training_mode_is_refused_and_names_the_part() -> None:
+    model = ConvNet().eval()
+    model.bn.train()
+    with pytest.raises(CaptureError, match=r"'bn' is in training mode: call \.eval\(\)"):
+        capture(model, torch.zeros(1, 3, 16, 16))
+
+
+def test_value_dependent_control_flow_is_refused() -> None:
+    class Branching(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2 if x.sum() > 0 else x
+
+    with pytest.raises(CaptureError, match="control flow that depends on values"):
+        capture(Branching().eval(), torch.ones(1, 3))
+
+
+def test_a_fixed_batch_size_is_refused() -> None:
+    class Fixed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x.reshape(2, 12)
+
+    line = Fixed.forward.__code__.co_firstlineno + 1
+    with pytest.raises(CaptureError, match=f"fixes its batch size to a constant at .*test_capture.py:{line},"):
+        capture(Fixed().eval(), torch.ones(2, 3, 4))
+
+
+def test_constants_of_layers_with_any_name_are_called_by_identifiers() -> None:
+    model = nn.Sequential(OrderedDict({"block-1": nn.Linear(2, 2), "block_1": nn.Linear(2, 2)})).eval()
+    names = [name for name, _ in capture(model, torch.randn(2, 2)).graph_module.named_buffers()]
+    assert len(names) == 4
+    assert all(name.isidentifier() for name in names)
+
+
+@pytest.mark.parametrize("step", [2, 3, 4])
+def test_strides_that_equal_a_batch_do_not_fix_it(step: int) -> None:
+    class Sliced(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(1, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.linear(x.amax(1, keepdim=True)[:, 0:1:step])
+            return result
+
+    x = torch.randn(4, 6, dtype=torch.float64)
+    model = Sliced().double().eval()
+    logits, _ = fuse(model, x[:1], outputs=("logits", "contributions")).graph_module(x, torch.zeros(4).long())
+    torch.testing.assert_close(logits, model(x))
+
+
+def test_no_view_is_left_that_counts_on_strides() -> None:
+    model = nn.Sequential(nn.Unflatten(1, (3, 2)), nn.Linear(2, 4), nn.Flatten()).eval()
+    graph = capture(model, torch.randn(2, 6)).graph_module.graph
+    assert graph.find_nodes(op="call_function", target=torch.ops.aten.reshape.default)
+    assert not graph.find_nodes(op="call_function", target=torch.ops.aten.view.default)
+
+
+def test_batch_statistics_are_refused_and_name_the_layer() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, track_running_stats=False)).eval()
+    with pytest.raises(CaptureError, match="'1' normalises by statistics of the batch"):
+        capture(model, torch.ones(2, 3, 4, 4))
+
+
+def test_instance_norm_is_not_taken_for_batch_statistics() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.InstanceNorm2d(4, affine=True)).eval()
+    x = torch.randn(3, 3, 4, 4)
+    torch.testing.assert_close(capture(model, x).graph_module(x)[0], model(x))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ((), "example_inputs is empty"),
+        ([[1.0]], "is list, not a tensor"),
+        (torch.tensor(1.0), "needs a batch"),
+        (torch.zeros(0, 3, 8, 8), "needs a batch of at least 1"),
+        (torch.zeros(1, 4, 16, 16), "does not take inputs of shape"),
+    ],
+)
+def test_wrong_example_inputs_are_refused(inputs: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        capture(ConvNet().eval(), inputs)  # type: ignore[arg-type]
+
+
+def test_an_exported_program_needs_a_dynamic_batch() -> None:
+    model, x = ConvNet().eval(), torch.zeros(2, 3, 16, 16)
+    with pytest.raises(CaptureError, match="dynamic first dimension"):
+        capture(torch.export.export(model, (x,)), x)
+    exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+    wide = torch.randn(7, 3, 16, 16)
+    torch.testing.assert_close(capture(exported, x).graph_module(wide)[0], model(wide))
+
+
+def test_assignments_into_slices_keep_their_gradient() -> None:
+    class Shift(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x.clone()
+            y[:, 1:] = x[:, :-1] * 2
+            return y
+
+    x = torch.randn(3, 4, 5, requires_grad=True)
+    (shifted,) = capture(Shift().eval(), x.detach()).graph_module(x)
+    (gradient,) = torch.autograd.grad(shifted.sum(), x)
+    torch.testing.assert_close(gradient, torch.tensor([3.0, 2, 2, 0]).reshape(1, 4, 1).expand_as(x))
+
+
+def test_memory_that_nobody_has_written_is_zero() -> None:
+    model = nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular").eval()
+    captured = capture(model, torch.zeros(1, 2, 6, 6)).graph_module
+    assert not captured.graph.find_nodes(op="call_function", target=torch.ops.aten.empty.memory_format)
+    x = torch.randn(3, 2, 6, 6)
+    torch.testing.assert_close(captured(x)[0], model(x))
+
+
+class Chosen(nn.Module):
+    """As many values as are positive."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.masked_select(x > 0).sum() + x
+
+
+class Dropping(nn.Module):
+    """A dropout that does not ask whether it is training."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, 0.5, training=True)
+
+
+class Slopes(nn.Module):
+    """A leaky ReLU with random slopes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rrelu(x, training=True)
+
+
+class Repeated(nn.Module):
+    """Repeats each position its own number of times."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.repeat_interleave(torch.tensor([2, 1, 3]), 1)
+
+
+class Inverse(nn.Module):
+    """A matrix's inverse, which checks its argument at run time."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.linalg.inv(x)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "message"),
+    [
+        (Chosen(), (3,), r"masked_select.*'layer\.masked_select' depends on values"),
+        (Repeated(), (3,), r"repeat_interleave.*depends on values"),
+        (Dropping(), (3,), r"native_dropout.*'layer\.dropout' draws random numbers"),
+        (Slopes(), (3,), r"rrelu.*draws random numbers"),
+        pytest.param(
+            Inverse(),
+            (3, 3),
+            r"_linalg_check_errors.*side effects",
+            marks=pytest.mark.skipif(torch.__version__ < "2.12", reason="exported without the check of errors"),
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_what_has_no_explanation_is_refused_by_name(layer: nn.Module, shape: tuple[int, ...], message: str) -> None:
+    model = nn.Sequential(OrderedDict(layer=layer)).eval()
+    with pytest.raises(CaptureError, match=message) as caught:
+        capture(model, torch.eye(3).expand(2, 3, 3) if len(shape) == 2 else torch.randn(2, *shape))
+    assert "\n" not in str(caught.value)
+
+
+def test_bags_of_embeddings_are_refused() -> None:
+    with pytest.raises(CaptureError, match=r"bags of any length"):
+        capture(nn.EmbeddingBag(7, 4).eval(), torch.ones(2, 5, dtype=torch.int64))
+
+
+def test_chance_that_torch_does_not_know_of_is_refused() -> None:
+    class Shaky(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * (1 + random.random())
+
+    with pytest.raises(CaptureError, match="draws random numbers"):
+        capture(Shaky().eval(), torch.randn(2, 3))

@@ -1,0 +1,110 @@
+"""Photos in, pictures and records out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fgcompile.artifact.metadata import loads
+from fgcompile.errors import InputError, OutputError
+from fgcompile.media.explain import explain_photos
+from fgcompile.runtime import Session
+from tests.support.tiny_artifacts import dumps, tiny_metadata
+
+
+class BrightestRow:
+    """A backend whose class is the quarter of the photo that is brightest, and whose map is the photo in grey."""
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        grey = feeds["x"].astype(np.float32).mean(3)
+        logits = grey.reshape(len(grey), 4, -1).mean(2)
+        return {"logits": logits, "saliency": grey[:, np.newaxis], "residual": np.full(len(grey), 1e-6, np.float32)}
+
+
+def session(**changes: Any) -> Session:
+    settings = {
+        "inputs": [
+            {"name": "x", "dtype": "uint8", "shape": ["batch", 32, 32, 3]},
+            {"name": "target", "dtype": "int64", "shape": ["batch"]},
+        ],
+        "outputs": [{"name": "logits", "dtype": "float32", "shape": ["batch", 4]}],
+        "preprocess": {"mean": [0.5] * 3, "std": [0.5] * 3},
+        "labels": ["sky", "tree", "grass", "road"],
+    }
+    return Session(BrightestRow(), loads(dumps(tiny_metadata(**settings | changes)), "artifact"))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    pixels = np.full((32, 32, 3), 10, np.uint8)
+    pixels[8:16] = 250  # the second quarter
+    Image.fromarray(pixels).save(tmp_path / "photo.png")
+    return tmp_path / "photo.png"
+
+
+def test_record_and_picture(photo: Path, tmp_path: Path) -> None:
+    (record,) = explain_photos(session(), [photo], tmp_path / "new" / "folder")
+    assert record["name"] == "tree"
+    assert record["target"] == 1
+    assert record["score"] == 250
+    assert record["top"][0] == {"index": 1, "name": "tree", "score": 250.0}
+    assert record["residual"] == pytest.approx(1e-6)
+    assert "saliency" not in record
+    with Image.open(record["overlay"]) as image:
+        assert image.format == "PNG"
+
+
+def test_maps_on_request(photo: Path, tmp_path: Path) -> None:
+    (record,) = explain_photos(session(), [photo], tmp_path, npy=True)
+    saliency = np.load(record["saliency"])
+    assert saliency.shape == (32, 32)
+    assert saliency[8:16].min() == 250
+
+
+def test_chosen_target(photo: Path, tmp_path: Path) -> None:
+    (record,) = explain_photos(session(labels=None), [photo], tmp_path, target=3)
+    assert (record["target"], record["name"], record["score"]) == (3, "class 3", 10)
+    assert record["top"][0]["index"] == 1
+
+
+def test_photos_of_one_name_do_not_overwrite_each_other(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "again").mkdir()
+    other = photo.rename(tmp_path / "again" / "photo.png")
+    records = explain_photos(session(), [other, other, other], tmp_path / "out")
+    assert [Path(record["overlay"]).name for record in records] == [
+        "photo-explained.png",
+        "photo-2-explained.png",
+        "photo-3-explained.png",
+    ]
+
+
+def test_output_that_is_a_file_is_refused(photo: Path) -> None:
+    with pytest.raises(OutputError, match="cannot be made a folder"):
+        explain_photos(session(), [photo], photo)
+
+
+def test_unreadable_photo_leaves_nothing_half_written(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"broken\.jpg"):
+        explain_photos(session(), [photo, tmp_path / "broken.jpg"], tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo-explained.png"]
+
+
+def test_the_photo_itself_survives_in_its_own_folder(photo: Path) -> None:
+    before = photo.read_bytes()
+    explain_photos(session(), [photo], photo.parent)
+    assert photo.read_bytes() == before
+
+
+def test_score_artifacts_explain_no_class(photo: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not compute"):
+        explain_photos(session(target="score", inputs=tiny_photo_input()), [photo], tmp_path / "out")
+
+
+def tiny_photo_input() -> list[dict[str, Any]]:
+    return [{"name": "x", "dtype": "uint8", "shape": ["batch", 32, 32, 3]}]
