@@ -57,8 +57,7 @@ def verify(
         raise InputError(f"the score that '{path}' explains {advice}")
     arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
     outputs = load(path, providers).run(_feeds(metadata, arrays))
-    request = replace(read_request(metadata), outputs=("logits", "saliency", "contributions"))
-    request = request if target is None else replace(request, target=target)
+    request = replace(read_request(metadata, target), outputs=("logits", "saliency", "contributions"))
     tensors = [torch.from_numpy(array) for array in arrays]
     example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
 
