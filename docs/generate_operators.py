@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.environment import markdown_table
+from benchmarks.harness.environment import markdown_table
 from fgcompile.biases import FALLBACK, bias_table
 from fgcompile.lowering import FAMILIES
 from fgcompile.rules.libragrad import rewrite_table

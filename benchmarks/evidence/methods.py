@@ -20,8 +20,8 @@ from torch import Tensor
 
 import fgcompile
 from benchmarks.evidence.subjects import Images, Subject
-from benchmarks.photo_artifacts import compile_for_photos
-from benchmarks.torchvision_shim import define_missing_operators
+from benchmarks.networks.photo_artifacts import compile_for_photos
+from benchmarks.networks.torchvision_shim import define_missing_operators
 from fgcompile import pipeline
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from fgcompile.eager import evaluate

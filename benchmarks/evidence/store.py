@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.environment import machine, today, versions
+from benchmarks.harness.environment import machine, today, versions
 
 PACKAGES = ("torch", "onnxruntime", "captum", "grad-cam", "opencv-python-headless")
 

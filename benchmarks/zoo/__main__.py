@@ -25,8 +25,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.environment import RESULTS, machine, versions
-from benchmarks.failures import ending
+from benchmarks.harness.environment import RESULTS, machine, versions
+from benchmarks.harness.failures import ending
 from benchmarks.zoo.measure import all_stages
 from benchmarks.zoo.models import ZOO
 from benchmarks.zoo.report import Record, status, write_report

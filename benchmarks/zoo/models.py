@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.architectures import efficientnet_lite, torchvision_network
-from benchmarks.torchvision_shim import define_missing_operators
-from benchmarks.weights import Draw, initialise
+from benchmarks.networks.architectures import efficientnet_lite, torchvision_network
+from benchmarks.networks.torchvision_shim import define_missing_operators
+from benchmarks.networks.weights import Draw, initialise
 from benchmarks.zoo.inputs import Integers, Noise, Several, Smooth, feature_score, segmentation_score
 from benchmarks.zoo.networks import (
     DetectionNeck,

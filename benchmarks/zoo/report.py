@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.environment import markdown_table, today
+from benchmarks.harness.environment import markdown_table, today
 from benchmarks.zoo.models import ZOO
 from fgcompile.rules import RULES
 
@@ -110,8 +110,8 @@ _LEGEND = f"""\
   largest logit; *other batch*: the same at a batch size other than the compiled one; limits {PARITY:g}.
 - *compiling*: the sum over formats and rule sets of what compiled. Where both rule sets leave one and the same graph,
   as of networks of convolutions and ReLUs, it is compiled once.
-- Random weights (`benchmarks/weights.py`) but for the library `trained`. Explained: the predicted class, or for outputs
-  other than logits the function that `benchmarks/zoo/models.py` names."""
+- Random weights (`benchmarks/networks/weights.py`) but for the library `trained`. Explained: the predicted class, or
+  for outputs other than logits the function that `benchmarks/zoo/models.py` names."""
 
 
 def _summary(records: Mapping[str, Record], rules_shown: list[str], pairs: list[tuple[str, str]]) -> str:

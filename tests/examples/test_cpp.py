@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 import fgcompile
-from benchmarks import cpp
+from benchmarks.serving import cpp
 from fgcompile.artifact import dumps, read_metadata
 from fgcompile.demo.networks import load_digit_network, load_efficientnet
 from fgcompile.demo.pictures import find_pictures

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import fgcompile
-from benchmarks.node import FOLDER, explain, missing
+from benchmarks.serving.node import FOLDER, explain, missing
 from fgcompile.images import read_photo
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
 from tests.tiny_artifacts import onnx_artifact
