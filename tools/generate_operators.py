@@ -1,6 +1,6 @@
 """Writes the table of supported operators, ``docs/operators.md``, from the compiler's registries.
 
-    python -m docs.generate_operators
+    python -m tools.generate_operators
 
 A test holds the committed file to what this prints, so a new row in a registry needs a new run.
 """
@@ -16,12 +16,12 @@ from fgcompile.biases import FALLBACK, bias_table
 from fgcompile.lowering import FAMILIES
 from fgcompile.rules.libragrad import rewrite_table
 
-PATH = Path(__file__).parent / "operators.md"
+PATH = Path(__file__).parents[1] / "docs" / "operators.md"
 
 INTRODUCTION = """\
 # Supported operators
 
-Made by `python -m docs.generate_operators` from the compiler's own tables; do not edit by hand.
+Made by `python -m tools.generate_operators` from the compiler's own tables; do not edit by hand.
 
 A model is captured as a graph of ATen operators `y = g(a₁ … aₖ)`. Three tables say what the compiler knows of them: how
 the bias of each operator is obtained, what the rule set `libragrad` makes of it, and how the backward operators that
