@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.harness.environment import markdown_table
 from fgcompile.biases import FALLBACK, bias_table
 from fgcompile.lowering import FAMILIES
 from fgcompile.rules.libragrad import rewrite_table
@@ -56,7 +55,7 @@ def render() -> str:
 def _render_biases() -> str:
     rows = sorted([f"`{operator}`", rule.kind, rule.formula] for operator, rule in bias_table().items())
     rows.append(["any other", FALLBACK.kind, FALLBACK.formula])
-    return f"{BIASES}\n\n{markdown_table(['operator', 'kind', 'bias'], rows, numbers=False)}"
+    return f"{BIASES}\n\n{_table(['operator', 'kind', 'bias'], rows)}"
 
 
 def _render_rules() -> str:
@@ -64,7 +63,7 @@ def _render_rules() -> str:
         [f"`{operator}`", f"`{rewrite.__module__.rpartition('.')[2]}.py`", _summary(sys.modules[rewrite.__module__])]
         for operator, rewrite in rewrite_table().items()
     )
-    return f"{RULES}\n\n{markdown_table(['operator', 'file', 'how'], rows, numbers=False)}"
+    return f"{RULES}\n\n{_table(['operator', 'file', 'how'], rows)}"
 
 
 def _render_lowerings() -> str:
@@ -73,11 +72,16 @@ def _render_lowerings() -> str:
         for family in FAMILIES
         for operator, lowering in family.DECOMPOSITIONS.items()
     )
-    return f"{LOWERINGS}\n\n{markdown_table(['operator', 'file', 'how'], rows, numbers=False)}"
+    return f"{LOWERINGS}\n\n{_table(['operator', 'file', 'how'], rows)}"
 
 
 SECTIONS = (_render_biases, _render_rules, _render_lowerings)
 """One function for each registry."""
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    """In Markdown, all columns aligned left."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
 def _describe(lowering: Callable[..., object]) -> str:
