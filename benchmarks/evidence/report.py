@@ -7,9 +7,9 @@ from itertools import groupby
 from pathlib import Path
 
 from benchmarks.evidence.figures import Band, draw_bands
+from benchmarks.evidence.intervals import Result, Store, facts, student
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.removal import FRACTIONS
-from benchmarks.evidence.store import Result, Store, facts, student
 from benchmarks.evidence.subjects import SUBJECTS
 from benchmarks.harness.environment import markdown_table
 

@@ -25,9 +25,9 @@ import torch
 from torch import nn
 
 from benchmarks.evidence.fashion import FashionNetwork, accuracy, load_trained, train
+from benchmarks.evidence.intervals import interval
 from benchmarks.evidence.methods import METHODS, Maps
 from benchmarks.evidence.report import SANITY, write_report
-from benchmarks.evidence.store import interval
 from benchmarks.evidence.subjects import of_fashion
 from benchmarks.harness.environment import RESULTS
 from benchmarks.latency.sweep import show_progress

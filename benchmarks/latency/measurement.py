@@ -14,10 +14,10 @@ import torch
 
 from benchmarks.harness.failures import reason
 from benchmarks.harness.isolated import IsolatedError
-from benchmarks.harness.timing import Effort, Timing, time_alternately, time_once
 from benchmarks.latency.candidates import CANDIDATES
 from benchmarks.latency.memory import memory_of
 from benchmarks.latency.preparation import prepare_apart
+from benchmarks.latency.timing import Effort, Timing, time_alternately, time_once
 from benchmarks.latency.workload import Call, Workload
 
 Figures = dict[str, Any]

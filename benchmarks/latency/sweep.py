@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.harness.records import Record, Subject, append_record, find_record, make_record, read_records
-from benchmarks.harness.timing import Effort
 from benchmarks.latency.candidates import CANDIDATES
 from benchmarks.latency.measurement import measure
+from benchmarks.latency.timing import Effort
 from benchmarks.latency.workload import Workload
 
 Reporter = Callable[[str], None]

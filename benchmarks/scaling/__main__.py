@@ -17,10 +17,10 @@ from pathlib import Path
 from benchmarks.harness.environment import RESULTS
 from benchmarks.harness.isolated import IsolatedError, run_isolated
 from benchmarks.harness.records import append_record, find_record, make_record, read_records
-from benchmarks.harness.timing import Effort
 from benchmarks.latency.candidates import choose
 from benchmarks.latency.runtimes import RUNTIMES
 from benchmarks.latency.sweep import keep_measured, show_progress
+from benchmarks.latency.timing import Effort
 from benchmarks.latency.workload import Workload
 from benchmarks.networks.architectures import ARCHITECTURES
 from benchmarks.scaling.compiling import LIMIT

@@ -20,7 +20,7 @@ import tritonclient.http as http
 
 import fgcompile
 from benchmarks.harness.environment import facts, markdown_table, publish
-from benchmarks.harness.timing import Effort, time_alternately
+from benchmarks.latency.timing import Effort, time_alternately
 from benchmarks.serving.served import PACKAGES, PREDICTED_ONE, as_inputs, compile_lite0, serving
 from fgcompile.validation import Array
 

@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.harness import timing
 from benchmarks.harness.isolated import IsolatedError, run_isolated
 from benchmarks.harness.once import once
 from benchmarks.harness.records import append_record, find_record, make_record, read_records
-from benchmarks.harness.timing import FEWEST_ROUNDS, Effort, Timing, time_alternately
 from benchmarks.latency import __main__ as latency
-from benchmarks.latency import measurement, sweep, workload
+from benchmarks.latency import measurement, sweep, timing, workload
 from benchmarks.latency.candidates import CANDIDATES, OTHERS, choose
 from benchmarks.latency.functional_fullgrad import FunctionalFullGrad
 from benchmarks.latency.measurement import measure
@@ -25,6 +23,7 @@ from benchmarks.latency.memory import memory_of
 from benchmarks.latency.preparation import prepare_all, prepare_apart
 from benchmarks.latency.rivals import RIVALS
 from benchmarks.latency.runtimes import RUNTIMES, export_onnx
+from benchmarks.latency.timing import FEWEST_ROUNDS, Effort, Timing, time_alternately
 from benchmarks.latency.workload import Call, Workload
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from tests.networks import ConvNet, randomised

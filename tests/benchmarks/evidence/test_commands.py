@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.evidence import example_maps, pixel_perturbation, remove_and_retrain, sanity_checks, store
+from benchmarks.evidence import example_maps, intervals, pixel_perturbation, remove_and_retrain, sanity_checks
 from benchmarks.evidence.command import run_command
 from benchmarks.evidence.subjects import of_fashion
 from examples.vision_transformer.mosaics import Garments, load_samples
@@ -93,5 +93,5 @@ def test_a_missing_data_set_is_one_line(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_intervals_hold_the_mean() -> None:
-    mean, low, high = store.student([1.0, 2.0, 3.0])
+    mean, low, high = intervals.student([1.0, 2.0, 3.0])
     assert (mean, round(low, 2), round(high, 2)) == (2.0, -0.48, 4.48)
