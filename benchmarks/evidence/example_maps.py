@@ -21,7 +21,7 @@ from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.report import maps_file, write_report
 from benchmarks.evidence.subjects import SUBJECTS
 from benchmarks.harness.environment import RESULTS
-from benchmarks.latency.sweep import show_progress
+from benchmarks.harness.progress import show_progress
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -20,13 +20,14 @@ from pathlib import Path
 import torch
 
 from benchmarks.evidence.command import run_command
-from benchmarks.evidence.intervals import Store, interval
+from benchmarks.evidence.intervals import interval
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.removal import FILLS, perturb
 from benchmarks.evidence.report import PERTURBATION, write_report
 from benchmarks.evidence.subjects import SUBJECTS, Subject
 from benchmarks.harness.environment import RESULTS
-from benchmarks.latency.sweep import Reporter, show_progress
+from benchmarks.harness.progress import Reporter, show_progress
+from benchmarks.harness.records import Store
 
 
 def main(arguments: list[str] | None = None) -> int:

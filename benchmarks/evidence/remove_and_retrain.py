@@ -27,13 +27,13 @@ import torch
 
 from benchmarks.evidence.command import run_command
 from benchmarks.evidence.fashion import accuracy, read_fashion, train
-from benchmarks.evidence.intervals import Result, Store
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.removal import Order, fill_value, most, rank, remove
 from benchmarks.evidence.report import RETRAINING, write_report
 from benchmarks.evidence.subjects import Images, garments
 from benchmarks.harness.environment import RESULTS
-from benchmarks.latency.sweep import show_progress
+from benchmarks.harness.progress import show_progress
+from benchmarks.harness.records import Result, Store
 from examples.vision_transformer.mosaics import Garments
 
 NONE = "none"

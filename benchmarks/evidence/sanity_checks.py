@@ -30,7 +30,7 @@ from benchmarks.evidence.methods import METHODS, Maps
 from benchmarks.evidence.report import SANITY, write_report
 from benchmarks.evidence.subjects import of_fashion
 from benchmarks.harness.environment import RESULTS
-from benchmarks.latency.sweep import show_progress
+from benchmarks.harness.progress import show_progress
 from examples.vision_transformer.mosaics import Garments, load_samples
 
 EPOCHS = 150

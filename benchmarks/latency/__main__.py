@@ -23,12 +23,13 @@ from itertools import chain, product
 from pathlib import Path
 
 from benchmarks.harness.environment import RESULTS
-from benchmarks.harness.records import read_records
+from benchmarks.harness.progress import show_progress
 from benchmarks.latency.candidates import OTHERS, choose
 from benchmarks.latency.preparation import prepare_all
+from benchmarks.latency.records import read_records
 from benchmarks.latency.report import write_report
 from benchmarks.latency.runtimes import RUNTIMES
-from benchmarks.latency.sweep import is_pending, keep_measured, show_progress
+from benchmarks.latency.sweep import is_pending, keep_measured
 from benchmarks.latency.timing import Effort
 from benchmarks.latency.workload import Workload
 from benchmarks.networks.architectures import ARCHITECTURES

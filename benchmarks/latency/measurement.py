@@ -1,5 +1,9 @@
 """Measures candidates on a workload: memory of each in a fresh process, then the latencies of all in turns.
 
+The figures of a candidate: ``wall`` and ``cpu``, the milliseconds of each call; ``loaded_megabytes`` and
+``call_megabytes`` (``benchmarks.latency.memory``); a ``note``. Or why there is no more: ``skipped`` if the candidate
+cannot run here, ``failed`` if it does not work.
+
 Nothing is loaded here before all is prepared, so that what a compiler takes does not add to what is loaded.
 """
 
@@ -8,22 +12,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
 
 import torch
 
 from benchmarks.harness.failures import reason
 from benchmarks.harness.isolated import IsolatedError
+from benchmarks.harness.records import Figures
 from benchmarks.latency.candidates import CANDIDATES
 from benchmarks.latency.memory import memory_of
 from benchmarks.latency.preparation import prepare_apart
 from benchmarks.latency.timing import Effort, Timing, time_alternately, time_once
 from benchmarks.latency.workload import Call, Workload
-
-Figures = dict[str, Any]
-"""What is known of a candidate: ``wall`` and ``cpu``, the milliseconds of each call; ``loaded_megabytes`` and
-``call_megabytes`` (``benchmarks.latency.memory``); a ``note``. Or why there is no more: ``skipped`` if the candidate
-cannot run here, ``failed`` if it does not work."""
 
 
 def measure(

@@ -9,9 +9,10 @@ from typing import Any
 
 from benchmarks.harness.environment import markdown_table
 from benchmarks.harness.plots import draw_ratios
-from benchmarks.harness.records import Record, describe_records
+from benchmarks.harness.records import Figures, describe
 from benchmarks.latency.candidates import CANDIDATES
-from benchmarks.latency.measurement import Figures, timing_of
+from benchmarks.latency.measurement import timing_of
+from benchmarks.latency.records import Record
 from benchmarks.networks.architectures import ARCHITECTURES
 
 OURS = "onnxruntime.fused"
@@ -70,7 +71,7 @@ def render(sections: Sequence[Sequence[Record]]) -> str:
     records = [record for section in sections for record in section]
     parts = [
         "# Latency of an explanation",
-        describe_records(records, "python -m benchmarks.latency"),
+        describe(map(vars, records), "python -m benchmarks.latency"),
         LEGEND,
         *(["## In short", _overview(sections[0]), "![ratios](latency.png)"] if sections else []),
     ]

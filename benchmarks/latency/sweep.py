@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from benchmarks.harness.records import Record, Subject, append_record, find_record, make_record, read_records
+from benchmarks.harness.progress import Reporter
 from benchmarks.latency.candidates import CANDIDATES
 from benchmarks.latency.measurement import measure
+from benchmarks.latency.records import Record, Subject, append_record, find_record
 from benchmarks.latency.timing import Effort
 from benchmarks.latency.workload import Workload
-
-Reporter = Callable[[str], None]
 
 
 def subject_of(workload: Workload) -> Subject:
@@ -55,23 +50,8 @@ def keep_measured(
         return
     wanted = {*keys, *(known.figures if known else ())}
     figures = measure(workload, [key for key in CANDIDATES if key in wanted], effort, memory, report)
-    append_record(store, make_record(subject_of(workload), figures, workload.device))
+    append_record(store, subject_of(workload), figures, workload.device)
 
 
 def _known(store: Path, workload: Workload) -> Record | None:
-    return find_record(read_records(store), subject_of(workload), workload.device)
-
-
-@contextmanager
-def show_progress(name: str, total: int) -> Iterator[Callable[[str], Reporter]]:
-    """A line on the terminal: call it with the title of what begins, and what it returns with each step of that."""
-    columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(name, total=total, completed=-1)
-
-        def begin(title: str) -> Reporter:
-            progress.update(task, advance=1, description=title)
-            return lambda step: progress.update(task, description=f"{title}: {step}")
-
-        yield begin
-        progress.update(task, completed=total)
+    return find_record(store, subject_of(workload), workload.device)

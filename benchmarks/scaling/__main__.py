@@ -16,10 +16,11 @@ from pathlib import Path
 
 from benchmarks.harness.environment import RESULTS
 from benchmarks.harness.isolated import IsolatedError, run_isolated
-from benchmarks.harness.records import append_record, find_record, make_record, read_records
+from benchmarks.harness.progress import show_progress
 from benchmarks.latency.candidates import choose
+from benchmarks.latency.records import append_record, find_record, read_records
 from benchmarks.latency.runtimes import RUNTIMES
-from benchmarks.latency.sweep import keep_measured, show_progress
+from benchmarks.latency.sweep import keep_measured
 from benchmarks.latency.timing import Effort
 from benchmarks.latency.workload import Workload
 from benchmarks.networks.architectures import ARCHITECTURES
@@ -54,13 +55,13 @@ def main(arguments: list[str] | None = None) -> int:
 def _keep_compiling(store: Path, model: str) -> None:
     """Measures the compilation of a network and stores the record, unless it is there."""
     subject = {"model": model, COMPILING: True}
-    if find_record(read_records(store), subject) is not None:
+    if find_record(store, subject) is not None:
         return
     try:
         figures = run_isolated("benchmarks.scaling.compiling:measure_compiling", {"model": model}, LIMIT)
     except IsolatedError as error:
         figures = {"failed": str(error)}
-    append_record(store, make_record(subject, {COMPILING: figures}))
+    append_record(store, subject, {COMPILING: figures})
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:

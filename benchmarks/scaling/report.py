@@ -7,9 +7,10 @@ from pathlib import Path
 
 from benchmarks.harness.environment import markdown_table
 from benchmarks.harness.plots import Curve, draw_curves
-from benchmarks.harness.records import Record, describe_records
+from benchmarks.harness.records import Figures, describe
 from benchmarks.latency.candidates import CANDIDATES
-from benchmarks.latency.measurement import Figures, timing_of
+from benchmarks.latency.measurement import timing_of
+from benchmarks.latency.records import Record
 from benchmarks.scaling.sweeps import COMPILED, COMPILING, SWEEPS, THREADS, Sweep
 
 LEGEND = f"""\
@@ -25,7 +26,7 @@ def write_report(folder: Path, records: Sequence[Record]) -> None:
     """Writes ``scaling.md`` and a plot for each part of it that has records."""
     parts = [
         "# How the cost of an explanation grows",
-        describe_records(records, "python -m benchmarks.scaling"),
+        describe(map(vars, records), "python -m benchmarks.scaling"),
         LEGEND,
     ]
     for sweep in SWEEPS:

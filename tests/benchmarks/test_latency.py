@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.harness.environment import machine, today, versions
 from benchmarks.harness.isolated import IsolatedError, run_isolated
 from benchmarks.harness.once import once
-from benchmarks.harness.records import append_record, find_record, make_record, read_records
 from benchmarks.latency import __main__ as latency
 from benchmarks.latency import measurement, sweep, timing, workload
 from benchmarks.latency.candidates import CANDIDATES, OTHERS, choose
@@ -21,6 +21,7 @@ from benchmarks.latency.functional_fullgrad import FunctionalFullGrad
 from benchmarks.latency.measurement import measure
 from benchmarks.latency.memory import memory_of
 from benchmarks.latency.preparation import prepare_all, prepare_apart
+from benchmarks.latency.records import PACKAGES, Record, append_record, find_record, read_records
 from benchmarks.latency.rivals import RIVALS
 from benchmarks.latency.runtimes import RUNTIMES, export_onnx
 from benchmarks.latency.timing import FEWEST_ROUNDS, Effort, Timing, time_alternately
@@ -176,20 +177,22 @@ def test_half_precision_is_of_the_plain_network_and_within_the_artifact(tiny: Wo
 def test_records_are_kept_by_subject_and_found_in_their_environment(tmp_path: Path) -> None:
     store = tmp_path / "new" / "records.jsonl"
     for wall in (1.0, 2.0):
-        append_record(store, make_record({"model": "a"}, {"x": {"wall": [wall], "cpu": [wall]}}))
-    other = replace(make_record({"model": "b"}, {}), versions="of another day")
-    append_record(store, other)
-    records = read_records(store)
-    assert [record.subject["model"] for record in records] == ["a", "b"]
-    found = find_record(records, {"model": "a"})
-    assert found is not None
-    assert found.figures["x"]["wall"] == [2.0]
-    assert find_record(records, {"model": "b"}) is None
+        append_record(store, {"model": "a"}, {"x": {"wall": [wall], "cpu": [wall]}})
+    (record,) = read_records(store)
+    other = replace(record, subject={"model": "b"}, versions="of another day")
+    with store.open("a") as file:
+        file.write(json.dumps(asdict(other)) + "\n")
+    assert [record.subject["model"] for record in read_records(store)] == ["a", "b"]
+    assert find_record(store, {"model": "a"}) == record
+    assert record.figures["x"]["wall"] == [2.0]
+    assert (record.machine, record.versions, record.date) == (machine(), versions(PACKAGES), today())
+    assert find_record(store, {"model": "b"}) is None
     assert read_records(tmp_path / "none.jsonl") == []
 
 
 def test_what_could_not_run_is_tried_again_once_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = make_record({}, {"eager.forward": {"wall": [1.0]}, "hooks": {"skipped": "not installed: it"}})
+    figures = {"eager.forward": {"wall": [1.0]}, "hooks": {"skipped": "not installed: it"}}
+    record = Record({}, figures, "a machine", "torch 2", "2026-01-02")
     assert not sweep.is_measured(None, ["eager.forward"], "cpu")
     assert sweep.is_measured(record, ["eager.forward"], "cpu")
     assert not sweep.is_measured(record, ["eager.forward", "gradient"], "cpu")

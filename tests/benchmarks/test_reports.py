@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.exactness import precision
-from benchmarks.harness.records import Record, append_record
+from benchmarks.harness.records import Figures
 from benchmarks.latency import report as latency_report
-from benchmarks.latency.measurement import Figures
+from benchmarks.latency.records import Record
 from benchmarks.scaling import __main__ as scaling
 from fgcompile.runtime import Explanation
 
@@ -96,15 +98,15 @@ def test_scaling_report_has_a_table_and_a_plot_for_each_sweep(tmp_path: Path) ->
     store = tmp_path / "scaling.jsonl"
     broken = at("resnet18", 2, 224, 30)
     broken.figures["onnxruntime.fused"] = {"failed": "out of memory"}
-    for line in (
+    measured = [
         compiled("vit_l_16", {"failed": "killed by SIGKILL"}),
         compiled("resnet18", costs),
         at("resnet18", 8, 224, 80),
         broken,
         at("resnet18", 1, 224, 10),
         at("resnet50", 1, 224, 30),
-    ):
-        append_record(store, line)
+    ]
+    store.write_text("".join(json.dumps(asdict(each)) + "\n" for each in measured))
     assert scaling.main(["--report-only", "--results", str(tmp_path)]) == 0
     report = (tmp_path / "scaling.md").read_text()
     batches = report.partition("## ResNet-18 by batch")[2].partition("![")[0].splitlines()[4:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +85,16 @@ def test_stopped_process_leaves_the_stage_that_it_was_at() -> None:
 
 
 def test_records_resume_in_the_same_environment_only(tmp_path: Path) -> None:
-    store = tmp_path / "zoo.jsonl"
+    store = replace(zoo.STORE, path=tmp_path / "zoo.jsonl")
     old = Record("m5", ["build"], failures={"build": "out of memory"})
     new = Record("m5", list(all_stages()), {"build": {"parameters": 5}})
-    lines = [("here", old), ("here", new), ("elsewhere", Record("unet", ["build"]))]
-    store.write_text("".join(json.dumps({"environment": where, **record.as_json()}) + "\n" for where, record in lines))
-    assert zoo.load_records(store, "here") == {"m5": new}
-    assert zoo.load_records(tmp_path / "none.jsonl", "here") == {}
+    for record in (old, new):
+        store.append(asdict(record))
+    elsewhere = {**asdict(Record("unet", ["build"])), "machine": "another", "versions": "torch 2", "date": "2026-01-02"}
+    with store.path.open("a") as file:
+        file.write(json.dumps(elsewhere) + "\n")
+    assert {name: Record.of(result) for name, result in zoo.load_results(store).items()} == {"m5": new}
+    assert zoo.load_results(replace(store, path=tmp_path / "none.jsonl")) == {}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +125,7 @@ def test_report_counts_what_passes_and_lists_what_fails() -> None:
         {"torchscript_taylor": "out of memory"},
     )
     bad = Record("unet", list(all_stages()), {"build": {"parameters": 5}}, {"capture": "CaptureError: no"})
-    report = render({"m5": good, "unet": bad}, {"machine": "a machine"})
+    report = render({"m5": good, "unet": bad}, "- machine: a machine")
     assert "**Captured** 1 of 2 (50%); **complete** (taylor) 1 of 2 (50%)" in report
     assert "**ONNX (taylor)** 1 of 2 (50%); at another batch 0 of 2 (0%)" in report
     assert "| m5 | own | audio | 1×8000 | – | 0.01 M | 20 | 4 convolution | 1e-16 ✓ |" in report
