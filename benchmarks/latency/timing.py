@@ -1,13 +1,20 @@
-"""Times several calls in turns, in one process, so that whatever else the machine does falls on all of them alike."""
+"""Times candidates in turns, in one process, so that whatever else the machine does falls on all of them alike.
+
+Calls that are much alike are timed by ``fgcompile bench``'s own timer, in ``benchmarks.serving`` too. Here are a dozen
+that differ a hundredfold, on processors and GPUs, which needs what would only lengthen that one: a slow candidate sits
+out rounds, CPU time stands beside the clock's, a device is waited for, and a pause comes before each call.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+
+from fgcompile.latency import Call
 
 FEWEST_ROUNDS = 5
 WARM_UPS = 5
@@ -16,8 +23,6 @@ WARM_UP_SECONDS = 1.0
 PAUSE = 0.01
 """Seconds between calls: the worker threads of most runtimes spin for some milliseconds after a call, on the cores that
 the next call needs."""
-
-Call = Callable[[], object]
 
 
 @dataclass(frozen=True)

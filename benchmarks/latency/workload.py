@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.harness.once import once
-from benchmarks.latency.timing import Call
 from benchmarks.networks.architectures import ARCHITECTURES, build_network
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from benchmarks.networks.weights import sample_inputs
+from fgcompile.latency import Call
 from fgcompile.pipeline import BACKENDS
 
 __all__ = ["Call", "Candidate", "Workload"]

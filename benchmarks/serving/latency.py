@@ -20,8 +20,9 @@ import tritonclient.http as http
 
 import fgcompile
 from benchmarks.harness.environment import facts, markdown_table, publish
-from benchmarks.latency.timing import Effort, time_alternately
 from benchmarks.serving.served import PACKAGES, PREDICTED_ONE, as_inputs, compile_lite0, serving
+from fgcompile.latency import Call, Latency
+from fgcompile.latency import measure as time_in_turns
 from fgcompile.validation import Array
 
 HEADER = ["artifact takes", "request", "answer", "way", "median", "p95", "÷ session", "spread"]
@@ -43,25 +44,27 @@ def measure(folder: Path, raw: bool, repeats: int) -> Iterator[list[str]]:
         session = fgcompile.load(path, threads=1)
         over_grpc = grpc.InferenceServerClient(server.grpc)
         over_rest = http.InferenceServerClient(server.rest)
-        calls = {
+        calls: dict[str, Call] = {
             "session": partial(session.explain, x),
             "gRPC": partial(_ask, over_grpc, server.name, grpc, x),
             "REST": partial(_ask, over_rest, server.name, http, x),
         }
-        timings = time_alternately(calls, Effort(repeats=repeats, seconds=60), lambda: None)
+        latencies = time_in_turns(calls, rounds=repeats)
         answer = sum(value.nbytes for value in _ask(over_grpc, server.name, grpc, x).values())
     takes = f"{x.dtype.name} {tuple(photos.shape[1:])}"
-    for way, timing in timings.items():
-        yield [
-            takes,
-            f"{x.nbytes / 1e3:.0f} kB",
-            f"{answer / 1e3:.0f} kB",
-            way,
-            f"{timing.median:.1f} ms",
-            f"{timing.percentile(95):.1f} ms",
-            f"{timing.median / timings['session'].median:.2f}",
-            f"{timing.spread:.0%}",
-        ]
+    sizes = [f"{size / 1e3:.0f} kB" for size in (x.nbytes, answer)]
+    for way, latency in latencies.items():
+        yield [takes, *sizes, way, *_cells(latency, latencies["session"])]
+
+
+def _cells(latency: Latency, session: Latency) -> list[str]:
+    """Those of ``HEADER`` from the median on."""
+    return [
+        f"{1e3 * latency.median:.1f} ms",
+        f"{1e3 * latency.percentile(95):.1f} ms",
+        f"{latency.median / session.median:.2f}",
+        f"{(latency.upper - latency.lower) / latency.median:.0%}",
+    ]
 
 
 def _ask(client: Any, name: str, protocol: Any, x: Array) -> dict[str, Array]:
