@@ -1,4 +1,4 @@
-"""The benchmarks' harness on tiny networks: turns, fresh processes, resuming, failures. No speed is asserted."""
+"""The benchmark of latency on tiny networks: turns, memory, resuming, failures. No speed is asserted."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from benchmarks.harness.environment import machine, today, versions
-from benchmarks.harness.isolated import IsolatedError, run_isolated
-from benchmarks.harness.once import once
+from benchmarks.harness.isolated import IsolatedError
 from benchmarks.latency import __main__ as latency
 from benchmarks.latency import measurement, sweep, timing, workload
 from benchmarks.latency.candidates import CANDIDATES, OTHERS, choose
@@ -59,16 +58,6 @@ def test_timing_summarises_latencies() -> None:
     summary = Timing(tuple(float(i) for i in range(1, 102)), (1.0, 3.0, 2.0))
     assert (summary.median, summary.cpu_median, summary.percentile(95)) == (51.0, 2.0, 96.0)
     assert summary.spread == pytest.approx(50 / 51)
-
-
-def test_a_fresh_process_returns_a_value_or_a_reason() -> None:
-    assert run_isolated("json:dumps", {"obj": [1]}, limit=60) == "[1]"
-    with pytest.raises(IsolatedError, match=r"^JSONDecodeError: Expecting"):
-        run_isolated("json:loads", {"s": "{"}, limit=60)
-    with pytest.raises(IsolatedError, match=r"^exit status 3$"):
-        run_isolated("os:_exit", {"status": 3}, limit=60)
-    with pytest.raises(IsolatedError, match=r"^no result after 0 s$"):
-        run_isolated("json:dumps", {"obj": [1]}, limit=0.001)
 
 
 def test_memory_is_measured_in_a_fresh_process(tiny: Workload) -> None:
@@ -152,17 +141,6 @@ def test_workloads_are_prepared_once_and_side_by_side(tiny: Workload, monkeypatc
     keys = [*choose(["onnxruntime"], ["onnx-ad"]), "onnxruntime-graph.fused"]
     prepare_all([tiny, replace(tiny, batch=3)], keys, 2)
     assert len(asked) == len(set(asked)) == 2 * 4  # forward, fused in one of two ways, eager forward, onnx-ad
-
-
-def test_a_file_is_written_once(tmp_path: Path) -> None:
-    written: list[Path] = []
-
-    def write(path: Path) -> None:
-        written.append(path)
-        path.write_text("it")
-
-    assert once(tmp_path / "file", write) == once(tmp_path / "file", write) == tmp_path / "file"
-    assert written == [tmp_path / "file"]
 
 
 def test_half_precision_is_of_the_plain_network_and_within_the_artifact(tiny: Workload) -> None:
