@@ -165,8 +165,8 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     if weight is None:
         total = flat.sum(channels, keepdim=True)
     elif channels == 2:
-        # Here the extremes per channel would be over an axis with another behind it: in ONNX Runtime 1.0 ms for each on
-        # 3136×384, one thread, where the product takes 0.4 and its extremes over both axes 0.1.
+        # Channels last. Extremes per channel would be over an axis with another behind it, at which ONNX Runtime is
+        # slower than at the product and its extremes over both axes: docs/decisions/sums-and-extremes.md.
         total = torch.matmul(flat, weight.reshape(count, 1))
         extremes, weight = flat * weight, None
     else:
@@ -189,8 +189,8 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
 def _extremes(values: Sequence[Tensor], weights: Sequence[Tensor | None], extreme: Callable[..., Tensor]) -> Tensor:
     """The extreme of each term ``(N, T, 1)``; those of channels ``(N, C)`` are multiplied by ``|b|``, all at once.
 
-    On its own each of these products costs a runtime more than it computes: on a MobileNetV2, 140 of 1,470 nodes. The
-    new axis keeps reductions and product apart, which OpenVINO (2025.0 to 2026.4) else joins, wrongly in a batch.
+    On its own each of these products costs a runtime more than it computes: ``docs/decisions/sums-and-extremes.md``.
+    The new axis keeps reductions and product apart, which OpenVINO (2025.0 to 2026.4) else joins, wrongly in a batch.
     """
     weighted = [(value, weight) for value, weight in zip(values, weights, strict=True) if weight is not None]
     rest = [value for value, weight in zip(values, weights, strict=True) if weight is None]

@@ -10,12 +10,11 @@ so that the first maximum wins: row-major through the window, which is PyTorch's
 ``s·σ + ρ``: the tap is the residue ``ρ`` of the axis shifted by ``σ``, and its gradient goes back by adding the
 shifted gradients of each residue and interleaving the residues.
 
-Measured in ONNX Runtime 1.32, 1 thread: 3×3 s2 p1 on 64×112×112 2.7 ms (5.5 with ``h`` and ``y`` from MaxPool, not from
-the taps, 6.3 with nine taps at once), 2×2 s2 on 64×224×224 14.5 ms (39 and 19), on 256×56×56 1.54 ms (3.3 and 1.81).
+Faster in ONNX Runtime than extremes from MaxPool or all taps at once: ``docs/decisions/max-pooling.md``.
 
 **Average.** A constant matrix along each axis, ``∂x = A_Hᵀ g A_W``. Windows that tile an axis repeat instead, by
-nearest-neighbour upsampling: 0.19 ms from 64×56×56 to 112×112, against 0.56 interleaved, 1.6 by matrices, 4.9 by
-Expand. Along an axis of symbolic size both take their plain form, by slices with a step and by matrices.
+nearest-neighbour upsampling, the fastest of four forms (``docs/decisions/average-pooling.md``). Along an axis of
+symbolic size both take their plain form, by slices with a step and by matrices.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """ONNX on demand: the prediction is the graph itself, the explanation a branch of ``If``.
 
-The branch holds the constants that only it uses. ONNX Runtime brings convolutions into its blocked layout only where
-the weights belong to the same graph, so the other way round, whole graphs in both branches over common weights, made
-the prediction 1.24 times and the explanation 1.19 times as slow on ResNet-18.
+The branch holds the constants that only it uses: ONNX Runtime brings convolutions into its blocked layout only where
+the weights belong to the same graph (``docs/decisions/on-demand.md``).
 """
 
 from __future__ import annotations

@@ -1,16 +1,10 @@
 """Forms for NVIDIA's graphics cards, in place of those that are fastest on a CPU.
 
-- **Strided convolution, backward**: the transposed convolution. For the small, uneven kernels of phases cuDNN has no
-  plan in half precision but its direct, grouped kernel: in ONNX Runtime 1.30 on an H200, float16, nine of them take
-  1.7 of a ResNet-18's 6.5 ms.
-- **Extremes over the last axes, in ONNX Runtime**: max pooling, in two steps where rows are long. ONNX Runtime reduces
-  by cuDNN, which reads a row by few threads and launches three to four kernels: 76 reductions take 3.5 ms of a
-  ResNet-18's 6.6 on the same card. One maximum of each row, in µs, reduced, and pooled over the whole row:
+- **Strided convolution, backward**: the transposed convolution; cuDNN is slow at the small, uneven kernels of phases.
+- **Extremes over the last axes, in ONNX Runtime**: max pooling, in two steps where rows are long; as reductions they go
+  to cuDNN, which reads a row by few threads.
 
-  | rows × elements | 64 × 12544 | 64 × 3136 | 128 × 784 | 256 × 196 | 512 × 49 | 2048 × 12544 | 16384 × 49 |
-  | --- | --- | --- | --- | --- | --- | --- | --- |
-  | ReduceMax | 645 | 163 | 42 | 13 | 6.3 | 1213 | 9.8 |
-  | pooling | 25 | 14 | 7.7 | 4.6 | 2.9 | 67 | 3.3 |
+Measured on an H200: ``docs/decisions/cuda.md``.
 """
 
 from __future__ import annotations
