@@ -193,6 +193,7 @@ def open_session(
         raise ArtifactError(
             f"{name}: no runtime here for format {artifact_format!r}: compile to one of {', '.join(BACKENDS)}"
         )
+    # A provider may stand for a runtime of its own (OpenVINO); else providers are left to the format's runtime to read.
     chosen = (PROVIDER_BACKENDS.get((artifact_format, provider_name(provider))) for provider in providers or ())
     location = next(filter(None, chosen), BACKENDS[artifact_format])
     backend: type[Backend] = pkgutil.resolve_name(location)
@@ -212,6 +213,8 @@ def _resolve_target(
         return None
     if classes is None:
         classes = np.full(batch, PREDICTED if compiled == "predicted" else int(compiled), dtype=np.int64)
+    # -1 is resolved by the logits that the artifact returned. Without them, or where they are no list of classes (a
+    # segmentation), which class was explained is not known here.
     predicted = classes == PREDICTED
     if not predicted.any():
         return classes

@@ -155,6 +155,8 @@ class _Reduced:
 
 def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     term, placement = placed.term, placed.placement
+    # Three cases. No weight: |b| is no factor of whole channels, so |δ ⊙ b| itself is reduced. A weight, channels
+    # first: |δ| is reduced per channel, and |b| is multiplied by afterwards. A weight, channels last: see below.
     weight = _channel_weight(placed)
     magnitude = term.without_factor().abs() if weight is None else term.gradient.abs()
     arranged = arrange(magnitude, placement)
@@ -174,9 +176,12 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
         total = torch.bmm(weight.reshape(1, 1, count).expand(flat.shape[0], -1, -1), flat)
     if channels == 2:
         total = total.transpose(1, 2)
+    # Places in no cell were left out before the extremes. If there are none, only the sums need the grid's order, which
+    # is a channel's work instead of all channels'.
     if selected is arranged:
         total = in_cells(total, 2, placement.order, orders)
     layers = _layers(placed, total.shape[2])
+    # Several places of one cell add up like channels: each has its minimum subtracted, hence ``count * layers`` below.
     if layers > 1:
         total = total.reshape([-1, layers, math.prod(placement.grid)]).sum(1, keepdim=True)
     if weight is None:

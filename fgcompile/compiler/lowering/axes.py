@@ -50,6 +50,8 @@ def pad_axes(x: Tensor, before: Sequence[int], after: Sequence[int], value: floa
     for index, (low, high) in enumerate(ends):
         axis = x.dim() - len(ends) + index
         size = x.shape[axis]
+        # An axis that is cropped at one end by more than it has, and padded at the other: what is cropped is padding
+        # too, so the padding comes first. Everywhere else the crop does, so that less is copied.
         if (low < 0 < high and -low > size) or (high < 0 < low and -high > size):
             behind = [0] * (len(ends) - 1 - index)
             x = pad_axes(x, [max(low, 0), *behind], [max(high, 0), *behind], value)

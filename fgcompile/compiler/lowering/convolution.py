@@ -119,12 +119,15 @@ def make_lowering(choose: Callable[[Layer], Form]) -> Callable[..., Any]:
 
 
 def choose_form(layer: Layer, against_phases: str | None = None) -> Form:
-    """The fastest form in ONNX Runtime, by the measurements above.
+    """The fastest form in ONNX Runtime, by the measurements that the header names.
 
     Args:
         layer: The convolution.
         against_phases: Why phases are never the choice, if so.
     """
+    # In the order of what rules out the rest: a transposed layer has but one form, a single position and stride 1 have
+    # one that is always the fastest, and phases are asked for what keeps them from paying, which is then the reason
+    # given.
     if layer.transposed:
         return "convolution with the same weight", "the layer is a transposed convolution", _differentiate_transposed
     if _has_single_position(layer):

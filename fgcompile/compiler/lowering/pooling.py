@@ -122,6 +122,9 @@ def _differentiate_global_maximum(g: Tensor, x: Tensor, rank: int) -> Tensor:
 def _lower_adaptive_max(rank: int) -> Callable[..., Any]:
     def lower(grad_output: Tensor, self: Tensor, indices: Tensor) -> Any:
         """Lowers ``adaptive_max_pool{2,3}d_backward``; windows that tile an axis are regular ones."""
+        # Of symbolic sizes only a single window, the whole axis, has a form: others would have kernels of unknown
+        # length. Windows that tile an axis are regular ones, whose taps are slices; unequal ones read by constant
+        # indices.
         if any(is_dynamic(size) for size in self.shape[-rank:]):
             whole = all(same_size(count, 1) for count in grad_output.shape[-rank:])
             return _differentiate_global_maximum(grad_output, self, rank) if whole else NotImplemented
@@ -141,6 +144,7 @@ def _repeat(g: Tensor, times: Sequence[int]) -> Tensor:
     if all(count == 1 for count in times):
         return g
     sizes = [size * count for size, count in zip(g.shape[-rank:], times, strict=True)]
+    # One element is expanded, which costs nothing until it is read; several go through Resize, faster than Expand.
     if all(size == 1 for size in g.shape[-rank:]):
         return aten.expand.default(g, [*g.shape[:-rank], *sizes])
     batched = g if g.dim() == rank + 2 else aten.unsqueeze.default(g, 0)
@@ -161,6 +165,8 @@ def _lower_average(rank: int) -> Callable[..., Tensor]:
         divisor_override: int | None,
     ) -> Tensor:
         """Lowers ``avg_pool{2,3}d_backward``: ``∂x = A_Hᵀ g A_W``."""
+        # Axis by axis: windows that tile repeat, together for all such axes, and share one divisor; along the others
+        # the matrix divides by each window's own count, unless a divisor of the user's has been taken in front.
         windows = _make_windows(self, grad_output, kernel_size, stride, padding, [1], rank)
         tiled = [isinstance(along, Windows) and along.tiles for along in windows]
         repeats = [along.kernel if tile else 1 for along, tile in zip(windows, tiled, strict=True)]

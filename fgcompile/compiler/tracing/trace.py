@@ -83,6 +83,8 @@ class _Tracer:
         self.dtype = floating_dtype([*self.model_inputs, *program.biases.values()])
         if request.preprocess is not None:
             require_image_model(request.preprocess, self.model_inputs[: len(program.inputs)])
+        # A constant made while tracing would become a fake one without a value, so all are made here and traced as
+        # arguments.
         self.constants, self.bias_keys = _constants(program)
         self.order_keys = _added(self.constants, "order", index_orders(program))
         if request.preprocess is not None:
@@ -91,6 +93,7 @@ class _Tracer:
         noise = noise_constants(program, self.model_inputs, request.noise) if noisy else {}
         self.noise_keys = _added(self.constants, "noise", noise)
         self.input_names = ["x" if len(program.inputs) == 1 else program.inputs[0], *given[1:]]
+        # Names of ours that a model's input may have taken; the one input of a model is called x whatever it calls it.
         own = ["target"] * (request.target is None) + [EXPLAIN] * request.on_demand
         if taken := [name for name in own if name in self.input_names]:
             raise InputError(f"the artifact has an input '{taken[0]}', and so has the model: rename the model's")
@@ -225,6 +228,7 @@ def _put_constants_back(graph_module: fx.GraphModule, tracer: _Tracer) -> None:
         renamed.meta = node.meta
         node.replace_all_uses_with(renamed)
         graph.erase_node(node)
+    # Behind the named inputs the placeholders are the constants, in their order; one that nothing reads is left out.
     for node, (name, value) in zip(placeholders[len(names) :], tracer.constants.items(), strict=True):
         if node.users:
             graph_module.register_buffer(name, value)

@@ -29,6 +29,8 @@ _LONG = 1024
 
 def lower_maximum(self: Tensor, dim: Sequence[int] = (), keepdim: bool = False) -> Any:
     """Lowers ``amax`` over the last axes, ``max_i x[i] = max_j max_k x[j·w + k]`` with ``w`` near ``√n``."""
+    # Only the last axes, whole, with the batch in front: a row is then contiguous, and the one size that may be
+    # symbolic is the -1 of the reshape.
     axes = sorted(axis % self.ndim for axis in dim)
     first = self.ndim - len(axes)
     before, reduced = self.shape[:first], self.shape[first:]
