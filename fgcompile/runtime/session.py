@@ -188,12 +188,12 @@ def open_session(
     """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: give 1 or more, or None to let the runtime decide")
+    # A provider may stand for a runtime of its own (OpenVINO); else the format's runtime reads what there are.
     artifact_format = metadata["format"]
     if artifact_format not in BACKENDS:
         raise ArtifactError(
             f"{name}: no runtime here for format {artifact_format!r}: compile to one of {', '.join(BACKENDS)}"
         )
-    # A provider may stand for a runtime of its own (OpenVINO); else providers are left to the format's runtime to read.
     chosen = (PROVIDER_BACKENDS.get((artifact_format, provider_name(provider))) for provider in providers or ())
     location = next(filter(None, chosen), BACKENDS[artifact_format])
     backend: type[Backend] = pkgutil.resolve_name(location)
