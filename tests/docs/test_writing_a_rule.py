@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 import fgcompile
 from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.biases.elementwise import ELEMENTWISE
+from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.errors import UnsupportedOpError
 from fgcompile.runtime import session
-from tests.support.networks import ConvNet
 
 TEXT = (Path(__file__).parents[2] / "docs" / "writing-a-rule.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", TEXT, re.DOTALL))
@@ -41,10 +43,18 @@ def run_example(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
     return run
 
 
-@pytest.fixture
-def model() -> tuple[torch.nn.Module, torch.Tensor]:
+@pytest.fixture(scope="module")
+def model() -> tuple[nn.Module, torch.Tensor]:
     torch.manual_seed(0)
-    return ConvNet().eval(), torch.randn(2, 3, 16, 16)
+    layers = (nn.Conv2d(1, 2, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))
+    return nn.Sequential(*layers).eval(), torch.randn(2, 1, 6, 6)
+
+
+@pytest.fixture(scope="module")
+def compiled(model: tuple[nn.Module, torch.Tensor], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("compiled") / "model.onnx"
+    fgcompile.compile(*model).save(path)
+    return path
 
 
 def test_an_operator_without_a_row_takes_the_fallback(
@@ -75,37 +85,45 @@ def test_the_pass_does_what_its_test_says(run_example: Callable[[str], ModuleTyp
 
 def test_the_runtime_runs_artifacts(
     run_example: Callable[[str], ModuleType],
-    model: tuple[torch.nn.Module, torch.Tensor],
+    model: tuple[nn.Module, torch.Tensor],
+    compiled: Path,
     monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
 ) -> None:
     module = run_example("fgcompile/runtime/onnx_reference.py")
-    row = (("onnx", "reference"), f"{module.__name__}:OnnxReferenceBackend")
-    assert f'{row[0]}: "{row[1]}"'.replace("'", '"') in TEXT
-    monkeypatch.setattr(session, "PROVIDER_RUNTIMES", {row[0]: row[1]})
-    path, x = tmp_path / "model.onnx", model[1].numpy()
-    fgcompile.compile(*model).save(path)
-    explanation = fgcompile.load(path, providers=["reference"]).explain(x)
-    np.testing.assert_allclose(explanation.saliency, fgcompile.load(path).explain(x).saliency, rtol=1e-4, atol=1e-5)
+    key, location = ("onnx", "reference"), f"{module.__name__}:OnnxReferenceBackend"
+    assert f'("{key[0]}", "{key[1]}"): "{location}"' in TEXT
+    monkeypatch.setattr(session, "PROVIDER_RUNTIMES", {key: location})
+    found = fgcompile.load(compiled, providers=["reference"]).explain(model[1].numpy())
+    assert_same_map(found, compiled, model)
 
 
 def test_the_format_is_emitted_checked_and_loaded(
     run_example: Callable[[str], ModuleType],
-    model: tuple[torch.nn.Module, torch.Tensor],
+    model: tuple[nn.Module, torch.Tensor],
+    compiled: Path,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
     """In the place of TorchScript, whose rows it takes, so that ``compile`` runs and checks it."""
     emit = run_example("fgcompile/compiler/backends/exported_program/emit.py").emit_exported
     runtime = run_example("fgcompile/runtime/exported_program.py")
-    path, x = tmp_path / "model.pt", model[1].numpy()
-    fgcompile.compile(*model, format="torchscript").save(path)
-    expected = fgcompile.load(path).explain(x)
-    monkeypatch.setitem(EMITTERS, "torchscript", emit)
+    programs: list[FusedProgram] = []
+
+    def emit_and_keep(program: FusedProgram) -> bytes:
+        programs.append(program)
+        return emit(program)
+
+    monkeypatch.setitem(EMITTERS, "torchscript", emit_and_keep)
     monkeypatch.setitem(session.RUNTIMES, "torchscript", f"{runtime.__name__}:ExportedProgramBackend")
     artifact = fgcompile.compile(*model, format="torchscript")
-    assert artifact.content == fgcompile.compile(*model, format="torchscript").content
-    artifact.save(path)
-    np.testing.assert_allclose(fgcompile.load(path).explain(x).saliency, expected.saliency, rtol=1e-4, atol=1e-5)
+    assert artifact.content == emit(programs[0])
+    artifact.save(tmp_path / "model.pt")
+    assert_same_map(fgcompile.load(tmp_path / "model.pt").explain(model[1].numpy()), compiled, model)
     with pytest.raises(UnsupportedOpError, match="no branch"):
-        fgcompile.compile(*model, format="torchscript", on_demand=True)
+        emit(replace(programs[0], on_demand=True))
+
+
+def assert_same_map(found: fgcompile.Explanation, compiled: Path, model: tuple[nn.Module, torch.Tensor]) -> None:
+    expected = fgcompile.load(compiled).explain(model[1].numpy())
+    assert found.saliency is not None
+    np.testing.assert_allclose(found.saliency, expected.saliency, rtol=1e-4, atol=1e-5)
