@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from torch import Tensor
 
 from fgcompile._version import __version__
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
@@ -72,13 +74,13 @@ def describe_program(
     }
 
 
-def read_request(metadata: Metadata) -> Request:
-    """What an artifact was asked to compute, but for a score that was a function."""
+def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None) -> Request:
+    """What an artifact was asked to compute; a score that was a function is not in it, and has to be given."""
     preprocess, noise, target = metadata["preprocess"], metadata.get("noise"), metadata["target"]
     named: dict[str, Any] = {name: metadata[name] for name in ("method", "psi", "rules")}
     return Request(
         **named,
-        target=None if target == "input" else target,
+        target=score or (None if target == "input" else target),
         output=metadata.get("output"),
         noise=None if noise is None else Noise(**noise),
         layouts=metadata.get("layouts", {}),

@@ -58,8 +58,7 @@ def verify(
         raise InputError(f"the score that '{path}' explains {advice}")
     arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
     outputs = load(path, providers).run(_feeds(metadata, arrays))
-    request = replace(read_request(metadata), outputs=("logits", "saliency", "contributions"))
-    request = request if target is None else replace(request, target=target)
+    request = replace(read_request(metadata, target), outputs=("logits", "saliency", "contributions"))
     tensors = [torch.from_numpy(array) for array in arrays]
     # The artifact takes raw images (N, H, W, C), the model was captured at (N, C, H, W); of examples only shapes and
     # dtypes matter. The score's own inputs come last, behind the model's.
