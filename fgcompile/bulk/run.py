@@ -146,11 +146,10 @@ def _write(rows: Dataset, folder: Folder) -> None:
         rows.write_parquet(str(folder.results))
         return
     except RayError as error:
-        # The error of ours is raised after the block, once nothing holds the other: raised within, it would be its
-        # context.
         reason = _reason(str(error))
         # Tracebacks keep the actors, and what Ray has reserved for them, as long as somebody, a log say, has the error.
         error.__context__ = error.__traceback__ = None
+    # Raised here, once nothing holds Ray's error: within the block that one would be its context.
     gc.collect()
     raise FgcompileError(f"Ray stopped the run ({reason}): see to it, and the same command goes on")
 

@@ -128,14 +128,14 @@ def as_array(tensor: InferInput) -> Array:
     if len(shape) > _AXES:
         raise InputError(f"{name} has {len(shape)} axes, {_AXES} are allowed: send a tensor that the artifact takes")
     count = math.prod(shape)
-    # Bytes, of gRPC or of REST's binary extension, or else numbers of JSON, flat or nested: whatever does not fit
-    # becomes a fault of the request, for NumPy's own errors would be answered as one of the server's.
     raw = tensor._raw_data
     if raw is not None:
         expected = count * np.dtype(dtype).itemsize
         if len(raw) != expected:
             raise InputError(f"{name} of shape {shape} has {len(raw)} bytes, {expected} are due: send all, and no more")
         return np.frombuffer(raw, dtype).reshape(shape)
+    # Without bytes, as gRPC and REST's binary extension send them, there are numbers of JSON, flat or nested. What does
+    # not fit becomes a fault of the request: NumPy's own errors would be answered as one of the server's.
     try:
         values = np.array(tensor.data, dtype)
     except (ValueError, TypeError, OverflowError) as error:

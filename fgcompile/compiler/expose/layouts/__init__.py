@@ -170,8 +170,6 @@ class _Axes:
 
     def space(self, node: fx.Node, roles: Mapping[int, str], layout: str | None) -> Space:
         """The spatial axes: all but the batch and the channels' axis, the second unless the graph says otherwise."""
-        # A written layout decides. Else an axis that some layer takes as its channels is no space; where none says so,
-        # it is the second axis, PyTorch's habit, unless a window slides along that.
         rank = node.meta["val"].ndim
         coordinates = [self._first[node] + axis for axis in range(rank - 1)]
         channels = [c for c in coordinates if roles.get(c) == CHANNEL]

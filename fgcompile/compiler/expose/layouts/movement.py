@@ -30,8 +30,6 @@ def _moved(call: Call, shapes: Shapes) -> Positions | None:
 
 def _indexed(call: Call, shapes: Shapes) -> Positions | None:
     """An index of constants moves elements; a table read at an input's integers takes their positions."""
-    # Three cases: what is read has positions and the indices are constants, so elements move; the indices have
-    # positions and the table none, so that is an embedding; both or neither, and nothing is known.
     table, indices = call.node.args[0], call.node.args[1:]
     nodes = [node for node in call.node.all_input_nodes if node is not table]
     if call.positions(table) is not None:

@@ -26,8 +26,6 @@ def find_batch(positions: Positions) -> Batch | None:
     axes = [axis for axis in range(len(positions.shape)) if varies(index, axis)]
     if index is None or len(axes) != 1:
         return None
-    # The axis may hold more than the samples: heads or windows merged with the batch. Either those of one sample are
-    # side by side (major: 0 0 1 1), or the samples alternate (0 1 0 1); any other order is no batch.
     (axis,) = axes
     samples = int(index.max()) + 1
     size = positions.shape[axis]
@@ -64,8 +62,6 @@ class Space:
 
 def place(positions: Positions, space: Space) -> Placement | None:
     """How a value's elements lie over an input; None where they do not fill a grid evenly."""
-    # None wherever the value is no map: the sample or a coordinate got lost on the way (a product over space has none),
-    # nothing varies with space although this is not a gate's single cell, or some cell has more elements than another.
     batch = find_batch(positions)
     given = [positions.coordinates[index] for index in space.coordinates]
     if batch is None or any(coordinate is None for coordinate in given):
@@ -73,8 +69,6 @@ def place(positions: Positions, space: Space) -> Placement | None:
     sample = [_of_one_sample(coordinate, positions.shape, batch) for coordinate in given if coordinate is not None]
     shape = sum(sample[1:], sample[0]).shape
     sizes = [batch.factor, *(size for axis, size in enumerate(positions.shape) if axis != batch.axis)]
-    # Axes along which any coordinate varies are places; what is left adds up within a place. Axis 0 is what remains of
-    # the batch, a channel only if the batch has such a factor.
     spread = [axis for axis, size in enumerate(shape) if size > 1]
     if not spread and not _pooled_to_one(positions.shape, batch, space):
         return None
@@ -98,8 +92,6 @@ def place(positions: Positions, space: Space) -> Placement | None:
 
 def _grid_axes(sample: Sequence[Tensor], grid: Sequence[int]) -> tuple[int | None, ...] | None:
     """The axis along which each coordinate runs alone, one cell a step; None where one does not."""
-    # With an axis for each coordinate the value is the grid itself, at any size, and sizes may be dynamic. Not so where
-    # two coordinates share an axis (tokens, "(h w)"), one takes two axes (windows), or steps share a cell.
     along = [[axis for axis, size in enumerate(coordinate.shape) if size > 1] for coordinate in sample]
     taken = [axis for axes in along for axis in axes]
     if len(set(taken)) < len(taken) or any(len(axes) > 1 for axes in along):
@@ -125,8 +117,6 @@ def _of_one_sample(coordinate: Tensor, shape: tuple[int, ...], batch: Batch) -> 
 
 def _cells(coordinates: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """The grid that places ``(R, P)`` fill, and the places by cell; None where a cell has more places than another."""
-    # NaN are elements without a position, such as class tokens: in no cell. Coordinates are means of what a value was
-    # computed from, so they are compared by their rank, rounded, and not by value: strides and paddings shift them.
     valid = ~coordinates.isnan().any(0)
     if not valid.any():
         return None
@@ -153,8 +143,6 @@ def _pattern(positions: Positions, batch: Batch, given: Sequence[Tensor | None],
         letters = [letter for letter, c in zip(space.letters, given, strict=True) if varies(c, axis)]
         outside = max((_outside(c, axis) for c in given if c is not None and varies(c, axis)), default=0)
         names = " ".join((["n"] if axis == batch.axis else []) + letters)
-        # What is merged with the batch and has no position is a channel (heads); an axis of one element has no name. A
-        # value that varies nowhere is a gate's (N, C, 1, 1), written like what it gates.
         if axis == batch.axis and batch.factor > 1 and not letters:
             names = "n c"
         if not names:

@@ -47,9 +47,6 @@ def _differentiate(layer: Layer) -> Tensor:
     """
     g, stride, padding = layer.g, layer.stride, layer.padding
     rank, channels = len(stride), layer.input.shape[1]
-    # The header's ``lo`` and ``hi``, the ``⌈L/s⌉`` positions that each phase has, and what they reach beyond ``g``
-    # behind. One padding of the convolution covers the larger of both ends; ``pad_axes`` then crops where it was too
-    # much.
     lows = [-((k - 1 - p) // s) for k, s, p in zip(layer.kernel, stride, padding, strict=True)]
     highs = [(p + s - 1) // s for s, p in zip(stride, padding, strict=True)]
     counts = [-(-size // s) for size, s in zip(layer.sizes, stride, strict=True)]
@@ -62,7 +59,6 @@ def _differentiate(layer: Layer) -> Tensor:
         [high - end for high, end in zip(after, ends, strict=True)],
     )
     split = reshape(phases, [g.shape[0], *stride, channels, *counts])
-    # (N, s…, C, m…) to (N, C, m, s, m, s, …): each axis's phase runs fastest within its position, which interleaves.
     axes = [axis for pair in zip(range(rank + 2, 2 * rank + 2), range(1, rank + 1), strict=True) for axis in pair]
     spread = aten.permute.default(split, [0, rank + 1, *axes])
     sizes = [count * s for count, s in zip(counts, stride, strict=True)]
