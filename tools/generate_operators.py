@@ -38,13 +38,13 @@ RULES = """\
 ## Rules
 
 The rule set `taylor` differentiates the captured graph as it is. `libragrad` first rewrites these operators, as the
-file in `fgcompile/rules` says; every other one keeps its true gradient."""
+file in `fgcompile/compiler/rules` says; every other one keeps its true gradient."""
 
 LOWERINGS = """\
 ## Lowerings
 
-Operators that are rewritten while the fused graph is traced, and the file in `fgcompile/lowering` that does it. Every
-other operator stays as it is."""
+Operators that are rewritten while the fused graph is traced, and the file in `fgcompile/compiler/lowering` that does
+it. Every other operator stays as it is."""
 
 
 def render() -> str:

@@ -60,6 +60,8 @@ def explain_in_bulk(
         "format": format,
     }
     with claim(output, identity) as folder:
+        # A run goes on where another was cut off: what is on disk counts as done, and only the rest goes to Ray, if
+        # anything does. In the end the disk is counted again, not what Ray says.
         before = folder.done()
         left = sorted(set(paths) - before)
         seconds = 0.0
@@ -103,6 +105,8 @@ def _read_listing(folder: Folder) -> Dataset:
 
 def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Pool, left: int, batch: int) -> Dataset:
     """The rows, in blocks of whole batches: few enough images each that every actor has several blocks to do."""
+    # Four blocks an actor even out actors of unequal speed, and a kill costs little. With fewer images than that, a
+    # block is one batch, and there are no more actors than blocks.
     batches = min(_LARGEST_BLOCK, left // (4 * pool.actors)) // batch
     block = max(1, batches) * batch
     actors = min(pool.actors, -(-left // block))
@@ -145,6 +149,7 @@ def _write(rows: Dataset, folder: Folder) -> None:
         reason = _reason(str(error))
         # Tracebacks keep the actors, and what Ray has reserved for them, as long as somebody, a log say, has the error.
         error.__context__ = error.__traceback__ = None
+    # Raised here, once nothing holds Ray's error: within the block that one would be its context.
     gc.collect()
     raise FgcompileError(f"Ray stopped the run ({reason}): see to it, and the same command goes on")
 

@@ -188,6 +188,7 @@ def open_session(
     """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: give 1 or more, or None to let the runtime decide")
+    # A provider may stand for a runtime of its own (OpenVINO); else the format's runtime reads what there are.
     artifact_format = metadata["format"]
     if artifact_format not in BACKENDS:
         raise ArtifactError(
@@ -212,6 +213,8 @@ def _resolve_target(
         return None
     if classes is None:
         classes = np.full(batch, PREDICTED if compiled == "predicted" else int(compiled), dtype=np.int64)
+    # -1 is resolved by the logits that the artifact returned. Without them, or where they are no list of classes (a
+    # segmentation), which class was explained is not known here.
     predicted = classes == PREDICTED
     if not predicted.any():
         return classes

@@ -134,6 +134,8 @@ def as_array(tensor: InferInput) -> Array:
         if len(raw) != expected:
             raise InputError(f"{name} of shape {shape} has {len(raw)} bytes, {expected} are due: send all, and no more")
         return np.frombuffer(raw, dtype).reshape(shape)
+    # Without bytes, as gRPC and REST's binary extension send them, there are numbers of JSON, flat or nested. What does
+    # not fit becomes a fault of the request: NumPy's own errors would be answered as one of the server's.
     try:
         values = np.array(tensor.data, dtype)
     except (ValueError, TypeError, OverflowError) as error:
