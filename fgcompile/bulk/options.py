@@ -9,7 +9,7 @@ from typing import Any
 
 from fgcompile.errors import InputError
 
-FORMATS = ("parquet", "npz", "png")
+MAP_FORMATS = ("parquet", "npz", "png")
 """What becomes of the maps: a column of the results, a file of arrays for each image, or a picture for each."""
 
 

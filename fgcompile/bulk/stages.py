@@ -56,7 +56,7 @@ class Task:
         artifact: Its bytes and its metadata in Ray's object store, through which they reach every machine once.
         name: The artifact's path, for messages.
         target: The explained class; None for the predicted one, or the artifact's own.
-        format: One of ``fgcompile.bulk.options.FORMATS``.
+        format: One of ``fgcompile.bulk.options.MAP_FORMATS``.
         folder: The run's folder.
         providers: As for ``fgcompile.load``.
         threads: As for ``fgcompile.load``.

@@ -10,7 +10,7 @@ import typer
 from fgcompile.artifact.file import read_metadata
 from fgcompile.cli import terminal
 from fgcompile.cli.arguments import parse_class
-from fgcompile.cli.models import load_model, noise
+from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import ArtifactArgument, JsonOption, ProviderOption, WeightsOption
 
 
@@ -35,7 +35,7 @@ def verify(
         import fgcompile
 
         inputs = noise(read_metadata(artifact))
-        report = fgcompile.verify(artifact, load_model(source, weights), inputs, providers=providers)
+        report = fgcompile.verify(artifact, seeded_model(source, weights), inputs, providers=providers)
     if as_json:
         terminal.print_json(report.as_dict())
     else:

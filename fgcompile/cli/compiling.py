@@ -18,7 +18,7 @@ from fgcompile.cli.arguments import (
     parse_target,
     read_labels,
 )
-from fgcompile.cli.models import example_inputs, load_model
+from fgcompile.cli.models import example_inputs, seeded_model
 from fgcompile.cli.parameters import SourceArgument, WeightsOption
 from fgcompile.errors import OutputError
 
@@ -105,7 +105,7 @@ def compile_(
         import fgcompile
 
         report("load")
-        model = load_model(source, weights)
+        model = seeded_model(source, weights)
         artifact = fgcompile.compile(
             model,
             example_inputs(model, shapes),

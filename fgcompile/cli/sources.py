@@ -23,7 +23,7 @@ _KEYS_SHOWN = 3
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
-def load_model(source: str, weights: Path | None = None) -> nn.Module | ExportedProgram:
+def load_source(source: str, weights: Path | None = None) -> nn.Module | ExportedProgram:
     """Builds or reads the model that ``source`` names, in eval mode, and loads ``weights`` into it.
 
     Args:

@@ -7,7 +7,7 @@ from fgcompile.compiler.backends.onnx.emit import emit_onnx
 from fgcompile.compiler.backends.torchscript.emit import emit_torchscript
 from fgcompile.compiler.ir.programs import FusedProgram
 
-BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
+EMITTERS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
     "onnx": (".onnx", emit_onnx),
     "torchscript": (".pt", emit_torchscript),
     "pt2": (".pt2", emit_pt2),
