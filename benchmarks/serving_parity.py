@@ -31,12 +31,13 @@ from benchmarks.environment import facts, markdown_table, publish
 from benchmarks.javascript import AGREEMENT, Record, agreement
 from benchmarks.photo_artifacts import compile_for_photos
 from benchmarks.served import PREDICTED_ONE, as_inputs, serving
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import load_efficientnet
 from fgcompile.serving.triton import Deployment, write_models
 
 PACKAGES = ("torch", "onnxruntime", "openvino", "kserve", "tritonclient", "ray")
-SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
+
 MODEL = "lite0"
 HEADER = ["way", *AGREEMENT[2:]]
 LEGEND = """\

@@ -16,7 +16,7 @@ from benchmarks.once import once
 from benchmarks.timing import Call
 from benchmarks.torchvision_shim import define_missing_operators
 from benchmarks.weights import sample_inputs
-from fgcompile.compiler.backends import EMITTERS
+from fgcompile.artifact.names import SUFFIXES
 
 __all__ = ["Call", "Candidate", "Workload"]
 
@@ -121,7 +121,7 @@ class Candidate:
         absent = [package for package, module in self.packages if find_spec(module) is None]
         if absent:
             return f"not installed: {', '.join(absent)}"
-        if self.format is not None and self.format not in EMITTERS:
+        if self.format is not None and self.format not in SUFFIXES:
             return f"this version of fgcompile has no format {self.format!r}"
         if device not in self.devices:
             return f"not measured on {device}"

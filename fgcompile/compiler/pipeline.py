@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.checking.emitted import check_emitted
@@ -71,7 +72,7 @@ class Artifact:
             InputError: The file's suffix belongs to another format.
             OutputError: The file cannot be written.
         """
-        suffix = EMITTERS[self.metadata["format"]][0]
+        suffix = SUFFIXES[self.metadata["format"]]
         if Path(path).suffix != suffix:
             raise InputError(f"'{path}' is not a name for a {self.metadata['format']} artifact: end it in {suffix}")
         write_atomically(path, self.content)
@@ -181,7 +182,7 @@ def compile(
     report("emit")
     # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none for it.
     with preserve_interpolation(LINEAR if format == "onnx" else ()):
-        content = EMITTERS[format][1](replace(program, metadata=metadata))
+        content = EMITTERS[format](replace(program, metadata=metadata))
     report("run")
     check_emitted(content, metadata, program, checks)
     return Artifact(content, metadata)
