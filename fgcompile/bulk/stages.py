@@ -136,11 +136,7 @@ def rehearse(task: Task) -> None:
     Raises:
         FgcompileError: Says what is missing.
     """
-    explainer = Explainer(task)
-    explainer.load()
-    if task.format == "png":
-        height, width, channels = explainer.shape
-        draw_panel(np.zeros((height, width, channels), np.uint8), np.zeros((height, width)), "")
+    Explainer(task).load()
 
 
 def _file_name(path: str) -> str:
