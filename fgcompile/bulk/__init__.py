@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fgcompile.bulk.options import MAP_FORMATS, Summary, Workers
+from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
 from fgcompile.errors import InputError, MissingPackageError
 
 _ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -56,4 +56,4 @@ def explain_in_bulk(
         from fgcompile.bulk import run
     except ImportError as error:
         raise MissingPackageError(f"bulk runs need {error.name or 'ray'}: pip install 'fgcompile[ray]'") from error
-    return run.explain_in_bulk(artifact, images, output, target, format, workers, report)
+    return run.explain_in_bulk(Wanted(artifact, target, format), images, output, workers, report)

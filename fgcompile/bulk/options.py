@@ -14,6 +14,21 @@ MAP_FORMATS = ("parquet", "npz", "png")
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What is computed of each image: a folder holds results of one such.
+
+    Attributes:
+        artifact: Its path.
+        target: The explained class; None for the predicted one, or the artifact's own.
+        format: One of ``MAP_FORMATS``.
+    """
+
+    artifact: Path
+    target: int | None
+    format: str
+
+
+@dataclass(frozen=True)
 class Workers:
     """Who explains the images. None of it changes the results but for float32 rounding.
 
