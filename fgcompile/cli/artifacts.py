@@ -34,8 +34,9 @@ def verify(
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
 
+        check = fgcompile.verify  # first of all, for it says what is not installed
         inputs = noise(read_metadata(artifact))
-        report = fgcompile.verify(artifact, seeded_model(source, weights), inputs, providers=providers)
+        report = check(artifact, seeded_model(source, weights), inputs, providers=providers)
     if as_json:
         terminal.print_json(report.as_dict())
     else:

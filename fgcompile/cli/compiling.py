@@ -102,11 +102,11 @@ def compile_(
     names = None if labels is None else read_labels(labels)
     channels = parse_normalisation(mean, std)
     with terminal.progress(f"compiling {source}") as report:
-        import fgcompile
+        from fgcompile import Preprocess, compile
 
         report("load")
         model = seeded_model(source, weights)
-        artifact = fgcompile.compile(
+        artifact = compile(
             model,
             example_inputs(model, shapes),
             format=chosen_format,
@@ -118,7 +118,7 @@ def compile_(
             outputs=tuple(outputs.split(",")),
             biases=biases,
             layouts=layouts,
-            preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
+            preprocess=None if channels is None else Preprocess(mean=channels[0], std=channels[1]),
             dynamic_sizes=dynamic_sizes,
             on_demand=on_demand,
             precision=precision,

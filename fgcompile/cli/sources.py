@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import torch
+from fgcompile.artifact.file import zip_folders
+from fgcompile.errors import MissingPackageError, SourceError
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
 from torch import Tensor, nn
 from torch.export import ExportedProgram
-
-from fgcompile.artifact.file import zip_folders
-from fgcompile.errors import SourceError
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
 _KEYS_SHOWN = 3

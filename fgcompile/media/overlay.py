@@ -42,7 +42,7 @@ def colour(strength: NDArray[np.float64]) -> NDArray[np.float64]:
     """Colours a map in [0, 1], shape ``(H, W)``, as RGB in [0, 255], shape ``(H, W, 3)``."""
     colors = _colors()
     steps = (np.nan_to_num(strength) * len(colors)).astype(np.intp)
-    return colors[steps.clip(max=len(colors) - 1)]
+    return np.asarray(colors[steps.clip(max=len(colors) - 1)])
 
 
 def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, detail: str = "") -> Image.Image:
