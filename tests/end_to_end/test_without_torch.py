@@ -116,9 +116,8 @@ def test_inspect_explain_and_triton(environment: Environment, folder: Path) -> N
     assert json.loads(run(environment, folder, "inspect", "net.onnx", "--json"))["model"]["name"] == "Sequential"
     run(environment, folder, "explain", "net.onnx", "photo.png", "-o", "explained")
     with Image.open(folder / "explained" / "photo-explained.png") as picture:
-        assert (
-            len(np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)) > 256
-        )  # of the colour map, of a photo beside it, of a caption
+        colours = np.unique(np.asarray(picture.convert("RGB")).reshape(-1, 3), axis=0)
+    assert len(colours) > 256  # the colour map's, the photo's and the caption's
     for backend in ([], ["--backend", "python"]):
         run(environment, folder, "triton", "net.onnx", "-o", "models", *backend)
     assert (folder / "models" / "net" / "1" / "model.onnx").read_bytes() == (folder / "net.onnx").read_bytes()
