@@ -3,8 +3,9 @@
     python -m benchmarks.serving_parity [--pictures N]
 
 EfficientNet-Lite0 in the formats, the 20 photos of foolbox, each explained for its predicted class. Writes
-``results/serving_parity.md``. Needs the extras ``cpu``, ``demo``, ``openvino``, ``ray``, ``serve`` and ``test``. What
-else a way needs and is not there is named in the table: Triton (`make triton`), Chromium, Node.js (`make node`), cmake.
+``results/serving_parity.md``. Needs the extras ``cpu``, ``demo``, ``openvino``, ``ray`` and ``serve`` and the group
+``test``. What else a way needs and is not there is named in the table: Triton (`make triton`), Chromium, Node.js
+(`make node`), cmake.
 """
 
 from __future__ import annotations
