@@ -26,7 +26,6 @@ STATISTICS = (
     aten.var.correction,
     aten.var_mean.correction,
 )
-ROOTS = (aten.sqrt.default, aten.rsqrt.default)
 SCALED = (
     operator.getitem,
     aten.add.Tensor,

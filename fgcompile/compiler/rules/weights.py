@@ -20,7 +20,6 @@ aten = torch.ops.aten
 
 SOURCES = (
     aten._softmax.default,
-    aten._safe_softmax.default,
     aten.sigmoid.default,
     aten.hardsigmoid.default,
     aten.rsqrt.default,

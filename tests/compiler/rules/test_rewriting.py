@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.sizes import is_fixed
 from fgcompile.compiler.rules import apply_rules
@@ -55,6 +56,7 @@ def test_the_graph_before_and_after() -> None:
         "aten.sigmoid.default",
         "aten.mul.Tensor",
     ]
+    assert {str(operator) for operator in decompositions()}.isdisjoint(after)
 
 
 def test_what_is_written_belongs_to_the_layer_and_keeps_its_batch() -> None:
