@@ -71,7 +71,7 @@ def _render_lowerings() -> str:
     rows = sorted(
         [f"`{operator}`", f"`{family.__name__.rpartition('.')[2]}.py`", _describe(lowering)]
         for family in FAMILIES
-        for operator, lowering in family.DECOMPOSITIONS.items()
+        for operator, lowering in family.LOWERINGS.items()
     )
     return f"{LOWERINGS}\n\n{markdown_table(['operator', 'file', 'how'], rows, numbers=False)}"
 

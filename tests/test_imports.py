@@ -155,7 +155,7 @@ def test_what_runs_artifacts_needs_no_torch(path: Path) -> None:
 def test_the_names_of_options_are_those_of_their_tables() -> None:
     from fgcompile.compiler import request
     from fgcompile.compiler.fullgrad import psi
-    from fgcompile.compiler.rules import RULES
+    from fgcompile.compiler.rules import RULE_SETS
 
     assert tuple(psi.PSI) == request.PSI_NAMES
-    assert tuple(RULES) == request.RULE_SETS
+    assert tuple(RULE_SETS) == request.RULE_SETS

@@ -11,7 +11,7 @@ from typing import Any
 
 from benchmarks.environment import markdown_table, today
 from benchmarks.zoo.models import ZOO
-from fgcompile.compiler.rules import RULES
+from fgcompile.compiler.rules import RULE_SETS
 
 COMPLETE = 1e-10
 PARITY = 1e-4
@@ -71,7 +71,7 @@ def status(record: Record) -> str:
 def render(records: Mapping[str, Record], facts: Mapping[str, str]) -> str:
     """The report in Markdown."""
     tried = [stage for record in records.values() for stage in record.stages]
-    rules_shown = [rules for rules in RULES if f"completeness_{rules}" in tried]
+    rules_shown = [rules for rules in RULE_SETS if f"completeness_{rules}" in tried]
     pairs = [(format, rules) for format in FORMAT_NAMES for rules in rules_shown]
     header = [
         "network",

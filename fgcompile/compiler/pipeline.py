@@ -42,9 +42,9 @@ from fgcompile.compiler.request import (
     one_of,
     require_expressible,
 )
-from fgcompile.compiler.rules import RULES, apply_rules, warn_of_absorption
+from fgcompile.compiler.rules import RULE_SETS, apply_rules, warn_of_absorption
 from fgcompile.compiler.tracing.portability import require_portable
-from fgcompile.compiler.tracing.preservation import LINEAR, preserve_interpolation
+from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 from fgcompile.compiler.tracing.trace import floating_dtype, trace
 from fgcompile.errors import InputError
 from fgcompile.system.files import write_atomically
@@ -180,7 +180,7 @@ def compile(
         metadata["device"] = device
     report("emit")
     # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none for it.
-    with preserve_interpolation(LINEAR if format == "onnx" else ()):
+    with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
         content = BACKENDS[format][1](replace(program, metadata=metadata))
     report("run")
     check_emitted(content, metadata, program, checks)
@@ -249,7 +249,7 @@ def full_gradient(
     Warns:
         RulesWarning: As ``compile``.
     """
-    one_of("rules", rules, tuple(RULES))
+    one_of("rules", rules, tuple(RULE_SETS))
     given = as_inputs(inputs)
     score = target if callable(target) else None
     captured = capture(model, given, score, output, score_inputs)

@@ -13,7 +13,7 @@ import torch
 
 from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.capture.decompositions import decompositions
-from fgcompile.compiler.expose.layouts.propagation import RULES
+from fgcompile.compiler.expose.layouts.propagation import POSITION_RULES
 from fgcompile.compiler.ir import activity
 from fgcompile.compiler.rules import absorption, weights
 from fgcompile.compiler.rules.libragrad import rewrite_table
@@ -26,7 +26,7 @@ MAY_STAY = {aten.as_strided.default, aten.prod.dim_int}
 TABLES: dict[str, Collection[Any]] = {
     "biases": bias_table(),
     "rewrites": rewrite_table(),
-    "positions": RULES,
+    "positions": POSITION_RULES,
     "weights": {*weights.SOURCES, *weights.TRANSPARENT, *weights.SIGMOIDAL, *weights.CLAMPED, *weights.SUMS},
     "statistics": {*absorption.STATISTICS, *absorption.SCALED},
     "stops": activity.STOPS,

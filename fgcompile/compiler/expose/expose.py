@@ -24,11 +24,11 @@ from fgcompile.compiler.biases import (
     LOOKUP,
     Application,
     Bias,
-    Call,
+    BiasCall,
+    BiasRule,
     Explicit,
     Homogeneous,
     Implicit,
-    Rule,
     bias_table,
 )
 from fgcompile.compiler.expose.layouts import find_layouts
@@ -115,7 +115,7 @@ class _Exposure:
         self.maps, placed = find_layouts(self.graph, inputs, described, self.constants, layouts)
         self.sites = list(placed)
 
-    def _visit(self, node: fx.Node, table: Mapping[OpOverload, Rule]) -> None:
+    def _visit(self, node: fx.Node, table: Mapping[OpOverload, BiasRule]) -> None:
         if is_active(node, self.active):
             self.active.add(node)
         if node.op == "get_attr":
@@ -130,7 +130,7 @@ class _Exposure:
                 self._expose(node, {node.target: LOOKUP})
                 self.sources.append(list(self.biases)[-1])
 
-    def _expose(self, node: fx.Node, table: Mapping[Any, Rule]) -> None:
+    def _expose(self, node: fx.Node, table: Mapping[Any, BiasRule]) -> None:
         picked = node.target is operator.getitem
         source = node.args[0] if picked else node
         assert isinstance(source, fx.Node)
@@ -139,7 +139,7 @@ class _Exposure:
         if not isinstance(source.target, OpOverload):
             return
         rule = table.get(source.target, FALLBACK)
-        call = Call(source, bind(source), frozenset(self.active), self.constants)
+        call = BiasCall(source, bind(source), frozenset(self.active), self.constants)
         bias = rule.bias(call)
         if isinstance(bias, Homogeneous) and bias.degree == 1:
             return
