@@ -28,6 +28,8 @@ def _sum(sign: int) -> BiasRule:
 
 
 def _constant_operand(call: BiasCall, name: str, scale: float, active: str, active_scale: float) -> Bias:
+    # A number or a tensor of the model is known when compiling, and becomes an input. What is computed from sizes or
+    # from integers of the input is not: the sum is affine all the same, so its bias is its value at zero.
     value = call.arguments[name]
     if not isinstance(value, fx.Node):
         if not isinstance(value, int | float):  # a symbolic size

@@ -15,6 +15,9 @@ def _bias_argument(kind: str, name: str, factors: tuple[str, str], channel_axis:
     """An operator with two factors and a bias argument: degree = active factors; a constant bias becomes an input."""
 
     def bias(call: BiasCall) -> Bias:
+        # One active factor: affine, with the bias argument as its bias, which becomes an input if it is a constant and
+        # enters unscaled (addmm's beta), and else is the value at zero. Two active factors make a product, an active
+        # bias a sum of two degrees, for which there is the fallback.
         degree = sum(call.is_active(factor) for factor in factors)
         if call.arguments.get(name) is None:
             return Homogeneous(degree)

@@ -15,6 +15,8 @@ aten = torch.ops.aten
 
 def _batch_norm(call: BiasCall) -> Bias:
     """``y = s x + b`` with ``s = γ/√(σ²+ε)`` and the bias ``b = β − μ s`` (the paper, section 4.1)."""
+    # A scale or shift that is computed from the input (conditional normalisation) makes products of activations, which
+    # this formula does not know.
     names = ("weight", "bias", "running_mean", "running_var")
     if not call.is_active("input") or any(call.arguments[n] is not None and not call.is_constant(n) for n in names):
         return Implicit(double_vjp)

@@ -23,6 +23,7 @@ def _tangent_in_grid(application: Application) -> Tensor:
 
 
 def _sampling(call: BiasCall) -> Bias:
+    # Linear in the image, so of b = y − J_image image − J_grid grid the first two cancel where the image is active.
     if not call.is_active("grid"):
         return Homogeneous(1)
     if call.is_active("input"):

@@ -51,6 +51,8 @@ def linearize(captured: CapturedProgram) -> CapturedProgram:
     weights = weight_nodes(graph, active)
     reached = set(graph.output_node().all_input_nodes)
     pending = list(graph.nodes)
+    # Backwards, so that ``reached`` is complete when a node's turn comes: a node of which all users were rewritten to
+    # hold it constant is not reached any more. What is written for a node comes next, before what precedes it.
     while pending:
         node = pending.pop()
         if node not in active or node not in reached:
@@ -67,7 +69,7 @@ def linearize(captured: CapturedProgram) -> CapturedProgram:
         for step in written:
             if is_active(step, active):
                 active.add(step)
-        pending += written  # what was written may have a row of its own
+        pending += written  # a product within an equation has a row of its own
         graph.erase_node(node)
     graph.eliminate_dead_code()
     graph.lint()

@@ -91,4 +91,4 @@ def test_an_operator_without_rule_or_derivative_is_named() -> None:
 
 
 def test_the_fallback_is_implicit() -> None:
-    assert isinstance(FALLBACK.bias(None), Implicit)  # type: ignore[arg-type] - it looks at nothing
+    assert isinstance(FALLBACK.bias(None), Implicit)  # type: ignore[arg-type]  # it looks at nothing

@@ -30,6 +30,8 @@ def _moved(call: PositionCall, shapes: Shapes) -> Positions | None:
 
 def _indexed(call: PositionCall, shapes: Shapes) -> Positions | None:
     """An index of constants moves elements; a table read at an input's integers takes their positions."""
+    # An activation that is indexed by constants is moved; by an input's integers, nobody knows where to. A constant
+    # table has no positions: its rows lie where the integers do that pick them, if one index picks whole rows.
     table, indices = call.node.args[0], call.node.args[1:]
     nodes = [node for node in call.node.all_input_nodes if node is not table]
     if call.positions(table) is not None:
@@ -51,6 +53,8 @@ def _looked_up(source: Positions, shape: tuple[int, ...]) -> Positions:
 
 
 def _concatenated(call: PositionCall, shapes: Shapes) -> Positions | None:
+    # A part without positions (class tokens) is all NaN, and so stays outside of the grid; its samples are filled in
+    # from its neighbours by ``moved_with_gaps``, since a class token too belongs to one sample.
     parts = call.arguments["tensors"]
     known = [(part, call.positions(part)) for part in parts]
     count = next(len(p.coordinates) for _, p in known if p is not None)

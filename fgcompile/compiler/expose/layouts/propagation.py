@@ -50,6 +50,7 @@ class Propagation:
 
     def _propagate(self, node: fx.Node) -> Any:
         if node.target is operator.getitem:
+            # One of several outputs. Of those that hold indices (of max, topk, sort) nothing is said below, so None.
             source, index = node.args
             several = self.positions.get(source)  # type: ignore[arg-type]  # a node
             return several[index] if isinstance(several, list) and isinstance(index, int) else None

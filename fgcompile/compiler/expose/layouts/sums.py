@@ -20,6 +20,8 @@ def _reduced(call: PositionCall, shapes: Shapes) -> Positions | None:
     rank, dim = len(source.shape), call.arguments.get("dim")
     chosen = range(rank) if dim is None or dim == [] else ([dim] if isinstance(dim, int) else dim)
     axes = [axis % rank for axis in chosen]
+    # With keepdim, as in a squeeze-and-excitation gate, the value stays at the mean of its places; without, the axes
+    # are gone, and a coordinate that moved along them alone is lost with them.
     if len(shapes[0]) == rank:
         return source.mapped(shapes[0], lambda c: c.nanmean(axes, keepdim=True))
     kept = [axis for axis in range(rank) if axis not in axes]
@@ -47,6 +49,8 @@ def _linear(call: PositionCall, shapes: Shapes) -> Positions | None:
 
 def _product(call: PositionCall, shapes: Shapes) -> Positions | None:
     """``(…, I, K) (…, K, J)``: elements lie where their row in the left factor does, else their column in the right."""
+    # Of attention · values, rows are queries (which have places) and columns are channels; of queries · keys both have
+    # places, and each coordinate is taken from the factor along most of whose axes it runs (``joined``).
     names = ("mat1", "mat2") if "mat1" in call.arguments else ("self", "mat2")
     left, right = (call.positions(call.arguments[name]) for name in names)
     rank = len(shapes[0])

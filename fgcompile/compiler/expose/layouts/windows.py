@@ -19,6 +19,8 @@ def _convolved(call: PositionCall, shapes: Shapes) -> Positions | None:
     if source is None:
         return None
     a = call.arguments
+    # What a convolution slides over is space, and what it sums over whole is the channels' axis: that is how an input
+    # (N, H, W, C) that is permuted first comes to be read as it is meant.
     spatial = range(2, len(source.shape))
     for index, coordinate in enumerate(source.coordinates):
         if any(moves(coordinate, axis) for axis in spatial):
@@ -31,6 +33,7 @@ def _convolved(call: PositionCall, shapes: Shapes) -> Positions | None:
     for size, k, s, p, d in zip(shapes[0][2:], kernel, *settings, strict=True):
         outputs = torch.arange(size, dtype=torch.get_default_dtype())
         centre = d * (k - 1) / 2
+        # Output o sees the inputs o·s − p … o·s − p + d (k − 1); transposed, the two change their parts.
         places.append((outputs + p - centre) / s if a["transposed"] else outputs * s - p + centre)
     return _resampled(source.averaged([1]), shapes[0], places)
 
