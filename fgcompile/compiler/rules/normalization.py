@@ -18,7 +18,7 @@ from fgcompile.compiler.rules.rewriting import Rewrite, where_active
 aten = torch.ops.aten
 
 
-def _normalized(x: Tensor, axes: Sequence[int], eps: float) -> Tensor:
+def _normalized(x: Tensor, axes: list[int], eps: float) -> Tensor:
     """``(x − m) · detach(1/√(v+ε))`` with the mean m and variance v over ``axes``."""
     centred = x - x.mean(axes, keepdim=True)
     constant = centred.detach()
