@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "media": {"runtime", "artifact", "system", "errors"},
     "compiler.request": {"artifact", "errors"},
     "compiler.ir": {"compiler.request", "artifact", "errors"},
-    "compiler.capture": GROUND,
+    "compiler.capture": GROUND | {"compiler.biases"},  # what has a row there is captured whole
     "compiler.lowering": GROUND,
     "compiler.passes": GROUND,
     "compiler.biases": GROUND,
@@ -159,8 +159,8 @@ def test_the_names_of_options_are_those_of_their_tables() -> None:
     from fgcompile.compiler.backends import EMITTERS
     from fgcompile.compiler.fullgrad.psi import PSI
     from fgcompile.compiler.request import Format, PsiName, RuleSet
-    from fgcompile.compiler.rules import RULES
+    from fgcompile.compiler.rules import RULE_SETS
 
     assert tuple(EMITTERS) == tuple(SUFFIXES) == get_args(Format)
     assert tuple(PSI) == get_args(PsiName)
-    assert tuple(RULES) == get_args(RuleSet)
+    assert tuple(RULE_SETS) == get_args(RuleSet)

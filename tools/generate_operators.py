@@ -70,7 +70,7 @@ def _render_lowerings() -> str:
     rows = sorted(
         [f"`{operator}`", f"`{family.__name__.rpartition('.')[2]}.py`", _describe(lowering)]
         for family in FAMILIES
-        for operator, lowering in family.DECOMPOSITIONS.items()
+        for operator, lowering in family.LOWERINGS.items()
     )
     return f"{LOWERINGS}\n\n{_table(['operator', 'file', 'how'], rows)}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.harness.environment import markdown_table
 from benchmarks.harness.records import Figures, Result, describe
 from benchmarks.zoo.models import ZOO
-from fgcompile.compiler.rules import RULES
+from fgcompile.compiler.rules import RULE_SETS
 
 COMPLETE = 1e-10
 PARITY = 1e-4
@@ -70,7 +70,7 @@ def status(record: Record) -> str:
 def render(records: Mapping[str, Record], facts: str) -> str:
     """The report in Markdown."""
     tried = [stage for record in records.values() for stage in record.stages]
-    rules_shown = [rules for rules in RULES if f"completeness_{rules}" in tried]
+    rules_shown = [rules for rules in RULE_SETS if f"completeness_{rules}" in tried]
     pairs = [(format, rules) for format in FORMAT_NAMES for rules in rules_shown]
     header = [
         "network",

@@ -50,7 +50,7 @@ from fgcompile.compiler.request import (
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
 from fgcompile.compiler.tracing.portability import require_portable
-from fgcompile.compiler.tracing.preservation import LINEAR, preserve_interpolation
+from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 from fgcompile.compiler.tracing.trace import trace
 from fgcompile.errors import InputError
 from fgcompile.system.files import write_atomically
@@ -186,7 +186,7 @@ def compile(
     metadata = describe_program(captured, program, request, completeness)
     report("emit")
     # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none for it.
-    with preserve_interpolation(LINEAR if format == "onnx" else ()):
+    with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
         content = EMITTERS[format](replace(program, metadata=metadata))
     report("run")
     check_emitted(content, metadata, program, checks)

@@ -16,14 +16,14 @@ from benchmarks.zoo import __main__ as zoo
 from benchmarks.zoo.measure import Measurement, all_stages
 from benchmarks.zoo.models import ZOO, build_model
 from benchmarks.zoo.report import Record, artifact_passes, batch_passes, completeness_passes, render
-from fgcompile.compiler.rules import RULES
+from fgcompile.compiler.rules import RULE_SETS
 from tests.support.sweeps import crossed
 
 LIBRARIES = {"timm": "timm", "transformers": "transformers"}
 
 
 @pytest.mark.parametrize(
-    ("name", "rules"), crossed(["perceptron", "m5", "squeezenet1_1", "hf_vit", "convmixer"], RULES)
+    ("name", "rules"), crossed(["perceptron", "m5", "squeezenet1_1", "hf_vit", "convmixer"], RULE_SETS)
 )
 def test_tiny_networks_are_captured_and_complete(name: str, rules: str) -> None:
     if ZOO[name].library in LIBRARIES:

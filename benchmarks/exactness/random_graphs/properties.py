@@ -19,7 +19,7 @@ from fgcompile.compiler.fullgrad.eager import FullGradientTerms, evaluate, full_
 from fgcompile.compiler.ir.programs import CapturedProgram, Site
 from fgcompile.compiler.pipeline import fuse_captured
 from fgcompile.compiler.request import Request
-from fgcompile.compiler.rules import RULES, apply_rules
+from fgcompile.compiler.rules import RULE_SETS, apply_rules
 from fgcompile.runtime.session import open_session
 
 BATCH = 3
@@ -72,7 +72,7 @@ def measure_exact(network: RandomNetwork) -> Figures:
     figures: Figures = {}
     captured = capture(network, inputs)
     measured: dict[str, tuple[Figures, tuple[Tensor, ...]]] = {}
-    for rules in RULES:
+    for rules in RULE_SETS:
         program = apply_rules(captured, rules)
         graph = str(program.graph_module.graph)
         if graph not in measured:

@@ -122,7 +122,7 @@ def lower_sign(self: Tensor) -> Any:
     return _mask(self > 0, self) - _mask(self < 0, self)
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     **{operator: get_decompositions([operator])[operator] for operator in PORTABLE},
     aten.threshold_backward.default: lower_threshold_backward,
     aten.hardtanh_backward.default: lower_hardtanh_backward,

@@ -294,6 +294,6 @@ def _differentiate_transposed(layer: Layer) -> Tensor:
 
 lower_convolution_backward = make_lowering(choose_form)
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,
 }

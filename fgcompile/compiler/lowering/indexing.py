@@ -223,7 +223,7 @@ def _lower_pad(rank: int, forward: Callable[..., Tensor]) -> Callable[..., Tenso
     return lower
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.slice_backward.default: lower_slice_backward,
     aten.select_backward.default: lower_select_backward,
     aten.slice_scatter.default: lower_slice_scatter,

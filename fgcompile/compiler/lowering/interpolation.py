@@ -175,7 +175,7 @@ _cubic = functools.partial(_linear_matrix, aten.upsample_bicubic2d.default)
 _smooth_linear = functools.partial(_linear_matrix, aten._upsample_bilinear2d_aa.default)
 _smooth_cubic = functools.partial(_linear_matrix, aten._upsample_bicubic2d_aa.default)
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest),
     aten.upsample_nearest2d_backward.default: _lower_nearest_backward(_nearest),
     aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest),

@@ -202,7 +202,7 @@ def _lower_adaptive_average(rank: int) -> Callable[..., Tensor]:
     return lower
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.max_pool2d_with_indices_backward.default: _lower_max(2),
     aten.max_pool3d_with_indices_backward.default: _lower_max(3),
     aten.adaptive_max_pool2d_backward.default: _lower_adaptive_max(2),

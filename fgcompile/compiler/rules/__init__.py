@@ -12,9 +12,9 @@ from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.rules.absorption import warn_of_absorption
 from fgcompile.compiler.rules.libragrad import linearize
 
-__all__ = ["RULES", "apply_rules", "warn_of_absorption"]
+__all__ = ["RULE_SETS", "apply_rules", "warn_of_absorption"]
 
-RULES: Mapping[str, Callable[[CapturedProgram], CapturedProgram]] = {
+RULE_SETS: Mapping[str, Callable[[CapturedProgram], CapturedProgram]] = {
     "taylor": lambda captured: captured,
     "libragrad": linearize,
 }
@@ -23,4 +23,4 @@ RULES: Mapping[str, Callable[[CapturedProgram], CapturedProgram]] = {
 
 def apply_rules(captured: CapturedProgram, rules: str) -> CapturedProgram:
     """The captured program as a rule set sees it; the given one is left as it is."""
-    return RULES[rules](captured)
+    return RULE_SETS[rules](captured)

@@ -172,6 +172,8 @@ class _Axes:
         """The spatial axes: all but the batch and the channels' axis, the second unless the graph says otherwise."""
         rank = node.meta["val"].ndim
         coordinates = [self._first[node] + axis for axis in range(rank - 1)]
+        # By hand; else a table or signal (N, F) has no channels; else what an operator has told; else the second axis,
+        # as PyTorch has it, unless an operator slides over it.
         channels = [c for c in coordinates if roles.get(c) == CHANNEL]
         if layout is not None:
             names = layout.split()

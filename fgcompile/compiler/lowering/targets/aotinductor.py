@@ -83,6 +83,6 @@ def _cut_kernel(
 
 lower_convolution_backward = make_lowering(_choose_form)
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,
 }

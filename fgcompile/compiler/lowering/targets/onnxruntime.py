@@ -31,4 +31,4 @@ def lower_sum(self: Tensor, dim: Sequence[int] | None, keepdim: bool = False, *,
     return aten.reshape.default(aten.matmul.default(ones, flat), [-1, *before[1:], *[1] * keepdim, *after])
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {aten.sum.dim_IntList: lower_sum}
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {aten.sum.dim_IntList: lower_sum}
