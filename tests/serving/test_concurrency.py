@@ -13,9 +13,9 @@ import asyncio, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from kserve import InferInput, InferRequest
-from fgcompile.serving.kserve_model import ArtifactModel
-from fgcompile.serving.requests import Limits
-from tests.tiny_artifacts import tiny_metadata
+from fgcompile.serving.kserve.model import ArtifactModel
+from fgcompile.serving.admission import Limits
+from tests.support.tiny_artifacts import tiny_metadata
 
 class Slow:
     metadata = tiny_metadata()

@@ -22,7 +22,7 @@ OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", 
 COMPILE = """
 import sys
 import torch, fgcompile
-from tests.networks import build
+from tests.support.networks import build
 torch.set_num_threads(2)
 model, x = build("residual", torch.float32)
 fgcompile.compile(model, x, format="pt2", outputs=sys.argv[2].split(",")).save(sys.argv[1])
