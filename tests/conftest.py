@@ -7,6 +7,8 @@ import torch
 
 from benchmarks.torchvision_shim import define_missing_operators
 from tests.support.fast_exports import collect_garbage_seldom, speed_up
+from tests.support.skipped import say_what_is_skipped
+from tests.support.whole import mark_whole
 
 define_missing_operators()
 torch.set_num_threads(1)  # pytest-xdist runs one worker a core
@@ -14,8 +16,17 @@ torch.set_num_threads(1)  # pytest-xdist runs one worker a core
 speed_up()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_whole(items)
+
+
 def pytest_collection_finish() -> None:
     collect_garbage_seldom()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    say_what_is_skipped(terminalreporter)
 
 
 @pytest.fixture(autouse=True)
