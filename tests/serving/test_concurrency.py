@@ -41,7 +41,7 @@ print(session.most)
 """
 
 
-@pytest.mark.skipif(find_spec("kserve") is None, reason="needs the extra serve")
+@pytest.mark.skipif(find_spec("kserve") is None, reason="needs KServe: pip install 'fgcompile[serve]'")
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_no_more_calls_run_side_by_side_than_allowed(concurrency: int) -> None:
     """In a process of its own: kserve's protocol buffers have the names of tritonclient's."""

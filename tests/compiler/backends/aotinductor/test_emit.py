@@ -162,7 +162,7 @@ def test_devices_that_do_not_fit_are_refused(options: dict[str, str], message: s
         fgcompile.compile(nn.Linear(3, 2).eval(), torch.zeros(1, 3), **options)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card, and the build of PyTorch for CUDA")
 def test_cuda(tmp_path: Path) -> None:
     model, x = build("residual", torch.float32)
     fgcompile.compile(model, x, format="pt2", device="cuda").save(tmp_path / "model.pt2")
