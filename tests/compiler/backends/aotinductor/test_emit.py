@@ -15,6 +15,7 @@ from torch import nn
 import fgcompile
 from fgcompile.cli.sources import load_model
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError, SourceError
+from tests.support.compiled import compiled
 from tests.support.networks import build
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
@@ -54,7 +55,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_equals_the_torchscript_artifact_for_every_batch(path: Path, tmp_path: Path) -> None:
     model, x = build("residual", torch.float32)
-    fgcompile.compile(model, x, format="torchscript", outputs=OUTPUTS).save(tmp_path / "model.pt")
+    compiled("residual", "torchscript", outputs=OUTPUTS).save(tmp_path / "model.pt")
     session, other = fgcompile.load(path), fgcompile.load(tmp_path / "model.pt")
     assert session.metadata["device"] == "cpu"
     for classes in (np.array([-1]), np.array([1, -1, 0, 2, -1])):
