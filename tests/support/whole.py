@@ -17,6 +17,9 @@ import pytest
 FOLDERS = {"benchmarks", "demo", "end_to_end", "evidence", "examples"}
 """Folders of tests of which each sees a program from its beginning to its end."""
 
+MUCH = ({"fgcompile", "compile"}, {"onnx", "export"}, {"subprocess"})
+"""The names in a call that takes long: ``fgcompile.compile(…)``, ``torch.onnx.export(…)``, ``subprocess.run(…)``."""
+
 OURS = ("tests.", "benchmarks.")
 """Modules whose functions are followed."""
 
@@ -37,13 +40,8 @@ def _is_whole(item: pytest.Function) -> bool:
 
 @functools.cache
 def _does_much(function: Callable[..., Any]) -> bool:
-    """Whether it compiles or starts a process, or calls a function of the tests or benchmarks that does."""
-    return any(_names_much(code) for code in _reachable(function))
-
-
-def _names_much(code: CodeType) -> bool:
-    names = set(code.co_names)
-    return {"fgcompile", "compile"} <= names or "subprocess" in names
+    """Whether it does one of ``MUCH``, or calls a function of the tests or benchmarks that does."""
+    return any(names <= set(code.co_names) for code in _reachable(function) for names in MUCH)
 
 
 def _reachable(function: Callable[..., Any]) -> Iterator[CodeType]:
