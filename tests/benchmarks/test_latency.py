@@ -79,7 +79,7 @@ def test_files_are_prepared_in_a_fresh_process(tiny: Workload) -> None:
 @pytest.mark.parametrize("name", [name for name in OTHERS if name != "compiled"])  # that one calls a C++ compiler
 def test_rivals_run_on_a_small_network(tiny: Workload, name: str) -> None:
     if (missing := OTHERS[name].missing("cpu")) is not None:
-        pytest.skip(missing)
+        pytest.skip(f"needs the packages of the benchmarks: {missing}")
     figures = measure(tiny, ["onnxruntime.forward", name], QUICK, memory=False)
     assert "failed" not in figures[name]
     assert len(figures[name]["wall"]) == len(figures[name]["cpu"]) == 2

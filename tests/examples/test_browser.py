@@ -166,7 +166,7 @@ def test_webgpu_or_what_takes_its_place(colours: Path, photos: list[Path], tmp_p
     with open_page(tmp_path, colours, SOFTWARE_WEBGPU, absent) as page:
         seen = page.do("choose", file=photos[0])
         if "WebGPU" not in seen["status"]:
-            pytest.skip("this Chromium has no WebGPU adapter")
+            pytest.skip("needs a Chromium with a WebGPU adapter")
         assert ("WebAssembly, 1 thread, since WebGPU failed" in seen["status"]) == (absent is not None)
         assert largest_difference(fgcompile.load(colours), page.do("numbers")) < 1e-4
 

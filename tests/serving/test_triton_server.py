@@ -13,8 +13,9 @@ from benchmarks.serving.triton_server import missing, triton
 from fgcompile.serving.triton import Deployment, write_models
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
-http = pytest.importorskip("tritonclient.http")
-grpc = pytest.importorskip("tritonclient.grpc")
+CLIENT = "needs tritonclient: pip install 'tritonclient[grpc,http]'"
+http = pytest.importorskip("tritonclient.http", reason=CLIENT)
+grpc = pytest.importorskip("tritonclient.grpc", reason=CLIENT)
 
 if reason := missing():
     pytest.skip(reason, allow_module_level=True)

@@ -76,8 +76,8 @@ def test_sanity_checks(few: Garments, tmp_path: Path) -> None:
 
 
 def test_example_maps(few: Garments, tmp_path: Path) -> None:
-    for library in ("captum", "pytorch_grad_cam"):
-        pytest.importorskip(library)
+    for module, package in (("captum", "captum"), ("pytorch_grad_cam", "grad-cam")):
+        pytest.importorskip(module, reason=f"needs {package}: pip install {package}")
     assert example_maps.main(["--subjects", "fashion", "--images", "0", "7", "--results", str(tmp_path)]) == 0
     with Image.open(tmp_path / "maps-fashion.jpg") as picture:
         pixels = np.asarray(picture.convert("RGB")).astype(int)

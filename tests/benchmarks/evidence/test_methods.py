@@ -38,7 +38,7 @@ def test_our_maps_are_those_of_eager_pytorch_and_of_the_authors(subject: Subject
 
 @pytest.mark.parametrize("name", ["input-gradient", "gradient-times-input"])
 def test_gradients_are_autograds(subject: Subject, tmp_path: Path, name: str) -> None:
-    pytest.importorskip("captum")
+    pytest.importorskip("captum", reason="needs captum: pip install captum")
     found, _ = METHODS[name].run(METHODS[name].make(subject, tmp_path), subject.images)
     x = subject.network.prepare(torch.from_numpy(subject.images)).requires_grad_()
     (gradient,) = torch.autograd.grad(subject.network.model(x).amax(1).sum(), x)

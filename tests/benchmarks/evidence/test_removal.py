@@ -72,7 +72,9 @@ def test_areas_under_a_constant_are_the_constant() -> None:
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])  # where their percentile and our rounding mean as many pixels
 def test_changes_are_those_of_another_library(share: float) -> None:
     define_missing_operators()  # before it imports torchvision
-    metrics = pytest.importorskip("pytorch_grad_cam.metrics.perturbation_confidence")
+    metrics = pytest.importorskip(
+        "pytorch_grad_cam.metrics.perturbation_confidence", reason="needs grad-cam: pip install grad-cam"
+    )
     samples = load_samples()
     images = samples.images[::25]
     maps = np.random.default_rng(2).permuted(np.tile(np.float32(np.arange(784) / 784), (len(images), 1)), axis=1)

@@ -42,7 +42,7 @@ def test_terms_add_up_to_the_score(case: OperatorCase) -> None:
 def test_biases_equal_those_of_the_general_fallback(case: OperatorCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each closed form against ``y − J a`` by two VJPs, which needs no knowledge of the operator."""
     if case.name == "hardsigmoid":
-        pytest.skip("PyTorch has no second derivative of it, so the fallback does not apply")
+        pytest.skip("needs a second derivative of it, which PyTorch lacks, for the fallback to apply")
     model, inputs = CaseModule(case).eval(), case.make_inputs(2)
     sums = _bias_sums(model, inputs)
     without = {operator: rule for operator, rule in bias_table().items() if operator in WITHOUT_SECOND_DERIVATIVE}

@@ -233,7 +233,9 @@ class Inverse(nn.Module):
             Inverse(),
             (3, 3),
             r"_linalg_check_errors.*side effects",
-            marks=pytest.mark.skipif(torch.__version__ < "2.12", reason="exported without the check of errors"),
+            marks=pytest.mark.skipif(
+                torch.__version__ < "2.12", reason="needs PyTorch 2.12: before, it exports without the check of errors"
+            ),
         ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
