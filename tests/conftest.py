@@ -10,7 +10,7 @@ import torch
 from torch._export import utils as export_utils
 from torch.onnx._internal.exporter._registration import ONNXRegistry
 
-from benchmarks.torchvision_shim import define_missing_operators
+from benchmarks.networks.torchvision_shim import define_missing_operators
 
 define_missing_operators()
 torch.set_num_threads(1)  # pytest-xdist runs one worker a core

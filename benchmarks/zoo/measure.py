@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import fgcompile
-from benchmarks.failures import reason
+from benchmarks.harness.failures import reason
 from benchmarks.zoo.models import ZOO, ZooModel, build_model
 from fgcompile.compiler.backends import BACKENDS
 from fgcompile.compiler.capture.capture import capture

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import fgcompile
-from benchmarks.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
+from benchmarks.serving.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
 from fgcompile.media.images import read_photo
 from fgcompile.media.overlay import normalise
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference

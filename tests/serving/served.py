@@ -21,7 +21,7 @@ if find_spec("kserve") is None:  # not imported: its protocol buffers have the n
 http = pytest.importorskip("tritonclient.http")
 grpc = pytest.importorskip("tritonclient.grpc")
 
-from benchmarks import served  # noqa: E402  # which needs tritonclient
+from benchmarks.serving import served  # noqa: E402  # which needs tritonclient
 
 
 class Server:

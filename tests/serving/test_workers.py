@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.processes import PATIENCE
+from benchmarks.harness.processes import PATIENCE
 from fgcompile.errors import FgcompileError, InputError
 from fgcompile.serving import Limits
 from fgcompile.serving.address import Address
