@@ -2,7 +2,8 @@
 
     python -m benchmarks.evidence.example_maps [--subjects efficientnet-lite0 …] [--images 0 1 …] [--data FOLDER]
 
-Writes ``results/maps-SUBJECT.jpg``, which ``results/evidence.md`` shows. Needs the extras ``cpu`` and ``evidence``, and
+Writes ``results/maps-SUBJECT.jpg``, which ``results/evidence.md`` shows.
+Needs the extras ``cpu`` and ``demo``, the group ``evidence`` and
 Fashion-MNIST for the subject ``fashion`` (``--data``: see ``benchmarks.evidence.fashion``).
 """
 

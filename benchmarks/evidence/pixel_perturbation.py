@@ -5,7 +5,7 @@
 
 Compares the compiled artifacts' maps with those of the methods in use, on trained networks: EfficientNet-Lite0, 1 and 2
 on 20 ImageNet photos, a digit network, and one for Fashion-MNIST (``--data``: see ``benchmarks.evidence.fashion``).
-Needs the extras ``cpu`` and ``evidence``. Each subject, method and replacement is a line of
+Needs the extras ``cpu`` and ``demo`` and the group ``evidence``. Each subject, method and replacement is a line of
 ``results/pixel_perturbation.jsonl``; what is there is not measured again. ``results/evidence.md`` is made of all lines.
 """
 

@@ -8,7 +8,8 @@ trained network is explained on the training and the test images, the most salie
 colour, and new networks are trained and tested on what is left. The better the maps, the lower the accuracy; unless
 which pixels went tells the class: so one network for each method sees that alone (*mask*).
 
-Needs the extras ``cpu`` and ``evidence``, and the data set (see ``benchmarks.evidence.fashion``). ``--quick`` ends in
+Needs the extras ``cpu`` and ``demo``, the group ``evidence``, and the data set (see ``benchmarks.evidence.fashion``).
+``--quick`` ends in
 ten minutes on two cores. Each method, share and seed is a line of ``results/remove_and_retrain.jsonl``; what is there
 is not measured again. ``results/evidence.md`` is made of all lines.
 """

@@ -7,8 +7,9 @@ last to the first. *Randomised labels*: a network learns the true labels of 200 
 chance. A map that says something of the network must become another one: the figures are Spearman's rank correlations
 of the maps before and after, means over images.
 
-Needs the extras ``cpu`` and ``evidence``; the images are 200 samples of ``examples/vision_transformer``. Each check,
-method and step is a line of ``results/sanity_checks.jsonl``; ``results/evidence.md`` is made of all lines.
+Needs the extras ``cpu`` and ``demo`` and the group ``evidence``; the images are 200 samples of
+``examples/vision_transformer``. Each check, method and step is a line of ``results/sanity_checks.jsonl``;
+``results/evidence.md`` is made of all lines.
 """
 
 from __future__ import annotations

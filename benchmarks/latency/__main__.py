@@ -5,7 +5,7 @@
                                  [--report-only]
 
 Without arguments: eight networks with every runtime and rival, batch 1, one thread. ``--device cuda`` measures on the
-GPU, also as replays of CUDA graphs. Needs the extras ``cpu`` (or ``gpu``), ``demo`` and ``bench``.
+GPU, also as replays of CUDA graphs. Needs the extras ``cpu`` (or ``gpu``) and ``demo`` and the group ``bench``.
 
 All candidates of a network, batch and number of threads run in turns in one process. Each such measurement is a line of
 ``results/latency.jsonl``; what was measured on this machine with these versions is not measured again, so a sweep can

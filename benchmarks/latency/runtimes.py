@@ -16,7 +16,7 @@ import fgcompile
 from benchmarks.harness.once import once
 from benchmarks.latency.cuda_graphs import captured
 from benchmarks.latency.workload import Call, Candidate, Workload
-from fgcompile.compiler.backends import BACKENDS
+from fgcompile.artifact.names import SUFFIXES
 
 FORWARD, FUSED = "forward only", "fused artifact"
 
@@ -47,7 +47,7 @@ def compile_artifact(format: str, workload: Workload) -> Path:
             )
         artifact.save(path)
 
-    return once(workload.folder / f"fused-{workload.precision}{BACKENDS[format][0]}", write)
+    return once(workload.folder / f"fused-{workload.precision}{SUFFIXES[format]}", write)
 
 
 def _forward_path(workload: Workload, suffix: str) -> Path:

@@ -15,8 +15,8 @@ from benchmarks.harness.once import once
 from benchmarks.networks.architectures import ARCHITECTURES, build_network
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from benchmarks.networks.weights import sample_inputs
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.bench.timing import Call
-from fgcompile.compiler.backends import BACKENDS
 
 __all__ = ["Call", "Candidate", "Workload"]
 
@@ -121,7 +121,7 @@ class Candidate:
         absent = [package for package, module in self.packages if find_spec(module) is None]
         if absent:
             return f"not installed: {', '.join(absent)}"
-        if self.format is not None and self.format not in BACKENDS:
+        if self.format is not None and self.format not in SUFFIXES:
             return f"this version of fgcompile has no format {self.format!r}"
         if device not in self.devices:
             return f"not measured on {device}"

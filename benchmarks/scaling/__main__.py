@@ -2,7 +2,8 @@
 
     python -m benchmarks.scaling [--sweeps batch size depth compiling] [--runtimes onnxruntime …] [--report-only]
 
-Needs the extras ``cpu`` and ``bench``. One thread; compiling takes all cores. Works like ``benchmarks.latency``: each
+Needs the extras ``cpu`` and ``demo`` and the group ``bench``. One thread; compiling takes all cores.
+Works like ``benchmarks.latency``: each
 measurement is a line of ``results/scaling.jsonl`` and is not made again on this machine with these versions;
 ``results/scaling.md`` and its plots are made of all lines.
 """

@@ -2,7 +2,7 @@
 
     python -m benchmarks.serving.latency [--repeats 60]
 
-Needs the extras ``cpu``, ``demo``, ``serve`` and ``test``; writes ``results/serving_latency.md``.
+Needs the extras ``cpu``, ``demo`` and ``serve`` and the group ``test``; writes ``results/serving_latency.md``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
     python -m benchmarks.serving.load [--seconds 600] [--clients 8] [--workers 2]
 
-Needs the extras ``cpu``, ``demo``, ``serve`` and ``test``; writes ``results/serving_load.md``. Clients send photos in
+Needs the extras ``cpu``, ``demo`` and ``serve`` and the group ``test``; writes ``results/serving_load.md``.
+Clients send photos in
 batches of one to four, each with its own class to explain, over gRPC; every answer is compared with the session's. The
 session is measured alone, before and after, in as many threads as the server has workers.
 """

@@ -3,8 +3,9 @@
     python -m benchmarks.serving.parity [--pictures N]
 
 EfficientNet-Lite0 in the formats, the 20 photos of foolbox, each explained for its predicted class. Writes
-``results/serving_parity.md``. Needs the extras ``cpu``, ``demo``, ``openvino``, ``ray``, ``serve`` and ``test``. What
-else a way needs and is not there is named in the table: Triton (`make triton`), Chromium, Node.js (`make node`), cmake.
+``results/serving_parity.md``. Needs the extras ``cpu``, ``demo``, ``openvino``, ``ray`` and ``serve`` and the group
+``test``. What else a way needs and is not there is named in the table: Triton (`make triton`), Chromium, Node.js
+(`make node`), cmake.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ from benchmarks.networks.photo_artifacts import compile_for_photos
 from benchmarks.serving import chromium, cpp, node, triton_server
 from benchmarks.serving.javascript import AGREEMENT, Record, agreement
 from benchmarks.serving.served import PREDICTED_ONE, as_inputs, serving
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import load_efficientnet
 from fgcompile.serving.triton import Deployment, write_models
 
 PACKAGES = ("torch", "onnxruntime", "openvino", "kserve", "tritonclient", "ray")
-SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
+
 MODEL = "lite0"
 HEADER = ["way", *AGREEMENT[2:]]
 LEGEND = """\

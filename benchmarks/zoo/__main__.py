@@ -2,7 +2,7 @@
 
     python -m benchmarks.zoo [--only PATTERN] [--again [NAME …]] [--eager] [--jobs 1] [--limit 600]
 
-Needs the extras ``cpu``, ``demo`` and ``zoo``. Every network is measured in its own process
+Needs the extras ``cpu`` and ``demo`` and the group ``zoo``. Every network is measured in its own process
 (``benchmarks.zoo.measure``), with a limit on its memory and time. Records are appended to ``results/zoo.jsonl`` as
 they come, and a later run measures only what is missing or was measured with other versions; ``results/zoo.md`` is
 written after each network.

@@ -29,7 +29,7 @@ from torch.utils import _pytree as pytree
 import fgcompile
 from benchmarks.harness.failures import reason
 from benchmarks.zoo.models import ZOO, ZooModel, build_model
-from fgcompile.compiler.backends import BACKENDS
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.rules import RULES, apply_rules
 
@@ -108,7 +108,7 @@ class Measurement:
         )
         figures: Figures = {"seconds": time.perf_counter() - start, "megabytes": len(artifact.content) / 1e6}
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"artifact{BACKENDS[format][0]}"
+            path = Path(folder) / f"artifact{SUFFIXES[format]}"
             artifact.save(path)
             session = fgcompile.load(path, threads=1)
         figures |= self.compare(session, TRACED)

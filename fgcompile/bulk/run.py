@@ -23,7 +23,7 @@ from fgcompile.artifact.seal import read_seal
 from fgcompile.artifact.validation import check_target, class_count
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
-from fgcompile.bulk.options import Summary, Workers
+from fgcompile.bulk.options import Summary, Wanted, Workers
 from fgcompile.bulk.paths import find_images
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError
@@ -39,25 +39,23 @@ _LARGEST_BLOCK = 64
 
 
 def explain_in_bulk(
-    artifact: Path,
+    wanted: Wanted,
     images: Sequence[str],
     output: Path,
-    target: int | None,
-    format: str,
     workers: Workers,
     report: Callable[[str], None],
 ) -> Summary:
     """As ``fgcompile.bulk.explain_in_bulk``."""
-    content, metadata = read_artifact(artifact)
+    content, metadata = read_artifact(wanted.artifact)
     photo_shape(metadata)
     _require_maps(metadata)
-    check_target(target, 1, metadata)
+    check_target(wanted.target, 1, metadata)
     paths = find_images(images, without=output)
     identity = {
         "artifact": read_seal(content),
         "model": metadata["model"]["name"],
-        "target": "the artifact's own" if target is None else target,
-        "format": format,
+        "target": "the artifact's own" if wanted.target is None else wanted.target,
+        "format": wanted.format,
     }
     with claim(output, identity) as folder:
         # A run goes on where another was cut off: what is on disk counts as done, and only the rest goes to Ray, if
@@ -67,13 +65,13 @@ def explain_in_bulk(
         seconds = 0.0
         if left:
             folder.write_listing(left)
-            if format != "parquet":
+            if wanted.format != "parquet":
                 make_directory(folder.maps)
             report("starting Ray")
             with connect(workers, metadata) as pool:
                 start = time.monotonic()
                 shared = ray.put((np.frombuffer(content, np.uint8), metadata))
-                task = Task(shared, str(artifact), target, format, folder.path, workers.providers, workers.threads)
+                task = Task(shared, wanted, folder.path, workers.providers, workers.threads)
                 _rehearse(task, pool)
                 rows = _explain(_read_listing(folder), task, photo_shape(metadata), pool, len(left), workers.batch)
                 with _watch(folder, len(left), report):

@@ -225,7 +225,7 @@ def test_a_mistaken_export_is_caught_after_emission(monkeypatch: pytest.MonkeyPa
                 setattr(graph_module, name, value * 1.01)
         return emit_onnx(dataclasses.replace(program, graph_module=graph_module))
 
-    monkeypatch.setitem(pipeline.BACKENDS, "onnx", (".onnx", emit_with_other_weights))
+    monkeypatch.setitem(pipeline.EMITTERS, "onnx", emit_with_other_weights)
     model, x = build("residual", torch.float32)
     with pytest.raises(VerificationError, match="'logits' of the artifact differs from the eager model"):
         fgcompile.compile(model, x)

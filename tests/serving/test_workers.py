@@ -97,7 +97,7 @@ def test_workers_that_give_up_are_not_replaced(capfd: pytest.CaptureFixture[str]
             supervise(partial(Limits, batch=0), 2, print)  # which raises InputError
     finally:
         signal.signal(signal.SIGTERM, handler)
-    assert "the largest batch of a request is 0" in capfd.readouterr().err
+    assert "the largest batch of a request is 0" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

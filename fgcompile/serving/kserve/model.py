@@ -19,7 +19,7 @@ from fgcompile.artifact.metadata import TensorSpec
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Session
-from fgcompile.serving.admission import Limits, check_request, find_repeated
+from fgcompile.serving.admission import Limits, admit, find_repeated
 
 _AXES = 32
 """More than any artifact takes, and fewer than NumPy allows."""
@@ -93,7 +93,7 @@ class ArtifactModel(Model):  # type: ignore[misc]  # kserve has no types
                     f"the artifact has no output {output.name!r}: ask for one of {', '.join(self._outputs)}"
                 )
         tensors = {name: as_array(tensor) for name, tensor in zip(names, request.inputs, strict=True)}
-        return check_request(tensors, self._session.metadata, self._limits)
+        return admit(tensors, self._session.metadata, self._limits)
 
     def _observe(self, outputs: dict[str, Array]) -> None:
         """Records how far from complete the explanations are, where the artifact says so."""

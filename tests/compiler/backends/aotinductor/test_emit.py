@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 import fgcompile
-from fgcompile.cli.sources import load_model
+from fgcompile.cli.sources import load_source
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError, SourceError
 from tests.support.networks import build
 
@@ -133,7 +133,7 @@ def test_other_devices_than_the_package_s_own_are_refused(path: Path, provider: 
 
 def test_exported_programs_and_packages_are_told_apart(path: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is compiled already, not an exported program"):
-        load_model(str(path))
+        load_source(str(path))
     torch.export.save(torch.export.export(nn.Linear(3, 2), (torch.zeros(2, 3),)), tmp_path / "model.pt2")
     with pytest.raises(ArtifactError, match="is an exported program, not an artifact: make one of it"):
         fgcompile.load(tmp_path / "model.pt2")
