@@ -144,6 +144,8 @@ def loads(text: str, path: str | Path) -> Metadata:
         metadata = json.loads(text)
     except ValueError as error:
         raise ArtifactError(f"{path}: its metadata are not JSON ({error}): compile it again") from error
+    # The schema first: of a newer one nobody knows what else it has, so that nothing behind it may be found wanting
+    # before that is said. Of the rest what a session reads at once is checked, not every field.
     schema = metadata.get("schema") if isinstance(metadata, dict) else None
     if type(schema) is not int or schema < 1:
         raise ArtifactError(f"{path}: its metadata name no schema: compile it again")

@@ -182,7 +182,10 @@ def _check_fused(
 def _expected(
     exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The eager outputs in float64, and the scores; with noisy copies sample by sample, which takes half the memory."""
+    """The eager outputs in float64, and the scores.
+
+    With noisy copies sample by sample, which takes half the memory: ``docs/decisions/smooth-checks.md``.
+    """
     request = replace(request, outputs=(*request.outputs, "contributions"))
     step = 1 if request.method == "smooth_fullgrad" else len(CHECK_CLASSES)
     parts, scores = [], []

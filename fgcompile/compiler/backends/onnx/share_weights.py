@@ -77,6 +77,8 @@ def _elements(value: onnx_ir.Value) -> int:
 
 def _origin(array: Array, known: dict[tuple[int, ...], list[tuple[onnx_ir.Value, Array]]]) -> _Origin | None:
     """Where a weight comes from, if its like is known: each element is compared."""
+    # Channels exchanged first, as an ordinary convolution's gradient has them; a depthwise one keeps them. Kernels of
+    # all slices are tried, but a first element that differs rules nearly all of them out at once.
     for exchanged in (True, False):
         first, second = array.shape[:2]
         for value, other in known[(second, first) if exchanged else (first, second)]:

@@ -55,6 +55,8 @@ def _divided(program: FusedProgram) -> torch.jit.ScriptModule:
     parts = torch.nn.Module()
     parts.predict, parts.explain = _script(halves.predict, program), _script(halves.explain, program)
     module: torch.jit.ScriptModule = torch.jit.script(parts)
+    # TorchScript compiles text, and names of inputs need be no identifiers there: they have numbers, and their order is
+    # the artifact's. An output that is not computed has 0 of each size that has a name.
     names = {spec.name: f"input_{index}" for index, spec in enumerate(program.artifact_inputs)}
     optional = {spec.name for spec in program.inputs if spec.default is not None}
     signature = ", ".join(
