@@ -18,7 +18,7 @@ _ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 is imported; its ``_node_ip_address`` does not do: Ray puts the machine's own address in place of 127.0.0.1."""
 
 
-def explain_in_bulk(
+def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
     artifact: Path,
     images: Sequence[str],
     output: Path,

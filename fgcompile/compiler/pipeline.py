@@ -83,7 +83,7 @@ class Artifact:
         write_atomically(path, self.content)
 
 
-def compile(
+def compile(  # noqa: PLR0913 - public: its keywords are the options
     model: Model,
     example_inputs: Inputs,
     *,

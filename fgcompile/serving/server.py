@@ -25,7 +25,7 @@ _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells prometheus_client where processes share their metrics; it looks when it is imported."""
 
 
-def serve(
+def serve(  # noqa: PLR0913 - public: its keywords are the options
     paths: Sequence[Path],
     address: Address,
     limits: Limits,
