@@ -22,7 +22,10 @@ from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
+from fgcompile.compiler.ir.dump import dumping
+from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, ValueSpec
+from fgcompile.compiler.ir.runner import dump_stage, run_passes, run_program_passes
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
 from fgcompile.compiler.passes.fold.padding import fold_padding
@@ -165,26 +168,28 @@ def compile(
         precision=precision,
     )
     report = progress or (lambda stage: None)
-    report("capture")
-    extras = dict(score_inputs or {})
-    captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
-    examples = [*as_inputs(example_inputs), *extras.values()]
-    exposed, program = fuse_captured(captured, request, layouts, report, examples, format, device)
-    warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
-    report("check")
-    checks = make_checks(exposed, program, request, examples)
-    completeness = max(check.completeness for check in checks)
-    program = _in_precision(program, precision)
-    metadata = describe_program(captured, program, request, format, rules, layouts, labels, completeness)
-    if format == "pt2":
-        metadata["device"] = device
-    report("emit")
-    # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none for it.
-    with preserve_interpolation(LINEAR if format == "onnx" else ()):
-        content = BACKENDS[format][1](replace(program, metadata=metadata))
-    report("run")
-    check_emitted(content, metadata, program, checks)
-    return Artifact(content, metadata)
+    with dumping(type(model).__name__):
+        report("capture")
+        extras = dict(score_inputs or {})
+        captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
+        examples = [*as_inputs(example_inputs), *extras.values()]
+        exposed, program = fuse_captured(captured, request, layouts, report, examples, format, device)
+        warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
+        report("check")
+        checks = make_checks(exposed, program, request, examples)
+        completeness = max(check.completeness for check in checks)
+        program = _in_precision(program, precision)
+        metadata = describe_program(captured, program, request, format, rules, layouts, labels, completeness)
+        if format == "pt2":
+            metadata["device"] = device
+        report("emit")
+        # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none
+        # for it as a whole.
+        with preserve_interpolation(LINEAR if format == "onnx" else ()):
+            content = BACKENDS[format][1](replace(program, metadata=metadata))
+        report("run")
+        check_emitted(content, metadata, program, checks)
+        return Artifact(content, metadata)
 
 
 def fuse(
@@ -201,9 +206,10 @@ def fuse(
 ) -> FusedProgram:
     """The fused program in float64, before it is emitted; arguments as for ``compile``."""
     request = check_request(rules=rules, **options)
-    captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
-    examples = [*as_inputs(example_inputs), *(score_inputs or {}).values()]
-    return fuse_captured(captured, request, layouts, lambda stage: None, examples, format, device)[1]
+    with dumping(type(model).__name__):
+        captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
+        examples = [*as_inputs(example_inputs), *(score_inputs or {}).values()]
+        return fuse_captured(captured, request, layouts, lambda stage: None, examples, format, device)[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -272,15 +278,17 @@ def fuse_captured(
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
     report("expose")
     exposed = expose(captured, layouts)
+    dump_stage("exposed", exposed.graph_module)
     if request.precision == "float16":
         request = replace(request, gradient_scale=choose_gradient_scale(exposed, request, examples))
     report("fold")
     # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
     own = request.biases == "inputs" or request.method == "simple_fullgrad"
-    folded = fold_batch_norm(fold_padding(exposed), with_bias=not own)
+    folded = run_program_passes(exposed, [fold_padding, fold_batch_norm(with_bias=not own)])
     report("differentiate")
     with preserve_interpolation():
         program = trace(folded, request, decomposition_table(format, device))
+    dump_stage("differentiated", program.graph_module)
     report("optimise")
     optimize(program.graph_module)
     require_portable(program.graph_module)
@@ -300,9 +308,11 @@ def _in_precision(program: FusedProgram, precision: str) -> FusedProgram:
             for spec in specs
         )
 
-    graph_module = convert_floats(program.graph_module, torch.float32)
+    graph_module = copy_graph(program.graph_module)
+    passes = [convert_floats(torch.float32)]
     if precision != "float32":
-        graph_module = lower_precision(graph_module, getattr(torch, precision))
+        passes.append(lower_precision(getattr(torch, precision)))
+    run_passes(graph_module, passes)
     return replace(
         program,
         graph_module=graph_module,
