@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, fx
-from torch._ops import OpOverload
+from torch._ops import OpOverload, OpOverloadPacket
 
 from fgcompile.compiler.ir.nodes import layer_name
 
@@ -39,7 +39,7 @@ def _line(node: fx.Node) -> str:
 
 def _operator(target: Any) -> str:
     """An operator as it is written in the sources: ``aten.add.Tensor``, ``getitem``."""
-    return str(target) if isinstance(target, OpOverload) else getattr(target, "__name__", str(target))
+    return str(target) if isinstance(target, OpOverload | OpOverloadPacket) else getattr(target, "__name__", str(target))
 
 
 def _value(value: Any) -> str:
@@ -58,4 +58,4 @@ def _argument(value: Any) -> str:
     if isinstance(value, tuple | list):
         left, right = ("[", "]") if isinstance(value, list) else ("(", ",)" if len(value) == 1 else ")")
         return f"{left}{', '.join(map(_argument, value))}{right}"
-    return str(value)
+    return repr(value) if isinstance(value, str) else str(value)
