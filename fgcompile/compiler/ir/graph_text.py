@@ -39,7 +39,9 @@ def _line(node: fx.Node) -> str:
 
 def _operator(target: Any) -> str:
     """An operator as it is written in the sources: ``aten.add.Tensor``, ``getitem``."""
-    return str(target) if isinstance(target, OpOverload | OpOverloadPacket) else getattr(target, "__name__", str(target))
+    if isinstance(target, OpOverload | OpOverloadPacket):
+        return str(target)
+    return getattr(target, "__name__", str(target))
 
 
 def _value(value: Any) -> str:
