@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -153,9 +154,11 @@ def test_what_runs_artifacts_needs_no_torch(path: Path) -> None:
 
 
 def test_the_names_of_options_are_those_of_their_tables() -> None:
-    from fgcompile.compiler import request
-    from fgcompile.compiler.fullgrad import psi
+    from fgcompile.compiler.backends import BACKENDS
+    from fgcompile.compiler.fullgrad.psi import PSI
+    from fgcompile.compiler.request import Format, PsiName, RuleSet
     from fgcompile.compiler.rules import RULES
 
-    assert tuple(psi.PSI) == request.PSI_NAMES
-    assert tuple(RULES) == request.RULE_SETS
+    assert tuple(BACKENDS) == get_args(Format)
+    assert tuple(PSI) == get_args(PsiName)
+    assert tuple(RULES) == get_args(RuleSet)

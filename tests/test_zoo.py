@@ -15,7 +15,7 @@ from benchmarks.zoo import __main__ as zoo
 from benchmarks.zoo.measure import Measurement, all_stages
 from benchmarks.zoo.models import ZOO, build_model
 from benchmarks.zoo.report import Record, artifact_passes, batch_passes, completeness_passes, render
-from fgcompile.compiler.request import RULE_SETS as RULES
+from fgcompile.compiler.rules import RULES
 from tests.support.sweeps import crossed
 
 LIBRARIES = {"timm": "timm", "transformers": "transformers"}

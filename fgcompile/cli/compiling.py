@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -93,7 +93,7 @@ def compile_(
     device: Annotated[str, typer.Option(help="Where it is to be fast: cpu or cuda. A .pt2 runs there alone.")] = "cpu",
 ) -> None:
     """Compile a model into an artifact."""
-    chosen_format = choose_format(artifact_format, output)
+    suffixed = choose_format(artifact_format, output)
     if not output.absolute().parent.is_dir():
         raise OutputError(f"{output}: its folder does not exist: create it first")
     shapes = [parse_input(text) for text in inputs or []]
@@ -101,6 +101,16 @@ def compile_(
     layouts = parse_layouts(layout or [])
     names = None if labels is None else read_labels(labels)
     channels = parse_normalisation(mean, std)
+    # Texts, which `compile` checks.
+    named: dict[str, Any] = {
+        "format": suffixed,
+        "method": method,
+        "psi": psi,
+        "rules": rules,
+        "biases": biases,
+        "precision": precision,
+        "device": device,
+    }
     with terminal.progress(f"compiling {source}") as report:
         import fgcompile
 
@@ -109,22 +119,16 @@ def compile_(
         artifact = fgcompile.compile(
             model,
             example_inputs(model, shapes),
-            format=chosen_format,
             target=score,
             output=int(explained) if explained is not None and explained.isdigit() else explained,
-            method=method,
-            psi=psi,
-            rules=rules,
             outputs=tuple(outputs.split(",")),
-            biases=biases,
             layouts=layouts,
             preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
             dynamic_sizes=dynamic_sizes,
             on_demand=on_demand,
-            precision=precision,
             labels=names,
-            device=device,
             progress=report,
+            **named,
         )
         artifact.save(output)
     terminal.print_summary(read_metadata(output), output)

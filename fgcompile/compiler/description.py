@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from torch import Tensor
 
 from fgcompile._version import __version__
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
@@ -20,10 +22,6 @@ def describe_program(
     captured: CapturedProgram,
     program: FusedProgram,
     request: Request,
-    format: str,
-    rules: str,
-    layouts: Mapping[str, str] | None,
-    labels: Sequence[str] | None,
     completeness: float,
 ) -> dict[str, Any]:
     """The metadata of an artifact (the layout of ``fgcompile.artifact.metadata.Metadata``).
@@ -31,7 +29,7 @@ def describe_program(
     Raises:
         InputError: There are labels, but not one for each class.
     """
-    _require_labels(program, labels)
+    _require_labels(program, request.labels)
     preprocess = request.preprocess
     smooth = request.method == "smooth_fullgrad"
     return {
@@ -41,22 +39,22 @@ def describe_program(
             **{package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxscript")},
         },
         "model": {"name": captured.name, "parameter_digest": _parameter_digest(captured)},
-        "format": format,
+        "format": request.format,
         "inputs": [_spec(spec) for spec in program.artifact_inputs],
         "outputs": [_spec(spec) for spec in program.outputs],
         "method": request.method,
-        "noise": dataclasses.asdict(request.noise) if smooth else None,
+        "noise": dataclasses.asdict(request.copies) if smooth else None,
         "psi": request.psi,
-        "rules": rules,
+        "rules": request.rules,
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
         "output": request.output,
         "score_inputs": list(captured.score_inputs),
         "biases": request.biases,
         "on_demand": program.on_demand,
         "precision": request.precision,
-        "layouts": dict(layouts or {}),
+        "layouts": dict(request.layouts),
         "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},
-        "labels": None if labels is None else list(labels),
+        "labels": None if request.labels is None else list(request.labels),
         "sites": [
             {
                 "name": site.name,
@@ -72,18 +70,20 @@ def describe_program(
             for choice, layers in read_choices(program.graph_module).items()
         ],
         "completeness": float(f"{completeness:.1e}"),
+        **({"device": request.device} if request.format == "pt2" else {}),
     }
 
 
-def read_request(metadata: Metadata) -> Request:
-    """What an artifact was asked to compute, but for a score that was a function."""
+def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None) -> Request:
+    """What an artifact was asked to compute; a score that was a function is not in it, and has to be given."""
     preprocess, noise, target = metadata["preprocess"], metadata.get("noise"), metadata["target"]
+    named: dict[str, Any] = {name: metadata[name] for name in ("method", "psi", "rules")}
     return Request(
-        target=None if target == "input" else target,
+        **named,
+        target=score or (None if target == "input" else target),
         output=metadata.get("output"),
-        method=metadata["method"],
-        psi=metadata["psi"],
-        noise=Noise() if noise is None else Noise(**noise),
+        noise=None if noise is None else Noise(**noise),
+        layouts=metadata.get("layouts", {}),
         preprocess=None if preprocess is None else Preprocess(tuple(preprocess["mean"]), tuple(preprocess["std"])),
     )
 

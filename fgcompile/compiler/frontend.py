@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
@@ -22,15 +20,11 @@ def capture_in(
     model: Model,
     inputs: Inputs,
     request: Request,
-    rules: str,
-    score_inputs: Mapping[str, Tensor] | None = None,
-    dynamic_sizes: bool = False,
 ) -> CapturedProgram:
     """The captured program of a model and its score under a rule set, computing in a dtype."""
-    score = request.target if callable(request.target) else None
-    captured = capture(model, inputs, score, request.output, score_inputs, dynamic_sizes)
+    captured = capture(model, inputs, request.score, request.output, request.score_inputs, request.dynamic_sizes)
     dump_stage("captured", captured.graph_module)
-    return apply_rules(in_dtype(captured, dtype), rules)
+    return apply_rules(in_dtype(captured, dtype), request.rules)
 
 
 def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:

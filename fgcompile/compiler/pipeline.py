@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
@@ -22,6 +22,7 @@ from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
+from fgcompile.compiler.fullgrad.score import floating_dtype
 from fgcompile.compiler.ir.dump import dumping
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, ValueSpec
@@ -33,22 +34,26 @@ from fgcompile.compiler.passes.optimize.optimize import optimize
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.passes.precision.lower_precision import lower_precision
 from fgcompile.compiler.request import (
-    DEVICES,
+    Biases,
+    Device,
+    Format,
     Inputs,
+    Method,
     Model,
     Noise,
+    Precision,
     Preprocess,
+    PsiName,
     Request,
+    RuleSet,
     Target,
     as_inputs,
-    check_request,
     one_of,
-    require_expressible,
 )
-from fgcompile.compiler.rules import RULES, apply_rules, warn_of_absorption
+from fgcompile.compiler.rules import apply_rules, warn_of_absorption
 from fgcompile.compiler.tracing.portability import require_portable
 from fgcompile.compiler.tracing.preservation import LINEAR, preserve_interpolation
-from fgcompile.compiler.tracing.trace import floating_dtype, trace
+from fgcompile.compiler.tracing.trace import trace
 from fgcompile.errors import InputError
 from fgcompile.system.files import write_atomically
 
@@ -84,23 +89,23 @@ def compile(
     model: Model,
     example_inputs: Inputs,
     *,
-    format: str = "onnx",
+    format: Format = "onnx",
     target: Target = None,
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
-    method: str = "fullgrad",
-    psi: str = "fullgrad",
-    rules: str = "taylor",
+    method: Method = "fullgrad",
+    psi: PsiName = "fullgrad",
+    rules: RuleSet = "taylor",
     outputs: Sequence[str] = ("logits", "saliency"),
-    biases: str = "constants",
+    biases: Biases = "constants",
     noise: Noise | None = None,
     layouts: Mapping[str, str] | None = None,
     preprocess: Preprocess | None = None,
     dynamic_sizes: bool = False,
     on_demand: bool = False,
-    precision: str = "float32",
+    precision: Precision = "float32",
     labels: Sequence[str] | None = None,
-    device: str = "cpu",
+    device: Device = "cpu",
     progress: Progress | None = None,
 ) -> Artifact:
     """Compiles a model into one artifact that returns its output and its full-gradient explanation.
@@ -151,37 +156,37 @@ def compile(
     Warns:
         RulesWarning: Under ``"taylor"`` the terms of this model cancel, since it normalises by its own statistics.
     """
-    one_of("format", format, tuple(BACKENDS))
-    require_expressible(format, precision)
-    one_of("device", device, DEVICES)
-    request = check_request(
+    request = Request(
         outputs=outputs,
         target=target,
         output=output,
+        score_inputs=score_inputs or {},
         method=method,
         psi=psi,
         rules=rules,
         biases=biases,
         noise=noise,
+        layouts=layouts or {},
         preprocess=preprocess,
+        dynamic_sizes=dynamic_sizes,
         on_demand=on_demand,
         precision=precision,
+        labels=labels,
+        format=format,
+        device=device,
     )
     report = progress or (lambda stage: None)
     with dumping(type(model).__name__):
         report("capture")
-        extras = dict(score_inputs or {})
-        captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
-        examples = [*as_inputs(example_inputs), *extras.values()]
-        exposed, program = fuse_captured(captured, request, layouts, report, examples, format, device)
+        captured = capture_in(torch.float64, model, example_inputs, request)
+        examples = request.examples(example_inputs)
+        exposed, program = fuse_captured(captured, request, examples, report)
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
         report("check")
         checks = make_checks(exposed, program, request, examples)
         completeness = max(check.completeness for check in checks)
         program = _in_precision(program, precision)
-        metadata = describe_program(captured, program, request, format, rules, layouts, labels, completeness)
-        if format == "pt2":
-            metadata["device"] = device
+        metadata = describe_program(captured, program, request, completeness)
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none
         # for it as a whole.
@@ -192,24 +197,12 @@ def compile(
         return Artifact(content, metadata)
 
 
-def fuse(
-    model: Model,
-    example_inputs: Inputs,
-    *,
-    rules: str = "taylor",
-    layouts: Mapping[str, str] | None = None,
-    score_inputs: Mapping[str, Tensor] | None = None,
-    dynamic_sizes: bool = False,
-    format: str = "onnx",
-    device: str = "cpu",
-    **options: Any,
-) -> FusedProgram:
-    """The fused program in float64, before it is emitted; arguments as for ``compile``."""
-    request = check_request(rules=rules, **options)
+def fuse(model: Model, example_inputs: Inputs, **options: Any) -> FusedProgram:
+    """The fused program in float64, before it is emitted; options as for ``compile``."""
+    request = Request(**options)
     with dumping(type(model).__name__):
-        captured = capture_in(torch.float64, model, example_inputs, request, rules, score_inputs, dynamic_sizes)
-        examples = [*as_inputs(example_inputs), *(score_inputs or {}).values()]
-        return fuse_captured(captured, request, layouts, lambda stage: None, examples, format, device)[1]
+        captured = capture_in(torch.float64, model, example_inputs, request)
+        return fuse_captured(captured, request, request.examples(example_inputs))[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -233,7 +226,7 @@ def full_gradient(
     model: Model,
     inputs: Inputs,
     target: Target | Tensor = None,
-    rules: str = "taylor",
+    rules: RuleSet = "taylor",
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
 ) -> FullGradientTerms:
@@ -255,7 +248,7 @@ def full_gradient(
     Warns:
         RulesWarning: As ``compile``.
     """
-    one_of("rules", rules, tuple(RULES))
+    one_of("rules", rules, get_args(RuleSet))
     given = as_inputs(inputs)
     score = target if callable(target) else None
     captured = capture(model, given, score, output, score_inputs)
@@ -269,25 +262,22 @@ def full_gradient(
 def fuse_captured(
     captured: CapturedProgram,
     request: Request,
-    layouts: Mapping[str, str] | None,
-    report: Progress,
     examples: Sequence[Tensor],
-    format: str,
-    device: str = "cpu",
+    report: Progress = lambda stage: None,
 ) -> tuple[BiasedProgram, FusedProgram]:
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
     report("expose")
-    exposed = expose(captured, layouts)
+    exposed = expose(captured, request.layouts)
     dump_stage("exposed", exposed.graph_module)
-    if request.precision == "float16":
-        request = replace(request, gradient_scale=choose_gradient_scale(exposed, request, examples))
     report("fold")
     # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
     own = request.biases == "inputs" or request.method == "simple_fullgrad"
     folded = run_program_passes(exposed, [fold_padding, fold_batch_norm(with_bias=not own)])
+    if request.precision == "float16":
+        folded = replace(folded, gradient_scale=choose_gradient_scale(exposed, request, examples))
     report("differentiate")
     with preserve_interpolation():
-        program = trace(folded, request, decomposition_table(format, device))
+        program = trace(folded, request, decomposition_table(request.format, request.device))
     dump_stage("differentiated", program.graph_module)
     report("optimise")
     optimize(program.graph_module)

@@ -1,124 +1,35 @@
-"""The options of a compilation, checked before any work is done."""
+"""What is asked of the compiler: one frozen value with every option, made complete and checked in one place.
+
+What the compiler decides by itself is not in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.errors import InputError
 
-OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
+Format = Literal["onnx", "torchscript", "pt2"]
+Output = Literal["logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients"]
+Method = Literal["fullgrad", "simple_fullgrad", "smooth_fullgrad"]
+PsiName = Literal["fullgrad", "grad-cam", "signed"]
+RuleSet = Literal["taylor", "libragrad"]
+Biases = Literal["constants", "inputs"]
+Precision = Literal["float32", "float16", "bfloat16"]
+Device = Literal["cpu", "cuda"]
+
+OUTPUTS: tuple[Output, ...] = get_args(Output)
 """What can be asked for, in the contract's order."""
 
-METHODS = ("fullgrad", "simple_fullgrad", "smooth_fullgrad")
-PSI_NAMES = ("fullgrad", "grad-cam", "signed")
-RULE_SETS = ("taylor", "libragrad")
-BIASES = ("constants", "inputs")
-PRECISIONS = ("float32", "float16", "bfloat16")
-DEVICES = ("cpu", "cuda")
-
-
-def check_request(
-    *,
-    outputs: Sequence[str] = ("logits", "saliency"),
-    target: Target = None,
-    output: str | int | None = None,
-    method: str = "fullgrad",
-    psi: str = "fullgrad",
-    rules: str = "taylor",
-    biases: str = "constants",
-    noise: Noise | None = None,
-    preprocess: Preprocess | None = None,
-    on_demand: bool = False,
-    precision: str = "float32",
-) -> Request:
-    """The options as one value.
-
-    Raises:
-        InputError: Names the option that is wrong, and what it can be.
-    """
-    one_of("method", method, METHODS)
-    one_of("psi", psi, PSI_NAMES)
-    one_of("rules", rules, RULE_SETS)
-    one_of("biases", biases, BIASES)
-    one_of("precision", precision, PRECISIONS)
-    if isinstance(outputs, str) or not outputs:
-        raise InputError(f"outputs is {outputs!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
-    for name in outputs:
-        one_of("outputs", name, OUTPUTS)
-    if isinstance(target, str):
-        one_of("target", target, ("predicted",))
-    elif target is not None and not callable(target) and (not isinstance(target, int) or isinstance(target, bool)):
-        raise InputError(f"target is {target!r}: pass None, a class (int), 'predicted', or a function of the output")
-    if noise is not None and method != "smooth_fullgrad":
-        raise InputError(f"noise is of smooth_fullgrad, and the method is {method}: leave it out, or change the method")
-    if noise is not None and (noise.samples < 1 or noise.spread < 0):
-        raise InputError(f"{noise} cannot be: samples must be 1 or more, and spread not negative")
-    if on_demand and ("logits" not in outputs or len(set(outputs)) < 2):
-        raise InputError(
-            f"on_demand=True and outputs={tuple(outputs)}: ask for the logits, which are always computed, and for "
-            "something of the explanation, which is not"
-        )
-    return Request(
-        outputs=tuple(name for name in OUTPUTS if name in outputs),
-        target=target,
-        output=output,
-        method=method,
-        psi=psi,
-        noise=noise or Noise(),
-        biases=biases,
-        preprocess=preprocess,
-        on_demand=on_demand,
-        precision=precision,
-    )
-
-
-def require_expressible(format: str, precision: str) -> None:
-    """Passes combinations that a format can express.
-
-    Raises:
-        InputError: Names the one that it cannot, and another way.
-    """
-    if (format, precision) == ("onnx", "bfloat16"):
-        raise InputError(
-            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
-        )
-
-
-def one_of(what: str, value: str, allowed: Sequence[str]) -> None:
-    """Checks a named choice.
-
-    Raises:
-        InputError: ``value`` is not among ``allowed``.
-    """
-    if value not in allowed:
-        raise InputError(f"{what} is {value!r}, which is not one of {', '.join(map(repr, allowed))}")
-
-
 Model = nn.Module | ExportedProgram
-
-
 Inputs = Tensor | Sequence[Tensor]
-
-
-def as_inputs(example_inputs: Tensor | Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The inputs as a tuple of tensors with a common batch dimension.
-
-    Raises:
-        InputError: There is none, one is not a tensor, or one has no batch dimension.
-    """
-    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
-    if not inputs:
-        raise InputError("example_inputs is empty: pass a tensor (N, …) or a tuple of tensors")
-    for index, value in enumerate(inputs):
-        if not isinstance(value, Tensor):
-            raise InputError(f"example input {index} is {type(value).__name__}, not a tensor: pass tensors (N, …)")
-        if value.ndim == 0 or value.shape[0] == 0:
-            raise InputError(f"example input {index} has shape {tuple(value.shape)}: it needs a batch of at least 1")
-    return inputs
+Target = int | str | Callable[..., Tensor] | None
+"""None: an input of the artifact; an int: a fixed class; ``"predicted"``; or ``score(outputs, …) → (N,)``."""
 
 
 @dataclass(frozen=True)
@@ -134,10 +45,6 @@ class Preprocess:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-Target = int | str | Callable[..., Tensor] | None
-"""None: an input of the artifact; an int: a fixed class; ``"predicted"``; or ``score(outputs, …) → (N,)``."""
 
 
 @dataclass(frozen=True)
@@ -157,30 +64,139 @@ class Noise:
 
 @dataclass(frozen=True)
 class Request:
-    """What the fused program is to compute.
+    """What was asked for. Each option is explained at ``fgcompile.compile``, which has the same names and defaults.
 
     Attributes:
-        outputs: Names of the outputs, in the contract's order.
+        outputs: Names of the outputs; whatever their order, the contract's.
         target: Which score is explained.
         output: Which of the model's outputs it is computed from, by name or position; None for the only one.
-        method: ``"fullgrad"`` or one of its variants.
-        psi: The name of the post-processing ψ.
-        noise: The noisy copies of ``smooth_fullgrad``.
-        biases: ``"constants"``, or ``"inputs"`` where the artifact takes the bias parameters.
+        score_inputs: Examples ``(N, …)`` of the inputs that a callable target takes by name.
+        method: FullGrad or one of its variants.
+        psi: The post-processing ψ.
+        rules: What counts as a constant when the model is differentiated.
+        biases: Whether the artifact takes the bias parameters.
+        noise: The noisy copies of ``smooth_fullgrad``; None for the authors'.
+        layouts: How axes of inputs and sites lie over space, by name, where it is not to be inferred.
         preprocess: Preprocessing to fold in front, or None.
+        dynamic_sizes: Whether the sizes of space are dynamic too.
         on_demand: Whether an input ``explain`` tells to compute more than the logits.
-        precision: ``"float32"``, or the half precision that the network computes in.
-        gradient_scale: A power of two that gradients bear on their way through half precision.
+        precision: The dtype that the network computes in.
+        labels: Class names, one per logit.
+        format: What the artifact is emitted as.
+        device: Where it is to be fast.
+
+    Raises:
+        InputError: Names the option that is wrong, and what it can be.
     """
 
-    outputs: tuple[str, ...] = ("logits", "saliency")
+    outputs: Sequence[str] = ("logits", "saliency")
     target: Target = None
     output: str | int | None = None
-    method: str = "fullgrad"
-    psi: str = "fullgrad"
-    noise: Noise = Noise()
-    biases: str = "constants"
+    score_inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    method: Method = "fullgrad"
+    psi: PsiName = "fullgrad"
+    rules: RuleSet = "taylor"
+    biases: Biases = "constants"
+    noise: Noise | None = None
+    layouts: Mapping[str, str] = field(default_factory=dict)
     preprocess: Preprocess | None = None
+    dynamic_sizes: bool = False
     on_demand: bool = False
-    precision: str = "float32"
-    gradient_scale: float = 1.0
+    precision: Precision = "float32"
+    labels: Sequence[str] | None = None
+    format: Format = "onnx"
+    device: Device = "cpu"
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            one_of(name, getattr(self, name), get_args(choices))
+        _require_expressible(self.format, self.precision)
+        _require_outputs(self.outputs, self.on_demand)
+        _require_target(self.target)
+        _require_noise(self.noise, self.method)
+        object.__setattr__(self, "outputs", tuple(name for name in OUTPUTS if name in self.outputs))
+
+    @property
+    def copies(self) -> Noise:
+        """The noisy copies, the authors' where none were asked for."""
+        return self.noise or Noise()
+
+    @property
+    def score(self) -> Callable[..., Tensor] | None:
+        """The target where it is a function of the model's output."""
+        return self.target if callable(self.target) else None
+
+    def examples(self, example_inputs: Inputs) -> tuple[Tensor, ...]:
+        """Examples of all inputs in their order: the model's, then the score's own."""
+        return (*as_inputs(example_inputs), *self.score_inputs.values())
+
+
+_CHOICES: Mapping[str, Any] = {
+    "format": Format,
+    "device": Device,
+    "method": Method,
+    "psi": PsiName,
+    "rules": RuleSet,
+    "biases": Biases,
+    "precision": Precision,
+}
+
+
+def one_of(what: str, value: str, allowed: Sequence[str]) -> None:
+    """Checks a named choice.
+
+    Raises:
+        InputError: ``value`` is not among ``allowed``.
+    """
+    if value not in allowed:
+        raise InputError(f"{what} is {value!r}, which is not one of {', '.join(map(repr, allowed))}")
+
+
+def as_inputs(example_inputs: Inputs) -> tuple[Tensor, ...]:
+    """The inputs as a tuple of tensors with a common batch dimension.
+
+    Raises:
+        InputError: There is none, one is not a tensor, or one has no batch dimension.
+    """
+    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
+    if not inputs:
+        raise InputError("example_inputs is empty: pass a tensor (N, …) or a tuple of tensors")
+    for index, value in enumerate(inputs):
+        if not isinstance(value, Tensor):
+            raise InputError(f"example input {index} is {type(value).__name__}, not a tensor: pass tensors (N, …)")
+        if value.ndim == 0 or value.shape[0] == 0:
+            raise InputError(f"example input {index} has shape {tuple(value.shape)}: it needs a batch of at least 1")
+    return inputs
+
+
+def _require_expressible(format: str, precision: str) -> None:
+    if (format, precision) == ("onnx", "bfloat16"):
+        raise InputError(
+            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
+        )
+
+
+def _require_outputs(outputs: Sequence[str], on_demand: bool) -> None:
+    if isinstance(outputs, str) or not outputs:
+        raise InputError(f"outputs is {outputs!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
+    for name in outputs:
+        one_of("outputs", name, OUTPUTS)
+    if on_demand and ("logits" not in outputs or len(set(outputs)) < 2):
+        raise InputError(
+            f"on_demand=True and outputs={tuple(outputs)}: ask for the logits, which are always computed, and for "
+            "something of the explanation, which is not"
+        )
+
+
+def _require_target(target: Target) -> None:
+    if isinstance(target, str):
+        one_of("target", target, ("predicted",))
+    elif target is not None and not callable(target) and (not isinstance(target, int) or isinstance(target, bool)):
+        raise InputError(f"target is {target!r}: pass None, a class (int), 'predicted', or a function of the output")
+
+
+def _require_noise(noise: Noise | None, method: str) -> None:
+    if noise is not None and method != "smooth_fullgrad":
+        raise InputError(f"noise is of smooth_fullgrad, and the method is {method}: leave it out, or change the method")
+    if noise is not None and (noise.samples < 1 or noise.spread < 0):
+        raise InputError(f"{noise} cannot be: samples must be 1 or more, and spread not negative")

@@ -57,21 +57,20 @@ def verify(
         raise InputError(f"the score that '{path}' explains {advice}")
     arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
     outputs = load(path, providers).run(_feeds(metadata, arrays))
-    request = replace(read_request(metadata), outputs=("logits", "saliency", "contributions"))
-    request = request if target is None else replace(request, target=target)
+    request = replace(read_request(metadata, target), outputs=("logits", "saliency", "contributions"))
     tensors = [torch.from_numpy(array) for array in arrays]
     example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
 
     own = metadata.get("score_inputs", [])
     examples = [example, *tensors[1:]]
-    extras = dict(zip(own, examples[len(examples) - len(own) :], strict=True))
+    request = replace(request, score_inputs=dict(zip(own, examples[len(examples) - len(own) :], strict=True)))
 
     def eager(dtype: torch.dtype) -> dict[str, np.ndarray[Any, Any]]:
         given = examples[: len(examples) - len(own)]
-        captured = capture_in(dtype, model, given, request, metadata["rules"], extras)
+        captured = capture_in(dtype, model, given, request)
         given = [as_dtype(value, dtype) for value in tensors]
         chosen = torch.full((len(given[0]),), -1)
-        _, values = evaluate(expose(captured, metadata.get("layouts")), request, given, chosen, dtype)
+        _, values = evaluate(expose(captured, request.layouts), request, given, chosen, dtype)
         return {name: value.numpy() for name, value in values.items()}
 
     return compare(outputs, eager(torch.float64), eager(torch.float32))

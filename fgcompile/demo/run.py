@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -33,8 +33,9 @@ from fgcompile.system.machine import cores, processor
 Reporter = Callable[[str], None]
 
 _NETWORKS = (load_efficientnet, load_digit_network)
-_SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
-_RUNTIMES = {"onnx": "ONNX Runtime", "torchscript": "TorchScript"}
+_Format = Literal["onnx", "torchscript"]
+_SUFFIXES: dict[_Format, str] = {"onnx": ".onnx", "torchscript": ".pt"}
+_RUNTIMES: dict[_Format, str] = {"onnx": "ONNX Runtime", "torchscript": "TorchScript"}
 _OUTPUTS = ("logits", "saliency", "contributions", "residual")
 _VERIFIED_PHOTOS = 2
 _ROUNDS = 15
@@ -78,7 +79,7 @@ def _show_network(network: Network, directory: Path, report: Reporter) -> Sectio
 
 
 def _compile(
-    network: Network, photos: NDArray[np.uint8], artifact_format: str, directory: Path, report: Reporter
+    network: Network, photos: NDArray[np.uint8], artifact_format: _Format, directory: Path, report: Reporter
 ) -> CompiledFile:
     path = directory / f"{network.key}{_SUFFIXES[artifact_format]}"
     inputs = network.prepare(torch.from_numpy(photos[:_VERIFIED_PHOTOS]))

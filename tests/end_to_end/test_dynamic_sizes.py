@@ -18,7 +18,7 @@ from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.fullgrad.eager import evaluate
 from fgcompile.compiler.pipeline import fuse
-from fgcompile.compiler.request import Target, check_request
+from fgcompile.compiler.request import Request, Target
 from fgcompile.errors import CaptureError, InputError
 from tests.support.dynamic_networks import CASES, DynamicCase, Strides, UNet, mean_of_first
 from tests.support.sweeps import crossed
@@ -47,7 +47,7 @@ def expected_of(
     case: DynamicCase, model: nn.Module, inputs: tuple[Tensor, ...], psi: str = "fullgrad"
 ) -> dict[str, Tensor]:
     """The eager outputs of the model captured at the very sizes of these inputs."""
-    request = check_request(outputs=OUTPUTS, target=target_of(case), psi=psi)
+    request = Request(outputs=OUTPUTS, target=target_of(case), psi=psi)
     score = request.target if callable(request.target) else None
     program = expose(capture(model, inputs, score))
     return evaluate(program, request, inputs, torch.full((len(inputs[0]),), -1), torch.float64)[1]

@@ -17,7 +17,7 @@ from fgcompile.compiler.fullgrad.arrangement import batch_first
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, evaluate, full_gradient_terms
 from fgcompile.compiler.ir.programs import CapturedProgram, Site
 from fgcompile.compiler.pipeline import fuse_captured
-from fgcompile.compiler.request import Request, check_request
+from fgcompile.compiler.request import Request
 from fgcompile.compiler.rules import RULES, apply_rules
 from fgcompile.runtime.session import open_session
 from tests.random_graphs.network import CLASSES, RandomNetwork, sample_inputs
@@ -92,8 +92,8 @@ def _measure_captured(
     exact = full_gradient_terms(exposed, inputs, target)
     figures = {"completeness": exact.relative_completeness_error.max().item()}
     maps = ("saliency",) if exposed.maps else ()
-    request = check_request(outputs=("logits", *maps, "contributions", "input_gradient"))
-    _, program = fuse_captured(captured, request, None, lambda stage: None, inputs, "onnx")
+    request = Request(outputs=("logits", *maps, "contributions", "input_gradient"))
+    _, program = fuse_captured(captured, request, inputs)
     values = program.graph_module(*inputs, target)
     fused = dict(zip((spec.name for spec in program.outputs), values, strict=True))
     fused_gradients = [fused[name] for name in fused if name.startswith("input_gradient")]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor, fx
 
 from fgcompile.artifact.names import LOGITS
+from fgcompile.compiler.ir.graphs import ancestors
 from fgcompile.compiler.ir.programs import FusedProgram
 
 
@@ -38,36 +38,17 @@ def divide(program: FusedProgram) -> Halves:
     logits = results[names.index(LOGITS)]
     others = [node for node, name in zip(results, names, strict=True) if name != LOGITS]
     prediction = ancestors([logits])
-    carried: list[fx.Node] = []
-    explanation: set[fx.Node] = set()
-    pending = list(others)
-    while pending:
-        node = pending.pop()
-        if node in explanation:
-            continue
-        explanation.add(node)
-        if node in prediction and node.op == "call_function" and isinstance(node.meta["val"], Tensor):
-            carried.append(node)
-        else:
-            pending.extend(node.all_input_nodes)
-    carried.sort(key=list(graph.nodes).index)
+
+    def is_carried(node: fx.Node) -> bool:
+        return node in prediction and node.op == "call_function" and isinstance(node.meta["val"], Tensor)
+
+    explanation = ancestors(others, stop=is_carried)
+    carried = [node for node in graph.nodes if node in explanation and is_carried(node)]
     return Halves(
         predict=_part(program.graph_module, prediction, [], [logits, *carried]),
         explain=_part(program.graph_module, explanation, carried, others),
         carried=len(carried),
     )
-
-
-def ancestors(nodes: Iterable[fx.Node]) -> set[fx.Node]:
-    """The nodes and all that they are computed from."""
-    found: set[fx.Node] = set()
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        if node not in found:
-            found.add(node)
-            pending.extend(node.all_input_nodes)
-    return found
 
 
 def _part(

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from fgcompile.compiler.ir.model_output import explained
+from fgcompile.compiler.ir.model_output import explained, require_score
 from fgcompile.errors import FgcompileError, ScoreError
 
 PREFIX = "wrapped_model"
@@ -56,10 +56,7 @@ class Scored(nn.Module):
         except Exception as error:  # the user's own function may raise anything
             lines = str(error).strip().splitlines() or [type(error).__name__]
             raise ScoreError(f"the score cannot be computed from the model's output: {lines[0]}") from error
-        if not isinstance(score, Tensor) or score.ndim != 1:
-            found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
-            raise ScoreError(f"the score has shape {found}: it must be one scalar per sample, (N,)")
-        return score
+        return require_score(score)
 
     def input_names(self, count: int) -> list[str]:
         """The names of ``count`` inputs: the model's parameters', then the score's."""

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-
-def difference(value: NDArray[Any], reference: NDArray[Any]) -> float:
-    if value.shape != reference.shape or not np.isfinite(value).all():
-        return float("nan")
-    scale = float(np.abs(reference).max())
-    return float(np.abs(value - reference).max()) / (scale or 1.0)
+Values = Tensor | NDArray[Any]
 
 
-def median_difference(value: NDArray[Any], reference: NDArray[Any]) -> float:
-    """The median over samples: a choice that rounding flips changes one map, not all."""
-    return float(np.median([difference(v, r) for v, r in zip(value, reference, strict=True)]))
+def relative_difference(value: Values, reference: Values, over: Callable[[Tensor], Tensor] = torch.max) -> float:
+    """``max |value − reference| / max |reference|``, in float64; where the reference is zero, not divided.
 
+    Args:
+        value: What is compared.
+        reference: What it should be.
+        over: In place of the first ``max``, e.g. ``torch.mean``: one flipped choice of a map is a large difference at
+            one place.
 
-def mean_difference(value: Tensor, reference: Tensor) -> float:
-    """``mean |value − reference| / max |reference|``."""
-    scale = max(reference.abs().max().item(), 1e-12)
-    return (value.double() - reference).abs().mean().item() / scale
-
-
-def relative_difference(value: Tensor, reference: Tensor) -> float:
-    """``max |value − reference| / max |reference|``; 0 where both are zero."""
-    if value.shape != reference.shape:
+    Returns:
+        Infinity where the shapes differ, or the value is not finite.
+    """
+    actual, expected = torch.as_tensor(value).double(), torch.as_tensor(reference).double()
+    if actual.shape != expected.shape or not actual.isfinite().all():
         return float("inf")
-    difference = (value - reference).abs().max().item() if value.numel() else 0.0
-    scale = reference.abs().max().item() if reference.numel() else 0.0
-    return difference / scale if scale > 0 else difference
+    if not actual.numel():
+        return 0.0
+    return over((actual - expected).abs()).item() / (expected.abs().max().item() or 1.0)
+
+
+def median_difference(value: Values, reference: Values) -> float:
+    """The median over samples of the relative difference: a choice that rounding flips changes one map, not all."""
+    return float(np.median([relative_difference(v, r) for v, r in zip(value, reference, strict=True)]))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS
-from fgcompile.compiler.checking.differences import mean_difference
+from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.fused import FusedCheck
 from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, as_dtype
 from fgcompile.compiler.ir.programs import FusedProgram
@@ -86,8 +86,8 @@ def check_artifact(
     for name in ("logits", "saliency", "contributions"):
         if name not in outputs:
             continue
-        error = mean_difference(torch.from_numpy(outputs[name]), expected[name])
-        limit = max(ARTIFACT_LIMIT, ARTIFACT_FACTOR * mean_difference(eager[name], expected[name]))
+        error = relative_difference(outputs[name], expected[name], torch.mean)
+        limit = max(ARTIFACT_LIMIT, ARTIFACT_FACTOR * relative_difference(eager[name], expected[name], torch.mean))
         if not error <= limit:
             raise VerificationError(
                 f"output '{name}' of the artifact differs from the eager model by {error:.1e} of its maximum "

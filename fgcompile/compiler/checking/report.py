@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.compiler.checking.differences import difference, median_difference
+from fgcompile.compiler.checking.differences import median_difference, relative_difference
 
 LOGITS_LIMIT = 1e-4
 """Largest difference of the logits, relative to the largest logit."""
@@ -81,7 +81,7 @@ def compare(artifact: Arrays, exact: Arrays, eager: Arrays) -> Report:
         shapes = f"{artifact['logits'].shape} in the artifact, {exact['logits'].shape} in the model"
         return Report((Check(f"another model: logits are {shapes}", float("inf"), 0.0),))
     if "logits" in artifact:
-        checks.append(Check("logits, relative", difference(artifact["logits"], exact["logits"]), LOGITS_LIMIT))
+        checks.append(Check("logits, relative", relative_difference(artifact["logits"], exact["logits"]), LOGITS_LIMIT))
         if artifact["logits"].ndim == 2:
             changed = np.mean(artifact["logits"].argmax(1) != eager["logits"].argmax(1))
             checks.append(Check("predictions changed", float(changed), 0.0))

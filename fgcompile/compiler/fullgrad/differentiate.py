@@ -18,8 +18,9 @@ from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.biases import Application
 from fgcompile.compiler.fullgrad.arrangement import index_orders
-from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
+from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue, detached
 from fgcompile.compiler.ir.annotations import aggregation
+from fgcompile.compiler.ir.model_output import require_score
 from fgcompile.compiler.ir.nodes import bind, call_of
 from fgcompile.compiler.ir.programs import BiasedProgram, ImplicitBias, Site
 from fgcompile.errors import ScoreError, UnsupportedOpError
@@ -33,7 +34,6 @@ def differentiate(
     inputs: Sequence[Tensor],
     score: Score,
     stand_ins: StandIns | None = None,
-    gradient_scale: float = 1.0,
 ) -> FullGradient:
     """Evaluates the model, the score and all gradients and biases of its full-gradient.
 
@@ -42,7 +42,6 @@ def differentiate(
         inputs: The model's inputs, then the score's own.
         score: Selects the scalar per sample to explain, where the program does not compute it itself.
         stand_ins: What takes the place of constants while tracing.
-        gradient_scale: A power of two that gradients bear on their way, and are freed from at the end.
 
     Raises:
         ScoreError: The score is not of shape ``(N,)`` or does not depend on any floating-point input or embedding.
@@ -56,10 +55,10 @@ def differentiate(
         flat = recorder.run(*leaves, *inputs[len(program.inputs) :], *values.values())
         structure = pytree.tree_unflatten(list(flat), program.output_spec)
         output, scores = structure if program.scored else (structure, score(structure))
-        _require_scalar_per_sample(scores)
+        _require_dependence(require_score(scores))
         differentiable = {name: x for name, x in zip(program.inputs, leaves, strict=True) if x.requires_grad}
         reached = [recorder.values[site.node] for site in program.sites]
-        gradients = _gradients(scores, (*differentiable.values(), *reached), gradient_scale)
+        gradients = _gradients(scores, (*differentiable.values(), *reached), program.gradient_scale)
     if all(gradient is None for gradient in gradients):
         raise ScoreError("the score does not depend on the input: choose a score that is computed from it")
     sites = tuple(
@@ -129,10 +128,7 @@ def _name_backward(node: fx.Node, value: Any) -> None:
             leaf.grad_fn.register_prehook(enter)
 
 
-def _require_scalar_per_sample(scores: Tensor) -> None:
-    if not isinstance(scores, Tensor) or scores.ndim != 1:
-        shape = tuple(scores.shape) if isinstance(scores, Tensor) else type(scores).__name__
-        raise ScoreError(f"the score has shape {shape}: it must be one scalar per sample, (N,)")
+def _require_dependence(scores: Tensor) -> None:
     if not scores.requires_grad:
         raise ScoreError(
             "the score does not depend on a floating-point input through differentiable operators: "
@@ -160,20 +156,20 @@ def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
     call = call_of(node)
     values = {source: recorder.values[source.name] for source in call.all_input_nodes}
     active = [source for source, value in values.items() if isinstance(value, Tensor) and value.requires_grad]
-    detached = {source: _detached(value) for source, value in values.items()}
+    constants = {source: detached(value) for source, value in values.items()}
 
     def function(*operands: Tensor) -> Any:
         replaced = dict(zip(active, operands, strict=True))
-        args, kwargs = fx.map_arg((call.args, call.kwargs), lambda n: replaced.get(n, detached[n]))
+        args, kwargs = fx.map_arg((call.args, call.kwargs), lambda n: replaced.get(n, constants[n]))
         assert callable(call.target)
         value = call.target(*args, **kwargs)
         return value[node.args[1]] if node is not call else value
 
     application = Application(
         function=function,
-        operands=tuple(detached[source] for source in active),
+        operands=tuple(constants[source] for source in active),
         output=recorder.values[node.name].detach(),
-        arguments={name: fx.map_arg(value, lambda n: detached[n]) for name, value in bind(call).items()},
+        arguments={name: fx.map_arg(value, lambda n: constants[n]) for name, value in bind(call).items()},
     )
     try:
         return bias.formula(application).detach()
@@ -182,7 +178,3 @@ def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
             f"operator '{call.target}' at node '{call.name}' has no rule and no derivative ({error}): "
             "add a row to fgcompile.compiler.biases, or replace the operator"
         ) from error
-
-
-def _detached(value: Any) -> Any:
-    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), value)

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.fullgrad.aggregation import bias_gradients, contributions
 from fgcompile.compiler.fullgrad.completeness import completeness_error
@@ -17,7 +16,7 @@ from fgcompile.compiler.fullgrad.methods import decompose
 from fgcompile.compiler.fullgrad.outputs import explanation_outputs
 from fgcompile.compiler.fullgrad.preprocessing import apply_preprocess, preprocess_constants
 from fgcompile.compiler.fullgrad.score import class_logits, resolve, score_function
-from fgcompile.compiler.fullgrad.terms import FullGradient
+from fgcompile.compiler.fullgrad.terms import FullGradient, detached
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.request import Request, Target
@@ -56,7 +55,7 @@ def full_gradient_terms(
     sums = contributions(result)
     gradients = tuple(result.input_gradients.values())
     return FullGradientTerms(
-        output=_detached(result.output),
+        output=detached(result.output),
         target=_resolved(mode, chosen, result.output, output),
         score=result.score,
         input_gradient=gradients[0] if len(program.inputs) == 1 and gradients else gradients,
@@ -85,7 +84,3 @@ def _resolved(mode: Target, chosen: Tensor | None, structure: Any, output: str |
     if isinstance(mode, int):
         return torch.full((len(logits),), mode)
     return resolve(torch.full((len(logits),), -1) if chosen is None else chosen, logits)
-
-
-def _detached(output: Any) -> Any:
-    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), output)

@@ -41,14 +41,13 @@ def decompose(
         chosen: The class of each sample, with ``target=None``.
         stand_ins: What takes the place of constants while tracing.
     """
-    scale = request.gradient_scale
     if request.method != "smooth_fullgrad":
-        return differentiate(program, inputs, score_function(request.target, chosen, request.output), stand_ins, scale)
-    copies = 1 + request.noise.samples
-    noise = stand_ins.noise if stand_ins else noise_constants(program, inputs, request.noise)
+        return differentiate(program, inputs, score_function(request.target, chosen, request.output), stand_ins)
+    copies = 1 + request.copies.samples
+    noise = stand_ins.noise if stand_ins else noise_constants(program, inputs, request.copies)
     named = dict(zip((*program.inputs, *program.score_inputs), inputs, strict=True))
     score = score_function(request.target, chosen, request.output, copies)
-    return averaged(differentiate(program, noisy(named, noise, request.noise.spread), score, stand_ins, scale), copies)
+    return averaged(differentiate(program, noisy(named, noise, request.copies.spread), score, stand_ins), copies)
 
 
 def noise_constants(program: BiasedProgram, inputs: Sequence[Tensor], noise: Noise) -> dict[str, Tensor]:

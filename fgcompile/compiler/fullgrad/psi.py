@@ -26,6 +26,7 @@ from fgcompile.compiler.fullgrad.arrangement import (
 )
 from fgcompile.compiler.fullgrad.terms import TermValue
 from fgcompile.compiler.ir.programs import Placement
+from fgcompile.compiler.request import PsiName
 
 EPSILON = 1e-6
 """The constant in ψ's denominator, as in the authors' code."""
@@ -128,7 +129,7 @@ class SignedPsi:
         return saliency
 
 
-PSI: Mapping[str, Psi] = {"fullgrad": FullGradPsi(), "grad-cam": GradCamPsi(), "signed": SignedPsi()}
+PSI: Mapping[PsiName, Psi] = {"fullgrad": FullGradPsi(), "grad-cam": GradCamPsi(), "signed": SignedPsi()}
 """The presets by name."""
 
 

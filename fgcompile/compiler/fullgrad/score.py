@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -78,3 +78,15 @@ def _fixed(output: Any, index: int) -> Tensor:
     if not 0 <= index < logits.shape[1]:
         raise ScoreError(f"target {index} is out of range: the model has classes 0 to {logits.shape[1] - 1}")
     return logits[:, index]
+
+
+def floating_dtype(values: Iterable[Tensor]) -> torch.dtype:
+    """The dtype of the first floating-point tensor.
+
+    Raises:
+        ScoreError: There is none.
+    """
+    for value in values:
+        if value.is_floating_point():
+            return value.dtype
+    raise ScoreError("the model has neither a floating-point input nor an embedding of an integer one to explain")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.fullgrad.arrangement import Orders
 from fgcompile.compiler.ir.programs import Placement, Site
@@ -94,3 +95,8 @@ class StandIns:
     attributes: Mapping[str, Tensor]
     orders: Orders
     noise: Mapping[str, Tensor]
+
+
+def detached(values: Any) -> Any:
+    """The tensors of any structure without what autograd knows of them."""
+    return pytree.tree_map_only(Tensor, lambda tensor: tensor.detach(), values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -68,3 +69,15 @@ def insert_call(before: fx.Node, like: fx.Node, operator: OpOverload, *args: Any
 def fake(tensor: Tensor, mode: FakeTensorMode) -> Tensor:
     """A fake of a constant: without ``static_shapes`` its sizes would become symbols that equal the batch size."""
     return mode.from_tensor(tensor.detach(), static_shapes=True)
+
+
+def ancestors(nodes: Iterable[fx.Node], stop: Callable[[fx.Node], bool] = lambda node: False) -> set[fx.Node]:
+    """The nodes and all that they are computed from, but for what lies behind those at which to stop."""
+    found: set[fx.Node] = set()
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        if node not in found:
+            found.add(node)
+            pending.extend([] if stop(node) else node.all_input_nodes)
+    return found

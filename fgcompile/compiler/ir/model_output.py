@@ -60,3 +60,15 @@ def _named(structure: Any) -> dict[str | int, Any]:
         fields = getattr(structure, "_fields", range(len(structure)))
         return dict(zip(fields, structure, strict=True))
     return {0: structure}
+
+
+def require_score(value: Any) -> Tensor:
+    """A score, which is one scalar per sample, ``(N,)``.
+
+    Raises:
+        ScoreError: It is something else.
+    """
+    if isinstance(value, Tensor) and value.ndim == 1:
+        return value
+    found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+    raise ScoreError(f"the score has shape {found}: it must be one scalar per sample, (N,)")

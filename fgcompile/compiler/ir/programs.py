@@ -157,6 +157,8 @@ class BiasedProgram:
         name: The model's class.
         score_inputs: The names of the inputs of the score's own, between the model's and the biases.
         scored: Whether the output is a pair of the model's and the score ``(N,)``.
+        gradient_scale: A power of two that gradients bear on their way through half precision, and are freed from at
+            the end.
     """
 
     graph_module: fx.GraphModule
@@ -170,6 +172,7 @@ class BiasedProgram:
     name: str
     score_inputs: tuple[str, ...] = ()
     scored: bool = False
+    gradient_scale: float = 1.0
 
 
 @dataclass(frozen=True)

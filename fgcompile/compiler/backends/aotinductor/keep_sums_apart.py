@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from fgcompile.compiler.ir.graphs import insert_call
+from fgcompile.compiler.ir.graphs import ancestors, insert_call
 from fgcompile.compiler.ir.runner import as_pass
 
 aten = torch.ops.aten
@@ -36,18 +36,7 @@ def _is_risky(node: fx.Node, convolution: object, other: object) -> bool:
     if convolution.target is not torch.ops.mkldnn._convolution_pointwise.default or len(convolution.users) > 1:
         return False
     others = set(other.users) - {node}
-    return bool(others) and others <= _ancestors(convolution)
-
-
-def _ancestors(node: fx.Node) -> set[fx.Node]:
-    """Everything that a node is computed from."""
-    found: set[fx.Node] = set()
-    remaining = [node]
-    while remaining:
-        new = set(remaining.pop().all_input_nodes) - found
-        found |= new
-        remaining += new
-    return found
+    return bool(others) and others <= ancestors(convolution.all_input_nodes)
 
 
 def _with_a_further_axis(node: fx.Node) -> None:
