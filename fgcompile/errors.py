@@ -37,6 +37,10 @@ class VerificationError(FgcompileError):
     """A compiled program or artifact does not compute what the eager model computes."""
 
 
+class CompilerError(FgcompileError):
+    """A pass of the compiler failed, or broke what it has to keep: a fault of fgcompile, which names the pass."""
+
+
 class OutputError(FgcompileError):
     """A result cannot be written where, or in the format that, it was asked for."""
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import torch
 
 from fgcompile.compiler.capture.capture import capture
-from fgcompile.compiler.ir.graphs import propagate_shapes
+from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.request import Inputs, Model, Request
 from fgcompile.compiler.rules import apply_rules
@@ -22,11 +23,13 @@ def capture_in(
 ) -> CapturedProgram:
     """The captured program of a model and its score under a rule set, computing in a dtype."""
     captured = capture(model, inputs, request.score, request.output, request.score_inputs, request.dynamic_sizes)
+    dump_stage("captured", captured.graph_module)
     return apply_rules(in_dtype(captured, dtype), request.rules)
 
 
 def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
     """The captured program in another floating-point dtype."""
-    graph_module = convert_floats(captured.graph_module, dtype)
+    graph_module = copy_graph(captured.graph_module)
+    run_passes(graph_module, [convert_floats(dtype)])
     propagate_shapes(graph_module)
     return replace(captured, graph_module=graph_module)

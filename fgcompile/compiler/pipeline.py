@@ -24,7 +24,10 @@ from fgcompile.compiler.frontend import capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
+from fgcompile.compiler.ir.dump import dumping
+from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, ValueSpec
+from fgcompile.compiler.ir.runner import dump_stage, run_passes, run_program_passes
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
 from fgcompile.compiler.passes.fold.padding import fold_padding
@@ -174,30 +177,33 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         device=device,
     )
     report = progress or (lambda stage: None)
-    report("capture")
-    captured = capture_in(torch.float64, model, example_inputs, request)
-    examples = request.examples(example_inputs)
-    exposed, program = fuse_captured(captured, request, examples, report)
-    warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
-    report("check")
-    checks = make_checks(exposed, program, request, examples)
-    completeness = max(check.completeness for check in checks)
-    program = _in_precision(program, precision)
-    metadata = describe_program(captured, program, request, completeness)
-    report("emit")
-    # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none for it.
-    with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
-        content = EMITTERS[format](replace(program, metadata=metadata))
-    report("run")
-    check_emitted(content, metadata, program, checks)
-    return Artifact(content, metadata)
+    with dumping(type(model).__name__):
+        report("capture")
+        captured = capture_in(torch.float64, model, example_inputs, request)
+        examples = request.examples(example_inputs)
+        exposed, program = fuse_captured(captured, request, examples, report)
+        warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
+        report("check")
+        checks = make_checks(exposed, program, request, examples)
+        completeness = max(check.completeness for check in checks)
+        program = _in_precision(program, precision)
+        metadata = describe_program(captured, program, request, completeness)
+        report("emit")
+        # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none
+        # for it as a whole.
+        with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
+            content = EMITTERS[format](replace(program, metadata=metadata))
+        report("run")
+        check_emitted(content, metadata, program, checks)
+        return Artifact(content, metadata)
 
 
 def fuse(model: Model, example_inputs: Inputs, **options: Any) -> FusedProgram:
     """The fused program in float64, before it is emitted; options as for ``compile``."""
     request = Request(**options)
-    captured = capture_in(torch.float64, model, example_inputs, request)
-    return fuse_captured(captured, request, request.examples(example_inputs))[1]
+    with dumping(type(model).__name__):
+        captured = capture_in(torch.float64, model, example_inputs, request)
+        return fuse_captured(captured, request, request.examples(example_inputs))[1]
 
 
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
@@ -263,15 +269,17 @@ def fuse_captured(
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
     report("expose")
     exposed = expose(captured, request.layouts)
+    dump_stage("exposed", exposed.graph_module)
     report("fold")
     # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
     own = request.biases == "inputs" or request.method == "simple_fullgrad"
-    folded = fold_batch_norm(fold_padding(exposed), with_bias=not own)
+    folded = run_program_passes(exposed, [fold_padding, fold_batch_norm(with_bias=not own)])
     if request.precision == "float16":
         folded = replace(folded, gradient_scale=choose_gradient_scale(exposed, request, examples))
     report("differentiate")
     with preserve_interpolation():
         program = trace(folded, request, decomposition_table(request.format, request.device))
+    dump_stage("differentiated", program.graph_module)
     report("optimise")
     optimize(program.graph_module)
     require_portable(program.graph_module)
@@ -291,9 +299,11 @@ def _in_precision(program: FusedProgram, precision: str) -> FusedProgram:
             for spec in specs
         )
 
-    graph_module = convert_floats(program.graph_module, torch.float32)
+    graph_module = copy_graph(program.graph_module)
+    passes = [convert_floats(torch.float32)]
     if precision != "float32":
-        graph_module = lower_precision(graph_module, getattr(torch, precision))
+        passes.append(lower_precision(getattr(torch, precision)))
+    run_passes(graph_module, passes)
     return replace(
         program,
         graph_module=graph_module,

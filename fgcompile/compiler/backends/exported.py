@@ -20,6 +20,7 @@ from torch.export.graph_signature import (
 from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.backends.spelling import spell_out
+from fgcompile.compiler.ir.runner import run_passes
 
 
 class FlatProgram(ExportedProgram):
@@ -53,7 +54,7 @@ def as_exported(source: fx.GraphModule) -> ExportedProgram:
             values[node] = lifted[str(node.target)]
         elif node.op != "placeholder":
             values[node] = _placed(graph.node_copy(node, lambda n: values[n]), node)
-    spell_out(graph)
+    run_passes(fx.GraphModule(torch.nn.Module(), graph), [spell_out])
     results: Any = graph.output_node().args[0]
     signature = ExportGraphSignature(
         input_specs=[

@@ -22,12 +22,15 @@ from torch import Tensor, fx
 from torch._ops import OpOverload
 
 from fgcompile.compiler.ir.graphs import insert_call
+from fgcompile.compiler.ir.runner import as_pass
 
 aten = torch.ops.aten
 
 
-def spell_out(graph: fx.Graph) -> None:
-    """Rewrites the graph in place; ``meta["val"]`` of every node is kept up."""
+@as_pass()
+def spell_out(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether one was rewritten. ``meta["val"]`` of every node is kept up."""
+    graph, changed = graph_module.graph, False
     for target, spelling in SPELLINGS.items():
         for node in graph.find_nodes(op="call_function", target=target):
             with graph.inserting_before(node):
@@ -35,6 +38,8 @@ def spell_out(graph: fx.Graph) -> None:
             if result is not None:
                 node.replace_all_uses_with(result)
                 graph.erase_node(node)
+                changed = True
+    return changed
 
 
 def _difference(graph: fx.Graph, node: fx.Node) -> fx.Node:
@@ -73,6 +78,11 @@ def _product_of_sizes(graph: fx.Graph, node: fx.Node) -> fx.Node:
 
 
 def _variance(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
+    """The mean of squares, scaled where the variance is corrected.
+
+    Without axes it is over all of them, and without a correction by one. A correction divides by a count, which has to
+    be a number: where the variance goes over a dynamic axis, the exporter has to find its own way.
+    """
     x = node.args[0]
     assert isinstance(x, fx.Node)
     value: Tensor = x.meta["val"]

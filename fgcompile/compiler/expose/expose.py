@@ -36,6 +36,7 @@ from fgcompile.compiler.ir.activity import is_active, is_lookup
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.nodes import bind, free_name, is_random, layer_name
 from fgcompile.compiler.ir.programs import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Placement, Site
+from fgcompile.compiler.ir.runner import tidy
 from fgcompile.compiler.ir.sizes import describe, dimension_names
 
 aten = torch.ops.aten
@@ -99,9 +100,7 @@ class _Exposure:
         self.last_placeholder = placeholders[-1]
         for node in list(self.graph.nodes):
             self._visit(node, table)
-        self.graph.eliminate_dead_code()
-        self.graph.lint()
-        self.graph_module.recompile()
+        tidy(self.graph_module)
         propagate_shapes(self.graph_module)
 
     def lay_out(self, layouts: Mapping[str, str]) -> None:

@@ -6,21 +6,23 @@ before, and completeness stays exact, since it holds for whatever graph there is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.runner import Pass, run_program_passes
 from fgcompile.compiler.rules.absorption import warn_of_absorption
 from fgcompile.compiler.rules.libragrad import linearize
 
 __all__ = ["RULE_SETS", "apply_rules", "warn_of_absorption"]
 
-RULE_SETS: Mapping[str, Callable[[CapturedProgram], CapturedProgram]] = {
-    "taylor": lambda captured: captured,
-    "libragrad": linearize,
+RULE_SETS: Mapping[str, tuple[Pass[CapturedProgram, CapturedProgram], ...]] = {
+    "taylor": (),
+    "libragrad": (linearize,),
 }
-"""Each rule set by name: ``taylor``, the true gradient, and ``libragrad``, that of the locally linear model."""
+"""Each rule set by name, as the passes that it is made of: ``taylor``, the true gradient, needs none; ``libragrad`` is
+that of the locally linear model."""
 
 
 def apply_rules(captured: CapturedProgram, rules: str) -> CapturedProgram:
     """The captured program as a rule set sees it; the given one is left as it is."""
-    return RULE_SETS[rules](captured)
+    return run_program_passes(captured, RULE_SETS[rules])

@@ -20,6 +20,7 @@ from fgcompile.compiler.ir.activity import active_nodes, is_active
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.nodes import call_of
 from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.tables import join_tables
 from fgcompile.compiler.rules.gates import GATED
 from fgcompile.compiler.rules.normalization import NORMALIZATION
@@ -37,6 +38,7 @@ def rewrite_table() -> Mapping[Any, Rewrite]:
     return join_tables("the table of rewrites", (GATED, NORMALIZATION, PRODUCTS))
 
 
+@as_pass()
 def linearize(captured: CapturedProgram) -> CapturedProgram:
     """Rewrites the graph so that its gradient is that of the locally linear model; its values stay, up to rounding.
 
@@ -44,8 +46,7 @@ def linearize(captured: CapturedProgram) -> CapturedProgram:
     keys behind detached attention weights stay as they are. The captured program is left as it is.
     """
     graph_module = copy_graph(captured.graph_module)
-    graph = graph_module.graph
-    graph.eliminate_dead_code()
+    graph, changed = graph_module.graph, False
     table = rewrite_table()
     active = active_nodes(graph)
     weights = weight_nodes(graph, active)
@@ -71,10 +72,8 @@ def linearize(captured: CapturedProgram) -> CapturedProgram:
                 active.add(step)
         pending += written  # a product within an equation has a row of its own
         graph.erase_node(node)
-    graph.eliminate_dead_code()
-    graph.lint()
-    graph_module.recompile()
-    return dataclasses.replace(captured, graph_module=graph_module)
+        changed = True
+    return dataclasses.replace(captured, graph_module=graph_module) if changed else captured
 
 
 def _rewrite_of(node: fx.Node, table: Mapping[Any, Rewrite]) -> Rewrite | None:

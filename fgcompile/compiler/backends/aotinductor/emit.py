@@ -27,14 +27,15 @@ from torch.export.passes import move_to_device_pass
 from fgcompile.artifact.metadata import dumps
 from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, METADATA_FILE, MODEL, PREDICT
 from fgcompile.artifact.seal import seal_zip
-from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import disambiguate
-from fgcompile.compiler.backends.aotinductor.uneven_sizes import with_uneven_examples
+from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
+from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
 from fgcompile.compiler.backends.archive import write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.backends.silence import silenced
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError
 
 OPTIONS: dict[str, Any] = {
@@ -63,13 +64,15 @@ def emit_pt2(program: FusedProgram) -> bytes:
 
     _require_compiler()
     device = str(program.metadata["device"])
-    program = replace(program, graph_module=with_uneven_examples(program.graph_module))
+    program = replace(program, graph_module=copy_graph(program.graph_module))
+    run_passes(program.graph_module, [uneven_sizes])
     files = {}
     # Without gradients, since only then does Inductor freeze the weights.
     with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder, silenced("torch._inductor"), torch.no_grad():
         for name, graph_module in _models(program).items():
+            dump_stage(name, graph_module)
             if device == "cpu":
-                disambiguate(graph_module)
+                run_passes(graph_module, [unambiguous_layouts])
             try:
                 exported = _on_device(as_exported(graph_module), device)
                 files[name] = _compiled(exported, f"{folder}/{name}", _passes(device))
@@ -84,7 +87,7 @@ def emit_pt2(program: FusedProgram) -> bytes:
 def _models(program: FusedProgram) -> dict[str, fx.GraphModule]:
     """The graphs of a package by the names of their models."""
     if not program.on_demand:
-        return {MODEL: copy_graph(program.graph_module)}
+        return {MODEL: program.graph_module}
     halves = divide(program)
     return {PREDICT: halves.predict, EXPLAIN: halves.explain}
 

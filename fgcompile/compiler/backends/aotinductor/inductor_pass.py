@@ -7,8 +7,9 @@ from typing import Any
 from torch import fx
 from torch._inductor.custom_graph_pass import CustomGraphPass
 
-from fgcompile.compiler.backends.aotinductor.keep_sums_apart import keep_apart
-from fgcompile.compiler.backends.aotinductor.pack_weights import prepack
+from fgcompile.compiler.backends.aotinductor.keep_sums_apart import keep_sums_apart
+from fgcompile.compiler.backends.aotinductor.pack_weights import pack_weights
+from fgcompile.compiler.ir.runner import run_passes
 
 
 class ForProcessors(CustomGraphPass):
@@ -16,8 +17,8 @@ class ForProcessors(CustomGraphPass):
 
     def __call__(self, graph: fx.Graph) -> None:
         """Rewrites the graph in place."""
-        prepack(graph)
-        keep_apart(graph)
+        assert graph.owning_module is not None
+        run_passes(graph.owning_module, [pack_weights, keep_sums_apart])
 
     def uuid(self) -> Any:
         """What tells this pass from others in Inductor's caches."""

@@ -12,16 +12,21 @@ import torch
 from torch import fx
 
 from fgcompile.compiler.ir.graphs import ancestors, insert_call
+from fgcompile.compiler.ir.runner import as_pass
 
 aten = torch.ops.aten
 
 
-def keep_apart(graph: fx.Graph) -> None:
-    """Rewrites a graph of Inductor's in place, before it joins convolutions to what follows them."""
-    for node in graph.find_nodes(op="call_function", target=aten.add.Tensor):
+@as_pass()
+def keep_sums_apart(graph_module: fx.GraphModule) -> bool:
+    """Rewrites a graph of Inductor's in place, before it joins convolutions to what follows them; whether it had to."""
+    changed = False
+    for node in graph_module.graph.find_nodes(op="call_function", target=aten.add.Tensor):
         first, second = node.args
         if any(_is_risky(node, a, b) for a, b in ((first, second), (second, first))):
             _with_a_further_axis(node)
+            changed = True
+    return changed
 
 
 def _is_risky(node: fx.Node, convolution: object, other: object) -> bool:

@@ -10,16 +10,17 @@ import torch
 from torch import fx
 from torch.utils._python_dispatch import _disable_current_modes
 
+from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.sizes import hint
 
 BATCH = 1
 """The batch for which weights are laid out: the one at which the time to do so weighs most."""
 
 
-def prepack(graph: fx.Graph) -> None:
-    """Rewrites a graph of Inductor's, whose weights are constants, in place."""
-    graph_module = graph.owning_module
-    assert graph_module is not None
+@as_pass()
+def pack_weights(graph_module: fx.GraphModule) -> bool:
+    """Rewrites a graph of Inductor's, whose weights are constants, in place; whether one was packed."""
+    graph, changed = graph_module.graph, False
     operator = torch.ops.mkldnn._convolution_pointwise.default
     for number, node in enumerate(graph.find_nodes(op="call_function", target=operator)):
         x, weight, bias, padding, stride, dilation, groups, *rest = node.args
@@ -34,4 +35,5 @@ def prepack(graph: fx.Graph) -> None:
             constant = graph.get_attr(name)
         constant.meta["val"] = weight.meta["val"]
         node.args = (x, constant, bias, padding, stride, dilation, groups, *rest)
-    graph.eliminate_dead_code()
+        changed = True
+    return changed

@@ -15,22 +15,30 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.graphs import insert_call
+from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.sizes import is_fixed
 
 aten = torch.ops.aten
 
 
-def disambiguate(graph_module: fx.GraphModule) -> None:
-    """Rewrites the graph in place; every node's ``meta["val"]`` is kept up."""
+@as_pass()
+def unambiguous_layouts(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether there was one of two layouts. Every node's ``meta["val"]`` is kept up."""
+    changed = False
     for node in graph_module.graph.find_nodes(op="call_function", target=aten.convolution.default):
         if _is_ambiguous(node):
             _pad_first(node)
             _double_channel(node)
-    graph_module.recompile()
+            changed = True
+    return changed
 
 
 def _is_ambiguous(node: fx.Node) -> bool:
-    """Whether the input of a convolution can be read in both layouts, and its result in one."""
+    """Whether the input of a convolution can be read in both layouts, and its result in one.
+
+    Where the result can be read in both too, nobody can read it wrongly; and where the batch is fixed, Inductor asks
+    oneDNN for the layout instead of inferring it.
+    """
     x, *_, transposed, _, _ = node.args
     assert isinstance(x, fx.Node)
     source, result = x.meta["val"], node.meta["val"]

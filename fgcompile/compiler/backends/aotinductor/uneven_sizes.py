@@ -15,14 +15,15 @@ from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
-from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
+from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.sizes import hint, is_fixed
 
 _STEP = 64
 
 
-def with_uneven_examples(graph_module: fx.GraphModule) -> fx.GraphModule:
-    """A copy of the graph with its sizes at other examples; the graph itself where only the batch varies.
+@as_pass(renames_sizes=True, stale_values=True)
+def uneven_sizes(graph_module: fx.GraphModule) -> bool:
+    """Gives the graph's sizes other examples, in place; whether it did: not where only the batch varies.
 
     A size that has to be a multiple of a number stays one: what holds at each of them may be taken for granted.
     """
@@ -30,13 +31,11 @@ def with_uneven_examples(graph_module: fx.GraphModule) -> fx.GraphModule:
     values: list[Tensor] = [node.meta["val"] for node in placeholders]
     examples = _examples(values)
     if len(examples) < 2:
-        return graph_module
-    copied = copy_graph(graph_module)
+        return False
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
-    for node, value in zip(copied.graph.find_nodes(op="placeholder"), values, strict=True):
+    for node, value in zip(placeholders, values, strict=True):
         node.meta["val"] = _fake(value, examples, mode)
-    propagate_shapes(copied)
-    return copied
+    return True
 
 
 def _examples(values: Iterable[Tensor]) -> dict[str, int]:

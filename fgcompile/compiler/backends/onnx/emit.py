@@ -16,7 +16,9 @@ from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
 from fgcompile.compiler.backends.onnx.simplify import simplify
 from fgcompile.compiler.backends.silence import silenced
+from fgcompile.compiler.ir.dump import dump
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.runner import run_model_passes
 from fgcompile.errors import OutputError, UnsupportedOpError
 
 OPSET = 20
@@ -28,6 +30,9 @@ IR_VERSION = 10
 
 LIMIT = 2**31 - 2**24
 """Bytes of constants: a protobuf message, such as an ONNX file, has 2 GiB at most, some of it for the graph."""
+
+PASSES = (simplify, share_weights)
+"""What is done to a translated graph, in this order."""
 
 
 def emit_onnx(program: FusedProgram) -> bytes:
@@ -52,8 +57,8 @@ def emit_onnx(program: FusedProgram) -> bytes:
         except torch.onnx.errors.OnnxExporterError as error:
             raise UnsupportedOpError(f"the fused graph cannot be expressed in ONNX: {_reason(error)}") from error
         assert converted is not None
-        simplify(converted.model)
-        share_weights(converted.model)
+        dump("translated", lambda: str(converted.model))
+        run_model_passes(converted.model, PASSES)
     _require_size(converted.model)
     return _serialised(converted.model_proto, program)
 

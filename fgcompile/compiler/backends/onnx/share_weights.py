@@ -17,6 +17,8 @@ import numpy as np
 import onnx_ir
 from numpy.typing import NDArray
 
+from fgcompile.compiler.ir.runner import as_pass
+
 SMALLEST = 4096
 """Elements below which a second copy costs less than the nodes that would make it."""
 
@@ -42,8 +44,13 @@ class _Origin:
         return any(size != 1 for size in self.value.const_value.shape[2:])
 
 
-def share_weights(model: onnx_ir.Model) -> None:
-    """Rewrites the graph in place; what the prediction reads stays a constant, since it comes first."""
+@as_pass(requires=("simplify",))
+def share_weights(model: onnx_ir.Model) -> bool:
+    """Rewrites the graph in place; whether a weight came of another.
+
+    What the prediction reads stays a constant, since it comes first. Weights are initialisers, which they become when
+    the graph is simplified.
+    """
     graph = model.graph
     known: dict[tuple[int, ...], list[tuple[onnx_ir.Value, Array]]] = defaultdict(list)
     nodes: list[onnx_ir.Node] = []
@@ -57,6 +64,7 @@ def share_weights(model: onnx_ir.Model) -> None:
         nodes += _derive(graph, value, origin)
     if nodes:
         graph.insert_before(graph[0], nodes)
+    return bool(nodes)
 
 
 def _weights(graph: onnx_ir.Graph) -> Iterator[onnx_ir.Value]:

@@ -15,6 +15,8 @@ from onnxscript.optimizer import fold_constants_ir
 from onnxscript.rewriter import RewritePass, RewriteRule
 from onnxscript.rewriter.rules import common as rules
 
+from fgcompile.compiler.ir.runner import as_pass
+
 _RULES: Mapping[str, tuple[RewriteRule, ...]] = {
     "Mul": (rules.mul_by_1_rule,),
     "Add": (rules.add_0_rule,),
@@ -46,8 +48,9 @@ _ROUNDS = 2
 """What one round leaves behind, another may merge."""
 
 
-def simplify(model: onnx_ir.Model) -> None:
-    """Makes the graph smaller in place; it computes the same."""
+@as_pass()
+def simplify(model: onnx_ir.Model) -> bool:
+    """Makes the graph smaller in place, so that it computes the same; whether it did."""
     rounds = [
         _FoldConstants(),
         _Rewrite(),
@@ -55,7 +58,7 @@ def simplify(model: onnx_ir.Model) -> None:
         passes.RemoveUnusedFunctionsPass(),  # type: ignore[no-untyped-call]
         passes.RemoveUnusedOpsetsPass(),
     ]
-    Sequential(
+    everything = Sequential(
         passes.InlinePass(),
         PassManager(rounds, steps=_ROUNDS, early_stop=True),
         passes.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
@@ -64,7 +67,8 @@ def simplify(model: onnx_ir.Model) -> None:
         passes.CommonSubexpressionEliminationPass(),
         passes.OutputFixPass(),
         passes.NameFixPass(),
-    )(model)
+    )
+    return bool(everything(model).modified)
 
 
 class _FoldConstants(InPlacePass):

@@ -6,22 +6,23 @@ import io
 import re
 import warnings
 import zipfile
-from typing import Any, Optional
+from functools import partial
+from typing import Optional
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
 
 from fgcompile.artifact.metadata import dumps
-from fgcompile.artifact.names import EXPLAIN, LOGITS, METADATA_FILE
+from fgcompile.artifact.names import EXPLAIN, LOGITS, METADATA_FILE, MODEL, PREDICT
 from fgcompile.artifact.seal import seal_zip
 from fgcompile.compiler.backends.archive import write_archive
 from fgcompile.compiler.backends.divide import divide
+from fgcompile.compiler.backends.torchscript.resolve_overloads import resolve_overloads
+from fgcompile.compiler.backends.torchscript.write_out_addmm import write_out_addmm
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.runner import GraphPass, dump_stage, run_passes
 from fgcompile.errors import UnsupportedOpError
-
-aten = torch.ops.aten
 
 
 def emit_torchscript(program: FusedProgram) -> bytes:
@@ -46,14 +47,16 @@ def emit_torchscript(program: FusedProgram) -> bytes:
 
 
 def _whole(program: FusedProgram) -> torch.jit.ScriptModule:
-    return _script(copy_graph(program.graph_module), program)
+    return _script(MODEL, copy_graph(program.graph_module), program)
 
 
 def _divided(program: FusedProgram) -> torch.jit.ScriptModule:
     """Prediction and explanation as two modules, the second called where the input ``explain`` is true."""
     halves = divide(program)
     parts = torch.nn.Module()
-    parts.predict, parts.explain = _script(halves.predict, program), _script(halves.explain, program)
+    parts.predict, parts.explain = (
+        _script(name, part, program) for name, part in ((PREDICT, halves.predict), (EXPLAIN, halves.explain))
+    )
     module: torch.jit.ScriptModule = torch.jit.script(parts)
     # TorchScript compiles text, and names of inputs need be no identifiers there: they have numbers, and their order is
     # the artifact's. An output that is not computed has 0 of each size that has a name.
@@ -85,15 +88,23 @@ def forward(self, {signature}):
     return module.eval()
 
 
-def _script(graph_module: fx.GraphModule, program: FusedProgram) -> torch.jit.ScriptModule:
-    _take_defaults(_scriptable(graph_module), program)
+def _script(name: str, graph_module: fx.GraphModule, program: FusedProgram) -> torch.jit.ScriptModule:
+    dump_stage(name, graph_module)
+    run_passes(graph_module, [write_out_addmm, resolve_overloads, take_defaults(program)])
     scripted: torch.jit.ScriptModule = torch.jit.script(graph_module.eval())
     return scripted
 
 
-def _take_defaults(graph_module: fx.GraphModule, program: FusedProgram) -> None:
-    """Makes bias parameters optional arguments, whose defaults are the trained values."""
-    graph = graph_module.graph
+def take_defaults(program: FusedProgram) -> GraphPass:
+    """The pass that makes bias parameters optional arguments, whose defaults are the trained values.
+
+    It stands here and not in a file of its own, since archives hold the name of the module of ``given_or_default``.
+    """
+    return GraphPass("take_defaults", partial(_take_defaults, program=program), ("resolve_overloads",))
+
+
+def _take_defaults(graph_module: fx.GraphModule, program: FusedProgram) -> bool:
+    graph, changed = graph_module.graph, False
     placeholders = {str(node.target): node for node in graph.find_nodes(op="placeholder")}
     first = next(node for node in graph.nodes if node.op != "placeholder")
     for spec in program.inputs:
@@ -106,7 +117,8 @@ def _take_defaults(graph_module: fx.GraphModule, program: FusedProgram) -> None:
             default = graph.get_attr(f"default_{spec.name}")
             chosen = graph.call_function(given_or_default, (node, default))
         node.replace_all_uses_with(chosen, delete_user_cb=lambda user, chosen=chosen: user is not chosen)
-    graph_module.recompile()
+        changed = True
+    return changed
 
 
 def given_or_default(given: Optional[Tensor], default: Tensor) -> Tensor:  # noqa: UP045 - as above
@@ -114,52 +126,6 @@ def given_or_default(given: Optional[Tensor], default: Tensor) -> Tensor:  # noq
     if given is None:
         return default
     return given
-
-
-def _scriptable(graph_module: fx.GraphModule) -> fx.GraphModule:
-    """Replaces overloads by their packets, which TorchScript resolves, and likewise what reads symbolic sizes."""
-    for node in graph_module.graph.find_nodes(op="call_function", target=aten.addmm.default):
-        _replace_addmm(graph_module, node)
-    for node in graph_module.graph.nodes:
-        if node.target is aten.sym_size.int:
-            node.target = aten.size
-        elif node.target is torch.sym_float:
-            node.target = float
-        elif isinstance(node.target, OpOverload):
-            node.args, node.kwargs = _written_out(node)
-            node.target = node.target.overloadpacket
-        elif node.op == "call_function" and getattr(node.target, "__module__", "") != "_operator":
-            raise UnsupportedOpError(f"'{node.target}' at node '{node.name}' cannot be scripted")
-    graph_module.recompile()
-    return graph_module
-
-
-def _replace_addmm(graph_module: fx.GraphModule, node: fx.Node) -> None:
-    """Writes ``β b + α x W`` as a linear layer where ``W`` is constant, else as a product and a sum.
-
-    Where ``b`` and ``W`` are constants, TorchScript takes their shapes for that of the result, and then refuses a
-    product of two such results (PyTorch 2.11 and 2.13).
-    """
-    bias, x, weight = node.args
-    beta, alpha = (node.kwargs.get(factor, 1) for factor in ("beta", "alpha"))
-    assert isinstance(weight, fx.Node)
-    graph = graph_module.graph
-    with graph.inserting_before(node):
-        if weight.op == "get_attr" and beta == alpha == 1:
-            name = f"{weight.target}_transposed"
-            graph_module.register_buffer(name, getattr(graph_module, str(weight.target)).t())
-            result = graph.call_function(aten.linear.default, (x, graph.get_attr(name), bias))
-        else:
-            scaled = bias if beta == 1 else graph.call_function(aten.mul.Scalar, (bias, beta))
-            product = graph.call_function(aten.mm.default, (x, weight))
-            result = graph.call_function(aten.add.Tensor, (scaled, product), {"alpha": alpha})
-    node.replace_all_uses_with(result)
-    graph.erase_node(node)
-
-
-def _written_out(node: fx.Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """The arguments, without keyword arguments that are None, which some schemas do not take by name."""
-    return node.args, {name: value for name, value in node.kwargs.items() if value is not None}
 
 
 LEFT_OUT = re.compile(rb"\.debug_pkl$|/\.data/serialization_id$")

@@ -9,29 +9,35 @@ the very terms of the unfolded layers, since the gradient at the convolution's o
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
+from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import BiasedProgram, Site
+from fgcompile.compiler.ir.runner import Pass
 
 aten = torch.ops.aten
 
 
-def fold_batch_norm(program: BiasedProgram, with_bias: bool = True) -> BiasedProgram:
-    """Folds every BatchNorm site whose input is a product that nothing else uses. The program is left as it is.
+def fold_batch_norm(with_bias: bool = True) -> Pass[BiasedProgram, BiasedProgram]:
+    """The pass that folds every BatchNorm site whose input is a product that nothing else uses.
 
     Args:
-        program: The exposed program.
         with_bias: Whether to fold products that have a bias of their own too, whose value then is ``s ⊙ b₁``, and whose
             gradient is that of the BatchNorm.
     """
+    return Pass("fold_batch_norm", partial(_fold_all, with_bias=with_bias), stale_values=True)
+
+
+def _fold_all(program: BiasedProgram, with_bias: bool) -> BiasedProgram:
     graph_module = copy_graph(program.graph_module)
     nodes = {node.name: node for node in graph_module.graph.nodes}
     sites = {site.name: site for site in program.sites}
     by_node = {site.node: site.name for site in program.sites}
     biases = dict(program.biases)
+    changed = False
     for site in program.sites:
         if site.kind != "batch_norm":
             continue
@@ -48,16 +54,20 @@ def fold_batch_norm(program: BiasedProgram, with_bias: bool = True) -> BiasedPro
         folded = _fold(graph_module, product, sum_node, scale, site, program)
         terms = (before.terms if before else ()) + site.terms
         sites[site.name] = dataclasses.replace(site, node=folded.name, terms=terms)
-    graph_module.graph.eliminate_dead_code()
-    graph_module.graph.lint()
-    graph_module.recompile()
-    propagate_shapes(graph_module)
+        changed = True
+    if not changed:
+        return program
     ordered = tuple(sites[site.name] for site in program.sites if site.name in sites)
     return dataclasses.replace(program, graph_module=graph_module, biases=biases, sites=ordered)
 
 
 def _product_before(sum_node: fx.Node) -> fx.Node | None:
-    """The convolution or linear node of ``add(mul(product, scale), bias)``, if it can take the scale."""
+    """The convolution or linear node of ``add(mul(product, scale), bias)``, if it can take the scale.
+
+    It cannot where something else reads it or the scaled value, which would then be another; where its weight or bias
+    is computed, since only a constant can be scaled beforehand; and where a linear layer has more than two axes, since
+    the channels of a BatchNorm are axis 1, and a linear layer's the last.
+    """
     scaled = sum_node.args[0]
     if sum_node.target is not aten.add.Tensor or not isinstance(scaled, fx.Node):
         return None

@@ -12,17 +12,23 @@ import dataclasses
 import torch
 from torch import fx
 
-from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
+from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.runner import as_pass
 
 aten = torch.ops.aten
 
 
+@as_pass(stale_values=True)
 def fold_padding(program: BiasedProgram) -> BiasedProgram:
-    """Folds every padding that only convolutions use. The program is left as it is."""
+    """Folds every padding that only convolutions use. The program is left as it is.
+
+    A padding that is a site itself stays, since its gradient is asked for.
+    """
     graph_module = copy_graph(program.graph_module)
     graph = graph_module.graph
     wanted = {site.node for site in program.sites}
+    changed = False
     for node in list(graph.find_nodes(op="call_function", target=aten.constant_pad_nd.default)):
         amounts = _symmetric(node)
         if amounts is None or node.name in wanted or not all(_takes_padding(user, node) for user in node.users):
@@ -31,14 +37,16 @@ def fold_padding(program: BiasedProgram) -> BiasedProgram:
             padding = [own + more for own, more in zip(user.args[4], amounts, strict=True)]
             user.args = (node.args[0], *user.args[1:4], padding, *user.args[5:])
         graph.erase_node(node)
-    graph.lint()
-    graph_module.recompile()
-    propagate_shapes(graph_module)
-    return dataclasses.replace(program, graph_module=graph_module)
+        changed = True
+    return dataclasses.replace(program, graph_module=graph_module) if changed else program
 
 
 def _symmetric(node: fx.Node) -> list[int] | None:
-    """The padding of each spatial axis in order, where it is with zeros, the same at both ends and no crop."""
+    """The padding of each spatial axis in order, where it is with zeros, the same at both ends and no crop.
+
+    ``constant_pad_nd`` names the last axis first and may leave out those in front, which then get none; a convolution
+    names all, the first axis first. What pads the channels or the batch too, no convolution can express.
+    """
     source, amounts, *value = node.args
     assert isinstance(source, fx.Node)
     assert isinstance(amounts, list | tuple)

@@ -8,19 +8,22 @@ from __future__ import annotations
 import torch
 from torch import fx
 
+from fgcompile.compiler.ir.runner import as_pass
+
 aten = torch.ops.aten
 
 
-def broadcast_products(graph_module: fx.GraphModule) -> None:
-    """Rewrites the graph in place."""
-    graph = graph_module.graph
-    for node in graph.find_nodes(op="call_function", target=aten.bmm.default):
+@as_pass()
+def broadcast_products(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether there was such a product."""
+    changed = False
+    for node in graph_module.graph.find_nodes(op="call_function", target=aten.bmm.default):
         operands = tuple(_unexpanded(operand) for operand in node.args)
         if operands != node.args:
             node.target = aten.matmul.default
             node.args = operands
-    graph.eliminate_dead_code()
-    graph_module.recompile()
+            changed = True
+    return changed
 
 
 def _unexpanded(operand: fx.node.Argument) -> fx.node.Argument:

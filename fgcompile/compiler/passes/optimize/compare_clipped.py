@@ -11,12 +11,18 @@ from __future__ import annotations
 import torch
 from torch import fx
 
+from fgcompile.compiler.ir.runner import as_pass
+
 aten = torch.ops.aten
 
 
-def compare_clipped(graph_module: fx.GraphModule) -> None:
-    """Rewrites the graph in place."""
-    graph = graph_module.graph
+@as_pass()
+def compare_clipped(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether there was such a comparison.
+
+    A comparison that stands before the clipping stays: it cannot read what is not computed yet.
+    """
+    graph, changed = graph_module.graph, False
     clipped = {node.args[0]: node for node in graph.find_nodes(op="call_function", target=aten.hardtanh.default)}
     order = {node: index for index, node in enumerate(graph.nodes)}
     for target, position in ((aten.gt.Scalar, 0), (aten.lt.Scalar, 1)):
@@ -24,7 +30,8 @@ def compare_clipped(graph_module: fx.GraphModule) -> None:
             result = clipped.get(node.args[0])
             if result is not None and order[result] < order[node] and _bounds(result)[position] == node.args[1]:
                 node.args = (result, node.args[1])
-    graph_module.recompile()
+                changed = True
+    return changed
 
 
 def _bounds(node: fx.Node) -> tuple[fx.node.Argument, fx.node.Argument]:

@@ -15,22 +15,20 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.ir.nodes import is_random
+from fgcompile.compiler.ir.runner import as_pass
 
 aten = torch.ops.aten
 
 
-def fold_constants(graph_module: fx.GraphModule) -> None:
-    """Rewrites the graph in place: a constant tensor that something else uses becomes an attribute."""
-    graph = graph_module.graph
-    values: dict[fx.Node, Any] = {}
-    for node in list(graph.nodes):
-        if node.op == "get_attr":
-            values[node] = getattr(graph_module, str(node.target))
-        elif node.op == "call_function" and _is_constant(node, values):
-            args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: values[n])
-            assert callable(node.target)
-            with torch.no_grad():
-                values[node] = node.target(*args, **kwargs)
+@as_pass(requires=("replace_mutations",))
+def fold_constants(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place: a constant tensor that something else uses becomes an attribute; whether one did.
+
+    Only the last of a chain of constants is stored, the one that a node uses which is no constant. The attributes that
+    there are come first, so that a result that is a view of one is made of it and not stored again.
+    """
+    graph, changed = graph_module.graph, False
+    values = _constants(graph_module)
     needed = {
         node: value
         for node, value in values.items()
@@ -46,9 +44,22 @@ def fold_constants(graph_module: fx.GraphModule) -> None:
         with graph.inserting_before(node):
             folded = store.node(f"folded_{node.name}", value, node.meta["val"])
         node.replace_all_uses_with(folded, delete_user_cb=lambda user: user not in values)
-    graph.eliminate_dead_code()
-    _drop_unused(graph_module)
-    graph_module.recompile()
+        changed = True
+    return changed
+
+
+def _constants(graph_module: fx.GraphModule) -> dict[fx.Node, Any]:
+    """The value of each node that depends on no input."""
+    values: dict[fx.Node, Any] = {}
+    for node in graph_module.graph.nodes:
+        if node.op == "get_attr":
+            values[node] = getattr(graph_module, str(node.target))
+        elif node.op == "call_function" and _is_constant(node, values):
+            args, kwargs = fx.map_arg((node.args, node.kwargs), lambda n: values[n])
+            assert callable(node.target)
+            with torch.no_grad():
+                values[node] = node.target(*args, **kwargs)
+    return values
 
 
 Axes = tuple[tuple[int, int], ...]
@@ -75,6 +86,7 @@ class _Store:
         return self._call(aten.expand.default, node, list(value.shape), val=val)
 
     def _compact(self, name: str, value: Tensor, like: Tensor) -> fx.Node:
+        """The node of a constant without copies; its transpose, where only that is stored."""
         memory = _memory(value)
         if memory not in self._stored:
             self._graph_module.register_buffer(name, value.contiguous())
@@ -119,10 +131,3 @@ def _is_constant(node: fx.Node, values: dict[fx.Node, Any]) -> bool:
     # A symbolic size in the result would mean that the node depends on the batch after all.
     sizes = [leaf for leaf in pytree.tree_leaves(node.meta.get("val")) if isinstance(leaf, Tensor)]
     return all(isinstance(size, int) for leaf in sizes for size in leaf.shape)
-
-
-def _drop_unused(graph_module: fx.GraphModule) -> None:
-    used = {str(node.target) for node in graph_module.graph.nodes if node.op == "get_attr"}
-    for name, _ in list(graph_module.named_buffers(recurse=False, remove_duplicate=False)):
-        if name not in used:
-            delattr(graph_module, name)

@@ -11,13 +11,17 @@ from __future__ import annotations
 import torch
 from torch import fx
 
+from fgcompile.compiler.ir.runner import as_pass
+
 aten = torch.ops.aten
 
 EXCLUSIVE = ((aten.lt.Scalar, aten.ge.Scalar), (aten.gt.Scalar, aten.le.Scalar))
 
 
-def negate_comparisons(graph_module: fx.GraphModule) -> None:
-    """Rewrites the graph in place; common subexpressions have to be shared before."""
+@as_pass(requires=("share_subexpressions",))
+def negate_comparisons(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether there were two that exclude each other, each of them shared before."""
+    changed = False
     opposite = {a: b for pair in EXCLUSIVE for a, b in (pair, pair[::-1])}
     seen: dict[tuple[object, tuple[fx.node.Argument, ...]], fx.Node] = {}
     for node in graph_module.graph.nodes:
@@ -28,4 +32,5 @@ def negate_comparisons(graph_module: fx.GraphModule) -> None:
             seen[node.target, node.args] = node
         else:
             node.target, node.args = aten.logical_not.default, (first,)
-    graph_module.recompile()
+            changed = True
+    return changed

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from torch import fx
 
+from fgcompile.compiler.ir.runner import run_passes
 from fgcompile.compiler.passes.optimize.broadcast_products import broadcast_products
 from fgcompile.compiler.passes.optimize.compare_clipped import compare_clipped
+from fgcompile.compiler.passes.optimize.drop_unused_constants import drop_unused_constants
 from fgcompile.compiler.passes.optimize.fold_constants import fold_constants
 from fgcompile.compiler.passes.optimize.merge_halves import merge_halves
 from fgcompile.compiler.passes.optimize.negate_comparisons import negate_comparisons
@@ -13,19 +15,22 @@ from fgcompile.compiler.passes.optimize.remove_identities import remove_identiti
 from fgcompile.compiler.passes.optimize.replace_mutations import replace_mutations
 from fgcompile.compiler.passes.optimize.share_subexpressions import share_subexpressions
 
+PASSES = (
+    replace_mutations,
+    remove_identities,
+    share_subexpressions,
+    merge_halves,
+    compare_clipped,
+    fold_constants,
+    drop_unused_constants,
+    broadcast_products,
+    remove_identities,  # constants that turned out to be zeros or ones, and their expansions
+    share_subexpressions,
+    negate_comparisons,
+)
+"""In this order, once: what a second round would find, two of them find when they run again."""
+
 
 def optimize(graph_module: fx.GraphModule) -> None:
     """Rewrites a fused graph in place: nothing computed twice, nothing constant computed at all."""
-    replace_mutations(graph_module)
-    remove_identities(graph_module)
-    share_subexpressions(graph_module)
-    merge_halves(graph_module)
-    compare_clipped(graph_module)
-    fold_constants(graph_module)
-    broadcast_products(graph_module)
-    remove_identities(graph_module)
-    share_subexpressions(graph_module)
-    negate_comparisons(graph_module)
-    graph_module.graph.eliminate_dead_code()
-    graph_module.graph.lint()
-    graph_module.recompile()
+    run_passes(graph_module, PASSES)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.graphs import VIEWS
+from fgcompile.compiler.ir.runner import as_pass
 
 aten = torch.ops.aten
 
@@ -36,19 +37,28 @@ FILLED = {0: (aten.zeros_like.default, aten.zeros.default), 1: (aten.ones_like.d
 """Operators whose result is one number throughout: the one that autograd begins with, and that sums begin with."""
 
 
-def remove_identities(graph_module: fx.GraphModule) -> None:
-    """Rewrites the graph in place."""
-    graph = graph_module.graph
+@as_pass(requires=("replace_mutations",))
+def remove_identities(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether there was an identity or a view. A copy to be changed in place is none."""
+    graph, changed = graph_module.graph, False
     for node in list(graph.nodes):
         if node.target in VIEWS:
             node.target = aten.reshape.default
+            changed = True
         if node.op == "call_function" and (operand := _identity(node, graph_module)) is not None:
             node.replace_all_uses_with(operand)
             graph.erase_node(node)
-    graph_module.recompile()
+            changed = True
+    return changed
 
 
 def _identity(node: fx.Node, graph_module: fx.GraphModule) -> fx.Node | None:
+    """The operand that a node returns as it is, None where it does not.
+
+    Some operators always do, but for the one copy that a later operator needs. Those that change shape or dtype do
+    where the result has the operand's. Of sums and products either operand may be the neutral one, and the other is
+    the result only where it has the result's shape: ``ones(4, 3) * x`` broadcasts an ``x`` of shape (1, 3).
+    """
     operand = node.args[0] if node.args else None
     if node.target in ALWAYS:
         needed = node.target is aten.clone.default and any(user.target in NEED_CONTIGUOUS for user in node.users)

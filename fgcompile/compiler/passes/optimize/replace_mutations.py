@@ -14,13 +14,18 @@ import torch
 from torch import fx
 from torch._ops import OpOverload
 
+from fgcompile.compiler.ir.runner import as_pass
 
-def replace_mutations(graph_module: fx.GraphModule) -> None:
-    """Rewrites the graph in place."""
+
+@as_pass()
+def replace_mutations(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether there was a mutation."""
+    changed = False
     for node in graph_module.graph.nodes:
-        if node.op == "call_function":
-            node.target = _functional(node.target)
-    graph_module.recompile()
+        if node.op == "call_function" and (functional := _functional(node.target)) is not node.target:
+            node.target = functional
+            changed = True
+    return changed
 
 
 def _functional(target: Any) -> Any:

@@ -7,11 +7,16 @@ from typing import Any
 from torch import fx
 
 from fgcompile.compiler.ir.nodes import is_random
+from fgcompile.compiler.ir.runner import as_pass
 
 
-def share_subexpressions(graph_module: fx.GraphModule) -> None:
-    """Rewrites the graph in place."""
-    graph = graph_module.graph
+@as_pass(requires=("replace_mutations",))
+def share_subexpressions(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether there were two alike.
+
+    What is changed in place later is no value to share, and random numbers are drawn anew by each call.
+    """
+    graph, changed = graph_module.graph, False
     first: dict[Any, fx.Node] = {}
     for node in list(graph.nodes):
         if node.op not in ("call_function", "get_attr") or is_random(node):
@@ -20,9 +25,10 @@ def share_subexpressions(graph_module: fx.GraphModule) -> None:
         if key in first:
             node.replace_all_uses_with(first[key])
             graph.erase_node(node)
+            changed = True
         else:
             first[key] = node
-    graph_module.recompile()
+    return changed
 
 
 def _frozen(value: Any) -> Any:

@@ -14,14 +14,17 @@ from torch import Tensor, fx
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils import _pytree as pytree
 
-from fgcompile.compiler.ir.graphs import copy_graph
+from fgcompile.compiler.ir.runner import GraphPass
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
-def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.GraphModule:
-    """A copy of the graph in which every floating-point value is of ``dtype``."""
-    graph_module = copy_graph(graph_module)
+def convert_floats(dtype: torch.dtype) -> GraphPass:
+    """The pass behind which every floating-point value of a graph is of ``dtype``."""
+    return GraphPass("convert_floats", partial(_convert, dtype=dtype), changes_dtypes=True)
+
+
+def _convert(graph_module: fx.GraphModule, dtype: torch.dtype) -> bool:
     shared: dict[Any, Tensor] = {}
     for name, buffer in list(graph_module.named_buffers()):
         if buffer.dtype in FLOATS:
@@ -33,8 +36,7 @@ def convert_floats(graph_module: fx.GraphModule, dtype: torch.dtype) -> fx.Graph
             # A later trace tells inputs apart by the identity of their values.
             known = {} if node.op == "placeholder" else shared
             node.meta["val"] = pytree.tree_map(partial(_converted, dtype=dtype, known=known), node.meta["val"])
-    graph_module.recompile()
-    return graph_module
+    return True
 
 
 def _converted(value: Any, dtype: torch.dtype, known: dict[Any, Tensor]) -> Any:

@@ -11,13 +11,14 @@ in the precision of its operands. Inputs and outputs of the graph stay float32.
 from __future__ import annotations
 
 import operator
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.annotations import is_aggregation
-from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
+from fgcompile.compiler.ir.runner import GraphPass
 
 aten = torch.ops.aten
 
@@ -53,22 +54,21 @@ STEEP = (
 """Operators whose results or sums leave the range of half precision, or lose in it what the next one needs."""
 
 
-def lower_precision(graph_module: fx.GraphModule, half: torch.dtype) -> fx.GraphModule:
-    """A copy of a float32 graph that computes in ``half`` what can be.
+def lower_precision(half: torch.dtype) -> GraphPass:
+    """The pass by which an optimised float32 graph computes in ``half`` what can be.
 
     Args:
-        graph_module: The graph, optimised, in float32.
         half: ``torch.float16`` or ``torch.bfloat16``.
     """
-    graph_module = copy_graph(graph_module)
+    rewrite = partial(_lower, half=half)
+    return GraphPass("lower_precision", rewrite, ("convert_floats",), changes_dtypes=True, stale_values=True)
+
+
+def _lower(graph_module: fx.GraphModule, half: torch.dtype) -> bool:
     lowering = _Lowering(graph_module, half)
     for node in list(graph_module.graph.nodes):
         lowering.visit(node)
-    graph_module.graph.eliminate_dead_code()
-    graph_module.graph.lint()
-    graph_module.recompile()
-    propagate_shapes(graph_module)
-    return graph_module
+    return True
 
 
 class _Lowering:
@@ -98,6 +98,12 @@ class _Lowering:
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: self._retarget(value, precision))
 
     def _choose(self, node: fx.Node) -> torch.dtype:
+        """The precision that a node computes in.
+
+        What leaves the graph or adds up to a map stays float32, before any other row is asked: a product in the
+        aggregation is a term. Everything in neither list follows its operands, constants not counted, since these
+        exist in both; one in float32 is enough, so that no precision is lost that was kept so far.
+        """
         if node.op == "output" or is_aggregation(node):
             return torch.float32
         if node.target in PRODUCTS:

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import disambiguate
-from fgcompile.compiler.backends.aotinductor.uneven_sizes import with_uneven_examples
+from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
+from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
 from fgcompile.compiler.ir.graphs import copy_graph
+from fgcompile.compiler.ir.runner import run_passes
 from fgcompile.compiler.ir.sizes import hint, is_fixed
 from fgcompile.compiler.pipeline import fuse
 from tests.support.networks import build
@@ -49,7 +50,7 @@ def test_no_convolution_is_ambiguous_and_none_changes(narrow: nn.Module) -> None
     x = torch.randn(3, 3, 8, 8)
     original = fuse(narrow, x, format="pt2").graph_module
     rewritten = copy_graph(original)
-    disambiguate(rewritten)
+    assert run_passes(rewritten, [unambiguous_layouts])
     inputs = (x.double(), torch.tensor([-1, 0, 44]))
     for actual, expected in zip(rewritten(*inputs), original(*inputs), strict=True):
         torch.testing.assert_close(actual, expected, rtol=1e-12, atol=1e-12)
@@ -95,7 +96,8 @@ def test_a_sum_is_not_written_over_what_is_read_once_more(tmp_path) -> None:
 def test_examples_of_sizes_are_uneven_and_no_two_alike() -> None:
     model, x = build("residual", torch.float32)
     program = fuse(model, x, format="pt2", dynamic_sizes=True)
-    uneven = with_uneven_examples(program.graph_module)
+    uneven = copy_graph(program.graph_module)
+    assert run_passes(uneven, [uneven_sizes])
     before, after = (
         module.graph.find_nodes(op="placeholder")[0].meta["val"].shape for module in (program.graph_module, uneven)
     )
@@ -108,4 +110,6 @@ def test_examples_of_sizes_are_uneven_and_no_two_alike() -> None:
 
 def test_a_graph_of_fixed_sizes_stays_itself(narrow: nn.Module) -> None:
     graph_module = fuse(narrow, torch.randn(2, 3, 8, 8), format="pt2").graph_module
-    assert with_uneven_examples(graph_module) is graph_module
+    before = {node: node.meta["val"] for node in graph_module.graph.nodes if "val" in node.meta}
+    assert not run_passes(graph_module, [uneven_sizes])
+    assert all(node.meta["val"] is value for node, value in before.items())

@@ -15,7 +15,9 @@ import fgcompile
 from fgcompile.compiler.backends.onnx import emit
 from fgcompile.compiler.backends.onnx.emit import _serialised
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
+from fgcompile.compiler.backends.onnx.simplify import simplify
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.runner import Pass
 
 CONVOLUTIONS = {
     "3×3": nn.Conv2d(32, 48, 3, padding=1),
@@ -35,12 +37,12 @@ class Unshared:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.content = b""
-        monkeypatch.setattr(emit, "share_weights", self._share)
+        monkeypatch.setattr(emit, "PASSES", (simplify, Pass("keep", self._keep), share_weights))
         monkeypatch.setattr(emit, "_serialised", self._serialise)
 
-    def _share(self, model: onnx_ir.Model) -> None:
+    def _keep(self, model: onnx_ir.Model) -> bool:
         self._whole = onnx_ir.to_proto(model)
-        share_weights(model)
+        return False
 
     def _serialise(self, shared: onnx.ModelProto, program: FusedProgram) -> bytes:
         self.content = _serialised(self._whole, program)

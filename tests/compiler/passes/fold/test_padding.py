@@ -1,5 +1,7 @@
 """Folding padding into convolutions keeps outputs and terms, and leaves what a convolution cannot express."""
 
+# ruff: noqa: E501 - a node of the graph is one line of its text
+
 from __future__ import annotations
 
 import pytest
@@ -11,7 +13,9 @@ from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.fullgrad.aggregation import contributions
 from fgcompile.compiler.fullgrad.differentiate import differentiate
+from fgcompile.compiler.ir.runner import run_program_passes
 from fgcompile.compiler.passes.fold.padding import fold_padding
+from tests.compiler.passes.texts import assert_rewrites_program
 
 aten = torch.ops.aten
 
@@ -33,7 +37,7 @@ def remaining(model: nn.Module) -> int:
     model = model.double().eval()
     x = torch.randn(2, 3, 9, 8, dtype=torch.float64)
     exposed = expose(capture(model, x))
-    folded = fold_padding(exposed)
+    folded = run_program_passes(exposed, [fold_padding])
     before, after = (differentiate(program, [x], lambda y: y[:, 1]) for program in (exposed, folded))
     torch.testing.assert_close(after.output, before.output)
     torch.testing.assert_close(contributions(after), contributions(before))
@@ -63,3 +67,23 @@ def test_a_padding_that_something_else_reads_stays() -> None:
             return self.conv(padded).mean((2, 3)) + padded.mean((1, 2, 3))[:, None]
 
     assert remaining(Twice()) == 1
+
+
+def test_before_and_after() -> None:
+    model = nn.Sequential(nn.ZeroPad1d(2), nn.Conv1d(3, 4, 3, padding=1)).eval()
+    before = """
+        constant_1_weight: float32[4, 3, 3] = constant constant_1_weight
+        input_1: float32[s0, 3, 4]
+        bias_1_bias: float32[4]
+        constant_pad_nd: float32[s0, 3, 8] = aten.constant_pad_nd.default(input_1, [2, 2], 0.0)  # 0
+        convolution_default: float32[s0, 4, 8] = aten.convolution.default(constant_pad_nd, constant_1_weight, bias_1_bias, [1], [1], [1], False, [0], 1)  # 1
+        return (convolution_default,)
+        """
+    after = """
+        constant_1_weight: float32[4, 3, 3] = constant constant_1_weight
+        input_1: float32[s0, 3, 4]
+        bias_1_bias: float32[4]
+        convolution_default: float32[s0, 4, 8] = aten.convolution.default(input_1, constant_1_weight, bias_1_bias, [1], [3], [1], False, [0], 1)  # 1
+        return (convolution_default,)
+        """
+    assert_rewrites_program(fold_padding, expose(capture(model, torch.randn(2, 3, 4))), before, after)
