@@ -7,6 +7,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.biases.formula import at_zero
 from fgcompile.compiler.biases.rule import Bias, Call, Explicit, Homogeneous, Implicit, Rule
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -51,7 +52,7 @@ def _added(call: Call, default: Tensor, active: str, active_scale: float) -> Bia
     return Explicit(default, rebuild)
 
 
-ADDITION: dict[torch._ops.OpOverload, Rule] = {
+ADDITION: dict[OpOverload, Rule] = {
     aten.add.Tensor: _sum(1),
     aten.add.Scalar: _sum(1),
     aten.sub.Tensor: _sum(-1),

@@ -7,6 +7,7 @@ from torch import fx
 
 from fgcompile.compiler.biases.formula import at_zero, double_vjp
 from fgcompile.compiler.biases.rule import Bias, Call, Explicit, Homogeneous, Implicit, Rule
+from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 
 aten = torch.ops.aten
 
@@ -35,8 +36,8 @@ def _unscaled(call: Call) -> bool:
 
 def _rebuild(call: Call, graph: fx.Graph, name: str, node: fx.Node) -> fx.Node:
     arguments = {**call.arguments, name: node}
-    positional = [argument for argument in call.operator._schema.arguments if not argument.kwarg_only]
-    keywords = [argument for argument in call.operator._schema.arguments if argument.kwarg_only]
+    positional = [argument for argument in schema_of(call.operator).arguments if not argument.kwarg_only]
+    keywords = [argument for argument in schema_of(call.operator).arguments if argument.kwarg_only]
     return graph.call_function(
         call.operator,
         tuple(arguments[argument.name] for argument in positional if argument.name in arguments),
@@ -53,7 +54,7 @@ def _product(*factors: str) -> Rule:
     )
 
 
-LINEAR: dict[torch._ops.OpOverload, Rule] = {
+LINEAR: dict[OpOverload, Rule] = {
     aten.convolution.default: _bias_argument("convolution", "bias", ("input", "weight"), 1),
     aten.linear.default: _bias_argument("linear", "bias", ("input", "weight"), None),
     aten.addmm.default: _bias_argument("linear", "self", ("mat1", "mat2"), None),

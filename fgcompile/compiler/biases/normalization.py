@@ -9,6 +9,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.biases.formula import double_vjp
 from fgcompile.compiler.biases.rule import Application, Bias, Call, Explicit, Implicit, Rule
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -91,7 +92,7 @@ def _instance(application: Application) -> tuple[Tensor, Tensor | None]:
     return share, None if beta is None else beta.reshape(-1, *[1] * (x.ndim - 2))
 
 
-NORMALIZATION: dict[torch._ops.OpOverload, Rule] = {
+NORMALIZATION: dict[OpOverload, Rule] = {
     aten._native_batch_norm_legit_no_training.default: Rule(
         "batch_norm", _batch_norm, "explicit input: β − μ γ/√(σ² + ε)"
     ),

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.biases.rule import Application, Bias, Call, Homogeneous, Implicit, Rule
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -30,7 +31,7 @@ def _sampling(call: Call) -> Bias:
     return Implicit(lambda application: application.output - _tangent_in_grid(application))
 
 
-SAMPLING: dict[torch._ops.OpOverload, Rule] = {
+SAMPLING: dict[OpOverload, Rule] = {
     aten.grid_sampler_2d.default: Rule(
         "sampling", _sampling, "closed form: −J_grid grid, by one VJP; nothing for a constant grid"
     ),

@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 from torch import SymInt, Tensor
-from torch._prims_common import is_contiguous_or_false
 
 from fgcompile.compiler.capture import attention
+from fgcompile.compiler.ir.torch_internals import OpOverload, is_contiguous_or_false
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -125,7 +125,7 @@ def decompose_rrelu(
     return NotImplemented if training else (torch.nn.functional.leaky_relu(self, (lower + upper) / 2), noise)
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     **attention.DECOMPOSITIONS,
     aten.as_strided.default: decompose_as_strided,
     aten.copy.default: decompose_copy,

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch.fx.traceback import get_current_meta
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.biases import Application
 from fgcompile.compiler.fullgrad.arrangement import index_orders
@@ -22,6 +21,7 @@ from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns,
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.nodes import bind, call_of
 from fgcompile.compiler.ir.programs import BiasedProgram, ImplicitBias, Site
+from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import ScoreError, UnsupportedOpError
 
 Score = Callable[[Any], Tensor]

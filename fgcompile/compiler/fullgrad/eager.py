@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.fullgrad.aggregation import bias_gradients, contributions
 from fgcompile.compiler.fullgrad.completeness import completeness_error
@@ -20,6 +19,7 @@ from fgcompile.compiler.fullgrad.score import class_logits, resolve, score_funct
 from fgcompile.compiler.fullgrad.terms import FullGradient
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.compiler.request import Request, Target
 
 

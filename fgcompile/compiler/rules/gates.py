@@ -11,6 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import fx
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.rules.rewriting import Rewrite, Rewriting
 
 aten = torch.ops.aten
@@ -49,7 +50,7 @@ def _hardswish(rewriting: Rewriting, x: fx.Node) -> fx.Node:
     return rewriting.call(aten.hardsigmoid.default, x)
 
 
-GATED: dict[torch._ops.OpOverload, Rewrite] = {
+GATED: dict[OpOverload, Rewrite] = {
     aten.gelu.default: _gated(_gelu),
     aten.silu.default: _gated(_silu),
     aten.mish.default: _gated(_mish),

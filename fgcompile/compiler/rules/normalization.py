@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import fx
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.rules.rewriting import Rewrite, Rewriting
 
 aten = torch.ops.aten
@@ -71,7 +72,7 @@ def _instance(rewriting: Rewriting) -> fx.Node | None:
     return _affine(rewriting, _normalized(rewriting, x, [0, *range(2, rank)]), [-1, *[1] * (rank - 2)])
 
 
-NORMALIZATION: dict[torch._ops.OpOverload, Rewrite] = {
+NORMALIZATION: dict[OpOverload, Rewrite] = {
     aten.native_layer_norm.default: _layer,
     aten.native_group_norm.default: _group,
     aten._native_batch_norm_legit.no_stats: _instance,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.rules.rewriting import Rewrite, Rewriting
 
 aten = torch.ops.aten
@@ -81,7 +82,7 @@ def _power(rewriting: Rewriting) -> fx.Node | None:
     return rewriting.call(aten.mul.Tensor, rewriting.arguments["self"], factor)
 
 
-PRODUCTS: dict[torch._ops.OpOverload, Rewrite] = {
+PRODUCTS: dict[OpOverload, Rewrite] = {
     aten.mul.Tensor: _product("self", "other"),
     aten.mm.default: _product("self", "mat2"),
     aten.bmm.default: _product("self", "mat2"),

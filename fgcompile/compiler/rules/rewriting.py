@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 from torch import fx
-from torch._ops import OpOverload
 
 from fgcompile.compiler.ir.graphs import insert_call
 from fgcompile.compiler.ir.nodes import bind
+from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 
 aten = torch.ops.aten
 
@@ -61,7 +61,7 @@ class Rewriting:
     def repeat(self, name: str, value: fx.Node | None) -> fx.Node:
         """The call once more, with one argument changed."""
         arguments = {**self.arguments, name: value}
-        schema = self.operator._schema.arguments
+        schema = schema_of(self.operator).arguments
         args = [arguments[argument.name] for argument in schema if not argument.kwarg_only]
         kwargs = {argument.name: arguments[argument.name] for argument in schema if argument.kwarg_only}
         return self.call(self.operator, *args, **kwargs)

@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.traceback import preserve_node_meta
 
 from fgcompile.artifact.names import EXPLAIN
@@ -28,6 +26,7 @@ from fgcompile.compiler.ir.graphs import fake, fake_mode
 from fgcompile.compiler.ir.nodes import free_name
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Site, ValueSpec
 from fgcompile.compiler.ir.sizes import describe, dimension_names, hint, is_fixed
+from fgcompile.compiler.ir.torch_internals import OpOverload, make_fx
 from fgcompile.compiler.request import Request
 from fgcompile.errors import CaptureError, InputError, ScoreError
 
@@ -48,9 +47,7 @@ def trace(
     """
     tracer = _Tracer(program, request)
     with fake_mode(program.graph_module.graph), preserve_node_meta():
-        graph_module = make_fx(
-            tracer.run, decomposition_table=dict(decompositions), tracing_mode="symbolic", _allow_non_fake_inputs=True
-        )(*tracer.arguments())
+        graph_module = make_fx(tracer.run, decompositions)(*tracer.arguments())
     _put_constants_back(graph_module, tracer)
     return FusedProgram(
         graph_module=graph_module,

@@ -10,7 +10,6 @@ from typing import Any, Optional
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
 
 from fgcompile.artifact.metadata import dumps
 from fgcompile.artifact.names import EXPLAIN, LOGITS, METADATA_FILE
@@ -19,6 +18,7 @@ from fgcompile.compiler.backends.archive import write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.errors import UnsupportedOpError
 
 aten = torch.ops.aten

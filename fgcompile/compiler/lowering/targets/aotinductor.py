@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import pad_axes, reshape
 from fgcompile.compiler.lowering.convolution import Form, Layer, choose_form, convolve, make_lowering
 
@@ -85,6 +86,6 @@ def _cut_kernel(
 
 lower_convolution_backward = make_lowering(_choose_form)
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,
 }
