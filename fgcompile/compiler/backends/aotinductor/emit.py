@@ -32,9 +32,9 @@ from fgcompile.compiler.backends.aotinductor.uneven_sizes import with_uneven_exa
 from fgcompile.compiler.backends.archive import write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.exported import as_exported
-from fgcompile.compiler.backends.silence import silenced
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.silence import silenced
 from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError
 
 OPTIONS: dict[str, Any] = {

@@ -15,8 +15,8 @@ from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
 from fgcompile.compiler.backends.onnx.simplify import simplify
-from fgcompile.compiler.backends.silence import silenced
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.silence import silenced
 from fgcompile.errors import OutputError, UnsupportedOpError
 
 OPSET = 20
