@@ -14,7 +14,7 @@ import ray
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Workers
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, first_line
 from fgcompile.runtime.session import Provider, provider_name
 from fgcompile.system.machine import cores
 
@@ -84,9 +84,9 @@ def _join(workers: Workers, address: str, gpus: int) -> Pool:
             socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"cannot connect to Ray at {address} ({reason}): is it running, and is RAY_AUTH_MODE=token if it wants one?"
+            f"cannot connect to Ray at {address} ({first_line(error)}): is it running, and is "
+            "RAY_AUTH_MODE=token if it wants one?"
         ) from error
     return _shared_pool(workers, gpus)
 

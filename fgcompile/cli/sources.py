@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.artifact.file import zip_folders
-from fgcompile.errors import SourceError
+from fgcompile.errors import SourceError, first_line
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
 _KEYS_SHOWN = 3
@@ -260,8 +260,8 @@ def _some(keys: list[Any]) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    kind, line = type(error).__name__, first_line(error)
+    return kind if line == kind else f"{kind}: {line}"
 
 
 _FILE_LOADERS: dict[str, Callable[[Path], nn.Module | ExportedProgram]] = {

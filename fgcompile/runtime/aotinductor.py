@@ -14,7 +14,7 @@ from fgcompile.artifact.file import read_extra_file
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, LOGITS, MODEL, PREDICT
 from fgcompile.artifact.validation import Array, bias_specs
-from fgcompile.errors import ArtifactError, MissingPackageError
+from fgcompile.errors import ArtifactError, MissingPackageError, first_line
 from fgcompile.runtime.session import Provider
 
 try:
@@ -82,9 +82,9 @@ def _load(content: bytes) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]]
         try:
             return load_pt2(str(path)).aoti_runners
         except RuntimeError as error:
-            reason = str(error).partition("\n")[0]
             raise ArtifactError(
-                f"torch {torch.__version__} cannot load the package ({reason}): compile it again, on this machine"
+                f"torch {torch.__version__} cannot load the package ({first_line(error)}): "
+                "compile it again, on this machine"
             ) from error
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.ir.model_output import explained
-from fgcompile.errors import FgcompileError, ScoreError
+from fgcompile.errors import FgcompileError, ScoreError, first_line
 
 PREFIX = "wrapped_model"
 """What the layers' names begin with in the wrapped model."""
@@ -54,8 +54,7 @@ class Scored(nn.Module):
         except FgcompileError:
             raise
         except Exception as error:  # the user's own function may raise anything
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise ScoreError(f"the score cannot be computed from the model's output: {lines[0]}") from error
+            raise ScoreError(f"the score cannot be computed from the model's output: {first_line(error)}") from error
         if not isinstance(score, Tensor) or score.ndim != 1:
             found = tuple(score.shape) if isinstance(score, Tensor) else type(score).__name__
             raise ScoreError(f"the score has shape {found}: it must be one scalar per sample, (N,)")

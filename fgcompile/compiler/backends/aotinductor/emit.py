@@ -35,7 +35,7 @@ from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.silence import silenced
-from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError
+from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError, first_line
 
 OPTIONS: dict[str, Any] = {
     # Weights become constants, which oneDNN lays out once, when compiling; ResNet-18 takes 97 ms, else 125.
@@ -74,9 +74,8 @@ def emit_pt2(program: FusedProgram) -> bytes:
                 exported = _on_device(as_exported(graph_module), device)
                 files[name] = _compiled(exported, f"{folder}/{name}", _passes(device))
             except RuntimeError as error:
-                lines = str(error).strip().splitlines() or [type(error).__name__]
                 raise UnsupportedOpError(
-                    f"AOTInductor cannot compile the fused graph ({lines[0]}): compile to another format"
+                    f"AOTInductor cannot compile the fused graph ({first_line(error)}): compile to another format"
                 ) from error
         return seal_zip(write_archive(_packed(files, folder, _extra_files(program))))
 
