@@ -23,6 +23,7 @@ from fgcompile.compiler.frontend import capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, ValueSpec
+from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
 from fgcompile.compiler.passes.fold.padding import fold_padding
@@ -77,6 +78,7 @@ class Artifact:
         write_atomically(path, self.content)
 
 
+@one_at_a_time()
 def compile(
     model: Model,
     example_inputs: Inputs,
@@ -170,7 +172,7 @@ def compile(
     captured = capture_in(torch.float64, model, example_inputs, request, rules, extras, dynamic_sizes)
     examples = [*as_inputs(example_inputs), *extras.values()]
     exposed, program = fuse_captured(captured, request, layouts, report, examples, format, device)
-    warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
+    warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
     report("check")
     checks = make_checks(exposed, program, request, examples)
     completeness = max(check.completeness for check in checks)
@@ -187,6 +189,7 @@ def compile(
     return Artifact(content, metadata)
 
 
+@one_at_a_time()
 def fuse(
     model: Model,
     example_inputs: Inputs,
@@ -206,6 +209,7 @@ def fuse(
     return fuse_captured(captured, request, layouts, lambda stage: None, examples, format, device)[1]
 
 
+@one_at_a_time()
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
     """The model with every bias term an explicit input, ``f(x, b_1 … b_L)``.
 
@@ -252,9 +256,10 @@ def full_gradient(
     one_of("rules", rules, tuple(RULES))
     given = as_inputs(inputs)
     score = target if callable(target) else None
-    captured = capture(model, given, score, output, score_inputs)
-    dtype = floating_dtype([*given, *captured.graph_module.buffers()])
-    exposed = expose(apply_rules(in_dtype(captured, dtype), rules))
+    with one_at_a_time():
+        captured = capture(model, given, score, output, score_inputs)
+        dtype = floating_dtype([*given, *captured.graph_module.buffers()])
+        exposed = expose(apply_rules(in_dtype(captured, dtype), rules))
     terms = full_gradient_terms(exposed, [*given, *(score_inputs or {}).values()], target, output)
     warn_of_absorption(exposed, terms.bias_gradients, rules, stacklevel=2)
     return terms
