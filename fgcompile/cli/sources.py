@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.artifact.file import zip_folders
+from fgcompile.cli.transformers_internals import from_config
 from fgcompile.errors import SourceError, first_line
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
@@ -157,8 +158,7 @@ def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         kind = getattr(transformers, chosen)
         if path.is_dir() and any(any(folder.glob(pattern)) for pattern in _TRANSFORMERS_WEIGHTS):
             return _load_pretrained(kind, path, config)
-        from_config = getattr(kind, "from_config", None) or kind._from_config  # an auto class, or one architecture's
-        return from_config(config)
+        return from_config(kind, config)
 
     return _build(f"transformers:{name}", build)
 

@@ -24,6 +24,7 @@ except ImportError as error:
 
 from fgcompile.runtime.tensors import as_tensor
 from fgcompile.runtime.torch_device import TorchDevice, choose_device
+from fgcompile.runtime.torch_internals import load_models
 
 
 class AotInductorBackend:
@@ -74,13 +75,11 @@ def _empty(spec: TensorSpec) -> torch.Tensor:
 
 def _load(content: bytes) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]]:
     """The package's models by name. PyTorch unpacks it into a folder of its own, which it removes with the models."""
-    from torch.export.pt2_archive._package import load_pt2
-
     with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
         path = Path(folder, "model.pt2")
         path.write_bytes(content)
         try:
-            return load_pt2(str(path)).aoti_runners
+            return load_models(str(path))
         except RuntimeError as error:
             raise ArtifactError(
                 f"torch {torch.__version__} cannot load the package ({first_line(error)}): "

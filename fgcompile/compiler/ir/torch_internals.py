@@ -24,6 +24,7 @@ from torch.fx.experimental.symbolic_shapes import (
     GuardOnDataDependentSymNode,
     ShapeEnv,
     StatelessSymbolicContext,
+    free_unbacked_symbols,
 )
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes as without_modes
@@ -40,6 +41,7 @@ __all__ = [
     "StatelessSymbolicContext",
     "below_autograd",
     "enable_python_dispatcher",
+    "free_unbacked_symbols",
     "is_contiguous_or_false",
     "pytree",
     "without_modes",

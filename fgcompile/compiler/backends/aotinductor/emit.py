@@ -59,8 +59,6 @@ def emit_pt2(program: FusedProgram) -> bytes:
         InputError: There is no such device.
         UnsupportedOpError: Inductor cannot compile the graph.
     """
-    import torch._inductor  # takes a second, so that only this format pays for it
-
     _require_compiler()
     device = str(program.metadata["device"])
     program = replace(program, graph_module=with_uneven_examples(program.graph_module))
@@ -92,25 +90,27 @@ def _passes(device: str) -> dict[str, Any]:
     """The passes that Inductor is to run beside its own."""
     if device != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return {}
-    from fgcompile.compiler.backends.aotinductor.inductor_pass import ForProcessors  # takes a second too
+    from fgcompile.compiler.backends.aotinductor.inductor_internals import (
+        PASSES_OPTION,  # takes a second, so that only this format pays for it
+    )
+    from fgcompile.compiler.backends.aotinductor.inductor_pass import ForProcessors
 
-    return {"post_grad_custom_pre_pass": ForProcessors()}
+    return {PASSES_OPTION: ForProcessors()}
 
 
 def _compiled(exported: ExportedProgram, folder: str, passes: Mapping[str, Any]) -> Any:
     """The files that AOTInductor writes for a graph."""
+    from fgcompile.compiler.backends.aotinductor.inductor_internals import aot_compile, list_options
+
     examples = tuple(node.meta["val"] for node in exported.graph.find_nodes(op="placeholder"))
     examples = examples[len(exported.graph_signature.buffers) :]
-    known = torch._inductor.list_options()
+    known = list_options()
     options = {name: value for name, value in OPTIONS.items() if name in known}
-    return torch._inductor.aot_compile(
-        exported.module(), examples, options={**options, **passes, "aot_inductor.output_path": folder}
-    )
+    return aot_compile(exported.module(), examples, options={**options, **passes, "aot_inductor.output_path": folder})
 
 
 def _require_compiler() -> None:
-    from torch._inductor.cpp_builder import get_cpp_compiler
-    from torch._inductor.exc import InvalidCxxCompiler
+    from fgcompile.compiler.backends.aotinductor.inductor_internals import InvalidCxxCompiler, get_cpp_compiler
 
     try:
         get_cpp_compiler()
@@ -153,7 +153,7 @@ _BUILD_ID = re.compile(rb"(?<=\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0).{20}", re.DOT
 
 def _packed(files: dict[str, Any], folder: str, extra_files: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """The package's files without what changes from run to run: some name the folder that they were compiled in."""
-    from torch._inductor.package.package import package_aoti
+    from fgcompile.compiler.backends.aotinductor.inductor_internals import package_aoti
 
     buffer = io.BytesIO()
     package_aoti(buffer, files)
