@@ -439,7 +439,7 @@ def test_ray_reads_the_variables_and_names_checkpoints_so() -> None:
 
     sources = inspect.getsource(ray_constants) + inspect.getsource(services)
     assert internals.LOOPBACK[0].removeprefix("RAY_") in sources
-    assert internals.PENDING == f"{checkpoint_writer.PENDING_CHECKPOINT_SUFFIX}.parquet"
+    assert f"{checkpoint_writer.PENDING_CHECKPOINT_SUFFIX}.parquet" == internals.PENDING
 
 
 def test_the_line_of_a_workers_traceback_that_says_most() -> None:
