@@ -1,7 +1,7 @@
 """Every name of PyTorch that the compiler uses and that PyTorch does not promise to keep: an upgrade is mended here.
 
 What is private to Inductor is in ``backends.aotinductor.inductor_internals``, what the runtimes need in
-``runtime.torch_internals``. ``tests/test_private_names.py`` finds such a name anywhere else, and checks that each of
+``runtime.torch_internals``. ``tests/private_names`` finds such a name anywhere else, and checks that each of
 these still does what is expected of it. All of them are there from PyTorch 2.11 to 2.13.
 """
 
