@@ -47,3 +47,9 @@ class OutputError(FgcompileError):
 
 class RulesWarning(UserWarning):
     """The chosen rules attribute little of the score to the input: names the layer, and the rules to choose instead."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error of another library says first, to be quoted in a message of ours; its class if it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".:") if lines else type(error).__name__

@@ -72,7 +72,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 WITH_TORCH = ("compiler/", "scores.py", "demo/", "cli/sources.py", "cli/models.py", "runtime/torchscript.py")
 WITH_TORCH += ("runtime/aotinductor.py", "runtime/torch_device.py", "runtime/tensors.py", "bench/onnx_forward.py")
-WITH_TORCH += ("bench/torchscript_forward.py",)
+WITH_TORCH += ("bench/torchscript_forward.py", "runtime/torch_internals.py", "bench/torch_internals.py")
 """Where torch and onnx may be imported; everything else runs artifacts, and is installed without them."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

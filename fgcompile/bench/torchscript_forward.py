@@ -9,6 +9,7 @@ import torch
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import LOGITS
+from fgcompile.bench.torch_internals import as_function, eliminate_dead_code
 
 
 def cut_torchscript(content: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:
@@ -23,11 +24,11 @@ def cut_torchscript(content: bytes, metadata: Metadata) -> tuple[bytes, list[str
         logits = list(returned.node().inputs())[position]
         graph.eraseOutput(0)
         graph.registerOutput(logits)
-    torch._C._jit_pass_dce(graph)
+    eliminate_dead_code(graph)
     names = ["self", *(spec["name"] for spec in metadata["inputs"])]
     used = [bool(value.uses()) for value in graph.inputs()]
     for index in reversed(range(len(used))):
         if not used[index]:
             graph.eraseInput(index)
-    function = torch._C._create_function_from_graph("forward", graph)
+    function = as_function(graph)
     return function.save_to_buffer(_extra_files={}), [name for name, kept in zip(names, used, strict=True) if kept]

@@ -11,11 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
+from fgcompile.bulk.ray_internals import LOOPBACK
 from fgcompile.errors import InputError, MissingPackageError
-
-_ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
-"""A Ray that is not to be a cluster listens on 127.0.0.1 alone, as it does on Windows and macOS. It reads this when it
-is imported; its ``_node_ip_address`` does not do: Ray puts the machine's own address in place of 127.0.0.1."""
 
 
 def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
@@ -51,7 +48,7 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
         raise InputError(f"format is {format!r}: choose one of {', '.join(MAP_FORMATS)}")
     workers = workers or Workers()
     if workers.address is None:
-        os.environ.setdefault(*_ON_LOOPBACK)
+        os.environ.setdefault(*LOOPBACK)  # before Ray is imported
     try:
         from fgcompile.bulk import run
     except ImportError as error:

@@ -14,12 +14,10 @@ import ray
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Workers
-from fgcompile.errors import InputError
+from fgcompile.bulk.ray_internals import QUIET, WORKERS_AT_ONCE
+from fgcompile.errors import InputError, first_line
 from fgcompile.runtime.session import Provider, provider_name
 from fgcompile.system.machine import cores
-
-_QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-"""Ray sends nothing to its makers, and keeps notes on its own actors to itself; what is set already stays."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def connect(workers: Workers, metadata: Metadata) -> Iterator[Pool]:
     if ray.is_initialized():
         yield _shared_pool(workers, gpus)
         return
-    for name, value in _QUIET.items():
+    for name, value in QUIET.items():  # what is set already stays
         os.environ.setdefault(name, value)
     with redirect_stdout(sys.stderr):  # where Ray prints what happened to its workers
         try:
@@ -63,7 +61,7 @@ def _start(workers: Workers, gpus: int) -> Pool:
     """A Ray of this process's own."""
     actors = workers.actors or max(1, cores() // workers.threads)
     cpus = actors * workers.threads + _spare(actors)
-    os.environ.setdefault("RAY_worker_maximum_startup_concurrency", str(cpus))  # it warns of workers it did not expect
+    os.environ.setdefault(WORKERS_AT_ONCE, str(cpus))
     ray.init(
         "local",
         num_cpus=cpus,
@@ -84,9 +82,9 @@ def _join(workers: Workers, address: str, gpus: int) -> Pool:
             socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
         raise InputError(
-            f"cannot connect to Ray at {address} ({reason}): is it running, and is RAY_AUTH_MODE=token if it wants one?"
+            f"cannot connect to Ray at {address} ({first_line(error)}): is it running, and is "
+            "RAY_AUTH_MODE=token if it wants one?"
         ) from error
     return _shared_pool(workers, gpus)
 

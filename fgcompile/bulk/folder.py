@@ -33,6 +33,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
+from fgcompile.bulk.ray_internals import PENDING
 from fgcompile.errors import InputError, OutputError
 from fgcompile.system.files import write_atomically
 
@@ -145,7 +146,7 @@ def claim(path: Path, identity: Mapping[str, Any]) -> Iterator[Folder]:
 
 
 def _committed(commits: Path) -> list[Path]:
-    return [file for file in commits.glob("*.parquet") if not file.name.endswith(".pending.parquet")]
+    return [file for file in commits.glob("*.parquet") if not file.name.endswith(PENDING)]
 
 
 def _task(results: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
@@ -25,6 +24,7 @@ from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
 from fgcompile.bulk.options import Summary, Wanted, Workers
 from fgcompile.bulk.paths import find_images
+from fgcompile.bulk.ray_internals import failure_of_worker
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError
 from fgcompile.media.explain import NO_MAP
@@ -144,20 +144,12 @@ def _write(rows: Dataset, folder: Folder) -> None:
         rows.write_parquet(str(folder.results))
         return
     except RayError as error:
-        reason = _reason(str(error))
+        reason = failure_of_worker(str(error))
         # Tracebacks keep the actors, and what Ray has reserved for them, as long as somebody, a log say, has the error.
         error.__context__ = error.__traceback__ = None
     # Raised here, once nothing holds Ray's error: within the block that one would be its context.
     gc.collect()
     raise FgcompileError(f"Ray stopped the run ({reason}): see to it, and the same command goes on")
-
-
-def _reason(text: str) -> str:
-    """The line of a worker's traceback that says most: that of our own error, or the innermost error's."""
-    own = re.search(r"^fgcompile\.errors\.\w+: (.*)$", text, re.MULTILINE)
-    innermost = re.search(r"^([\w.]+(?:Error|Exception)\b.*)$", text, re.MULTILINE)
-    found = own or innermost
-    return found[1] if found else text
 
 
 @contextmanager

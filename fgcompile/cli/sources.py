@@ -21,6 +21,9 @@ except ImportError as error:
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from fgcompile.cli.transformers_internals import from_config
+from fgcompile.errors import first_line
+
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
 _KEYS_SHOWN = 3
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
@@ -160,8 +163,7 @@ def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         kind = getattr(transformers, chosen)
         if path.is_dir() and any(any(folder.glob(pattern)) for pattern in _TRANSFORMERS_WEIGHTS):
             return _load_pretrained(kind, path, config)
-        from_config = getattr(kind, "from_config", None) or kind._from_config  # an auto class, or one architecture's
-        return from_config(config)
+        return from_config(kind, config)
 
     return _build(f"transformers:{name}", build)
 
@@ -263,8 +265,8 @@ def _some(keys: list[Any]) -> str:
 
 
 def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    kind, line = type(error).__name__, first_line(error)
+    return kind if line == kind else f"{kind}: {line}"
 
 
 _FILE_LOADERS: dict[str, Callable[[Path], nn.Module | ExportedProgram]] = {

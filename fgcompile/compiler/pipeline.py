@@ -28,6 +28,7 @@ from fgcompile.compiler.ir.dump import dumping
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.runner import dump_stage, run_passes, run_program_passes
+from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
 from fgcompile.compiler.passes.fold.padding import fold_padding
@@ -86,6 +87,7 @@ class Artifact:
         write_atomically(path, self.content)
 
 
+@one_at_a_time()
 def compile(  # noqa: PLR0913 - public: its keywords are the options
     model: Model,
     example_inputs: Inputs,
@@ -182,7 +184,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         captured = capture_in(torch.float64, model, example_inputs, request)
         examples = request.examples(example_inputs)
         exposed, program = fuse_captured(captured, request, examples, report)
-        warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=2)
+        warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
         checks = make_checks(exposed, program, request, examples)
         completeness = max(check.completeness for check in checks)
@@ -198,6 +200,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         return Artifact(content, metadata)
 
 
+@one_at_a_time()
 def fuse(model: Model, example_inputs: Inputs, **options: Any) -> FusedProgram:
     """The fused program in float64, before it is emitted; options as for ``compile``."""
     request = Request(**options)
@@ -206,6 +209,7 @@ def fuse(model: Model, example_inputs: Inputs, **options: Any) -> FusedProgram:
         return fuse_captured(captured, request, request.examples(example_inputs))[1]
 
 
+@one_at_a_time()
 def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
     """The model with every bias term an explicit input, ``f(x, b_1 … b_L)``.
 
@@ -252,9 +256,10 @@ def full_gradient(
     one_of("rules", rules, get_args(RuleSet))
     given = as_inputs(inputs)
     score = target if callable(target) else None
-    captured = capture(model, given, score, output, score_inputs)
-    dtype = floating_dtype([*given, *captured.graph_module.buffers()])
-    exposed = expose(apply_rules(in_dtype(captured, dtype), rules))
+    with one_at_a_time():
+        captured = capture(model, given, score, output, score_inputs)
+        dtype = floating_dtype([*given, *captured.graph_module.buffers()])
+        exposed = expose(apply_rules(in_dtype(captured, dtype), rules))
     terms = full_gradient_terms(exposed, [*given, *(score_inputs or {}).values()], target, output)
     warn_of_absorption(exposed, terms.bias_gradients, rules, stacklevel=2)
     return terms

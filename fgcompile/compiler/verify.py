@@ -20,6 +20,7 @@ from fgcompile.compiler.description import read_request
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import capture_in
 from fgcompile.compiler.fullgrad.eager import evaluate
+from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.request import Inputs, Model
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
@@ -70,10 +71,12 @@ def verify(
 
     def eager(dtype: torch.dtype) -> dict[str, np.ndarray[Any, Any]]:
         given = examples[: len(examples) - len(own)]
-        captured = capture_in(dtype, model, given, request)
+        with one_at_a_time():
+            captured = capture_in(dtype, model, given, request)
+            exposed = expose(captured, request.layouts)
         given = [as_dtype(value, dtype) for value in tensors]
         chosen = torch.full((len(given[0]),), -1)
-        _, values = evaluate(expose(captured, request.layouts), request, given, chosen, dtype)
+        _, values = evaluate(exposed, request, given, chosen, dtype)
         return {name: value.numpy() for name, value in values.items()}
 
     return compare(outputs, eager(torch.float64), eager(torch.float32))

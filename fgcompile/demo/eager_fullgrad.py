@@ -17,12 +17,15 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
 EPSILON = 1e-6
 """Added to the maximum in ψ, as the authors do."""
 
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+_CONVOLUTIONS = (
+    *(nn.Conv1d, nn.Conv2d, nn.Conv3d),
+    *(nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d),
+)
 _INTERPOLATION_MODES = {3: "linear", 4: "bilinear", 5: "trilinear"}
 
 
@@ -112,12 +115,12 @@ def layer_bias(module: nn.Module) -> Tensor | None:
     A convolution's or BatchNorm's runs along axis 1 of the output, a linear layer's along the last. BatchNorm's, in
     evaluation mode, is the implicit ``β − μ γ / √(σ² + ε)``.
     """
-    if isinstance(module, _BatchNorm):
+    if isinstance(module, _BATCH_NORMS):
         if module.running_mean is None or module.running_var is None:
             raise ValueError(f"{module} keeps no running statistics, so its output depends on the batch")
         bias = -module.running_mean / torch.sqrt(module.running_var + module.eps)
         return (module.bias + bias * module.weight if module.affine else bias).detach()
-    if isinstance(module, _ConvNd | nn.Linear) and module.bias is not None:
+    if isinstance(module, (*_CONVOLUTIONS, nn.Linear)) and module.bias is not None:
         return module.bias.detach()
     return None
 

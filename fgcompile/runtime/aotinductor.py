@@ -14,7 +14,7 @@ from fgcompile.artifact.file import read_extra_file
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, LOGITS, MODEL, PREDICT
 from fgcompile.artifact.validation import Array, bias_specs
-from fgcompile.errors import ArtifactError, MissingPackageError
+from fgcompile.errors import ArtifactError, MissingPackageError, first_line
 from fgcompile.runtime.session import Provider
 
 try:
@@ -24,6 +24,7 @@ except ImportError as error:
 
 from fgcompile.runtime.tensors import as_tensor
 from fgcompile.runtime.torch_device import TorchDevice, choose_device
+from fgcompile.runtime.torch_internals import load_models
 
 
 class AotInductorBackend:
@@ -74,17 +75,15 @@ def _empty(spec: TensorSpec) -> torch.Tensor:
 
 def _load(content: bytes) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]]:
     """The package's models by name. PyTorch unpacks it into a folder of its own, which it removes with the models."""
-    from torch.export.pt2_archive._package import load_pt2
-
     with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
         path = Path(folder, "model.pt2")
         path.write_bytes(content)
         try:
-            return load_pt2(str(path)).aoti_runners
+            return load_models(str(path))
         except RuntimeError as error:
-            reason = str(error).partition("\n")[0]
             raise ArtifactError(
-                f"torch {torch.__version__} cannot load the package ({reason}): compile it again, on this machine"
+                f"torch {torch.__version__} cannot load the package ({first_line(error)}): "
+                "compile it again, on this machine"
             ) from error
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import Array
-from fgcompile.errors import ArtifactError, InputError, MissingPackageError
+from fgcompile.errors import ArtifactError, InputError, MissingPackageError, first_line
 from fgcompile.runtime.session import Provider, provider_name
 
 try:
@@ -44,9 +44,8 @@ class OnnxRuntimeBackend:
         try:
             self._session = onnxruntime.InferenceSession(content, options, providers=chosen)
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
-            reason = str(error).partition("\n")[0]
             raise ArtifactError(
-                f"ONNX Runtime {onnxruntime.__version__} cannot load the artifact ({reason}): "
+                f"ONNX Runtime {onnxruntime.__version__} cannot load the artifact ({first_line(error)}): "
                 "upgrade it, or choose other providers"
             ) from error
         if providers is not None:

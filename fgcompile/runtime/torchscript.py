@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import Array
-from fgcompile.errors import ArtifactError, MissingPackageError
+from fgcompile.errors import ArtifactError, MissingPackageError, first_line
 from fgcompile.runtime.session import Provider
 
 try:
@@ -53,6 +53,7 @@ def _load(content: bytes, device: str) -> torch.jit.ScriptModule:
     try:
         module: torch.jit.ScriptModule = torch.jit.load(io.BytesIO(content), map_location=device)  # type: ignore[no-untyped-call]
     except RuntimeError as error:
-        reason = str(error).partition("\n")[0]
-        raise ArtifactError(f"torch {torch.__version__} cannot load the artifact ({reason}): upgrade it") from error
+        raise ArtifactError(
+            f"torch {torch.__version__} cannot load the artifact ({first_line(error)}): upgrade it"
+        ) from error
     return module

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OperatorBase
 from torch.export import ExportedProgram, ModuleCallEntry, ModuleCallSignature
 from torch.export.graph_signature import (
     ExportGraphSignature,
@@ -17,10 +16,10 @@ from torch.export.graph_signature import (
     OutputSpec,
     TensorArgument,
 )
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.backends.spelling import spell_out
 from fgcompile.compiler.ir.runner import run_passes
+from fgcompile.compiler.ir.torch_internals import OperatorBase, pytree
 
 
 class FlatProgram(ExportedProgram):

@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
 
 from fgcompile.compiler.ir.graphs import insert_call
 from fgcompile.compiler.ir.runner import as_pass
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from torch._ops import OpOverload
-
 from fgcompile.compiler.biases.addition import ADDITION
 from fgcompile.compiler.biases.elementwise import ELEMENTWISE
 from fgcompile.compiler.biases.embedding import EMBEDDING, LOOKUP
@@ -32,6 +30,7 @@ from fgcompile.compiler.biases.softmax import SOFTMAX
 from fgcompile.compiler.ir.activity import is_lookup
 from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.tables import join_tables
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 __all__ = [
     "FALLBACK",

@@ -7,6 +7,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.biases.formula import at_zero
 from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Explicit, Homogeneous, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -55,7 +56,7 @@ def _added(call: BiasCall, default: Tensor, active: str, active_scale: float) ->
     return Explicit(default, rebuild)
 
 
-ADDITION: dict[torch._ops.OpOverload, BiasRule] = {
+ADDITION: dict[OpOverload, BiasRule] = {
     aten.add.Tensor: _sum(1),
     aten.add.Scalar: _sum(1),
     aten.sub.Tensor: _sum(-1),

@@ -9,6 +9,7 @@ import torch
 
 from fgcompile.compiler.biases.formula import at_bounds, elementwise
 from fgcompile.compiler.biases.rule import BiasRule, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -47,7 +48,7 @@ ACTIVATIONS = (
     aten.pow.Scalar,
 )
 
-BOUNDED: Mapping[torch._ops.OpOverload, Callable[[Mapping[str, Any]], tuple[float, float]]] = {
+BOUNDED: Mapping[OpOverload, Callable[[Mapping[str, Any]], tuple[float, float]]] = {
     aten.hardtanh.default: lambda arguments: (arguments["min_val"], arguments["max_val"]),
     aten.relu6.default: lambda arguments: (0.0, 6.0),
 }
@@ -59,7 +60,7 @@ def _bounded(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Bias
     return BiasRule("activation", lambda call: at_bounds(*bounds(call.arguments)), formula)
 
 
-ELEMENTWISE: dict[torch._ops.OpOverload, BiasRule] = {
+ELEMENTWISE: dict[OpOverload, BiasRule] = {
     **{operator: _bounded(bounds) for operator, bounds in BOUNDED.items()},
     **{
         operator: BiasRule(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.biases.rule import Application, Bias, BiasCall, BiasRule, Homogeneous, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -21,4 +22,4 @@ def _lookup(call: BiasCall) -> Bias:
 
 LOOKUP = BiasRule("embedding", _lookup, "y, of a constant table; nothing for an active one")
 
-EMBEDDING: dict[torch._ops.OpOverload, BiasRule] = {aten.embedding.default: LOOKUP}
+EMBEDDING: dict[OpOverload, BiasRule] = {aten.embedding.default: LOOKUP}

@@ -6,6 +6,7 @@ import torch
 
 from fgcompile.compiler.biases.formula import at_zero, double_vjp, elementwise
 from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Homogeneous, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -126,7 +127,7 @@ DEGREE_ONE = (
 EXTREME = "homogeneous, k = 1: none; fallback beside a constant"
 CHOICE = "closed form: g(0); none where both are active"
 
-HOMOGENEOUS: dict[torch._ops.OpOverload, BiasRule] = {
+HOMOGENEOUS: dict[OpOverload, BiasRule] = {
     **{operator: _degree(1) for operator in DEGREE_ONE},
     aten.sign.default: _degree(0),
     aten.sqrt.default: _degree(0.5),

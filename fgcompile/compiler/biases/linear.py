@@ -7,6 +7,7 @@ from torch import fx
 
 from fgcompile.compiler.biases.formula import at_zero, double_vjp
 from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Explicit, Homogeneous, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 
 aten = torch.ops.aten
 
@@ -38,8 +39,8 @@ def _unscaled(call: BiasCall) -> bool:
 
 def _rebuild(call: BiasCall, graph: fx.Graph, name: str, node: fx.Node) -> fx.Node:
     arguments = {**call.arguments, name: node}
-    positional = [argument for argument in call.operator._schema.arguments if not argument.kwarg_only]
-    keywords = [argument for argument in call.operator._schema.arguments if argument.kwarg_only]
+    positional = [argument for argument in schema_of(call.operator).arguments if not argument.kwarg_only]
+    keywords = [argument for argument in schema_of(call.operator).arguments if argument.kwarg_only]
     return graph.call_function(
         call.operator,
         tuple(arguments[argument.name] for argument in positional if argument.name in arguments),
@@ -56,7 +57,7 @@ def _product(*factors: str) -> BiasRule:
     )
 
 
-LINEAR: dict[torch._ops.OpOverload, BiasRule] = {
+LINEAR: dict[OpOverload, BiasRule] = {
     aten.convolution.default: _bias_argument("convolution", "bias", ("input", "weight"), 1),
     aten.linear.default: _bias_argument("linear", "bias", ("input", "weight"), None),
     aten.addmm.default: _bias_argument("linear", "self", ("mat1", "mat2"), None),

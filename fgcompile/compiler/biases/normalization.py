@@ -9,6 +9,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.biases.formula import double_vjp
 from fgcompile.compiler.biases.rule import Application, Bias, BiasCall, BiasRule, Explicit, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -93,7 +94,7 @@ def _instance(application: Application) -> tuple[Tensor, Tensor | None]:
     return share, None if beta is None else beta.reshape(-1, *[1] * (x.ndim - 2))
 
 
-NORMALIZATION: dict[torch._ops.OpOverload, BiasRule] = {
+NORMALIZATION: dict[OpOverload, BiasRule] = {
     aten._native_batch_norm_legit_no_training.default: BiasRule(
         "batch_norm", _batch_norm, "explicit input: β − μ γ/√(σ² + ε)"
     ),

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, fx
-from torch._ops import OpOverload
+
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 
 @dataclass(frozen=True)

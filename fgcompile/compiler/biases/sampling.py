@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.biases.rule import Application, Bias, BiasCall, BiasRule, Homogeneous, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -31,7 +32,7 @@ def _sampling(call: BiasCall) -> Bias:
     return Implicit(lambda application: application.output - _tangent_in_grid(application))
 
 
-SAMPLING: dict[torch._ops.OpOverload, BiasRule] = {
+SAMPLING: dict[OpOverload, BiasRule] = {
     aten.grid_sampler_2d.default: BiasRule(
         "sampling", _sampling, "closed form: −J_grid grid, by one VJP; nothing for a constant grid"
     ),

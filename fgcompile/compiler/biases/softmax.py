@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.biases.rule import Application, BiasRule, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -20,7 +21,7 @@ def _log_softmax(application: Application) -> Tensor:
     return y - (a - (y.exp() * a).sum(axis, keepdim=True))
 
 
-SOFTMAX: dict[torch._ops.OpOverload, BiasRule] = {
+SOFTMAX: dict[OpOverload, BiasRule] = {
     aten._softmax.default: BiasRule("softmax", lambda call: Implicit(_softmax), "closed form: y − y ⊙ (a − Σ y a)"),
     aten._log_softmax.default: BiasRule(
         "softmax", lambda call: Implicit(_log_softmax), "closed form: y − (a − Σ softmax(a) a)"

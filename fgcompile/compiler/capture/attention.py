@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
+
+from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 
 aten = torch.ops.aten
 
@@ -57,7 +58,7 @@ def _repeated(heads: Tensor, count: int) -> Tensor:
 
 def _kernel(operator: OpOverload) -> Callable[..., Any]:
     """One machine's kernel: the same function; its other results are only for its own backward."""
-    schema = operator._schema
+    schema = schema_of(operator)
 
     def attend_as_kernel(*arguments: Any, **keywords: Any) -> tuple[Tensor, ...]:
         given = dict(zip((argument.name for argument in schema.arguments), arguments, strict=False)) | keywords

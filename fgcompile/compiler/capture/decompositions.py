@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 from torch import SymInt, Tensor
-from torch._ops import OpOverload
-from torch._prims_common import is_contiguous_or_false
 
 from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.capture import attention
+from fgcompile.compiler.ir.torch_internals import OpOverload, is_contiguous_or_false
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any

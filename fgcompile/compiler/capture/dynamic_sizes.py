@@ -19,7 +19,7 @@ from torch.export import Dim
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.sizes import SPACE, hint, is_fixed, repeated
-from fgcompile.errors import CaptureError, InputError
+from fgcompile.errors import CaptureError, InputError, first_line
 
 FACTORS = (1, 2, 4, 8, 16, 32, 64)
 """What sizes may have to be a multiple of."""
@@ -49,9 +49,8 @@ def find_dynamic_sizes(model: nn.Module, examples: Sequence[Tensor]) -> Sizes:
                 return _dimensions(len(examples), groups, factor)
     assert failure is not None
     layer, error = failure
-    lines = str(error).strip().splitlines() or [type(error).__name__]
     raise CaptureError(
-        f"'{layer}' fixes the size of the input, so it cannot be dynamic ({lines[0]}): "
+        f"'{layer}' fixes the size of the input, so it cannot be dynamic ({first_line(error)}): "
         "leave out dynamic_sizes, or pool to a fixed size in front of it"
     ) from error
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
+from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
-from fgcompile.errors import CaptureError, FgcompileError, InputError
+from fgcompile.compiler.ir.silence import unprinted
+from fgcompile.compiler.ir.torch_internals import depends_on_values, violates_a_constraint
+from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
-CONTIGUOUS = torch.contiguous_format
-
+Values = tuple[Tensor, ...]
 
 TRIED_BATCH = 2
 """The batch size that the model is run with before it is captured."""
-
 
 TRACED_BATCH = 5
 """The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export.
@@ -30,9 +30,41 @@ one.
 """
 
 
-def export_module(model: nn.Module, inputs: tuple[Tensor, ...], name: str, dynamic_sizes: bool) -> ExportedProgram:
+def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bool) -> ExportedProgram:
+    """The module as an exported program whose batch is symbolic, and whose sizes of space are if wanted.
+
+    Raises:
+        CaptureError: PyTorch cannot export it so; says why, and where a batch size was fixed.
+        InputError: The model does not take such inputs, or ``dynamic_sizes`` needs others.
+    """
+    examples = _require_taken(model, inputs, name)
+    free: Sizes = find_dynamic_sizes(model, examples) if dynamic_sizes else [{} for _ in examples]
+    # Two tries: at a batch size that PyTorch leaves symbolic, of values that it does not look at; then at the one that
+    # the model has just been seen to take, since some models refuse 5 samples (a pairing of neighbours, say).
+    traced = tuple(value.new_empty((TRACED_BATCH, *value.shape[1:])) for value in inputs)
+    failures: list[tuple[Exception, Values]] = []
+    for values in (traced, examples):
+        try:
+            return _export(model, values, free)
+        except Exception as error:  # whatever the model or PyTorch raises
+            failures.append((error, values))
+    # Either failure may be the telling one: that a size became a constant says more than what the other ran into.
+    for failure, values in failures:
+        if violates_a_constraint(failure) and _is_of_the_batch(model, values, free):
+            place = find_fixed_size(partial(_export, model, values, free))
+            raise CaptureError(_explain_fixed_batch(name, place)) from failure
+    failure, _ = failures[0]
+    raise CaptureError(_explain(name, failure)) from failure
+
+
+def _require_taken(model: nn.Module, inputs: Values, name: str) -> Values:
+    """The inputs as a batch of ``TRIED_BATCH`` samples, with which the model has been run.
+
+    Raises:
+        InputError: It does not run.
+    """
     examples = tuple(
-        value[:1].expand(TRIED_BATCH, *value.shape[1:]).clone(memory_format=CONTIGUOUS) for value in inputs
+        value[:1].expand(TRIED_BATCH, *value.shape[1:]).clone(memory_format=torch.contiguous_format) for value in inputs
     )
     try:
         with torch.no_grad():
@@ -42,48 +74,46 @@ def export_module(model: nn.Module, inputs: tuple[Tensor, ...], name: str, dynam
     except Exception as error:
         sizes = ", ".join(str(tuple(value.shape)) for value in inputs)
         raise InputError(
-            f"{name} does not take inputs of shape {sizes}: {_first_line(error)}; pass inputs as the model takes them"
+            f"{name} does not take inputs of shape {sizes}: {first_line(error)}; pass inputs as the model takes them"
         ) from error
-    free: Sizes = find_dynamic_sizes(model, examples) if dynamic_sizes else [{} for _ in examples]
-    # torch.export looks at shapes only.
-    traced = tuple(value.new_empty((TRACED_BATCH, *value.shape[1:])) for value in inputs)
-
-    def export(values: tuple[Tensor, ...]) -> ExportedProgram:
-        # Pairs sizes with tensors whatever the signature, ``*inputs`` included.
-        shapes = ShapesCollection()  # type: ignore[no-untyped-call]
-        for value, dimensions in zip(values, free, strict=True):
-            shapes[value] = {0: Dim("batch"), **dimensions}
-        dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
-        # A failed export prints the graph that it had so far. The fast path is one operator for a whole layer.
-        with contextlib.redirect_stderr(io.StringIO()), _without_fast_path():
-            return torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
-
-    failures: list[tuple[Exception, tuple[Tensor, ...]]] = []
-    for values in (traced, examples):  # the second is of a size that the model has shown to take
-        try:
-            return export(values)
-        except Exception as error:
-            failures.append((error, values))
-    for failure, values in failures:
-        if _fixes_batch(failure):
-            raise CaptureError(_explain_fixed_batch(name, find_fixed_size(partial(export, values)))) from failure
-    failure, _ = failures[0]
-    raise CaptureError(_explain(name, failure)) from failure
+    return examples
 
 
-@contextlib.contextmanager
-def _without_fast_path() -> Iterator[None]:
-    enabled = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
+def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) -> ExportedProgram:
+    """One call of ``torch.export``; ``batch`` is another dimension than one that has to stay symbolic."""
+    shapes = ShapesCollection()  # type: ignore[no-untyped-call]  # takes tensors whatever the signature, ``*inputs`` too
+    for value, dimensions in zip(values, free, strict=True):
+        shapes[value] = {0: batch or Dim("batch"), **dimensions}
+    dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
+    with unprinted("stderr"), _WithoutFastPath():  # a failed export prints the graph that it had so far
+        return torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
+
+
+def _is_of_the_batch(model: nn.Module, values: Values, free: Sizes) -> bool:
+    """Whether it is the batch that an export would not leave symbolic, and not one of the multiples of ``free``.
+
+    Other sizes of ``free`` are PyTorch's to decide (``Dim.AUTO``), which violates nothing. Where there are multiples,
+    an export tells that leaves the batch to PyTorch too.
+    """
+    if all(size is Dim.AUTO for dimensions in free for size in dimensions.values()):
+        return True
     try:
-        yield
-    finally:
-        torch.backends.mha.set_fastpath_enabled(enabled)
+        _export(model, values, free, Dim.AUTO)
+    except Exception:  # it fails all the same, whatever for
+        return False
+    return True
 
 
-def _fixes_batch(error: Exception) -> bool:
-    text = str(error)
-    return "batch" in text and ("constant" in text or "specializ" in text or "Constraints violated" in text)
+class _WithoutFastPath(TorchFunctionMode):
+    """While it is open, ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` of this thread compute by parts.
+
+    Their fast path is one operator for a whole layer. They leave it where a function could be overridden.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return func(*args, **(kwargs or {}))
 
 
 def _explain_fixed_batch(name: str, place: str | None) -> str:
@@ -95,15 +125,9 @@ def _explain_fixed_batch(name: str, place: str | None) -> str:
 
 
 def _explain(name: str, error: Exception) -> str:
-    text = str(error)
-    if "data-dependent" in text or "Dynamic control flow" in text or "GuardOnDataDependent" in type(error).__name__:
+    if depends_on_values(error):
         return (
-            f"{name} has control flow that depends on values and cannot be captured: {_first_line(error)}; "
+            f"{name} has control flow that depends on values and cannot be captured: {first_line(error)}; "
             "replace it by torch.where or torch.cond"
         )
-    return f"torch.export cannot capture {name}: {_first_line(error)}; see 'Troubleshooting' in PyTorch's export guide"
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0].rstrip(".:") if lines else type(error).__name__
+    return f"torch.export cannot capture {name}: {first_line(error)}; see 'Troubleshooting' in PyTorch's export guide"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
-import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 
-_LOGGER = "torch.fx.experimental.symbolic_shapes"
+from fgcompile.compiler.capture.messages import SHAPES_LOGGER, became_a_number
+
 _OTHERS_CODE = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]), contextlib.__file__, logging.__file__)
 
 
@@ -18,35 +20,45 @@ def find_fixed_size(export: Callable[[], object]) -> str | None:
     """Exports once more, and returns ``file:line`` of the model's code that fixes a size, or None if it is not seen.
 
     PyTorch's error names the dimension but not the code. Its log says when a symbol gets a single value, while the code
-    that made it so is still on the stack.
+    that made it so is still on the stack: a filter on the logger sees each record there, before any handler.
 
     Args:
         export: The export that failed because a size became a constant.
     """
-    logger, places = logging.getLogger(_LOGGER), _Places()
-    level, propagate = logger.level, logger.propagate
-    others, logger.handlers = logger.handlers, [places]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    logger = logging.getLogger(SHAPES_LOGGER)
+    level, places = logger.level, _Places(logger.getEffectiveLevel())
+    logger.addFilter(places)
+    logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
     try:
         with contextlib.suppress(Exception):  # the same failure once more
             export()
     finally:
-        logger.handlers, logger.propagate = others, propagate
+        logger.removeFilter(places)
         logger.setLevel(level)
     return places.first
 
 
-class _Places(logging.Handler):
-    """Notes the innermost line of neither PyTorch nor fgcompile at which a symbol first became a constant."""
+class _Places(logging.Filter):
+    """Notes the innermost line of neither PyTorch nor fgcompile at which a symbol first became a constant.
+
+    Of this thread nothing is logged, since the first export has logged it; of others, what would be anyway.
+    """
 
     first: str | None = None
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if self.first is not None or "range_refined_to_singleton" not in record.getMessage():
-            return
-        frame = sys._getframe()
-        while frame is not None and frame.f_code.co_filename.startswith(_OTHERS_CODE):
-            frame = frame.f_back  # type: ignore[assignment]
-        if frame is not None:
-            self.first = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self._level = level
+        self._thread = threading.get_ident()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.thread != self._thread:
+            return record.levelno >= self._level
+        if self.first is None and became_a_number(record):
+            # From the logger's own call outwards, PyTorch's frames come first, then the model's, then ours.
+            frame = inspect.currentframe()
+            while frame is not None and frame.f_code.co_filename.startswith(_OTHERS_CODE):
+                frame = frame.f_back
+            if frame is not None:
+                self.first = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        return False

@@ -40,6 +40,8 @@ def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | No
     specs = {spec.arg.name: spec for spec in signature.input_specs}
     for node in exported.graph.nodes:
         if node.op == "placeholder":
+            # Three kinds: the user's own stay inputs, under the names of the score's signature if there is one; a token
+            # orders side effects, which a graph of values has no place for; all else is a tensor of the model's.
             spec = specs[node.name]
             if spec.kind == InputKind.USER_INPUT:
                 inputs.append(node.name if input_names is None else input_names[len(inputs)])
@@ -51,11 +53,13 @@ def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | No
                 values[node] = _attribute(exported, spec.target, root, graph)
             values[node].meta["val"] = node.meta.get("val")
         elif node.op == "output":
+            # Buffers that the model writes are results too, in front of the user's: an artifact keeps no state.
             wanted = set(signature.user_outputs)
             flat = [value for value in node.args[0] if isinstance(value, fx.Node) and value.name in wanted]
             graph.output(tuple(values[value] for value in flat))
         elif node.target not in ASSERTIONS:
             values[node] = graph.node_copy(node, lambda n: values[n])
+            # A view counts on strides, which rules and exposed biases change; its result is the same, reshaped.
             if node.target in VIEWS:
                 values[node].target = aten.reshape.default
             values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))

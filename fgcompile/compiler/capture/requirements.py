@@ -6,11 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.ir.nodes import is_random, layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.torch_internals import free_unbacked_symbols, pytree
 from fgcompile.errors import CaptureError
 
 aten = torch.ops.aten

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.ir.model_output import explained, require_score
-from fgcompile.errors import FgcompileError, ScoreError
+from fgcompile.errors import FgcompileError, ScoreError, first_line
 
 PREFIX = "wrapped_model"
 """What the layers' names begin with in the wrapped model."""
@@ -54,8 +54,7 @@ class Scored(nn.Module):
         except FgcompileError:
             raise
         except Exception as error:  # the user's own function may raise anything
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            raise ScoreError(f"the score cannot be computed from the model's output: {lines[0]}") from error
+            raise ScoreError(f"the score cannot be computed from the model's output: {first_line(error)}") from error
         return require_score(score)
 
     def input_names(self, count: int) -> list[str]:

@@ -16,7 +16,7 @@ from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.fused import FusedCheck
 from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, as_dtype
 from fgcompile.compiler.ir.programs import FusedProgram
-from fgcompile.errors import MissingPackageError, VerificationError
+from fgcompile.errors import MissingPackageError, VerificationError, first_line
 from fgcompile.runtime.session import Session, open_session
 
 
@@ -53,9 +53,9 @@ def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Map
     try:
         return session.run(feeds)
     except Exception as error:  # whatever a runtime raises
-        reason = str(error).strip().splitlines()[0]
         raise VerificationError(
-            f"the artifact does not run in its runtime ({reason}): compile to another format, or replace the operator"
+            f"the artifact does not run in its runtime ({first_line(error)}): "
+            "compile to another format, or replace the operator"
         ) from error
 
 

@@ -19,7 +19,7 @@ from fgcompile.compiler.fullgrad.eager import evaluate
 from fgcompile.compiler.fullgrad.terms import FullGradient
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.request import Request
-from fgcompile.errors import CaptureError, VerificationError
+from fgcompile.errors import CaptureError, VerificationError, first_line
 
 LIMIT = 1e-9
 """Largest allowed difference, relative to the largest magnitude of the output."""
@@ -155,7 +155,7 @@ def make_checks(
         checks.append(_check_fused(exposed, program, request, make_inputs(program, examples, larger=True)))
     except (RuntimeError, VerificationError) as error:  # of PyTorch, where sizes do not fit
         raise CaptureError(
-            f"the graph is right at the example's sizes and not at others ({str(error).splitlines()[0]}): "
+            f"the graph is right at the example's sizes and not at others ({first_line(error)}): "
             "an operator of the model fixes them, so leave out dynamic_sizes"
         ) from error
     return checks

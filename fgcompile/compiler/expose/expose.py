@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
 
 from fgcompile.compiler.biases import (
     FALLBACK,
@@ -38,6 +37,7 @@ from fgcompile.compiler.ir.nodes import bind, free_name, is_random, layer_name
 from fgcompile.compiler.ir.programs import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Placement, Site
 from fgcompile.compiler.ir.runner import tidy
 from fgcompile.compiler.ir.sizes import describe, dimension_names
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 from torch.fx.traceback import get_current_meta
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.biases import Application
 from fgcompile.compiler.fullgrad.arrangement import index_orders
@@ -23,7 +22,8 @@ from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.model_output import require_score
 from fgcompile.compiler.ir.nodes import bind, call_of
 from fgcompile.compiler.ir.programs import BiasedProgram, ImplicitBias, Site
-from fgcompile.errors import ScoreError, UnsupportedOpError
+from fgcompile.compiler.ir.torch_internals import pytree
+from fgcompile.errors import ScoreError, UnsupportedOpError, first_line
 
 Score = Callable[[Any], Tensor]
 """Maps the model's output, in its own structure, to one scalar per sample ``(N,)``."""
@@ -83,12 +83,10 @@ def _gradients(scores: Tensor, values: tuple[Tensor, ...], scale: float) -> tupl
     """``∂f/∂v`` for every value, None where the score does not depend on it."""
     try:
         scaled = torch.autograd.grad((scores * scale if scale != 1 else scores).sum(), values, allow_unused=True)
-    except RuntimeError as error:
-        if "derivative" not in str(error):
-            raise
-        reason = str(error).splitlines()[0]
+    except NotImplementedError as error:  # what autograd raises where an operator has no derivative
         raise UnsupportedOpError(
-            f"an operator of the model is not differentiable ({reason}): replace it, or detach what it computes"
+            f"an operator of the model is not differentiable ({first_line(error)}): "
+            "replace it, or detach what it computes"
         ) from error
     if scale == 1:
         return scaled

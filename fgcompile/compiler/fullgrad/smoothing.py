@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, TermValue
 from fgcompile.compiler.ir.programs import Batch
+from fgcompile.compiler.ir.torch_internals import pytree
 
 
 def noisy(inputs: Mapping[str, Tensor], noise: Mapping[str, Tensor], spread: float) -> list[Tensor]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.fullgrad.arrangement import Orders
 from fgcompile.compiler.ir.programs import Placement, Site
+from fgcompile.compiler.ir.torch_internals import pytree
 
 
 @dataclass(frozen=True)

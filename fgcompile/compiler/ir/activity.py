@@ -10,6 +10,7 @@ import torch
 from torch import fx
 
 from fgcompile.compiler.ir.nodes import bind, is_differentiable
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
@@ -44,7 +45,7 @@ def active_nodes(graph: fx.Graph) -> set[fx.Node]:
     return active
 
 
-TABLES: Mapping[torch._ops.OpOverload, str] = {
+TABLES: Mapping[OpOverload, str] = {
     aten.embedding.default: "weight",
     aten.index.Tensor: "self",
     aten.index_select.default: "self",

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor, fx
-from torch._ops import OpOverload, OpOverloadPacket
 
 from fgcompile.compiler.ir.nodes import layer_name
+from fgcompile.compiler.ir.torch_internals import OpOverload, OpOverloadPacket
 
 
 def graph_text(graph: fx.Graph) -> str:

@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._dispatch.python import enable_python_dispatcher
-from torch._ops import OpOverload
-from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+
+from fgcompile.compiler.ir.torch_internals import FakeTensor, FakeTensorMode, OpOverload, enable_python_dispatcher
 
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
 """Operators that count on strides, which a later stage may change, so that they become reshapes."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
+from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import ScoreError
 
 LOGITS = ("logits", "out")

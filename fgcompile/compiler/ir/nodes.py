@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
+
+from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 
 COMPOSITE = (".container.", ".transformer.", ".rnn.", "MultiheadAttention")
 """PyTorch's own modules that are made of several operators, so that a name needs the operator too."""
@@ -53,7 +54,7 @@ def bind(node: fx.Node) -> dict[str, Any]:
     """The arguments of a node's call by the names of its operator's schema, with the schema's defaults."""
     assert isinstance(node.target, OpOverload)
     bound: dict[str, Any] = {}
-    for position, argument in enumerate(node.target._schema.arguments):
+    for position, argument in enumerate(schema_of(node.target).arguments):
         if position < len(node.args):
             bound[argument.name] = node.args[position]
         elif argument.name in node.kwargs:

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.utils import _pytree as pytree
 
 from fgcompile.artifact.names import EXPLAIN
+from fgcompile.compiler.ir.torch_internals import pytree
 
 Shape = tuple[int | str, ...]
 """A static shape whose dynamic dimensions are names, e.g. ``("batch", 3, 224, 224)``."""

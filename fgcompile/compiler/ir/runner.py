@@ -29,13 +29,13 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor, fx
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.ir.dump import VARIABLE, dump
 from fgcompile.compiler.ir.graph_text import graph_text
 from fgcompile.compiler.ir.graphs import propagate_shapes
 from fgcompile.compiler.ir.sizes import same_size
-from fgcompile.errors import CompilerError, FgcompileError
+from fgcompile.compiler.ir.torch_internals import pytree
+from fgcompile.errors import CompilerError, FgcompileError, first_line
 
 
 class Program(Protocol):
@@ -172,10 +172,9 @@ def _named(each: Pass[Any, Any], before: Sequence[str]) -> Iterator[None]:
     except FgcompileError:
         raise
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
         behind = f" behind {_quoted(before)}" if before else ""
         raise CompilerError(
-            f"the pass '{each.name}' failed{behind}: {type(error).__name__}: {reason}; this is a fault of fgcompile: "
+            f"the pass '{each.name}' failed{behind}: {type(error).__name__}: {first_line(error)}; this is a fault of fgcompile: "
             f"report it, with the files that {VARIABLE}=FOLDER writes"
         ) from error
 

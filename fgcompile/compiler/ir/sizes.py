@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.programs import Shape
+from fgcompile.compiler.ir.torch_internals import example, expression
 
 
 def is_fixed(size: int | torch.SymInt) -> bool:
     """Whether a size is a number, be it a symbol that was found to equal one."""
-    return isinstance(size, int) or bool(size.node.expr.is_number)
+    return isinstance(size, int) or bool(expression(size).is_number)
 
 
 def hint(size: int | torch.SymInt) -> int:
     """A size at the example's."""
-    return size if isinstance(size, int) else int(size.node.hint)
+    return size if isinstance(size, int) else example(size)
 
 
 def same_size(a: int | torch.SymInt, b: int | torch.SymInt) -> bool:
@@ -52,7 +53,7 @@ def dimension_names(inputs: Sequence[Tensor]) -> dict[str, str]:
         space = SPACE.get(value.ndim - 2, ())
         for size, name in zip(value.shape[2:], space, strict=False):
             if not is_fixed(size):
-                _, symbol = size.node.expr.as_coeff_Mul()
+                _, symbol = expression(size).as_coeff_Mul()
                 taken = [of for key, of in names.items() if key != str(symbol) and of.partition("_")[0] == name]
                 names.setdefault(str(symbol), f"{name}_{len(taken) + 1}" if taken else name)
     return names
@@ -60,10 +61,10 @@ def dimension_names(inputs: Sequence[Tensor]) -> dict[str, str]:
 
 def _dimension(size: Any, names: Mapping[str, str]) -> str:
     """The name of a symbol or of a multiple, or else an expression of names, e.g. ``"(height - 1)//2 + 1"``."""
-    factor, symbol = size.node.expr.as_coeff_Mul()
+    factor, symbol = expression(size).as_coeff_Mul()
     if str(symbol) in names:
         return names[str(symbol)] if factor == 1 else f"{factor}*{names[str(symbol)]}"
-    text = re.sub(r"\bs\d+\b", lambda match: names.get(match.group(), match.group()), str(size.node.expr))
+    text = re.sub(r"\bs\d+\b", lambda match: names.get(match.group(), match.group()), str(expression(size)))
     return _PARENTHESES.sub(r"\1", text)
 
 

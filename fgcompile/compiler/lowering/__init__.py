@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from fgcompile.compiler.ir.tables import join_tables
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering import (
     activation,
     ceiling,
@@ -49,7 +48,7 @@ FOR_RUNTIMES = {
 """Rows that take the place of others for a format on a device, since its runtime is fast at something else."""
 
 
-def decomposition_table(format: str = "onnx", device: str = "cpu") -> dict[torch._ops.OpOverload, Callable[..., Any]]:
+def decomposition_table(format: str = "onnx", device: str = "cpu") -> dict[OpOverload, Callable[..., Any]]:
     """Joins the families' tables into the one that ``make_fx`` takes.
 
     Args:

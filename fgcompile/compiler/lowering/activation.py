@@ -13,15 +13,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._decomp import get_decompositions
+from torch.export import default_decompositions
 
 from fgcompile.compiler.ir.annotations import chosen
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 Scalar = int | float
 
-PORTABLE: tuple[torch._ops.OpOverload, ...] = (
+PORTABLE: tuple[OpOverload, ...] = (
     aten.gelu_backward.default,
     aten.mish_backward.default,
     aten.sigmoid_backward.default,
@@ -122,8 +123,10 @@ def lower_sign(self: Tensor) -> Any:
     return _mask(self > 0, self) - _mask(self < 0, self)
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
-    **{operator: get_decompositions([operator])[operator] for operator in PORTABLE},
+_OF_PYTORCH = default_decompositions()
+
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
+    **{operator: _OF_PYTORCH[operator] for operator in PORTABLE},
     aten.threshold_backward.default: lower_threshold_backward,
     aten.hardtanh_backward.default: lower_hardtanh_backward,
     aten.hardsigmoid_backward.default: lower_hardsigmoid_backward,

@@ -15,9 +15,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import SymInt, Tensor
-from torch._prims_common import is_contiguous_or_false
 
 from fgcompile.compiler.ir.sizes import same_size
+from fgcompile.compiler.ir.torch_internals import is_contiguous_or_false
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
 from fgcompile.compiler.lowering.windows import SlidingWindows, make_sliding_average
 
@@ -107,7 +108,7 @@ def average_in_ceil_mode(
     return y
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.max_pool2d_with_indices.default: _lower_maximum(2, aten.max_pool2d_with_indices.default),
     aten.max_pool3d_with_indices.default: _lower_maximum(3, aten.max_pool3d_with_indices.default),
 }

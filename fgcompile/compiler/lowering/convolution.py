@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.annotations import chosen
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import crop_axis, interleave, is_dynamic, pad_axes, per_axis, reshape
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -294,6 +295,6 @@ def _differentiate_transposed(layer: Layer) -> Tensor:
 
 lower_convolution_backward = make_lowering(choose_form)
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,
 }

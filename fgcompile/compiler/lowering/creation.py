@@ -11,7 +11,8 @@ from typing import Any
 
 import torch
 from torch import SymInt, Tensor
-from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot
+
+from fgcompile.compiler.ir.torch_internals import OpOverload, traced_node
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -64,17 +65,15 @@ def lower_full_like(
 
 def is_zeros(x: Tensor) -> bool:
     """Whether the graph under construction made ``x`` as zeros, so that adding it changes nothing."""
-    mode = get_proxy_mode()
-    slot = None if mode is None else get_proxy_slot(x, mode.tracer, None)
-    if slot is None:
+    node = traced_node(x)
+    if node is None:
         return False
-    node = slot.proxy.node
     while node.target in (aten.clone.default, aten.expand.default):
         (node,) = node.all_input_nodes[:1]
     return node.target in _ZEROS or (node.target is aten.full.default and bool(node.args[1] == 0))
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.zeros.default: lower_zeros,
     aten.full.default: lower_full,
     aten.new_zeros.default: lower_new_zeros,

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
 from fgcompile.compiler.lowering.ceiling import average_in_ceil_mode, positions_cut_short
 from fgcompile.compiler.lowering.windows import AdaptiveWindows, bound_adaptive_windows, make_average_matrix
@@ -140,7 +141,7 @@ def _lower_bucketize(self: Tensor, boundaries: Tensor, *, out_int32: bool = Fals
     return aten.sum.dim_IntList(passed, [-1], dtype=torch.int32 if out_int32 else torch.int64)
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.avg_pool2d.default: _lower_average(2, aten.avg_pool2d.default),
     aten.avg_pool3d.default: _lower_average(3, aten.avg_pool3d.default),
     aten._adaptive_avg_pool2d.default: _lower_adaptive_average_2d,

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, make_one_hot, multiply_axis, reshape, spread_axis
 from fgcompile.compiler.lowering.creation import is_zeros
 from fgcompile.compiler.lowering.windows import Windows
@@ -223,7 +224,7 @@ def _lower_pad(rank: int, forward: Callable[..., Tensor]) -> Callable[..., Tenso
     return lower
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.slice_backward.default: lower_slice_backward,
     aten.select_backward.default: lower_select_backward,
     aten.slice_scatter.default: lower_slice_scatter,

@@ -20,6 +20,7 @@ import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.ir.resampling import linear_matrix
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis
 from fgcompile.errors import UnsupportedOpError
 
@@ -175,7 +176,7 @@ _cubic = functools.partial(_linear_matrix, aten.upsample_bicubic2d.default)
 _smooth_linear = functools.partial(_linear_matrix, aten._upsample_bilinear2d_aa.default)
 _smooth_cubic = functools.partial(_linear_matrix, aten._upsample_bicubic2d_aa.default)
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest),
     aten.upsample_nearest2d_backward.default: _lower_nearest_backward(_nearest),
     aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest),

@@ -28,6 +28,7 @@ from torch import Tensor
 
 from fgcompile.compiler.ir.annotations import chosen
 from fgcompile.compiler.ir.sizes import same_size
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axis, per_axis, reshape
 from fgcompile.compiler.lowering.windows import (
     AdaptiveWindows,
@@ -202,7 +203,7 @@ def _lower_adaptive_average(rank: int) -> Callable[..., Tensor]:
     return lower
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.max_pool2d_with_indices_backward.default: _lower_max(2),
     aten.max_pool3d_with_indices_backward.default: _lower_max(3),
     aten.adaptive_max_pool2d_backward.default: _lower_adaptive_max(2),

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, reshape
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -88,6 +89,6 @@ def lower_grid_sampler_2d_backward(
     return image if output_mask[0] else None, whole if output_mask[1] else None
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.grid_sampler_2d_backward.default: lower_grid_sampler_2d_backward,
 }

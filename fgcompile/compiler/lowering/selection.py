@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -61,7 +62,7 @@ def _joined(part: Tensor, later: Tensor, dim: int, reach: int) -> Tensor:
     return aten.cat.default([head, aten.where.self(later, tail, aten.slice.Tensor(part, dim, 0, size - reach))], dim)
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.kthvalue.default: lower_kthvalue,
     aten.median.dim: lower_median,
     aten.cummax.default: _lower_running(aten.ge.Tensor),

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.rules.rewriting import Rewrite, where_active
 
 aten = torch.ops.aten
@@ -41,7 +42,7 @@ def hardswish(self: Tensor) -> Tensor:
     return self * F.hardsigmoid(self.detach())
 
 
-GATED: dict[torch._ops.OpOverload, Rewrite] = {
+GATED: dict[OpOverload, Rewrite] = {
     aten.gelu.default: where_active(gelu, "self"),
     aten.silu.default: where_active(silu, "self"),
     aten.mish.default: where_active(mish, "self"),

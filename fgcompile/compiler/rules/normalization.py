@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.rules.rewriting import Rewrite, where_active
 
 aten = torch.ops.aten
@@ -60,7 +61,7 @@ def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, eps
     return _affine(value, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim))
 
 
-NORMALIZATION: dict[torch._ops.OpOverload, Rewrite] = {
+NORMALIZATION: dict[OpOverload, Rewrite] = {
     aten.native_layer_norm.default: where_active(layer_norm, "input"),
     aten.native_group_norm.default: where_active(group_norm, "input"),
     aten._native_batch_norm_legit.no_stats: where_active(instance_norm, "input"),

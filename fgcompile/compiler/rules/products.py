@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.rules.rewriting import Equation, Rewritable, Rewrite, where_active
 
 aten = torch.ops.aten  # its operators are untyped, hence:

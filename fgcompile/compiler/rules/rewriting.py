@@ -13,12 +13,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._dispatch.python import enable_python_dispatcher
-from torch._ops import OpOverload
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from fgcompile.compiler.ir.graphs import fake_mode
 from fgcompile.compiler.ir.nodes import bind
+from fgcompile.compiler.ir.torch_internals import OpOverload, enable_python_dispatcher, make_fx_before_dispatch
 
 Equation = Callable[..., Tensor]
 """Maps an operator's arguments, by the names of its schema, to its output; of several outputs, to the first.
@@ -112,7 +110,7 @@ def _trace(equation: Equation, node: fx.Node) -> tuple[fx.Graph, list[fx.Node]]:
     # Before dispatch, so that reshape and linear stay one operator each. Without the Python dispatcher, some operators
     # in C++ read a symbolic size as a number and so fix it.
     with fake_mode(node.graph), torch.no_grad(), enable_python_dispatcher():
-        traced = make_fx(function, pre_dispatch=True)(*(operand.meta["val"] for operand in operands))
+        traced = make_fx_before_dispatch(function)(*(operand.meta["val"] for operand in operands))
     traced.graph.eliminate_dead_code()
     assert all(step.op != "get_attr" for step in traced.graph.nodes), "an equation makes up no tensors of its own"
     return traced.graph, operands

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, fx
-from torch._ops import OpOverload
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.errors import UnsupportedOpError
 
 NOT_PORTABLE = ("scatter", "index_put", "index_add", "index_copy", "unpool", "as_strided")

@@ -11,8 +11,6 @@ from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, fx
-from torch._ops import OpOverload
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.traceback import preserve_node_meta
 
 from fgcompile.compiler.fullgrad.methods import decompose
@@ -21,6 +19,7 @@ from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.graphs import fake_mode
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Site, ValueSpec
 from fgcompile.compiler.ir.sizes import describe, dimension_names, hint, is_fixed
+from fgcompile.compiler.ir.torch_internals import OpOverload, make_fx
 from fgcompile.compiler.request import Request
 from fgcompile.compiler.tracing.arguments import Arguments
 from fgcompile.errors import CaptureError
@@ -42,9 +41,7 @@ def trace(
     """
     tracer = _Tracer(program, request)
     with fake_mode(program.graph_module.graph), preserve_node_meta():
-        graph_module = make_fx(
-            tracer.run, decomposition_table=dict(decompositions), tracing_mode="symbolic", _allow_non_fake_inputs=True
-        )(*tracer.arguments.fakes())
+        graph_module = make_fx(tracer.run, decompositions)(*tracer.arguments.fakes())
     tracer.arguments.put_back(graph_module)
     return FusedProgram(
         graph_module=graph_module,

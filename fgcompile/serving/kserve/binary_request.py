@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 from kserve import InferInput, InferRequest
 from kserve.errors import InvalidInput
-from kserve.protocol.infer_type import RequestedOutput
+
+from fgcompile.serving.kserve.sdk_internals import RequestedOutput, set_raw_bytes
 
 
 def decode(body: bytes, header: int, model: str) -> InferRequest:
@@ -35,7 +36,7 @@ def decode(body: bytes, header: int, model: str) -> InferRequest:
         )
         if "data" not in given:
             size = _read_size(given, len(body) - position)
-            tensor._raw_data = body[position : position + size]
+            set_raw_bytes(tensor, body[position : position + size])
             position += size
         inputs.append(tensor)
     if position != len(body):

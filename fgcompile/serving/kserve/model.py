@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from kserve import InferInput, InferOutput, InferRequest, InferResponse, Model
 from kserve.errors import InvalidInput
-from kserve.utils.numpy_codec import from_np_dtype, to_np_dtype
-from kserve.utils.utils import generate_uuid
 from prometheus_client import Counter, Histogram
 
 from fgcompile.artifact.metadata import TensorSpec
@@ -20,6 +18,7 @@ from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Session
 from fgcompile.serving.admission import Limits, admit, find_repeated
+from fgcompile.serving.kserve.sdk_internals import from_np_dtype, generate_uuid, raw_bytes, to_np_dtype
 
 _AXES = 32
 """More than any artifact takes, and fewer than NumPy allows."""
@@ -128,7 +127,7 @@ def as_array(tensor: InferInput) -> Array:
     if len(shape) > _AXES:
         raise InputError(f"{name} has {len(shape)} axes, {_AXES} are allowed: send a tensor that the artifact takes")
     count = math.prod(shape)
-    raw = tensor._raw_data
+    raw = raw_bytes(tensor)
     if raw is not None:
         expected = count * np.dtype(dtype).itemsize
         if len(raw) != expected:

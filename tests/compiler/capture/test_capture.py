@@ -259,3 +259,28 @@ def test_chance_that_torch_does_not_know_of_is_refused() -> None:
 
     with pytest.raises(CaptureError, match="draws random numbers"):
         capture(Shaky().eval(), torch.randn(2, 3))
+
+
+def test_a_multiple_that_is_fixed_is_not_taken_for_the_batch() -> None:
+    """Both are dimensions with a name, and PyTorch's error is of one kind."""
+
+    class Halving(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            pooled = torch.nn.functional.max_pool2d(x, 2)
+            if torch.compiler.is_exporting():
+                pooled = pooled.reshape(pooled.shape[0], 1, 4, 4)
+            return x + torch.nn.functional.interpolate(pooled, scale_factor=2)
+
+    with pytest.raises(CaptureError) as caught:
+        capture(Halving().eval(), torch.zeros(1, 1, 8, 8), dynamic_sizes=True)
+    assert "batch size" not in str(caught.value)
+
+
+def test_the_fast_path_of_attention_is_not_taken_and_not_switched_off() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True).eval().requires_grad_(False)
+    seen: list[bool] = []
+    layer.register_forward_pre_hook(lambda *_: seen.append(torch.backends.mha.get_fastpath_enabled()))
+    graph = capture(layer, torch.zeros(1, 3, 8)).graph_module.graph
+    assert not graph.find_nodes(op="call_function", target=torch.ops.aten._transformer_encoder_layer_fwd.default)
+    assert seen
+    assert all(seen)

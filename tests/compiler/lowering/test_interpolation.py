@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from fgcompile.compiler.tracing.preservation import preserve_interpolation
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_lowered
 from tests.support.operator_cases import INTERPOLATIONS, OperatorCase
 
 BY_NAME = {case.name: case for case in INTERPOLATIONS}
-aten = torch.ops.aten
 
 
 @pytest.mark.parametrize("case", INTERPOLATIONS, ids=lambda case: case.name)
@@ -28,10 +25,3 @@ def test_lowered_backward_equals_autograd(case: OperatorCase) -> None:
 )
 def test_exports_to_onnx(name: str) -> None:
     assert_exports(BY_NAME[name])
-
-
-def test_preservation_is_undone() -> None:
-    before = dict(aten.upsample_bilinear2d.vec.py_kernels)
-    with preserve_interpolation():
-        assert aten.upsample_bilinear2d.vec.py_kernels != before
-    assert aten.upsample_bilinear2d.vec.py_kernels == before

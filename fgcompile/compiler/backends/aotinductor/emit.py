@@ -32,11 +32,11 @@ from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
 from fgcompile.compiler.backends.archive import write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.exported import as_exported
-from fgcompile.compiler.backends.silence import silenced
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
-from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError
+from fgcompile.compiler.ir.silence import silenced
+from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError, first_line
 
 OPTIONS: dict[str, Any] = {
     # Weights become constants, which oneDNN lays out once, when compiling: docs/decisions/packed-weights.md.
@@ -60,8 +60,6 @@ def emit_pt2(program: FusedProgram) -> bytes:
         InputError: There is no such device.
         UnsupportedOpError: Inductor cannot compile the graph.
     """
-    import torch._inductor  # takes a second, so that only this format pays for it
-
     _require_compiler()
     device = str(program.metadata["device"])
     program = replace(program, graph_module=copy_graph(program.graph_module))
@@ -77,9 +75,8 @@ def emit_pt2(program: FusedProgram) -> bytes:
                 exported = _on_device(as_exported(graph_module), device)
                 files[name] = _compiled(exported, f"{folder}/{name}", _passes(device))
             except RuntimeError as error:
-                lines = str(error).strip().splitlines() or [type(error).__name__]
                 raise UnsupportedOpError(
-                    f"AOTInductor cannot compile the fused graph ({lines[0]}): compile to another format"
+                    f"AOTInductor cannot compile the fused graph ({first_line(error)}): compile to another format"
                 ) from error
         return seal_zip(write_archive(_packed(files, folder, _extra_files(program))))
 
@@ -96,25 +93,27 @@ def _passes(device: str) -> dict[str, Any]:
     """The passes that Inductor is to run beside its own."""
     if device != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return {}
-    from fgcompile.compiler.backends.aotinductor.inductor_pass import ForProcessors  # takes a second too
+    from fgcompile.compiler.backends.aotinductor.inductor_internals import (
+        PASSES_OPTION,  # takes a second, so that only this format pays for it
+    )
+    from fgcompile.compiler.backends.aotinductor.inductor_pass import ForProcessors
 
-    return {"post_grad_custom_pre_pass": ForProcessors()}
+    return {PASSES_OPTION: ForProcessors()}
 
 
 def _compiled(exported: ExportedProgram, folder: str, passes: Mapping[str, Any]) -> Any:
     """The files that AOTInductor writes for a graph."""
+    from fgcompile.compiler.backends.aotinductor.inductor_internals import aot_compile, list_options
+
     examples = tuple(node.meta["val"] for node in exported.graph.find_nodes(op="placeholder"))
     examples = examples[len(exported.graph_signature.buffers) :]
-    known = torch._inductor.list_options()
+    known = list_options()
     options = {name: value for name, value in OPTIONS.items() if name in known}
-    return torch._inductor.aot_compile(
-        exported.module(), examples, options={**options, **passes, "aot_inductor.output_path": folder}
-    )
+    return aot_compile(exported.module(), examples, options={**options, **passes, "aot_inductor.output_path": folder})
 
 
 def _require_compiler() -> None:
-    from torch._inductor.cpp_builder import get_cpp_compiler
-    from torch._inductor.exc import InvalidCxxCompiler
+    from fgcompile.compiler.backends.aotinductor.inductor_internals import InvalidCxxCompiler, get_cpp_compiler
 
     try:
         get_cpp_compiler()
@@ -157,7 +156,7 @@ _BUILD_ID = re.compile(rb"(?<=\x04\0\0\0\x14\0\0\0\x03\0\0\0GNU\0).{20}", re.DOT
 
 def _packed(files: dict[str, Any], folder: str, extra_files: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
     """The package's files without what changes from run to run: some name the folder that they were compiled in."""
-    from torch._inductor.package.package import package_aoti
+    from fgcompile.compiler.backends.aotinductor.inductor_internals import package_aoti
 
     buffer = io.BytesIO()
     package_aoti(buffer, files)

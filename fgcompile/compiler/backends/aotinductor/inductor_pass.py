@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from torch import fx
-from torch._inductor.custom_graph_pass import CustomGraphPass
 
+from fgcompile.compiler.backends.aotinductor.inductor_internals import CustomGraphPass
 from fgcompile.compiler.backends.aotinductor.keep_sums_apart import keep_sums_apart
 from fgcompile.compiler.backends.aotinductor.pack_weights import pack_weights
 from fgcompile.compiler.ir.runner import run_passes

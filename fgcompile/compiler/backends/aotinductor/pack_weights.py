@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import torch
 from torch import fx
-from torch.utils._python_dispatch import _disable_current_modes
 
 from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.sizes import hint
+from fgcompile.compiler.ir.torch_internals import without_modes
 
 BATCH = 1
 """The batch for which weights are laid out: the one at which the time to do so weighs most."""
@@ -27,7 +27,7 @@ def pack_weights(graph_module: fx.GraphModule) -> bool:
         if weight.op != "get_attr" or (plain := getattr(graph_module, weight.target)).is_mkldnn:
             continue
         sizes = [BATCH, *(hint(size) for size in x.meta["val"].shape[1:])]
-        with _disable_current_modes():
+        with without_modes():
             packed = torch.ops.mkldnn._reorder_convolution_weight(plain, padding, stride, dilation, groups, sizes)
         name = f"_packed_weight_{number}"
         graph_module.register_buffer(name, packed)

@@ -12,11 +12,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, StatelessSymbolicContext
 
 from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.sizes import hint, is_fixed
+from fgcompile.compiler.ir.torch_internals import (
+    DimDynamic,
+    FakeTensorMode,
+    ShapeEnv,
+    StatelessSymbolicContext,
+    expression,
+)
 
 _STEP = 64
 
@@ -43,13 +48,13 @@ def _examples(values: Iterable[Tensor]) -> dict[str, int]:
     examples: dict[str, int] = {}
     size: Any  # a number or a SymInt
     for size in (size for value in values for size in value.shape if not is_fixed(size)):
-        expression = str(size)
-        if expression not in examples:
-            factor = int(size.node.expr.as_coeff_Mul()[0])
+        symbol = str(size)
+        if symbol not in examples:
+            factor = int(expression(size).as_coeff_Mul()[0])
             example = hint(size) if factor > 1 or not examples else -(-hint(size) // _STEP) * _STEP + 1
             while example in examples.values():  # equal examples would become one size
                 example += factor if factor > 1 else _STEP
-            examples[expression] = example
+            examples[symbol] = example
     return examples
 
 

@@ -15,11 +15,11 @@ from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
 from fgcompile.compiler.backends.onnx.simplify import simplify
-from fgcompile.compiler.backends.silence import silenced
 from fgcompile.compiler.ir.dump import dump
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import run_model_passes
-from fgcompile.errors import OutputError, UnsupportedOpError
+from fgcompile.compiler.ir.silence import silenced
+from fgcompile.errors import OutputError, UnsupportedOpError, first_line
 
 OPSET = 20
 """Old enough for today's TensorRT and OpenVINO, new enough for reductions with axes as inputs."""
@@ -77,8 +77,7 @@ def _reason(error: BaseException) -> str:
     """The first line of the innermost cause, which names the operator."""
     while error.__cause__ is not None:
         error = error.__cause__
-    lines = str(error).splitlines()
-    return f"{lines[0] if lines else type(error).__name__}; compile to another format, or replace the operator"
+    return f"{first_line(error)}; compile to another format, or replace the operator"
 
 
 def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:

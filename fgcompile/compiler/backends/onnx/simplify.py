@@ -11,10 +11,8 @@ from collections.abc import Mapping
 import onnx_ir
 from onnx_ir.passes import InPlacePass, PassManager, PassResult, Sequential
 from onnx_ir.passes import common as passes
-from onnxscript.optimizer import fold_constants_ir
-from onnxscript.rewriter import RewritePass, RewriteRule
-from onnxscript.rewriter.rules import common as rules
 
+from fgcompile.compiler.backends.onnx.onnxscript_internals import RewritePass, RewriteRule, fold_constants_ir, rules
 from fgcompile.compiler.ir.runner import as_pass
 
 _RULES: Mapping[str, tuple[RewriteRule, ...]] = {

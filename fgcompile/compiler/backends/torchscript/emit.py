@@ -22,7 +22,7 @@ from fgcompile.compiler.backends.torchscript.write_out_addmm import write_out_ad
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import GraphPass, dump_stage, run_passes
-from fgcompile.errors import UnsupportedOpError
+from fgcompile.errors import UnsupportedOpError, first_line
 
 
 def emit_torchscript(program: FusedProgram) -> bytes:
@@ -37,9 +37,9 @@ def emit_torchscript(program: FusedProgram) -> bytes:
         try:
             scripted = torch.jit.freeze(_divided(program) if program.on_demand else _whole(program))
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[0]
             raise UnsupportedOpError(
-                f"the fused graph cannot be scripted: {reason}; compile to another format, or replace the operator"
+                f"the fused graph cannot be scripted: {first_line(error)}; "
+                "compile to another format, or replace the operator"
             ) from error
         buffer = io.BytesIO()
         torch.jit.save(scripted, buffer, _extra_files={METADATA_FILE: dumps(program.metadata)})

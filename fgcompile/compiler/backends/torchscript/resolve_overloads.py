@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 from torch import fx
-from torch._ops import OpOverload
 
 from fgcompile.compiler.ir.runner import as_pass
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.errors import UnsupportedOpError
 
 aten = torch.ops.aten

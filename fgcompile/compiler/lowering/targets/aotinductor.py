@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import pad_axes, reshape
 from fgcompile.compiler.lowering.convolution import Form, Layer, choose_form, convolve, make_lowering
 
@@ -33,6 +34,8 @@ _BLOCK = 16
 
 def _choose_form(layer: Layer) -> Form:
     """The sub-pixel form where it is faster, else as for every format."""
+    # The derivation in the header is of an ordinary convolution: without a stride there is one phase, and with groups,
+    # dilation or a symbolic size the cut kernel would be another. With many channels oneDNN is fast at other forms.
     strided = not layer.transposed and layer.groups == 1 and max(layer.dilation) == 1 and max(layer.stride) > 1
     if not strided or layer.has_dynamic_sizes or layer.input.shape[1] >= _BLOCK:
         return choose_form(layer)
@@ -47,17 +50,21 @@ def _differentiate(layer: Layer) -> Tensor:
     """
     g, stride, padding = layer.g, layer.stride, layer.padding
     rank, channels = len(stride), layer.input.shape[1]
+    # ``lo ≤ e ≤ hi`` are the offsets that any phase takes from ``g``, and an axis of ``count`` steps has ``count · s``
+    # places, at most ``s − 1`` too many. So ``g`` has to reach ``−lo`` places before its begin and ``after`` its end.
     lows = [-((k - 1 - p) // s) for k, s, p in zip(layer.kernel, stride, padding, strict=True)]
     highs = [(p + s - 1) // s for s, p in zip(stride, padding, strict=True)]
     counts = [-(-size // s) for size, s in zip(layer.sizes, stride, strict=True)]
     after = [count + high - size for count, high, size in zip(counts, highs, g.shape[2:], strict=True)]
     ends = [max(-low, high, 0) for low, high in zip(lows, after, strict=True)]
     phases = convolve(g, _cut_kernel(layer.weight, stride, padding, lows, highs), 1, padding=ends)
+    # Padded by the larger of both needs at either end, so one end has places too many: a negative padding takes them.
     phases = pad_axes(
         phases,
         [-low - end for low, end in zip(lows, ends, strict=True)],
         [high - end for high, end in zip(after, ends, strict=True)],
     )
+    # Phase ``r`` of position ``m`` goes to place ``s · m + r``: the axis of phases behind that of positions, joined.
     split = reshape(phases, [g.shape[0], *stride, channels, *counts])
     axes = [axis for pair in zip(range(rank + 2, 2 * rank + 2), range(1, rank + 1), strict=True) for axis in pair]
     spread = aten.permute.default(split, [0, rank + 1, *axes])
@@ -83,6 +90,6 @@ def _cut_kernel(
 
 lower_convolution_backward = make_lowering(_choose_form)
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,
 }

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.annotations import chosen
+from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.convolution import choose_form, make_lowering
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -59,13 +60,13 @@ def _divisor(length: int) -> int:
     return max(divisor for divisor in range(1, math.isqrt(length) + 1) if length % divisor == 0)
 
 
-CONVOLUTIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+CONVOLUTIONS: dict[OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: make_lowering(
         partial(choose_form, against_phases="cuDNN is slow at the kernels of phases")
     ),
 }
 
-EXTREMES: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+EXTREMES: dict[OpOverload, Callable[..., Any]] = {
     aten.amax.default: lower_maximum,
     aten.amin.default: lower_minimum,
 }

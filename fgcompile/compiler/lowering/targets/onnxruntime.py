@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.torch_internals import OpOverload
+
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 
@@ -31,4 +33,4 @@ def lower_sum(self: Tensor, dim: Sequence[int] | None, keepdim: bool = False, *,
     return aten.reshape.default(aten.matmul.default(ones, flat), [-1, *before[1:], *[1] * keepdim, *after])
 
 
-LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {aten.sum.dim_IntList: lower_sum}
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {aten.sum.dim_IntList: lower_sum}

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.ir.nodes import is_random
 from fgcompile.compiler.ir.runner import as_pass
+from fgcompile.compiler.ir.torch_internals import OpOverload, pytree
 
 aten = torch.ops.aten
 
@@ -96,7 +96,7 @@ class _Store:
         node.meta = {"val": like.new_empty([size for _, size in axes])}
         return node if axes == _axes(value) else self._call(aten.t.default, node, val=like.new_empty(value.shape))
 
-    def _call(self, operator: torch._ops.OpOverload, *args: Any, val: Tensor) -> fx.Node:
+    def _call(self, operator: OpOverload, *args: Any, val: Tensor) -> fx.Node:
         node = self._graph_module.graph.call_function(operator, args)
         node.meta = {"val": val}
         return node

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import fx
-from torch._ops import OpOverload
 
 from fgcompile.compiler.ir.runner import as_pass
+from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 
 
 @as_pass()
@@ -33,12 +33,15 @@ def _functional(target: Any) -> Any:
 
     Overloads may bear another name: ``pow_.Scalar`` is ``pow.Tensor_Scalar``.
     """
-    if not isinstance(target, OpOverload) or not target._schema.is_mutable or not target._opname.endswith("_"):
+    if not isinstance(target, OpOverload) or not schema_of(target).is_mutable:
         return target
-    packet = getattr(getattr(torch.ops, target.namespace), target._opname.removesuffix("_"))
-    overloads = [getattr(packet, name) for name in packet.overloads()]
+    name = target.overloadpacket.__name__
+    if not name.endswith("_"):
+        return target
+    packet = getattr(getattr(torch.ops, target.namespace), name.removesuffix("_"))
+    overloads = [getattr(packet, overload) for overload in packet.overloads()]
     return next(overload for overload in overloads if _arguments(overload) == _arguments(target))
 
 
 def _arguments(operator: OpOverload) -> list[tuple[str, str]]:
-    return [(argument.name, str(argument.type)) for argument in operator._schema.arguments]
+    return [(argument.name, str(argument.type)) for argument in schema_of(operator).arguments]

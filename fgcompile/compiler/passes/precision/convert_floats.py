@@ -11,10 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx
-from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils import _pytree as pytree
 
 from fgcompile.compiler.ir.runner import GraphPass
+from fgcompile.compiler.ir.torch_internals import FakeTensor, pytree
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 

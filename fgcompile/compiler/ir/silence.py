@@ -1,0 +1,55 @@
+"""PyTorch's exporters print their progress, and warn of what is not the user's to change.
+
+What other threads print meanwhile is none of that, and passes. Filters of warnings and levels of loggers are the
+process's, so this is for who holds the turn (``turns``).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TextIO
+
+
+@contextmanager
+def silenced(name: str) -> Iterator[None]:
+    """While it is open, the logger of that name reports errors alone, and nothing is printed and nothing warned of."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), unprinted("stdout"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def unprinted(name: Literal["stdout", "stderr"]) -> Iterator[None]:
+    """While it is open, nothing that this thread prints to a standard stream appears."""
+    stream: TextIO = getattr(sys, name)
+    setattr(sys, name, _OfOthers(stream))
+    try:
+        yield
+    finally:
+        setattr(sys, name, stream)
+
+
+class _OfOthers:
+    """A stream that passes on what other threads than the present one write."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._thread = threading.get_ident()
+
+    def write(self, text: str) -> int:
+        """As of a text stream."""
+        return len(text) if threading.get_ident() == self._thread else self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -1,0 +1,126 @@
+"""Every name of PyTorch that the compiler uses and that PyTorch does not promise to keep: an upgrade is mended here.
+
+What is private to Inductor is in ``backends.aotinductor.inductor_internals``, what the runtimes need in
+``runtime.torch_internals``. ``tests/private_names`` finds such a name anywhere else, and checks that each of
+these still does what is expected of it. All of them are there from PyTorch 2.11 to 2.13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import SymInt, Tensor
+from torch._dispatch.python import enable_python_dispatcher
+from torch._ops import OperatorBase, OpOverload, OpOverloadPacket
+from torch._prims_common import is_contiguous_or_false
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.fx import GraphModule, Node
+from torch.fx.experimental import proxy_tensor
+from torch.fx.experimental.symbolic_shapes import (
+    ConstraintViolationError,
+    DimDynamic,
+    GuardOnDataDependentSymNode,
+    ShapeEnv,
+    StatelessSymbolicContext,
+    free_unbacked_symbols,
+)
+from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import _disable_current_modes as without_modes
+
+__all__ = [
+    "ConstraintViolationError",
+    "DimDynamic",
+    "FakeTensor",
+    "FakeTensorMode",
+    "GuardOnDataDependentSymNode",
+    "OpOverload",
+    "OpOverloadPacket",
+    "OperatorBase",
+    "ShapeEnv",
+    "StatelessSymbolicContext",
+    "below_autograd",
+    "enable_python_dispatcher",
+    "free_unbacked_symbols",
+    "is_contiguous_or_false",
+    "pytree",
+    "without_modes",
+]
+
+# Operators. ``torch.ops.aten.add.Tensor`` is public, its class and its schema are not.
+
+
+def argument_names(operator: OpOverload) -> list[str]:
+    """The names of an operator's arguments, in order."""
+    return [argument.name for argument in operator._schema.arguments]
+
+
+def schema_of(operator: OpOverload) -> Any:
+    """The operator's ``torch.FunctionSchema``: ``arguments``, ``returns``, ``is_mutable``."""
+    return operator._schema
+
+
+def below_autograd() -> Any:
+    """While it is open, operators are called below autograd's dispatch keys, in this thread."""
+    return torch._C._AutoDispatchBelowAutograd()
+
+
+# Symbolic sizes.
+
+
+def expression(size: SymInt) -> Any:
+    """A symbolic size as an expression of sympy's."""
+    return size.node.expr
+
+
+def example(size: SymInt) -> int:
+    """A symbolic size at the example's."""
+    return int(size.node.hint)
+
+
+# Tracing.
+
+
+def make_fx(
+    function: Callable[..., Any], decompositions: Mapping[OpOverload, Callable[..., Any]]
+) -> Callable[..., GraphModule]:
+    """``make_fx`` with symbolic sizes, of a function that may meet tensors which are not fake, such as constants."""
+    traced: Callable[..., GraphModule] = proxy_tensor.make_fx(
+        function, decomposition_table=dict(decompositions), tracing_mode="symbolic", _allow_non_fake_inputs=True
+    )
+    return traced
+
+
+def make_fx_before_dispatch(function: Callable[..., Any]) -> Callable[..., GraphModule]:
+    """``make_fx`` at the operators that the function calls, none of them taken apart yet; ``detach`` stays too."""
+    traced: Callable[..., GraphModule] = proxy_tensor.make_fx(function, pre_dispatch=True)
+    return traced
+
+
+def traced_node(value: Tensor) -> Node | None:
+    """The node that computes a tensor in the graph under construction; None outside tracing, or for a constant."""
+    mode = proxy_tensor.get_proxy_mode()
+    slot = None if mode is None else proxy_tensor.get_proxy_slot(value, mode.tracer, None)
+    return None if slot is None else slot.proxy.node
+
+
+# Failures of ``torch.export``, told apart by type.
+
+
+def violates_a_constraint(error: BaseException) -> bool:
+    """Whether an export failed since a size that is to be dynamic has to be a constant, or in a narrower range."""
+    from torch._dynamo.exc import UserError, UserErrorType
+
+    asked = isinstance(error, UserError) and error.error_type is UserErrorType.CONSTRAINT_VIOLATION
+    return asked or isinstance(error, ConstraintViolationError)
+
+
+def depends_on_values(error: BaseException) -> bool:
+    """Whether an export failed since the model decides by values of tensors."""
+    from torch._dynamo.exc import UserError, UserErrorType
+
+    kinds = (UserErrorType.DYNAMIC_CONTROL_FLOW, UserErrorType.ANTI_PATTERN)
+    return isinstance(error, GuardOnDataDependentSymNode) or (
+        isinstance(error, UserError) and error.error_type in kinds
+    )

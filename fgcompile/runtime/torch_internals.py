@@ -1,0 +1,21 @@
+"""The one private name of PyTorch that running an artifact takes: the reader of packages that hold several models.
+
+``torch._inductor.aoti_load_package``, which is documented, loads the one that is called ``model``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+
+def load_models(path: str) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]]:
+    """The models of a package by name (PyTorch 2.11 to 2.13). They are unpacked into a folder that goes with them.
+
+    Raises:
+        RuntimeError: PyTorch's own, of a package that it cannot read or run.
+    """
+    from torch.export.pt2_archive._package import load_pt2
+
+    return load_pt2(path).aoti_runners

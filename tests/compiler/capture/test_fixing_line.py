@@ -1,0 +1,59 @@
+"""The line that fixes a size is read in PyTorch's log, in this thread's part of it."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from fgcompile.compiler.capture.fixing_line import find_fixed_size
+from fgcompile.compiler.capture.messages import SHAPES_LOGGER
+
+
+class Fixed(nn.Module):
+    """Takes batches of two alone."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(2, 12)
+
+
+LINE = f"{__file__}:{Fixed.forward.__code__.co_firstlineno + 1}"
+
+
+def export(model: nn.Module) -> None:
+    torch.export.export(model, (torch.zeros(2, 3, 4),), dynamic_shapes=({0: Dim("batch")},), strict=False)
+
+
+def test_pytorchs_own_log_names_the_line() -> None:
+    """The real error, and the real record: where PyTorch words it otherwise, ``messages`` is to be mended."""
+    assert find_fixed_size(partial(export, Fixed())) == LINE
+
+
+def test_nothing_is_found_where_nothing_is_fixed() -> None:
+    assert find_fixed_size(partial(export, nn.Flatten())) is None
+
+
+def test_the_log_of_other_threads_is_their_own(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger(SHAPES_LOGGER)
+    level, filters = logger.level, list(logger.filters)
+    propagate = logger.propagate
+    logger.propagate = True
+
+    def meanwhile() -> None:
+        with ThreadPoolExecutor(1) as other:
+            other.submit(logger.warning, "range_refined_to_singleton, said another").result()
+            other.submit(logger.info, "nor is this ours").result()
+        logger.warning("range_refined_to_singleton, in this thread")
+
+    try:
+        place = find_fixed_size(meanwhile)
+    finally:
+        logger.propagate = propagate
+    assert place == f"{__file__}:{meanwhile.__code__.co_firstlineno + 4}"
+    assert set(caplog.messages) == {"range_refined_to_singleton, said another"}
+    assert (logger.level, logger.filters) == (level, filters)

@@ -1,0 +1,154 @@
+"""Each private name of PyTorch that the compiler uses does what is expected of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.export import Dim
+
+
+def test_operators_have_schemas() -> None:
+    from fgcompile.compiler.ir.torch_internals import OperatorBase, OpOverload, argument_names, schema_of
+
+    operator = torch.ops.aten.add_.Tensor
+    assert isinstance(operator, OpOverload)
+    assert isinstance(operator, OperatorBase)
+    assert argument_names(operator) == ["self", "other", "alpha"]
+    schema = schema_of(operator)
+    assert schema.is_mutable
+    assert [argument.kwarg_only for argument in schema.arguments] == [False, False, True]
+    assert (schema.arguments[2].has_default_value(), schema.arguments[2].default_value) == (True, 1)
+    assert len(schema.returns) == 1
+
+
+def test_below_autograd_there_is_no_derivative() -> None:
+    from fgcompile.compiler.ir.torch_internals import below_autograd
+
+    x = torch.ones(2, requires_grad=True)
+    with below_autograd():
+        assert not torch.ops.aten.mul.Tensor(x, x).requires_grad
+    assert torch.ops.aten.mul.Tensor(x, x).requires_grad
+
+
+def _symbolic(size: int = 6) -> Tensor:
+    """A fake tensor ``(size, 3)`` whose first size is a symbol."""
+    from fgcompile.compiler.ir import torch_internals as internals
+
+    mode = internals.FakeTensorMode(shape_env=internals.ShapeEnv(), allow_non_fake_inputs=True)
+    dynamic = [internals.DimDynamic.DYNAMIC, internals.DimDynamic.STATIC]
+    context = internals.StatelessSymbolicContext(dynamic_sizes=dynamic)
+    return mode.from_tensor(torch.ones(size, 3), symbolic_context=context)
+
+
+def test_fake_tensors_have_symbolic_sizes() -> None:
+    from fgcompile.compiler.ir import torch_internals as internals
+
+    value: Any = _symbolic()
+    assert isinstance(value, internals.FakeTensor)
+    assert isinstance(value.fake_mode, internals.FakeTensorMode)
+    doubled = value.shape[0] * 2
+    factor, symbol = internals.expression(doubled).as_coeff_Mul()
+    assert (int(factor), str(symbol)) == (2, str(value.shape[0]))
+    assert not internals.expression(doubled).is_number
+    assert internals.example(doubled) == 12
+    assert isinstance(value.fake_mode.from_tensor(torch.ones(4), static_shapes=True).shape[0], int)
+    assert not internals.free_unbacked_symbols(value)
+    assert internals.free_unbacked_symbols(value.fake_mode.shape_env.create_unbacked_symint())
+
+
+def test_contiguity_is_asked_without_fixing_a_size() -> None:
+    from fgcompile.compiler.ir.torch_internals import is_contiguous_or_false
+
+    value = _symbolic()
+    assert is_contiguous_or_false(value)
+    assert not is_contiguous_or_false(value.t())
+    assert isinstance(value.shape[0], torch.SymInt)
+
+
+def test_the_python_dispatcher_leaves_sizes_symbolic() -> None:
+    from fgcompile.compiler.ir.torch_internals import enable_python_dispatcher
+
+    value: Any = _symbolic()
+    with value.fake_mode, enable_python_dispatcher():
+        result = torch.ops.aten.reshape.default(value, [value.shape[0] * 3])
+    assert isinstance(result.shape[0], torch.SymInt)
+
+
+def test_modes_are_set_aside() -> None:
+    from fgcompile.compiler.ir.torch_internals import FakeTensor, FakeTensorMode, without_modes
+
+    with FakeTensorMode():
+        assert isinstance(torch.ones(1), FakeTensor)
+        with without_modes():
+            assert not isinstance(torch.ones(1), FakeTensor)
+
+
+def test_trees_are_flattened_and_put_together() -> None:
+    from fgcompile.compiler.ir.torch_internals import pytree
+
+    tree = {"a": (1, [2]), "b": torch.ones(1)}
+    leaves, spec = pytree.tree_flatten(tree)
+    assert isinstance(spec, pytree.TreeSpec)
+    assert pytree.tree_unflatten(leaves, spec) == tree
+    assert pytree.tree_leaves((1, [2])) == [1, 2]
+    assert pytree.tree_map(lambda value: value + 1, (1, [2])) == (2, [3])
+    assert pytree.tree_map_only(int, lambda value: -value, (1, "x")) == (-1, "x")
+
+
+def test_functions_are_traced_and_nodes_found() -> None:
+    from fgcompile.compiler.ir.torch_internals import make_fx, traced_node
+
+    aten, constant = torch.ops.aten, torch.ones(3)
+    found = []
+
+    def function(x: Tensor) -> Tensor:
+        y = torch.relu(x)
+        found.extend([traced_node(y), traced_node(constant)])
+        return y + constant
+
+    graph = make_fx(function, {aten.relu.default: lambda x: aten.clamp.default(x, 0)})(torch.ones(5, 3)).graph
+    assert [node.target for node in graph.nodes if node.op == "call_function"] == [
+        aten.clamp.default,
+        aten.add.Tensor,
+    ]
+    assert found[0] is not None
+    assert found[0].target is aten.clamp.default
+    assert found[1] is None
+    assert traced_node(constant) is None
+
+
+class _Fixed(torch.nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(2, 12)
+
+
+class _Deciding(torch.nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 if x.sum() > 0 else x
+
+
+class _Failing(torch.nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise ValueError("a batch that is specialized to a constant by data-dependent control flow")
+
+
+@pytest.mark.parametrize(
+    ("model", "constraint", "values"), [(_Fixed(), True, False), (_Deciding(), False, True), (_Failing(), False, False)]
+)
+def test_failures_of_export_are_told_apart(model: torch.nn.Module, constraint: bool, values: bool) -> None:
+    from fgcompile.compiler.ir.torch_internals import depends_on_values, violates_a_constraint
+
+    with pytest.raises(Exception) as caught:  # noqa: PT011  # of whatever class: that is the question
+        torch.export.export(model, (torch.zeros(2, 3, 4),), dynamic_shapes=({0: Dim("batch")},), strict=False)
+    assert violates_a_constraint(caught.value) is constraint
+    assert depends_on_values(caught.value) is values
+
+
+def test_an_operator_without_a_derivative_is_told_by_type() -> None:
+    """What ``fullgrad.differentiate`` counts on; the class is Python's own."""
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(NotImplementedError, match="derivative"):
+        torch.autograd.grad(torch.special.zeta(x + 2, x).sum(), x)
