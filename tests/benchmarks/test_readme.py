@@ -42,7 +42,7 @@ def test_every_report_is_in_the_table() -> None:
 def test_commands_in_texts_can_be_run(suffix: str) -> None:
     listed = subprocess.run(["git", "ls-files", f"*{suffix}"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
-        pytest.skip("not a clone")
+        pytest.skip("needs a clone of the repository: git clone")
     named = {
         name
         for path in listed.stdout.splitlines()

@@ -56,8 +56,8 @@ def _register_kernel(operator: OperatorBase, key: Any) -> Callable[[Any], Any]:
 def collect_garbage_seldom() -> None:
     """Modules stay until the end, so that the collector need not go through their half a million objects.
 
-    Graphs are cycles of many small objects: collecting seldom takes a fifth less time, for little memory.
+    Graphs are cycles of many small objects: collecting seldom takes less time, for little memory.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(20_000, 10, 10)
