@@ -174,8 +174,8 @@ def _named(each: Pass[Any, Any], before: Sequence[str]) -> Iterator[None]:
     except Exception as error:
         behind = f" behind {_quoted(before)}" if before else ""
         raise CompilerError(
-            f"the pass '{each.name}' failed{behind}: {type(error).__name__}: {first_line(error)}; this is a fault of fgcompile: "
-            f"report it, with the files that {VARIABLE}=FOLDER writes"
+            f"the pass '{each.name}' failed{behind}: {type(error).__name__}: {first_line(error)}; "
+            f"this is a fault of fgcompile: report it, with the files that {VARIABLE}=FOLDER writes"
         ) from error
 
 
