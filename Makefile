@@ -2,26 +2,38 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+OLDEST := .venv-oldest
 TRITON := $(VENV)/triton
 NODE := examples/browser examples/node
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# One test thread a core. A process that runs out of tests takes half of those that another has left.
+PYTEST := python -m pytest -q -n 2 --dist worksteal
+QUICK := "not slow and not whole"
 
-.PHONY: demo test test-slow check triton node clean
+.PHONY: demo test test-quick test-oldest test-slow check style triton node clean
 
 demo: $(VENV)/demo.stamp  ## Compile two trained networks, explain real photos, write demo/index.html.
 	$(BIN)/fgcompile demo -o demo
 
 test: check $(VENV)/test.stamp triton node  ## Everything that has to pass before a change lands.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/$(PYTEST)
+
+test-quick: style  ## Style, and the tests that make no artifact and start no program: two minutes.
+	OMP_NUM_THREADS=1 $(BIN)/$(PYTEST) -m $(QUICK)
+
+test-oldest: $(OLDEST)/stamp  ## The compiler's quick tests with the oldest versions that pyproject.toml allows.
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/$(PYTEST) -m $(QUICK) tests/compiler
 
 test-slow: $(VENV)/test.stamp triton node  ## The wide sweeps as well.
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile -m "slow or not slow"
+	OMP_NUM_THREADS=1 $(BIN)/$(PYTEST) -m "slow or not slow"
 
-check: $(VENV)/test.stamp  ## Style and types.
+check: style  ## Style and types.
+	$(BIN)/mypy
+
+style: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 
 triton: $(TRITON)/stamp  ## A Triton server for its tests, which are skipped where there is none for this machine.
 
@@ -43,11 +55,20 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)
 	touch $@
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)
-	$(PIP) -e '.[cpu,demo,evidence,ray,serve,test]'
+	$(PIP) 'pip>=25.1'  # the first that knows dependency groups
+	$(PIP) -e '.[cpu,demo,openvino,ray,serve]' --group evidence --group test
 	touch $@ $(VENV)/demo.stamp
+
+# uv, unlike pip, can choose the oldest. On Linux PyTorch comes with the libraries of CUDA: 3 GB.
+$(OLDEST)/stamp: pyproject.toml
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct \
+		-e '.[compile,cpu]' 'hypothesis>=6.100' 'pytest>=8' 'pytest-xdist>=3.5'
+	touch $@
 
 $(VENV):
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) build dist demo
+	rm -rf $(VENV) $(OLDEST) build dist demo

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+from fgcompile.errors import MissingPackageError
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingPackageError("scores need torch: pip install 'fgcompile[compile]'") from error
 from torch import Tensor
 
 

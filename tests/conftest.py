@@ -1,38 +1,32 @@
-"""What every test shares: a torchvision that imports, one thread per worker, PyTorch's tables read once, seeds."""
+"""What every test shares: a torchvision that imports, one thread a worker, what takes PyTorch long done once, seeds."""
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import pytest
 import torch
-from torch._export import utils as export_utils
-from torch.onnx._internal.exporter._registration import ONNXRegistry
 
-from benchmarks.torchvision_shim import define_missing_operators
+from benchmarks.networks.torchvision_shim import define_missing_operators
+from tests.support.fast_exports import collect_garbage_seldom, speed_up
+from tests.support.skipped import say_what_is_skipped
+from tests.support.whole import mark_whole
 
 define_missing_operators()
 torch.set_num_threads(1)  # pytest-xdist runs one worker a core
 
-_list_operators = export_utils._materialize_cpp_cia_ops
-_listed = 0
+speed_up()
 
 
-def _list_operators_once() -> None:
-    """torch.export lists all operators of C++ fifty times whenever it captures: 0.3 s of every test."""
-    global _listed
-    count = len(torch._C._dispatch_get_registrations_for_dispatch_key("CompositeImplicitAutograd"))
-    if count != _listed:
-        _list_operators()
-        _listed = count
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_whole(items)
 
 
-export_utils._materialize_cpp_cia_ops = _list_operators_once
+def pytest_collection_finish() -> None:
+    collect_garbage_seldom()
 
-# Each export to ONNX parses the sources of all translations anew, for a second; it changes none of them.
-_read_translations: Any = ONNXRegistry.from_torchlib
-ONNXRegistry.from_torchlib = staticmethod(functools.cache(_read_translations))
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    say_what_is_skipped(terminalreporter)
 
 
 @pytest.fixture(autouse=True)

@@ -37,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "media": {"runtime", "artifact", "system", "errors"},
     "compiler.request": {"artifact", "errors"},
     "compiler.ir": {"compiler.request", "artifact", "errors"},
-    "compiler.capture": GROUND,
+    "compiler.capture": GROUND | {"compiler.biases"},  # what has a row there is captured whole
     "compiler.lowering": GROUND,
     "compiler.passes": GROUND,
     "compiler.biases": GROUND,
@@ -115,7 +115,7 @@ def ids(paths: list[Path]) -> list[str]:
 def test_a_folder_imports_what_the_table_allows(path: Path) -> None:
     home = room_of(module_of(path))
     if path == PACKAGE / "compiler" / "__init__.py":
-        assert not imported(path)
+        assert imported(path) == {"errors"}
         return
     allowed = MAY_IMPORT[home] | {home}
     for module in imported(path):
@@ -150,15 +150,17 @@ def test_what_runs_artifacts_needs_no_torch(path: Path) -> None:
     tree = ast.parse(path.read_text())
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    assert not {module for module in modules if module.split(".")[0] in ("torch", "onnx", "onnx_ir", "onnxscript")}
+    needed = {"torch", "onnx", "onnx_ir", "onnxscript", "safetensors", "matplotlib"}
+    assert not {module for module in modules if module.split(".")[0] in needed}
 
 
 def test_the_names_of_options_are_those_of_their_tables() -> None:
-    from fgcompile.compiler.backends import BACKENDS
+    from fgcompile.artifact.names import SUFFIXES
+    from fgcompile.compiler.backends import EMITTERS
     from fgcompile.compiler.fullgrad.psi import PSI
     from fgcompile.compiler.request import Format, PsiName, RuleSet
-    from fgcompile.compiler.rules import RULES
+    from fgcompile.compiler.rules import RULE_SETS
 
-    assert tuple(BACKENDS) == get_args(Format)
+    assert tuple(EMITTERS) == tuple(SUFFIXES) == get_args(Format)
     assert tuple(PSI) == get_args(PsiName)
-    assert tuple(RULES) == get_args(RuleSet)
+    assert tuple(RULE_SETS) == get_args(RuleSet)

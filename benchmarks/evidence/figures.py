@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.evidence.methods import Maps
 from benchmarks.evidence.subjects import Images
-from benchmarks.plots import MARKERS
+from benchmarks.harness.plots import MARKERS
 from fgcompile.media.overlay import colour, normalise
 
 

@@ -20,8 +20,8 @@ from torch import Tensor
 
 import fgcompile
 from benchmarks.evidence.subjects import Images, Subject
-from benchmarks.photo_artifacts import compile_for_photos
-from benchmarks.torchvision_shim import define_missing_operators
+from benchmarks.networks.photo_artifacts import compile_for_photos
+from benchmarks.networks.torchvision_shim import define_missing_operators
 from fgcompile.compiler import pipeline
 from fgcompile.compiler.fullgrad.eager import evaluate
 from fgcompile.compiler.request import Request

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-from benchmarks.environment import markdown_table
 from benchmarks.evidence.figures import Band, draw_bands
+from benchmarks.evidence.intervals import student
 from benchmarks.evidence.methods import METHODS
 from benchmarks.evidence.removal import FRACTIONS
-from benchmarks.evidence.store import Result, Store, facts, student
 from benchmarks.evidence.subjects import SUBJECTS
+from benchmarks.harness.environment import markdown_table
+from benchmarks.harness.records import Result, Store, describe
 
 COLUMNS = (0.01, 0.03, 0.05, 0.07, 0.1)
 """The shares of removed pixels that tables show, as independent reproductions of the paper do."""
@@ -48,19 +49,24 @@ FINDINGS = Path(__file__).with_name("findings.md")
 """What the figures say, in words."""
 
 
+PACKAGES = ("torch", "onnxruntime", "captum", "grad-cam", "opencv-python-headless")
+"""Whose versions are kept beside each result."""
+
+
 def PERTURBATION(folder: Path) -> Store:  # noqa: N802 - reads as the constant that it nearly is
     """The results of the pixel perturbation in a folder."""
-    return Store(folder / "pixel_perturbation.jsonl", ("subject", "method", "fill", "images"))
+    return Store(folder / "pixel_perturbation.jsonl", ("subject", "method", "fill", "images"), PACKAGES)
 
 
 def RETRAINING(folder: Path) -> Store:  # noqa: N802 - likewise
     """The results of removing and retraining in a folder."""
-    return Store(folder / "remove_and_retrain.jsonl", ("method", "share", "seed", "seen", "train", "test", "epochs"))
+    kind = ("method", "share", "seed", "seen", "train", "test", "epochs")
+    return Store(folder / "remove_and_retrain.jsonl", kind, PACKAGES)
 
 
 def SANITY(folder: Path) -> Store:  # noqa: N802 - likewise
     """The results of the sanity checks in a folder."""
-    return Store(folder / "sanity_checks.jsonl", ("check", "method", "step"))
+    return Store(folder / "sanity_checks.jsonl", ("check", "method", "step"), PACKAGES)
 
 
 def write_report(folder: Path) -> None:
@@ -70,13 +76,26 @@ def write_report(folder: Path) -> None:
     parts = ["# Evidence: do the maps say what the model does?", FINDINGS.read_text().strip()]
     parts += _examples(folder)
     if results:
-        parts += ["## Pixel perturbation", facts(results, "benchmarks.pixel_perturbation"), LEGEND]
+        parts += [
+            "## Pixel perturbation",
+            describe(results, "python -m benchmarks.evidence.pixel_perturbation"),
+            LEGEND,
+        ]
         parts += _perturbations(folder, results)
     if retrained:
-        parts += ["## Remove and retrain", facts(retrained, "benchmarks.remove_and_retrain"), RETRAINING_LEGEND]
+        parts += [
+            "## Remove and retrain",
+            describe(retrained, "python -m benchmarks.evidence.remove_and_retrain"),
+            RETRAINING_LEGEND,
+        ]
         parts += _retrainings(folder, retrained)
     if checked := SANITY(folder).read():
-        parts += ["## Sanity checks", facts(checked, "benchmarks.sanity_checks"), SANITY_LEGEND, _sanity(checked)]
+        parts += [
+            "## Sanity checks",
+            describe(checked, "python -m benchmarks.evidence.sanity_checks"),
+            SANITY_LEGEND,
+            _sanity(checked),
+        ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evidence.md").write_text("\n\n".join(parts) + "\n")
 
@@ -90,7 +109,7 @@ def _examples(folder: Path) -> list[str]:
     pictures = [file for name in SUBJECTS if (file := maps_file(folder, name)).exists()]
     if not pictures:
         return []
-    parts = ["## The maps themselves", "Command: `python -m benchmarks.example_maps`. " + EXAMPLES_LEGEND]
+    parts = ["## The maps themselves", "Command: `python -m benchmarks.evidence.example_maps`. " + EXAMPLES_LEGEND]
     return parts + [f"![maps of all methods on the same images]({file.name})" for file in pictures]
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 import fgcompile
 from benchmarks.evidence.fashion import MEAN, STD, FashionNetwork, load_trained, read_fashion
-from benchmarks.photo_artifacts import compile_for_photos
+from benchmarks.networks.photo_artifacts import compile_for_photos
 from examples.vision_transformer.mosaics import CLASSES, Garments
 from fgcompile.demo.extras import find_package
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet

@@ -2,10 +2,10 @@
 
     python -m benchmarks.zoo [--only PATTERN] [--again [NAME …]] [--eager] [--jobs 1] [--limit 600]
 
-Needs the extras ``cpu``, ``demo`` and ``zoo``. Every network is measured in its own process
+Needs the extras ``cpu`` and ``demo`` and the group ``zoo``. Every network is measured in its own process
 (``benchmarks.zoo.measure``), with a limit on its memory and time. Records are appended to ``results/zoo.jsonl`` as
-they come, and a later run measures only what is missing or was measured with other versions; ``results/zoo.md`` and
-``zoo.json`` are written after each network.
+they come, and a later run measures only what is missing or was measured with other versions; ``results/zoo.md`` is
+written after each network.
 """
 
 from __future__ import annotations
@@ -19,20 +19,22 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from benchmarks.environment import RESULTS, machine, versions
-from benchmarks.failures import ending
+from benchmarks.harness.environment import RESULTS
+from benchmarks.harness.failures import ending
+from benchmarks.harness.records import Result, Store
 from benchmarks.zoo.measure import all_stages
 from benchmarks.zoo.models import ZOO
 from benchmarks.zoo.report import Record, status, write_report
 
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "onnx", "onnxscript", "onnxruntime")
-STORE = RESULTS / "zoo.jsonl"
+STORE = Store(RESULTS / "zoo.jsonl", ("name", "machine", "versions"), PACKAGES)
 
 
 def measure(name: str, stages: Sequence[str], limit: float, memory: int) -> Record:
@@ -82,14 +84,9 @@ def _record(name: str, stages: Sequence[str], events: list[dict[str, Any]], outc
     return record
 
 
-def load_records(path: Path, environment: str) -> dict[str, Record]:
-    """The records of earlier runs in the same environment, the last one of each network."""
-    records = {}
-    for line in path.read_text().splitlines() if path.exists() else ():
-        stored = json.loads(line)
-        if stored.pop("environment") == environment and stored["name"] in ZOO:
-            records[stored["name"]] = Record(**stored)
-    return records
+def load_results(store: Store) -> dict[str, Result]:
+    """The results of earlier runs on this machine with these versions, by the network's name."""
+    return {result["name"]: result for result in store.current() if result["name"] in ZOO}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -105,9 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     if unknown := [name for name in options.again or () if name not in ZOO]:
         parser.error(f"no such network: {', '.join(unknown)}")
-    environment = f"{machine()}; {versions(PACKAGES)}"
     stages = all_stages(artifacts=not options.eager)
-    records = load_records(STORE, environment)
+    known = load_results(STORE)
     chosen = [
         name
         for name, row in ZOO.items()
@@ -116,19 +112,16 @@ def main(arguments: list[str] | None = None) -> int:
     if options.again:
         chosen = [name for name in chosen if name in options.again]
     elif options.again is None:
-        chosen = [name for name in chosen if name not in records or not set(stages) <= set(records[name].stages)]
+        chosen = [name for name in chosen if name not in known or not set(stages) <= set(known[name]["stages"])]
 
-    RESULTS.mkdir(exist_ok=True)
     columns = (TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress, ThreadPoolExecutor(options.jobs) as pool:
         task = progress.add_task("zoo", total=len(chosen))
         futures = [pool.submit(measure, name, stages, options.limit, options.memory) for name in chosen]
         for future in as_completed(futures):
             record = future.result()
-            records[record.name] = record
-            with STORE.open("a") as store:
-                store.write(json.dumps({"environment": environment, **record.as_json()}) + "\n")
-            write_report(RESULTS, records, {"machine": machine(), "versions": versions(PACKAGES)})
+            STORE.append(asdict(record))
+            write_report(RESULTS, load_results(STORE))
             progress.console.print(f"{record.name}: {status(record)}")
             progress.advance(task)
     return 0

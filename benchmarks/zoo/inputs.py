@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.weights import Draw, sample_inputs
+from benchmarks.networks.weights import Draw, sample_inputs
 
 
 @dataclass(frozen=True)

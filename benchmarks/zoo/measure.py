@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 import fgcompile
-from benchmarks.failures import reason
+from benchmarks.harness.failures import reason
 from benchmarks.zoo.models import ZOO, ZooModel, build_model
-from fgcompile.compiler.backends import BACKENDS
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.capture.capture import capture
-from fgcompile.compiler.rules import RULES, apply_rules
+from fgcompile.compiler.rules import RULE_SETS, apply_rules
 
 FORMATS = ("onnx", "torchscript")
 """Those that every network is compiled to: an AOTInductor package takes a minute and more of compiling C++."""
@@ -45,8 +45,8 @@ Figures = dict[str, Any]
 
 def all_stages(artifacts: bool = True) -> tuple[str, ...]:
     """Every stage in order; without those that compile artifacts if ``artifacts`` is false."""
-    completeness = [f"completeness_{rules}" for rules in RULES]
-    compiled = [f"{format}_{rules}" for rules in RULES for format in FORMATS] if artifacts else []
+    completeness = [f"completeness_{rules}" for rules in RULE_SETS]
+    compiled = [f"{format}_{rules}" for rules in RULE_SETS for format in FORMATS] if artifacts else []
     return ("build", "capture", *completeness, *compiled)
 
 
@@ -87,7 +87,7 @@ class Measurement:
         """
         captured = capture(self.model, self.batch(2), self.target if callable(self.target) else None)
         captured.graph_module.graph.eliminate_dead_code()
-        graphs = {str(apply_rules(captured, rules).graph_module.graph) for rules in RULES}
+        graphs = {str(apply_rules(captured, rules).graph_module.graph) for rules in RULE_SETS}
         self.same_graph = len(graphs) == 1
         program = fgcompile.expose_biases(self.model, self.batch(2))
         operators = sum(node.op == "call_function" for node in program.graph_module.graph.nodes)
@@ -108,7 +108,7 @@ class Measurement:
         )
         figures: Figures = {"seconds": time.perf_counter() - start, "megabytes": len(artifact.content) / 1e6}
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"artifact{BACKENDS[format][0]}"
+            path = Path(folder) / f"artifact{SUFFIXES[format]}"
             artifact.save(path)
             session = fgcompile.load(path, threads=1)
         figures |= self.compare(session, TRACED)

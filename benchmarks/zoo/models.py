@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.architectures import efficientnet_lite, torchvision_network
-from benchmarks.torchvision_shim import define_missing_operators
-from benchmarks.weights import Draw, initialise
+from benchmarks.networks.architectures import efficientnet_lite, torchvision_network
+from benchmarks.networks.torchvision_shim import define_missing_operators
+from benchmarks.networks.weights import Draw, initialise
 from benchmarks.zoo.inputs import Integers, Noise, Several, Smooth, feature_score, segmentation_score
 from benchmarks.zoo.networks import (
     DetectionNeck,
@@ -25,8 +25,15 @@ from benchmarks.zoo.networks import (
     WaveformNetwork,
 )
 from benchmarks.zoo.transformers import TRANSFORMERS, transformers_network
-
-CLASSES = 10
+from benchmarks.zoo.variants import (
+    CLASSES,
+    convolution_mixer,
+    feature_pyramid,
+    multiscale_video,
+    separable_video,
+    shifted_window_video,
+    vision_transformer,
+)
 
 
 @dataclass(frozen=True)
@@ -112,87 +119,6 @@ def _digit_recognizer() -> nn.Module:
     return load_digit_network().model
 
 
-def _feature_pyramid(name: str) -> Callable[[], nn.Module]:
-    def build() -> nn.Module:
-        define_missing_operators()
-        from torchvision.models.detection.backbone_utils import resnet_fpn_backbone  # type: ignore[import-untyped]
-
-        model: nn.Module = resnet_fpn_backbone(backbone_name=name, weights=None)
-        return model
-
-    return build
-
-
-def _separable_video() -> nn.Module:
-    """torchvision's S3D, its last pooling made for any size instead of 224×224 alone."""
-    model = torchvision_network("s3d", num_classes=CLASSES)()
-    model.avgpool = nn.AdaptiveAvgPool3d(1)
-    return model
-
-
-def _multiscale_video() -> nn.Module:
-    """torchvision's MViT, version 2, with three small blocks."""
-    define_missing_operators()
-    from torchvision.models.video.mvit import MSBlockConfig, MViT  # type: ignore[import-untyped]
-
-    strides = ((), (1, 2, 2), ())
-    blocks = [
-        MSBlockConfig(
-            num_heads=1 << i,
-            input_channels=16 << max(0, i - 1) if i else 16,
-            output_channels=16 << i if i else 16,
-            kernel_q=[3, 3, 3],
-            kernel_kv=[3, 3, 3],
-            stride_q=list(stride) or [1, 1, 1],
-            stride_kv=[1, 2, 2],
-        )
-        for i, stride in enumerate(strides)
-    ]
-    model: nn.Module = MViT(
-        spatial_size=(32, 32),
-        temporal_size=4,
-        block_setting=blocks,
-        residual_pool=True,
-        residual_with_cls_embed=False,
-        rel_pos_embed=True,
-        proj_after_attn=True,
-        num_classes=CLASSES,
-    )
-    return model
-
-
-def _shifted_window_video() -> nn.Module:
-    """torchvision's video Swin with four small blocks."""
-    define_missing_operators()
-    from torchvision.models.video.swin_transformer import SwinTransformer3d  # type: ignore[import-untyped]
-
-    model: nn.Module = SwinTransformer3d(
-        patch_size=[2, 4, 4],
-        embed_dim=24,
-        depths=[2, 2],
-        num_heads=[2, 4],
-        window_size=[2, 4, 4],
-        num_classes=CLASSES,
-    )
-    return model
-
-
-def _vision_transformer() -> nn.Module:
-    define_missing_operators()
-    from torchvision.models import VisionTransformer  # type: ignore[import-untyped]
-
-    model: nn.Module = VisionTransformer(64, 16, 2, 4, 64, 128, num_classes=CLASSES)
-    return model
-
-
-def _convolution_mixer() -> nn.Module:
-    define_missing_operators()
-    from timm.models.convmixer import ConvMixer
-
-    model: nn.Module = ConvMixer(dim=64, depth=4, kernel_size=9, patch_size=7, num_classes=CLASSES)
-    return model
-
-
 _NO_AUXILIARY: dict[str, Any] = {"aux_logits": False, "transform_input": False, "init_weights": False}
 _SEGMENTATION: dict[str, Any] = {"weights_backbone": None, "domain": "segmentation", "score": segmentation_score}
 _SHALLOW: dict[str, Any] = {"depths": (1, 1, 2, 1)}
@@ -221,7 +147,7 @@ _TORCHVISION = (
         "vision_transformer",
         "torchvision",
         "classification",
-        _vision_transformer,
+        vision_transformer,
         Smooth((3, 64, 64)),
         settings="2 layers of width 64",
     ),
@@ -232,22 +158,20 @@ _TORCHVISION = (
     _torchvision("deeplabv3_mobilenet_v3_large", **_SEGMENTATION),
     _torchvision("lraspp_mobilenet_v3_large", **_SEGMENTATION),
     ZooModel(
-        "resnet18_fpn", "torchvision", "detection", _feature_pyramid("resnet18"), Smooth((3, 64, 64)), feature_score
+        "resnet18_fpn", "torchvision", "detection", feature_pyramid("resnet18"), Smooth((3, 64, 64)), feature_score
     ),
     ZooModel(
-        "resnet50_fpn", "torchvision", "detection", _feature_pyramid("resnet50"), Smooth((3, 64, 64)), feature_score
+        "resnet50_fpn", "torchvision", "detection", feature_pyramid("resnet50"), Smooth((3, 64, 64)), feature_score
     ),
     _torchvision("r3d_18", **_VIDEO),
     _torchvision("mc3_18", **_VIDEO),
     _torchvision("r2plus1d_18", **_VIDEO),
-    ZooModel(
-        "s3d", "torchvision", "video", _separable_video, Smooth((3, 16, 64, 64)), settings="pooling over any size"
-    ),
+    ZooModel("s3d", "torchvision", "video", separable_video, Smooth((3, 16, 64, 64)), settings="pooling over any size"),
     ZooModel(
         "mvit_v2",
         "torchvision",
         "video",
-        _multiscale_video,
+        multiscale_video,
         Smooth((3, 4, 32, 32)),
         settings="3 layers of width 16 to 64",
     ),
@@ -255,7 +179,7 @@ _TORCHVISION = (
         "swin3d",
         "torchvision",
         "video",
-        _shifted_window_video,
+        shifted_window_video,
         Smooth((3, 4, 32, 32)),
         settings="4 layers of width 24 and 48",
     ),
@@ -294,7 +218,7 @@ _TIMM = (
         "convmixer",
         "timm",
         "classification",
-        _convolution_mixer,
+        convolution_mixer,
         Smooth((3, 56, 56)),
         settings="4 layers of width 64",
     ),

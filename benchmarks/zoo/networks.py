@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.architectures import UNet
+from benchmarks.networks.architectures import UNet
 
 
 class SegmentationUNet(UNet):

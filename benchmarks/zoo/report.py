@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from benchmarks.environment import markdown_table, today
+from benchmarks.harness.environment import markdown_table
+from benchmarks.harness.records import Figures, Result, describe
 from benchmarks.zoo.models import ZOO
-from fgcompile.compiler.rules import RULES
+from fgcompile.compiler.rules import RULE_SETS
 
 COMPLETE = 1e-10
 PARITY = 1e-4
@@ -34,13 +32,14 @@ class Record:
 
     name: str
     stages: list[str]
-    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    figures: dict[str, Figures] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     peak_megabytes: float | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """As a mapping of plain values."""
-        return dataclasses.asdict(self)
+    @classmethod
+    def of(cls, result: Result) -> Record:
+        """The record in a stored result."""
+        return cls(**{name: result[name] for name in cls.__dataclass_fields__})
 
 
 def completeness_passes(record: Record, rules: str) -> bool:
@@ -68,10 +67,10 @@ def status(record: Record) -> str:
     return f"{stage}: {reason}"
 
 
-def render(records: Mapping[str, Record], facts: Mapping[str, str]) -> str:
+def render(records: Mapping[str, Record], facts: str) -> str:
     """The report in Markdown."""
     tried = [stage for record in records.values() for stage in record.stages]
-    rules_shown = [rules for rules in RULES if f"completeness_{rules}" in tried]
+    rules_shown = [rules for rules in RULE_SETS if f"completeness_{rules}" in tried]
     pairs = [(format, rules) for format in FORMAT_NAMES for rules in rules_shown]
     header = [
         "network",
@@ -89,8 +88,7 @@ def render(records: Mapping[str, Record], facts: Mapping[str, str]) -> str:
     rows = [_row(record, rules_shown, pairs) for record in records.values()]
     return "\n".join(
         [
-            "# The zoo\n",
-            *(f"- {key}: {value}" for key, value in facts.items()),
+            f"# The zoo\n\n{facts}",
             f"\n{_summary(records, rules_shown, pairs)}\n",
             markdown_table(header, rows),
             f"\n{_LEGEND}\n",
@@ -110,8 +108,8 @@ _LEGEND = f"""\
   largest logit; *other batch*: the same at a batch size other than the compiled one; limits {PARITY:g}.
 - *compiling*: the sum over formats and rule sets of what compiled. Where both rule sets leave one and the same graph,
   as of networks of convolutions and ReLUs, it is compiled once.
-- Random weights (`benchmarks/weights.py`) but for the library `trained`. Explained: the predicted class, or for outputs
-  other than logits the function that `benchmarks/zoo/models.py` names."""
+- Random weights (`benchmarks/networks/weights.py`) but for the library `trained`. Explained: the predicted class, or
+  for outputs other than logits the function that `benchmarks/zoo/models.py` names."""
 
 
 def _summary(records: Mapping[str, Record], rules_shown: list[str], pairs: list[tuple[str, str]]) -> str:
@@ -191,10 +189,8 @@ def _failures(records: Mapping[str, Record]) -> list[str]:
     return lines or ["None."]
 
 
-def write_report(folder: Path, records: Mapping[str, Record], environment: Mapping[str, str]) -> None:
-    """Writes ``zoo.md`` and ``zoo.json``, networks in the order of the zoo."""
-    ordered = {name: records[name] for name in ZOO if name in records}
-    stored = {"environment": environment, "records": [record.as_json() for record in ordered.values()]}
-    (folder / "zoo.json").write_text(json.dumps(stored, indent=1) + "\n")
-    facts = {**environment, "date": today(), "command": "`python -m benchmarks.zoo`"}
-    (folder / "zoo.md").write_text(render(ordered, facts))
+def write_report(folder: Path, results: Mapping[str, Result]) -> None:
+    """Writes ``zoo.md``, networks in the order of the zoo."""
+    records = {name: Record.of(results[name]) for name in ZOO if name in results}
+    facts = describe(results.values(), "python -m benchmarks.zoo")
+    (folder / "zoo.md").write_text(render(records, facts))

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from benchmarks.torchvision_shim import define_missing_operators
-from benchmarks.weights import Draw
+from benchmarks.networks.torchvision_shim import define_missing_operators
+from benchmarks.networks.weights import Draw
 from benchmarks.zoo.inputs import (
     Integers,
     Smooth,

@@ -1,36 +1,38 @@
-/** An artifact says what it is: its metadata are inside the file, though onnxruntime-web does not hand them out. */
-
-import { PbfReader } from "pbf";
+/**
+ * An artifact says what it is: its metadata are inside the file, though ONNX Runtime does not hand them out here.
+ *
+ * Both the page and `examples/node` read artifacts by this file; it imports nothing, so that each brings its own `pbf`.
+ */
 
 const METADATA_PROPS = 14; // in ONNX's ModelProto; an entry's key and value are fields 1 and 2
 const KEY = "fgcompile";
-const SCHEMA = 1; // the newest that this page reads
+const SCHEMA = 1; // the newest that is read here
 const SEAL = "sha256:";
 const SEAL_SIZE = SEAL.length + 64;
 
 /**
- * Reads a file as an artifact that takes photos and returns logits and a map.
+ * Reads a file's bytes as an artifact that takes photos and returns logits and a map.
  *
- * Returns `{ bytes, size, metadata, input, shape }`: the input's name, and the `[height, width, channels]` of a photo.
+ * `name` is what errors call the file, and `reader` a `PbfReader` of the bytes. Returns `{ bytes, size, metadata,
+ * input, shape }`: the input's name, and the `[height, width, channels]` of a photo.
  */
-export async function readArtifact(file) {
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  const metadata = findMetadata(bytes);
+export async function readArtifact(name, bytes, reader) {
+  const metadata = findMetadata(reader);
   if (metadata === undefined) {
-    throw new Error(`${file.name} is not an fgcompile artifact in ONNX: make one with \`fgcompile compile\``);
+    throw new Error(`${name} is not an fgcompile artifact in ONNX: make one with \`fgcompile compile\``);
   }
-  await checkSeal(bytes, file.name);
+  await checkSeal(bytes, name);
   if (metadata.schema > SCHEMA) {
-    throw new Error(`${file.name} was made by a newer fgcompile (schema ${metadata.schema}): take its page`);
+    throw new Error(`${name} was made by a newer fgcompile (schema ${metadata.schema}): take its example`);
   }
-  return { bytes, size: bytes.length, metadata, ...photoInput(metadata, file.name) };
+  return { bytes, size: bytes.length, metadata, ...photoInput(metadata, name) };
 }
 
 /** The metadata in an ONNX file, or undefined where there are none. */
-function findMetadata(bytes) {
+function findMetadata(reader) {
   const entries = {};
   try {
-    new PbfReader(bytes).readFields((field, _, model) => {
+    reader.readFields((field, _, model) => {
       if (field !== METADATA_PROPS) return;
       const [key, value] = model.readMessage((part, pair, entry) => (pair[part - 1] = entry.readString()), []);
       entries[key] = value;
@@ -43,7 +45,7 @@ function findMetadata(bytes) {
 
 /** An artifact ends in the SHA-256 of all that comes before it. Browsers compute one on https and localhost only. */
 async function checkSeal(bytes, name) {
-  if (!isSecureContext) return;
+  if (globalThis.isSecureContext === false) return; // Node.js has no such name, and always computes one
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes.subarray(0, -SEAL_SIZE)));
   const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (new TextDecoder().decode(bytes.subarray(-SEAL_SIZE)) !== SEAL + hex) {

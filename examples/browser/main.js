@@ -1,5 +1,6 @@
 /** The page: what is dropped or chosen, and what is shown. */
 
+import { PbfReader } from "pbf";
 import { readArtifact } from "./artifact.js";
 import { className, listClasses } from "./classes.js";
 import { drawOverlay } from "./overlay.js";
@@ -34,7 +35,8 @@ function perform(doing, task) {
 }
 
 async function useArtifact(file) {
-  const artifact = await readArtifact(file);
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const artifact = await readArtifact(file.name, bytes, new PbfReader(bytes));
   const session = await openSession(artifact);
   Object.assign(shown, { artifact, session, name: file.name });
   if (shown.file) await usePhoto(shown.file);

@@ -4,18 +4,15 @@ import { readFile } from "node:fs/promises";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { PbfReader } from "pbf";
 import sharp from "sharp";
+import { readArtifact } from "../browser/artifact.js";
 
-const METADATA_PROPS = 14; // in ONNX's ModelProto; an entry's key and value are fields 1 and 2
 const KEPT = 224 / 256; // of the short side: the usual evaluation crop of ImageNet
 
 /** Loads an artifact that was compiled with --mean and --std: it takes the raw photo, uint8 (N, H, W, C). */
 export async function loadArtifact(path) {
   const bytes = await readFile(path);
-  const metadata = readMetadata(bytes, path);
-  if (metadata.preprocess === null) throw new Error(`${path} takes no photos: compile it with --mean and --std`);
+  const { metadata, input, shape } = await readArtifact(path, bytes, new PbfReader(bytes));
   const classes = metadata.outputs.find((spec) => spec.name === "logits").shape[1];
-  const [input] = metadata.inputs;
-  const shape = (input.example ?? input.shape).slice(1);
   const session = await InferenceSession.create(bytes);
 
   /** Explains a class of one photo, −1 the predicted one: `{ logits, saliency }`, (K,) and (H, W), float32. */
@@ -25,7 +22,7 @@ export async function loadArtifact(path) {
     }
     const fixed = metadata.target !== "input";
     if (fixed && target !== -1) throw new Error(`target: fixed when compiling ${path} (${metadata.target})`);
-    const feeds = { [input.name]: new Tensor("uint8", pixels, [1, ...shape]) };
+    const feeds = { [input]: new Tensor("uint8", pixels, [1, ...shape]) };
     if (!fixed) feeds.target = new Tensor("int64", [BigInt(target)], [1]);
     if (metadata.on_demand) feeds.explain = new Tensor("bool", [true], []);
     const { logits, saliency } = await session.run(feeds, ["logits", "saliency"]);
@@ -62,19 +59,4 @@ export async function writeMap(path, saliency, [height, width]) {
   const high = saliency.reduce((a, b) => Math.max(a, b));
   const heat = Uint8Array.from(saliency, (value) => (255 * (value - low)) / (high - low || 1));
   await sharp(heat, { raw: { width, height, channels: 1 } }).toColourspace("b-w").png().toFile(path);
-}
-
-/** What the artifact says of itself. onnxruntime-node does not hand it out, so it is read from the file. */
-function readMetadata(bytes, path) {
-  const entries = {};
-  try {
-    new PbfReader(bytes).readFields((field, _, model) => {
-      if (field !== METADATA_PROPS) return;
-      const [key, value] = model.readMessage((part, pair, entry) => (pair[part - 1] = entry.readString()), []);
-      entries[key] = value;
-    });
-    return JSON.parse(entries.fgcompile);
-  } catch {
-    throw new Error(`${path} is not an fgcompile artifact in ONNX: make one with \`fgcompile compile\``);
-  }
 }

@@ -1,6 +1,6 @@
 """Explains the trained network under both rule sets, and measures what lies where the evidence is known to lie.
 
-    python -m examples.vision_transformer.explain          (needs fgcompile[cpu,plots])
+    python -m examples.vision_transformer.explain          (needs fgcompile[compile,cpu] and matplotlib)
 
 It compiles to ONNX twice, explains one mosaic of each of the 200 sample garments, prints the numbers of
 docs/transformers.md, and draws maps.png beside this file. It needs neither the data set nor any training.

@@ -21,7 +21,7 @@ class Versions(TypedDict):
     onnx: str
 
 
-class Model(TypedDict):
+class ModelSpec(TypedDict):
     """The compiled model: its class and ``sha256:…`` over its parameters."""
 
     name: str
@@ -45,14 +45,14 @@ class TensorSpec(_SpecOptions):
     shape: list[int | str]
 
 
-class Preprocess(TypedDict):
+class PreprocessSpec(TypedDict):
     """The normalisation folded in front of the model, per channel."""
 
     mean: list[float]
     std: list[float]
 
 
-class Noise(TypedDict):
+class NoiseSpec(TypedDict):
     """The noisy copies of ``smooth_fullgrad``."""
 
     samples: int
@@ -87,7 +87,7 @@ class Lowering(TypedDict):
 
 
 class _MetadataOptions(TypedDict, total=False):
-    noise: Noise | None
+    noise: NoiseSpec | None
     output: int | str | None
     score_inputs: list[str]
     biases: str
@@ -111,7 +111,7 @@ class Metadata(_MetadataOptions):
 
     schema: int
     versions: Versions
-    model: Model
+    model: ModelSpec
     format: str
     inputs: list[TensorSpec]
     outputs: list[TensorSpec]
@@ -119,7 +119,7 @@ class Metadata(_MetadataOptions):
     psi: str
     rules: str
     target: int | str
-    preprocess: Preprocess | None
+    preprocess: PreprocessSpec | None
     labels: list[str] | None
     sites: list[SiteSpec]
     completeness: float
@@ -144,6 +144,8 @@ def loads(text: str, path: str | Path) -> Metadata:
         metadata = json.loads(text)
     except ValueError as error:
         raise ArtifactError(f"{path}: its metadata are not JSON ({error}): compile it again") from error
+    # The schema first: of a newer one nobody knows what else it has, so that nothing behind it may be found wanting
+    # before that is said. Of the rest what a session reads at once is checked, not every field.
     schema = metadata.get("schema") if isinstance(metadata, dict) else None
     if type(schema) is not int or schema < 1:
         raise ArtifactError(f"{path}: its metadata name no schema: compile it again")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
+"""The formats of artifacts, and how the names of their files end."""
+
+
 METADATA_KEY = "fgcompile"
 """The key of the metadata in ONNX's ``metadata_props``."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import LOGITS
@@ -44,6 +45,8 @@ def obstacle(metadata: Metadata) -> str | None:
         return "the forward pass cannot be cut out of compiled code: compile with on_demand=True"
     if all(spec["name"] != LOGITS for spec in metadata["outputs"]):
         return "the artifact does not return its logits"
+    if metadata["format"] == "onnx" and find_spec("onnx_ir") is None:
+        return "the forward pass is cut out with onnx-ir: pip install 'fgcompile[compile]'"
     return None
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import onnx
-from onnxscript import ir
-from onnxscript.ir.passes.common import RemoveUnusedNodesPass
+import onnx_ir
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import LOGITS
@@ -12,11 +12,11 @@ from fgcompile.artifact.names import LOGITS
 
 def cut_onnx(content: bytes, metadata: Metadata) -> tuple[bytes, list[str]]:
     """The graph of the output ``logits``, without metadata, and the inputs that it takes."""
-    model = ir.from_proto(onnx.load_from_string(content))
+    model = onnx_ir.from_proto(onnx.load_from_string(content))
     graph = model.graph
     graph.outputs[:] = [output for output in graph.outputs if output.name == LOGITS]
     RemoveUnusedNodesPass()(model)
     graph.inputs[:] = [value for value in graph.inputs if value.uses()]
     RemoveUnusedNodesPass()(model)  # the defaults of the inputs that went
     model.metadata_props.clear()
-    return ir.to_proto(model).SerializeToString(), [str(value.name) for value in graph.inputs]
+    return onnx_ir.to_proto(model).SerializeToString(), [str(value.name) for value in graph.inputs]

@@ -27,7 +27,7 @@ _PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")
 _SECONDS = 10.0
 
 
-def bench(
+def bench(  # noqa: PLR0913 - public: its keywords are the options
     path: str | Path,
     *,
     batch: int | None = None,

@@ -83,6 +83,8 @@ def measure(
         while rounds is None or done < rounds:
             if done >= _FEWEST_ROUNDS and time.perf_counter() > deadline:
                 break
+            # In turns, so that what slows the machine for a while slows all alike. Side by side, calls overlap:
+            # throughput is that of the time from the first start to the last end, latency that of each call.
             for name, call in contenders.items():
                 spans = _time_round(call, workers, concurrency)
                 seconds[name].append(tuple(end - start for start, end in spans))

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fgcompile.bulk.options import FORMATS, Summary, Workers
+from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
 from fgcompile.errors import InputError, MissingPackageError
 
 _ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
@@ -18,7 +18,7 @@ _ON_LOOPBACK = ("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
 is imported; its ``_node_ip_address`` does not do: Ray puts the machine's own address in place of 127.0.0.1."""
 
 
-def explain_in_bulk(
+def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
     artifact: Path,
     images: Sequence[str],
     output: Path,
@@ -36,7 +36,7 @@ def explain_in_bulk(
         output: The folder of the results, which workers on other machines must see too. Where it holds some already,
             of the same artifact, target and format, only what is missing is explained.
         target: The explained class; None for the predicted one, or the artifact's own.
-        format: One of ``FORMATS``.
+        format: One of ``MAP_FORMATS``.
         workers: Who does it.
         report: Called now and then with how far the run is.
 
@@ -47,8 +47,8 @@ def explain_in_bulk(
         MissingPackageError: The extra ``ray`` is not installed.
         OutputError: ``output`` cannot be written.
     """
-    if format not in FORMATS:
-        raise InputError(f"format is {format!r}: choose one of {', '.join(FORMATS)}")
+    if format not in MAP_FORMATS:
+        raise InputError(f"format is {format!r}: choose one of {', '.join(MAP_FORMATS)}")
     workers = workers or Workers()
     if workers.address is None:
         os.environ.setdefault(*_ON_LOOPBACK)
@@ -56,4 +56,4 @@ def explain_in_bulk(
         from fgcompile.bulk import run
     except ImportError as error:
         raise MissingPackageError(f"bulk runs need {error.name or 'ray'}: pip install 'fgcompile[ray]'") from error
-    return run.explain_in_bulk(artifact, images, output, target, format, workers, report)
+    return run.explain_in_bulk(Wanted(artifact, target, format), images, output, workers, report)

@@ -9,8 +9,23 @@ from typing import Any
 
 from fgcompile.errors import InputError
 
-FORMATS = ("parquet", "npz", "png")
+MAP_FORMATS = ("parquet", "npz", "png")
 """What becomes of the maps: a column of the results, a file of arrays for each image, or a picture for each."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is computed of each image: a folder holds results of one such.
+
+    Attributes:
+        artifact: Its path.
+        target: The explained class; None for the predicted one, or the artifact's own.
+        format: One of ``MAP_FORMATS``.
+    """
+
+    artifact: Path
+    target: int | None
+    format: str
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from fgcompile.artifact.seal import read_seal
 from fgcompile.artifact.validation import check_target, class_count
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
-from fgcompile.bulk.options import Summary, Workers
+from fgcompile.bulk.options import Summary, Wanted, Workers
 from fgcompile.bulk.paths import find_images
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError
@@ -39,39 +39,39 @@ _LARGEST_BLOCK = 64
 
 
 def explain_in_bulk(
-    artifact: Path,
+    wanted: Wanted,
     images: Sequence[str],
     output: Path,
-    target: int | None,
-    format: str,
     workers: Workers,
     report: Callable[[str], None],
 ) -> Summary:
     """As ``fgcompile.bulk.explain_in_bulk``."""
-    content, metadata = read_artifact(artifact)
+    content, metadata = read_artifact(wanted.artifact)
     photo_shape(metadata)
     _require_maps(metadata)
-    check_target(target, 1, metadata)
+    check_target(wanted.target, 1, metadata)
     paths = find_images(images, without=output)
     identity = {
         "artifact": read_seal(content),
         "model": metadata["model"]["name"],
-        "target": "the artifact's own" if target is None else target,
-        "format": format,
+        "target": "the artifact's own" if wanted.target is None else wanted.target,
+        "format": wanted.format,
     }
     with claim(output, identity) as folder:
+        # A run goes on where another was cut off: what is on disk counts as done, and only the rest goes to Ray, if
+        # anything does. In the end the disk is counted again, not what Ray says.
         before = folder.done()
         left = sorted(set(paths) - before)
         seconds = 0.0
         if left:
             folder.write_listing(left)
-            if format != "parquet":
+            if wanted.format != "parquet":
                 make_directory(folder.maps)
             report("starting Ray")
             with connect(workers, metadata) as pool:
                 start = time.monotonic()
                 shared = ray.put((np.frombuffer(content, np.uint8), metadata))
-                task = Task(shared, str(artifact), target, format, folder.path, workers.providers, workers.threads)
+                task = Task(shared, wanted, folder.path, workers.providers, workers.threads)
                 _rehearse(task, pool)
                 rows = _explain(_read_listing(folder), task, photo_shape(metadata), pool, len(left), workers.batch)
                 with _watch(folder, len(left), report):
@@ -103,6 +103,8 @@ def _read_listing(folder: Folder) -> Dataset:
 
 def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Pool, left: int, batch: int) -> Dataset:
     """The rows, in blocks of whole batches: few enough images each that every actor has several blocks to do."""
+    # Four blocks an actor even out actors of unequal speed, and a kill costs little. With fewer images than that, a
+    # block is one batch, and there are no more actors than blocks.
     batches = min(_LARGEST_BLOCK, left // (4 * pool.actors)) // batch
     block = max(1, batches) * batch
     actors = min(pool.actors, -(-left // block))
@@ -145,6 +147,7 @@ def _write(rows: Dataset, folder: Folder) -> None:
         reason = _reason(str(error))
         # Tracebacks keep the actors, and what Ray has reserved for them, as long as somebody, a log say, has the error.
         error.__context__ = error.__traceback__ = None
+    # Raised here, once nothing holds Ray's error: within the block that one would be its context.
     gc.collect()
     raise FgcompileError(f"Ray stopped the run ({reason}): see to it, and the same command goes on")
 

@@ -15,6 +15,7 @@ import ray
 from numpy.typing import NDArray
 
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.bulk.options import Wanted
 from fgcompile.bulk.rows import make_table, row_schema
 from fgcompile.errors import InputError
 from fgcompile.media.explain import split, write_png
@@ -54,18 +55,14 @@ class Task:
 
     Attributes:
         artifact: Its bytes and its metadata in Ray's object store, through which they reach every machine once.
-        name: The artifact's path, for messages.
-        target: The explained class; None for the predicted one, or the artifact's own.
-        format: One of ``fgcompile.bulk.options.FORMATS``.
+        wanted: What is computed; its path of the artifact is for messages.
         folder: The run's folder.
         providers: As for ``fgcompile.load``.
         threads: As for ``fgcompile.load``.
     """
 
     artifact: ray.ObjectRef[tuple[NDArray[np.uint8], Metadata]]
-    name: str
-    target: int | None
-    format: str
+    wanted: Wanted
     folder: Path
     providers: Sequence[Provider] | None
     threads: int
@@ -85,7 +82,7 @@ class Explainer:
         self._task = task
         self._content, self._metadata = ray.get(task.artifact)
         self.shape = photo_shape(self._metadata)
-        self._schema = row_schema(self._metadata, task.format, self.shape)
+        self._schema = row_schema(self._metadata, task.wanted.format, self.shape)
         self._session: Session | None = None
 
     def __call__(self, images: pa.Table) -> pa.Table:
@@ -96,7 +93,7 @@ class Explainer:
         if read:
             content = b"".join(photo for photo in images["photo"].to_pylist() if photo is not None)
             photos = np.frombuffer(content, np.uint8).reshape(len(read), *self.shape)
-            explanation = self.load().explain(photos, self._task.target)
+            explanation = self.load().explain(photos, self._task.wanted.target)
             for index, row in enumerate(read):
                 self._fill(row, photos[index], explanation, index)
         return make_table(rows, self._schema)
@@ -105,7 +102,8 @@ class Explainer:
         """The session, loaded when it is first asked for."""
         if self._session is None:
             task, content = self._task, self._content.tobytes()
-            self._session = open_session(content, self._metadata, task.name, task.providers, task.threads)
+            name = str(task.wanted.artifact)
+            self._session = open_session(content, self._metadata, name, task.providers, task.threads)
         return self._session
 
     def _fill(self, row: dict[str, Any], photo: NDArray[np.uint8], explanation: Explanation, index: int) -> None:
@@ -117,12 +115,12 @@ class Explainer:
         row["height"], row["width"] = saliency.shape
         if explanation.residual is not None:
             row["residual"] = float(explanation.residual[index])
-        if self._task.format == "parquet":
+        if self._task.wanted.format == "parquet":
             row["saliency"] = saliency.ravel()
             return
-        row["file"] = f"maps/{_file_name(row['path'])}.{self._task.format}"
+        row["file"] = f"maps/{_file_name(row['path'])}.{self._task.wanted.format}"
         file = self._task.folder / row["file"]
-        if self._task.format == "npz":
+        if self._task.wanted.format == "npz":
             buffer = io.BytesIO()
             np.savez(buffer, saliency=saliency, logits=logits)
             write_atomically(file, buffer.getvalue())
@@ -136,11 +134,7 @@ def rehearse(task: Task) -> None:
     Raises:
         FgcompileError: Says what is missing.
     """
-    explainer = Explainer(task)
-    explainer.load()
-    if task.format == "png":
-        height, width, channels = explainer.shape
-        draw_panel(np.zeros((height, width, channels), np.uint8), np.zeros((height, width)), "")
+    Explainer(task).load()
 
 
 def _file_name(path: str) -> str:

@@ -7,20 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import InputError
-
-FORMATS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "pt2"}
-"""Each format by the suffix of its files."""
 
 DEFAULT_INPUT = "3x224x224"
 
 
 def choose_format(wanted: str | None, output: Path) -> str:
     """The wanted format, or the one of ``output``'s suffix; refuses, before the work, a name that does not fit it."""
-    if output.suffix not in FORMATS:
-        raise InputError(f"cannot tell the format of {output}: end its name in {', '.join(FORMATS)}")
-    suffixed = FORMATS[output.suffix]
-    if wanted in FORMATS.values() and wanted != suffixed:
+    suffixed = next((format for format, suffix in SUFFIXES.items() if suffix == output.suffix), None)
+    if suffixed is None:
+        raise InputError(f"cannot tell the format of {output}: end its name in {', '.join(SUFFIXES.values())}")
+    if wanted in SUFFIXES and wanted != suffixed:
         raise InputError(f"--format {wanted} does not fit {output}, which is a name for {suffixed}: change one of them")
     return wanted or suffixed
 

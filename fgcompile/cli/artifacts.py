@@ -10,7 +10,7 @@ import typer
 from fgcompile.artifact.file import read_metadata
 from fgcompile.cli import terminal
 from fgcompile.cli.arguments import parse_class
-from fgcompile.cli.models import load_model, noise
+from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import ArtifactArgument, JsonOption, ProviderOption, WeightsOption
 
 
@@ -34,8 +34,9 @@ def verify(
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
 
+        check = fgcompile.verify  # first of all, for it says what is not installed
         inputs = noise(read_metadata(artifact))
-        report = fgcompile.verify(artifact, load_model(source, weights), inputs, providers=providers)
+        report = check(artifact, seeded_model(source, weights), inputs, providers=providers)
     if as_json:
         terminal.print_json(report.as_dict())
     else:

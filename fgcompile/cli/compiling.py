@@ -18,7 +18,7 @@ from fgcompile.cli.arguments import (
     parse_target,
     read_labels,
 )
-from fgcompile.cli.models import example_inputs, load_model
+from fgcompile.cli.models import example_inputs, seeded_model
 from fgcompile.cli.parameters import SourceArgument, WeightsOption
 from fgcompile.errors import OutputError
 
@@ -112,18 +112,18 @@ def compile_(
         "device": device,
     }
     with terminal.progress(f"compiling {source}") as report:
-        import fgcompile
+        from fgcompile import Preprocess, compile
 
         report("load")
-        model = load_model(source, weights)
-        artifact = fgcompile.compile(
+        model = seeded_model(source, weights)
+        artifact = compile(
             model,
             example_inputs(model, shapes),
             target=score,
             output=int(explained) if explained is not None and explained.isdigit() else explained,
             outputs=tuple(outputs.split(",")),
             layouts=layouts,
-            preprocess=None if channels is None else fgcompile.Preprocess(mean=channels[0], std=channels[1]),
+            preprocess=None if channels is None else Preprocess(mean=channels[0], std=channels[1]),
             dynamic_sizes=dynamic_sizes,
             on_demand=on_demand,
             labels=names,

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _VERIFIED_INPUTS = 4
 
 
-def load_model(source: str, weights: Path | None) -> nn.Module | ExportedProgram:
+def seeded_model(source: str, weights: Path | None) -> nn.Module | ExportedProgram:
     """The model; without weights its random ones are the same every time, so that `verify` sees what was compiled."""
     import torch
 
-    from fgcompile.cli.sources import load_model
+    from fgcompile.cli.sources import load_source
 
     torch.manual_seed(0)
-    return load_model(source, weights)
+    return load_source(source, weights)
 
 
 def example_inputs(

@@ -11,19 +11,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import torch
+from fgcompile.artifact.file import zip_folders
+from fgcompile.errors import MissingPackageError, SourceError
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
 from torch import Tensor, nn
 from torch.export import ExportedProgram
-
-from fgcompile.artifact.file import zip_folders
-from fgcompile.errors import SourceError
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
 _KEYS_SHOWN = 3
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
-def load_model(source: str, weights: Path | None = None) -> nn.Module | ExportedProgram:
+def load_source(source: str, weights: Path | None = None) -> nn.Module | ExportedProgram:
     """Builds or reads the model that ``source`` names, in eval mode, and loads ``weights`` into it.
 
     Args:

@@ -7,3 +7,11 @@ A folder is a stage, and a stage imports no other: ``pipeline`` knows them all. 
 was asked for in ``request``. ``docs/architecture.md`` has the table of imports, to which ``tests/test_imports.py``
 holds us.
 """
+
+from importlib.util import find_spec
+
+from fgcompile.errors import MissingPackageError
+
+for _package in ("torch", "onnx", "onnx_ir", "onnxscript", "safetensors"):
+    if find_spec(_package) is None:
+        raise MissingPackageError(f"the compiler needs {_package}: pip install 'fgcompile[compile]'")

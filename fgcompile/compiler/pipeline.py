@@ -13,7 +13,8 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.backends import BACKENDS
+from fgcompile.artifact.names import SUFFIXES
+from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
@@ -52,7 +53,7 @@ from fgcompile.compiler.request import (
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
 from fgcompile.compiler.tracing.portability import require_portable
-from fgcompile.compiler.tracing.preservation import LINEAR, preserve_interpolation
+from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 from fgcompile.compiler.tracing.trace import trace
 from fgcompile.errors import InputError
 from fgcompile.system.files import write_atomically
@@ -79,13 +80,13 @@ class Artifact:
             InputError: The file's suffix belongs to another format.
             OutputError: The file cannot be written.
         """
-        suffix = BACKENDS[self.metadata["format"]][0]
+        suffix = SUFFIXES[self.metadata["format"]]
         if Path(path).suffix != suffix:
             raise InputError(f"'{path}' is not a name for a {self.metadata['format']} artifact: end it in {suffix}")
         write_atomically(path, self.content)
 
 
-def compile(
+def compile(  # noqa: PLR0913 - public: its keywords are the options
     model: Model,
     example_inputs: Inputs,
     *,
@@ -190,8 +191,8 @@ def compile(
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none
         # for it as a whole.
-        with preserve_interpolation(LINEAR if format == "onnx" else ()):
-            content = BACKENDS[format][1](replace(program, metadata=metadata))
+        with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
+            content = EMITTERS[format](replace(program, metadata=metadata))
         report("run")
         check_emitted(content, metadata, program, checks)
         return Artifact(content, metadata)

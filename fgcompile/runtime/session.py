@@ -1,6 +1,6 @@
 """One Session over every runtime: NumPy arrays in, an explanation out.
 
-A backend is a class in a module of its own and one row in ``BACKENDS``, or in ``PROVIDER_BACKENDS`` where a provider
+A backend is a class in a module of its own and one row in ``RUNTIMES``, or in ``PROVIDER_RUNTIMES`` where a provider
 chooses it; it is imported when an artifact needs it.
 """
 
@@ -24,14 +24,14 @@ from fgcompile.errors import ArtifactError, InputError
 Provider = str | tuple[str, Mapping[str, Any]]
 """An ONNX Runtime execution provider, "OpenVINO" or a device of PyTorch's: its name, or its name and options."""
 
-BACKENDS: Mapping[str, str] = {
+RUNTIMES: Mapping[str, str] = {
     "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
     "torchscript": "fgcompile.runtime.torchscript:TorchScriptBackend",
     "pt2": "fgcompile.runtime.aotinductor:AotInductorBackend",
 }
 """Where the backend of each artifact format is found, as ``module:class``."""
 
-PROVIDER_BACKENDS: Mapping[tuple[str, str], str] = {
+PROVIDER_RUNTIMES: Mapping[tuple[str, str], str] = {
     ("onnx", "OpenVINO"): "fgcompile.runtime.openvino:OpenVinoBackend",
 }
 """Other backends of a format, by the provider that chooses them."""
@@ -188,13 +188,14 @@ def open_session(
     """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: give 1 or more, or None to let the runtime decide")
+    # A provider may stand for a runtime of its own (OpenVINO); else the format's runtime reads what there are.
     artifact_format = metadata["format"]
-    if artifact_format not in BACKENDS:
+    if artifact_format not in RUNTIMES:
         raise ArtifactError(
-            f"{name}: no runtime here for format {artifact_format!r}: compile to one of {', '.join(BACKENDS)}"
+            f"{name}: no runtime here for format {artifact_format!r}: compile to one of {', '.join(RUNTIMES)}"
         )
-    chosen = (PROVIDER_BACKENDS.get((artifact_format, provider_name(provider))) for provider in providers or ())
-    location = next(filter(None, chosen), BACKENDS[artifact_format])
+    chosen = (PROVIDER_RUNTIMES.get((artifact_format, provider_name(provider))) for provider in providers or ())
+    location = next(filter(None, chosen), RUNTIMES[artifact_format])
     backend: type[Backend] = pkgutil.resolve_name(location)
     return Session(backend(content, metadata, providers, threads), metadata)
 
@@ -212,6 +213,8 @@ def _resolve_target(
         return None
     if classes is None:
         classes = np.full(batch, PREDICTED if compiled == "predicted" else int(compiled), dtype=np.int64)
+    # -1 is resolved by the logits that the artifact returned. Without them, or where they are no list of classes (a
+    # segmentation), which class was explained is not known here.
     predicted = classes == PREDICTED
     if not predicted.any():
         return classes

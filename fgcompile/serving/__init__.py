@@ -1,5 +1,5 @@
 """Explanations served to clients that nobody here wrote: what a request may hold, whatever protocol brings it."""
 
-from fgcompile.serving.admission import Limits, check_body, check_request
+from fgcompile.serving.admission import Limits, admit, check_body
 
-__all__ = ["Limits", "check_body", "check_request"]
+__all__ = ["Limits", "admit", "check_body"]

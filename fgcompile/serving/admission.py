@@ -49,7 +49,7 @@ def check_body(size: int, limits: Limits) -> None:
         raise InputError(f"the request has {size} bytes, {limits.body} are allowed: send fewer samples at once")
 
 
-def check_request(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> dict[str, Array]:
+def admit(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> dict[str, Array]:
     """What ``Session.run`` takes, from the tensors that a request names.
 
     The model's inputs have to be there. ``target``, of shape (N,) or (N, 1) and any integer type, may be left out for

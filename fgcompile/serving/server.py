@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells prometheus_client where processes share their metrics; it looks when it is imported."""
 
 
-def serve(
+def serve(  # noqa: PLR0913 - public: its keywords are the options
     paths: Sequence[Path],
     address: Address,
     limits: Limits,
@@ -63,28 +64,34 @@ def serve(
         raise InputError(f"the concurrency is {concurrency}: give 1 or more")
     for port in (address.port, address.grpc_port):
         require_free(address.host, port)
+    service = _Service(artifacts, address, limits, concurrency, providers, threads)
     if workers == 1:
-        _serve(artifacts, address, limits, False, concurrency, providers, threads)
+        _serve(service, shared=False)
         return
     if not hasattr(socket, "SO_REUSEPORT"):
         raise InputError("several workers need ports that can be shared, which this system lacks: serve with one")
     for path in paths:
         read_artifact(path)  # so that a damaged one is refused once
-    share = max(1, (os.cpu_count() or 1) // workers) if threads is None else threads
+    if threads is None:
+        service = replace(service, threads=max(1, (os.cpu_count() or 1) // workers))
     with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
         os.environ[_METRICS] = folder
-        supervise(partial(_serve, artifacts, address, limits, True, concurrency, providers, share), workers, report)
+        supervise(partial(_serve, service, shared=True), workers, report)
 
 
-def _serve(
-    artifacts: Mapping[str, Path],
-    address: Address,
-    limits: Limits,
-    shared: bool,
-    concurrency: int,
-    providers: Sequence[Provider] | None,
-    threads: int | None,
-) -> None:
+@dataclass(frozen=True)
+class _Service:
+    """What each worker does; ``serve`` says what the fields are."""
+
+    artifacts: Mapping[str, Path]
+    address: Address
+    limits: Limits
+    concurrency: int
+    providers: Sequence[Provider] | None
+    threads: int | None
+
+
+def _serve(service: _Service, *, shared: bool) -> None:
     """Serves in this process, on ports that it shares with others if ``shared``."""
     with _without_arguments():
         try:
@@ -92,9 +99,12 @@ def _serve(
             from fgcompile.serving.kserve.model import ArtifactModel
         except ImportError as error:
             raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
-    executor = ThreadPoolExecutor(concurrency, "artifact")
-    models = [ArtifactModel(name, load(path, providers, threads), limits, executor) for name, path in artifacts.items()]
-    kserve_server.run(models, address, limits, shared)
+    executor = ThreadPoolExecutor(service.concurrency, "artifact")
+    models = []
+    for name, path in service.artifacts.items():
+        session = load(path, service.providers, service.threads)
+        models.append(ArtifactModel(name, session, service.limits, executor))
+    kserve_server.run(models, service.address, service.limits, shared)
 
 
 @contextmanager

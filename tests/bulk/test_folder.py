@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-pa = pytest.importorskip("pyarrow", reason="needs the extra ray")
-pytest.importorskip("filelock", reason="needs the extra ray")
+pa = pytest.importorskip("pyarrow", reason="needs Ray: pip install 'fgcompile[ray]'")
+pytest.importorskip("filelock", reason="needs Ray: pip install 'fgcompile[ray]'")
 
 import pyarrow.parquet as pq  # noqa: E402
 

@@ -56,7 +56,7 @@ def test_an_argument_without_images_is_refused(photos: Path, argument: str) -> N
         find_images(["a.png", argument], without=Path("out"))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: other systems have no such names")
 def test_a_name_that_is_not_text_is_refused(photos: Path) -> None:
     (photos / os.fsdecode(b"caf\xe9.jpg")).touch()
     with pytest.raises(InputError, match=r"caf\\xe9\.jpg.*not UTF-8"):

@@ -30,7 +30,7 @@ from fgcompile.media.images import read_photo
 from tests.support.tiny_artifacts import photo_artifact
 
 if find_spec("ray") is None:
-    pytest.skip("needs the extra ray", allow_module_level=True)
+    pytest.skip("needs Ray: pip install 'fgcompile[ray]'", allow_module_level=True)
 
 import pyarrow.parquet as pq
 
@@ -83,7 +83,7 @@ def wait_for(output: Path, rows: int, process: subprocess.Popen[bytes], log: Pat
 
 def listening(process: subprocess.Popen[bytes]) -> set[str]:
     """The addresses that a process and its descendants listen on."""
-    psutil = pytest.importorskip("psutil")
+    psutil = pytest.importorskip("psutil", reason="needs psutil: pip install psutil")
     found = set()
     for one in [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]:
         try:
@@ -181,7 +181,11 @@ def test_a_run_that_is_done_has_nothing_to_do(killed: Killed) -> None:
 
 
 def test_pandas_reads_the_results(killed: Killed) -> None:
-    frame = pytest.importorskip("pandas").read_parquet(killed.output / "results").set_index("path")
+    frame = (
+        pytest.importorskip("pandas", reason="needs pandas: pip install pandas")
+        .read_parquet(killed.output / "results")
+        .set_index("path")
+    )
     assert frame.loc[killed.photos, "saliency"].map(len).eq(256).all()
     assert frame["saliency"].dtype == object
     assert frame["error"].notna().sum() == 3

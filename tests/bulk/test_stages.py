@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pa = pytest.importorskip("pyarrow", reason="needs the extra ray")
-pytest.importorskip("ray", reason="needs the extra ray")
+pa = pytest.importorskip("pyarrow", reason="needs Ray: pip install 'fgcompile[ray]'")
+pytest.importorskip("ray", reason="needs Ray: pip install 'fgcompile[ray]'")
 
 from fgcompile.bulk.stages import read_photos  # noqa: E402
 from fgcompile.media.images import read_photo  # noqa: E402

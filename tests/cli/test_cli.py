@@ -171,6 +171,7 @@ def test_user_errors_are_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", ["model.onnx", "model.pt"])
 def test_compile_then_inspect_verify_and_explain(run: Run, folder: Path, name: str) -> None:
     compiled = run(*COMPILE, "-o", name, "--labels", "labels.txt", "--outputs", "logits,saliency,residual")
@@ -196,6 +197,7 @@ def test_compile_then_inspect_verify_and_explain(run: Run, folder: Path, name: s
     assert "[bold]owl" in run("explain", name, "photo.jpg", "-o", "out").out
 
 
+@pytest.mark.whole
 def test_dynamic_sizes_take_other_sizes_than_the_example_s(run: Run, folder: Path) -> None:
     assert run(*COMPILE, "-o", "model.onnx", "--dynamic-sizes").status == 0
     metadata = json.loads(run("inspect", "model.onnx", "--json").out)
@@ -207,11 +209,13 @@ def test_dynamic_sizes_take_other_sizes_than_the_example_s(run: Run, folder: Pat
     assert fgcompile.load("model.onnx").explain(photo).saliency.shape == (1, 1, 40, 30)
 
 
+@pytest.mark.whole
 def test_verify_builds_random_weights_as_compile_did(run: Run, folder: Path) -> None:
     assert run("compile", "cli_models:untrained", "-o", "model.pt", "--input", "3x16x16").status == 0
     assert run("verify", "model.pt", "--source", "cli_models:untrained").status == 0
 
 
+@pytest.mark.whole
 def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path) -> None:
     assert run(*COMPILE, "-o", "model.pt").status == 0
     result = run("verify", "model.pt", "--source", "cli_models:build?classes=4")
@@ -253,6 +257,7 @@ def test_failed_compile_leaves_the_old_artifact(
     assert [path for path in sorted(folder.iterdir()) if path.name != "__pycache__"] == before
 
 
+@pytest.mark.whole
 def test_explain_errors(run: Run, folder: Path) -> None:
     assert run(*COMPILE, "-o", "free.pt").status == 0
     assert_one_line_error(run("explain", "free.pt", "cli_models.py", "-o", "out"), "cli_models.py cannot be read")
@@ -317,8 +322,9 @@ def test_batch_errors(run: Run, tiny: Path, options: list[str], message: str) ->
     assert_one_line_error(run("batch", tiny, "photo.jpg", "-o", "out", *options), message)
 
 
+@pytest.mark.whole
 def test_verify_and_explain_take_providers(run: Run, folder: Path) -> None:
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="needs OpenVINO: pip install 'fgcompile[openvino]'")
     assert run(*COMPILE, "-o", "model.onnx").status == 0
     chosen = ("--provider", "OpenVINO")
     assert run("verify", "model.onnx", "--source", "cli_models:build", *chosen).status == 0
@@ -334,6 +340,7 @@ def test_usage_errors_exit_with_2(run: Run) -> None:
     assert "Traceback" not in run("explain", "--no-such-option").err
 
 
+@pytest.mark.whole
 def test_a_warning_is_one_line_without_the_place_in_python(run: Run, folder: Path) -> None:
     arguments = ("compile", "cli_models:normalised", "--input", "3x8x8", "-o", "net.onnx")
     result = run(*arguments)

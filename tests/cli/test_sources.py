@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.export import ExportedProgram
 
-from fgcompile.cli.sources import load_model
+from fgcompile.cli.sources import load_source
 from fgcompile.errors import SourceError
 
 MODELS = """
@@ -49,14 +49,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_callable_in_the_current_directory_is_built_in_eval_mode(folder: Path) -> None:
-    model = load_model("sample_models:build")
+    model = load_source("sample_models:build")
     assert isinstance(model, nn.Sequential)
     assert not model.training
     assert not model[1].training
 
 
 def test_arguments_are_literals_or_words(folder: Path) -> None:
-    model = load_model("sample_models:build?classes=5&activation=gelu")
+    model = load_source("sample_models:build?classes=5&activation=gelu")
     assert isinstance(model, nn.Sequential)
     assert model[0].out_channels == 5
     assert isinstance(model[2], nn.GELU)
@@ -64,11 +64,11 @@ def test_arguments_are_literals_or_words(folder: Path) -> None:
 
 @pytest.mark.parametrize("source", ["sample_models:ready", "sample_models:Holder.build"])
 def test_modules_and_attributes_of_attributes_are_sources(folder: Path, source: str) -> None:
-    assert isinstance(load_model(source), nn.Module)
+    assert isinstance(load_source(source), nn.Module)
 
 
 def test_torchvision_architecture() -> None:
-    model = load_model("torchvision:squeezenet1_1?num_classes=7")
+    model = load_source("torchvision:squeezenet1_1?num_classes=7")
     assert isinstance(model, nn.Module)
     assert not model.training
     assert model.classifier[1].out_channels == 7
@@ -77,7 +77,7 @@ def test_torchvision_architecture() -> None:
 def test_exported_program(tmp_path: Path) -> None:
     exported = torch.export.export(nn.Linear(3, 2).eval(), (torch.zeros(1, 3),))
     torch.export.save(exported, tmp_path / "model.pt2")
-    assert isinstance(load_model(str(tmp_path / "model.pt2")), ExportedProgram)
+    assert isinstance(load_source(str(tmp_path / "model.pt2")), ExportedProgram)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_exported_program(tmp_path: Path) -> None:
 )
 def test_refused_sources_say_why_in_one_line(folder: Path, source: str, message: str) -> None:
     with pytest.raises(SourceError) as refusal:
-        load_model(source)
+        load_source(source)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
 
@@ -113,32 +113,32 @@ def test_refused_sources_say_why_in_one_line(folder: Path, source: str, message:
 def test_damaged_program_files_are_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_bytes(b"damaged")
     with pytest.raises(SourceError, match=message):
-        load_model(str(tmp_path / name))
+        load_source(str(tmp_path / name))
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_weights_are_loaded(folder: Path, suffix: str) -> None:
-    original = load_model("sample_models:build")
+    original = load_source("sample_models:build")
     assert isinstance(original, nn.Module)
     path = folder / f"weights{suffix}"
     if suffix == ".pt":
         torch.save(original.state_dict(), path)
     else:
         save_file(original.state_dict(), path)
-    loaded = load_model("sample_models:build", path)
+    loaded = load_source("sample_models:build", path)
     assert isinstance(loaded, nn.Module)
     for key, value in original.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value), key
 
 
 def test_weights_that_do_not_fit_name_the_keys(folder: Path) -> None:
-    state = load_model("sample_models:build").state_dict()
+    state = load_source("sample_models:build").state_dict()
     del state["1.weight"]
     state["0.bias"] = torch.zeros(9)
     state["head.bias"] = torch.zeros(1)
     torch.save(state, "weights.pt")
     with pytest.raises(SourceError) as refusal:
-        load_model("sample_models:build", Path("weights.pt"))
+        load_source("sample_models:build", Path("weights.pt"))
     message = str(refusal.value)
     assert "weights.pt does not fit Sequential" in message
     assert "1 missing: 1.weight" in message
@@ -150,51 +150,51 @@ def test_weights_that_do_not_fit_name_the_keys(folder: Path) -> None:
 def test_many_keys_are_counted_and_not_all_listed(folder: Path) -> None:
     torch.save({f"key{i}": torch.zeros(1) for i in range(50)}, "weights.pt")
     with pytest.raises(SourceError, match="50 unexpected: key0, key1, key2, …"):
-        load_model("sample_models:build", Path("weights.pt"))
+        load_source("sample_models:build", Path("weights.pt"))
 
 
 @pytest.mark.parametrize("name", ["weights.pt", "weights.safetensors"])
 def test_unreadable_weights_are_refused(folder: Path, name: str) -> None:
     Path(name).write_bytes(b"no weights at all")
     with pytest.raises(SourceError, match=f"{name} cannot be read as weights alone"):
-        load_model("sample_models:build", Path(name))
+        load_source("sample_models:build", Path(name))
     with pytest.raises(SourceError, match="no such file"):
-        load_model("sample_models:build", Path(f"other-{name}"))
+        load_source("sample_models:build", Path(f"other-{name}"))
 
 
 def test_weights_that_would_run_code_are_refused(folder: Path) -> None:
     torch.save(nn.Linear(1, 1), "model.pt")  # a whole pickled module
     with pytest.raises(SourceError, match="save a state dict"):
-        load_model("sample_models:build", Path("model.pt"))
+        load_source("sample_models:build", Path("model.pt"))
 
 
 def test_checkpoint_around_a_state_dict_is_refused(folder: Path) -> None:
     torch.save({"epoch": 3, "state_dict": {}}, "checkpoint.pt")
     with pytest.raises(SourceError, match="holds a dict of epoch, state_dict, not a state dict"):
-        load_model("sample_models:build", Path("checkpoint.pt"))
+        load_source("sample_models:build", Path("checkpoint.pt"))
 
 
 def test_program_files_take_no_weights(tmp_path: Path) -> None:
     (tmp_path / "model.pt2").write_bytes(b"")
     with pytest.raises(SourceError, match="carries its own weights"):
-        load_model(str(tmp_path / "model.pt2"), tmp_path / "weights.pt")
+        load_source(str(tmp_path / "model.pt2"), tmp_path / "weights.pt")
 
 
 @pytest.mark.parametrize("name", ["deeplabv3_mobilenet_v3_large", "r3d_18"])
 def test_torchvision_has_more_than_classifiers_of_images(name: str) -> None:
-    assert isinstance(load_model(f"torchvision:{name}?num_classes=3"), nn.Module)
+    assert isinstance(load_source(f"torchvision:{name}?num_classes=3"), nn.Module)
 
 
 def test_part_of_a_torchvision_model(folder: Path) -> None:
-    backbone = load_model("torchvision:fasterrcnn_mobilenet_v3_large_fpn.backbone")
+    backbone = load_source("torchvision:fasterrcnn_mobilenet_v3_large_fpn.backbone")
     assert type(backbone).__name__ == "BackboneWithFPN"
     with pytest.raises(SourceError, match="has no attribute `neck`"):
-        load_model("torchvision:squeezenet1_1.neck")
+        load_source("torchvision:squeezenet1_1.neck")
 
 
 def test_timm_architecture() -> None:
-    pytest.importorskip("timm")
-    model = load_model("timm:test_resnet?num_classes=7")
+    pytest.importorskip("timm", reason="needs timm: pip install timm")
+    model = load_source("timm:test_resnet?num_classes=7")
     assert isinstance(model, nn.Module)
     assert model.num_classes == 7
 
@@ -202,7 +202,7 @@ def test_timm_architecture() -> None:
 @pytest.fixture
 def bert(tmp_path: Path) -> Path:
     """A folder with the configuration of a tiny BERT, without weights."""
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason="needs transformers: pip install transformers")
     config = transformers.BertConfig(
         vocab_size=20, hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8
     )
@@ -213,7 +213,7 @@ def bert(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("file", ["", "/config.json"], ids=["folder", "file"])
 @pytest.mark.parametrize("class_name", ["AutoModelForSequenceClassification", "BertForSequenceClassification"])
 def test_transformers_configuration_is_built_at_random(bert: Path, file: str, class_name: str) -> None:
-    model = load_model(f"transformers:{bert}{file}?num_labels=7&class={class_name}")
+    model = load_source(f"transformers:{bert}{file}?num_labels=7&class={class_name}")
     assert type(model).__name__ == "BertForSequenceClassification"
     assert not model.training
     assert model.classifier.out_features == 7
@@ -221,19 +221,19 @@ def test_transformers_configuration_is_built_at_random(bert: Path, file: str, cl
 
 
 def test_transformers_class_is_the_configuration_s_own(bert: Path) -> None:
-    assert type(load_model(f"transformers:{bert}")).__name__ == "BertModel"
-    load_model(f"transformers:{bert}?class=BertForTokenClassification").save_pretrained(bert)
-    assert type(load_model(f"transformers:{bert}")).__name__ == "BertForTokenClassification"
+    assert type(load_source(f"transformers:{bert}")).__name__ == "BertModel"
+    load_source(f"transformers:{bert}?class=BertForTokenClassification").save_pretrained(bert)
+    assert type(load_source(f"transformers:{bert}")).__name__ == "BertForTokenClassification"
 
 
 def test_transformers_weights_are_loaded_or_refused(bert: Path) -> None:
-    original = load_model(f"transformers:{bert}?class=BertForSequenceClassification")
+    original = load_source(f"transformers:{bert}?class=BertForSequenceClassification")
     original.save_pretrained(bert)
-    loaded = load_model(f"transformers:{bert}")
+    loaded = load_source(f"transformers:{bert}")
     assert torch.equal(loaded.classifier.weight, original.classifier.weight)
     for changes in ("num_labels=7", "class=BertForMultipleChoice"):
         with pytest.raises(SourceError, match="the weights do not fit") as refusal:
-            load_model(f"transformers:{bert}?{changes}")
+            load_source(f"transformers:{bert}?{changes}")
         assert "classifier.weight" in str(refusal.value)
 
 
@@ -242,10 +242,10 @@ def test_transformers_weights_are_loaded_or_refused(bert: Path) -> None:
 )
 def test_transformers_arguments_are_checked(bert: Path, arguments: str, message: str) -> None:
     with pytest.raises(SourceError, match=message) as refusal:
-        load_model(f"transformers:{bert}?{arguments}")
+        load_source(f"transformers:{bert}?{arguments}")
     assert "\n" not in str(refusal.value)
 
 
 def test_transformers_takes_local_paths_only() -> None:
     with pytest.raises(SourceError, match="give a local path"):
-        load_model("transformers:bert-base-uncased")
+        load_source("transformers:bert-base-uncased")

@@ -20,7 +20,9 @@ from tests.end_to_end.test_precision import OUTPUTS, TOLERANCE
 from tests.support.networks import build
 from tests.support.sweeps import crossed
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+pytestmark = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a graphics card, and the build of PyTorch for CUDA"
+)
 
 CUDA = "CUDAExecutionProvider"
 PROVIDERS: dict[str, Sequence[Provider] | None] = {"onnx": [CUDA], "torchscript": ["cuda"], "pt2": None}
@@ -31,7 +33,7 @@ HALVES = [("onnx", "float16"), *((format, half) for format in ("torchscript", "p
 
 def compiled(folder: Path, model: nn.Module, x: torch.Tensor, format: str, **options: object) -> Path:
     if format == "onnx" and CUDA not in onnxruntime.get_available_providers():
-        pytest.skip("needs onnxruntime-gpu")
+        pytest.skip("needs onnxruntime-gpu: pip install 'fgcompile[gpu]'")
     path = folder / f"model{SUFFIXES[format]}"
     device = "cuda" if format == "pt2" else "cpu"
     fgcompile.compile(model, x, format=format, device=device, **options).save(path)
@@ -73,7 +75,7 @@ def test_an_artifact_on_demand_returns_logits_alone_or_all(format: str, tmp_path
 def test_tf32_is_used_when_asked_for_alone(format: str, tmp_path: Path) -> None:
     """TF32 keeps 10 bits of a product's operands, float32 23."""
     if torch.cuda.get_device_capability() < (8, 0):
-        pytest.skip("this graphics card has no TF32")
+        pytest.skip("needs a graphics card with TF32, of compute capability 8.0 or more")
     torch.manual_seed(0)
     model = nn.Sequential(nn.Conv2d(32, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.Flatten(), nn.LazyLinear(64))
     x = torch.randn(4, 32, 20, 20)

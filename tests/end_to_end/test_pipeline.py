@@ -21,6 +21,7 @@ from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.compiler.request import Target
 from fgcompile.errors import CaptureError, InputError, OutputError, ScoreError, VerificationError
+from tests.support.compiled import compiled
 from tests.support.networks import NETWORKS, ConvNet, build, randomised
 from tests.support.sweeps import crossed
 
@@ -66,9 +67,8 @@ def test_artifacts_equal_the_eager_model(name: str, format: str, tmp_path: Path)
 def test_the_onnx_graph_has_standard_portable_operators_only(name: str, tmp_path: Path) -> None:
     import onnx
 
-    model, x = build(name, torch.float32)
     path = tmp_path / "model.onnx"
-    fgcompile.compile(model, x).save(path)
+    compiled(name).save(path)
     loaded = onnx.load(path)
     onnx.checker.check_model(loaded, full_check=True)
     assert {entry.domain for entry in loaded.opset_import} == {""}
@@ -79,8 +79,7 @@ def test_the_onnx_graph_has_standard_portable_operators_only(name: str, tmp_path
 @pytest.mark.parametrize("format", SUFFIXES)
 def test_the_same_compile_twice_gives_the_same_bytes(format: str) -> None:
     model, x = build("residual", torch.float32)
-    first, second = (fgcompile.compile(model, x, format=format).content for _ in range(2))
-    assert first == second
+    assert fgcompile.compile(model, x, format=format).content == compiled("residual", format).content
 
 
 def test_metadata_describes_the_artifact() -> None:
@@ -103,8 +102,7 @@ def test_metadata_describes_the_artifact() -> None:
 
 
 def test_outputs_come_in_the_order_of_the_contract_whatever_was_asked_for() -> None:
-    model, x = build("residual", torch.float32)
-    metadata = fgcompile.compile(model, x, outputs=("residual", "saliency", "logits")).metadata
+    metadata = compiled("residual", outputs=("residual", "saliency", "logits")).metadata
     assert [spec["name"] for spec in metadata["outputs"]] == ["logits", "saliency", "residual"]
 
 
@@ -148,7 +146,8 @@ def test_verify_passes_for_the_model_and_fails_for_another(
 ) -> None:
     model, x = build("residual", torch.float32)
     path = tmp_path / "model.onnx"
-    fgcompile.compile(model, x, outputs=("logits", "saliency", "residual"), preprocess=preprocess).save(path)
+    options = {} if preprocess is None else {"preprocess": preprocess}
+    compiled("residual", outputs=("residual", "saliency", "logits"), **options).save(path)
     inputs = x if preprocess is None else torch.randint(0, 256, (2, 17, 20, 3), dtype=torch.uint8)
     report = fgcompile.verify(path, model, inputs)
     assert report.passed, report
@@ -186,7 +185,7 @@ def test_a_class_that_the_model_does_not_have_is_refused() -> None:
 
 
 def test_a_name_of_another_format_is_refused(tmp_path: Path) -> None:
-    artifact = fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16))
+    artifact = compiled("residual")
     with pytest.raises(InputError, match=r"end it in \.onnx"):
         artifact.save(tmp_path / "model.pt")
     with pytest.raises(OutputError):
@@ -196,7 +195,7 @@ def test_a_name_of_another_format_is_refused(tmp_path: Path) -> None:
 
 def test_a_failed_compile_leaves_an_existing_artifact_alone(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
-    fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16)).save(path)
+    compiled("residual").save(path)
     before = path.read_bytes()
     with pytest.raises(CaptureError):
         fgcompile.compile(ConvNet().train(), torch.zeros(1, 3, 16, 16)).save(path)
@@ -225,7 +224,7 @@ def test_a_mistaken_export_is_caught_after_emission(monkeypatch: pytest.MonkeyPa
                 setattr(graph_module, name, value * 1.01)
         return emit_onnx(dataclasses.replace(program, graph_module=graph_module))
 
-    monkeypatch.setitem(pipeline.BACKENDS, "onnx", (".onnx", emit_with_other_weights))
+    monkeypatch.setitem(pipeline.EMITTERS, "onnx", emit_with_other_weights)
     model, x = build("residual", torch.float32)
     with pytest.raises(VerificationError, match="'logits' of the artifact differs from the eager model"):
         fgcompile.compile(model, x)
@@ -292,9 +291,9 @@ numpy.save(sys.argv[3], saliency.numpy())
 
 @pytest.mark.parametrize(("format", "code"), [("onnx", SERVE_ONNX), ("torchscript", SERVE_TORCHSCRIPT)])
 def test_artifacts_are_served_without_fgcompile(format: str, code: str, tmp_path: Path) -> None:
-    model, x = build("residual", torch.float32)
+    _, x = build("residual", torch.float32)
     path = tmp_path / f"model{SUFFIXES[format]}"
-    fgcompile.compile(model, x, format=format).save(path)
+    compiled("residual", format).save(path)
     np.save(tmp_path / "x.npy", x.numpy())
     arguments = [str(path), str(tmp_path / "x.npy"), str(tmp_path / "map.npy")]
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, *arguments], check=True, cwd=tmp_path)

@@ -1,7 +1,7 @@
 """Random graphs of many operators: completeness, gradients, the fused graph and artifacts, each by its oracle.
 
-A failure prints the description; ``RandomNetwork(description)`` is the graph. ``python -m benchmarks.random_graphs``
-checks thousands.
+A failure prints the description; ``RandomNetwork(description)`` is the graph.
+``python -m benchmarks.exactness.random_graphs`` checks thousands.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.exactness.random_graphs.description import Description
+from benchmarks.exactness.random_graphs.drawing import draw_description, draw_seeded
+from benchmarks.exactness.random_graphs.network import RandomNetwork
+from benchmarks.exactness.random_graphs.properties import measure_artifact, measure_exact, misses
 from fgcompile.errors import UnsupportedOpError
-from tests.random_graphs.description import Description
-from tests.random_graphs.drawing import draw_description, draw_seeded
-from tests.random_graphs.network import RandomNetwork
-from tests.random_graphs.properties import measure_artifact, measure_exact, misses
 
 ARTIFACTS = {"onnx": range(2), "torchscript": range(2, 5)}
 """The numbers of the graphs whose artifacts are made: of ONNX fewer, since its export takes longest."""
@@ -46,7 +46,7 @@ def test_artifacts_of_random_graphs_agree_with_the_eager_model(format: str, inde
     try:
         figures = measure_artifact(RandomNetwork(description), format)
     except UnsupportedOpError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"needs a rule for an operator that this graph happens to have: {error}")
     assert not misses(figures), (figures, description)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import fgcompile
-from benchmarks.photo_artifacts import compile_for_photos
+from benchmarks.networks.photo_artifacts import compile_for_photos
 from fgcompile.demo.networks import load_digit_network, load_efficientnet
 from fgcompile.demo.pictures import find_pictures
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import fgcompile
-from benchmarks.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
+from benchmarks.serving.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
 from fgcompile.media.images import read_photo
 from fgcompile.media.overlay import normalise
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
@@ -166,7 +166,7 @@ def test_webgpu_or_what_takes_its_place(colours: Path, photos: list[Path], tmp_p
     with open_page(tmp_path, colours, SOFTWARE_WEBGPU, absent) as page:
         seen = page.do("choose", file=photos[0])
         if "WebGPU" not in seen["status"]:
-            pytest.skip("this Chromium has no WebGPU adapter")
+            pytest.skip("needs a Chromium with a WebGPU adapter")
         assert ("WebAssembly, 1 thread, since WebGPU failed" in seen["status"]) == (absent is not None)
         assert largest_difference(fgcompile.load(colours), page.do("numbers")) < 1e-4
 

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 import fgcompile
-from benchmarks import cpp
+from benchmarks.serving import cpp
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import dumps
 from fgcompile.demo.networks import load_digit_network, load_efficientnet

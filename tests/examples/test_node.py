@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 import fgcompile
-from benchmarks.node import FOLDER, explain, missing
+from benchmarks.serving.node import FOLDER, explain, missing
 from fgcompile.media.images import read_photo
 from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
-from tests.support.tiny_artifacts import onnx_artifact
+from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if reason := missing():
     pytest.skip(reason, allow_module_level=True)
@@ -89,6 +89,11 @@ def test_artifacts_on_demand_and_of_a_fixed_class(photos: list[Path], tmp_path: 
 def test_errors_are_one_line(colours: Path, photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "tiny.onnx").write_bytes(onnx_artifact())
     (tmp_path / "text.onnx").write_text("not a model")
+    content = bytearray(colours.read_bytes())
+    (tmp_path / "cut.onnx").write_bytes(content[: len(content) // 2])
+    content[len(content) // 3] ^= 1
+    (tmp_path / "flipped.onnx").write_bytes(content)
+    (tmp_path / "newer.onnx").write_bytes(onnx_artifact(tiny_metadata(schema=99)))
     (tmp_path / "cut.jpg").write_bytes(photos[0].read_bytes()[:9000])
     photo = photos[0]
     for arguments, message in {
@@ -100,6 +105,9 @@ def test_errors_are_one_line(colours: Path, photos: list[Path], tmp_path: Path) 
         (colours, "cut.jpg"): "cannot be read as a picture",
         ("text.onnx", photo): "not an fgcompile artifact",
         ("tiny.onnx", photo): "--mean and --std",
+        ("cut.onnx", photo): "not an fgcompile artifact",
+        ("flipped.onnx", photo): "do not match its SHA-256 seal",
+        ("newer.onnx", photo): "made by a newer fgcompile",
         (colours, photo, "--target", "6"): "from 0 to 5",
         (colours, photo, "--target", "eagle"): "from 0 to 5",
         (colours, photo, "--output", "missing/map.png"): "missing/map.png",

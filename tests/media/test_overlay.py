@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fgcompile.media.overlay import draw_panel, normalise
+from fgcompile.media.overlay import colour, draw_panel, normalise
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
 RAMP = np.linspace(3, 9, 224 * 224).reshape(224, 224)
@@ -66,3 +66,16 @@ def test_overlay_of_a_dark_photo_is_warm_where_the_map_is_brightest() -> None:
     dark = np.zeros_like(PHOTO)
     red, green, blue = np.asarray(draw_panel(dark, RAMP, "dark"))[222, -2].tolist()
     assert red > green > blue
+
+
+def test_colours_are_those_of_matplotlib() -> None:
+    colormaps = pytest.importorskip("matplotlib", reason="needs the extra demo").colormaps
+    edges = np.arange(257) / 256
+    strength = np.concatenate([edges, np.nextafter(edges[1:], 0), np.random.default_rng(0).random(10_000)])
+    assert np.array_equal(colour(strength), colormaps["inferno"](strength)[..., :3] * 255)
+
+
+def test_titles_are_drawn_in_any_script() -> None:
+    """A letter that a font lacks is drawn as its box, the same for all of them."""
+    titles = [np.asarray(draw_panel(PHOTO, RAMP, letter)) for letter in "aéЖλא\uffff"]
+    assert len({title.tobytes() for title in titles}) == len(titles)

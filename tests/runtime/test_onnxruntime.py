@@ -72,7 +72,10 @@ def test_a_provider_that_does_not_start_is_refused(path, monkeypatch):
         load(path, providers=["AzureExecutionProvider", "CPUExecutionProvider"])
 
 
-@pytest.mark.skipif("AzureExecutionProvider" not in onnxruntime.get_available_providers(), reason="not in this build")
+@pytest.mark.skipif(
+    "AzureExecutionProvider" not in onnxruntime.get_available_providers(),
+    reason="needs a build of ONNX Runtime with the provider of Azure, as that of PyPI is",
+)
 def test_the_default_providers_are_local():
     backend = OnnxRuntimeBackend(onnx_artifact(), tiny_metadata(), None, None)
     assert "AzureExecutionProvider" not in backend._session.get_providers()

@@ -84,8 +84,10 @@ def test_tf32_has_to_be_asked_for(given: backend.Provider, expected: backend.Pro
     assert backend._with_defaults(given) == expected
 
 
-@pytest.mark.skipif(CUDA not in onnxruntime.get_available_providers(), reason="needs onnxruntime-gpu")
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.skipif(
+    CUDA not in onnxruntime.get_available_providers(), reason="needs onnxruntime-gpu: pip install 'fgcompile[gpu]'"
+)
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card, and the build of PyTorch for CUDA")
 def test_a_captured_graph_gives_what_the_cpu_gives(content: bytes, tmp_path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(content)

@@ -22,7 +22,7 @@ from fgcompile.runtime import load
 from tests.support.networks import randomised
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference
 
-openvino = pytest.importorskip("openvino")
+openvino = pytest.importorskip("openvino", reason="needs OpenVINO: pip install 'fgcompile[openvino]'")
 OpenVinoBackend = pytest.importorskip("fgcompile.runtime.openvino").OpenVinoBackend
 
 X = np.random.default_rng(2).normal(size=(3, 3, 4, 4)).astype(np.float32)

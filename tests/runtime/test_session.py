@@ -146,7 +146,7 @@ def test_explain_refuses_what_the_artifact_does_not_take(tiny, arguments):
 
 @pytest.mark.parametrize("content", [onnx_artifact(), torchscript_artifact()], ids=["onnx", "torchscript"])
 def test_a_damaged_artifact_never_reaches_a_runtime(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "BACKENDS", {})
+    monkeypatch.setattr(session, "RUNTIMES", {})
     path = tmp_path / "artifact"
     for changed in (content[:-1], content[:200] + b"?" + content[201:], b""):
         path.write_bytes(changed)
@@ -170,5 +170,5 @@ def test_threads_below_one_are_refused(threads, tmp_path):
 
 
 def test_every_row_names_a_backend():
-    for format in session.BACKENDS:
-        assert callable(session.pkgutil.resolve_name(session.BACKENDS[format])), format
+    for format in session.RUNTIMES:
+        assert callable(session.pkgutil.resolve_name(session.RUNTIMES[format])), format

@@ -45,13 +45,13 @@ def test_the_cpu_can_be_asked_for(path):
     np.testing.assert_array_equal(load(path, providers=["cpu"]).explain(X).logits, load(path).explain(X).logits)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a graphics card")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a graphics card")
 def test_a_missing_device_is_named(path):
     with pytest.raises(InputError, match="finds no CUDA device here"):
         load(path, providers=["cuda"])
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card, and the build of PyTorch for CUDA")
 def test_cuda(path):
     there, here = load(path, providers=["cuda"]).explain(X), load(path).explain(X)
     np.testing.assert_allclose(there.logits, here.logits, rtol=1e-4)

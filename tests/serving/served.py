@@ -17,11 +17,12 @@ import fgcompile
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if find_spec("kserve") is None:  # not imported: its protocol buffers have the names of tritonclient's
-    pytest.skip("needs the extra serve", allow_module_level=True)
-http = pytest.importorskip("tritonclient.http")
-grpc = pytest.importorskip("tritonclient.grpc")
+    pytest.skip("needs KServe: pip install 'fgcompile[serve]'", allow_module_level=True)
+CLIENT = "needs tritonclient: pip install 'tritonclient[grpc,http]'"
+http = pytest.importorskip("tritonclient.http", reason=CLIENT)
+grpc = pytest.importorskip("tritonclient.grpc", reason=CLIENT)
 
-from benchmarks import served  # noqa: E402  # which needs tritonclient
+from benchmarks.serving import served  # noqa: E402  # which needs tritonclient
 
 
 class Server:

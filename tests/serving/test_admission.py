@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fgcompile.errors import InputError
-from fgcompile.serving import Limits, check_body, check_request
+from fgcompile.serving import Limits, admit, check_body
 from tests.support.tiny_artifacts import tiny_metadata
 
 X = np.zeros((2, 3, 4, 4), dtype=np.float32)
@@ -20,31 +20,31 @@ BIASES = tiny_metadata(inputs=[*METADATA["inputs"], BIAS])
 
 
 def test_what_is_left_out_is_filled_in() -> None:
-    feeds = check_request({"x": X}, ON_DEMAND, LIMITS)
+    feeds = admit({"x": X}, ON_DEMAND, LIMITS)
     assert list(feeds) == ["x", "target", "explain"]
     np.testing.assert_array_equal(feeds["target"], [-1, -1])
     assert feeds["target"].dtype == np.int64
     assert feeds["explain"].shape == ()
     assert feeds["explain"]
-    assert list(check_request({"x": X}, FIXED, LIMITS)) == ["x"]
+    assert list(admit({"x": X}, FIXED, LIMITS)) == ["x"]
 
 
 @pytest.mark.parametrize("target", [[3, -1], [[3], [-1]]])
 @pytest.mark.parametrize("dtype", [np.int64, np.int32, np.int8])
 def test_targets_of_any_integer_type_with_or_without_a_second_axis(target: list, dtype: type) -> None:
-    feeds = check_request({"x": X, "target": np.array(target, dtype)}, METADATA, LIMITS)
+    feeds = admit({"x": X, "target": np.array(target, dtype)}, METADATA, LIMITS)
     np.testing.assert_array_equal(feeds["target"], [3, -1])
     assert feeds["target"].dtype == np.int64
 
 
 def test_an_explanation_can_be_declined() -> None:
-    assert not check_request({"x": X, "explain": np.array([False])}, ON_DEMAND, LIMITS)["explain"]
+    assert not admit({"x": X, "explain": np.array([False])}, ON_DEMAND, LIMITS)["explain"]
 
 
 def test_biases_are_passed_on() -> None:
     bias = np.arange(5, dtype=np.float32)
-    assert check_request({"x": X, "bias_fc": bias}, BIASES, LIMITS)["bias_fc"] is not None
-    assert "bias_fc" not in check_request({"x": X}, BIASES, LIMITS)
+    assert admit({"x": X, "bias_fc": bias}, BIASES, LIMITS)["bias_fc"] is not None
+    assert "bias_fc" not in admit({"x": X}, BIASES, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_biases_are_passed_on() -> None:
 )
 def test_refusals_say_what_is_wrong(tensors: dict, metadata: dict, message: str) -> None:
     with pytest.raises(InputError) as caught:
-        check_request(tensors, metadata, LIMITS)
+        admit(tensors, metadata, LIMITS)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

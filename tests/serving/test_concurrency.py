@@ -13,9 +13,9 @@ import asyncio, sys, threading, time
 from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from kserve import InferInput, InferRequest
-from fgcompile.serving.kserve_model import ArtifactModel
-from fgcompile.serving.requests import Limits
-from tests.tiny_artifacts import tiny_metadata
+from fgcompile.serving.kserve.model import ArtifactModel
+from fgcompile.serving.admission import Limits
+from tests.support.tiny_artifacts import tiny_metadata
 
 class Slow:
     metadata = tiny_metadata()
@@ -41,7 +41,7 @@ print(session.most)
 """
 
 
-@pytest.mark.skipif(find_spec("kserve") is None, reason="needs the extra serve")
+@pytest.mark.skipif(find_spec("kserve") is None, reason="needs KServe: pip install 'fgcompile[serve]'")
 @pytest.mark.parametrize("concurrency", [1, 3])
 def test_no_more_calls_run_side_by_side_than_allowed(concurrency: int) -> None:
     """In a process of its own: kserve's protocol buffers have the names of tritonclient's."""

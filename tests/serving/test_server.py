@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.processes import HOST, free_port
+from benchmarks.harness.processes import HOST, free_port
 from fgcompile.errors import InputError
 from fgcompile.serving import Limits
 from fgcompile.serving.address import Address

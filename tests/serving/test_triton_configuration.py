@@ -15,8 +15,10 @@ from fgcompile.serving.triton.configuration import choose_runtime, configure
 from fgcompile.serving.triton.textproto import Constant, dump
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
 
-configurations = pytest.importorskip("tritonclient.grpc.model_config_pb2")
-text_format = pytest.importorskip("google.protobuf.text_format")
+configurations = pytest.importorskip(
+    "tritonclient.grpc.model_config_pb2", reason="needs tritonclient: pip install 'tritonclient[grpc,http]'"
+)
+text_format = pytest.importorskip("google.protobuf.text_format", reason="needs protobuf: pip install protobuf")
 
 BATCHED_SITE = {"name": "bias_gradients.conv", "dtype": "float32", "shape": ["batch", 8, 2, 2]}
 ON_DEMAND = {

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import fgcompile
-from benchmarks.triton_server import missing, triton
+from benchmarks.serving.triton_server import missing, triton
 from fgcompile.serving.triton import Deployment, write_models
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
-http = pytest.importorskip("tritonclient.http")
-grpc = pytest.importorskip("tritonclient.grpc")
+CLIENT = "needs tritonclient: pip install 'tritonclient[grpc,http]'"
+http = pytest.importorskip("tritonclient.http", reason=CLIENT)
+grpc = pytest.importorskip("tritonclient.grpc", reason=CLIENT)
 
 if reason := missing():
     pytest.skip(reason, allow_module_level=True)
@@ -38,7 +39,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> fgcompile.Session:
 
 
 def _infer(clients: dict[Any, Any], protocol: Any, x: np.ndarray, target: np.ndarray, **options: Any) -> Any:
-    from benchmarks.served import as_inputs  # which needs tritonclient
+    from benchmarks.serving.served import as_inputs  # which needs tritonclient
 
     return clients[protocol].infer("tiny", as_inputs(protocol, x, target), **options)
 

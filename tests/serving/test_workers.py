@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.processes import PATIENCE
+from benchmarks.harness.processes import PATIENCE
 from fgcompile.errors import FgcompileError, InputError
 from fgcompile.serving import Limits
 from fgcompile.serving.address import Address
@@ -97,7 +97,7 @@ def test_workers_that_give_up_are_not_replaced(capfd: pytest.CaptureFixture[str]
             supervise(partial(Limits, batch=0), 2, print)  # which raises InputError
     finally:
         signal.signal(signal.SIGTERM, handler)
-    assert "the largest batch of a request is 0" in capfd.readouterr().err
+    assert "the largest batch of a request is 0" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from fgcompile.compiler.backends.onnx.emit import emit_onnx
 from fgcompile.compiler.backends.torchscript.emit import emit_torchscript
 from fgcompile.compiler.ir.programs import FusedProgram
 
-BACKENDS: dict[str, tuple[str, Callable[[FusedProgram], bytes]]] = {
-    "onnx": (".onnx", emit_onnx),
-    "torchscript": (".pt", emit_torchscript),
-    "pt2": (".pt2", emit_pt2),
+EMITTERS: dict[str, Callable[[FusedProgram], bytes]] = {
+    "onnx": emit_onnx,
+    "torchscript": emit_torchscript,
+    "pt2": emit_pt2,
 }
-"""Each format's file suffix and back end."""
+"""Each format's back end; ``fgcompile.artifact.names.SUFFIXES`` names its files."""

@@ -5,8 +5,8 @@
     numel(x)                  →  the product of its sizes
     var(x, axes)              →  mean((x − mean(x))²) n / (n − 1), by its own correction
 
-The exporter would find these itself, but for that it decomposes, and so traces, the whole graph: for the variances of
-its normalisations, a third of the time that a ViT-S/16 took to emit.
+The exporter would find these itself, but for that it decomposes, and so traces, the whole graph once more:
+``docs/decisions/onnx-export.md``.
 """
 
 from __future__ import annotations

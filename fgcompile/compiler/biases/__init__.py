@@ -17,7 +17,16 @@ from fgcompile.compiler.biases.formula import double_vjp
 from fgcompile.compiler.biases.homogeneous import HOMOGENEOUS
 from fgcompile.compiler.biases.linear import LINEAR
 from fgcompile.compiler.biases.normalization import NORMALIZATION
-from fgcompile.compiler.biases.rule import Application, Bias, Call, Explicit, Formula, Homogeneous, Implicit, Rule
+from fgcompile.compiler.biases.rule import (
+    Application,
+    Bias,
+    BiasCall,
+    BiasRule,
+    Explicit,
+    Formula,
+    Homogeneous,
+    Implicit,
+)
 from fgcompile.compiler.biases.sampling import SAMPLING
 from fgcompile.compiler.biases.softmax import SOFTMAX
 from fgcompile.compiler.ir.activity import is_lookup
@@ -29,21 +38,21 @@ __all__ = [
     "LOOKUP",
     "Application",
     "Bias",
-    "Call",
+    "BiasCall",
+    "BiasRule",
     "Explicit",
     "Formula",
     "Homogeneous",
     "Implicit",
-    "Rule",
     "bias_table",
     "bind",
     "is_lookup",
 ]
 
-FALLBACK = Rule("other", lambda call: Implicit(double_vjp), "fallback: y − J a, with J a by two VJPs")
+FALLBACK = BiasRule("other", lambda call: Implicit(double_vjp), "fallback: y − J a, with J a by two VJPs")
 
 
-def bias_table() -> Mapping[OpOverload, Rule]:
+def bias_table() -> Mapping[OpOverload, BiasRule]:
     """Every row, by operator.
 
     Raises:

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.biases.formula import at_zero
-from fgcompile.compiler.biases.rule import Bias, Call, Explicit, Homogeneous, Implicit, Rule
+from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Explicit, Homogeneous, Implicit
 
 aten = torch.ops.aten
 
 
-def _sum(sign: int) -> Rule:
+def _sum(sign: int) -> BiasRule:
     """``self + sign · alpha · other``; the constant operand, with its sign, becomes a bias input that is added."""
 
-    def bias(call: Call) -> Bias:
+    def bias(call: BiasCall) -> Bias:
         if call.is_active("self") and call.is_active("other"):
             return Homogeneous(1)
         scale = sign * call.arguments.get("alpha", 1)
@@ -22,10 +22,14 @@ def _sum(sign: int) -> Rule:
             return _constant_operand(call, "other", scale, "self", 1)
         return _constant_operand(call, "self", 1, "other", scale)
 
-    return Rule("constant", bias, "explicit input: the constant operand, signed and scaled; none for two activations")
+    return BiasRule(
+        "constant", bias, "explicit input: the constant operand, signed and scaled; none for two activations"
+    )
 
 
-def _constant_operand(call: Call, name: str, scale: float, active: str, active_scale: float) -> Bias:
+def _constant_operand(call: BiasCall, name: str, scale: float, active: str, active_scale: float) -> Bias:
+    # A number or a tensor of the model is known when compiling, and becomes an input. What is computed from sizes or
+    # from integers of the input is not: the sum is affine all the same, so its bias is its value at zero.
     value = call.arguments[name]
     if not isinstance(value, fx.Node):
         if not isinstance(value, int | float):  # a symbolic size
@@ -39,7 +43,7 @@ def _constant_operand(call: Call, name: str, scale: float, active: str, active_s
     return _added(call, constant.to(call.arguments[active].meta["val"].dtype) * scale, active, active_scale)
 
 
-def _added(call: Call, default: Tensor, active: str, active_scale: float) -> Bias:
+def _added(call: BiasCall, default: Tensor, active: str, active_scale: float) -> Bias:
     """``active_scale · a + b``, written as an addition whatever the operator was."""
 
     def rebuild(graph: fx.Graph, node: fx.Node) -> fx.Node:
@@ -51,7 +55,7 @@ def _added(call: Call, default: Tensor, active: str, active_scale: float) -> Bia
     return Explicit(default, rebuild)
 
 
-ADDITION: dict[torch._ops.OpOverload, Rule] = {
+ADDITION: dict[torch._ops.OpOverload, BiasRule] = {
     aten.add.Tensor: _sum(1),
     aten.add.Scalar: _sum(1),
     aten.sub.Tensor: _sum(-1),

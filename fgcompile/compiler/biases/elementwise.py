@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from fgcompile.compiler.biases.formula import at_bounds, elementwise
-from fgcompile.compiler.biases.rule import Implicit, Rule
+from fgcompile.compiler.biases.rule import BiasRule, Implicit
 
 aten = torch.ops.aten
 
@@ -54,15 +54,15 @@ BOUNDED: Mapping[torch._ops.OpOverload, Callable[[Mapping[str, Any]], tuple[floa
 """The bounds of those that are the identity between two bounds, and whose derivative at either is 0."""
 
 
-def _bounded(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Rule:
+def _bounded(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> BiasRule:
     formula = "closed form: l [y ≤ l] + h [y ≥ h] between bounds l, h"
-    return Rule("activation", lambda call: at_bounds(*bounds(call.arguments)), formula)
+    return BiasRule("activation", lambda call: at_bounds(*bounds(call.arguments)), formula)
 
 
-ELEMENTWISE: dict[torch._ops.OpOverload, Rule] = {
+ELEMENTWISE: dict[torch._ops.OpOverload, BiasRule] = {
     **{operator: _bounded(bounds) for operator, bounds in BOUNDED.items()},
     **{
-        operator: Rule(
+        operator: BiasRule(
             "activation", lambda call: Implicit(elementwise), "closed form: y − Σ gᵢ′(a) aᵢ, with gᵢ′ by one VJP"
         )
         for operator in ACTIVATIONS

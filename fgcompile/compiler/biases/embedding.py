@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.biases.rule import Application, Bias, Call, Homogeneous, Implicit, Rule
+from fgcompile.compiler.biases.rule import Application, Bias, BiasCall, BiasRule, Homogeneous, Implicit
 
 aten = torch.ops.aten
 
@@ -15,10 +15,10 @@ def _read(application: Application) -> Tensor:
     return application.output
 
 
-def _lookup(call: Call) -> Bias:
+def _lookup(call: BiasCall) -> Bias:
     return Homogeneous(1) if call.is_active("weight") else Implicit(_read)
 
 
-LOOKUP = Rule("embedding", _lookup, "y, of a constant table; nothing for an active one")
+LOOKUP = BiasRule("embedding", _lookup, "y, of a constant table; nothing for an active one")
 
-EMBEDDING: dict[torch._ops.OpOverload, Rule] = {aten.embedding.default: LOOKUP}
+EMBEDDING: dict[torch._ops.OpOverload, BiasRule] = {aten.embedding.default: LOOKUP}

@@ -5,47 +5,47 @@ from __future__ import annotations
 import torch
 
 from fgcompile.compiler.biases.formula import at_zero, double_vjp, elementwise
-from fgcompile.compiler.biases.rule import Bias, Call, Homogeneous, Implicit, Rule
+from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Homogeneous, Implicit
 
 aten = torch.ops.aten
 
 
-def _degree(degree: float, kind: str = "activation") -> Rule:
+def _degree(degree: float, kind: str = "activation") -> BiasRule:
     formula = "homogeneous, k = 1: none" if degree == 1 else f"homogeneous, k = {degree:g}: (1 − k) y"
-    return Rule(kind, lambda call: Homogeneous(degree), formula)
+    return BiasRule(kind, lambda call: Homogeneous(degree), formula)
 
 
-def _quotient(call: Call) -> Bias:
+def _quotient(call: BiasCall) -> Bias:
     return Homogeneous(int(call.is_active("self")) - int(call.is_active("other")))
 
 
-def _power(call: Call) -> Bias:
+def _power(call: BiasCall) -> Bias:
     exponent = call.arguments["exponent"]
     return Homogeneous(exponent) if isinstance(exponent, int | float) else Implicit(elementwise)
 
 
-def _zero_padding(call: Call) -> Bias:
+def _zero_padding(call: BiasCall) -> Bias:
     return Homogeneous(1) if not call.arguments.get("value") else Implicit(at_zero)
 
 
-def _joined(call: Call) -> Bias:
+def _joined(call: BiasCall) -> Bias:
     """A concatenation is linear in its active parts; its constant parts are its bias."""
     parts = call.arguments["tensors"]
     return Homogeneous(1) if all(part in call.active for part in parts) else Implicit(at_zero)
 
 
-def _chosen(call: Call) -> Bias:
+def _chosen(call: BiasCall) -> Bias:
     """``where(condition, a, b)``: linear in what is active; a constant branch is its bias."""
     both = call.is_active("self") and call.is_active("other")
     return Homogeneous(1) if both else Implicit(at_zero)
 
 
-def _scattered(call: Call) -> Bias:
+def _scattered(call: BiasCall) -> Bias:
     """A copy of one tensor with another put into it: linear in what is active; a constant one is its bias."""
     return Homogeneous(1) if call.is_active("self") and call.is_active("src") else Implicit(at_zero)
 
 
-def _extreme(call: Call) -> Bias:
+def _extreme(call: BiasCall) -> Bias:
     """The larger or smaller of two activations is one of them; of an activation and a constant, see elementwise."""
     both = call.is_active("self") and call.is_active("other")
     return Homogeneous(1) if both else Implicit(double_vjp)
@@ -126,21 +126,23 @@ DEGREE_ONE = (
 EXTREME = "homogeneous, k = 1: none; fallback beside a constant"
 CHOICE = "closed form: g(0); none where both are active"
 
-HOMOGENEOUS: dict[torch._ops.OpOverload, Rule] = {
+HOMOGENEOUS: dict[torch._ops.OpOverload, BiasRule] = {
     **{operator: _degree(1) for operator in DEGREE_ONE},
     aten.sign.default: _degree(0),
     aten.sqrt.default: _degree(0.5),
     aten.rsqrt.default: _degree(-0.5),
     aten.reciprocal.default: _degree(-1),
-    aten.pow.Tensor_Scalar: Rule("activation", _power, "homogeneous, k = exponent: (1 − k) y"),
-    aten.div.Tensor: Rule(
+    aten.pow.Tensor_Scalar: BiasRule("activation", _power, "homogeneous, k = exponent: (1 − k) y"),
+    aten.div.Tensor: BiasRule(
         "quotient", _quotient, "homogeneous, k = [active numerator] − [active denominator]: (1 − k) y"
     ),
-    aten.maximum.default: Rule("activation", _extreme, EXTREME),
-    aten.minimum.default: Rule("activation", _extreme, EXTREME),
-    aten.constant_pad_nd.default: Rule("padding", _zero_padding, "closed form: g(0); none where it pads with zeros"),
-    aten.cat.default: Rule("concatenation", _joined, "closed form: g(0); none where every part is active"),
-    aten.where.self: Rule("choice", _chosen, CHOICE),
-    aten.slice_scatter.default: Rule("choice", _scattered, CHOICE),
+    aten.maximum.default: BiasRule("activation", _extreme, EXTREME),
+    aten.minimum.default: BiasRule("activation", _extreme, EXTREME),
+    aten.constant_pad_nd.default: BiasRule(
+        "padding", _zero_padding, "closed form: g(0); none where it pads with zeros"
+    ),
+    aten.cat.default: BiasRule("concatenation", _joined, "closed form: g(0); none where every part is active"),
+    aten.where.self: BiasRule("choice", _chosen, CHOICE),
+    aten.slice_scatter.default: BiasRule("choice", _scattered, CHOICE),
     aten.var.correction: _degree(2, "statistic"),
 }

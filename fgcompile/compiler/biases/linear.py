@@ -6,15 +6,18 @@ import torch
 from torch import fx
 
 from fgcompile.compiler.biases.formula import at_zero, double_vjp
-from fgcompile.compiler.biases.rule import Bias, Call, Explicit, Homogeneous, Implicit, Rule
+from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Explicit, Homogeneous, Implicit
 
 aten = torch.ops.aten
 
 
-def _bias_argument(kind: str, name: str, factors: tuple[str, str], channel_axis: int | None) -> Rule:
+def _bias_argument(kind: str, name: str, factors: tuple[str, str], channel_axis: int | None) -> BiasRule:
     """An operator with two factors and a bias argument: degree = active factors; a constant bias becomes an input."""
 
-    def bias(call: Call) -> Bias:
+    def bias(call: BiasCall) -> Bias:
+        # One active factor: affine, with the bias argument as its bias, which becomes an input if it is a constant and
+        # enters unscaled (addmm's beta), and else is the value at zero. Two active factors make a product, an active
+        # bias a sum of two degrees, for which there is the fallback.
         degree = sum(call.is_active(factor) for factor in factors)
         if call.arguments.get(name) is None:
             return Homogeneous(degree)
@@ -26,14 +29,14 @@ def _bias_argument(kind: str, name: str, factors: tuple[str, str], channel_axis:
             return Implicit(at_zero)
         return Implicit(double_vjp)
 
-    return Rule(kind, bias, f"explicit input: {name}; without it (1 − k) y, k = number of active factors")
+    return BiasRule(kind, bias, f"explicit input: {name}; without it (1 − k) y, k = number of active factors")
 
 
-def _unscaled(call: Call) -> bool:
+def _unscaled(call: BiasCall) -> bool:
     return bool(call.arguments.get("beta", 1) == 1)
 
 
-def _rebuild(call: Call, graph: fx.Graph, name: str, node: fx.Node) -> fx.Node:
+def _rebuild(call: BiasCall, graph: fx.Graph, name: str, node: fx.Node) -> fx.Node:
     arguments = {**call.arguments, name: node}
     positional = [argument for argument in call.operator._schema.arguments if not argument.kwarg_only]
     keywords = [argument for argument in call.operator._schema.arguments if argument.kwarg_only]
@@ -44,16 +47,16 @@ def _rebuild(call: Call, graph: fx.Graph, name: str, node: fx.Node) -> fx.Node:
     )
 
 
-def _product(*factors: str) -> Rule:
+def _product(*factors: str) -> BiasRule:
     """A multilinear operator without bias: homogeneous of degree "number of active factors"."""
-    return Rule(
+    return BiasRule(
         "product",
         lambda call: Homogeneous(sum(call.is_active(factor) for factor in factors)),
         "homogeneous, k = number of active factors: (1 − k) y",
     )
 
 
-LINEAR: dict[torch._ops.OpOverload, Rule] = {
+LINEAR: dict[torch._ops.OpOverload, BiasRule] = {
     aten.convolution.default: _bias_argument("convolution", "bias", ("input", "weight"), 1),
     aten.linear.default: _bias_argument("linear", "bias", ("input", "weight"), None),
     aten.addmm.default: _bias_argument("linear", "self", ("mat1", "mat2"), None),

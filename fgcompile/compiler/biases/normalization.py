@@ -8,13 +8,15 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.biases.formula import double_vjp
-from fgcompile.compiler.biases.rule import Application, Bias, Call, Explicit, Implicit, Rule
+from fgcompile.compiler.biases.rule import Application, Bias, BiasCall, BiasRule, Explicit, Implicit
 
 aten = torch.ops.aten
 
 
-def _batch_norm(call: Call) -> Bias:
+def _batch_norm(call: BiasCall) -> Bias:
     """``y = s x + b`` with ``s = γ/√(σ²+ε)`` and the bias ``b = β − μ s`` (the paper, section 4.1)."""
+    # A scale or shift that is computed from the input (conditional normalisation) makes products of activations, which
+    # this formula does not know.
     names = ("weight", "bias", "running_mean", "running_var")
     if not call.is_active("input") or any(call.arguments[n] is not None and not call.is_constant(n) for n in names):
         return Implicit(double_vjp)
@@ -51,7 +53,7 @@ def per_channel(graph: fx.Graph, bias: fx.Node, spatial_rank: int) -> fx.Node:
     return graph.call_function(aten.reshape.default, (bias, [-1, *[1] * spatial_rank]))
 
 
-def _own_statistics(normalise: Callable[[Application], tuple[Tensor, Tensor | None]]) -> Rule:
+def _own_statistics(normalise: Callable[[Application], tuple[Tensor, Tensor | None]]) -> BiasRule:
     """``y = γ (a − m)/√(v+ε) + β`` over the input's own mean m and variance v: ``b = (y − β) v/(v+ε) + β``."""
 
     def formula(application: Application) -> Tensor:
@@ -60,11 +62,11 @@ def _own_statistics(normalise: Callable[[Application], tuple[Tensor, Tensor | No
             return application.output * share
         return (application.output - beta) * share + beta
 
-    def bias(call: Call) -> Bias:
+    def bias(call: BiasCall) -> Bias:
         affine_active = call.is_active("weight") or call.is_active("bias")
         return Implicit(double_vjp if affine_active else formula)
 
-    return Rule("normalization", bias, "closed form: (y − β) v/(v + ε) + β, with v the variance")
+    return BiasRule("normalization", bias, "closed form: (y − β) v/(v + ε) + β, with v the variance")
 
 
 def _layer(application: Application) -> tuple[Tensor, Tensor | None]:
@@ -91,8 +93,8 @@ def _instance(application: Application) -> tuple[Tensor, Tensor | None]:
     return share, None if beta is None else beta.reshape(-1, *[1] * (x.ndim - 2))
 
 
-NORMALIZATION: dict[torch._ops.OpOverload, Rule] = {
-    aten._native_batch_norm_legit_no_training.default: Rule(
+NORMALIZATION: dict[torch._ops.OpOverload, BiasRule] = {
+    aten._native_batch_norm_legit_no_training.default: BiasRule(
         "batch_norm", _batch_norm, "explicit input: β − μ γ/√(σ² + ε)"
     ),
     aten._native_batch_norm_legit.no_stats: _own_statistics(_instance),

@@ -11,7 +11,7 @@ from torch._ops import OpOverload
 
 
 @dataclass(frozen=True)
-class Call:
+class BiasCall:
     """One call of an operator in a captured graph, as a rule sees it.
 
     Attributes:
@@ -104,7 +104,7 @@ Bias = Homogeneous | Explicit | Implicit
 
 
 @dataclass(frozen=True)
-class Rule:
+class BiasRule:
     """A row of the table.
 
     Attributes:
@@ -114,5 +114,5 @@ class Rule:
     """
 
     kind: str
-    bias: Callable[[Call], Bias]
+    bias: Callable[[BiasCall], Bias]
     formula: str

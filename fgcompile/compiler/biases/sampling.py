@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.biases.rule import Application, Bias, Call, Homogeneous, Implicit, Rule
+from fgcompile.compiler.biases.rule import Application, Bias, BiasCall, BiasRule, Homogeneous, Implicit
 
 aten = torch.ops.aten
 
@@ -22,7 +22,8 @@ def _tangent_in_grid(application: Application) -> Tensor:
     return tangent.reshape(-1, *application.output.shape[1:])
 
 
-def _sampling(call: Call) -> Bias:
+def _sampling(call: BiasCall) -> Bias:
+    # Linear in the image, so of b = y − J_image image − J_grid grid the first two cancel where the image is active.
     if not call.is_active("grid"):
         return Homogeneous(1)
     if call.is_active("input"):
@@ -30,8 +31,8 @@ def _sampling(call: Call) -> Bias:
     return Implicit(lambda application: application.output - _tangent_in_grid(application))
 
 
-SAMPLING: dict[torch._ops.OpOverload, Rule] = {
-    aten.grid_sampler_2d.default: Rule(
+SAMPLING: dict[torch._ops.OpOverload, BiasRule] = {
+    aten.grid_sampler_2d.default: BiasRule(
         "sampling", _sampling, "closed form: −J_grid grid, by one VJP; nothing for a constant grid"
     ),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.biases.rule import Application, Implicit, Rule
+from fgcompile.compiler.biases.rule import Application, BiasRule, Implicit
 
 aten = torch.ops.aten
 
@@ -20,9 +20,9 @@ def _log_softmax(application: Application) -> Tensor:
     return y - (a - (y.exp() * a).sum(axis, keepdim=True))
 
 
-SOFTMAX: dict[torch._ops.OpOverload, Rule] = {
-    aten._softmax.default: Rule("softmax", lambda call: Implicit(_softmax), "closed form: y − y ⊙ (a − Σ y a)"),
-    aten._log_softmax.default: Rule(
+SOFTMAX: dict[torch._ops.OpOverload, BiasRule] = {
+    aten._softmax.default: BiasRule("softmax", lambda call: Implicit(_softmax), "closed form: y − y ⊙ (a − Σ y a)"),
+    aten._log_softmax.default: BiasRule(
         "softmax", lambda call: Implicit(_log_softmax), "closed form: y − (a − Σ softmax(a) a)"
     ),
 }

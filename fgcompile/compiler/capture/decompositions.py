@@ -5,13 +5,15 @@ Each becomes operators that the bias table and the lowerings know. The axes that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
 from torch import SymInt, Tensor
+from torch._ops import OpOverload
 from torch._prims_common import is_contiguous_or_false
 
+from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.capture import attention
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -125,7 +127,7 @@ def decompose_rrelu(
     return NotImplemented if training else (torch.nn.functional.leaky_relu(self, (lower + upper) / 2), noise)
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     **attention.DECOMPOSITIONS,
     aten.as_strided.default: decompose_as_strided,
     aten.copy.default: decompose_copy,
@@ -144,56 +146,20 @@ DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
 }
 
 
-KEPT_WHOLE = (
-    aten.detach,
-    aten.linear,
-    aten.silu,
-    aten.silu_,
-    aten.mish,
-    aten.mish_,
-    aten.celu,
-    aten.celu_,
-    aten.selu,
-    aten.selu_,
-    aten.relu6,
-    aten.relu6_,
-    aten.hardswish,
-    aten.hardswish_,
-    aten.hardsigmoid,
-    aten.hardsigmoid_,
-    aten.softplus,
-    aten.log_sigmoid,
-    aten.log_sigmoid_forward,
-    aten.softshrink,
-    aten.hardshrink,
-    aten.threshold,
-    aten.threshold_,
-    aten._prelu_kernel,
-    aten.upsample_nearest1d,
-    aten.upsample_nearest2d,
-    aten.upsample_nearest3d,
-    aten.upsample_linear1d,
-    aten.upsample_bilinear2d,
-    aten.upsample_trilinear3d,
-    aten.upsample_bicubic2d,
-    aten.reflection_pad1d,
-    aten.reflection_pad2d,
-    aten.reflection_pad3d,
-    aten.replication_pad1d,
-    aten.replication_pad2d,
-    aten.replication_pad3d,
-    aten._upsample_nearest_exact1d,
-    aten._upsample_nearest_exact2d,
-    aten._upsample_nearest_exact3d,
-    aten.im2col,
-    aten.col2im,
-)
-"""Operators that torch.export would decompose, but that are one row of the bias table, or that stop the gradient."""
+def kept_whole(table: Collection[OpOverload]) -> set[OpOverload]:
+    """Operators of PyTorch's table that stay one call: a row of the bias table each, and ``detach``.
+
+    So a new row is all that an operator needs to reach its rule; it names the overload that models call, e.g.
+    ``upsample_nearest2d.vec``. What is better taken apart stands in ``DECOMPOSITIONS``, which go before. ``detach``
+    stops the gradient, and PyTorch would make nothing of it.
+
+    Hardshrink and softshrink cannot be kept: PyTorch takes them apart below autograd, before any table is asked.
+    """
+    return {operator for operator in bias_table() if operator in table} | {aten.detach.default}
 
 
 def decompositions() -> dict[Any, Any]:
     """PyTorch's decompositions into core ATen and our own, without those of the operators that are kept whole."""
-    table: Any = torch.export.default_decompositions()  # the table and packets are untyped
-    packets: Any = KEPT_WHOLE
-    kept = {getattr(packet, overload) for packet in packets for overload in packet.overloads()}
+    table: Any = torch.export.default_decompositions()  # untyped
+    kept = kept_whole(table)
     return {operator: rule for operator, rule in table.items() if operator not in kept} | DECOMPOSITIONS

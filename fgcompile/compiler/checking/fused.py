@@ -148,6 +148,7 @@ def make_checks(
         CaptureError: A sample's outputs depend on the other samples, or other sizes than the example's go wrong.
     """
     checks = [_check_fused(exposed, program, request, make_inputs(program, examples))]
+    # Only sizes of space: the batch is another than the example's in every check anyway.
     if all(spec.example is None for spec in program.inputs):
         return checks
     try:
@@ -163,6 +164,9 @@ def make_checks(
 def _check_fused(
     exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
 ) -> FusedCheck:
+    # A difference beyond the limit need not be a defect: a model may amplify rounding. So the eager model is run once
+    # more on inputs one rounding error away, and the limit becomes a multiple of what that does. A defect exceeds that
+    # too.
     chosen = torch.tensor(CHECK_CLASSES)
     expected, score = _expected(exposed, program, request, inputs)
     given = all_inputs(program, inputs, chosen)
@@ -178,7 +182,10 @@ def _check_fused(
 def _expected(
     exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The eager outputs in float64, and the scores; with noisy copies sample by sample, which takes half the memory."""
+    """The eager outputs in float64, and the scores.
+
+    With noisy copies sample by sample, which takes half the memory: ``docs/decisions/smooth-checks.md``.
+    """
     request = replace(request, outputs=(*request.outputs, "contributions"))
     step = 1 if request.method == "smooth_fullgrad" else len(CHECK_CLASSES)
     parts, scores = [], []
@@ -193,6 +200,8 @@ def _expected(
 
 def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:
     """The eager outputs by the sites of the folded program, some of which carry the terms of two eager sites."""
+    # Folding puts a BatchNorm's term at its convolution's site, so terms stand in another order than in the eager
+    # program's. They keep their names, by which columns and products are looked up.
     order = {term.name: index for index, term in enumerate(t for v in result.sites for t in v.terms)}
     terms = {term.name: term for value in result.sites for term in value.terms}
     returned = {spec.name for spec in program.outputs}

@@ -24,11 +24,11 @@ from fgcompile.compiler.biases import (
     LOOKUP,
     Application,
     Bias,
-    Call,
+    BiasCall,
+    BiasRule,
     Explicit,
     Homogeneous,
     Implicit,
-    Rule,
     bias_table,
 )
 from fgcompile.compiler.expose.layouts import find_layouts
@@ -114,12 +114,14 @@ class _Exposure:
         self.maps, placed = find_layouts(self.graph, inputs, described, self.constants, layouts)
         self.sites = list(placed)
 
-    def _visit(self, node: fx.Node, table: Mapping[OpOverload, Rule]) -> None:
+    def _visit(self, node: fx.Node, table: Mapping[OpOverload, BiasRule]) -> None:
         if is_active(node, self.active):
             self.active.add(node)
         if node.op == "get_attr":
             self.constants[node] = getattr(self.graph_module, str(node.target))
         elif node.op == "call_function":
+            # Three kinds of calls: of activations; of constants alone, evaluated once here so that a rule can ask for
+            # their values; and tables read at an input's integers, where the gradient ends and a source begins.
             if node in self.active:
                 self._expose(node, table)
             elif all(source in self.constants for source in node.all_input_nodes) and not is_random(node):
@@ -129,7 +131,9 @@ class _Exposure:
                 self._expose(node, {node.target: LOOKUP})
                 self.sources.append(list(self.biases)[-1])
 
-    def _expose(self, node: fx.Node, table: Mapping[Any, Rule]) -> None:
+    def _expose(self, node: fx.Node, table: Mapping[Any, BiasRule]) -> None:
+        # An operator with several outputs (split, topk, a normalisation) has no bias of its own: each output that is
+        # picked has, so that offsets are added where one tensor is. What is not an ATen operator (a size) has none.
         picked = node.target is operator.getitem
         source = node.args[0] if picked else node
         assert isinstance(source, fx.Node)
@@ -138,7 +142,7 @@ class _Exposure:
         if not isinstance(source.target, OpOverload):
             return
         rule = table.get(source.target, FALLBACK)
-        call = Call(source, bind(source), frozenset(self.active), self.constants)
+        call = BiasCall(source, bind(source), frozenset(self.active), self.constants)
         bias = rule.bias(call)
         if isinstance(bias, Homogeneous) and bias.degree == 1:
             return
@@ -153,6 +157,8 @@ class _Exposure:
     def _insert_input(self, node: fx.Node, bias: Explicit, name: str, kind: str) -> None:
         term = free_name(name + bias.suffix, self.biases)
         placeholder = self._placeholder(term, bias.default)
+        # What is rebuilt may be several nodes. Put behind a node one by one they would stand in reverse; put before a
+        # marker that stands behind it, they keep their order.
         with self.graph.inserting_after(node):
             marker = self.graph.call_function(aten.alias.default, (node,))
         with self.graph.inserting_before(marker):

@@ -41,6 +41,7 @@ def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
         for term in value.terms
         if placement.input == over.input
     ]
+    # By the text of the grid, since sizes may be symbolic and to compare two would make them equal from then on.
     layers: dict[str, list[PlacedTerm]] = {}
     for one in placed:
         layers.setdefault(str(one.grid), []).append(one)

@@ -68,6 +68,8 @@ def arrange(value: Tensor, placement: Placement) -> Arranged:
     channels = [axis + shift for axis in placement.channels]
     places = [axis + shift for axis in placement.places]
     samples, *sizes = (math.prod(fronted.shape[a] for a in axes) for axes in ([0], channels, places))
+    # A reshape is free, a permutation a copy: channels that come last stay last (axis 2), and only where channels and
+    # places are mixed are they brought into order.
     if places + channels == sorted(places + channels) and channels:
         return Arranged(fold(fronted, [samples, sizes[1], sizes[0]]), 2)
     if channels + places != sorted(channels + places):

@@ -48,6 +48,8 @@ def differentiate(
         UnsupportedOpError: An operator has neither a rule nor a derivative.
     """
     with torch.enable_grad():
+        # Integer inputs have no gradient: it ends at their embeddings, whose bias inputs (``sources``, zero) are leaves
+        # instead. All gradients come from one call of autograd, so that the backward pass is traced once.
         leaves = [x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs[: len(program.inputs)]]
         values = dict(program.biases) | dict(stand_ins.biases if stand_ins else {})
         values |= {name: values[name].detach().requires_grad_() for name in program.sources}
@@ -61,6 +63,8 @@ def differentiate(
         gradients = _gradients(scores, (*differentiable.values(), *reached), program.gradient_scale)
     if all(gradient is None for gradient in gradients):
         raise ScoreError("the score does not depend on the input: choose a score that is computed from it")
+    # None where no path leads from the site to the score: it has no term. An input without a path has one of zeros,
+    # since the artifact's outputs are to be those that were asked for.
     sites = tuple(
         SiteValue(site, tuple(_terms(program, site, gradient, values, recorder)))
         for site, gradient in zip(program.sites, gradients[len(differentiable) :], strict=True)
@@ -152,6 +156,8 @@ def _terms(
 
 def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
     """Evaluates a formula on one operator's call, apart from the rest of the graph: the bias but for its factor."""
+    # The formula sees the operator alone, with constants for all that is not active: what it differentiates is then
+    # ``g`` and not the graph, and nothing that it does reaches the gradients of the score.
     node = recorder.nodes[bias.node]
     call = call_of(node)
     values = {source: recorder.values[source.name] for source in call.all_input_nodes}

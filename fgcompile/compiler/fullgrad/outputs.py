@@ -24,6 +24,9 @@ def explanation_outputs(result: FullGradient, request: Request) -> dict[str, Ten
     Raises:
         InputError: No input has what an output needs: a spatial layout, or a gradient.
     """
+    # Top to bottom is the contract's order. The first map and a single gradient bear the plain names, so that what
+    # reads an artifact of one input need not know what it is called; names of inputs tell several apart. The terms are
+    # summed once, for whichever of the two outputs wants them.
     wanted = set(request.outputs)
     outputs: dict[str, Tensor] = {}
     if "logits" in wanted:

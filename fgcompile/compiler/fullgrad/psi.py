@@ -156,6 +156,8 @@ class _Reduced:
 
 def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     term, placement = placed.term, placed.placement
+    # Three cases. No weight: |b| is no factor of whole channels, so |δ ⊙ b| itself is reduced. A weight, channels
+    # first: |δ| is reduced per channel, and |b| is multiplied by afterwards. A weight, channels last: see below.
     weight = _channel_weight(placed)
     magnitude = term.without_factor().abs() if weight is None else term.gradient.abs()
     arranged = arrange(magnitude, placement)
@@ -166,8 +168,8 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     if weight is None:
         total = flat.sum(channels, keepdim=True)
     elif channels == 2:
-        # Here the extremes per channel would be over an axis with another behind it: in ONNX Runtime 1.0 ms for each on
-        # 3136×384, one thread, where the product takes 0.4 and its extremes over both axes 0.1.
+        # Channels last. Extremes per channel would be over an axis with another behind it, at which ONNX Runtime is
+        # slower than at the product and its extremes over both axes: docs/decisions/sums-and-extremes.md.
         total = torch.matmul(flat, weight.reshape(count, 1))
         extremes, weight = flat * weight, None
     else:
@@ -175,9 +177,12 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
         total = torch.bmm(weight.reshape(1, 1, count).expand(flat.shape[0], -1, -1), flat)
     if channels == 2:
         total = total.transpose(1, 2)
+    # Places in no cell were left out before the extremes. If there are none, only the sums need the grid's order, which
+    # is a channel's work instead of all channels'.
     if selected is arranged:
         total = in_cells(total, 2, placement.order, orders)
     layers = _layers(placed, total.shape[2])
+    # Several places of one cell add up like channels: each has its minimum subtracted, hence ``count * layers`` below.
     if layers > 1:
         total = total.reshape([-1, layers, math.prod(placement.grid)]).sum(1, keepdim=True)
     if weight is None:
@@ -190,8 +195,8 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
 def _extremes(values: Sequence[Tensor], weights: Sequence[Tensor | None], extreme: Callable[..., Tensor]) -> Tensor:
     """The extreme of each term ``(N, T, 1)``; those of channels ``(N, C)`` are multiplied by ``|b|``, all at once.
 
-    On its own each of these products costs a runtime more than it computes: on a MobileNetV2, 140 of 1,470 nodes. The
-    new axis keeps reductions and product apart, which OpenVINO (2025.0 to 2026.4) else joins, wrongly in a batch.
+    On its own each of these products costs a runtime more than it computes: ``docs/decisions/sums-and-extremes.md``.
+    The new axis keeps reductions and product apart, which OpenVINO (2025.0 to 2026.4) else joins, wrongly in a batch.
     """
     weighted = [(value, weight) for value, weight in zip(values, weights, strict=True) if weight is not None]
     rest = [value for value, weight in zip(values, weights, strict=True) if weight is None]

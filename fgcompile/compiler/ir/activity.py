@@ -13,16 +13,11 @@ from fgcompile.compiler.ir.nodes import bind, is_differentiable
 
 aten = torch.ops.aten
 
-STOPS = (
-    aten.detach.default,
-    aten.full_like.default,
-    aten.zeros_like.default,
-    aten.ones_like.default,
-    aten.new_zeros.default,
-    aten.new_ones.default,
-    aten.new_full.default,
-)
-"""Operators through which nothing flows back: ``detach``, and those that read their operand's shape, not its values."""
+STOPS = (aten.detach.default, aten.full_like.default)
+"""Operators through which nothing flows back: ``detach``, and what reads its operand's shape, not its values.
+
+Of the latter, ``zeros_like`` and its kin are taken apart when captured.
+"""
 
 
 def is_active(node: fx.Node, active: Container[fx.Node]) -> bool:

@@ -31,6 +31,8 @@ def explained(structure: Any, output: str | int | None = None) -> Any:
         if output not in named:
             raise ScoreError(f"the model has no output {output!r}: name one of {', '.join(map(repr, named))}")
         return named[output]
+    # What libraries return beside the logits (losses, hidden states, caches) does not make the choice ambiguous;
+    # several tensors of which none has a usual name do.
     tensors = [value for value in named.values() if isinstance(value, Tensor)]
     usual = [named[name] for name in LOGITS if name in named]
     if usual or len(tensors) == 1:

@@ -1,6 +1,6 @@
 """Lowering: backward operators as portable forward ones, by operator decomposition (``make_fx``'s sense).
 
-One file a family, each with one table ``DECOMPOSITIONS``. What the lowered graph keeps out, since some runtime lacks it
+One file a family, each with one table ``LOWERINGS``. What the lowered graph keeps out, since some runtime lacks it
 or is slow at it: scatter and ``index_put``, pooling indices, Sign, OneHot, ConstantOfShape of a dynamic shape, TopK.
 """
 
@@ -40,9 +40,9 @@ FAMILIES = (
 )
 
 FOR_RUNTIMES = {
-    ("onnx", "cpu"): onnxruntime.DECOMPOSITIONS,
-    ("pt2", "cpu"): aotinductor.DECOMPOSITIONS,
-    ("onnx", "cuda"): onnxruntime.DECOMPOSITIONS | cuda.CONVOLUTIONS | cuda.EXTREMES,
+    ("onnx", "cpu"): onnxruntime.LOWERINGS,
+    ("pt2", "cpu"): aotinductor.LOWERINGS,
+    ("onnx", "cuda"): onnxruntime.LOWERINGS | cuda.CONVOLUTIONS | cuda.EXTREMES,
     ("torchscript", "cuda"): cuda.CONVOLUTIONS,
     ("pt2", "cuda"): cuda.CONVOLUTIONS,
 }
@@ -59,5 +59,5 @@ def decomposition_table(format: str = "onnx", device: str = "cpu") -> dict[torch
     Raises:
         ValueError: Two families lower the same operator.
     """
-    table = join_tables("the table of lowerings", (family.DECOMPOSITIONS for family in FAMILIES))
+    table = join_tables("the table of lowerings", (family.LOWERINGS for family in FAMILIES))
     return table | FOR_RUNTIMES.get((format, device), {})

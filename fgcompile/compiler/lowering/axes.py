@@ -50,6 +50,8 @@ def pad_axes(x: Tensor, before: Sequence[int], after: Sequence[int], value: floa
     for index, (low, high) in enumerate(ends):
         axis = x.dim() - len(ends) + index
         size = x.shape[axis]
+        # An axis that is cropped at one end by more than it has, and padded at the other: what is cropped is padding
+        # too, so the padding comes first. Everywhere else the crop does, so that less is copied.
         if (low < 0 < high and -low > size) or (high < 0 < low and -high > size):
             behind = [0] * (len(ends) - 1 - index)
             x = pad_axes(x, [max(low, 0), *behind], [max(high, 0), *behind], value)
@@ -78,8 +80,8 @@ def crop_axis(x: Tensor, axis: int, size: int) -> Tensor:
 def split_residues(x: Tensor, axis: int, stride: int) -> list[Tensor]:
     """Splits one axis into its residues: ``out[ρ][m] = x[stride·m + ρ]``. The size must be a multiple of the stride.
 
-    Along the last axis a transpose to the front reads faster than strided slices (0.37 against 0.91 ms on
-    64×112×112, ONNX Runtime 1.32, 1 thread); along other axes whole rows are sliced (0.16 ms).
+    Along the last axis a transpose to the front reads faster than strided slices, along other axes whole rows are
+    sliced: ``docs/decisions/residues.md``.
     """
     if stride == 1:
         return [x]
@@ -93,8 +95,7 @@ def split_residues(x: Tensor, axis: int, stride: int) -> list[Tensor]:
 def interleave(residues: Sequence[Tensor], axis: int) -> Tensor:
     """The inverse of :func:`split_residues`: ``out[s·m + ρ] = residues[ρ][m]`` with ``s = len(residues)``.
 
-    Stacking behind the axis and merging the two is the fastest form in ONNX Runtime 1.32: 0.78 ms for both axes of
-    64×112×112, against 1.8 with DepthToSpace and 3.5 with concat, reshape, transpose, reshape.
+    Stacking behind the axis and merging the two is the fastest of three forms: ``docs/decisions/residues.md``.
     """
     if len(residues) == 1:
         return residues[0]

@@ -107,7 +107,7 @@ def average_in_ceil_mode(
     return y
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.max_pool2d_with_indices.default: _lower_maximum(2, aten.max_pool2d_with_indices.default),
     aten.max_pool3d_with_indices.default: _lower_maximum(3, aten.max_pool3d_with_indices.default),
 }

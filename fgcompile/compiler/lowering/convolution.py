@@ -10,16 +10,8 @@ over the taps ``k`` for which the division is exact. Four forms:
   that ``∂x[s·m + r] = Σ_j w[k₀ + s·j] g[m + q − j]``; then interleave. (``d = 1``)
 - **otherwise**: the transposed convolution.
 
-Measured in ONNX Runtime 1.32, 1 thread, ms, phases against ConvTranspose. Between two 3×3 convolutions and masks, which
-is where a phase's blocked layout pays: 256→128 at 28² 5.48 and 5.76, 512→256 at 14² 6.03 and 6.68, 128→64 at 56² 5.79
-and 5.79, depthwise 5×5 240 at 28² 1.45 and 1.86, depthwise 3×3 96 at 112² 6.17 and 6.35. Alone: 7×7 stem to 3 channels
-12.0 and 4.0, 3×3 stem 1.33 and 0.47, 2×2 s2 1.42 and 1.26, 4×4 s4 1.73 and 0.50, 7×7 s4 3.2 and 0.93, 32 groups 1.27
-and 1.11, 1×1 s2 with zeros interleaved 0.31 and 0.20, 3-D 1.47 and 1.45, 1-D 0.29 and 0.29. The 1×1 s2 branches make no
-difference to a whole ResNet-50 (168 ms with zeros interleaved, 169 with ConvTranspose). A single sub-pixel convolution
-with all phases as channels was never the fastest. The 1×1 convolutions as matrix products, which need no change of
-layout, take 1.00 times the time of a whole MobileNetV2, 1.03 times that of a ResNet-50. A single position, 3×3 and 512
-channels: 0.55 as a product and 1.01 as a convolution, 1.03 and 3.04 for eight samples. AOTInductor (torch 2.13) also
-mistakes the layout of what such a convolution makes of a 1×1 input, where the batch is dynamic.
+Where phases pay was measured in ONNX Runtime, as were the forms that were dropped:
+``docs/decisions/strided-convolutions.md``, and ``docs/decisions/matrix-products.md`` for the single position.
 """
 
 from __future__ import annotations
@@ -127,12 +119,15 @@ def make_lowering(choose: Callable[[Layer], Form]) -> Callable[..., Any]:
 
 
 def choose_form(layer: Layer, against_phases: str | None = None) -> Form:
-    """The fastest form in ONNX Runtime, by the measurements above.
+    """The fastest form in ONNX Runtime, by the measurements that the header names.
 
     Args:
         layer: The convolution.
         against_phases: Why phases are never the choice, if so.
     """
+    # In the order of what rules out the rest: a transposed layer has but one form, a single position and stride 1 have
+    # one that is always the fastest, and phases are asked for what keeps them from paying, which is then the reason
+    # given.
     if layer.transposed:
         return "convolution with the same weight", "the layer is a transposed convolution", _differentiate_transposed
     if _has_single_position(layer):
@@ -229,7 +224,7 @@ def _differentiate_dense(layer: Layer) -> Tensor:
 
 
 def _obstacle_to_phases(layer: Layer) -> str | None:
-    """Why phases would be slower, or cannot be built (see the measurements above); None where they are the choice."""
+    """Why phases would be slower, or cannot be built (measured, see the header); None where they are chosen."""
     channels, kernel, stride = layer.input.shape[1], tuple(layer.kernel), tuple(layer.stride)
     if layer.has_dynamic_sizes:
         return "dynamic sizes: phases need to know them"
@@ -299,6 +294,6 @@ def _differentiate_transposed(layer: Layer) -> Tensor:
 
 lower_convolution_backward = make_lowering(choose_form)
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,
 }

@@ -74,7 +74,7 @@ def is_zeros(x: Tensor) -> bool:
     return node.target in _ZEROS or (node.target is aten.full.default and bool(node.args[1] == 0))
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.zeros.default: lower_zeros,
     aten.full.default: lower_full,
     aten.new_zeros.default: lower_new_zeros,

@@ -140,7 +140,7 @@ def _lower_bucketize(self: Tensor, boundaries: Tensor, *, out_int32: bool = Fals
     return aten.sum.dim_IntList(passed, [-1], dtype=torch.int32 if out_int32 else torch.int64)
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.avg_pool2d.default: _lower_average(2, aten.avg_pool2d.default),
     aten.avg_pool3d.default: _lower_average(3, aten.avg_pool3d.default),
     aten._adaptive_avg_pool2d.default: _lower_adaptive_average_2d,

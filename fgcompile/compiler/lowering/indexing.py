@@ -48,6 +48,8 @@ def lower_slice_scatter(
 ) -> Any:
     """``self`` with a range along one axis replaced: what is before it, ``src``, what is after it."""
     dim %= self.dim()
+    # int64's largest is PyTorch's "to the end", which alone is possible along an axis of symbolic size: then ``src`` is
+    # all there is.
     size = self.shape[dim]
     first, last = start or 0, None if end == torch.iinfo(torch.int64).max else end
     whole = first == 0 and last is None
@@ -137,6 +139,8 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
 
     Only with ``accumulate``, which is how autograd calls it.
     """
+    # Refused, so that the check of portability names the operator: overwriting (of equal indices the last would win,
+    # which a sum cannot say), masks, and axes that other ones part, whose results go in front.
     axes = [axis for axis, index in enumerate(indices) if index is not None]
     present = [index for index in indices if index is not None]
     adjacent = axes == list(range(axes[0], axes[-1] + 1))
@@ -145,6 +149,8 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
     sizes = [self.shape[axis] for axis in axes]
     if any(is_dynamic(size) for size in [*sizes, *(extent for index in present for extent in index.shape)]):
         return NotImplemented
+    # Several indexed axes are one: row-major, negative indices counted from the end. The 0/1 matrix then has one row
+    # for each value and one column for each place, and the product adds up what meets in a place.
     position: Tensor | None = None
     for index, size in zip(present, sizes, strict=True):
         wrapped = aten.remainder.Scalar(index, size)
@@ -154,6 +160,7 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
     for size in sizes:
         total *= size
     before, after = self.shape[: axes[0]], self.shape[axes[-1] + 1 :]
+    # Values may broadcast against the index, which autograd's never do: anything else keeps the operator.
     if values.dim() != len(before) + position.dim() + len(after):
         return NotImplemented
     matrix = make_one_hot(position.reshape([-1]), total, values.dtype)
@@ -216,7 +223,7 @@ def _lower_pad(rank: int, forward: Callable[..., Tensor]) -> Callable[..., Tenso
     return lower
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.slice_backward.default: lower_slice_backward,
     aten.select_backward.default: lower_select_backward,
     aten.slice_scatter.default: lower_slice_scatter,

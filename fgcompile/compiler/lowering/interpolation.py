@@ -80,6 +80,8 @@ def _dynamic_nearest_matrix(
 
 def _find_factors(sizes: Sequence[int], outputs: Sequence[int], scales: Sequence[float | None]) -> list[int] | None:
     """The whole factors of an upsampling; None where an axis has none, or no factor that symbolic sizes give."""
+    # Symbolic sizes cannot tell a factor from a chance ratio, so only a factor that the model gave counts. Numbers can;
+    # but where the model gave another factor too, PyTorch reads at its positions, not at the sizes'.
     if any(is_dynamic(size) for size in (*sizes, *outputs)):
         known = [int(scale) for scale in scales if scale is not None and scale == int(scale)]
         return known if len(known) == len(sizes) else None
@@ -117,6 +119,7 @@ def _lower_nearest_backward(matrix: Matrix) -> Callable[..., Tensor]:
         g = grad_output
         scales = scales or (None,) * len(output_size)
         factors = _find_factors(input_size[2:], output_size, scales)
+        # The pooling has a form for images alone; signals and volumes take the matrices.
         if factors is not None and len(factors) == 2:
             return aten.avg_pool2d.default(g, factors, factors) * math.prod(factors)
         for axis, (size, output, scale) in enumerate(zip(input_size[2:], output_size, scales, strict=True), start=2):
@@ -137,6 +140,8 @@ def _lower_fractional(matrix: Matrix) -> Callable[..., Any]:
             scale is None or size * scale == output
             for size, output, scale in zip(self.shape[2:], output_size, scales, strict=True)
         )
+        # The batch is symbolic in the model's own calls, and a number where the identity is interpolated to make a
+        # matrix: lowering that call too would never end.
         if regular or align_corners or not isinstance(self.shape[0], SymInt):
             return NotImplemented
         x = self
@@ -170,7 +175,7 @@ _cubic = functools.partial(_linear_matrix, aten.upsample_bicubic2d.default)
 _smooth_linear = functools.partial(_linear_matrix, aten._upsample_bilinear2d_aa.default)
 _smooth_cubic = functools.partial(_linear_matrix, aten._upsample_bicubic2d_aa.default)
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest),
     aten.upsample_nearest2d_backward.default: _lower_nearest_backward(_nearest),
     aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest),

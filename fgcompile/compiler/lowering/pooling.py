@@ -10,12 +10,11 @@ so that the first maximum wins: row-major through the window, which is PyTorch's
 ``s·σ + ρ``: the tap is the residue ``ρ`` of the axis shifted by ``σ``, and its gradient goes back by adding the
 shifted gradients of each residue and interleaving the residues.
 
-Measured in ONNX Runtime 1.32, 1 thread: 3×3 s2 p1 on 64×112×112 2.7 ms (5.5 with ``h`` and ``y`` from MaxPool, not from
-the taps, 6.3 with nine taps at once), 2×2 s2 on 64×224×224 14.5 ms (39 and 19), on 256×56×56 1.54 ms (3.3 and 1.81).
+Faster in ONNX Runtime than extremes from MaxPool or all taps at once: ``docs/decisions/max-pooling.md``.
 
 **Average.** A constant matrix along each axis, ``∂x = A_Hᵀ g A_W``. Windows that tile an axis repeat instead, by
-nearest-neighbour upsampling: 0.19 ms from 64×56×56 to 112×112, against 0.56 interleaved, 1.6 by matrices, 4.9 by
-Expand. Along an axis of symbolic size both take their plain form, by slices with a step and by matrices.
+nearest-neighbour upsampling, the fastest of four forms (``docs/decisions/average-pooling.md``). Along an axis of
+symbolic size both take their plain form, by slices with a step and by matrices.
 """
 
 from __future__ import annotations
@@ -123,6 +122,9 @@ def _differentiate_global_maximum(g: Tensor, x: Tensor, rank: int) -> Tensor:
 def _lower_adaptive_max(rank: int) -> Callable[..., Any]:
     def lower(grad_output: Tensor, self: Tensor, indices: Tensor) -> Any:
         """Lowers ``adaptive_max_pool{2,3}d_backward``; windows that tile an axis are regular ones."""
+        # Of symbolic sizes only a single window, the whole axis, has a form: others would have kernels of unknown
+        # length. Windows that tile an axis are regular ones, whose taps are slices; unequal ones read by constant
+        # indices.
         if any(is_dynamic(size) for size in self.shape[-rank:]):
             whole = all(same_size(count, 1) for count in grad_output.shape[-rank:])
             return _differentiate_global_maximum(grad_output, self, rank) if whole else NotImplemented
@@ -142,6 +144,7 @@ def _repeat(g: Tensor, times: Sequence[int]) -> Tensor:
     if all(count == 1 for count in times):
         return g
     sizes = [size * count for size, count in zip(g.shape[-rank:], times, strict=True)]
+    # One element is expanded, which costs nothing until it is read; several go through Resize, faster than Expand.
     if all(size == 1 for size in g.shape[-rank:]):
         return aten.expand.default(g, [*g.shape[:-rank], *sizes])
     batched = g if g.dim() == rank + 2 else aten.unsqueeze.default(g, 0)
@@ -162,6 +165,8 @@ def _lower_average(rank: int) -> Callable[..., Tensor]:
         divisor_override: int | None,
     ) -> Tensor:
         """Lowers ``avg_pool{2,3}d_backward``: ``∂x = A_Hᵀ g A_W``."""
+        # Axis by axis: windows that tile repeat, together for all such axes, and share one divisor; along the others
+        # the matrix divides by each window's own count, unless a divisor of the user's has been taken in front.
         windows = _make_windows(self, grad_output, kernel_size, stride, padding, [1], rank)
         tiled = [isinstance(along, Windows) and along.tiles for along in windows]
         repeats = [along.kernel if tile else 1 for along, tile in zip(windows, tiled, strict=True)]
@@ -197,7 +202,7 @@ def _lower_adaptive_average(rank: int) -> Callable[..., Tensor]:
     return lower
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.max_pool2d_with_indices_backward.default: _lower_max(2),
     aten.max_pool3d_with_indices_backward.default: _lower_max(3),
     aten.adaptive_max_pool2d_backward.default: _lower_adaptive_max(2),

@@ -88,6 +88,6 @@ def lower_grid_sampler_2d_backward(
     return image if output_mask[0] else None, whole if output_mask[1] else None
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.grid_sampler_2d_backward.default: lower_grid_sampler_2d_backward,
 }

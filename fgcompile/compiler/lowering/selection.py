@@ -61,7 +61,7 @@ def _joined(part: Tensor, later: Tensor, dim: int, reach: int) -> Tensor:
     return aten.cat.default([head, aten.where.self(later, tail, aten.slice.Tensor(part, dim, 0, size - reach))], dim)
 
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.kthvalue.default: lower_kthvalue,
     aten.median.dim: lower_median,
     aten.cummax.default: _lower_running(aten.ge.Tensor),

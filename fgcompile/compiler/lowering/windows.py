@@ -77,6 +77,8 @@ class Windows(SlidingWindows):
 
     def scatter(self, taps: Sequence[Tensor], axis: int) -> Tensor:
         """The transpose of :meth:`gather`: adds each tap's values where it was read."""
+        # None is a residue that no tap reads, where the stride exceeds the kernel. Its zeros are a product, since the
+        # batch is symbolic, and made only where there is such a residue.
         residues: list[Tensor | None] = [None] * self.stride
         for tap, (residue, shift) in zip(taps, self.places, strict=True):
             moved = pad_axis(tap, axis, shift, self.periods - self.count - shift)
@@ -101,6 +103,8 @@ class DynamicWindows(SlidingWindows):
 
     def scatter(self, taps: Sequence[Tensor], axis: int) -> Tensor:
         """The transpose of :meth:`gather`: adds each tap's values where it was read."""
+        # Counted from the beginning of the padded axis no shift is negative, so that nothing is cropped by a symbolic
+        # amount before the padding is sliced off in the end.
         places = [divmod(self.dilation * tap, self.stride) for tap in range(self.kernel)]
         reach = places[-1][0] + 1  # up to s − 1 elements behind the last window are read by none
         residues: list[Tensor] = [taps[0] * 0] * self.stride

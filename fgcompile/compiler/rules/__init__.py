@@ -13,9 +13,9 @@ from fgcompile.compiler.ir.runner import Pass, run_program_passes
 from fgcompile.compiler.rules.absorption import warn_of_absorption
 from fgcompile.compiler.rules.libragrad import linearize
 
-__all__ = ["RULES", "apply_rules", "warn_of_absorption"]
+__all__ = ["RULE_SETS", "apply_rules", "warn_of_absorption"]
 
-RULES: Mapping[str, tuple[Pass[CapturedProgram, CapturedProgram], ...]] = {
+RULE_SETS: Mapping[str, tuple[Pass[CapturedProgram, CapturedProgram], ...]] = {
     "taylor": (),
     "libragrad": (linearize,),
 }
@@ -25,4 +25,4 @@ that of the locally linear model."""
 
 def apply_rules(captured: CapturedProgram, rules: str) -> CapturedProgram:
     """The captured program as a rule set sees it; the given one is left as it is."""
-    return run_program_passes(captured, RULES[rules])
+    return run_program_passes(captured, RULE_SETS[rules])

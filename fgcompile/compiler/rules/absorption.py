@@ -26,7 +26,6 @@ STATISTICS = (
     aten.var.correction,
     aten.var_mean.correction,
 )
-ROOTS = (aten.sqrt.default, aten.rsqrt.default)
 SCALED = (
     operator.getitem,
     aten.add.Tensor,
@@ -88,6 +87,7 @@ def _normalizes(call: fx.Node) -> bool:
 
 def _is_statistic(value: fx.node.Argument, rooted: bool) -> bool:
     """Whether a value scales a norm, mean or variance, or the root of a sum."""
+    # √(Σ x²) is a norm, but Σ x alone may be anything, such as the denominator of a hand-written softmax.
     while isinstance(value, fx.Node) and value.target in SCALED:
         rooted = rooted or value.target is aten.sqrt.default
         value = value.args[0]

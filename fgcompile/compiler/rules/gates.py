@@ -6,52 +6,44 @@ LibraGrad (CVPR 2025) and AttnLRP (ICML 2024) both keep the gate and let the rel
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
-from torch import fx
+import torch.nn.functional as F
+from torch import Tensor
 
-from fgcompile.compiler.rules.rewriting import Rewrite, Rewriting
+from fgcompile.compiler.rules.rewriting import Rewrite, where_active
 
 aten = torch.ops.aten
 
 
-def _gated(gate: Callable[[Rewriting, fx.Node], fx.Node]) -> Rewrite:
-    """``x · gate(detach(x))``; ``gate`` writes the gate of a constant."""
-
-    def rewrite(rewriting: Rewriting) -> fx.Node:
-        return rewriting.call(aten.mul.Tensor, rewriting.arguments["self"], gate(rewriting, rewriting.detached("self")))
-
-    return rewrite
-
-
-def _gelu(rewriting: Rewriting, x: fx.Node) -> fx.Node:
-    """``Φ(x) = ½ (1 + erf(x/√2))``, or its approximation ``½ (1 + tanh(√(2/π) (x + 0.044715 x³)))``."""
-    if rewriting.arguments["approximate"] == "tanh":
-        square = rewriting.call(aten.mul.Tensor, x, x)
-        factor = rewriting.call(aten.add.Tensor, rewriting.call(aten.mul.Tensor, square, 0.044715), 1.0)
-        scaled = rewriting.call(aten.mul.Tensor, rewriting.call(aten.mul.Tensor, x, factor), math.sqrt(2 / math.pi))
-        sigmoidal = rewriting.call(aten.tanh.default, scaled)
+def gelu(self: Tensor, *, approximate: str) -> Tensor:
+    """``x · ½ (1 + erf(x/√2))``, or its approximation ``x · ½ (1 + tanh(√(2/π) (x + 0.044715 x³)))``."""
+    x = self.detach()
+    if approximate == "tanh":
+        sigmoidal = torch.tanh(x * (x * x * 0.044715 + 1.0) * math.sqrt(2 / math.pi))
     else:
-        sigmoidal = rewriting.call(aten.erf.default, rewriting.call(aten.mul.Tensor, x, math.sqrt(0.5)))
-    return rewriting.call(aten.mul.Tensor, rewriting.call(aten.add.Tensor, sigmoidal, 1.0), 0.5)
+        sigmoidal = torch.erf(x * math.sqrt(0.5))
+    return self * ((sigmoidal + 1.0) * 0.5)
 
 
-def _silu(rewriting: Rewriting, x: fx.Node) -> fx.Node:
-    return rewriting.call(aten.sigmoid.default, x)
+def silu(self: Tensor) -> Tensor:
+    """``x · σ(x)``."""
+    return self * torch.sigmoid(self.detach())
 
 
-def _mish(rewriting: Rewriting, x: fx.Node) -> fx.Node:
-    return rewriting.call(aten.tanh.default, rewriting.call(aten.softplus.default, x))
+def mish(self: Tensor) -> Tensor:
+    """``x · tanh(log(1 + eˣ))``."""
+    return self * torch.tanh(F.softplus(self.detach()))
 
 
-def _hardswish(rewriting: Rewriting, x: fx.Node) -> fx.Node:
-    return rewriting.call(aten.hardsigmoid.default, x)
+def hardswish(self: Tensor) -> Tensor:
+    """``x · min(max(x + 3, 0), 6)/6``."""
+    return self * F.hardsigmoid(self.detach())
 
 
 GATED: dict[torch._ops.OpOverload, Rewrite] = {
-    aten.gelu.default: _gated(_gelu),
-    aten.silu.default: _gated(_silu),
-    aten.mish.default: _gated(_mish),
-    aten.hardswish.default: _gated(_hardswish),
+    aten.gelu.default: where_active(gelu, "self"),
+    aten.silu.default: where_active(silu, "self"),
+    aten.mish.default: where_active(mish, "self"),
+    aten.hardswish.default: where_active(hardswish, "self"),
 }

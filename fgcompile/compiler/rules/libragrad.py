@@ -25,7 +25,7 @@ from fgcompile.compiler.ir.tables import join_tables
 from fgcompile.compiler.rules.gates import GATED
 from fgcompile.compiler.rules.normalization import NORMALIZATION
 from fgcompile.compiler.rules.products import PRODUCTS
-from fgcompile.compiler.rules.rewriting import Rewrite, Rewriting
+from fgcompile.compiler.rules.rewriting import Rewritable, Rewrite, inline
 from fgcompile.compiler.rules.weights import weight_nodes
 
 
@@ -52,22 +52,25 @@ def linearize(captured: CapturedProgram) -> CapturedProgram:
     weights = weight_nodes(graph, active)
     reached = set(graph.output_node().all_input_nodes)
     pending = list(graph.nodes)
+    # Backwards, so that ``reached`` is complete when a node's turn comes: a node of which all users were rewritten to
+    # hold it constant is not reached any more. What is written for a node comes next, before what precedes it.
     while pending:
         node = pending.pop()
         if node not in active or node not in reached:
             continue
         rewrite = _rewrite_of(node, table)
-        rewriting = Rewriting(graph_module, call_of(node), node, active, weights)
-        replacement = None if rewrite is None else rewrite(rewriting)
-        if replacement is None:
+        call = call_of(node)
+        equation = None if rewrite is None else rewrite(Rewritable(call, active, weights))
+        if equation is None:
             reached.update(node.all_input_nodes)
             continue
+        replacement, written = inline(equation, call, node)
         node.replace_all_uses_with(replacement)
         reached.add(replacement)
-        for written in rewriting.written:
-            if is_active(written, active):
-                active.add(written)
-        pending += rewriting.written  # what was written may have a row of its own
+        for step in written:
+            if is_active(step, active):
+                active.add(step)
+        pending += written  # a product within an equation has a row of its own
         graph.erase_node(node)
         changed = True
     return dataclasses.replace(captured, graph_module=graph_module) if changed else captured

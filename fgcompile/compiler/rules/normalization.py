@@ -7,72 +7,61 @@ The mean m stays a linear function of the input (LibraGrad, CVPR 2025; AttnLRP, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor
 
-from fgcompile.compiler.rules.rewriting import Rewrite, Rewriting
+from fgcompile.compiler.rules.rewriting import Rewrite, where_active
 
 aten = torch.ops.aten
 
 
-def _normalized(rewriting: Rewriting, x: fx.Node, axes: list[int]) -> fx.Node:
+def _normalized(x: Tensor, axes: list[int], eps: float) -> Tensor:
     """``(x − m) · detach(1/√(v+ε))`` with the mean m and variance v over ``axes``."""
-    mean = rewriting.call(aten.mean.dim, x, axes, True)
-    centred = rewriting.call(aten.sub.Tensor, x, mean)
-    constant = rewriting.call(aten.detach.default, centred)
-    square = rewriting.call(aten.mul.Tensor, constant, constant)
-    variance = rewriting.call(aten.mean.dim, square, axes, True)
-    scale = rewriting.call(aten.rsqrt.default, rewriting.call(aten.add.Tensor, variance, rewriting.arguments["eps"]))
-    return rewriting.call(aten.mul.Tensor, centred, scale)
+    centred = x - x.mean(axes, keepdim=True)
+    constant = centred.detach()
+    variance = (constant * constant).mean(axes, keepdim=True)
+    return centred * torch.rsqrt(variance + eps)
 
 
-def _affine(rewriting: Rewriting, value: fx.Node, parameter_shape: list[int] | None) -> fx.Node:
-    """``γ value + β`` for the parameters that there are, in a shape that broadcasts to the value."""
-
-    def parameter(name: str) -> Any:
-        node = rewriting.arguments[name]
-        if node is None or parameter_shape is None:
-            return node
-        return rewriting.call(aten.reshape.default, node, parameter_shape)
-
-    weight, bias = parameter("weight"), parameter("bias")
+def _affine(value: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """``γ value + β`` for the parameters that there are."""
     if weight is not None:
-        value = rewriting.call(aten.mul.Tensor, value, weight)
-    return value if bias is None else rewriting.call(aten.add.Tensor, value, bias)
+        value = value * weight
+    return value if bias is None else value + bias
 
 
-def _layer(rewriting: Rewriting) -> fx.Node | None:
-    if not rewriting.is_active("input"):
-        return None
-    axes = list(range(-len(rewriting.arguments["normalized_shape"]), 0))
-    return _affine(rewriting, _normalized(rewriting, rewriting.arguments["input"], axes), None)
+def _per_channel(parameter: Tensor | None, rank: int) -> Tensor | None:
+    """A parameter ``(C,)`` in a shape that broadcasts to ``(N, C, *spatial)``."""
+    return None if parameter is None else parameter.reshape(-1, *[1] * (rank - 2))
 
 
-def _group(rewriting: Rewriting) -> fx.Node | None:
+def layer_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None, bias: Tensor | None, eps: float
+) -> Tensor:
+    """Over the trailing axes."""
+    return _affine(_normalized(input, list(range(-len(normalized_shape), 0)), eps), weight, bias)
+
+
+def group_norm(
+    input: Tensor, weight: Tensor | None, bias: Tensor | None, group: int, eps: float, **_sizes: Any
+) -> Tensor:
     """Groups are an axis of their own: ``(N, C, *spatial) → (N, groups, C/groups · spatial)`` and back."""
-    if not rewriting.is_active("input"):
-        return None
-    x, groups = rewriting.arguments["input"], rewriting.arguments["group"]
-    sizes = rewriting.sizes(x)
-    dense = rewriting.call(aten.clone.default, x, memory_format=torch.contiguous_format)
-    grouped = rewriting.call(aten.reshape.default, dense, [sizes[0], groups, -1])
-    value = rewriting.call(aten.reshape.default, _normalized(rewriting, grouped, [2]), sizes)
-    return _affine(rewriting, value, [-1, *[1] * (len(sizes) - 2)])
+    grouped = input.clone(memory_format=torch.contiguous_format).reshape(input.shape[0], group, -1)
+    value = _normalized(grouped, [2], eps).reshape(input.shape)
+    return _affine(value, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim))
 
 
-def _instance(rewriting: Rewriting) -> fx.Node | None:
-    """Instance normalisation: over space, of samples that are folded into channels ``(1, N C, *spatial)``."""
-    if not rewriting.is_active("input"):
-        return None
-    x = rewriting.arguments["input"]
-    rank = x.meta["val"].ndim
-    return _affine(rewriting, _normalized(rewriting, x, [0, *range(2, rank)]), [-1, *[1] * (rank - 2)])
+def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, **_training: Any) -> Tensor:
+    """Over space, of samples that are folded into channels ``(1, N C, *spatial)``."""
+    value = _normalized(input, [0, *range(2, input.ndim)], eps)
+    return _affine(value, _per_channel(weight, input.ndim), _per_channel(bias, input.ndim))
 
 
 NORMALIZATION: dict[torch._ops.OpOverload, Rewrite] = {
-    aten.native_layer_norm.default: _layer,
-    aten.native_group_norm.default: _group,
-    aten._native_batch_norm_legit.no_stats: _instance,
+    aten.native_layer_norm.default: where_active(layer_norm, "input"),
+    aten.native_group_norm.default: where_active(group_norm, "input"),
+    aten._native_batch_norm_legit.no_stats: where_active(instance_norm, "input"),
 }

@@ -9,85 +9,96 @@ product becomes 1 (Euler), so that it needs no bias.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-from torch import fx
+from torch import Tensor
+from torch._ops import OpOverload
 
-from fgcompile.compiler.rules.rewriting import Rewrite, Rewriting
+from fgcompile.compiler.rules.rewriting import Equation, Rewritable, Rewrite, where_active
 
-aten = torch.ops.aten
+aten = torch.ops.aten  # its operators are untyped, hence:
+# mypy: no-warn-return-any
+
+
+def holding(operator: OpOverload, name: str) -> Equation:
+    """The operator itself, with one argument held constant."""
+
+    def held(**arguments: Any) -> Tensor:
+        return operator(**{**arguments, name: arguments[name].detach()})
+
+    return held
+
+
+def halves(operator: OpOverload, first: str, second: str) -> Equation:
+    """``½ a · detach(b) + ½ detach(a) · b``."""
+
+    def split(**arguments: Any) -> Tensor:
+        return holding(operator, second)(**arguments) * 0.5 + holding(operator, first)(**arguments) * 0.5
+
+    return split
 
 
 def _product(first: str, second: str) -> Rewrite:
     """An operator that is linear in each of two factors, without a bias."""
 
-    def rewrite(rewriting: Rewriting) -> fx.Node | None:
-        if not (rewriting.is_active(first) and rewriting.is_active(second)):
+    def choose(call: Rewritable) -> Equation | None:
+        if not (call.is_active(first) and call.is_active(second)):
             return None
-        first_is_weight = rewriting.arguments[first] in rewriting.weights
-        second_is_weight = rewriting.arguments[second] in rewriting.weights
-        if first_is_weight and not second_is_weight:
-            return rewriting.repeat(first, rewriting.detached(first))
-        if second_is_weight and not first_is_weight:
-            return rewriting.repeat(second, rewriting.detached(second))
-        halves = [
-            rewriting.call(aten.mul.Tensor, rewriting.repeat(name, rewriting.detached(name)), 0.5)
-            for name in (second, first)
-        ]
-        return rewriting.call(aten.add.Tensor, *halves)
+        if call.is_weight(first) == call.is_weight(second):  # none is a weight, or both are: neither goes before
+            return halves(call.operator, first, second)
+        return holding(call.operator, first if call.is_weight(first) else second)
 
-    return rewrite
+    return choose
 
 
-def _with_bias(first: str, second: str) -> Rewrite:
-    """A linear layer or convolution whose weight is an activation too: the product, then its bias."""
-    product = _product(first, second)
-
-    def rewrite(rewriting: Rewriting) -> fx.Node | None:
-        bias = rewriting.arguments["bias"]
-        if bias is None or not (rewriting.is_active(first) and rewriting.is_active(second)):
-            return product(rewriting)
-        spatial_rank = rewriting.place.meta["val"].ndim - 2 if rewriting.operator is aten.convolution.default else 0
-        if spatial_rank:
-            bias = rewriting.call(aten.reshape.default, bias, [-1, *[1] * spatial_rank])
-        return rewriting.call(aten.add.Tensor, rewriting.repeat("bias", None), bias)
-
-    return rewrite
+def linear(input: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``W x + b`` as a product, which has a row of its own, and a sum."""
+    return aten.linear.default(input, weight) + bias
 
 
-def _matrix_product_and_sum(rewriting: Rewriting) -> fx.Node | None:
-    """``β self + α mat1 mat2`` with two active matrices: the product, then the sum."""
-    mat1, mat2 = rewriting.arguments["mat1"], rewriting.arguments["mat2"]
-    if not (rewriting.is_active("mat1") and rewriting.is_active("mat2")):
-        return None
-    product = rewriting.call(aten.mm.default, mat1, mat2)
-    scaled = rewriting.call(aten.mul.Tensor, product, rewriting.arguments["alpha"])
-    added = rewriting.call(aten.mul.Tensor, rewriting.arguments["self"], rewriting.arguments["beta"])
-    return rewriting.call(aten.add.Tensor, added, scaled)
+def convolution(input: Tensor, weight: Tensor, bias: Tensor, **settings: Any) -> Tensor:
+    """The same of a convolution, whose bias runs along the channels."""
+    per_channel = bias.reshape([-1, *[1] * (input.ndim - 2)])
+    return aten.convolution.default(input, weight, None, **settings) + per_channel
 
 
-def _quotient(rewriting: Rewriting) -> fx.Node | None:
-    if not (rewriting.is_active("self") and rewriting.is_active("other")):
-        return None
-    return rewriting.repeat("other", rewriting.detached("other"))
+def _layer(with_bias: Equation) -> Rewrite:
+    """A linear layer or convolution whose weight is an activation too."""
+    product = _product("input", "weight")
+
+    def choose(call: Rewritable) -> Equation | None:
+        both = call.is_active("input") and call.is_active("weight")
+        return with_bias if both and call.arguments["bias"] is not None else product(call)
+
+    return choose
 
 
-def _power(rewriting: Rewriting) -> fx.Node | None:
-    exponent = rewriting.arguments["exponent"]
-    if not isinstance(exponent, int | float) or exponent < 2 or exponent != int(exponent):
-        return None
-    factor = rewriting.detached("self")
-    if exponent > 2:
-        factor = rewriting.call(aten.pow.Tensor_Scalar, factor, exponent - 1)
-    return rewriting.call(aten.mul.Tensor, rewriting.arguments["self"], factor)
+def addmm(self: Tensor, mat1: Tensor, mat2: Tensor, *, beta: float, alpha: float) -> Tensor:
+    """``β self + α mat1 mat2`` as a product, which has a row of its own, and a sum."""
+    product = torch.mm(mat1, mat2) * alpha
+    return self * beta + product
 
 
-PRODUCTS: dict[torch._ops.OpOverload, Rewrite] = {
+def power(self: Tensor, exponent: float) -> Tensor:
+    """``a · detach(a^(n−1))``."""
+    constant = self.detach()
+    return self * (constant if exponent == 2 else constant ** (exponent - 1))
+
+
+def _power(call: Rewritable) -> Equation | None:
+    """Of other exponents than whole ones from 2 on, the true gradient stays: they make roots and inverses."""
+    exponent = call.arguments["exponent"]
+    return power if isinstance(exponent, int | float) and exponent >= 2 and exponent == int(exponent) else None
+
+
+PRODUCTS: dict[OpOverload, Rewrite] = {
     aten.mul.Tensor: _product("self", "other"),
     aten.mm.default: _product("self", "mat2"),
     aten.bmm.default: _product("self", "mat2"),
-    aten.linear.default: _with_bias("input", "weight"),
-    aten.convolution.default: _with_bias("input", "weight"),
-    aten.addmm.default: _matrix_product_and_sum,
-    aten.div.Tensor: _quotient,
+    aten.linear.default: _layer(linear),
+    aten.convolution.default: _layer(convolution),
+    aten.addmm.default: where_active(addmm, "mat1", "mat2"),
+    aten.div.Tensor: where_active(holding(aten.div.Tensor, "other"), "self", "other"),
     aten.pow.Tensor_Scalar: _power,
 }

@@ -20,7 +20,6 @@ aten = torch.ops.aten
 
 SOURCES = (
     aten._softmax.default,
-    aten._safe_softmax.default,
     aten.sigmoid.default,
     aten.hardsigmoid.default,
     aten.rsqrt.default,
@@ -59,6 +58,9 @@ def weight_nodes(graph: fx.Graph, active: Container[fx.Node]) -> set[fx.Node]:
 
 
 def _is_weight(node: fx.Node, active: Container[fx.Node], weights: Container[fx.Node]) -> bool:
+    # Weights arise at a source and spread through what only moves or scales them. A quotient is one if its numerator
+    # is: 1/n of anything, but not a/n of an activation a. Of a sum or product all active operands have to be weights:
+    # softmax(a) + b is an activation again.
     if node.target in SOURCES or _is_shifted_gate(node, active):
         return True
     if node.target is aten.pow.Tensor_Scalar:
@@ -71,6 +73,7 @@ def _is_weight(node: fx.Node, active: Container[fx.Node], weights: Container[fx.
 
 def _is_shifted_gate(node: fx.Node, active: Container[fx.Node]) -> bool:
     """``1 + tanh(a)``, ``1 + erf(a)``, or ``relu6(a + 3)``."""
+    # The shift comes after tanh and erf, and before a clamp; tanh(a) alone is an activation, as is relu6(a).
     shifted = _shifted_by_number(node, active)
     if shifted is not None:
         return shifted.target in SIGMOIDAL

@@ -75,6 +75,7 @@ class Arguments:
 
     def _lift(self, program: BiasedProgram, request: Request) -> None:
         """Gives every constant a name, in the order in which all later stages see them."""
+        # A constant made while tracing would become a fake one without a value: all are made here, traced as arguments.
         self._mode = fake_mode(program.graph_module.graph)
         self.constants = {name: value.detach() for name, value in program.graph_module.named_buffers()}
         self._biases = {}
@@ -134,6 +135,7 @@ class Arguments:
             _replace(node, renamed)
             if name in self.defaults and not renamed.users:
                 graph.erase_node(renamed)
+        # Behind the named inputs come the constants, in their order; one that nothing reads is left out.
         for node, (name, value) in zip(placeholders[len(names) :], self.constants.items(), strict=True):
             if not node.users:
                 graph.erase_node(node)
@@ -149,6 +151,7 @@ class Arguments:
 def _input_names(program: BiasedProgram, request: Request) -> list[str]:
     first, *others = (*program.inputs, *program.score_inputs)
     names = ["x" if len(program.inputs) == 1 else first, *others]
+    # Names of ours that an input of the model may have taken; the one input of a model is x whatever it calls it.
     own = [TARGET] * (request.target is None) + [EXPLAIN] * request.on_demand
     if taken := [name for name in own if name in names]:
         raise InputError(f"the artifact has an input '{taken[0]}', and so has the model: rename the model's")

@@ -22,11 +22,11 @@ NEAREST = (
     *(aten.upsample_nearest1d, aten.upsample_nearest2d, aten.upsample_nearest3d),
     *(aten._upsample_nearest_exact1d, aten._upsample_nearest_exact2d, aten._upsample_nearest_exact3d),
 )
-LINEAR = (
+LINEAR_INTERPOLATIONS = (
     *(aten.upsample_linear1d, aten.upsample_bilinear2d, aten.upsample_trilinear3d, aten.upsample_bicubic2d),
     *(aten._upsample_bilinear2d_aa, aten._upsample_bicubic2d_aa),
 )
-INTERPOLATIONS = (*NEAREST, *LINEAR)
+INTERPOLATIONS = (*NEAREST, *LINEAR_INTERPOLATIONS)
 """While the backward is traced."""
 
 _KEYS = (DispatchKey.Autograd, DispatchKey.CompositeImplicitAutograd)
@@ -62,7 +62,8 @@ def preserve_interpolation(operators: tuple[Any, ...] = INTERPOLATIONS) -> Itera
 
     Args:
         operators: Those of ``INTERPOLATIONS`` to keep. An exporter that traces the fused graph once more keeps nearest
-            neighbours whole by itself, and looks for the very kernels that are set aside here: give it ``LINEAR``.
+            neighbours whole by itself, and looks for the very kernels that are set aside here: give it
+            ``LINEAR_INTERPOLATIONS``.
     """
     overloads = [overload for packet in operators for overload in (packet.default, packet.vec)]
     saved = [(overload, dict(overload.py_kernels)) for overload in overloads]

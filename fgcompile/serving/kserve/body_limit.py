@@ -56,6 +56,8 @@ class BodyLimit:
         off.
         """
         kept, size, more = bytearray(), 0, True
+        # The size is counted, not believed: a body may announce none, or a smaller one. ``size`` above the limit is the
+        # answer whether or not the rest was read.
         while more and size <= _PATIENCE * self._limits.body:
             message = await receive()
             chunk = message.get("body", b"")

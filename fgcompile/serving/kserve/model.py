@@ -19,7 +19,7 @@ from fgcompile.artifact.metadata import TensorSpec
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Session
-from fgcompile.serving.admission import Limits, check_request, find_repeated
+from fgcompile.serving.admission import Limits, admit, find_repeated
 
 _AXES = 32
 """More than any artifact takes, and fewer than NumPy allows."""
@@ -93,7 +93,7 @@ class ArtifactModel(Model):  # type: ignore[misc]  # kserve has no types
                     f"the artifact has no output {output.name!r}: ask for one of {', '.join(self._outputs)}"
                 )
         tensors = {name: as_array(tensor) for name, tensor in zip(names, request.inputs, strict=True)}
-        return check_request(tensors, self._session.metadata, self._limits)
+        return admit(tensors, self._session.metadata, self._limits)
 
     def _observe(self, outputs: dict[str, Array]) -> None:
         """Records how far from complete the explanations are, where the artifact says so."""
@@ -134,6 +134,8 @@ def as_array(tensor: InferInput) -> Array:
         if len(raw) != expected:
             raise InputError(f"{name} of shape {shape} has {len(raw)} bytes, {expected} are due: send all, and no more")
         return np.frombuffer(raw, dtype).reshape(shape)
+    # Without bytes, as gRPC and REST's binary extension send them, there are numbers of JSON, flat or nested. What does
+    # not fit becomes a fault of the request: NumPy's own errors would be answered as one of the server's.
     try:
         values = np.array(tensor.data, dtype)
     except (ValueError, TypeError, OverflowError) as error:

@@ -73,6 +73,7 @@ class _DataPlane(DataPlane):  # type: ignore[misc]  # kserve has no types
     def decode_inference_request(self, body: Any, headers: dict[str, str], model_name: str) -> InferRequest:
         """The request in a body, JSON or JSON with tensors behind it."""
         try:
+            # The header tells a body of JSON and bytes from one of JSON alone, which is left to the SDK.
             header = headers.get(INFERENCE_CONTENT_LENGTH_HEADER)
             if isinstance(body, bytes) and header is not None:
                 return decode(body, int(header), model_name)

@@ -130,6 +130,8 @@ def configure(metadata: Metadata, runtime: Runtime, deployment: Deployment) -> M
     Raises:
         InputError: A tensor has a dtype that Triton does not know.
     """
+    # Optional inputs are left out: Triton fills no defaults in, and the runtime has them. Batching is Triton's only
+    # where every tensor has the batch in front, so not on demand, whose ``explain`` has none.
     inputs = [spec for spec in metadata["inputs"] if not spec.get("optional")]
     outputs = metadata["outputs"]
     batched = _is_batched(metadata, inputs) and not runtime.fixed_batch

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # where the copy of fgcompile is
 
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
-from fgcompile.serving.admission import Limits, check_request
+from fgcompile.serving.admission import Limits, admit
 
 
 class TritonPythonModel:
@@ -38,7 +38,7 @@ class TritonPythonModel:
     def _answer(self, request: Any) -> Any:
         tensors = {name: pb_utils.get_input_tensor_by_name(request, name).as_numpy() for name in self._inputs}
         try:
-            outputs = self._session.run(check_request(tensors, self._session.metadata, self._limits))
+            outputs = self._session.run(admit(tensors, self._session.metadata, self._limits))
         except InputError as error:
             refusal = pb_utils.TritonError(str(error), pb_utils.TritonError.INVALID_ARG)
             return pb_utils.InferenceResponse(error=refusal)

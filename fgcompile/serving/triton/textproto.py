@@ -22,6 +22,8 @@ def dump(message: Message) -> str:
 
 
 def _lines(message: Message) -> Iterator[str]:
+    # A message is a block, a sequence of numbers one line in brackets, a sequence of messages the field repeated; a
+    # text is a sequence too, and is none here.
     for name, field in message.items():
         if isinstance(field, Mapping):
             yield f"{name} {{"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 import fgcompile
@@ -16,6 +19,7 @@ from tests.support.operator_cases import OPERATOR_CASES, OperatorCase
 from tests.support.sweeps import first_of_each
 
 IDS = [case.name for case in OPERATOR_CASES]
+BY_NAME = {case.name: case for case in OPERATOR_CASES}
 
 WITHOUT_SECOND_DERIVATIVE = (torch.ops.aten.hardsigmoid.default,)
 """Operators to which the fallback does not apply: inside a case, their own rule stays."""
@@ -38,7 +42,7 @@ def test_terms_add_up_to_the_score(case: OperatorCase) -> None:
 def test_biases_equal_those_of_the_general_fallback(case: OperatorCase, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each closed form against ``y − J a`` by two VJPs, which needs no knowledge of the operator."""
     if case.name == "hardsigmoid":
-        pytest.skip("PyTorch has no second derivative of it, so the fallback does not apply")
+        pytest.skip("needs a second derivative of it, which PyTorch lacks, for the fallback to apply")
     model, inputs = CaseModule(case).eval(), case.make_inputs(2)
     sums = _bias_sums(model, inputs)
     without = {operator: rule for operator, rule in bias_table().items() if operator in WITHOUT_SECOND_DERIVATIVE}
@@ -64,6 +68,19 @@ def test_every_row_has_a_case() -> None:
     assert not missing, f"no case in tests/support/operator_cases/ reaches {', '.join(sorted(map(str, missing)))}"
 
 
+@pytest.mark.parametrize(
+    ("shrink", "bias"),
+    [(F.hardshrink, lambda x: 0 * x), (F.softshrink, lambda x: -0.5 * x.sign() * (x.abs() > 0.5))],
+    ids=["hardshrink", "softshrink"],
+)
+def test_what_is_shrunk(shrink: Callable[[Tensor], Tensor], bias: Callable[[Tensor], Tensor]) -> None:
+    """PyTorch takes both apart before a row of theirs could be asked; their parts have the bias of the whole."""
+    x = torch.tensor([[0.0, -0.0, 0.25, 0.5, -0.5, 3.0, -3.0, 1e4]], dtype=torch.float64)
+    terms = fgcompile.full_gradient(CaseModule(BY_NAME[shrink.__name__]).eval(), x, target=lambda y: y.sum(1))
+    torch.testing.assert_close(sum(terms.bias_gradients.values()), bias(x), rtol=0, atol=0)
+    torch.testing.assert_close(terms.input_gradient, (shrink(x) != 0).double(), rtol=0, atol=0)
+
+
 def test_an_operator_without_rule_or_derivative_is_named() -> None:
     class IncompleteGamma(torch.nn.Module):
         def forward(self, x: Tensor) -> Tensor:
@@ -74,4 +91,4 @@ def test_an_operator_without_rule_or_derivative_is_named() -> None:
 
 
 def test_the_fallback_is_implicit() -> None:
-    assert isinstance(FALLBACK.bias(None), Implicit)  # type: ignore[arg-type] - it looks at nothing
+    assert isinstance(FALLBACK.bias(None), Implicit)  # type: ignore[arg-type]  # it looks at nothing

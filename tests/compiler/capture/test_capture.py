@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
+from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fgcompile.compiler.biases import FALLBACK, bias_table
 from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.capture.decompositions import decompositions, kept_whole
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import CaptureError, InputError
 from tests.support.networks import NETWORKS, ConvNet, build
+
+aten = torch.ops.aten
+
+
+class Wrapped(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+        self.eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -31,6 +46,31 @@ def test_activations_stay_whole() -> None:
     model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.SiLU(), nn.Hardswish(), nn.Mish(), nn.SELU(), nn.Softplus()).eval()
     targets = {str(node.target) for node in capture(model, torch.zeros(1, 3, 4, 4)).graph_module.graph.nodes}
     assert {f"aten.{name}.default" for name in ("silu", "hardswish", "mish", "selu", "softplus")} <= targets
+
+
+@pytest.mark.parametrize("activation", [F.silu, F.mish, F.celu, F.hardswish, F.hardsigmoid])
+def test_activations_in_place_stay_whole(activation: Callable[..., Tensor]) -> None:
+    model = Wrapped(lambda x: activation(x + 1, inplace=True))
+    targets = {str(node.target) for node in capture(model, torch.zeros(1, 3)).graph_module.graph.nodes}
+    assert f"aten.{activation.__name__}.default" in targets
+
+
+def test_no_row_of_the_bias_table_is_taken_apart() -> None:
+    rows, table = set(bias_table()), set(torch.export.default_decompositions())
+    assert kept_whole(table) == (rows & table) | {aten.detach.default}
+    assert rows.isdisjoint(decompositions())
+
+
+def test_one_row_of_the_bias_table_keeps_an_operator_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = Wrapped(lambda x: torch.addcmul(x, x, x + 1)), torch.zeros(1, 3)
+
+    def is_whole() -> bool:
+        return bool(capture(model, x).graph_module.graph.find_nodes(op="call_function", target=aten.addcmul.default))
+
+    assert not is_whole()
+    rows = {**bias_table(), aten.addcmul.default: FALLBACK}
+    monkeypatch.setattr("fgcompile.compiler.capture.decompositions.bias_table", lambda: rows)
+    assert is_whole()
 
 
 def test_training_mode_is_refused_and_names_the_part() -> None:
@@ -193,7 +233,9 @@ class Inverse(nn.Module):
             Inverse(),
             (3, 3),
             r"_linalg_check_errors.*side effects",
-            marks=pytest.mark.skipif(torch.__version__ < "2.12", reason="exported without the check of errors"),
+            marks=pytest.mark.skipif(
+                torch.__version__ < "2.12", reason="needs PyTorch 2.12: before, it exports without the check of errors"
+            ),
         ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from benchmarks.architectures import ARCHITECTURES, UNet, build_network
-from benchmarks.weights import initialise, sample_inputs
+from benchmarks.networks.architectures import ARCHITECTURES, UNet, build_network
+from benchmarks.networks.weights import initialise, sample_inputs
 from fgcompile.demo.eager_fullgrad import fullgrad_reference, rescale
 from tests.support.finite_differences import input_gradient_by_differences
 

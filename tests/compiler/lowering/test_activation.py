@@ -11,6 +11,7 @@ from tests.support.operator_cases import ACTIVATIONS, OperatorCase
 
 BY_NAME = {case.name: case for case in ACTIVATIONS}
 PIECEWISE = ("relu", "relu6", "hardtanh", "leaky_relu", "prelu", "elu", "selu", "hardswish", "hardsigmoid", "threshold")
+PIECEWISE += ("hardshrink", "softshrink")
 
 
 @pytest.mark.parametrize("case", ACTIVATIONS, ids=lambda case: case.name)

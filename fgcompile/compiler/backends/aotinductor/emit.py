@@ -39,7 +39,7 @@ from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError
 
 OPTIONS: dict[str, Any] = {
-    # Weights become constants, which oneDNN lays out once, when compiling; ResNet-18 takes 97 ms, else 125.
+    # Weights become constants, which oneDNN lays out once, when compiling: docs/decisions/packed-weights.md.
     "freezing": True,
     # The number of threads is a setting of the session, not of the machine that compiles.
     "cpp.dynamic_threads": True,

@@ -1,8 +1,7 @@
 """Lays out the weights of convolutions for oneDNN when compiling, also where the batch is dynamic.
 
-Inductor does so for graphs of fixed sizes only. Of others it leaves every weight to be laid out anew in each call: a
-fifth of oneDNN's time in a ResNet-18 of batch 1. What oneDNN wants hardly depends on the batch; where it wants
-something else for one, it lays that out in the call, as before.
+Inductor does so for graphs of fixed sizes only; of others every call would lay out every weight anew. What oneDNN wants
+hardly depends on the batch: ``docs/decisions/packed-weights.md``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """ONNX on demand: the prediction is the graph itself, the explanation a branch of ``If``.
 
-The branch holds the constants that only it uses. ONNX Runtime brings convolutions into its blocked layout only where
-the weights belong to the same graph, so the other way round, whole graphs in both branches over common weights, made
-the prediction 1.24 times and the explanation 1.19 times as slow on ResNet-18.
+The branch holds the constants that only it uses: ONNX Runtime brings convolutions into its blocked layout only where
+the weights belong to the same graph (``docs/decisions/on-demand.md``).
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ EXPLAINED = "explained"
 
 def explain_conditionally(graph: onnx.GraphProto) -> None:
     """Moves all that the logits do not depend on into a branch, which runs where the input ``explain`` is true."""
+    # What the logits are computed from, walked backwards; it stays outside, and so does every constant that it reads.
     producers = {name: node for node in graph.node for name in node.output}
     prediction: set[str] = set()
     pending = [LOGITS]
@@ -28,6 +28,8 @@ def explain_conditionally(graph: onnx.GraphProto) -> None:
         if name not in prediction:
             prediction.add(name)
             pending.extend(producers[name].input if name in producers else ())
+    # An initialiser of an input's name is that input's default (biases="inputs"): only the outermost graph can have
+    # one, so it stays outside even where the explanation alone reads it.
     inputs = {value.name for value in graph.input}
     others = [value for value in graph.output if value.name != LOGITS]
     branch = helper.make_graph(
@@ -40,6 +42,8 @@ def explain_conditionally(graph: onnx.GraphProto) -> None:
         [_renamed(value, _inner(value.name)) for value in others],
         [tensor for tensor in graph.initializer if tensor.name not in prediction | inputs],
     )
+    # The If returns its outputs under the very names that nodes in the branch give them. A branch may not repeat a name
+    # of the graph around it, so there the values are renamed; those of the prediction are outside and keep theirs.
     _hide_results(branch, {value.name for value in others} - prediction)
     nodes = [node for node in graph.node if prediction.intersection(node.output)]
     constants = [tensor for tensor in graph.initializer if tensor.name in prediction | inputs]
@@ -47,6 +51,8 @@ def explain_conditionally(graph: onnx.GraphProto) -> None:
     nodes.append(
         helper.make_node("If", [EXPLAIN], [value.name for value in others], then_branch=branch, else_branch=nothing)
     )
+    # Outputs that may be empty have 0 samples where the logits have N: one name for both would promise that they are
+    # equal.
     for dimension in (size for value in others for size in value.type.tensor_type.shape.dim):
         if dimension.dim_param == BATCH:
             dimension.dim_param = EXPLAINED

@@ -1,8 +1,7 @@
 """A translated graph made small: constants folded, operators that undo or repeat each other merged.
 
-onnxscript's own optimiser, less what artifacts have no use for. Its rule that makes one ``Split`` of two ``Slice``
-compares each node with all others, and took most of the time that a Vision Transformer's export took. Its rules for
-dropout, batch normalisation and quantised operators find none, and its fusions need later opsets.
+onnxscript's own optimiser, less what artifacts have no use for, and less one rule whose time grows with the square of
+the graph: ``docs/decisions/onnx-export.md``.
 """
 
 from __future__ import annotations

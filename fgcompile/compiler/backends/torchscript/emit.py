@@ -58,6 +58,8 @@ def _divided(program: FusedProgram) -> torch.jit.ScriptModule:
         _script(name, part, program) for name, part in ((PREDICT, halves.predict), (EXPLAIN, halves.explain))
     )
     module: torch.jit.ScriptModule = torch.jit.script(parts)
+    # TorchScript compiles text, and names of inputs need be no identifiers there: they have numbers, and their order is
+    # the artifact's. An output that is not computed has 0 of each size that has a name.
     names = {spec.name: f"input_{index}" for index, spec in enumerate(program.artifact_inputs)}
     optional = {spec.name for spec in program.inputs if spec.default is not None}
     signature = ", ".join(

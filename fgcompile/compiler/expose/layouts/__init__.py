@@ -61,6 +61,8 @@ def find_layouts(
         if placement is not None:
             spaces.append(space)
             maps.append(placement)
+    # A site that the propagation lost still has a layout if one is written for it: that is why positions without any
+    # coordinate are tried, not left out.
     placed = []
     for site in sites:
         node = values[site.node]
@@ -90,6 +92,9 @@ def _require_grids(name: str, value: Tensor, placements: Sequence[Placement]) ->
 
 
 def _candidates(inputs: Sequence[fx.Node]) -> list[fx.Node]:
+    # Images and their like have more than two axes and leave tables beside them without a map; where no input has,
+    # tables and signals (N, F) get one. Of integer inputs of one shape the first stands for all: the others have its
+    # positions.
     floats = [node for node in inputs if node.meta["val"].is_floating_point() and node.meta["val"].ndim > 1]
     spatial = [node for node in floats if node.meta["val"].ndim > 2]
     integers = {concrete_shape(node.meta["val"]): node for node in reversed(inputs) if node not in floats}
@@ -101,6 +106,8 @@ def _embedded_alone(
     inputs: Sequence[fx.Node], maps: Sequence[Placement], sites: Sequence[Site]
 ) -> tuple[tuple[Placement, ...], tuple[Site, ...]]:
     """Drops the maps of integer inputs that no embedding reads: masks and lengths."""
+    # Which integer input is embedded is known only once sites are placed: before that each had a map, and what none of
+    # the embeddings lies over was a mask or a length.
     floats = {str(node.target) for node in inputs if node.meta["val"].is_floating_point()}
     embedded = {placement.input for site in sites if site.kind == "embedding" for placement in site.placements}
     kept = {placement.input for placement in maps if placement.input in floats | embedded}
@@ -165,6 +172,8 @@ class _Axes:
         """The spatial axes: all but the batch and the channels' axis, the second unless the graph says otherwise."""
         rank = node.meta["val"].ndim
         coordinates = [self._first[node] + axis for axis in range(rank - 1)]
+        # By hand; else a table or signal (N, F) has no channels; else what an operator has told; else the second axis,
+        # as PyTorch has it, unless an operator slides over it.
         channels = [c for c in coordinates if roles.get(c) == CHANNEL]
         if layout is not None:
             names = layout.split()

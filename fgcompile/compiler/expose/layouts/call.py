@@ -18,7 +18,7 @@ Shapes = list[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
-class Call:
+class PositionCall:
     """One operator's call.
 
     Attributes:
@@ -51,7 +51,7 @@ class Call:
         return value if isinstance(value, Tensor) else hint(value)
 
 
-Rule = Callable[[Call, Shapes], Any]
+PositionRule = Callable[[PositionCall, Shapes], Any]
 """Maps a call to the positions of its output, or of each of its outputs; None where there are none."""
 
 

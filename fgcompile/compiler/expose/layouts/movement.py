@@ -7,18 +7,18 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.expose.layouts.call import Call, Rule, Shapes, concrete_shape
+from fgcompile.compiler.expose.layouts.call import PositionCall, PositionRule, Shapes, concrete_shape
 from fgcompile.compiler.expose.layouts.positions import Positions
 
 aten = torch.ops.aten
 
 
-def _reshaped(call: Call, shapes: Shapes) -> Positions | None:
+def _reshaped(call: PositionCall, shapes: Shapes) -> Positions | None:
     source = call.positions(call.node.args[0])
     return None if source is None else source.moved(shapes[0], lambda c: c.reshape(shapes[0]))
 
 
-def _moved(call: Call, shapes: Shapes) -> Positions | None:
+def _moved(call: PositionCall, shapes: Shapes) -> Positions | None:
     """The operator itself, applied to the coordinates."""
     source = call.positions(call.node.args[0])
     if source is None:
@@ -28,8 +28,10 @@ def _moved(call: Call, shapes: Shapes) -> Positions | None:
     return source.moved(shapes[0], lambda c: target(c.contiguous(), *rest, **keywords))
 
 
-def _indexed(call: Call, shapes: Shapes) -> Positions | None:
+def _indexed(call: PositionCall, shapes: Shapes) -> Positions | None:
     """An index of constants moves elements; a table read at an input's integers takes their positions."""
+    # An activation that is indexed by constants is moved; by an input's integers, nobody knows where to. A constant
+    # table has no positions: its rows lie where the integers do that pick them, if one index picks whole rows.
     table, indices = call.node.args[0], call.node.args[1:]
     nodes = [node for node in call.node.all_input_nodes if node is not table]
     if call.positions(table) is not None:
@@ -40,7 +42,7 @@ def _indexed(call: Call, shapes: Shapes) -> Positions | None:
     return _looked_up(readers[0], shapes[0])
 
 
-def _embedded(call: Call, shapes: Shapes) -> Positions | None:
+def _embedded(call: PositionCall, shapes: Shapes) -> Positions | None:
     source = call.positions(call.arguments["indices"])
     return None if source is None else _looked_up(source, shapes[0])
 
@@ -50,7 +52,9 @@ def _looked_up(source: Positions, shape: tuple[int, ...]) -> Positions:
     return source.mapped(shape, lambda c: c.reshape([*c.shape, *[1] * added]))
 
 
-def _concatenated(call: Call, shapes: Shapes) -> Positions | None:
+def _concatenated(call: PositionCall, shapes: Shapes) -> Positions | None:
+    # A part without positions (class tokens) is all NaN, and so stays outside of the grid; its samples are filled in
+    # from its neighbours by ``moved_with_gaps``, since a class token too belongs to one sample.
     parts = call.arguments["tensors"]
     known = [(part, call.positions(part)) for part in parts]
     count = next(len(p.coordinates) for _, p in known if p is not None)
@@ -67,7 +71,7 @@ def _expanded(part: fx.Node, positions: Positions | None, index: int) -> Tensor:
     return torch.full(shape, torch.nan) if coordinate is None else coordinate.expand(shape)
 
 
-def _split(call: Call, shapes: Shapes) -> list[Positions] | None:
+def _split(call: PositionCall, shapes: Shapes) -> list[Positions] | None:
     source = call.positions(call.node.args[0])
     if source is None:
         return None
@@ -78,7 +82,7 @@ def _split(call: Call, shapes: Shapes) -> list[Positions] | None:
     return parts
 
 
-def _padded(call: Call, shapes: Shapes) -> Positions | None:
+def _padded(call: PositionCall, shapes: Shapes) -> Positions | None:
     """What is added at the borders has no position."""
     source = call.positions(call.node.args[0])
     pad = call.value(call.arguments["pad" if "pad" in call.arguments else "padding"])
@@ -88,20 +92,18 @@ def _padded(call: Call, shapes: Shapes) -> Positions | None:
     return source.moved_with_gaps(shapes[0], lambda c: torch.nn.functional.pad(c, list(pad), value=torch.nan), axes)
 
 
-def _unknown(call: Call, shapes: Shapes) -> None:
+def _unknown(call: PositionCall, shapes: Shapes) -> None:
     """Elements change places in a way that depends on values."""
 
 
-MOVEMENT: dict[Any, Rule] = {
+MOVEMENT: dict[Any, PositionRule] = {
     aten.reshape.default: _reshaped,
     aten.squeeze.dims: _reshaped,
     aten.unsqueeze.default: _reshaped,
     aten.permute.default: _moved,
-    aten.transpose.int: _moved,
     aten.slice.Tensor: _moved,
     aten.select.int: _moved,
     aten.flip.default: _moved,
-    aten.roll.default: _moved,
     aten.repeat.default: _moved,
     aten.unfold.default: _moved,
     aten.diagonal.default: _moved,

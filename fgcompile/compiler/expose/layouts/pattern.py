@@ -43,6 +43,8 @@ def read_pattern(pattern: str, shape: tuple[int, ...], samples: int, space: Spac
     sizes = [
         _sizes(names, size - outside, samples, pattern) for (outside, names), size in zip(groups, shape, strict=True)
     ]
+    # A letter in several groups is one number in several digits, the coarser first: (n h=4 w=4) (h=7 w=7) c are
+    # windows, whose row is 7 times the first h plus the second.
     coordinates: list[Tensor | None] = [None] * count
     for letter, index in (("n", 0), *zip(space.letters, space.coordinates, strict=True)):
         total: Tensor | None = None

@@ -48,6 +48,8 @@ class Positions:
         """After a sum over axes that stay with size 1. A coordinate that varied, and no longer does, is lost."""
         kept = list(axes)
 
+        # A sum over an axis on which a coordinate does not depend leaves it. One that moved along that axis keeps
+        # its mean only if it still moves along another: a mean that is the same everywhere says nothing of a place.
         def average(coordinate: Tensor) -> Tensor | None:
             if not any(varies(coordinate, axis) for axis in kept):
                 return coordinate
@@ -102,6 +104,9 @@ def resampled(coordinate: Tensor, axis: int, places: Tensor) -> Tensor:
     """The coordinate at fractional ``places`` ``(O,)`` along an axis, linear in between and beyond the ends."""
     if not varies(coordinate, axis):
         return coordinate
+    # Centres of a padded convolution's outer windows lie beyond the ends: there the line through the first and the last
+    # known place goes on, so that the cells stay evenly spaced. Between two entries one of which has no position (NaN)
+    # there is none, unless the place is exactly the other one.
     along = coordinate.movedim(axis, -1)
     known = (~along.isnan()).reshape(-1, along.shape[-1]).any(0).nonzero().flatten()
     first, last = int(known[0]), int(known[-1])

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import Tensor, fx
 
-from fgcompile.compiler.expose.layouts.call import CHANNEL, Call, Rule, Shapes, shapes_of
+from fgcompile.compiler.expose.layouts.call import CHANNEL, PositionCall, PositionRule, Shapes, shapes_of
 from fgcompile.compiler.expose.layouts.movement import MOVEMENT
 from fgcompile.compiler.expose.layouts.positions import Positions, joined
 from fgcompile.compiler.expose.layouts.sums import SUMS
@@ -21,7 +21,7 @@ from fgcompile.compiler.expose.layouts.windows import WINDOWS
 from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.tables import join_tables
 
-RULES: dict[Any, Rule] = join_tables("the table of propagation", (MOVEMENT, SUMS, WINDOWS))
+POSITION_RULES: dict[Any, PositionRule] = join_tables("the table of propagation", (MOVEMENT, SUMS, WINDOWS))
 """What each operator does with axes, where it does not act on each element alone."""
 
 
@@ -50,14 +50,15 @@ class Propagation:
 
     def _propagate(self, node: fx.Node) -> Any:
         if node.target is operator.getitem:
+            # One of several outputs. Of those that hold indices (of max, topk, sort) nothing is said below, so None.
             source, index = node.args
             several = self.positions.get(source)  # type: ignore[arg-type]  # a node
             return several[index] if isinstance(several, list) and isinstance(index, int) else None
         shapes = shapes_of(node.meta.get("val"))
         if not shapes:
             return None
-        rule = RULES.get(node.target, _act_elementwise)
-        result = rule(Call(node, bind(node), self.positions, self._constants, self._mark), shapes)
+        rule = POSITION_RULES.get(node.target, _act_elementwise)
+        result = rule(PositionCall(node, bind(node), self.positions, self._constants, self._mark), shapes)
         if isinstance(node.meta["val"], tuple | list) and not isinstance(result, list):
             return [result, *[None] * (len(shapes) - 1)]
         return result
@@ -72,7 +73,7 @@ class Propagation:
             self.roles.setdefault(coordinate, role)
 
 
-def _act_elementwise(call: Call, shapes: Shapes) -> Positions | None:
+def _act_elementwise(call: PositionCall, shapes: Shapes) -> Positions | None:
     """Whatever takes operands that broadcast to its output."""
     operands = [p for p in (call.positions(node) for node in call.node.all_input_nodes) if p is not None]
     fitting = [p for p in operands if _broadcasts(p.shape, shapes[0])]

@@ -6,13 +6,13 @@ from typing import Any
 
 import torch
 
-from fgcompile.compiler.expose.layouts.call import CHANNEL, Call, Rule, Shapes
+from fgcompile.compiler.expose.layouts.call import CHANNEL, PositionCall, PositionRule, Shapes
 from fgcompile.compiler.expose.layouts.positions import Positions, joined
 
 aten = torch.ops.aten
 
 
-def _reduced(call: Call, shapes: Shapes) -> Positions | None:
+def _reduced(call: PositionCall, shapes: Shapes) -> Positions | None:
     """A mean over space that keeps the axes keeps its place too, like a pooling; otherwise it has none."""
     source = call.positions(call.node.args[0])
     if source is None:
@@ -20,6 +20,8 @@ def _reduced(call: Call, shapes: Shapes) -> Positions | None:
     rank, dim = len(source.shape), call.arguments.get("dim")
     chosen = range(rank) if dim is None or dim == [] else ([dim] if isinstance(dim, int) else dim)
     axes = [axis % rank for axis in chosen]
+    # With keepdim, as in a squeeze-and-excitation gate, the value stays at the mean of its places; without, the axes
+    # are gone, and a coordinate that moved along them alone is lost with them.
     if len(shapes[0]) == rank:
         return source.mapped(shapes[0], lambda c: c.nanmean(axes, keepdim=True))
     kept = [axis for axis in range(rank) if axis not in axes]
@@ -27,7 +29,7 @@ def _reduced(call: Call, shapes: Shapes) -> Positions | None:
     return averaged.moved(shapes[0], lambda c: c.permute(*kept, *axes).reshape(shapes[0]))
 
 
-def _contracted(call: Call, source: Positions, axis: int) -> Positions:
+def _contracted(call: PositionCall, source: Positions, axis: int) -> Positions:
     """A sum over an axis with weights. It tells that this axis is the channels', if other coordinates survive it."""
     result = source.averaged([axis])
     if any(coordinate is not None for coordinate in result.coordinates[1:]):
@@ -37,7 +39,7 @@ def _contracted(call: Call, source: Positions, axis: int) -> Positions:
     return result
 
 
-def _linear(call: Call, shapes: Shapes) -> Positions | None:
+def _linear(call: PositionCall, shapes: Shapes) -> Positions | None:
     source = call.positions(call.arguments["input"])
     if source is None:
         return None
@@ -45,8 +47,10 @@ def _linear(call: Call, shapes: Shapes) -> Positions | None:
     return Positions(shapes[0], contracted.coordinates)
 
 
-def _product(call: Call, shapes: Shapes) -> Positions | None:
+def _product(call: PositionCall, shapes: Shapes) -> Positions | None:
     """``(…, I, K) (…, K, J)``: elements lie where their row in the left factor does, else their column in the right."""
+    # Of attention · values, rows are queries (which have places) and columns are channels; of queries · keys both have
+    # places, and each coordinate is taken from the factor along most of whose axes it runs (``joined``).
     names = ("mat1", "mat2") if "mat1" in call.arguments else ("self", "mat2")
     left, right = (call.positions(call.arguments[name]) for name in names)
     rank = len(shapes[0])
@@ -57,7 +61,7 @@ def _product(call: Call, shapes: Shapes) -> Positions | None:
     return joined(results, shapes[0])
 
 
-SUMS: dict[Any, Rule] = {
+SUMS: dict[Any, PositionRule] = {
     aten.sum.dim_IntList: _reduced,
     aten.mean.dim: _reduced,
     aten.amax.default: _reduced,

@@ -8,17 +8,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.expose.layouts.call import CHANNEL, SPATIAL, Call, Rule, Shapes, concrete_shape
+from fgcompile.compiler.expose.layouts.call import CHANNEL, SPATIAL, PositionCall, PositionRule, Shapes, concrete_shape
 from fgcompile.compiler.expose.layouts.positions import Positions, moves, resampled
 
 aten = torch.ops.aten
 
 
-def _convolved(call: Call, shapes: Shapes) -> Positions | None:
+def _convolved(call: PositionCall, shapes: Shapes) -> Positions | None:
     source = call.positions(call.arguments["input"])
     if source is None:
         return None
     a = call.arguments
+    # What a convolution slides over is space, and what it sums over whole is the channels' axis: that is how an input
+    # (N, H, W, C) that is permuted first comes to be read as it is meant.
     spatial = range(2, len(source.shape))
     for index, coordinate in enumerate(source.coordinates):
         if any(moves(coordinate, axis) for axis in spatial):
@@ -31,11 +33,12 @@ def _convolved(call: Call, shapes: Shapes) -> Positions | None:
     for size, k, s, p, d in zip(shapes[0][2:], kernel, *settings, strict=True):
         outputs = torch.arange(size, dtype=torch.get_default_dtype())
         centre = d * (k - 1) / 2
+        # Output o sees the inputs o·s − p … o·s − p + d (k − 1); transposed, the two change their parts.
         places.append((outputs + p - centre) / s if a["transposed"] else outputs * s - p + centre)
     return _resampled(source.averaged([1]), shapes[0], places)
 
 
-def _pooled(call: Call, shapes: Shapes) -> Positions | None:
+def _pooled(call: PositionCall, shapes: Shapes) -> Positions | None:
     source = call.positions(call.node.args[0])
     if source is None:
         return None
@@ -52,10 +55,10 @@ def _pooled(call: Call, shapes: Shapes) -> Positions | None:
     return _resampled(source, shapes[0], places)
 
 
-def _resized(rank: int) -> Rule:
+def _resized(rank: int) -> PositionRule:
     """Adaptive pooling and interpolation: the output's cells divide the input's extent evenly."""
 
-    def rule(call: Call, shapes: Shapes) -> Positions | None:
+    def rule(call: PositionCall, shapes: Shapes) -> Positions | None:
         source = call.positions(call.node.args[0])
         if source is None:
             return None
@@ -78,7 +81,7 @@ def _resampled(source: Positions, shape: tuple[int, ...], places: Sequence[Tenso
     return source.mapped(shape, change)
 
 
-def _mark_spatial(call: Call, source: Positions, rank: int) -> None:
+def _mark_spatial(call: PositionCall, source: Positions, rank: int) -> None:
     for index, coordinate in enumerate(source.coordinates):
         if any(moves(coordinate, axis) for axis in range(len(source.shape) - rank, len(source.shape))):
             call.mark(index, SPATIAL)
@@ -89,7 +92,7 @@ def _per_axis(value: Any, rank: int) -> list[int]:
     return numbers * rank if len(numbers) == 1 else numbers
 
 
-WINDOWS: dict[Any, Rule] = {
+WINDOWS: dict[Any, PositionRule] = {
     aten.convolution.default: _convolved,
     aten.max_pool2d_with_indices.default: _pooled,
     aten.max_pool3d_with_indices.default: _pooled,

@@ -9,10 +9,8 @@ where ``w`` is zero outside the kernel. For all phases ``r`` at once that is one
 the kernel, padded with zeros and cut into pieces of ``s``.
 
 oneDNN, which AOTInductor calls on the CPU, is slow at transposed convolutions to few channels, and does not lay out
-their weights beforehand. Measured in torch 2.13, 1 thread, ms, sub-pixel against transposed: 7×7 s2 stem of a ResNet
-4.6 and 12.2. For many channels phases are as good there as in ONNX Runtime, see ``convolution``. So is the lowering of
-max pooling: a whole ResNet-18 takes 97.3 ms with it, and 97.6 with PyTorch's own operator. With PyTorch's own
-``convolution_backward``, whose weights Inductor does not lay out beforehand, it takes 116.
+their weights beforehand; of many channels phases are as good as in ONNX Runtime
+(``docs/decisions/subpixel-convolutions.md``).
 """
 
 from __future__ import annotations
@@ -85,6 +83,6 @@ def _cut_kernel(
 
 lower_convolution_backward = make_lowering(_choose_form)
 
-DECOMPOSITIONS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
+LOWERINGS: dict[torch._ops.OpOverload, Callable[..., Any]] = {
     aten.convolution_backward.default: lower_convolution_backward,
 }

@@ -1,16 +1,10 @@
 """Forms for NVIDIA's graphics cards, in place of those that are fastest on a CPU.
 
-- **Strided convolution, backward**: the transposed convolution. For the small, uneven kernels of phases cuDNN has no
-  plan in half precision but its direct, grouped kernel: in ONNX Runtime 1.30 on an H200, float16, nine of them take
-  1.7 of a ResNet-18's 6.5 ms.
-- **Extremes over the last axes, in ONNX Runtime**: max pooling, in two steps where rows are long. ONNX Runtime reduces
-  by cuDNN, which reads a row by few threads and launches three to four kernels: 76 reductions take 3.5 ms of a
-  ResNet-18's 6.6 on the same card. One maximum of each row, in µs, reduced, and pooled over the whole row:
+- **Strided convolution, backward**: the transposed convolution; cuDNN is slow at the small, uneven kernels of phases.
+- **Extremes over the last axes, in ONNX Runtime**: max pooling, in two steps where rows are long; as reductions they go
+  to cuDNN, which reads a row by few threads.
 
-  | rows × elements | 64 × 12544 | 64 × 3136 | 128 × 784 | 256 × 196 | 512 × 49 | 2048 × 12544 | 16384 × 49 |
-  | --- | --- | --- | --- | --- | --- | --- | --- |
-  | ReduceMax | 645 | 163 | 42 | 13 | 6.3 | 1213 | 9.8 |
-  | pooling | 25 | 14 | 7.7 | 4.6 | 2.9 | 67 | 3.3 |
+Measured on an H200: ``docs/decisions/cuda.md``.
 """
 
 from __future__ import annotations
@@ -35,6 +29,8 @@ _LONG = 1024
 
 def lower_maximum(self: Tensor, dim: Sequence[int] = (), keepdim: bool = False) -> Any:
     """Lowers ``amax`` over the last axes, ``max_i x[i] = max_j max_k x[j·w + k]`` with ``w`` near ``√n``."""
+    # Only the last axes, whole, with the batch in front: a row is then contiguous, and the one size that may be
+    # symbolic is the -1 of the reshape.
     axes = sorted(axis % self.ndim for axis in dim)
     first = self.ndim - len(axes)
     before, reduced = self.shape[:first], self.shape[first:]

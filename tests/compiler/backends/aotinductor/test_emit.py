@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 import fgcompile
-from fgcompile.cli.sources import load_model
+from fgcompile.cli.sources import load_source
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError, SourceError
+from tests.support.compiled import compiled
 from tests.support.networks import build
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
@@ -22,7 +23,7 @@ OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", 
 COMPILE = """
 import sys
 import torch, fgcompile
-from tests.networks import build
+from tests.support.networks import build
 torch.set_num_threads(2)
 model, x = build("residual", torch.float32)
 fgcompile.compile(model, x, format="pt2", outputs=sys.argv[2].split(",")).save(sys.argv[1])
@@ -54,7 +55,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_equals_the_torchscript_artifact_for_every_batch(path: Path, tmp_path: Path) -> None:
     model, x = build("residual", torch.float32)
-    fgcompile.compile(model, x, format="torchscript", outputs=OUTPUTS).save(tmp_path / "model.pt")
+    compiled("residual", "torchscript", outputs=OUTPUTS).save(tmp_path / "model.pt")
     session, other = fgcompile.load(path), fgcompile.load(tmp_path / "model.pt")
     assert session.metadata["device"] == "cpu"
     for classes in (np.array([-1]), np.array([1, -1, 0, 2, -1])):
@@ -133,7 +134,7 @@ def test_other_devices_than_the_package_s_own_are_refused(path: Path, provider: 
 
 def test_exported_programs_and_packages_are_told_apart(path: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="is compiled already, not an exported program"):
-        load_model(str(path))
+        load_source(str(path))
     torch.export.save(torch.export.export(nn.Linear(3, 2), (torch.zeros(2, 3),)), tmp_path / "model.pt2")
     with pytest.raises(ArtifactError, match="is an exported program, not an artifact: make one of it"):
         fgcompile.load(tmp_path / "model.pt2")
@@ -162,7 +163,7 @@ def test_devices_that_do_not_fit_are_refused(options: dict[str, str], message: s
         fgcompile.compile(nn.Linear(3, 2).eval(), torch.zeros(1, 3), **options)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card, and the build of PyTorch for CUDA")
 def test_cuda(tmp_path: Path) -> None:
     model, x = build("residual", torch.float32)
     fgcompile.compile(model, x, format="pt2", device="cuda").save(tmp_path / "model.pt2")

@@ -1,0 +1,85 @@
+"""Measures how the cost of an explanation grows: with batch, image size, depth, and that of compiling with the model.
+
+    python -m benchmarks.scaling [--sweeps batch size depth compiling] [--runtimes onnxruntime …] [--report-only]
+
+Needs the extras ``cpu`` and ``demo`` and the group ``bench``. One thread; compiling takes all cores.
+Works like ``benchmarks.latency``: each
+measurement is a line of ``results/scaling.jsonl`` and is not made again on this machine with these versions;
+``results/scaling.md`` and its plots are made of all lines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.harness.environment import RESULTS
+from benchmarks.harness.isolated import IsolatedError, run_isolated
+from benchmarks.harness.progress import show_progress
+from benchmarks.latency.candidates import choose
+from benchmarks.latency.records import append_record, find_record, read_records
+from benchmarks.latency.runtimes import RUNTIMES
+from benchmarks.latency.sweep import keep_measured
+from benchmarks.latency.timing import Effort
+from benchmarks.latency.workload import Workload
+from benchmarks.networks.architectures import ARCHITECTURES
+from benchmarks.scaling.compiling import LIMIT
+from benchmarks.scaling.report import write_report
+from benchmarks.scaling.sweeps import COMPILED, COMPILING, SWEEPS, THREADS
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures what is asked for and not yet known, and writes the report; returns the exit status."""
+    options = _parse(arguments)
+    store = options.results / "scaling.jsonl"
+    keys = choose(options.runtimes, [])
+    wanted = [] if options.report_only else options.sweeps
+    # A point that several sweeps share is measured once.
+    points = list(dict.fromkeys(point for sweep in SWEEPS if sweep.name in wanted for point in sweep.points.values()))
+    compiled = options.compiled if COMPILING in wanted else []
+    with show_progress("scaling", len(points) + len(compiled)) as begin, tempfile.TemporaryDirectory() as folder:
+        for point in points:
+            report = begin(f"{point.model}, batch {point.batch}, size {point.size}")
+            home = Path(folder) / f"{point.model}-{point.size}"  # points that differ in their batch share an artifact
+            home.mkdir(exist_ok=True)
+            workload = Workload(point.model, point.batch, THREADS, home, size=point.size)
+            keep_measured(store, workload, keys, Effort(repeats=options.repeats), memory=True, report=report)
+        for model in compiled:
+            begin(f"compile {model}")
+            _keep_compiling(store, model)
+    write_report(options.results, read_records(store))
+    return 0
+
+
+def _keep_compiling(store: Path, model: str) -> None:
+    """Measures the compilation of a network and stores the record, unless it is there."""
+    subject = {"model": model, COMPILING: True}
+    if find_record(store, subject) is not None:
+        return
+    try:
+        figures = run_isolated("benchmarks.scaling.compiling:measure_compiling", {"model": model}, LIMIT)
+    except IsolatedError as error:
+        figures = {"failed": str(error)}
+    append_record(store, subject, {COMPILING: figures})
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    names = [*(sweep.name for sweep in SWEEPS), COMPILING]
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scaling",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--sweeps", nargs="+", choices=names, default=names, metavar="NAME")
+    parser.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=["onnxruntime"], metavar="NAME")
+    parser.add_argument("--compiled", nargs="+", choices=ARCHITECTURES, default=COMPILED, metavar="NAME")
+    parser.add_argument("--repeats", type=int, default=Effort().repeats, help="the most calls of a candidate")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of the records and the report")
+    parser.add_argument("--report-only", action="store_true", help="measure nothing, write the report again")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,1 +1,0 @@
-"""The documents, and the scripts that make those which follow from the code."""

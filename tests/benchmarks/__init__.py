@@ -1,0 +1,1 @@
+"""The benchmarks: harness, reports and bookkeeping; no speed is asserted."""

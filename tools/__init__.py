@@ -1,0 +1,1 @@
+"""Scripts that make what follows from the code."""
