@@ -25,9 +25,9 @@ def test_before_and_after() -> None:
         constant_0_bias: float32[2] = constant constant_0_bias
         input_1: float32[s0, 3]
         linear: float32[s0, 2] = aten.linear.default(input_1, constant_0_weight, constant_0_bias)  # 0
-        detach_default: float32[s0, 2] = aten.detach.default(linear)  # 1
-        sigmoid_default: float32[s0, 2] = aten.sigmoid.default(detach_default)  # 1
-        mul_tensor: float32[s0, 2] = aten.mul.Tensor(linear, sigmoid_default)  # 1
-        return (mul_tensor,)
+        detach: float32[s0, 2] = aten.detach.default(linear)  # 1
+        sigmoid: float32[s0, 2] = aten.sigmoid.default(detach)  # 1
+        mul: float32[s0, 2] = aten.mul.Tensor(linear, sigmoid)  # 1
+        return (mul,)
         """
     assert_rewrites_program(linearize, captured, before, after)
