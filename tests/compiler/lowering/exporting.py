@@ -7,7 +7,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from fgcompile.compiler.ir.runner import run_passes
+from fgcompile.compiler.ir.runner import run_passes, tidy
 from fgcompile.compiler.passes.optimize.drop_unused_constants import drop_unused_constants
 from fgcompile.compiler.passes.optimize.fold_constants import fold_constants
 from fgcompile.compiler.passes.optimize.replace_mutations import replace_mutations
@@ -30,6 +30,7 @@ class _Backward(nn.Module):
             with self.graph_module.graph.inserting_before(node):
                 node.replace_all_uses_with(self.graph_module.graph.get_attr(f"weight_{node.name}"))
             self.graph_module.graph.erase_node(node)
+        tidy(self.graph_module)
         run_passes(self.graph_module, [replace_mutations, fold_constants, drop_unused_constants])
 
     def forward(self, *arguments: Tensor) -> tuple[Tensor, ...]:

@@ -37,7 +37,6 @@ def _fold_all(program: BiasedProgram, with_bias: bool) -> BiasedProgram:
     sites = {site.name: site for site in program.sites}
     by_node = {site.node: site.name for site in program.sites}
     biases = dict(program.biases)
-    changed = False
     for site in program.sites:
         if site.kind != "batch_norm":
             continue
@@ -54,10 +53,9 @@ def _fold_all(program: BiasedProgram, with_bias: bool) -> BiasedProgram:
         folded = _fold(graph_module, product, sum_node, scale, site, program)
         terms = (before.terms if before else ()) + site.terms
         sites[site.name] = dataclasses.replace(site, node=folded.name, terms=terms)
-        changed = True
-    if not changed:
-        return program
     ordered = tuple(sites[site.name] for site in program.sites if site.name in sites)
+    if ordered == program.sites:
+        return program
     return dataclasses.replace(program, graph_module=graph_module, biases=biases, sites=ordered)
 
 
