@@ -38,7 +38,10 @@ def test_nothing_is_found_where_nothing_is_fixed() -> None:
 
 
 class Messages(logging.Handler):
-    """Keeps what is logged: records of PyTorch's loggers do not reach the root's handlers once it has set them up."""
+    """Keeps what is logged: records of PyTorch's loggers do not reach the root's handlers once it has set them up.
+
+    Errors are logged whatever the command line, which another test may have called, has made of the levels.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,8 +58,8 @@ def test_the_log_of_other_threads_is_their_own() -> None:
 
     def meanwhile() -> None:
         with ThreadPoolExecutor(1) as other:
-            other.submit(logger.warning, "range_refined_to_singleton, said another").result()
-            other.submit(logger.info, "nor is this ours").result()
+            other.submit(logger.error, "range_refined_to_singleton, said another").result()
+            other.submit(logger.debug, "nor is this ours").result()
         logger.warning("range_refined_to_singleton, in this thread")
 
     try:
