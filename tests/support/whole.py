@@ -1,4 +1,4 @@
-"""Which tests are whole: they make an artifact, run a program or start a server, and take seconds each.
+"""Which tests are whole: they fuse a model, make an artifact, run a program or start a server: seconds each.
 
 ``make test-quick`` leaves them out. Nobody lists them: what a test calls, and the fixtures that it takes, tell.
 """
@@ -17,8 +17,8 @@ import pytest
 FOLDERS = {"benchmarks", "demo", "end_to_end", "evidence", "examples"}
 """Folders of tests of which each sees a program from its beginning to its end."""
 
-MUCH = ({"fgcompile", "compile"}, {"onnx", "export"}, {"subprocess"})
-"""The names in a call that takes long: ``fgcompile.compile(…)``, ``torch.onnx.export(…)``, ``subprocess.run(…)``."""
+MUCH = ({"fgcompile", "compile"}, {"fuse"}, {"onnx", "export"}, {"subprocess"})
+"""The names in a call that takes long, as ``fgcompile.compile(…)``, ``torch.onnx.export(…)``, ``subprocess.run(…)``."""
 
 OURS = ("tests.", "benchmarks.")
 """Modules whose functions are followed."""
