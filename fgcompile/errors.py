@@ -49,6 +49,10 @@ class RulesWarning(UserWarning):
     """The chosen rules attribute little of the score to the input: names the layer, and the rules to choose instead."""
 
 
+class CaptureWarning(UserWarning):
+    """The model was captured otherwise than it was given: says what was left out, and how to do so yourself."""
+
+
 def first_line(error: BaseException) -> str:
     """What an error of another library says first, to be quoted in a message of ours; its class if it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -14,12 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from fgcompile.compiler.capture.agreement import require_same_outputs
 from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
 from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
 from fgcompile.compiler.capture.preparation import prepare
-from fgcompile.compiler.capture.requirements import require_explainable, require_same_outputs
+from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.request import as_inputs
@@ -55,6 +56,7 @@ def capture(
     inputs = as_inputs(example_inputs)
     name = type(model).__name__
     if isinstance(model, nn.Module):
+        require_python_code(model)
         require_evaluation_mode(model)
     extras = dict(score_inputs or {})
     if score is not None:
@@ -93,3 +95,16 @@ def require_evaluation_mode(model: nn.Module) -> None:
         if module.training:
             part = f"its part '{path}' is" if path else "it is"
             raise CaptureError(f"{type(model).__name__} cannot be compiled while {part} in training mode: call .eval()")
+
+
+def require_python_code(model: nn.Module) -> None:
+    """Refuses a module that was traced or scripted.
+
+    Raises:
+        CaptureError: It was.
+    """
+    if isinstance(model, torch.jit.ScriptModule):
+        raise CaptureError(
+            f"the model is a {type(model).__name__}, traced or scripted by torch.jit, and has no Python code: "
+            "compile the nn.Module that it was made from"
+        )

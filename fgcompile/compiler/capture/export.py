@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.overrides import TorchFunctionMode
 
+from fgcompile.compiler.capture.checkpointing import unchecked
 from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
+from fgcompile.compiler.capture.failures import explain_failure, explain_fixed_batch
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
+from fgcompile.compiler.capture.trial import run_once
 from fgcompile.compiler.ir.silence import unprinted
-from fgcompile.compiler.ir.torch_internals import depends_on_values, violates_a_constraint
-from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
+from fgcompile.compiler.ir.torch_internals import violates_a_constraint
+from fgcompile.errors import CaptureError
 
 Values = tuple[Tensor, ...]
-
-TRIED_BATCH = 2
-"""The batch size that the model is run with before it is captured."""
 
 TRACED_BATCH = 5
 """The batch size of the example while capturing: sizes 0 and 1 are specialised by torch.export.
@@ -37,7 +37,7 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
         CaptureError: PyTorch cannot export it so; says why, and where a batch size was fixed.
         InputError: The model does not take such inputs, or ``dynamic_sizes`` needs others.
     """
-    examples = _require_taken(model, inputs, name)
+    examples = run_once(model, inputs, name)
     free: Sizes = find_dynamic_sizes(model, examples) if dynamic_sizes else [{} for _ in examples]
     # Two tries: at a batch size that PyTorch leaves symbolic, of values that it does not look at; then at the one that
     # the model has just been seen to take, since some models refuse 5 samples (a pairing of neighbours, say).
@@ -52,31 +52,9 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
     for failure, values in failures:
         if violates_a_constraint(failure) and _is_of_the_batch(model, values, free):
             place = find_fixed_size(partial(_export, model, values, free))
-            raise CaptureError(_explain_fixed_batch(name, place)) from failure
+            raise CaptureError(explain_fixed_batch(name, place)) from failure
     failure, _ = failures[0]
-    raise CaptureError(_explain(name, failure)) from failure
-
-
-def _require_taken(model: nn.Module, inputs: Values, name: str) -> Values:
-    """The inputs as a batch of ``TRIED_BATCH`` samples, with which the model has been run.
-
-    Raises:
-        InputError: It does not run.
-    """
-    examples = tuple(
-        value[:1].expand(TRIED_BATCH, *value.shape[1:]).clone(memory_format=torch.contiguous_format) for value in inputs
-    )
-    try:
-        with torch.no_grad():
-            model(*examples)
-    except FgcompileError:
-        raise
-    except Exception as error:
-        sizes = ", ".join(str(tuple(value.shape)) for value in inputs)
-        raise InputError(
-            f"{name} does not take inputs of shape {sizes}: {first_line(error)}; pass inputs as the model takes them"
-        ) from error
-    return examples
+    raise CaptureError(explain_failure(model, name, failure)) from failure
 
 
 def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) -> ExportedProgram:
@@ -85,7 +63,7 @@ def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) ->
     for value, dimensions in zip(values, free, strict=True):
         shapes[value] = {0: batch or Dim("batch"), **dimensions}
     dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
-    with unprinted("stderr"), _WithoutFastPath():  # a failed export prints the graph that it had so far
+    with unprinted("stderr"), _WithoutFastPath(), unchecked():  # a failed export prints the graph that it had so far
         return torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
 
 
@@ -114,20 +92,3 @@ class _WithoutFastPath(TorchFunctionMode):
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         return func(*args, **(kwargs or {}))
-
-
-def _explain_fixed_batch(name: str, place: str | None) -> str:
-    where = "" if place is None else f" at {place}"
-    return (
-        f"{name} fixes its batch size to a constant{where}, so an artifact could not serve other batches: write sizes "
-        "as x.shape[0] or -1 instead of numbers or len(x), and replace an operator that needs them fixed"
-    )
-
-
-def _explain(name: str, error: Exception) -> str:
-    if depends_on_values(error):
-        return (
-            f"{name} has control flow that depends on values and cannot be captured: {first_line(error)}; "
-            "replace it by torch.where or torch.cond"
-        )
-    return f"torch.export cannot capture {name}: {first_line(error)}; see 'Troubleshooting' in PyTorch's export guide"

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import logging
 import threading
 from collections.abc import Callable
-from pathlib import Path
-
-import torch
 
 from fgcompile.compiler.capture.messages import SHAPES_LOGGER, became_a_number
-
-_OTHERS_CODE = (str(Path(torch.__file__).parent), str(Path(__file__).parents[2]), contextlib.__file__, logging.__file__)
+from fgcompile.compiler.capture.user_code import calling_line
 
 
 def find_fixed_size(export: Callable[[], object]) -> str | None:
@@ -56,9 +51,7 @@ class _Places(logging.Filter):
             return record.levelno >= self._level
         if self.first is None and became_a_number(record):
             # From the logger's own call outwards, PyTorch's frames come first, then the model's, then ours.
-            frame = inspect.currentframe()
-            while frame is not None and frame.f_code.co_filename.startswith(_OTHERS_CODE):
-                frame = frame.f_back
-            if frame is not None:
-                self.first = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+            place = calling_line()
+            if place is not None:
+                self.first = str(place)
         return False

@@ -57,6 +57,9 @@ def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | No
             wanted = set(signature.user_outputs)
             flat = [value for value in node.args[0] if isinstance(value, fx.Node) and value.name in wanted]
             graph.output(tuple(values[value] for value in flat))
+        elif node.op == "get_attr":  # a graph that a call runs: ``require_explainable`` refuses the call by name
+            root.add_module(node.target, exported.graph_module.get_submodule(node.target))
+            values[node] = graph.get_attr(node.target)
         elif node.target not in ASSERTIONS:
             values[node] = graph.node_copy(node, lambda n: values[n])
             # A view counts on strides, which rules and exposed biases change; its result is the same, reshaped.

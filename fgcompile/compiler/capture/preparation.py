@@ -1,13 +1,12 @@
 """What an exported program needs before it is decomposed: rewrites that keep its values.
 
     y.detach_()                        →  y.detach()
-    with torch.no_grad(): y = g(x)     →  y = g(x).detach()
     y.view(sizes)                      →  y.reshape(sizes)
     y[arange(N), i]                    →  y.gather(1, i) at the places i of each sample, for y of shape (N, T, …)
 
-PyTorch's decompositions would drop the model's own detachments, and what is detached is a constant for the gradient. A
-view counts on strides that a decomposition may not reproduce. Of an index along the batch nothing could know that each
-sample reads itself alone.
+Blocks go before (``blocks``). What is detached is a constant for the gradient, and stays one. A view counts on strides
+that a decomposition may not reproduce. Of an index along the batch nothing could know that each sample reads itself
+alone.
 """
 
 from __future__ import annotations
@@ -20,12 +19,10 @@ import torch
 from torch import fx
 from torch.export import ExportedProgram
 
+from fgcompile.compiler.capture.blocks import inline_blocks
 from fgcompile.compiler.ir.graphs import insert_call
-from fgcompile.compiler.ir.nodes import is_differentiable
 
 aten = torch.ops.aten
-GRADIENT_MODE: Any = torch.ops.higher_order.wrap_with_set_grad_enabled
-"""The call that ``torch.export`` makes of a block under ``torch.no_grad``: ``(enabled, block, *operands)``."""
 
 
 def prepare(exported: ExportedProgram) -> ExportedProgram:
@@ -34,6 +31,7 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
     graph = graph_module.graph
     for node, original in zip(graph.nodes, exported.graph.nodes, strict=True):
         node.name = original.name  # a copy renames what is called like a built-in, and the signature goes by names
+    inline_blocks(graph_module, exported)
     for node in list(graph.nodes):
         if node.target is aten.detach_.default:
             node.target = aten.detach.default
@@ -41,8 +39,6 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
             node.target = aten.reshape.default
         elif node.target is aten.index.Tensor and _reads_each_sample(node):
             _gather(graph_module, node)
-        elif node.target is GRADIENT_MODE and not node.args[0]:
-            _detach_results(graph_module.get_submodule(node.args[1].target))
     graph_module.recompile()
     return ExportedProgram(
         root=graph_module,
@@ -87,15 +83,3 @@ def _gather(graph_module: fx.GraphModule, node: fx.Node) -> None:
     node.replace_all_uses_with(result)
     graph_module.graph.erase_node(node)
     result.name = node.name  # the signature goes by names
-
-
-def _detach_results(block: Any) -> None:
-    graph: fx.Graph = block.graph
-    output = graph.output_node()
-    for result in output.all_input_nodes:
-        if is_differentiable(result.meta["val"]):
-            with graph.inserting_after(result):
-                detached = graph.call_function(aten.detach.default, (result,))
-            detached.meta = {**result.meta}
-            output.replace_input_with(result, detached)
-    block.recompile()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, fx
 
+from fgcompile.compiler.capture.experts import ADVICE as EXPERTS
+from fgcompile.compiler.capture.experts import is_of_experts
 from fgcompile.compiler.ir.nodes import is_random, layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
-from fgcompile.compiler.ir.torch_internals import free_unbacked_symbols, pytree
+from fgcompile.compiler.ir.torch_internals import HigherOrderOperator, free_unbacked_symbols, pytree
 from fgcompile.errors import CaptureError
 
 aten = torch.ops.aten
@@ -25,6 +27,7 @@ BATCH_STATISTICS = (
 BAG = "adds up embeddings in bags of any length: use nn.Embedding, and a sum or mean over the axis of the ids"
 
 WITHOUT_DERIVATIVE = {
+    aten._grouped_mm.default: f"multiplies groups of rows whose sizes depend on values: {EXPERTS}",
     aten._embedding_bag.default: BAG,
     aten._embedding_bag_forward_only.default: BAG,
     aten.grid_sampler_3d.default: "samples a volume at the places of a grid: sample its slices, as images",
@@ -42,6 +45,7 @@ def require_explainable(captured: CapturedProgram) -> None:
         if node.op == "placeholder":
             _require_free_batch(node, captured.name)
         elif node.op == "call_function":
+            _require_operator(node)
             _require_independent_samples(node)
             _require_derivative(node)
             _require_sizes(node)
@@ -54,6 +58,14 @@ def _require_free_batch(node: fx.Node, name: str) -> None:
         raise CaptureError(
             f"{name} fixes the batch size of its input '{node.name}' to {value.shape[0]}: "
             "export it with a dynamic first dimension, torch.export.Dim('batch')"
+        )
+
+
+def _require_operator(node: fx.Node) -> None:
+    if isinstance(node.target, HigherOrderOperator):
+        raise CaptureError(
+            f"'{layer_name(node)}' calls '{node.target}', which runs a graph of its own as values have it, or in a way "
+            "of its own: write it out by operators on tensors, a loop with a fixed number of steps"
         )
 
 
@@ -78,9 +90,12 @@ def _require_derivative(node: fx.Node) -> None:
 
 def _require_sizes(node: fx.Node) -> None:
     if any(free_unbacked_symbols(size) for value in _tensors(node) for size in value.shape):
+        advice = (
+            EXPERTS if is_of_experts(layer_name(node)) else "keep the shape, for example by torch.where with a mask"
+        )
         raise CaptureError(
             f"the shape of what '{node.target}' returns in '{layer_name(node)}' depends on values, so no graph can be "
-            "captured: keep the shape, for example by torch.where with a mask"
+            f"captured: {advice}"
         )
 
 
@@ -94,33 +109,3 @@ def _require_determinism(node: fx.Node) -> None:
 
 def _tensors(node: fx.Node) -> Iterator[Tensor]:
     return (leaf for leaf in pytree.tree_leaves(node.meta.get("val")) if isinstance(leaf, Tensor))
-
-
-SAME = 1e-3
-"""Largest difference between the model's outputs and the captured graph's, relative to the largest of them."""
-
-
-def require_same_outputs(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> None:
-    """Runs the model and the captured graph on the same inputs: what differs was lost or frozen on the way.
-
-    Raises:
-        CaptureError: Names the output that differs, and by how much.
-    """
-    examples = [value.clone(memory_format=torch.contiguous_format) for value in inputs]
-    with torch.no_grad():
-        expected = [leaf for leaf in pytree.tree_leaves(model(*examples)) if isinstance(leaf, Tensor)]
-        actual = captured.graph_module(*examples)
-    # Relative to the largest of all outputs, since one may be zero but for rounding.
-    size = max(torch.finfo(torch.float32).tiny, *(_largest(value) for value in expected))
-    for index, (value, reference) in enumerate(zip(actual, expected, strict=True)):
-        difference = _largest(value - reference) / size
-        if difference > SAME:
-            raise CaptureError(
-                f"output {index} of the captured graph differs from that of {captured.name} by {difference:.0e} of the "
-                "largest output: the model draws random numbers, keeps state from call to call, or depends on values "
-                "in a way that torch.export does not see"
-            )
-
-
-def _largest(values: Tensor) -> float:
-    return values.abs().nan_to_num().max().item() if values.numel() and values.is_floating_point() else 0.0

@@ -18,6 +18,7 @@ from torch.fx.traceback import get_current_meta
 from fgcompile.compiler.biases import Application
 from fgcompile.compiler.fullgrad.arrangement import index_orders
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue, detached
+from fgcompile.compiler.ir.activity import ends_of_gradient
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.model_output import require_score
 from fgcompile.compiler.ir.nodes import bind, call_of
@@ -27,6 +28,8 @@ from fgcompile.errors import ScoreError, UnsupportedOpError, first_line
 
 Score = Callable[[Any], Tensor]
 """Maps the model's output, in its own structure, to one scalar per sample ``(N,)``."""
+
+ENDS_SHOWN = 3
 
 
 def differentiate(
@@ -57,12 +60,11 @@ def differentiate(
         flat = recorder.run(*leaves, *inputs[len(program.inputs) :], *values.values())
         structure = pytree.tree_unflatten(list(flat), program.output_spec)
         output, scores = structure if program.scored else (structure, score(structure))
-        _require_dependence(require_score(scores))
+        _require_dependence(program, require_score(scores).requires_grad)
         differentiable = {name: x for name, x in zip(program.inputs, leaves, strict=True) if x.requires_grad}
         reached = [recorder.values[site.node] for site in program.sites]
         gradients = _gradients(scores, (*differentiable.values(), *reached), program.gradient_scale)
-    if all(gradient is None for gradient in gradients):
-        raise ScoreError("the score does not depend on the input: choose a score that is computed from it")
+    _require_dependence(program, any(gradient is not None for gradient in gradients))
     # None where no path leads from the site to the score: it has no term. An input without a path has one of zeros,
     # since the artifact's outputs are to be those that were asked for.
     sites = tuple(
@@ -130,12 +132,20 @@ def _name_backward(node: fx.Node, value: Any) -> None:
             leaf.grad_fn.register_prehook(enter)
 
 
-def _require_dependence(scores: Tensor) -> None:
-    if not scores.requires_grad:
+def _require_dependence(program: BiasedProgram, depends: bool) -> None:
+    if depends:
+        return
+    ends = ends_of_gradient(program.graph_module.graph)
+    if ends:
+        shown = ", ".join(f"'{layer}'" for layer in ends[:ENDS_SHOWN]) + (", …" if len(ends) > ENDS_SHOWN else "")
         raise ScoreError(
-            "the score does not depend on a floating-point input through differentiable operators: "
-            "choose another score, or explain an input that is of a floating-point dtype"
+            f"the score does not depend on the input: the gradient ends at {shown}, by torch.no_grad or detach: "
+            "compute there with gradients, or explain a score that does not go through it"
         )
+    raise ScoreError(
+        "the score does not depend on the input through differentiable operators: choose a score that is computed "
+        "from it, and an input that is of a floating-point dtype or read by an embedding"
+    )
 
 
 def _terms(

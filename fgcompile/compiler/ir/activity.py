@@ -9,7 +9,7 @@ from collections.abc import Container, Mapping
 import torch
 from torch import fx
 
-from fgcompile.compiler.ir.nodes import bind, is_differentiable
+from fgcompile.compiler.ir.nodes import bind, is_differentiable, layer_name
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
@@ -43,6 +43,13 @@ def active_nodes(graph: fx.Graph) -> set[fx.Node]:
         elif is_active(node, active) or is_lookup(node, constants):
             active.add(node)
     return active
+
+
+def ends_of_gradient(graph: fx.Graph) -> list[str]:
+    """The layers in which something that carries a gradient is detached, as ``torch.no_grad`` does too."""
+    active = active_nodes(graph)
+    detached = (node for node in graph.find_nodes(op="call_function", target=aten.detach.default))
+    return list(dict.fromkeys(layer_name(node) for node in detached if active.intersection(node.all_input_nodes)))
 
 
 TABLES: Mapping[OpOverload, str] = {

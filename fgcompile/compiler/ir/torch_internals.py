@@ -7,13 +7,14 @@ these still does what is expected of it. All of them are there from PyTorch 2.11
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import SymInt, Tensor
 from torch._dispatch.python import enable_python_dispatcher
-from torch._ops import OperatorBase, OpOverload, OpOverloadPacket
+from torch._ops import HigherOrderOperator, OperatorBase, OpOverload, OpOverloadPacket
 from torch._prims_common import is_contiguous_or_false
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx import GraphModule, Node
@@ -28,6 +29,7 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes as without_modes
+from torch.utils.checkpoint import CheckpointFunction
 
 __all__ = [
     "ConstraintViolationError",
@@ -35,6 +37,7 @@ __all__ = [
     "FakeTensor",
     "FakeTensorMode",
     "GuardOnDataDependentSymNode",
+    "HigherOrderOperator",
     "OpOverload",
     "OpOverloadPacket",
     "OperatorBase",
@@ -103,6 +106,17 @@ def traced_node(value: Tensor) -> Node | None:
     mode = proxy_tensor.get_proxy_mode()
     slot = None if mode is None else proxy_tensor.get_proxy_slot(value, mode.tracer, None)
     return None if slot is None else slot.proxy.node
+
+
+@contextmanager
+def checkpoints_by(call: Callable[..., Any]) -> Iterator[None]:
+    """While it is open, reentrant checkpoints call ``call(function, preserve_rng_state, *arguments)``."""
+    # The class inherits ``apply``: its own goes before, until it is taken away.
+    CheckpointFunction.apply = staticmethod(call)  # type: ignore[assignment,method-assign]
+    try:
+        yield
+    finally:
+        del CheckpointFunction.apply
 
 
 # Failures of ``torch.export``, told apart by type.

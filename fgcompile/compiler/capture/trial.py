@@ -1,0 +1,84 @@
+"""The model is run once before it is captured: whether it takes its inputs, and what of it no export would survive.
+
+with torch.inference_mode(): …     no gradient passes, and torch.export makes of it what it likes
+pack_padded_sequence(…)            the shape of what it makes depends on the lengths, which are values
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from fgcompile.compiler.capture.user_code import calling_layer, calling_line
+from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
+
+TRIED_BATCH = 2
+"""The batch size that the model is run with before it is captured."""
+
+PACKING = ("_pack_padded_sequence", "_pad_packed_sequence")
+"""What ``nn.utils.rnn`` calls."""
+
+
+def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str) -> tuple[Tensor, ...]:
+    """Runs the model with a batch of ``TRIED_BATCH`` samples, and returns them.
+
+    Raises:
+        CaptureError: It computes under ``torch.inference_mode``, or with packed sequences.
+        InputError: It does not run.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        examples = tuple(
+            value[:1].expand(TRIED_BATCH, *value.shape[1:]).clone(memory_format=torch.contiguous_format)
+            for value in inputs
+        )
+        try:
+            model(*examples)
+        except FgcompileError:
+            raise
+        except Exception as error:
+            sizes = ", ".join(str(tuple(value.shape)) for value in inputs)
+            raise InputError(
+                f"{name} does not take inputs of shape {sizes}: {first_line(error)}; "
+                "pass inputs as the model takes them"
+            ) from error
+        # Once more, watched: what runs may not run so (torch.cond does not), which is no fault of the model's.
+        watch = _Watch(model, name)
+        with contextlib.suppress(Exception), watch:
+            model(*examples)
+    if watch.refusal is not None:
+        raise CaptureError(watch.refusal)
+    return examples
+
+
+class _Watch(TorchFunctionMode):
+    """Notes the first call of what a model may not call, and why it may not."""
+
+    refusal: str | None = None
+
+    def __init__(self, model: nn.Module, name: str) -> None:
+        super().__init__()
+        self._model, self._name = model, name
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if self.refusal is None and torch.is_inference_mode_enabled():
+            self.refusal = (
+                f"{self._where()} computes under torch.inference_mode, through which no gradient passes: "
+                "leave it out where the explanation is to go on, and use torch.no_grad or detach where it is to end"
+            )
+        elif self.refusal is None and getattr(func, "__name__", "") in PACKING:
+            self.refusal = (
+                f"{self._where()} packs sequences, which has no graph since its shapes depend on the lengths: "
+                "run the layer on the padded tensor, and mask what it returns behind each end"
+            )
+        return func(*args, **(kwargs or {}))
+
+    def _where(self) -> str:
+        layer, line = calling_layer(self._model), calling_line()
+        return (f"'{layer}' of {self._name}" if layer else self._name) + ("" if line is None else f" at {line}")

@@ -1,0 +1,120 @@
+"""Control flow: what a model decides by its own constants is captured, what it decides by values is named."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import fgcompile
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.errors import CaptureError
+
+
+class Flagged(nn.Module):
+    """Either branch of a condition that is a buffer, one of them with a condition of its own."""
+
+    flag: Tensor
+
+    def __init__(self, flag: float) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 3)
+        self.register_buffer("flag", torch.tensor(flag))
+
+    def forward(self, x: Tensor) -> Tensor:
+        def inner(v: Tensor) -> Tensor:
+            return torch.cond(self.flag > 1.5, lambda u: self.first(u).relu(), lambda u: u * 3, (v,))
+
+        y = torch.cond(self.flag > 0, inner, lambda v: v.tanh() * 2, (self.first(x),))
+        return self.second(y)
+
+
+@pytest.mark.parametrize("flag", [-1.0, 1.0, 2.0])
+def test_a_condition_on_constants_takes_its_branch(flag: float) -> None:
+    torch.manual_seed(0)
+    model, x = Flagged(flag).eval().double(), torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    terms = fgcompile.full_gradient(model, x.detach(), target=1)
+    y = model.first(x)
+    y = y.tanh() * 2 if flag < 0 else (model.first(y).relu() if flag > 1.5 else y * 3)
+    score = model.second(y)[:, 1]
+    (gradient,) = torch.autograd.grad(score.sum(), x)
+    torch.testing.assert_close(terms.score, score.detach())
+    torch.testing.assert_close(terms.input_gradient, gradient)
+    assert terms.relative_completeness_error.max() < 1e-12
+
+
+class Called(nn.Module):
+    def __init__(self, function: Callable[[Tensor], Any]) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+        self.function = function
+
+    def forward(self, x: Tensor) -> Any:
+        return self.function(self.layer(x))
+
+
+def conditional(y: Tensor) -> Tensor:
+    return torch.cond(y.sum() > 0, lambda v: v * 2, lambda v: v * 3, (y,))
+
+
+def of_the_batch(y: Tensor) -> Tensor:
+    return torch.cond(y.shape[0] > 2, lambda v: v * 2, lambda v: v * 3, (y,))
+
+
+@pytest.mark.parametrize("function", [conditional, of_the_batch])
+def test_a_condition_on_the_input_is_refused_by_name(function: Callable[[Tensor], Tensor]) -> None:
+    model = nn.Sequential(OrderedDict(part=Called(function))).eval()
+    with pytest.raises(CaptureError, match=r"torch\.cond in 'part\.cond'.*torch\.where"):
+        capture(model, torch.randn(2, 4))
+
+
+def looping(y: Tensor) -> Tensor:
+    from torch._higher_order_ops.while_loop import while_loop
+
+    (result,) = while_loop(lambda v: v.abs().max() > 0.1, lambda v: (v / 2,), (y,))
+    return result
+
+
+def test_other_graphs_inside_are_refused_by_name() -> None:
+    with pytest.raises(CaptureError, match=r"while_loop"):
+        capture(Called(looping).eval(), torch.randn(2, 4))
+
+
+def branching(y: Tensor) -> Tensor:
+    if y.sum() > 0:
+        return y * 2
+    return y
+
+
+def asserting(y: Tensor) -> Tensor:
+    assert y.abs().max() < 1e9, "too large"
+    return y
+
+
+def counting(y: Tensor) -> Tensor:
+    for _ in range(int(y.abs().max())):
+        y = y + 1
+    return y
+
+
+@pytest.mark.parametrize(
+    ("function", "line", "message"),
+    [
+        (branching, 1, "control flow that depends on values at {} "),
+        (asserting, 1, "asserts something about values at {},"),
+        (counting, 1, "control flow that depends on values at {} "),
+    ],
+)
+def test_a_decision_by_values_is_named_with_its_line(
+    function: Callable[[Tensor], Tensor], line: int, message: str
+) -> None:
+    place = f"{__file__}:{function.__code__.co_firstlineno + line}"
+    with pytest.raises(CaptureError) as caught:
+        capture(Called(function).eval(), torch.randn(2, 4))
+    assert message.format(place) in str(caught.value)
+    assert "torch.cond" not in str(caught.value)
+    assert "\n" not in str(caught.value)
