@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.backends import EMITTERS
+from fgcompile.compiler.capture.binding import bind_inputs
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
@@ -49,7 +50,6 @@ from fgcompile.compiler.request import (
     Request,
     RuleSet,
     Target,
-    as_inputs,
     one_of,
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
@@ -118,8 +118,9 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
 
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
-        example_inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them; only shapes and dtypes
-            matter. The artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
+        example_inputs: A tensor ``(N, …)``, a tuple of tensors by position, or a mapping by name, such as a tokenizer
+            returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes matter. The
+            artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), or
             ``"torchscript"``, which PyTorch keeps alive but no longer develops.
         target: None makes the class an input of the artifact; an int fixes it; ``"predicted"`` explains the largest
@@ -182,7 +183,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     with dumping(type(model).__name__):
         report("capture")
         captured = capture_in(torch.float64, model, example_inputs, request)
-        examples = request.examples(example_inputs)
+        examples = request.examples(bind_inputs(model, example_inputs)[1])
         exposed, program = fuse_captured(captured, request, examples, report)
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
@@ -206,7 +207,7 @@ def fuse(model: Model, example_inputs: Inputs, **options: Any) -> FusedProgram:
     request = Request(**options)
     with dumping(type(model).__name__):
         captured = capture_in(torch.float64, model, example_inputs, request)
-        return fuse_captured(captured, request, request.examples(example_inputs))[1]
+        return fuse_captured(captured, request, request.examples(bind_inputs(model, example_inputs)[1]))[1]
 
 
 @one_at_a_time()
@@ -217,7 +218,7 @@ def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, st
 
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
-        example_inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them.
+        example_inputs: As for ``compile``.
         layouts: Layouts by hand, as for ``compile``.
 
     Raises:
@@ -239,7 +240,7 @@ def full_gradient(
 
     Args:
         model: A module in evaluation mode, or an exported program.
-        inputs: A tensor ``(N, …)`` or a tuple of tensors, as the model takes them.
+        inputs: As ``example_inputs`` of ``compile``; gradients are in the order of the model's parameters.
         target: None or ``"predicted"`` for the largest logit, a class, an int64 tensor ``(N,)`` of classes (−1 for
             the predicted one), or a callable from the output to a score ``(N,)``.
         rules: ``"taylor"`` or ``"libragrad"``, as for ``compile``.
@@ -254,10 +255,10 @@ def full_gradient(
         RulesWarning: As ``compile``.
     """
     one_of("rules", rules, get_args(RuleSet))
-    given = as_inputs(inputs)
+    given = bind_inputs(model, inputs)[1]
     score = target if callable(target) else None
     with one_at_a_time():
-        captured = capture(model, given, score, output, score_inputs)
+        captured = capture(model, inputs, score, output, score_inputs)
         dtype = floating_dtype([*given, *captured.graph_module.buffers()])
         exposed = expose(apply_rules(in_dtype(captured, dtype), rules))
     terms = full_gradient_terms(exposed, [*given, *(score_inputs or {}).values()], target, output)

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 from torch.export import ExportedProgram
+from torch.nn.utils.rnn import PackedSequence
 
 from fgcompile.errors import InputError
 
@@ -27,7 +28,8 @@ OUTPUTS: tuple[Output, ...] = get_args(Output)
 """What can be asked for, in the contract's order."""
 
 Model = nn.Module | ExportedProgram
-Inputs = Tensor | Sequence[Tensor]
+Inputs = Tensor | Sequence[Tensor] | Sequence[Tensor | Mapping[str, Tensor]] | Mapping[str, Tensor]
+"""A tensor, tensors by position, a mapping by name (as tokenizers return), or tensors and then a mapping."""
 Target = int | str | Callable[..., Tensor] | None
 """None: an input of the artifact; an int: a fixed class; ``"predicted"``; or ``score(outputs, …) → (N,)``."""
 
@@ -126,9 +128,9 @@ class Request:
         """The target where it is a function of the model's output."""
         return self.target if callable(self.target) else None
 
-    def examples(self, example_inputs: Inputs) -> tuple[Tensor, ...]:
+    def examples(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Examples of all inputs in their order: the model's, then the score's own."""
-        return (*as_inputs(example_inputs), *self.score_inputs.values())
+        return (*inputs, *self.score_inputs.values())
 
 
 _CHOICES: Mapping[str, Any] = {
@@ -152,20 +154,29 @@ def one_of(what: str, value: str, allowed: Sequence[str]) -> None:
         raise InputError(f"{what} is {value!r}, which is not one of {', '.join(map(repr, allowed))}")
 
 
-def as_inputs(example_inputs: Inputs) -> tuple[Tensor, ...]:
-    """The inputs as a tuple of tensors with a common batch dimension.
+def as_inputs(example_inputs: Any, names: Sequence[str] = ()) -> tuple[Tensor, ...]:
+    """The inputs, a tensor or several in order, as a tuple of tensors with a common batch dimension.
+
+    Args:
+        example_inputs: The inputs.
+        names: What to call them in messages, rather than by their positions.
 
     Raises:
         InputError: There is none, one is not a tensor, or one has no batch dimension.
     """
-    inputs = (example_inputs,) if isinstance(example_inputs, Tensor) else tuple(example_inputs)
+    inputs = (example_inputs,) if isinstance(example_inputs, Tensor | PackedSequence) else tuple(example_inputs)
     if not inputs:
         raise InputError("example_inputs is empty: pass a tensor (N, …) or a tuple of tensors")
-    for index, value in enumerate(inputs):
+    for name, value in zip(names or range(len(inputs)), inputs, strict=True):
+        if isinstance(value, PackedSequence):
+            raise InputError(
+                f"example input {name} is a PackedSequence, whose shape depends on the lengths: pass the padded "
+                "tensor (N, L, …), and let the model mask what is behind each end"
+            )
         if not isinstance(value, Tensor):
-            raise InputError(f"example input {index} is {type(value).__name__}, not a tensor: pass tensors (N, …)")
+            raise InputError(f"example input {name} is {type(value).__name__}, not a tensor: pass tensors (N, …)")
         if value.ndim == 0 or value.shape[0] == 0:
-            raise InputError(f"example input {index} has shape {tuple(value.shape)}: it needs a batch of at least 1")
+            raise InputError(f"example input {name} has shape {tuple(value.shape)}: it needs a batch of at least 1")
     return inputs
 
 

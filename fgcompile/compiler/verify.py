@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from torch import Tensor
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.validation import Array, input_specs
+from fgcompile.compiler.capture.binding import by_name
 from fgcompile.compiler.checking.inputs import as_dtype
 from fgcompile.compiler.checking.report import Report, compare
 from fgcompile.compiler.description import read_request
@@ -21,7 +23,7 @@ from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import capture_in
 from fgcompile.compiler.fullgrad.eager import evaluate
 from fgcompile.compiler.ir.turns import one_at_a_time
-from fgcompile.compiler.request import Inputs, Model
+from fgcompile.compiler.request import Model
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
 
@@ -29,7 +31,7 @@ from fgcompile.runtime.session import Provider, load
 def verify(
     path: str | Path,
     model: Model,
-    inputs: Inputs | np.ndarray[Any, Any] | Sequence[np.ndarray[Any, Any]],
+    inputs: Tensor | Array | Sequence[Tensor | Array] | Mapping[str, Tensor | Array],
     target: Callable[..., Tensor] | None = None,
     providers: Sequence[Provider] | None = None,
 ) -> Report:
@@ -41,8 +43,8 @@ def verify(
     Args:
         path: The artifact.
         model: The model that it was compiled from.
-        inputs: What the *artifact* takes: raw images ``(N, H, W, C)`` if it was compiled with ``preprocess``, and a
-            score's own inputs after the model's.
+        inputs: What the *artifact* takes, in its order or by its names: raw images ``(N, H, W, C)`` if it was compiled
+            with ``preprocess``, and a score's own inputs after the model's.
         target: The score that it was compiled with, if that was a function.
         providers: Where the artifact runs, as for ``fgcompile.load``.
 
@@ -57,7 +59,8 @@ def verify(
             "is one class's" if target is not None else "was a function, which an artifact does not hold: pass target="
         )
         raise InputError(f"the score that '{path}' explains {advice}")
-    arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
+    names = [spec["name"] for spec in input_specs(metadata)]
+    arrays = [np.asarray(value) for value in _in_order(inputs, names)]
     outputs = load(path, providers).run(_feeds(metadata, arrays))
     request = replace(read_request(metadata, target), outputs=("logits", "saliency", "contributions"))
     tensors = [torch.from_numpy(array) for array in arrays]
@@ -70,9 +73,9 @@ def verify(
     request = replace(request, score_inputs=dict(zip(own, examples[len(examples) - len(own) :], strict=True)))
 
     def eager(dtype: torch.dtype) -> dict[str, np.ndarray[Any, Any]]:
-        given = examples[: len(examples) - len(own)]
+        count = len(examples) - len(own)
         with one_at_a_time():
-            captured = capture_in(dtype, model, given, request)
+            captured = capture_in(dtype, model, by_name(model, names[:count], examples[:count]), request)
             exposed = expose(captured, request.layouts)
         given = [as_dtype(value, dtype) for value in tensors]
         chosen = torch.full((len(given[0]),), -1)
@@ -80,6 +83,15 @@ def verify(
         return {name: value.numpy() for name, value in values.items()}
 
     return compare(outputs, eager(torch.float64), eager(torch.float32))
+
+
+def _in_order(inputs: Any, names: Sequence[str]) -> Sequence[Any]:
+    """What the artifact takes, in its order."""
+    if not isinstance(inputs, Mapping):
+        return [inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs
+    if set(inputs) != set(names):
+        raise InputError(f"inputs are named {', '.join(map(repr, inputs))}: the artifact takes {', '.join(names)}")
+    return [inputs[name] for name in names]
 
 
 def _feeds(metadata: Metadata, arrays: Sequence[np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.agreement import require_same_outputs
+from fgcompile.compiler.capture.binding import ByName, bind_inputs
+from fgcompile.compiler.capture.cache import without_cache
 from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
 from fgcompile.compiler.capture.export import export_module
@@ -23,15 +25,15 @@ from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.ir.programs import CapturedProgram
-from fgcompile.compiler.request import as_inputs
+from fgcompile.compiler.request import Inputs, Model, as_inputs
 from fgcompile.errors import CaptureError
 
 aten = torch.ops.aten
 
 
 def capture(
-    model: nn.Module | ExportedProgram,
-    example_inputs: Tensor | Sequence[Tensor],
+    model: Model,
+    example_inputs: Inputs,
     score: Callable[..., Tensor] | None = None,
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
@@ -41,7 +43,7 @@ def capture(
 
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
-        example_inputs: A tensor ``(N, …)``, or a tuple of tensors, as the model takes them; any N ≥ 1.
+        example_inputs: A tensor ``(N, …)``, several by position, or a mapping by name; any N ≥ 1.
         score: A function of the model's output ``(N,)`` to capture with it.
         output: Which of the model's outputs the score takes.
         score_inputs: Examples of the score's own inputs ``(N, …)``, by name.
@@ -53,28 +55,30 @@ def capture(
         InputError: ``example_inputs`` is empty, not of tensors, not what the model takes, or too small to be varied.
         ScoreError: The score cannot be computed, or is not ``(N,)``.
     """
-    inputs = as_inputs(example_inputs)
-    name = type(model).__name__
     if isinstance(model, nn.Module):
         require_python_code(model)
         require_evaluation_mode(model)
-    extras = dict(score_inputs or {})
-    if score is not None:
-        scored = Scored(model, score, output, list(extras))
-        given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
-        captured = _flat(export_module(scored, given, name, dynamic_sizes), name, scored.input_names(len(given)))
-        captured = dataclasses.replace(
-            captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=True
+    bound, inputs = bind_inputs(model, example_inputs)
+    extras = {} if score is None else dict(score_inputs or {})
+    given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
+    computed = bound if score is None else Scored(bound, score, output, list(extras))
+    name = type(model).__name__
+    with without_cache(model):
+        exported = (
+            computed if isinstance(computed, ExportedProgram) else export_module(computed, given, name, dynamic_sizes)
         )
-    else:
-        exported = model if isinstance(model, ExportedProgram) else export_module(model, inputs, name, dynamic_sizes)
-        captured = _flat(exported, name)
-    require_explainable(captured)
-    if isinstance(model, nn.Module):
-        require_same_outputs(captured, model if score is None else scored, inputs if score is None else given)
+        captured = _flat(
+            exported, name, computed.input_names(len(given)) if isinstance(computed, Scored | ByName) else None
+        )
+        require_explainable(captured)
+        if isinstance(model, nn.Module):
+            assert isinstance(computed, nn.Module)
+            require_same_outputs(captured, computed, given)
     if dynamic_sizes:
         require_free_sizes(captured)
-    return captured
+    return dataclasses.replace(
+        captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=score is not None
+    )
 
 
 def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | None = None) -> CapturedProgram:

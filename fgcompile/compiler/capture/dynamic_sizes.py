@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
+from fgcompile.compiler.capture.scored import unwrapped_name
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.sizes import SPACE, hint, is_fixed, repeated
@@ -92,7 +93,7 @@ def _calls(model: nn.Module) -> Iterator[list[str]]:
     stack: list[str] = []
     handles = []
     for name, module in model.named_modules():
-        called = name or type(model).__name__
+        called = unwrapped_name(name) or type(model).__name__
 
         def enter(_module: nn.Module, _inputs: Any, called: str = called) -> None:
             stack.append(called)

@@ -13,7 +13,9 @@ from typing import Any
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from fgcompile.compiler.capture.binding import ByName, input_names
 from fgcompile.compiler.ir.model_output import explained, require_score
+from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import FgcompileError, ScoreError, first_line
 
 PREFIX = "wrapped_model"
@@ -39,12 +41,17 @@ class Scored(nn.Module):
     ) -> None:
         super().__init__()
         self.wrapped_model = model.module() if isinstance(model, ExportedProgram) else model
+        self._call = model.call_spec.in_spec if isinstance(model, ExportedProgram) else None
+        self._names = input_names(model) if self._call is not None and self._call.child(1).num_leaves else None
         self.training = False
         self._score, self._output, self._extras = score, output, tuple(extras)
 
     def forward(self, *inputs: Tensor) -> tuple[Any, Tensor]:
         count = len(inputs) - len(self._extras)
-        outputs = self.wrapped_model(*inputs[:count])
+        args, keywords = (
+            (inputs[:count], {}) if self._call is None else pytree.tree_unflatten(inputs[:count], self._call)
+        )
+        outputs = self.wrapped_model(*args, **keywords)
         own = {name: value.detach() for name, value in zip(self._extras, inputs[count:], strict=True)}
         return outputs, self._scored(outputs if self._output is None else explained(outputs, self._output), own)
 
@@ -59,16 +66,24 @@ class Scored(nn.Module):
 
     def input_names(self, count: int) -> list[str]:
         """The names of ``count`` inputs: the model's parameters', then the score's."""
+        own = count - len(self._extras)
+        if isinstance(self.wrapped_model, ByName):
+            return [*self.wrapped_model.input_names(own), *self._extras]
+        if self._names is not None:
+            return [*self._names, *self._extras]
         names: list[str] = []
         for name, parameter in inspect.signature(self.wrapped_model.forward).parameters.items():
             several = parameter.kind == inspect.Parameter.VAR_POSITIONAL
             names += [f"{name}_{index}" for index in range(count)] if several else [name]
-        return [*names[: count - len(self._extras)], *self._extras]
+        return [*names[:own], *self._extras]
 
 
 def unwrapped_name(name: str) -> str:
     """A layer's or parameter's name in the model itself."""
-    return "" if name == PREFIX else name.removeprefix(f"{PREFIX}.")
+    # Twice where a model that takes its inputs by name has a score too.
+    while name == PREFIX or name.startswith(f"{PREFIX}."):
+        name = name.removeprefix(PREFIX).removeprefix(".")
+    return name
 
 
 def unwrapped(stack: Mapping[str, tuple[str, Any]] | None) -> dict[str, tuple[str, Any]]:

@@ -16,6 +16,8 @@ from types import FrameType
 import torch
 from torch import nn
 
+from fgcompile.compiler.capture.scored import unwrapped_name
+
 _OTHERS_CODE = (
     *(str(Path(torch.__file__).parent), str(Path(__file__).parents[2])),
     *(contextlib.__file__, logging.__file__, "<eval_with_key>"),
@@ -85,6 +87,6 @@ def _innermost(lines: Iterator[tuple[FrameType, int]]) -> Place | None:
 
 
 def _layer(model: nn.Module, frames: Iterator[FrameType] | list[FrameType]) -> str | None:
-    paths = {id(module): path for path, module in model.named_modules()}
+    paths = {id(module): unwrapped_name(path) for path, module in model.named_modules()}
     owners = (paths.get(id(frame.f_locals.get("self"))) for frame in frames)
     return next((path for path in owners if path is not None), None)

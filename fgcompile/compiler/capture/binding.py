@@ -1,0 +1,102 @@
+"""Inputs that are given by name find their place among the model's parameters.
+
+{"ids": i, "mask": m} for forward(ids, types=None, mask=None)  →  (i, m) for model(ids=i, mask=m)
+a tuple                                                        →  by position, its last entry a mapping or not
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+
+from fgcompile.compiler.request import Inputs, Model, as_inputs
+from fgcompile.errors import InputError
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class ByName(nn.Module):
+    """A model that takes its inputs by position, in the order of ``names``; the others stay at their defaults."""
+
+    def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
+        super().__init__()
+        self.wrapped_model = model
+        self.names = tuple(names)
+        self.training = False
+
+    def forward(self, *inputs: Tensor) -> Any:
+        return self.wrapped_model(**dict(zip(self.names, inputs, strict=True)))
+
+    def input_names(self, count: int) -> list[str]:
+        """The names of the first ``count`` inputs."""
+        return list(self.names[:count])
+
+
+def bind_inputs(model: Model, given: Inputs) -> tuple[Model, tuple[Tensor, ...]]:
+    """The inputs in the order of the model's parameters, and the model, or one around it, that takes them so.
+
+    Raises:
+        InputError: A name is unknown, missing or given twice, or a value is no tensor with a batch.
+    """
+    if isinstance(given, Mapping):
+        given = (given,)
+    values: tuple[Any, ...] = (given,) if isinstance(given, Tensor) else tuple(given)
+    if not values or not isinstance(values[-1], Mapping):
+        return model, as_inputs(given)
+    *front, last = values
+    parameters = input_names(model)
+    named = dict(zip(parameters, front, strict=False))
+    twice = [name for name in last if name in named]
+    if twice or len(named) < len(front):
+        raise InputError(f"example input '{twice[0] if twice else len(front) - 1}' is given by position and by name")
+    named |= last
+    _require_names(model, parameters, named)
+    ordered = {name: named[name] for name in [*parameters, *named] if name in named}
+    tensors = as_inputs(tuple(ordered.values()), tuple(ordered))
+    if isinstance(model, ExportedProgram) or list(ordered) == _positional(model)[: len(ordered)]:
+        return model, tensors
+    return ByName(model, tuple(ordered)), tensors
+
+
+def by_name(model: Model, names: Sequence[str], values: Sequence[Tensor]) -> Inputs:
+    """An artifact's inputs as the model takes them: by name where all of them are names of its parameters."""
+    known = len(set(names)) == len(names) == len(values) and set(names) <= set(input_names(model))
+    return dict(zip(names, values, strict=True)) if known else tuple(values)
+
+
+def input_names(model: Model) -> list[str]:
+    """The names of what a model takes, in order."""
+    if isinstance(model, ExportedProgram):
+        return [str(name) for name in model.graph_signature.user_inputs]
+    return [name for name, parameter in _parameters(model).items() if parameter.kind not in VARIADIC]
+
+
+def _parameters(model: nn.Module) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(model.forward).parameters
+
+
+def _positional(model: nn.Module) -> list[str]:
+    return [name for name, parameter in _parameters(model).items() if parameter.kind in POSITIONAL]
+
+
+def _require_names(model: Model, parameters: Sequence[str], named: Mapping[str, Any]) -> None:
+    if isinstance(model, ExportedProgram):
+        required, others = set(parameters), False
+    else:
+        signature = _parameters(model).values()
+        required = {one.name for one in signature if one.default is one.empty and one.kind not in VARIADIC}
+        others = any(one.kind == one.VAR_KEYWORD for one in signature)
+    for problem, names in (
+        ("unknown", [name for name in named if name not in parameters and not others]),
+        ("missing", [name for name in parameters if name in required and name not in named]),
+    ):
+        if names:
+            kind = "the program" if isinstance(model, ExportedProgram) else type(model).__name__
+            raise InputError(
+                f"{problem} example input {', '.join(map(repr, names))}: {kind} takes {', '.join(parameters)}"
+            )

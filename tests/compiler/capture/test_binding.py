@@ -1,0 +1,133 @@
+"""Inputs by name reach the parameters of that name, whatever their order, and the others keep their defaults."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import fgcompile
+from fgcompile.compiler.capture.binding import ByName, bind_inputs
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.errors import InputError
+
+
+class Encoder(nn.Module):
+    """Ids, mask and token types in this order, where a tokenizer's is ids, token types and mask."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.kinds, self.head = nn.Embedding(20, 6), nn.Embedding(2, 6), nn.Linear(6, 3)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        *,
+        scale: Tensor | None = None,
+    ) -> Tensor:
+        hidden = self.words(input_ids)
+        hidden = hidden if token_type_ids is None else hidden + self.kinds(token_type_ids)
+        hidden = hidden if attention_mask is None else hidden * attention_mask[..., None]
+        pooled = hidden.tanh().mean(1)
+        return self.head(pooled if scale is None else pooled * scale)
+
+
+def tokens() -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "input_ids": torch.randint(2, 20, (2, 5), generator=generator),
+        "token_type_ids": torch.tensor([[0, 0, 1, 1, 1], [0, 1, 1, 1, 1]]),
+        "attention_mask": torch.tensor([[1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]),
+    }
+
+
+@pytest.fixture
+def model() -> Encoder:
+    torch.manual_seed(0)
+    return Encoder().eval()
+
+
+@pytest.mark.parametrize("left_out", [(), ("attention_mask",), ("token_type_ids", "attention_mask")])
+@pytest.mark.parametrize("kind", [dict, UserDict])
+def test_a_mapping_is_bound_by_name(model: Encoder, left_out: tuple[str, ...], kind: Any) -> None:
+    given = {name: value for name, value in tokens().items() if name not in left_out}
+    terms = fgcompile.full_gradient(model, kind(given), target=1)
+    torch.testing.assert_close(terms.output, model(**given))
+    assert terms.relative_completeness_error.max() < 1e-6
+
+
+def test_positions_come_before_names(model: Encoder) -> None:
+    given = tokens()
+    ids = given.pop("input_ids")
+    torch.testing.assert_close(fgcompile.full_gradient(model, (ids, given)).output, model(ids, **given))
+    with pytest.raises(InputError, match="'input_ids' is given by position and by name"):
+        bind_inputs(model, (ids, {"input_ids": ids}))
+
+
+def test_a_parameter_that_goes_by_name_alone_is_reached(model: Encoder) -> None:
+    given = tokens() | {"scale": torch.randn(2, 6)}
+    program = fgcompile.expose_biases(model, given)
+    assert program.inputs == ("input_ids", "attention_mask", "token_type_ids", "scale")
+    assert {site.name for site in program.sites} >= {"head", "words"}
+    score = fgcompile.full_gradient(model, given, target=lambda y: y[:, 0] - y[:, 1])
+    expected = model(**given)
+    torch.testing.assert_close(score.score, expected[:, 0] - expected[:, 1])
+
+
+def test_the_order_of_the_model_needs_no_wrapping(model: Encoder) -> None:
+    bound, values = bind_inputs(model, tokens())
+    assert bound is model
+    assert [value.tolist() for value in values] == [
+        tokens()[name].tolist() for name in ("input_ids", "attention_mask", "token_type_ids")
+    ]
+    given = tokens()
+    del given["attention_mask"]
+    assert isinstance(bind_inputs(model, given)[0], ByName)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"ids": torch.ones(1, 5, dtype=torch.int64)},
+            "unknown example input 'ids': Encoder takes input_ids",
+        ),
+        ({"attention_mask": torch.ones(1, 5)}, "missing example input 'input_ids'"),
+        ({"input_ids": [[1, 2]]}, "example input input_ids is list, not a tensor"),
+        (nn.utils.rnn.pack_sequence([torch.ones(3, 1)]), r"PackedSequence.*pass the padded tensor"),
+    ],
+)
+def test_what_cannot_be_bound_is_refused_by_name(model: Encoder, given: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        capture(model, given)
+
+
+def test_an_exported_program_is_bound_by_the_names_it_was_exported_with(model: Encoder) -> None:
+    given = tokens()
+    sizes = {name: {0: torch.export.Dim("batch")} for name in given}
+    program = torch.export.export(model, (), given, dynamic_shapes=sizes)
+    shuffled = dict(reversed(given.items()))
+    terms = fgcompile.full_gradient(program, shuffled, target=1)
+    torch.testing.assert_close(terms.output, model(**given))
+    score = fgcompile.full_gradient(program, shuffled, target=lambda y: y[:, 2])
+    torch.testing.assert_close(score.score, model(**given)[:, 2])
+    with pytest.raises(InputError, match="missing example input 'attention_mask': the program takes"):
+        capture(program, {name: given[name] for name in ("input_ids", "token_type_ids")})
+
+
+def test_the_artifact_takes_the_names_and_is_verified_by_them(model: Encoder, tmp_path: Path) -> None:
+    given = tokens()
+    del given["attention_mask"]
+    artifact = fgcompile.compile(model, dict(reversed(given.items())), outputs=("logits", "contributions"))
+    assert [spec["name"] for spec in artifact.metadata["inputs"]] == ["input_ids", "token_type_ids", "target"]
+    artifact.save(tmp_path / "model.onnx")
+    arrays = {name: value.numpy() for name, value in given.items()}
+    explained = fgcompile.load(tmp_path / "model.onnx").explain(arrays)
+    torch.testing.assert_close(torch.from_numpy(explained.logits), model(**given).detach(), rtol=1e-5, atol=1e-5)
+    assert fgcompile.verify(tmp_path / "model.onnx", model, given).passed
