@@ -53,6 +53,10 @@ class CaptureWarning(UserWarning):
     """The model was captured otherwise than it was given: says what was left out, and how to do so yourself."""
 
 
+class WeightsWarning(UserWarning):
+    """Weights were read under other names than the file has: says which."""
+
+
 def first_line(error: BaseException) -> str:
     """What an error of another library says first, to be quoted in a message of ours; its class if it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -70,9 +70,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Each room of the package, and the rooms that it may import; the package's own public names are the room ``""``."""
 
-WITH_TORCH = ("compiler/", "scores.py", "demo/", "cli/sources.py", "cli/models.py", "runtime/torchscript.py")
-WITH_TORCH += ("runtime/aotinductor.py", "runtime/torch_device.py", "runtime/tensors.py", "bench/onnx_forward.py")
-WITH_TORCH += ("bench/torchscript_forward.py", "runtime/torch_internals.py", "bench/torch_internals.py")
+WITH_TORCH = ("compiler/", "scores.py", "demo/", "cli/sources.py", "cli/models.py", "cli/examples.py", "cli/weights.py")
+WITH_TORCH += ("runtime/torchscript.py", "runtime/aotinductor.py", "runtime/torch_device.py", "runtime/tensors.py")
+WITH_TORCH += ("bench/onnx_forward.py", "bench/torchscript_forward.py")
+WITH_TORCH += ("runtime/torch_internals.py", "bench/torch_internals.py")
 """Where torch and onnx may be imported; everything else runs artifacts, and is installed without them."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,26 @@ def read_labels(path: Path) -> list[str]:
         raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
 
 
-def parse_input(text: str) -> tuple[tuple[int, ...], str]:
-    """The sizes of ``3x224x224``, and the dtype that may follow, as in ``128:int64``."""
-    shape, _, dtype = text.partition(":")
+@dataclass(frozen=True)
+class InputShape:
+    """An input's sizes without the batch, its dtype, and the parameter that it is for, if it has been named."""
+
+    sizes: tuple[int, ...]
+    dtype: str
+    name: str | None = None
+
+
+def parse_input(text: str) -> InputShape:
+    """The sizes of ``3x224x224``, the dtype behind, as in ``128:int64``, and the name in front, ``ids=128:int64``."""
+    name, separator, rest = text.rpartition("=")
+    shape, _, dtype = rest.partition(":")
     try:
         sizes = tuple(int(part) for part in shape.split("x"))
     except ValueError:
         sizes = ()
-    if not sizes or min(sizes) < 1 or dtype not in ("", "float32", "int64"):
-        raise InputError(f"--input {text}: give one input's shape without the batch, e.g. {DEFAULT_INPUT} or 128:int64")
-    return sizes, dtype or "float32"
+    if not sizes or min(sizes) < 1 or dtype not in ("", "float32", "int64") or bool(separator) != name.isidentifier():
+        raise InputError(
+            f"--input {text}: give one input's shape without the batch, e.g. {DEFAULT_INPUT} or 128:int64, "
+            "and its name in front if you like, ids=128:int64"
+        )
+    return InputShape(sizes, dtype or "float32", name or None)

@@ -18,7 +18,7 @@ from fgcompile.cli.arguments import (
     parse_target,
     read_labels,
 )
-from fgcompile.cli.models import example_inputs, seeded_model
+from fgcompile.cli.models import seeded_model
 from fgcompile.cli.parameters import SourceArgument, WeightsOption
 from fgcompile.errors import OutputError
 
@@ -31,8 +31,9 @@ def compile_(
         list[str] | None,
         typer.Option(
             "--input",
-            metavar="CxHxW",
-            help=f"An input's shape without batch, {DEFAULT_INPUT} by default; 128:int64 for token ids; once for each.",
+            metavar="[NAME=]CxHxW",
+            help=f"An input's shape without batch, {DEFAULT_INPUT} by default; 128:int64 for token ids; once for each, "
+            "by position or by the name of the model's parameter.",
         ),
     ] = None,
     artifact_format: Annotated[
@@ -113,6 +114,7 @@ def compile_(
     }
     with terminal.progress(f"compiling {source}") as report:
         from fgcompile import Preprocess, compile
+        from fgcompile.cli.examples import example_inputs
 
         report("load")
         model = seeded_model(source, weights)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.cli.arguments import DEFAULT_INPUT, parse_input
 from fgcompile.errors import InputError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import nn
     from torch.export import ExportedProgram
 
     from fgcompile.artifact.validation import Array
@@ -27,24 +25,6 @@ def seeded_model(source: str, weights: Path | None) -> nn.Module | ExportedProgr
 
     torch.manual_seed(0)
     return load_source(source, weights)
-
-
-def example_inputs(
-    model: nn.Module | ExportedProgram, shapes: Sequence[tuple[tuple[int, ...], str]]
-) -> tuple[Tensor, ...]:
-    """Noise, or ones for integers, the same every time; an exported program brings its own example."""
-    import torch
-    from torch.export import ExportedProgram
-
-    if not shapes and isinstance(model, ExportedProgram) and model.example_inputs is not None:
-        return tuple(model.example_inputs[0])
-    generator = torch.Generator().manual_seed(0)
-    return tuple(
-        torch.randn(2, *sizes, generator=generator)
-        if dtype == "float32"
-        else torch.ones((2, *sizes), dtype=torch.int64)
-        for sizes, dtype in shapes or [parse_input(DEFAULT_INPUT)]
-    )
 
 
 def noise(metadata: Metadata) -> list[Array]:

@@ -18,14 +18,14 @@ try:
     import torch
 except ImportError as error:
     raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
-from torch import Tensor, nn
+from torch import nn
 from torch.export import ExportedProgram
 
 from fgcompile.cli.transformers_internals import from_config
+from fgcompile.cli.weights import load_weights, some
 from fgcompile.errors import first_line
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
-_KEYS_SHOWN = 3
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
@@ -60,7 +60,7 @@ def load_source(source: str, weights: Path | None = None) -> nn.Module | Exporte
     arguments = _parse_arguments(query)
     model = _LIBRARY_LOADERS[scheme](name, arguments) if scheme in _LIBRARY_LOADERS else _call(scheme, name, arguments)
     if weights is not None:
-        _load_weights(model, weights)
+        load_weights(model, weights)
     return model.eval()
 
 
@@ -156,7 +156,7 @@ def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
             path, local_files_only=True, return_unused_kwargs=True, **values
         )
         if unknown:
-            raise ValueError(f"{config.model_type} has no setting {_some(list(unknown))}")
+            raise ValueError(f"{config.model_type} has no setting {some(list(unknown))}")
         config.use_cache = False  # a cache of keys and values is no output to explain
         # Attention is left at transformers' default, sdpa: its eager form takes the softmax in float32 at any dtype.
         chosen = class_name or next(iter(config.architectures or ()), "AutoModel")
@@ -179,7 +179,7 @@ def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
     random = sorted(report["missing_keys"]) + sorted(key for key, *_ in report["mismatched_keys"])
     if random:
         raise ValueError(
-            f"the weights do not fit {type(model).__name__}: keys missing or of another shape: {_some(random)}"
+            f"the weights do not fit {type(model).__name__}: keys missing or of another shape: {some(random)}"
         )
     return cast(nn.Module, model)
 
@@ -208,60 +208,6 @@ def _read_onnx(path: Path) -> nn.Module:
             f"{path} cannot be turned into a PyTorch model by onnx2torch ({_one_line(error)}): "
             "compile from the model's PyTorch source instead"
         ) from error
-
-
-def _load_weights(model: nn.Module, path: Path) -> None:
-    state = _read_state(path)
-    own = model.state_dict()
-    mismatched = [
-        f"{key} (file {tuple(state[key].shape)}, model {tuple(own[key].shape)})"
-        for key in own
-        if key in state and own[key].shape != state[key].shape
-    ]
-    # Keys of the wrong shape stay out of the load, which would raise before it lists the others.
-    fitting = {key: value for key, value in state.items() if key not in own or own[key].shape == value.shape}
-    result = model.load_state_dict(fitting, strict=False)
-    wrong_shape = {text.split(" ", 1)[0] for text in mismatched}
-    missing = [key for key in result.missing_keys if key not in wrong_shape]
-    faults = [
-        f"{len(keys)} {what}: {_some(keys)}"
-        for what, keys in (
-            ("missing", missing),
-            ("unexpected", result.unexpected_keys),
-            ("of another shape", mismatched),
-        )
-        if keys
-    ]
-    if faults:
-        raise SourceError(
-            f"{path} does not fit {type(model).__name__}: keys {'; '.join(faults)}: "
-            "check the architecture and its arguments, or the file"
-        )
-
-
-def _read_state(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise SourceError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # zip, pickle and safetensors errors alike; torch's texts advise to trust the file
-        raise SourceError(
-            f"{path} cannot be read as weights alone ({type(error).__name__}): "
-            "save a state dict as .safetensors, or as .pt with torch.save(model.state_dict(), …)"
-        ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        found = f"a dict of {_some(list(state))}" if isinstance(state, dict) else f"a {type(state).__name__}"
-        raise SourceError(f"{path} holds {found}, not a state dict: save model.state_dict() alone")
-    return state
-
-
-def _some(keys: list[Any]) -> str:
-    shown = ", ".join(str(key) for key in keys[:_KEYS_SHOWN])
-    return shown if len(keys) <= _KEYS_SHOWN else f"{shown}, …"
 
 
 def _one_line(error: BaseException) -> str:

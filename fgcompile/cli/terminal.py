@@ -19,7 +19,7 @@ from rich.text import Text
 
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.validation import input_specs
-from fgcompile.errors import CaptureWarning, RulesWarning
+from fgcompile.errors import CaptureWarning, RulesWarning, WeightsWarning
 
 if TYPE_CHECKING:
     from fgcompile.bench import Bench
@@ -41,7 +41,7 @@ def show_warnings_in_one_line() -> None:
     show = warnings.showwarning
 
     def show_in_one_line(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
-        if issubclass(category, RulesWarning | CaptureWarning):
+        if issubclass(category, CaptureWarning | RulesWarning | WeightsWarning):
             _err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), str(message)))
         else:
             show(message, category, *place, **options)

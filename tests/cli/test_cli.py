@@ -77,6 +77,14 @@ def normalised():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
+class Pairs(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.head = nn.Embedding(9, 4), nn.Linear(4, 3)
+
+    def forward(self, ids, mask=None, weights=None):
+        return self.head((self.words(ids) * weights[..., None]).mean(1))
+
 def branches():
     class Branches(Net):
         def forward(self, x):
@@ -146,6 +154,15 @@ def test_explain_refuses_artifacts_without_preprocess(run: Run, tiny: Path, tmp_
     result = run("explain", tiny, tmp_path / "photo.jpg", "-o", tmp_path / "out")
     assert_one_line_error(result, "compile it with --mean and --std")
     assert not (tmp_path / "out").exists()
+
+
+def test_inputs_go_by_name_and_the_summary_says_which_is_which(run: Run, folder: Path) -> None:
+    inputs = ("--input", "weights=5", "--input", "ids=5:int64")
+    result = run("compile", "cli_models:Pairs", *inputs, "-o", "pairs.onnx", "--outputs", "logits,contributions")
+    assert result.status == 0, result
+    assert "session.explain((ids, weights))  # ids int64 (batch, 5); weights float32 (batch, 5)" in result.out
+    refused = run("compile", "cli_models:Pairs", "--input", "5:int64", "--input", "weight=5", "-o", "pairs.onnx")
+    assert_one_line_error(refused, "unknown example input 'weight': Pairs takes ids, mask, weights")
 
 
 @pytest.mark.parametrize(

@@ -111,5 +111,5 @@ class _InFloat32(fx.Interpreter):
         return _single(super().get_attr(target, args, kwargs))
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        args, kwargs = fx.node.map_aggregate((args, kwargs), _single)  # type: ignore[misc]  # a pair, as it was given
+        args, kwargs = fx.node.map_aggregate((args, kwargs), _single)
         return super().call_function(target, args, kwargs)

@@ -20,7 +20,8 @@ from fgcompile.compiler.ir.torch_internals import checkpoints_by
 @contextmanager
 def unchecked() -> Iterator[None]:
     """While it is open, checkpoints of this thread call their function; those of others save memory as ever."""
-    thread, apply = threading.get_ident(), CheckpointFunction.apply
+    thread = threading.get_ident()
+    apply: Callable[..., Any] = CheckpointFunction.apply
 
     def call(function: Callable[..., Any], preserve: bool, *arguments: Any) -> Any:
         if threading.get_ident() == thread:

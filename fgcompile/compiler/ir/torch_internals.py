@@ -112,7 +112,7 @@ def traced_node(value: Tensor) -> Node | None:
 def checkpoints_by(call: Callable[..., Any]) -> Iterator[None]:
     """While it is open, reentrant checkpoints call ``call(function, preserve_rng_state, *arguments)``."""
     # The class inherits ``apply``: its own goes before, until it is taken away.
-    CheckpointFunction.apply = staticmethod(call)  # type: ignore[assignment,method-assign]
+    CheckpointFunction.apply = staticmethod(call)  # type: ignore[method-assign]
     try:
         yield
     finally:

@@ -1,0 +1,75 @@
+"""Examples of a model's inputs, from their shapes: noise, and ids that the model's tables have rows for.
+
+Ids that are all the same make ties, of which a pooling takes one and a lowering may take another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import ExportedProgram
+from torch.overrides import TorchFunctionMode
+
+from fgcompile.cli.arguments import DEFAULT_INPUT, InputShape, parse_input
+
+
+def example_inputs(model: nn.Module | ExportedProgram, shapes: Sequence[InputShape]) -> tuple[Any, ...]:
+    """Seeded noise, for integers ids, or ones where nothing is looked up; a program brings its own example.
+
+    What is named comes last, in a mapping.
+    """
+    if not shapes and isinstance(model, ExportedProgram) and model.example_inputs is not None:
+        args, keywords = model.example_inputs
+        return (*args, keywords) if keywords else tuple(args)
+    generator = torch.Generator().manual_seed(0)
+    shapes = shapes or [parse_input(DEFAULT_INPUT)]
+    values = [
+        torch.randn(2, *one.sizes, generator=generator)
+        if one.dtype == "float32"
+        else torch.ones((2, *one.sizes), dtype=torch.int64)
+        for one in shapes
+    ]
+    front = [value for one, value in zip(shapes, values, strict=True) if one.name is None]
+    named = {one.name: value for one, value in zip(shapes, values, strict=True) if one.name is not None}
+    if isinstance(model, nn.Module):
+        for value, rows in _rows_read(model, front, named, values):
+            value.random_(0, rows, generator=generator)
+    return (*front, named) if named else tuple(front)
+
+
+def _rows_read(
+    model: nn.Module, front: Sequence[Tensor], named: Mapping[str, Tensor], values: Sequence[Tensor]
+) -> list[tuple[Tensor, int]]:
+    """The integers that an embedding reads its rows at, and how many rows there are; of several tables the fewest."""
+    integers = [value for value in values if not value.is_floating_point()]
+    lookups = _Lookups()
+    if integers:
+        with contextlib.suppress(Exception), torch.no_grad(), lookups:  # what does not run is said when it is captured
+            model(*front, **named)
+    return [(value, rows) for value in integers if (rows := lookups.rows.get(_storage(value)))]
+
+
+class _Lookups(TorchFunctionMode):
+    """Notes how many rows the tables have that are read, by where the ids lie in memory, as their reshapes do too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[int, int] = {}
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if getattr(func, "__name__", "") == "embedding":
+            tensors = [value for value in (*args, *(kwargs or {}).values()) if isinstance(value, Tensor)]
+            ids = next(value for value in tensors if not value.is_floating_point())
+            table = next(value for value in tensors if value.is_floating_point())
+            self.rows[_storage(ids)] = min(len(table), self.rows.get(_storage(ids), len(table)))
+        return func(*args, **(kwargs or {}))
+
+
+def _storage(value: Tensor) -> int:
+    return value.untyped_storage().data_ptr()
