@@ -60,6 +60,8 @@ def verify(
         )
         raise InputError(f"the score that '{path}' explains {advice}")
     names = [spec["name"] for spec in input_specs(metadata)]
+    if isinstance(inputs, Mapping) and len(inputs) == len(names) == 1:
+        names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
     arrays = [np.asarray(value) for value in _in_order(inputs, names)]
     outputs = load(path, providers).run(_feeds(metadata, arrays))
     request = replace(read_request(metadata, target), outputs=("logits", "saliency", "contributions"))

@@ -69,7 +69,7 @@ def _decide(graph_module: fx.GraphModule, exported: ExportedProgram, node: fx.No
             )
         else:
             held: Any = exported.state_dict | exported.constants
-            values[source] = held[specs[source.name].target]
+            values[source] = held[specs[source.name].target].clone()  # a model may write it before it decides
     return bool(values[condition]) if isinstance(condition, fx.Node) else bool(condition)
 
 

@@ -91,6 +91,21 @@ def test_the_order_of_the_model_needs_no_wrapping(model: Encoder) -> None:
     assert isinstance(bind_inputs(model, given)[0], ByName)
 
 
+def test_an_only_input_that_is_not_the_first_is_verified_by_its_name(tmp_path: Path) -> None:
+    class Late(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, ids: Tensor | None = None, values: Tensor | None = None) -> Tensor:
+            assert values is not None
+            return self.head(values)
+
+    model, given = Late().eval(), {"values": torch.randn(2, 4)}
+    fgcompile.compile(model, given, outputs=("logits", "contributions")).save(tmp_path / "late.onnx")
+    assert fgcompile.verify(tmp_path / "late.onnx", model, given).passed
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
