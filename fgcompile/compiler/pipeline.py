@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,7 +50,7 @@ from fgcompile.compiler.request import (
     Request,
     RuleSet,
     Target,
-    one_of,
+    hold,
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
 from fgcompile.compiler.tracing.portability import require_portable
@@ -180,10 +180,11 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         device=device,
     )
     report = progress or (lambda stage: None)
+    given = hold(example_inputs)
     with dumping(type(model).__name__):
         report("capture")
-        captured = capture_in(torch.float64, model, example_inputs, request)
-        examples = request.examples(bind_inputs(model, example_inputs)[1])
+        captured = capture_in(torch.float64, model, given, request)
+        examples = request.examples(bind_inputs(model, given)[1])
         exposed, program = fuse_captured(captured, request, examples, report)
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
@@ -204,10 +205,10 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
 @one_at_a_time()
 def fuse(model: Model, example_inputs: Inputs, **options: Any) -> FusedProgram:
     """The fused program in float64, before it is emitted; options as for ``compile``."""
-    request = Request(**options)
+    request, given = Request(**options), hold(example_inputs)
     with dumping(type(model).__name__):
-        captured = capture_in(torch.float64, model, example_inputs, request)
-        return fuse_captured(captured, request, request.examples(bind_inputs(model, example_inputs)[1]))[1]
+        captured = capture_in(torch.float64, model, given, request)
+        return fuse_captured(captured, request, request.examples(bind_inputs(model, given)[1]))[1]
 
 
 @one_at_a_time()
@@ -225,7 +226,8 @@ def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, st
         CaptureError: The model cannot be captured.
         InputError: A layout does not fit.
     """
-    return expose(capture(model, example_inputs), layouts)
+    request = Request(layouts=layouts or {})
+    return expose(capture(model, example_inputs), request.layouts)
 
 
 def full_gradient(
@@ -249,19 +251,27 @@ def full_gradient(
 
     Raises:
         CaptureError: The model cannot be captured.
+        InputError: An option is not what it can be, or ``target`` holds no classes of the model.
         ScoreError: The score is not one scalar per sample that depends on the input.
 
     Warns:
         RulesWarning: As ``compile``.
     """
-    one_of("rules", rules, get_args(RuleSet))
-    given = bind_inputs(model, inputs)[1]
-    score = target if callable(target) else None
+    chosen = target if isinstance(target, Tensor) else None
+    request = Request(
+        target=None if isinstance(target, Tensor) else target,
+        rules=rules,
+        output=output,
+        score_inputs=score_inputs or {},
+    )
+    held = hold(inputs)
+    given = bind_inputs(model, held)[1]
     with one_at_a_time():
-        captured = capture(model, inputs, score, output, score_inputs)
+        captured = capture(model, held, request.score, request.output, request.score_inputs)
         dtype = floating_dtype([*given, *captured.graph_module.buffers()])
-        exposed = expose(apply_rules(in_dtype(captured, dtype), rules))
-    terms = full_gradient_terms(exposed, [*given, *(score_inputs or {}).values()], target, output)
+        exposed = expose(apply_rules(in_dtype(captured, dtype), request.rules))
+    target = request.target if chosen is None else chosen
+    terms = full_gradient_terms(exposed, request.examples(given), target, request.output)
     warn_of_absorption(exposed, terms.bias_gradients, rules, stacklevel=2)
     return terms
 

@@ -5,10 +5,14 @@ What the compiler decides by itself is not in it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral, Real
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
+import numpy as np
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn.utils.rnn import PackedSequence
@@ -68,6 +72,8 @@ class Noise:
 class Request:
     """What was asked for. Each option is explained at ``fgcompile.compile``, which has the same names and defaults.
 
+    It holds values of its own, of plain types: what was given may be an iterator or NumPy's, and may change afterwards.
+
     Attributes:
         outputs: Names of the outputs; whatever their order, the contract's.
         target: Which score is explained.
@@ -111,12 +117,10 @@ class Request:
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
-            one_of(name, getattr(self, name), get_args(choices))
-        _require_expressible(self.format, self.precision)
-        _require_outputs(self.outputs, self.on_demand)
-        _require_target(self.target)
-        _require_noise(self.noise, self.method)
-        object.__setattr__(self, "outputs", tuple(name for name in OUTPUTS if name in self.outputs))
+            object.__setattr__(self, name, one_of(name, getattr(self, name), get_args(choices)))
+        for name, made in _MADE.items():
+            object.__setattr__(self, name, made(name, getattr(self, name)))
+        _require_consistent(self)
 
     @property
     def copies(self) -> Noise:
@@ -144,14 +148,15 @@ _CHOICES: Mapping[str, Any] = {
 }
 
 
-def one_of(what: str, value: str, allowed: Sequence[str]) -> None:
-    """Checks a named choice.
+def one_of(what: str, value: object, allowed: Sequence[str]) -> str:
+    """Checks a named choice, and returns it.
 
     Raises:
         InputError: ``value`` is not among ``allowed``.
     """
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise InputError(f"{what} is {value!r}, which is not one of {', '.join(map(repr, allowed))}")
+    return str(value)
 
 
 def as_inputs(example_inputs: Any, names: Sequence[str] = ()) -> tuple[Tensor, ...]:
@@ -164,50 +169,185 @@ def as_inputs(example_inputs: Any, names: Sequence[str] = ()) -> tuple[Tensor, .
     Raises:
         InputError: There is none, one is not a tensor, or one has no batch dimension.
     """
+    if isinstance(example_inputs, Mapping) or not isinstance(example_inputs, Iterable):
+        raise InputError(
+            f"example_inputs is {type(example_inputs).__name__}: pass a tensor (N, …) or a tuple of tensors"
+        )
     inputs = (example_inputs,) if isinstance(example_inputs, Tensor | PackedSequence) else tuple(example_inputs)
     if not inputs:
         raise InputError("example_inputs is empty: pass a tensor (N, …) or a tuple of tensors")
     for name, value in zip(names or range(len(inputs)), inputs, strict=True):
-        if isinstance(value, PackedSequence):
-            raise InputError(
-                f"example input {name} is a PackedSequence, whose shape depends on the lengths: pass the padded "
-                "tensor (N, L, …), and let the model mask what is behind each end"
-            )
-        if not isinstance(value, Tensor):
-            raise InputError(f"example input {name} is {type(value).__name__}, not a tensor: pass tensors (N, …)")
-        if value.ndim == 0 or value.shape[0] == 0:
-            raise InputError(f"example input {name} has shape {tuple(value.shape)}: it needs a batch of at least 1")
+        _require_batch(f"example input {name}", value)
     return inputs
 
 
-def _require_expressible(format: str, precision: str) -> None:
-    if (format, precision) == ("onnx", "bfloat16"):
+def hold(example_inputs: Any) -> Inputs:
+    """The inputs as something that can be read more than once, which a generator cannot."""
+    again = isinstance(example_inputs, Tensor | Mapping | Sequence) or not isinstance(example_inputs, Iterable)
+    return example_inputs if again else tuple(example_inputs)
+
+
+def _require_batch(what: str, value: object) -> None:
+    if isinstance(value, PackedSequence):
+        raise InputError(
+            f"{what} is a PackedSequence, whose shape depends on the lengths: pass the padded "
+            "tensor (N, L, …), and let the model mask what is behind each end"
+        )
+    if not isinstance(value, Tensor):
+        raise InputError(f"{what} is {type(value).__name__}, not a tensor: pass tensors (N, …)")
+    if value.ndim == 0 or value.shape[0] == 0:
+        raise InputError(f"{what} has shape {tuple(value.shape)}: it needs a batch of at least 1")
+
+
+# What each option must be by itself, and the value that is kept of it.
+
+
+def _outputs(_: str, given: object) -> tuple[str, ...]:
+    names = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
+    if not names or names == [given]:
+        raise InputError(f"outputs is {given!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
+    asked = {one_of("outputs", name, OUTPUTS) for name in names}
+    return tuple(name for name in OUTPUTS if name in asked)
+
+
+def _target(_: str, given: object) -> Target:
+    if given is None or callable(given):
+        return given
+    if isinstance(given, str):
+        return one_of("target", given, ("predicted",))
+    if not isinstance(given, Integral) or isinstance(given, bool):
+        raise InputError(f"target is {given!r}: pass None, a class (int), 'predicted', or a function of the output")
+    return int(given)
+
+
+def _output(what: str, given: object) -> str | int | None:
+    if given is None or isinstance(given, str):
+        return given
+    return _integer(f"{what}, which is not the name of one,", given)
+
+
+def _named(what: str, given: object, kind: type, kinds: str) -> Mapping[str, Any]:
+    """A copy, for reading alone, of a mapping of names to values of one kind."""
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise InputError(f"{what} is {given!r}: pass a mapping of names to {kinds}")
+    for name, value in given.items():
+        if not isinstance(value, kind):
+            raise InputError(f"{what} has {type(value).__name__} for '{name}': pass a mapping of names to {kinds}")
+    return MappingProxyType({str(name): value for name, value in given.items()})
+
+
+def _score_inputs(what: str, given: object) -> Mapping[str, Tensor]:
+    inputs = _named(what, given, Tensor, "tensors (N, …)")
+    for name, value in inputs.items():
+        _require_batch(f"the score's input '{name}'", value)
+    return inputs
+
+
+def _layouts(what: str, given: object) -> Mapping[str, str]:
+    return _named(what, given, str, "layouts, as 'n c h w'")
+
+
+def _flag(what: str, given: object) -> bool:
+    if not isinstance(given, bool | np.bool_):
+        raise InputError(f"{what} is {given!r}: pass True or False")
+    return bool(given)
+
+
+def _labels(what: str, given: object) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InputError(f"{what} is {given!r}: pass a list of names, one for each class, in order")
+    names = tuple(given)
+    for index, name in enumerate(names):
+        if not isinstance(name, str):
+            raise InputError(f"{what} has {name!r} for class {index}: pass texts, as {str(name)!r}")
+    return tuple(map(str, names))
+
+
+def _noise(what: str, given: object) -> Noise | None:
+    if given is None:
+        return None
+    if not isinstance(given, Noise):
+        raise InputError(f"{what} is {given!r}: pass fgcompile.Noise(samples, spread, seed)")
+    noise = Noise(
+        _integer(f"{what}'s samples", given.samples),
+        _real(f"{what}'s spread", given.spread),
+        _integer(f"{what}'s seed", given.seed),
+    )
+    if noise.samples < 1 or noise.spread < 0 or not -(2**63) <= noise.seed < 2**64:
+        raise InputError(f"{noise} cannot be: samples must be 1 or more, spread not negative, and seed of 64 bits")
+    return noise
+
+
+def _preprocess(what: str, given: object) -> Preprocess | None:
+    if given is None:
+        return None
+    if not isinstance(given, Preprocess):
+        raise InputError(f"{what} is {given!r}: pass fgcompile.Preprocess(mean, std)")
+    mean, std = (
+        tuple(_real(f"{what}'s {name}", value) for value in _channels(f"{what}'s {name}", getattr(given, name)))
+        for name in ("mean", "std")
+    )
+    if any(value <= 0 for value in std):
+        raise InputError(
+            f"{what} has a standard deviation that is not positive, {std}: "
+            "give each channel's, on the scale where white is 1"
+        )
+    return Preprocess(mean, std)
+
+
+def _channels(what: str, given: object) -> Iterable[object]:
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise InputError(f"{what} is {given!r}: pass one number for each channel, as (0.5, 0.5, 0.5)")
+    return given
+
+
+def _integer(what: str, given: object) -> int:
+    if not isinstance(given, Integral) or isinstance(given, bool):
+        raise InputError(f"{what} is {given!r}: pass an int")
+    return int(given)
+
+
+def _real(what: str, given: object) -> float:
+    """A finite number of Python's; of tensors those with one element are numbers too."""
+    number = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
+    if not isinstance(number, Real) or isinstance(number, bool) or not math.isfinite(number):
+        raise InputError(f"{what} is {given!r}: pass a finite number")
+    return float(number)
+
+
+_MADE: Mapping[str, Callable[[str, object], object]] = {
+    "outputs": _outputs,
+    "target": _target,
+    "output": _output,
+    "score_inputs": _score_inputs,
+    "noise": _noise,
+    "layouts": _layouts,
+    "preprocess": _preprocess,
+    "dynamic_sizes": _flag,
+    "on_demand": _flag,
+    "labels": _labels,
+}
+
+
+def _require_consistent(request: Request) -> None:
+    """Checks what options say of each other."""
+    if (request.format, request.precision) == ("onnx", "bfloat16"):
         raise InputError(
             "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
         )
-
-
-def _require_outputs(outputs: Sequence[str], on_demand: bool) -> None:
-    if isinstance(outputs, str) or not outputs:
-        raise InputError(f"outputs is {outputs!r}: pass a tuple of names, of {', '.join(OUTPUTS)}")
-    for name in outputs:
-        one_of("outputs", name, OUTPUTS)
-    if on_demand and ("logits" not in outputs or len(set(outputs)) < 2):
+    if request.on_demand and ("logits" not in request.outputs or len(request.outputs) < 2):
         raise InputError(
-            f"on_demand=True and outputs={tuple(outputs)}: ask for the logits, which are always computed, and for "
+            f"on_demand=True and outputs={request.outputs}: ask for the logits, which are always computed, and for "
             "something of the explanation, which is not"
         )
-
-
-def _require_target(target: Target) -> None:
-    if isinstance(target, str):
-        one_of("target", target, ("predicted",))
-    elif target is not None and not callable(target) and (not isinstance(target, int) or isinstance(target, bool)):
-        raise InputError(f"target is {target!r}: pass None, a class (int), 'predicted', or a function of the output")
-
-
-def _require_noise(noise: Noise | None, method: str) -> None:
-    if noise is not None and method != "smooth_fullgrad":
-        raise InputError(f"noise is of smooth_fullgrad, and the method is {method}: leave it out, or change the method")
-    if noise is not None and (noise.samples < 1 or noise.spread < 0):
-        raise InputError(f"{noise} cannot be: samples must be 1 or more, and spread not negative")
+    if request.score_inputs and request.score is None:
+        raise InputError(
+            f"score_inputs has {', '.join(map(repr, request.score_inputs))}, and the target is {request.target!r}: "
+            "only a function of the output has inputs of its own"
+        )
+    if request.noise is not None and request.method != "smooth_fullgrad":
+        raise InputError(
+            f"noise is of smooth_fullgrad, and the method is {request.method}: leave it out, or change the method"
+        )

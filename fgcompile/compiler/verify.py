@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN
-from fgcompile.artifact.validation import Array, input_specs
+from fgcompile.artifact.validation import Array, check_inputs, input_specs
 from fgcompile.compiler.capture.binding import by_name
 from fgcompile.compiler.checking.inputs import as_dtype
 from fgcompile.compiler.checking.report import Report, compare
@@ -56,16 +56,18 @@ def verify(
     metadata = read_metadata(path)
     if (metadata["target"] == "score") != (target is not None):
         advice = (
-            "is one class's" if target is not None else "was a function, which an artifact does not hold: pass target="
+            "is one class's: leave target out"
+            if target is not None
+            else "was a function, which an artifact does not hold: pass target="
         )
         raise InputError(f"the score that '{path}' explains {advice}")
     names = [spec["name"] for spec in input_specs(metadata)]
     if isinstance(inputs, Mapping) and len(inputs) == len(names) == 1:
         names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
-    arrays = [np.asarray(value) for value in _in_order(inputs, names)]
-    outputs = load(path, providers).run(_feeds(metadata, arrays))
+    feeds = check_inputs(_arrays(_in_order(inputs, names)), metadata)
+    outputs = load(path, providers).run(_with_own(feeds, metadata))
     request = replace(read_request(metadata, target), outputs=("logits", "saliency", "contributions"))
-    tensors = [torch.from_numpy(array) for array in arrays]
+    tensors = [torch.from_numpy(array) for array in feeds.values()]
     # The artifact takes raw images (N, H, W, C), the model was captured at (N, C, H, W); of examples only shapes and
     # dtypes matter. The score's own inputs come last, behind the model's.
     example = tensors[0] if request.preprocess is None else tensors[0].permute(0, 3, 1, 2).float()
@@ -87,20 +89,30 @@ def verify(
     return compare(outputs, eager(torch.float64), eager(torch.float32))
 
 
-def _in_order(inputs: Any, names: Sequence[str]) -> Sequence[Any]:
+def _in_order(inputs: Any, names: Sequence[str]) -> Any:
     """What the artifact takes, in its order."""
     if not isinstance(inputs, Mapping):
-        return [inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs
+        return inputs
     if set(inputs) != set(names):
         raise InputError(f"inputs are named {', '.join(map(repr, inputs))}: the artifact takes {', '.join(names)}")
     return [inputs[name] for name in names]
 
 
-def _feeds(metadata: Metadata, arrays: Sequence[np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
-    names = [spec["name"] for spec in metadata["inputs"]]
-    feeds = dict(zip(names, arrays, strict=False))
+def _arrays(inputs: Any) -> tuple[Array, ...]:
+    """The inputs as NumPy's, of whatever device; what is neither tensor nor array is left to the check of inputs."""
+    single = isinstance(inputs, Tensor | np.ndarray) or not isinstance(inputs, Iterable)
+    given: tuple[Any, ...] = (inputs,) if single else tuple(inputs)
+    return tuple(
+        value.numpy(force=True) if isinstance(value, Tensor) and value.dtype != torch.bfloat16 else value
+        for value in given
+    )
+
+
+def _with_own(feeds: Mapping[str, np.ndarray[Any, Any]], metadata: Metadata) -> dict[str, np.ndarray[Any, Any]]:
+    """The inputs with those that are not the model's."""
+    own = dict(feeds)
     if metadata["target"] == "input":
-        feeds["target"] = np.full(len(arrays[0]), -1, dtype=np.int64)
+        own["target"] = np.full(len(next(iter(feeds.values()))), -1, dtype=np.int64)
     if metadata.get("on_demand"):
-        feeds[EXPLAIN] = np.array(True)
-    return feeds
+        own[EXPLAIN] = np.array(True)
+    return own

@@ -186,8 +186,9 @@ def open_session(
     threads: int | None = None,
 ) -> Session:
     """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
-    if threads is not None and threads < 1:
-        raise InputError(f"threads is {threads}: give 1 or more, or None to let the runtime decide")
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        raise InputError(f"threads is {threads!r}: give 1 or more, or None to let the runtime decide")
+    _check_providers(providers)
     # A provider may stand for a runtime of its own (OpenVINO); else the format's runtime reads what there are.
     artifact_format = metadata["format"]
     if artifact_format not in RUNTIMES:
@@ -203,6 +204,15 @@ def open_session(
 def provider_name(provider: Provider) -> str:
     """The name of a provider that may have options."""
     return provider if isinstance(provider, str) else provider[0]
+
+
+def _check_providers(providers: Sequence[Provider] | None) -> None:
+    if isinstance(providers, str):
+        raise InputError(f"providers is {providers!r}: pass a list of them, [{providers!r}]")
+    for provider in providers or ():
+        pair = isinstance(provider, tuple | list) and len(provider) == 2 and isinstance(provider[0], str)
+        if not isinstance(provider, str) and not pair:
+            raise InputError(f"provider {provider!r} is neither a name nor a name and its options, (name, options)")
 
 
 def _resolve_target(

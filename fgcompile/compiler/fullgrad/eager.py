@@ -20,6 +20,7 @@ from fgcompile.compiler.fullgrad.terms import FullGradient, detached
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.request import Request, Target
+from fgcompile.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,15 @@ def full_gradient_terms(
     program: BiasedProgram, inputs: Sequence[Tensor], target: Target | Tensor, output: str | int | None = None
 ) -> FullGradientTerms:
     """The full-gradient of a program, see ``fgcompile.full_gradient``; the score's own inputs follow the model's."""
-    chosen = target if isinstance(target, Tensor) else None
+    chosen = _one_each(target, len(inputs[0])) if isinstance(target, Tensor) else None
     mode: Target = None if isinstance(target, Tensor) else ("predicted" if target is None else target)
     result = differentiate(program, inputs, score_function(mode, chosen, output))
+    explained_classes = _resolved(mode, chosen, result.output, output)
     sums = contributions(result)
     gradients = tuple(result.input_gradients.values())
     return FullGradientTerms(
         output=detached(result.output),
-        target=_resolved(mode, chosen, result.output, output),
+        target=explained_classes,
         score=result.score,
         input_gradient=gradients[0] if len(program.inputs) == 1 and gradients else gradients,
         bias_gradients=bias_gradients(result),
@@ -77,10 +79,28 @@ def evaluate(
     return result, explanation_outputs(result, request)
 
 
+def _one_each(chosen: Tensor, samples: int) -> Tensor:
+    """A class for each sample, int64 ``(N,)``; one is that of all."""
+    if chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool:
+        raise InputError(f"target is a tensor of {chosen.dtype}: give classes, int64 of shape ({samples},)")
+    if chosen.ndim > 1 or chosen.numel() not in (1, samples):
+        raise InputError(f"target has shape {tuple(chosen.shape)}: give one class per sample, shape ({samples},)")
+    return chosen.to(torch.int64).expand(samples)
+
+
 def _resolved(mode: Target, chosen: Tensor | None, structure: Any, output: str | int | None) -> Tensor | None:
     if callable(mode):
         return None
     logits = class_logits(explained(structure, output))
     if isinstance(mode, int):
         return torch.full((len(logits),), mode)
-    return resolve(torch.full((len(logits),), -1) if chosen is None else chosen, logits)
+    if chosen is None:
+        return resolve(torch.full((len(logits),), -1), logits)
+    # No logit has another number, so that the score would be zero.
+    wrong = chosen[(chosen < -1) | (chosen >= logits.shape[1])]
+    if len(wrong):
+        raise InputError(
+            f"target {int(wrong[0])} is out of range: give a class from 0 to {logits.shape[1] - 1}, "
+            "or -1 for the predicted one"
+        )
+    return resolve(chosen, logits)

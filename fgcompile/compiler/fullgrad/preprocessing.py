@@ -30,7 +30,7 @@ def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
     """Checks that the preprocessing fits a model's inputs.
 
     Raises:
-        InputError: The model does not take one image, or the channels differ, or a standard deviation is not positive.
+        InputError: The model does not take one image, or the channels differ.
     """
     if len(inputs) != 1 or inputs[0].ndim != 4:
         raise InputError("preprocess needs a model with one input, an image (N, C, H, W)")
@@ -39,9 +39,4 @@ def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
         raise InputError(
             f"preprocess has {len(preprocess.mean)} means and {len(preprocess.std)} standard deviations, "
             f"the model has {channels} channels: give one of each per channel"
-        )
-    if any(value <= 0 for value in preprocess.std):
-        raise InputError(
-            f"preprocess has a standard deviation that is not positive, {preprocess.std}: "
-            "give each channel's, on the scale where white is 1"
         )

@@ -9,6 +9,7 @@ variable nothing is written, and no text is made.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,6 +21,9 @@ from fgcompile.errors import OutputError
 
 VARIABLE = "FGCOMPILE_DUMP"
 """The environment variable; empty is as good as unset."""
+
+_LONGEST = 60
+"""Characters of a model's name: file systems take names of 255 bytes."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def dumping(name: str) -> Iterator[None]:
     if not folder:
         yield
         return
-    token = _current.set(_Dump(_new_folder(Path(folder), name)))
+    token = _current.set(_Dump(_new_folder(Path(os.path.expanduser(folder)), name)))
     try:
         yield
     finally:
@@ -66,7 +70,11 @@ def dump(stage: str, text: Callable[[], str]) -> None:
 
 
 def _new_folder(parent: Path, name: str) -> Path:
-    """``1-name``, or the next number that no folder begins with: making it decides who has it."""
+    """``1-name``, or the next number that no folder begins with: making it decides who has it.
+
+    The name of a class made by ``type`` may hold anything, also what no file's can.
+    """
+    name = re.sub(r"[^\w.-]", "_", name)[:_LONGEST]
     try:
         parent.mkdir(parents=True, exist_ok=True)
         numbers = (path.name.partition("-")[0] for path in parent.iterdir())

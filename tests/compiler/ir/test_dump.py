@@ -69,3 +69,20 @@ def test_a_file_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv(VARIABLE, str(tmp_path / "file" / "below"))
     with pytest.raises(OutputError, match="cannot be written to"), dumping("Net"):
         pass
+
+
+@pytest.mark.parametrize("name", ["../../up", "a/b<c> \n☃", "x" * 300, "", "."])
+def test_a_class_may_be_called_what_no_file_can(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "graphs"))
+    with dumping(name):
+        dump("captured", lambda: "graph")
+    (written,) = tmp_path.rglob("*.txt")
+    assert written.parent.parent == tmp_path / "graphs"
+
+
+def test_the_home_folder_may_be_named_by_its_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(VARIABLE, "~/graphs")
+    with dumping("Net"):
+        dump("captured", lambda: "graph")
+    assert (tmp_path / "graphs" / "1-Net" / "000-captured.txt").is_file()

@@ -1,0 +1,73 @@
+"""What ``verify`` is given is held to what the artifact takes before any runtime sees it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import fgcompile
+from fgcompile.compiler.description import read_request
+from fgcompile.compiler.request import Noise
+from fgcompile.errors import InputError
+
+MODEL = nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)).eval()
+X = np.random.default_rng(0).standard_normal((3, 2, 4)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("artifact") / "net.onnx"
+    fgcompile.compile(MODEL, torch.from_numpy(X)).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        (X.astype(np.float64), "float64, the artifact takes float32"),
+        (torch.from_numpy(X).bfloat16(), "not a NumPy array"),
+        (X[:, :1], "axis 1 must be 2, not 1"),
+        (X[:0], "is empty"),
+        (X * np.nan, "NaN or infinite"),
+        ([X, X], "2 inputs given, the artifact takes 1"),
+        ([], "0 inputs given"),
+        (None, "NoneType, not a NumPy array"),
+        ("photo.png", "inputs given, the artifact takes 1"),
+    ],
+)
+def test_inputs_that_the_artifact_does_not_take_are_refused(path: Path, inputs: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        fgcompile.verify(path, MODEL, inputs)
+
+
+@pytest.mark.parametrize(
+    "inputs", [X[:, :, ::-1], [X], torch.from_numpy(X).requires_grad_(), nn.Parameter(torch.from_numpy(X))]
+)
+def test_arrays_and_tensors_of_any_strides_are_verified(path: Path, inputs: Any) -> None:
+    assert fgcompile.verify(path, MODEL, inputs).passed
+
+
+@pytest.mark.parametrize("providers", ["CPUExecutionProvider", [3], [("CPUExecutionProvider",)]])
+def test_providers_are_a_list_of_names(path: Path, providers: Any) -> None:
+    with pytest.raises(InputError, match="provider"):
+        fgcompile.verify(path, MODEL, X, providers=providers)
+
+
+@pytest.mark.parametrize("threads", ["2", 1.5, True, 0])
+def test_threads_are_a_number(path: Path, threads: Any) -> None:
+    with pytest.raises(InputError, match="threads is"):
+        fgcompile.load(path, threads=threads)
+
+
+def test_metadata_without_optional_keys_are_read_as_a_request(path: Path) -> None:
+    metadata = dict(fgcompile.load(path).metadata)
+    for key in ("noise", "output", "score_inputs", "biases", "layouts", "on_demand", "precision", "lowerings"):
+        metadata.pop(key, None)
+    request = read_request(metadata)  # type: ignore[arg-type]
+    assert (request.method, request.target, dict(request.layouts), request.noise) == ("fullgrad", None, {}, None)
+    assert request.copies == Noise()
