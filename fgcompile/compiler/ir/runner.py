@@ -33,7 +33,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.ir.dump import VARIABLE, dump
 from fgcompile.compiler.ir.graph_text import graph_text
-from fgcompile.compiler.ir.graphs import call_over_fakes, propagate_shapes
+from fgcompile.compiler.ir.graphs import VIEWS, call_over_fakes, propagate_shapes
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload, pytree
 from fgcompile.errors import CompilerError, FgcompileError, first_line
@@ -212,6 +212,10 @@ class _Values:
         return cls(nodes, [node.meta.get("val") for node in results], calls)
 
 
+ALIKE = {*VIEWS, torch.ops.aten.reshape.default}
+"""Operators that return the same for the same operands: views become reshapes by the hundred."""
+
+
 def _rewritten_calls(graph: fx.Graph, before: _Values) -> Iterator[fx.Node]:
     """The calls that a pass wrote: new ones, and those of another operator or of operands of other shapes."""
     for node in graph.nodes:
@@ -221,7 +225,7 @@ def _rewritten_calls(graph: fx.Graph, before: _Values) -> Iterator[fx.Node]:
         new = [node.args, node.kwargs]
         # Most nodes are untouched, and their arguments the same objects; of the others most read what replaced an
         # operand, which is of its shape.
-        same = target is node.target and (
+        same = (target is node.target or {target, node.target} <= ALIKE) and (
             all(a is b for a, b in zip(new, old, strict=True))
             or fx.map_arg(new, _signature) == fx.map_arg(old, _signature)
         )
