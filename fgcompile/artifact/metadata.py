@@ -28,9 +28,24 @@ class ModelSpec(TypedDict):
     parameter_digest: str
 
 
+class _AxisIndexOptions(TypedDict, total=False):
+    part: list[int]
+
+
+class AxisIndex(_AxisIndexOptions):
+    """An axis that an input's integers index: its size, and whether negative ones count from its end.
+
+    ``part`` is the part of the input that does, where it is not all of it: ``[axis, start, end]``.
+    """
+
+    size: int | str
+    from_end: bool
+
+
 class _SpecOptions(TypedDict, total=False):
     optional: bool
     example: list[int]
+    indexes: list[AxisIndex]
 
 
 class TensorSpec(_SpecOptions):
@@ -38,6 +53,8 @@ class TensorSpec(_SpecOptions):
 
     ``"16*height"`` is a multiple of 16. ``optional`` inputs are bias parameters, which have their trained values as
     defaults. ``example`` is the shape of one sample that the model was compiled with, where its size is dynamic too.
+    ``indexes`` are the axes that an input's integers index, by their sizes: ``[{"size": 30, "from_end": true}]`` allows
+    −30 to 29, and a size by name is that of an input's axis. Values out of range are refused.
     """
 
     name: str

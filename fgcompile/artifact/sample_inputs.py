@@ -30,4 +30,7 @@ def _values(spec: TensorSpec, batch: int, random: np.random.Generator) -> Array:
     dtype = np.dtype(spec["dtype"])
     if dtype == np.uint8:
         return random.integers(0, 256, shape, dtype=np.uint8)
-    return random.standard_normal(shape).astype(dtype) if dtype.kind == "f" else np.ones(shape, dtype)
+    if dtype.kind == "f":
+        return random.standard_normal(shape).astype(dtype)
+    single = any(axis["size"] == 1 for axis in spec.get("indexes", []))  # of which 0 is the only index
+    return np.zeros(shape, dtype) if single else np.ones(shape, dtype)

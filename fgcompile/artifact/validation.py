@@ -67,7 +67,8 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
         metadata: The artifact's.
 
     Raises:
-        InputError: A wrong count, name, type, rank, size or dtype; NaN or infinity; differing dynamic sizes.
+        InputError: A wrong count, name, type, rank, size or dtype; NaN or infinity; differing dynamic sizes; an index
+            out of range.
     """
     specs = input_specs(metadata)
     names = [spec["name"] for spec in specs]
@@ -85,6 +86,8 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
         _check_dtype(array, spec)
         _check_shape(array, spec, sizes)
         _check_finite(array, spec["name"])
+    for spec in specs:
+        _check_indices(arrays[spec["name"]], spec, {dimension: size for dimension, (_, size) in sizes.items()})
     return {name: np.asarray(arrays[name], order="C") for name in names}
 
 
@@ -169,6 +172,25 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
         owner, first = sizes.setdefault(dimension, (name, size))
         if size != first:
             raise InputError(f"{name} has {dimension} {size}, {owner} has {first}: give both the same {dimension}")
+
+
+def _check_indices(array: Array, spec: TensorSpec, sizes: Mapping[str, int]) -> None:
+    """Checks that integers lie within every axis that they index; ``sizes`` are those of the dynamic dimensions."""
+    for axis in spec.get("indexes", []):
+        size = sizes[axis["size"]] if isinstance(axis["size"], str) else axis["size"]
+        first = -size if axis["from_end"] else 0
+        wrong = (array < first) | (array >= size)
+        if "part" in axis:
+            along, start, end = axis["part"]
+            positions = np.arange(array.shape[along])
+            inside = (positions >= start) & (positions < end)
+            wrong &= inside.reshape([-1] + [1] * (array.ndim - 1 - along))
+        if wrong.any():
+            place = tuple(map(int, np.unravel_index(np.argmax(wrong), array.shape)))
+            negative = f", or -1 to {first} from the end" if axis["from_end"] else ""
+            raise InputError(
+                f"{spec['name']} has {array[place]} at index {place}, out of range: give 0 to {size - 1}{negative}"
+            )
 
 
 def _check_finite(array: Array, name: str) -> None:

@@ -40,7 +40,7 @@ def describe_program(
         },
         "model": {"name": captured.name, "parameter_digest": _parameter_digest(captured)},
         "format": request.format,
-        "inputs": [_spec(spec) for spec in program.artifact_inputs],
+        "inputs": _input_specs(captured, program),
         "outputs": [_spec(spec) for spec in program.outputs],
         "method": request.method,
         "noise": dataclasses.asdict(request.copies) if smooth else None,
@@ -86,6 +86,26 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
         layouts=metadata.get("layouts", {}),
         preprocess=None if preprocess is None else Preprocess(tuple(preprocess["mean"]), tuple(preprocess["std"])),
     )
+
+
+def _input_specs(captured: CapturedProgram, program: FusedProgram) -> list[dict[str, Any]]:
+    """The specs of the artifact's inputs; those of integers that index an axis say which.
+
+    The model's and the score's inputs come first, in the captured order.
+    """
+    specs = [_spec(spec) for spec in program.artifact_inputs]
+    for spec, axes in zip(specs, captured.indexed, strict=False):
+        indexes = [
+            {
+                "size": axis.size if isinstance(axis.size, int) else specs[axis.size[0]]["shape"][axis.size[1]],
+                "from_end": axis.from_end,
+                **({} if axis.part is None else {"part": list(axis.part)}),
+            }
+            for axis in axes
+        ]
+        if indexes:
+            spec["indexes"] = indexes
+    return specs
 
 
 def _spec(spec: ValueSpec) -> dict[str, Any]:

@@ -155,3 +155,43 @@ def test_without_a_class_count_only_negative_targets_are_refused(shape):
 )
 def test_feeds_name_every_input_and_no_other(feeds, expected):
     assert message(check_feeds, feeds, tiny_metadata()) == expected
+
+
+def indexed(*axes, shape=("batch",)):
+    ids = {**spec("ids", *shape, dtype="int64"), "indexes": list(axes)}
+    return tiny_metadata(target="score", inputs=[spec("x", "batch", "length"), ids])
+
+
+@pytest.mark.parametrize(
+    ("axis", "ids", "expected"),
+    [
+        ({"size": 5, "from_end": False}, [0, 4], None),
+        ({"size": 5, "from_end": False}, [0, 5], "ids has 5 at index (1,), out of range: give 0 to 4"),
+        ({"size": 5, "from_end": False}, [-1, 0], "ids has -1 at index (0,), out of range: give 0 to 4"),
+        ({"size": 5, "from_end": True}, [-5, 4], None),
+        (
+            {"size": 5, "from_end": True},
+            [-6, 4],
+            "ids has -6 at index (0,), out of range: give 0 to 4, or -1 to -5 from the end",
+        ),
+        ({"size": "length", "from_end": False}, [0, 2], None),
+        ({"size": "length", "from_end": False}, [0, 3], "ids has 3 at index (1,), out of range: give 0 to 2"),
+    ],
+)
+def test_integers_lie_within_the_axis_that_they_index(axis, ids, expected):
+    given = {"x": np.zeros((2, 3), dtype=np.float32), "ids": np.array(ids)}
+    if expected is None:
+        check_inputs(given, indexed(axis))
+    else:
+        assert message(check_inputs, given, indexed(axis)) == expected
+
+
+def test_of_an_input_that_indexes_by_columns_each_has_its_own_range():
+    rows, columns = ({"size": size, "from_end": False, "part": [1, at, at + 1]} for at, size in enumerate((5, 9)))
+    metadata = indexed(rows, columns, shape=("batch", 2))
+    x = np.zeros((1, 3), dtype=np.float32)
+    check_inputs({"x": x, "ids": np.array([[4, 8]])}, metadata)
+    for ids, place, last in (([[5, 8]], (0, 0), 4), ([[4, 9]], (0, 1), 8)):
+        given = {"x": x, "ids": np.array(ids)}
+        expected = f"ids has {ids[0][place[1]]} at index {place}, out of range: give 0 to {last}"
+        assert message(check_inputs, given, metadata) == expected

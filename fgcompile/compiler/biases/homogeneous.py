@@ -145,5 +145,6 @@ HOMOGENEOUS: dict[OpOverload, BiasRule] = {
     aten.cat.default: BiasRule("concatenation", _joined, "closed form: g(0); none where every part is active"),
     aten.where.self: BiasRule("choice", _chosen, CHOICE),
     aten.slice_scatter.default: BiasRule("choice", _scattered, CHOICE),
+    aten.diagonal_scatter.default: BiasRule("choice", _scattered, CHOICE),
     aten.var.correction: _degree(2, "statistic"),
 }

@@ -21,6 +21,7 @@ from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
 from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
+from fgcompile.compiler.capture.index_ranges import find_indexed_axes
 from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
@@ -86,7 +87,7 @@ def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | Non
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
         decomposed = prepare(exported).run_decompositions(decompositions())
-    return unlift(decomposed, name, input_names)
+    return dataclasses.replace(unlift(decomposed, name, input_names), indexed=tuple(find_indexed_axes(exported)))
 
 
 def require_evaluation_mode(model: nn.Module) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.biases import bias_table
-from fgcompile.compiler.capture import attention
+from fgcompile.compiler.capture import attention, writes
 from fgcompile.compiler.ir.torch_internals import OpOverload, is_contiguous_or_false
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -58,16 +58,6 @@ def _log_add_exp(a: Tensor, b: Tensor) -> Tensor:
     return torch.logsumexp(torch.stack([a, b]), 0)
 
 
-def decompose_copy(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """What an assignment into a slice or a circular padding becomes has no derivative; ``src`` itself has one."""
-    return src.to(self.dtype).expand(self.shape)
-
-
-def decompose_empty(size: Sequence[int], *, memory_format: torch.memory_format | None = None, **options: Any) -> Any:
-    """What is in memory that nobody has written could be anything, NaN too, whose product with a zero is not zero."""
-    return aten.zeros.default(size, **options)
-
-
 def decompose_hypotenuse(self: Tensor, other: Tensor) -> Tensor:
     """``√(x² + y²)``: no exporter knows PyTorch's own."""
     return (self * self + other * other).sqrt()
@@ -109,16 +99,6 @@ def decompose_as_strided(
     return self.flatten(1)[:, positions]
 
 
-def decompose_index_put(
-    self: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False
-) -> Any:
-    """``x[mask] = value`` as a choice; what is put at integers stays."""
-    mask = indices[0]
-    if mask is None or mask.dtype != torch.bool or mask.dim() != self.dim() or accumulate or values.numel() != 1:
-        return NotImplemented
-    return torch.where(mask, values.reshape([]), self)
-
-
 def decompose_rrelu(
     self: Tensor, noise: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, **_: Any
 ) -> Any:
@@ -128,16 +108,14 @@ def decompose_rrelu(
 
 DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     **attention.DECOMPOSITIONS,
+    **writes.DECOMPOSITIONS,
     aten.as_strided.default: decompose_as_strided,
-    aten.copy.default: decompose_copy,
-    aten.empty.memory_format: decompose_empty,
     aten._cdist_forward.default: decompose_distances,
     aten._trilinear.default: decompose_trilinear,
     aten.hypot.default: decompose_hypotenuse,
     # They differ from maximum and minimum for NaN alone.
     aten.fmax.default: aten.maximum.default,
     aten.fmin.default: aten.minimum.default,
-    aten.index_put.default: decompose_index_put,
     aten.prod.dim_int: decompose_product,
     aten.rrelu_with_noise_functional.default: decompose_rrelu,
     aten.cumprod.default: _decompose_scan(torch.mul),

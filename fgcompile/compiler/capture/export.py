@@ -15,6 +15,7 @@ from fgcompile.compiler.capture.checkpointing import unchecked
 from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
 from fgcompile.compiler.capture.failures import explain_failure, explain_fixed_batch
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
+from fgcompile.compiler.capture.sample_reads import take_along
 from fgcompile.compiler.capture.trial import run_once
 from fgcompile.compiler.ir.silence import unprinted
 from fgcompile.compiler.ir.torch_internals import violates_a_constraint
@@ -85,10 +86,13 @@ def _is_of_the_batch(model: nn.Module, values: Values, free: Sizes) -> bool:
 class _WithoutFastPath(TorchFunctionMode):
     """While it is open, ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` of this thread compute by parts.
 
-    Their fast path is one operator for a whole layer. They leave it where a function could be overridden.
+    Their fast path is one operator for a whole layer. They leave it where a function could be overridden. And
+    ``take_along_dim``, which reads sizes as numbers, is written out.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        if func in (torch.take_along_dim, Tensor.take_along_dim):
+            func = take_along
         return func(*args, **(kwargs or {}))

@@ -2,25 +2,21 @@
 
     y.detach_()                        →  y.detach()
     y.view(sizes)                      →  y.reshape(sizes)
-    y[arange(N), i]                    →  y.gather(1, i) at the places i of each sample, for y of shape (N, T, …)
+    y[arange(N), i, j]                 →  gathers within each sample (``sample_reads``)
 
-Blocks go before (``blocks``). What is detached is a constant for the gradient, and stays one. A view counts on strides
-that a decomposition may not reproduce. Of an index along the batch nothing could know that each sample reads itself
-alone.
+Blocks go before (``blocks``). PyTorch's decompositions would drop the model's own detachments, and what is detached is
+a constant for the gradient. A view counts on strides that a decomposition may not reproduce.
 """
 
 from __future__ import annotations
 
 import copy
-from functools import partial
-from typing import Any, cast
 
 import torch
-from torch import fx
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.blocks import inline_blocks
-from fgcompile.compiler.ir.graphs import insert_call
+from fgcompile.compiler.capture.sample_reads import gather_within_samples
 
 aten = torch.ops.aten
 
@@ -37,8 +33,8 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
             node.target = aten.detach.default
         elif node.target is aten.view.default:
             node.target = aten.reshape.default
-        elif node.target is aten.index.Tensor and _reads_each_sample(node):
-            _gather(graph_module, node)
+        elif node.target is aten.index.Tensor:
+            gather_within_samples(node)
     graph_module.recompile()
     return ExportedProgram(
         root=graph_module,
@@ -51,35 +47,3 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
         constants=exported.constants,
         verifiers=exported.verifiers,
     )
-
-
-def _reads_each_sample(node: fx.Node) -> bool:
-    """Whether the call is ``y[arange(N), i]``, with ``i`` of shape (N,) and N the dynamic size of ``y`` in front."""
-    source, (samples, *places) = node.args[0], cast(Any, node.args[1])
-    if len(places) != 1 or places[0] is None or samples is None or samples.target is not aten.arange.default:
-        return False
-    shape, place = cast(fx.Node, source).meta["val"].shape, places[0].meta["val"]
-    count = samples.meta["val"].shape[0]
-    return (
-        isinstance(shape[0], torch.SymInt)
-        and str(count) == str(shape[0])
-        and place.dim() == 1
-        and place.dtype == torch.int64
-        and isinstance(shape[1], int)
-    )
-
-
-def _gather(graph_module: fx.GraphModule, node: fx.Node) -> None:
-    """Replaces ``y[arange(N), i]``."""
-    source, (_, place) = node.args[0], cast(Any, node.args[1])
-    assert isinstance(source, fx.Node)
-    rest = source.meta["val"].shape[2:]
-    call = partial(insert_call, node, node)
-    index = call(aten.remainder.Scalar, place, source.meta["val"].shape[1])  # a place may count from the end
-    for _ in range(len(rest) + 1):
-        index = call(aten.unsqueeze.default, index, -1)
-    index = call(aten.expand.default, index, [-1, 1, *rest])
-    result = call(aten.squeeze.dim, call(aten.gather.default, source, 1, index), 1)
-    node.replace_all_uses_with(result)
-    graph_module.graph.erase_node(node)
-    result.name = node.name  # the signature goes by names

@@ -59,10 +59,16 @@ def insert_call(before: fx.Node, like: fx.Node, operator: OpOverload, *args: Any
     """A new call in front of a node, in the layer that another node belongs to, and the shape of its value."""
     with before.graph.inserting_before(before):
         node = before.graph.call_function(operator, args, kwargs)
-    operands, options = fx.map_arg((args, kwargs), lambda source: source.meta["val"])
-    with fake_mode(before.graph), torch.no_grad(), enable_python_dispatcher():
-        node.meta = {**like.meta, "val": operator(*operands, **options)}
+    node.meta = {**like.meta, "val": call_over_fakes(node)}
     return node
+
+
+def call_over_fakes(node: fx.Node) -> Any:
+    """What a node's call returns for the fake tensors of its operands."""
+    operator: Any = node.target
+    operands, options = fx.map_arg((node.args, node.kwargs), lambda source: source.meta["val"])
+    with fake_mode(node.graph), torch.no_grad(), enable_python_dispatcher():
+        return operator(*operands, **options)
 
 
 def fake(tensor: Tensor, mode: FakeTensorMode) -> Tensor:

@@ -17,6 +17,21 @@ Shape = tuple[int | str, ...]
 
 
 @dataclass(frozen=True)
+class IndexedAxis:
+    """An axis that the values of an integer input index.
+
+    Attributes:
+        size: Its size, or which axis of which input has that size, both by position.
+        from_end: Whether negative values count from its end.
+        part: The part of the input that does: along which of its axes, from where, and up to where. None for all.
+    """
+
+    size: int | tuple[int, int]
+    from_end: bool
+    part: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True)
 class CapturedProgram:
     """A model as one flat graph of ATen operators ``f(*inputs)``, its parameters and buffers held as attributes.
 
@@ -27,6 +42,7 @@ class CapturedProgram:
         name: The model's class, for messages and metadata.
         score_inputs: The names of the inputs of the score's own, behind the model's.
         scored: Whether the output is a pair of the model's and the score ``(N,)``.
+        indexed: For each input, the model's first, the axes that its values index.
     """
 
     graph_module: fx.GraphModule
@@ -35,6 +51,7 @@ class CapturedProgram:
     name: str
     score_inputs: tuple[str, ...] = ()
     scored: bool = False
+    indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ in which they run, once each: what stands after another may count on it, and say
 
 The runner does what is the same for all. Before any pass runs, it refuses a list in which one stands without what it
 requires. After each that changed something, it removes dead code, checks the graph's form, and that no value that was
-there before and no result changed its shape or dtype; the graph's code it makes anew at the end. A pass that fails is
+there before and no result changed its shape or dtype, and no call returns another than its node says (a call that the
+pass wrote is evaluated over fake tensors); the graph's code it makes anew at the end. A pass that fails is
 named, with those before it. ``FGCOMPILE_DUMP=FOLDER`` writes the graph after each (``fgcompile.compiler.ir.dump``).
 """
 
@@ -32,9 +33,9 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.ir.dump import VARIABLE, dump
 from fgcompile.compiler.ir.graph_text import graph_text
-from fgcompile.compiler.ir.graphs import propagate_shapes
+from fgcompile.compiler.ir.graphs import VIEWS, call_over_fakes, propagate_shapes
 from fgcompile.compiler.ir.sizes import same_size
-from fgcompile.compiler.ir.torch_internals import pytree
+from fgcompile.compiler.ir.torch_internals import OpOverload, pytree
 from fgcompile.errors import CompilerError, FgcompileError, first_line
 
 
@@ -184,6 +185,8 @@ def _tidy(graph_module: fx.GraphModule, each: Pass[Any, Any], before: _Values) -
     if each.stale_values:
         propagate_shapes(graph_module)
     after = _Values.of(graph_module.graph)
+    for node in [] if each.stale_values else _rewritten_calls(graph_module.graph, before):
+        _require_same(each, f"'{node.name}'", node.meta["val"], call_over_fakes(node))
     for name, value in before.nodes.items():
         if name in after.nodes:
             _require_same(each, f"'{name}'", value, after.nodes[name])
@@ -195,16 +198,45 @@ def _tidy(graph_module: fx.GraphModule, each: Pass[Any, Any], before: _Values) -
 
 @dataclass(frozen=True)
 class _Values:
-    """The fake tensors of a graph, of its nodes by name and of its results."""
+    """The fake tensors of a graph, of its nodes by name and of its results, and what each node calls."""
 
     nodes: Mapping[str, Any]
     results: Sequence[Any]
+    calls: Mapping[str, tuple[Any, Any, Any]]
 
     @classmethod
     def of(cls, graph: fx.Graph) -> _Values:
         results = [leaf for leaf in pytree.tree_leaves(graph.output_node().args) if isinstance(leaf, fx.Node)]
         nodes = {node.name: node.meta["val"] for node in graph.nodes if "val" in node.meta}
-        return cls(nodes, [node.meta.get("val") for node in results])
+        calls = {node.name: (node.target, node.args, node.kwargs) for node in graph.nodes if node.op == "call_function"}
+        return cls(nodes, [node.meta.get("val") for node in results], calls)
+
+
+ALIKE = {*VIEWS, torch.ops.aten.reshape.default}
+"""Operators that return the same for the same operands: views become reshapes by the hundred."""
+
+
+def _rewritten_calls(graph: fx.Graph, before: _Values) -> Iterator[fx.Node]:
+    """The calls that a pass wrote: new ones, and those of another operator or of operands of other shapes."""
+    for node in graph.nodes:
+        if not isinstance(node.target, OpOverload) or "val" not in node.meta:
+            continue
+        target, *old = before.calls.get(node.name, (None, None, None))
+        new = [node.args, node.kwargs]
+        # Most nodes are untouched, and their arguments the same objects; of the others most read what replaced an
+        # operand, which is of its shape.
+        same = (target is node.target or {target, node.target} <= ALIKE) and (
+            all(a is b for a, b in zip(new, old, strict=True))
+            or fx.map_arg(new, _signature) == fx.map_arg(old, _signature)
+        )
+        if not same and all("val" in source.meta for source in node.all_input_nodes):
+            yield node
+
+
+def _signature(node: fx.Node) -> Any:
+    """The shape and dtype of a node's value, as something to compare."""
+    leaves = pytree.tree_leaves(node.meta.get("val"))
+    return str([(tuple(map(str, x.shape)), x.dtype) if isinstance(x, Tensor) else x for x in leaves])
 
 
 def _require_same(each: Pass[Any, Any], what: str, before: Any, after: Any) -> None:

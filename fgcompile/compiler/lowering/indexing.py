@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, make_one_hot, multiply_axis, reshape, spread_axis
 from fgcompile.compiler.lowering.creation import is_zeros
@@ -47,37 +48,69 @@ def lower_select_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, ind
 def lower_slice_scatter(
     self: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
 ) -> Any:
-    """``self`` with a range along one axis replaced: what is before it, ``src``, what is after it."""
+    """``self`` with a range along one axis replaced: what is before it, ``src``, what is after it.
+
+    With a step, ``src`` spread to its places and chosen there.
+    """
     dim %= self.dim()
     # int64's largest is PyTorch's "to the end", which alone is possible along an axis of symbolic size: then ``src`` is
     # all there is.
     size = self.shape[dim]
     first, last = start or 0, None if end == torch.iinfo(torch.int64).max else end
     whole = first == 0 and last is None
-    if whole or step != 1 or is_dynamic(size):
-        return src if whole and step == 1 else NotImplemented
-    first, last = _bound(first, size), size if last is None else _bound(last, size)
-    parts = [aten.slice.Tensor(self, dim, 0, first), src, aten.slice.Tensor(self, dim, last, size)]
+    if (whole and step == 1) or is_dynamic(size):
+        return _copy(src) if whole and step == 1 else NotImplemented
+    first, count = _bound(first, size), src.shape[dim]
+    if count == 0:
+        return _copy(self)
+    if step != 1:
+        places = torch.arange(size, device=self.device) - first
+        inside = aten.logical_and.default(places >= 0, aten.remainder.Scalar(places, step) == 0)
+        inside = aten.logical_and.default(inside, places < step * count)
+        mask = inside.reshape([size] + [1] * (self.dim() - 1 - dim))
+        return aten.where.self(mask, spread_axis(src, dim, step, first, size), self)
+    parts = [aten.slice.Tensor(self, dim, 0, first), src, aten.slice.Tensor(self, dim, first + count, size)]
     present = [part for part in parts if part.shape[dim] != 0]
-    return present[0] if len(present) == 1 else aten.cat.default(present, dim)
+    return _copy(present[0]) if len(present) == 1 else aten.cat.default(present, dim)
+
+
+def _copy(x: Tensor) -> Tensor:
+    """What is returned as it was given, autograd would take for the operand: a constant would carry a gradient."""
+    return aten.clone.default(x)
 
 
 def _bound(position: int, size: int) -> int:
     """A slice's end, counted from the front and within the axis."""
-    return min(position + size if position < 0 else position, size)
+    return min(max(position + size, 0) if position < 0 else position, size)
 
 
 def lower_diagonal_backward(grad_output: Tensor, input_sizes: Sizes, offset: int, dim1: int, dim2: int) -> Any:
     """``out[…, i, j] = g[…, min(i, j)] · [j − i == offset]``."""
     dim1, dim2 = dim1 % len(input_sizes), dim2 % len(input_sizes)
-    if is_dynamic(input_sizes[dim1]) or is_dynamic(input_sizes[dim2]):
-        return NotImplemented
     rows, columns = input_sizes[dim1], input_sizes[dim2]
-    by_row = spread_axis(grad_output, grad_output.dim() - 1, 1, max(-offset, 0), rows)
+    if is_dynamic(rows) or is_dynamic(columns):
+        # A square matrix of samples by samples has its diagonal whole; of another the length would be a minimum.
+        if offset != 0 or not same_size(rows, columns):
+            return NotImplemented
+        by_row = grad_output
+    else:
+        by_row = spread_axis(grad_output, grad_output.dim() - 1, 1, max(-offset, 0), rows)
     row = torch.arange(rows, device=grad_output.device)
     mask = make_one_hot(row + offset, columns, grad_output.dtype)
     placed = aten.unsqueeze.default(by_row, -1) * mask
     return torch.movedim(placed, (-2, -1), (dim1, dim2))
+
+
+def lower_diagonal_scatter(self: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """``self`` with a diagonal replaced: ``src`` at its places and chosen there."""
+    placed = lower_diagonal_backward(src, self.shape, offset, dim1, dim2)
+    if placed is NotImplemented:
+        return NotImplemented
+    row, column = (
+        torch.arange(self.shape[dim], device=self.device).reshape([-1] + [1] * (self.dim() - 1 - dim % self.dim()))
+        for dim in (dim1, dim2)
+    )
+    return aten.where.self(aten.eq.Tensor(row + offset, column), placed, self)
 
 
 def lower_unfold_backward(grad_in: Tensor, input_sizes: Sizes, dim: int, size: int, step: int) -> Any:
@@ -229,6 +262,7 @@ LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.select_backward.default: lower_select_backward,
     aten.slice_scatter.default: lower_slice_scatter,
     aten.diagonal_backward.default: lower_diagonal_backward,
+    aten.diagonal_scatter.default: lower_diagonal_scatter,
     aten.unfold_backward.default: lower_unfold_backward,
     aten.im2col.default: lower_im2col,
     aten.col2im.default: lower_col2im,

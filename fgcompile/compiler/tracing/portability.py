@@ -19,6 +19,10 @@ PARTS = (torch.ops.aten.slice_backward.default, torch.ops.aten.select_backward.d
 """Backward operators of reading a part of one axis: the gradient, the sizes, the axis."""
 
 
+READS = (torch.ops.aten.index_put.default, torch.ops.aten.index_add.default)
+"""Backward operators of reading at indices."""
+
+
 def require_portable(graph_module: fx.GraphModule) -> None:
     """Refuses a graph that still holds a backward operator, a scatter, complex numbers, or what else runtimes lack.
 
@@ -27,9 +31,13 @@ def require_portable(graph_module: fx.GraphModule) -> None:
     """
     for node in graph_module.graph.nodes:
         if isinstance(node.target, OpOverload) and (lack := _lack(node, str(node.target))):
-            raise UnsupportedOpError(
-                f"operator '{node.target}'{_layer(node)} {lack}: replace the layer, or detach what it computes"
-            )
+            raise UnsupportedOpError(f"operator '{node.target}'{_layer(node)} {lack}: {_advice(node)}")
+
+
+def _advice(node: fx.Node) -> str:
+    if node.target in READS:
+        return "read each sample at places of its own, y[torch.arange(y.shape[0]), i] or y.gather(1, i)"
+    return "replace the layer, or detach what it computes"
 
 
 def _lack(node: fx.Node, name: str) -> str:

@@ -185,3 +185,16 @@ def test_models_of_other_libraries_are_rewritten_in_place() -> None:
     assert not run_model_passes(model, [Pass("look", lambda model: False)])
     with pytest.raises(CompilerError, match="the pass 'take' failed behind 'look': IndexError"):
         run_model_passes(model, [Pass("look", lambda model: False), Pass("take", lambda model: bool(model[5]))])
+
+
+def test_a_call_that_no_longer_returns_what_its_node_says_is_refused(graph_module: fx.GraphModule) -> None:
+    """The node keeps its value from before the rewrite, which nobody recomputed."""
+
+    @as_pass()
+    def forget(graph_module: fx.GraphModule) -> bool:
+        (node,) = graph_module.graph.find_nodes(op="call_function", target=aten.cos.default)
+        node.target, node.args = aten.sum.dim_IntList, (node.args[0], [1])
+        return True
+
+    with pytest.raises(CompilerError, match=r"'forget' changes the shape of 'cos': \[s\d+, s\d+\] to \[s\d+\]"):
+        run_passes(graph_module, [forget])

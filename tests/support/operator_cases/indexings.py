@@ -15,6 +15,10 @@ def _indexing(name: str, function: Callable[..., Tensor], *inputs: Shape) -> Ope
     return OperatorCase(name, function, inputs or ((3, 6, 7),), family="indexing")
 
 
+def _samples(x: Tensor) -> Tensor:
+    return torch.arange(x.shape[0], device=x.device)
+
+
 def _assign_number(x: Tensor) -> Tensor:
     y = x * 2.0
     y[:, 1] = 0.5
@@ -27,7 +31,80 @@ def _assign_by_mask(x: Tensor) -> Tensor:
     return y
 
 
+def _assign(*place: slice | int | list[int]) -> Callable[..., Tensor]:
+    """Writes into a part of what is read later too, at a place behind the batch; what is written is an activation."""
+
+    def write(x: Tensor) -> Tensor:
+        y = x * 2.0
+        y[(slice(None), *place)] = x[(slice(None), *place)].flip(-1) * 0.5 + 1.0
+        return y
+
+    return write
+
+
+def _assign_number_at(*place: slice | list[int] | list[bool]) -> Callable[..., Tensor]:
+    def write(x: Tensor) -> Tensor:
+        y = x * 2.0
+        y[(slice(None), *place)] = 0.5
+        return y
+
+    return write
+
+
+def _assign_diagonal(offset: int, dim1: int, dim2: int) -> Callable[..., Tensor]:
+    def write(x: Tensor) -> Tensor:
+        y = x * 2.0
+        diagonal = y.diagonal(offset, dim1, dim2)
+        diagonal[:] = diagonal.flip(-1) * x.amax((1, 2, 3)).reshape(-1, 1, 1)
+        return y
+
+    return write
+
+
+def _assign_number_to_the_diagonal(x: Tensor) -> Tensor:
+    y = x * 2.0
+    y.diagonal(0, 2, 3)[:] = 0.5
+    return y
+
+
+def _assign_vector_by_mask(x: Tensor) -> Tensor:
+    y = x * 2.0
+    y[x[..., 0] > 0] = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=x.dtype)
+    return y
+
+
+def _interleave(x: Tensor) -> Tensor:
+    """As rotary embeddings are written."""
+    turned = torch.empty_like(x)
+    turned[..., 0::2], turned[..., 1::2] = -x[..., 1::2], x[..., 0::2]
+    return x * 0.3 + turned * 0.7
+
+
+WRITES = (
+    _indexing("written with a step", _assign(slice(None, None, 2))),
+    _indexing("written with a step that does not divide", _assign(slice(None), slice(1, None, 4))),
+    _indexing("written with a step, from the end", _assign(slice(None), slice(None), slice(-6, -1, 3))),
+    _indexing("written beyond the end", _assign(slice(None), slice(-99, 99, 4))),
+    _indexing("written from before the beginning", _assign(slice(None), slice(-99, 3))),
+    _indexing("written with two steps", _assign(slice(None), slice(1, None, 3), slice(None, None, 2))),
+    _indexing("written nowhere", _assign(slice(None), slice(5, 2))),
+    _indexing("number written with a step", _assign_number_at(slice(None), slice(1, 5, 2))),
+    _indexing("written interleaved", _interleave, (3, 6)),
+    _indexing("written interleaved, odd", lambda x: _interleave(F.pad(x, (0, 1)))[..., :5], (3, 5)),
+    _indexing("written to a diagonal", _assign_diagonal(0, 2, 3)),
+    _indexing("written to a diagonal, off", _assign_diagonal(-2, 2, 3)),
+    _indexing("written to a diagonal of turned axes", _assign_diagonal(1, 3, 1)),
+    _indexing("number written to a diagonal", _assign_number_to_the_diagonal),
+    _indexing("written at integers", _assign([0, 2])),
+    _indexing("written at integers from the end", _assign([-1, 0])),
+    _indexing("written at two integers", _assign(slice(None), [0, 2, 5], [3, -1, 0])),
+    _indexing("number written at integers", _assign_number_at(slice(None), [0, 3])),
+    _indexing("number written by a mask of rows", _assign_number_at([True, False, True])),
+    _indexing("vector written by a mask", _assign_vector_by_mask, (3, 4)),
+)
+
 INDEXINGS = (
+    *WRITES,
     _indexing("slice", lambda x: x[:, 1:, 2:5]),
     _indexing("slice with a step", lambda x: x[:, :, 1::2, ::3]),
     _indexing("slice with a step to the end", lambda x: x[:, :, ::2, 1:6:2]),
@@ -98,6 +175,15 @@ INDEXINGS = (
     _indexing("a token of each sample", lambda x: x[torch.arange(x.shape[0]), x.sum(2).argmax(1)], (5, 4)),
     _indexing("a token of each, from the end", lambda x: x[torch.arange(x.shape[0]), x.argmax(1) - 5], (5,)),
     _indexing("a row of each sample", lambda x: x[torch.arange(x.shape[0]), x.sum((2, 3)).argmin(1)], (3, 2, 4)),
+    _indexing("an element of each sample", lambda x: x[_samples(x), x[:, :, 0].argmax(1), x[:, 0].argmax(1)], (5, 4)),
+    _indexing("a column of each sample", lambda x: x[_samples(x), :, x[:, 0].argmax(1) - 4] * x[:, :, 0], (5, 4)),
+    _indexing("rows of each sample", lambda x: x[_samples(x)[:, None], x.argsort(1)[:, 1:, 0]], (5, 4)),
+    _indexing("elements of each sample", lambda x: x[_samples(x)[:, None], x.argsort(1)[:, :, 0], 2], (5, 4)),
+    _indexing("a pixel of each sample", lambda x: x[_samples(x), 1, x.sum((1, 3)).argmax(1), x[:, 0, 0].argmin(1)]),
+    _indexing("take_along_dim", lambda x: x.take_along_dim(x.argmax(1, keepdim=True), 1), (5, 4)),
+    _indexing("take_along_dim, broadcast", lambda x: torch.take_along_dim(x, x[:, :1].argsort(2), 2), (5, 4)),
+    _indexing("pairs", lambda x, y: (x @ y.mT).diagonal(), (4,), (4,)),
+    _indexing("pairs at both", lambda x, y: (x @ y.mT)[_samples(x), _samples(x)], (4,), (4,)),
     _indexing("maximum", torch.maximum, (3, 4), (3, 4)),
     _indexing("minimum", torch.minimum, (3, 4), (3, 4)),
     _indexing("where, a number", lambda x: torch.where(x > 0, x, 0.1), (3, 4)),

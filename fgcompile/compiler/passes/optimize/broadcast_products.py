@@ -1,6 +1,8 @@
 """A batched product with a constant matrix broadcasts it instead of copying it to every sample.
 
 bmm(expand(A), B)  →  matmul(A, B)        bmm(A, expand(B))  →  matmul(A, B)
+
+Of one operand alone: where both are expanded, the other is what has the batch.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ def broadcast_products(graph_module: fx.GraphModule) -> bool:
     """Rewrites the graph in place; whether there was such a product."""
     changed = False
     for node in graph_module.graph.find_nodes(op="call_function", target=aten.bmm.default):
-        operands = tuple(_unexpanded(operand) for operand in node.args)
+        first, second = node.args
+        matrix = _unexpanded(first)
+        operands = (matrix, second) if matrix is not first else (first, _unexpanded(second))
         if operands != node.args:
             node.target = aten.matmul.default
             node.args = operands

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from fgcompile.compiler.passes.optimize.broadcast_products import broadcast_products
@@ -35,3 +36,15 @@ def test_a_batched_product_with_a_constant_is_broadcast() -> None:
     run_alone(broadcast_products, graph_module)
     assert operators(graph_module) == ["matmul"]
     torch.testing.assert_close(graph_module(x, a), function(x, a))
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_where_both_are_expanded_one_keeps_the_batch(batch: int) -> None:
+    def function(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(a.expand(batch, 2, 3), b.expand(batch, 3, 5))
+
+    a, b = torch.randn(2, 3), torch.randn(1, 3, 5)
+    graph_module = traced(function, a, b)
+    run_alone(broadcast_products, graph_module)
+    assert operators(graph_module) == ["expand", "matmul"]
+    torch.testing.assert_close(graph_module(a, b), function(a, b))

@@ -1,0 +1,144 @@
+"""Which axes an integer input indexes, so that an artifact can refuse values that are out of range.
+
+An input that reaches an embedding, a gather or an index as it was given must lie within the axis that is read, or the
+model itself would fail; so must a part of it that does, a column say. What was computed with in between says nothing
+of the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.export import ExportedProgram
+
+from fgcompile.compiler.ir.nodes import bind
+from fgcompile.compiler.ir.programs import IndexedAxis
+from fgcompile.compiler.ir.sizes import same_size
+from fgcompile.compiler.ir.torch_internals import OpOverload
+
+aten = torch.ops.aten
+
+SAME = (
+    *(aten.clone, aten.contiguous, aten.alias, aten.detach, aten.detach_, aten.to, aten._to_copy),
+    aten.lift_fresh_copy,
+)
+"""Operators whose result is their first operand."""
+
+WHOLE = (
+    *SAME,
+    *(aten.unsqueeze, aten.squeeze, aten.reshape, aten.view, aten.flatten, aten.expand, aten.expand_as, aten.unflatten),
+    *(aten.permute, aten.transpose, aten.t, aten.flip, aten.repeat),
+)
+"""Operators whose result holds every element of their first operand, and nothing else."""
+
+PARTS = (aten.slice.Tensor, aten.select.int)
+"""Operators that read a part of an axis, which may be all of it."""
+
+READS: Mapping[Any, tuple[str, str]] = {
+    aten.gather.default: ("index", "dim"),
+    aten.index_select.default: ("index", "dim"),
+}
+"""Operators that read one axis: the names of the indices and of the axis."""
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """The input that a value comes from, the part of it that the value is, and whether it lies as it was given."""
+
+    input: fx.Node
+    part: tuple[int, int, int] | None = None
+    as_given: bool = True
+
+
+def find_indexed_axes(exported: ExportedProgram) -> list[tuple[IndexedAxis, ...]]:
+    """For each input of an exported program, in order, the axes that its values index."""
+    names = exported.graph_signature.user_inputs
+    inputs = {node: node for node in exported.graph.find_nodes(op="placeholder") if node.name in names}
+    order = {node.name: position for position, node in enumerate(inputs)}
+    found: list[list[IndexedAxis]] = [[] for _ in inputs]
+    origins = {node: _Origin(node) for node in inputs if _is_integer(node)}
+    for node in exported.graph.nodes:
+        if not isinstance(node.target, OpOverload):
+            continue
+        if _is_integer(node) and node.args and (source := origins.get(node.args[0])) is not None:
+            origin = _followed(node, source)
+            if origin is not None:
+                origins[node] = origin
+        for index, size, from_end in _reads(node):
+            axis = _known(size, list(inputs))
+            if index in origins and axis is not None:
+                indexed = IndexedAxis(axis, from_end, origins[index].part)
+                of = found[order[origins[index].input.name]]
+                of.extend([indexed] if indexed not in of else [])
+    return [tuple(axes) for axes in found]
+
+
+def _is_integer(node: fx.Node) -> bool:
+    value = node.meta.get("val")
+    return isinstance(value, Tensor) and not value.is_floating_point() and value.dtype != torch.bool
+
+
+def _followed(node: fx.Node, source: _Origin) -> _Origin | None:
+    """Where a call's result comes from, given where its operand does; None where it is computed with."""
+    target: Any = node.target
+    if target.overloadpacket in WHOLE:
+        return replace(source, as_given=source.as_given and target.overloadpacket in SAME)
+    if target not in PARTS:
+        return None
+    arguments = bind(node)
+    shape, dim = arguments["self"].meta["val"].shape, arguments["dim"]
+    if same_size(shape[dim], node.meta["val"].shape[dim] if target is aten.slice.Tensor else 1):
+        return replace(source, as_given=source.as_given and target is aten.slice.Tensor)
+    if (
+        not source.as_given
+        or source.part is not None
+        or not isinstance(shape[dim], int)
+        or arguments.get("step", 1) != 1
+    ):
+        return None
+    return _Origin(source.input, _part(arguments, dim % len(shape), shape[dim]), as_given=False)
+
+
+def _part(arguments: Mapping[str, Any], dim: int, size: int) -> tuple[int, int, int]:
+    """The axis, the first position and the one behind the last that a call reads."""
+    if "index" in arguments:
+        first = arguments["index"] % size
+        return dim, first, first + 1
+    first, last, _ = slice(arguments["start"], arguments["end"]).indices(size)
+    return dim, first, last
+
+
+def _reads(node: fx.Node) -> Iterator[tuple[Any, Any, bool]]:
+    """The indices of a call that reads by them, the size of the axis that each reads, and whether ends count."""
+    arguments = bind(node)
+    if node.target is aten.embedding.default:
+        yield arguments["indices"], arguments["weight"].meta["val"].shape[0], False
+    elif node.target is aten.one_hot.default and arguments["num_classes"] > 0:
+        yield arguments["self"], arguments["num_classes"], False
+    elif node.target in READS:
+        index, dim = (arguments[name] for name in READS[node.target])
+        yield index, arguments["self"].meta["val"].shape[dim], False
+    elif node.target is aten.index.Tensor:
+        indices = arguments["indices"]
+        # A mask takes as many axes as it has, so that those behind it are others.
+        if not any(index is not None and index.meta["val"].dtype == torch.bool for index in indices):
+            yield from (
+                (index, size, True)
+                for index, size in zip(indices, arguments["self"].meta["val"].shape, strict=False)
+                if index is not None
+            )
+
+
+def _known(size: Any, inputs: list[fx.Node]) -> int | tuple[int, int] | None:
+    """A size as a number, or as that of an input's axis; None where it is neither."""
+    if isinstance(size, int):
+        return size
+    for position, node in enumerate(inputs):
+        for axis, own in enumerate(node.meta["val"].shape):
+            if same_size(own, size):
+                return position, axis
+    return None
