@@ -3,7 +3,7 @@
     S(x) = ψ(∂f/∂x ⊙ x) + Σ_{layers l} Σ_{channels c} ψ(δ_l ⊙ b_l)_c               (the paper, eq. 5)
 
 Everything after ψ is linear, so channels are summed before upsampling, and all layers of one resolution are added
-before it: one upsampling per resolution, as products with matrices, constant ones where sizes are.
+before it: one upsampling per resolution (``enlarging``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, batch_first, fo
 from fgcompile.compiler.fullgrad.psi import PlacedTerm, Psi
 from fgcompile.compiler.fullgrad.terms import FullGradient, TermValue
 from fgcompile.compiler.ir.programs import Batch, Placement
-from fgcompile.compiler.ir.resampling import linear_matrix
-from fgcompile.compiler.ir.sizes import same_size
 
 
 def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
@@ -35,7 +33,7 @@ def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
     placed = [PlacedTerm(term, over) for term in full_gradient.input_terms if term.name == over.input]
     grid = placed[0].grid if placed else over.grid  # an integer input has a fixed size
     placed += [
-        PlacedTerm(term, placement)
+        PlacedTerm(term, placement, len(value.site.placements))
         for value in full_gradient.sites
         for placement in value.site.placements
         for term in value.terms
@@ -47,7 +45,7 @@ def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
         layers.setdefault(str(one.grid), []).append(one)
     total: Tensor | None = None
     for terms in layers.values():
-        resized = _upsampled(psi.summed(terms, full_gradient.orders), grid, psi.align_corners)
+        resized = psi.enlarged(psi.summed(terms, full_gradient.orders), grid)
         total = resized if total is None else total + resized
     assert total is not None
     return psi.finished(total).unsqueeze(1)
@@ -90,21 +88,3 @@ def _added(values: Sequence[Tensor]) -> Tensor:
     for value in values[1:]:
         total = total + value
     return total
-
-
-def _upsampled(values: Tensor, size: tuple[int, ...], align_corners: bool) -> Tensor:
-    """Multilinear interpolation of ``(N, *spatial)``, one matrix product per axis."""
-    for axis, (small, large) in enumerate(zip(values.shape[1:], size, strict=True), start=1):
-        if not same_size(small, large):
-            matrix = linear_matrix(small, large, align_corners, values)
-            values = _product_along(values, matrix, axis)
-    return values
-
-
-def _product_along(values: Tensor, matrix: Tensor, axis: int) -> Tensor:
-    """Applies ``matrix`` ``(large, small)`` along an axis of ``(N, *spatial)``."""
-    if axis == values.ndim - 1:
-        return torch.matmul(values, matrix.t())
-    if axis == values.ndim - 2:
-        return torch.matmul(matrix, values)
-    return torch.matmul(values.transpose(axis, -1), matrix.t()).transpose(axis, -1)

@@ -24,6 +24,7 @@ from fgcompile.compiler.fullgrad.arrangement import (
     grid_of,
     in_cells,
 )
+from fgcompile.compiler.fullgrad.enlarging import divided, interpolated
 from fgcompile.compiler.fullgrad.terms import TermValue
 from fgcompile.compiler.ir.programs import Placement
 from fgcompile.compiler.request import PsiName
@@ -37,10 +38,11 @@ GRAD_CAM_EPSILON = 1e-7
 
 @dataclass(frozen=True)
 class PlacedTerm:
-    """A term and how its elements lie over the input."""
+    """A term and how its elements lie over the input, which is one of the ``inputs`` whose maps it enters."""
 
     term: TermValue
     placement: Placement
+    inputs: int = 1
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -51,12 +53,11 @@ class PlacedTerm:
 class Psi(Protocol):
     """A preset: ψ, the way in which maps are enlarged, and what is done to the whole map at last."""
 
-    @property
-    def align_corners(self) -> bool:
-        """Whether the corners of small maps fall on those of large ones when they are enlarged."""
-
     def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
         """``Σ_t Σ_c ψ(t)_c``, ``(N, *grid)``, of terms of one grid."""
+
+    def enlarged(self, values: Tensor, size: Sequence[int]) -> Tensor:
+        """Such a sum at the input's size."""
 
     def finished(self, saliency: Tensor) -> Tensor:
         """The finished map, of the map ``(N, *spatial)``."""
@@ -71,8 +72,6 @@ class FullGradPsi:
     multiplied by: ε is divided by ``|k|`` instead.
     """
 
-    align_corners: bool = True
-
     def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
         grid = terms[0].grid
         reduced = sorted((_reduced(placed, orders) for placed in terms), key=lambda r: r.weight is None)
@@ -83,6 +82,9 @@ class FullGradPsi:
         weights = 1 / (maxima - minima + _column([EPSILON / abs(r.factor) for r in reduced], minima))
         total = torch.matmul(weights.transpose(1, 2), totals - floors)
         return fold(total, [total.shape[0], *grid])
+
+    def enlarged(self, values: Tensor, size: Sequence[int]) -> Tensor:
+        return interpolated(values, size, align_corners=True)
 
     def finished(self, saliency: Tensor) -> Tensor:
         return saliency
@@ -95,8 +97,6 @@ class GradCamPsi:
     ``ψ(t)_c = (t_c − min t_c)/(max t_c − min t_c + ε)``, ε = 1e-7; the finished map is scaled to [0, 1] likewise.
     """
 
-    align_corners: bool = False
-
     def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
         total: Tensor | None = None
         for placed in terms:
@@ -107,6 +107,9 @@ class GradCamPsi:
         assert total is not None
         return fold(total, [total.shape[0], *terms[0].grid])
 
+    def enlarged(self, values: Tensor, size: Sequence[int]) -> Tensor:
+        return interpolated(values, size, align_corners=False)
+
     def finished(self, saliency: Tensor) -> Tensor:
         axes = list(range(1, saliency.ndim))
         raised = saliency - saliency.amin(axes, keepdim=True)
@@ -115,15 +118,23 @@ class GradCamPsi:
 
 @dataclass(frozen=True)
 class SignedPsi:
-    """No post-processing, ``ψ(t) = t``: what each place adds to the score, or takes from it."""
+    """No post-processing, ``ψ(t) = t``: what each place adds to the score, or takes from it.
 
-    align_corners: bool = True
+    The maps add up to the terms that have a place: a coarse layer's are divided among the places that they cover, and
+    a term that lies over several inputs among their maps.
+    """
 
     def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
-        total = _by_channel(terms[0], orders).sum(1)
-        for placed in terms[1:]:
-            total = total + _by_channel(placed, orders).sum(1)
+        total: Tensor | None = None
+        for placed in terms:
+            layer = _by_channel(placed, orders).sum(1)
+            layer = layer if placed.inputs == 1 else layer / placed.inputs
+            total = layer if total is None else total + layer
+        assert total is not None
         return fold(total, [total.shape[0], *terms[0].grid])
+
+    def enlarged(self, values: Tensor, size: Sequence[int]) -> Tensor:
+        return divided(values, size)
 
     def finished(self, saliency: Tensor) -> Tensor:
         return saliency

@@ -27,5 +27,19 @@ def linear_matrix(small: int, large: int, align_corners: bool, like: Tensor, sca
     return (1 - (places - columns).abs()).clamp(min=0)
 
 
+def spreading_matrix(small: int, large: int, like: Tensor) -> Tensor:
+    """How each of ``small`` cells is divided among ``large`` places, ``(large, small)``; every column adds up to 1.
+
+    ``max(0, 1 − |p_i − j|/w)`` over its sum over ``i``, with half-pixel centres ``p_i`` and ``w = max(1, S/L)``:
+    interpolation's weights where there are more places than cells, else those of interpolation from places to cells.
+    """
+    # The width is a tensor, since of dynamic sizes nobody knows which is the larger.
+    ratio = torch.full((1, 1), 1.0, dtype=like.dtype, device=like.device) * small / large
+    rows, columns = _places(large, like).reshape([-1, 1]), _places(small, like).reshape([1, -1])
+    places = torch.minimum(((rows + 0.5) * small / large - 0.5).clamp(min=0), columns[:, -1:])
+    weights = (1 - (places - columns).abs() / ratio.clamp(min=1)).clamp(min=0)
+    return weights / weights.sum(0, keepdim=True)
+
+
 def _places(size: int, like: Tensor) -> Tensor:
     return torch.arange(size, dtype=like.dtype, device=like.device)

@@ -13,6 +13,7 @@ from fgcompile.compiler.ir.tables import join_tables
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering import (
     activation,
+    border_padding,
     ceiling,
     convolution,
     creation,
@@ -27,6 +28,7 @@ from fgcompile.compiler.lowering.targets import aotinductor, cuda, onnxruntime
 
 FAMILIES = (
     activation,
+    border_padding,
     ceiling,
     convolution,
     creation,

@@ -1,8 +1,7 @@
-"""Backward of slicing, selecting, gathering and padding, without scatter.
+"""Backward of slicing, selecting and gathering, without scatter.
 
 What was read by a slice goes back by padding with zeros. What was read at given indices goes back by a product with the
-0/1 matrix ``[index_j == i]``, a constant where the indices are. A padding that mirrors or repeats the border is a
-constant matrix, which is what it makes of the identity; its backward is the transpose.
+0/1 matrix ``[index_j == i]``, a constant where the indices are.
 
 An axis of symbolic size, the batch, is not sliced: a lowering that would have to returns ``NotImplemented``, and the
 operator stays for a check to name.
@@ -243,20 +242,6 @@ def lower_scatter_add(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any
     return _add(self, _one_hot_products(self, dim, index, src)[0])
 
 
-def _lower_pad(rank: int, forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def lower(grad_output: Tensor, self: Tensor, padding: Sizes) -> Tensor:
-        """Lowers ``{reflection,replication}_pad{1,2,3}d_backward``: ``g Mᵀ`` along each axis that is padded."""
-        g = grad_output
-        for axis in range(self.dim() - rank, self.dim()):
-            ends = list(padding[2 * (self.dim() - 1 - axis) :][:2])
-            if ends != [0, 0]:
-                identity = torch.eye(self.shape[axis], dtype=g.dtype, device=g.device)
-                g = multiply_axis(g, axis, forward(identity, ends).t())
-        return g
-
-    return lower
-
-
 LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.slice_backward.default: lower_slice_backward,
     aten.select_backward.default: lower_select_backward,
@@ -270,9 +255,4 @@ LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.index_put.default: lower_index_put,
     aten.scatter.src: lower_scatter,
     aten.scatter_add.default: lower_scatter_add,
-    **{
-        getattr(aten, f"{kind}_pad{rank}d_backward").default: _lower_pad(rank, getattr(aten, f"{kind}_pad1d").default)
-        for kind in ("reflection", "replication")
-        for rank in (1, 2, 3)
-    },
 }

@@ -2,7 +2,7 @@
 
 Interpolation is linear and separable. The matrix ``M (L, O)`` of an axis is what the forward operator makes of the
 identity, so corners, scales, borders and rounding are PyTorch's own; it depends on no input and is folded. Of symbolic
-sizes it is written out as arithmetic on ranges.
+sizes it is written out as arithmetic on ranges. Of a long axis it would be too large (``long_interpolation``).
 
 Nearest-neighbour upsampling by whole factors adds up blocks instead: average pooling times the block's size. Lowered
 forward are ``nearest-exact``, since ONNX's exporter knows only gathers for it, and interpolation by factors that the
@@ -11,7 +11,6 @@ sizes do not give, whose positions it mistakes.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,15 +18,15 @@ from typing import Any
 import torch
 from torch import SymInt, Tensor
 
+from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.resampling import linear_matrix
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis
+from fgcompile.compiler.lowering.long_interpolation import Positions, add_blocks, long_positions
 from fgcompile.errors import UnsupportedOpError
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
-
-Matrix = Callable[..., Tensor]
 
 
 def _make_identity(size: int, like: Tensor) -> Tensor:
@@ -36,24 +35,53 @@ def _make_identity(size: int, like: Tensor) -> Tensor:
     return aten.view.default(identity, [1, size, 1, size])
 
 
-def _linear_matrix(
-    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor, align_corners: bool
-) -> Tensor:
-    """``M`` of a linear or cubic interpolation. (In one dimension, ONNX's exporter mistakes fractional scales.)"""
-    if is_dynamic(size) or is_dynamic(output):
-        return _dynamic_linear_matrix(forward, size, output, scale, like, align_corners)
-    image = forward(_make_identity(size, like), [1, output], align_corners, scale and 1.0, scale)
-    return aten.view.default(image, [size, output])
+def _resize(
+    forward: Callable[..., Tensor], output: int, scale: float | None, corners: Sequence[bool]
+) -> Callable[[Tensor], Tensor]:
+    """The interpolation of the last axis of images. (In one dimension, ONNX's exporter mistakes fractional scales.)"""
+    return lambda image: forward(image, [1, output], *corners, scale and 1.0, scale)
 
 
-def _nearest_matrix(
-    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor
+def _make_matrix(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, like: Tensor, corners: Sequence[bool]
 ) -> Tensor:
-    """``M`` of a nearest-neighbour interpolation."""
+    """``M`` of an interpolation; ``corners`` holds whether they are aligned, and nothing of a nearest-neighbour one."""
     if is_dynamic(size) or is_dynamic(output):
+        if corners:
+            return _dynamic_linear_matrix(forward, size, output, scale, like, corners[0])
         return _dynamic_nearest_matrix(forward, size, output, scale, like)
-    image = forward(_make_identity(size, like), [1, output], scale and 1.0, scale)
+    image = _resize(forward, output, scale, corners)(_make_identity(size, like))
     return aten.view.default(image, [size, output])
+
+
+def _positions(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, corners: Sequence[bool]
+) -> Positions | None:
+    """Where a long axis is read, by an operator that reads between two neighbours at most; else None."""
+    if forward not in LOCAL:
+        return None
+    return long_positions(_resize(forward, output, scale, corners), size, output)
+
+
+def _interpolate(
+    forward: Callable[..., Tensor], x: Tensor, axis: int, output: int, scale: float | None, corners: Sequence[bool]
+) -> Tensor:
+    """The interpolation along one axis, by its matrix or by gathers."""
+    positions = _positions(forward, x.shape[axis], output, scale, corners)
+    if positions is not None:
+        return positions.read(x, axis)
+    return multiply_axis(x, axis, _make_matrix(forward, x.shape[axis], output, scale, x, corners))
+
+
+def _go_back(
+    forward: Callable[..., Tensor], g: Tensor, axis: int, size: int, scale: float | None, corners: Sequence[bool]
+) -> Tensor:
+    """Its transpose along one axis: ``g Mᵀ``."""
+    positions = _positions(forward, size, g.shape[axis], scale, corners)
+    added = None if positions is None else positions.add_back(g, axis)
+    if added is not None:
+        return added
+    return multiply_axis(g, axis, _make_matrix(forward, size, g.shape[axis], scale, g, corners).t())
 
 
 def _dynamic_linear_matrix(
@@ -94,7 +122,7 @@ def _find_factors(sizes: Sequence[int], outputs: Sequence[int], scales: Sequence
     return factors if exact else None
 
 
-def _lower_linear_backward(matrix: Matrix) -> Callable[..., Tensor]:
+def _lower_linear_backward(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def lower(
         grad_output: Tensor,
         output_size: Sequence[int],
@@ -105,14 +133,14 @@ def _lower_linear_backward(matrix: Matrix) -> Callable[..., Tensor]:
         """Lowers the backward of linear and cubic interpolation in one to three dimensions."""
         g = grad_output
         scales = scales or (None,) * len(output_size)
-        for axis, (size, output, scale) in enumerate(zip(input_size[2:], output_size, scales, strict=True), start=2):
-            g = multiply_axis(g, axis, matrix(size, output, scale, g, align_corners).t())
+        for axis, (size, scale) in enumerate(zip(input_size[2:], scales, strict=True), start=2):
+            g = _go_back(forward, g, axis, size, scale, [align_corners])
         return g
 
     return lower
 
 
-def _lower_nearest_backward(matrix: Matrix) -> Callable[..., Tensor]:
+def _lower_nearest_backward(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def lower(
         grad_output: Tensor, output_size: Sequence[int], input_size: Sequence[int], *scales: float | None
     ) -> Tensor:
@@ -120,17 +148,19 @@ def _lower_nearest_backward(matrix: Matrix) -> Callable[..., Tensor]:
         g = grad_output
         scales = scales or (None,) * len(output_size)
         factors = _find_factors(input_size[2:], output_size, scales)
-        # The pooling has a form for images alone; signals and volumes take the matrices.
+        # The pooling has a form for images alone; signals and volumes take the matrices, or the sums of long blocks.
         if factors is not None and len(factors) == 2:
             return aten.avg_pool2d.default(g, factors, factors) * math.prod(factors)
-        for axis, (size, output, scale) in enumerate(zip(input_size[2:], output_size, scales, strict=True), start=2):
-            g = multiply_axis(g, axis, matrix(size, output, scale, g).t())
+        if factors is not None and any(map(is_large, input_size[2:], output_size)):
+            return add_blocks(g, factors, input_size[2:])
+        for axis, (size, scale) in enumerate(zip(input_size[2:], scales, strict=True), start=2):
+            g = _go_back(forward, g, axis, size, scale, [])
         return g
 
     return lower
 
 
-def _lower_fractional(matrix: Matrix) -> Callable[..., Any]:
+def _lower_fractional(forward: Callable[..., Tensor]) -> Callable[..., Any]:
     def lower(self: Tensor, output_size: Sequence[int], align_corners: bool, *scales: float | None) -> Any:
         """Lowers linear and cubic interpolation by factors that the sizes do not give.
 
@@ -147,7 +177,7 @@ def _lower_fractional(matrix: Matrix) -> Callable[..., Any]:
             return NotImplemented
         x = self
         for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
-            x = multiply_axis(x, axis, matrix(x.shape[axis], output, scale, x, align_corners))
+            x = _interpolate(forward, x, axis, output, scale, [align_corners])
         return x
 
     return lower
@@ -163,18 +193,21 @@ def _lower_nearest_exact(upsample: Callable[..., Tensor]) -> Callable[..., Any]:
             return upsample(self, list(output_size), *scales)
         x = self
         for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
-            x = multiply_axis(x, axis, _nearest_exact(x.shape[axis], output, scale, x))
+            x = _interpolate(aten._upsample_nearest_exact2d.default, x, axis, output, scale, [])
         return x
 
     return lower
 
 
-_nearest = functools.partial(_nearest_matrix, aten.upsample_nearest2d.default)
-_nearest_exact = functools.partial(_nearest_matrix, aten._upsample_nearest_exact2d.default)
-_linear = functools.partial(_linear_matrix, aten.upsample_bilinear2d.default)
-_cubic = functools.partial(_linear_matrix, aten.upsample_bicubic2d.default)
-_smooth_linear = functools.partial(_linear_matrix, aten._upsample_bilinear2d_aa.default)
-_smooth_cubic = functools.partial(_linear_matrix, aten._upsample_bicubic2d_aa.default)
+_nearest = aten.upsample_nearest2d.default
+_nearest_exact = aten._upsample_nearest_exact2d.default
+_linear = aten.upsample_bilinear2d.default
+_cubic = aten.upsample_bicubic2d.default
+_smooth_linear = aten._upsample_bilinear2d_aa.default
+_smooth_cubic = aten._upsample_bicubic2d_aa.default
+
+LOCAL = (_nearest, _nearest_exact, _linear)
+"""Operators each of whose outputs is one element, or lies between two neighbours."""
 
 LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest),

@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.annotations import chosen
+from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axis, per_axis, reshape
@@ -35,6 +36,7 @@ from fgcompile.compiler.lowering.windows import (
     DynamicWindows,
     Windows,
     bound_adaptive_windows,
+    divide_windows,
     make_average_matrix,
     make_sliding_average,
 )
@@ -42,6 +44,9 @@ from fgcompile.compiler.lowering.windows import (
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 AnyWindows = Windows | DynamicWindows | AdaptiveWindows
+
+MOST_TAPS = 64
+"""Taps of a window above which averages along a long axis stay a matrix: each is an addition of its own."""
 
 
 def _select_first_maximum(g: Tensor, taps: Sequence[Tensor], maximum: Tensor) -> list[Tensor]:
@@ -177,7 +182,13 @@ def _lower_average(rank: int) -> Callable[..., Tensor]:
             if tile:
                 g = pad_axis(g, axis, 0, along.size - along.count * along.kernel)
                 continue
-            g = multiply_axis(g, axis, make_sliding_average(along, count_include_pad, g, divisor_override is None))
+            divided = divisor_override is None
+            # A matrix of a long axis is too large: each window's share goes to its taps, as long as these are few.
+            if isinstance(along, Windows) and along.kernel <= MOST_TAPS and is_large(along.size, along.count):
+                shares = divide_windows(along, count_include_pad, g, axis) if divided else g
+                g = along.scatter([shares] * along.kernel, axis)
+            else:
+                g = multiply_axis(g, axis, make_sliding_average(along, count_include_pad, g, divided))
         return g
 
     return lower

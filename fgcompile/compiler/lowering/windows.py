@@ -18,6 +18,7 @@ from fgcompile.compiler.lowering.axes import (
     make_one_hot,
     multiply_axis,
     pad_axis,
+    reshape,
     split_residues,
 )
 
@@ -157,11 +158,22 @@ def make_sliding_average(
     windows: SlidingWindows, count_include_pad: bool, like: Tensor, divided: bool = True
 ) -> Tensor:
     """The matrix ``(O, L)`` of average pooling along one axis; of sums if it is not ``divided``."""
+    start, stop, divisor = _bounds(windows, count_include_pad, like)
+    return make_average_matrix(start, stop, divisor if divided else None, windows.size, like)
+
+
+def divide_windows(windows: SlidingWindows, count_include_pad: bool, g: Tensor, axis: int) -> Tensor:
+    """What average pooling along one axis divides each window's value by, done to ``g``."""
+    divisor = _bounds(windows, count_include_pad, g)[2].to(g.dtype)
+    return g / reshape(divisor, [windows.count, *[1] * (g.dim() - 1 - axis)])
+
+
+def _bounds(windows: SlidingWindows, count_include_pad: bool, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The first element of each window, the one behind its last, and how many it counts."""
     begin = torch.arange(windows.count, device=like.device) * windows.stride - windows.padding
     end = aten.clamp.default(begin + windows.kernel, None, windows.size + windows.padding)
     start, stop = aten.clamp.default(begin, 0), aten.clamp.default(end, None, windows.size)
-    divisor = end - begin if count_include_pad else stop - start
-    return make_average_matrix(start, stop, divisor if divided else None, windows.size, like)
+    return start, stop, end - begin if count_include_pad else stop - start
 
 
 def make_average_matrix(start: Tensor, end: Tensor, divisor: Tensor | None, size: int, like: Tensor) -> Tensor:

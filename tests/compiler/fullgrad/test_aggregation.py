@@ -4,39 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 import fgcompile
-from fgcompile.compiler.fullgrad.aggregation import _upsampled
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from tests.compiler.fullgrad.test_psi import rescaled
 from tests.support.networks import build
-
-
-@pytest.mark.parametrize(
-    ("small", "large", "mode"),
-    [
-        ((4,), (9,), "linear"),
-        ((1,), (5,), "linear"),
-        ((7, 3), (20, 11), "bilinear"),
-        ((1, 1), (4, 6), "bilinear"),
-        ((8, 8), (4, 1), "bilinear"),
-        ((2, 3, 4), (5, 6, 7), "trilinear"),
-    ],
-)
-def test_upsampling_equals_interpolate_with_aligned_corners(
-    small: tuple[int, ...], large: tuple[int, ...], mode: str
-) -> None:
-    values = torch.randn(2, *small, dtype=torch.float64)
-    expected = F.interpolate(values.unsqueeze(1), large, mode=mode, align_corners=True).squeeze(1)
-    torch.testing.assert_close(_upsampled(values, large, align_corners=True), expected, rtol=1e-12, atol=1e-12)
-
-
-def test_upsampling_of_the_grad_cam_preset_is_by_half_pixels() -> None:
-    values = torch.randn(2, 3, 4, dtype=torch.float64)
-    expected = F.interpolate(values.unsqueeze(1), (8, 9), mode="bilinear", align_corners=False).squeeze(1)
-    torch.testing.assert_close(_upsampled(values, (8, 9), align_corners=False), expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["residual", "volume"])

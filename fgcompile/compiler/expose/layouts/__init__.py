@@ -10,13 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.expose.layouts.call import CHANNEL, SPATIAL, concrete_shape
+from fgcompile.compiler.expose.layouts.axes import Axes
+from fgcompile.compiler.expose.layouts.call import concrete_shape
+from fgcompile.compiler.expose.layouts.names import naming, unknown_names
 from fgcompile.compiler.expose.layouts.pattern import read_pattern
 from fgcompile.compiler.expose.layouts.placement import Space, find_batch, place
-from fgcompile.compiler.expose.layouts.positions import Positions, compressed
+from fgcompile.compiler.expose.layouts.positions import Positions
 from fgcompile.compiler.expose.layouts.propagation import Propagation
 from fgcompile.compiler.ir.programs import Batch, Placement, Site
 from fgcompile.compiler.ir.sizes import batch_axis, is_fixed
@@ -48,36 +49,61 @@ def find_layouts(
         InputError: A written layout does not fit, or nothing bears its name.
         CaptureError: A site's sizes are dynamic, and its layout needs fixed ones.
     """
-    axes = _Axes(inputs)
+    axes = Axes(inputs)
     propagation = Propagation(constants, axes.owners)
     propagation.run(graph, {node: axes.start(node) for node in inputs})
     values = {node.name: node for node in graph.nodes}
     unused = set(written)
+    for node in inputs:
+        _written(str(node.target), written, unused)  # an input is there, with a map or without
     spaces, maps = [], []
-    for node in _candidates(inputs):
+    for node in _candidates(inputs, written):
         layout = _written(str(node.target), written, unused)
-        space = axes.space(node, propagation.roles, layout)
-        placement = place(_positions(axes.start(node), layout, space, axes.samples), space)
+        with naming(str(node.target)):
+            space = axes.space(node, propagation.roles, layout)
+            placement = place(_positions(axes.start(node), layout, space, axes.samples), space)
         if placement is not None:
             spaces.append(space)
             maps.append(placement)
-    # A site that the propagation lost still has a layout if one is written for it: that is why positions without any
-    # coordinate are tried, not left out.
+    # An input's own name means the input, even where a layer bears it too.
+    names = [str(node.target) for node in inputs]
+    of_sites = {name: layout for name, layout in written.items() if name not in names}
     placed = []
     for site in sites:
         node = values[site.node]
-        known = propagation.positions.get(node)
-        layout = _written(site.name, written, unused)
-        blank = Positions(concrete_shape(node.meta["val"]), (None,) * axes.count)
-        found = known if isinstance(known, Positions) else blank
-        candidates = [place(_positions(found, layout, space, axes.samples), space) for space in spaces]
-        placements = tuple(placement for placement in candidates if placement is not None)
-        _require_grids(site.name, node.meta["val"], placements)
-        batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
-        placed.append(replace(site, batch=batch, placements=placements))
+        layout = _written(site.name, of_sites, unused)
+        placed.append(_place_site(site, node, propagation.positions.get(node), layout, spaces, axes))
     if unused:
-        raise InputError(f"layouts name {', '.join(sorted(unused))}, but no input or site is called so")
-    return _embedded_alone(inputs, maps, placed)
+        raise InputError(unknown_names(unused, names, [site.name for site in sites]))
+    kept, finished = _embedded_alone(inputs, maps, placed)
+    _require_maps(written, names, [placement.input for placement in kept])
+    return kept, finished
+
+
+def _place_site(
+    site: Site, node: fx.Node, known: object, layout: str | None, spaces: Sequence[Space], axes: Axes
+) -> Site:
+    """The site with its placements, by the positions that the propagation found or by a written layout."""
+    # A site that the propagation lost still has a layout if one is written for it: that is why positions without any
+    # coordinate are tried, not left out.
+    blank = Positions(concrete_shape(node.meta["val"]), (None,) * axes.count)
+    found = known if isinstance(known, Positions) else blank
+    with naming(site.name):
+        candidates = [place(_positions(found, layout, space, axes.samples), space) for space in spaces]
+    placements = tuple(placement for placement in candidates if placement is not None)
+    _require_grids(site.name, node.meta["val"], placements)
+    batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
+    return replace(site, batch=batch, placements=placements)
+
+
+def _require_maps(written: Mapping[str, str], inputs: Sequence[str], maps: Sequence[str]) -> None:
+    """Refuses a layout for an input that cannot have a map, such as a mask: no embedding reads it."""
+    for name in inputs:
+        if name not in maps and written.get(name, "none") != "none":
+            raise InputError(
+                f"layouts give '{name}' a map, but no layer lies over it, or another input of its shape stands for it: "
+                f"write 'none' for it; inputs with a map: {', '.join(maps) or 'none'}"
+            )
 
 
 def _require_grids(name: str, value: Tensor, placements: Sequence[Placement]) -> None:
@@ -91,15 +117,21 @@ def _require_grids(name: str, value: Tensor, placements: Sequence[Placement]) ->
             )
 
 
-def _candidates(inputs: Sequence[fx.Node]) -> list[fx.Node]:
+def _candidates(inputs: Sequence[fx.Node], written: Mapping[str, str]) -> list[fx.Node]:
+    """The inputs that may have a map: first those of floating point, each kind in the model's order."""
     # Images and their like have more than two axes and leave tables beside them without a map; where no input has,
-    # tables and signals (N, F) get one. Of integer inputs of one shape the first stands for all: the others have its
-    # positions.
-    floats = [node for node in inputs if node.meta["val"].is_floating_point() and node.meta["val"].ndim > 1]
-    spatial = [node for node in floats if node.meta["val"].ndim > 2]
-    integers = {concrete_shape(node.meta["val"]): node for node in reversed(inputs) if node not in floats}
-    aligned = [node for node in inputs if node in integers.values() and node.meta["val"].ndim > 1]
-    return [*(spatial or floats), *aligned]
+    # tables and signals (N, F) get one. An input that layouts name has one in any case, or with "none" in no case.
+    named = [node for node in inputs if written.get(str(node.target), "none") != "none"]
+    wanted = [node for node in inputs if _written(str(node.target), written, set()) != "none"]
+    wide = [node for node in wanted if node.meta["val"].ndim > 1 or node in named]
+    floats = [node for node in wide if node.meta["val"].is_floating_point()]
+    spatial = any(node.meta["val"].ndim > 2 for node in floats)
+    chosen = [node for node in floats if node.meta["val"].ndim > 2 or node in named or not spatial]
+    # Of integer inputs of one shape one stands for all, that which is named or else the first: all have its positions.
+    integers = [node for node in wide if node not in floats]
+    order = [*(node for node in integers if node in named), *(node for node in integers if node not in named)]
+    standing = {concrete_shape(node.meta["val"]): node for node in reversed(order)}
+    return [*chosen, *(node for node in integers if node in standing.values())]
 
 
 def _embedded_alone(
@@ -133,53 +165,3 @@ def _positions(found: Positions, layout: str | None, space: Space, samples: int)
     if layout == "none":
         return replace(found, coordinates=(found.coordinates[0], *[None] * (len(found.coordinates) - 1)))
     return read_pattern(layout, found.shape, samples, space, len(found.coordinates))
-
-
-class _Axes:
-    """The coordinates of all inputs: the sample's index, then one for every other axis of each input.
-
-    Integer inputs of one shape (token ids, their types, their mask) are aligned, so they share their coordinates.
-    """
-
-    def __init__(self, inputs: Sequence[fx.Node]) -> None:
-        self.samples = concrete_shape(inputs[0].meta["val"])[0]
-        self.owners: list[int] = [-1]
-        self._first: dict[fx.Node, int] = {}
-        shared: dict[tuple[int, ...], int] = {}
-        for number, node in enumerate(inputs):
-            shape = concrete_shape(node.meta["val"])
-            if not node.meta["val"].is_floating_point() and shape in shared:
-                self._first[node] = shared[shape]
-                continue
-            self._first[node] = shared[shape] = len(self.owners)
-            self.owners += [number] * (len(shape) - 1)
-
-    @property
-    def count(self) -> int:
-        return len(self.owners)
-
-    def start(self, node: fx.Node) -> Positions:
-        """An input's own positions."""
-        shape = concrete_shape(node.meta["val"])
-        coordinates: list[Tensor | None] = [None] * self.count
-        for axis, size in enumerate(shape):
-            along = torch.arange(size, dtype=torch.get_default_dtype())
-            index = 0 if axis == 0 else self._first[node] + axis - 1
-            coordinates[index] = compressed(along.reshape([-1 if a == axis else 1 for a in range(len(shape))]))
-        return Positions(shape, tuple(coordinates))
-
-    def space(self, node: fx.Node, roles: Mapping[int, str], layout: str | None) -> Space:
-        """The spatial axes: all but the batch and the channels' axis, the second unless the graph says otherwise."""
-        rank = node.meta["val"].ndim
-        coordinates = [self._first[node] + axis for axis in range(rank - 1)]
-        # By hand; else a table or signal (N, F) has no channels; else what an operator has told; else the second axis,
-        # as PyTorch has it, unless an operator slides over it.
-        channels = [c for c in coordinates if roles.get(c) == CHANNEL]
-        if layout is not None:
-            names = layout.split()
-            channels = [c for c, name in zip(coordinates, names[1:], strict=False) if name == "c"]
-        elif rank == 2:
-            channels = []  # a signal's samples, a table's columns, tokens: a score for each
-        elif not channels and roles.get(coordinates[0]) != SPATIAL:
-            channels = coordinates[:1]
-        return Space(str(node.target), tuple(c for c in coordinates if c not in channels[:1]), rank)

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.expose.layouts.placement import Space
+from fgcompile.compiler.expose.layouts.placement import LETTERS, Space
 from fgcompile.compiler.expose.layouts.positions import Positions, compressed
 from fgcompile.errors import InputError
 
@@ -57,6 +57,24 @@ def read_pattern(pattern: str, shape: tuple[int, ...], samples: int, space: Spac
             raise InputError(f"layout '{pattern}' has no axis '{letter}': use n, {', '.join(space.letters)} and c")
         coordinates[index] = compressed(total.to(torch.get_default_dtype()).expand(shape))
     return Positions(shape, tuple(coordinates))
+
+
+def spatial_axes(pattern: str, rank: int) -> list[int]:
+    """Which axes of an input a written layout says to be space, in the order of their letters.
+
+    Raises:
+        InputError: It does not fit the rank, the batch is not in front, or no axis is space.
+    """
+    names = pattern.split()
+    if len(names) != rank:
+        raise InputError(f"layout '{pattern}' has {len(names)} axes, the input has {rank}: give one name an axis")
+    if names[0] != "n":
+        raise InputError(f"layout '{pattern}' does not begin with n: an input's first axis is its batch; transpose it")
+    found = [letters for letters in LETTERS.values() if set(letters) <= set(names)]
+    if not found:
+        known = ", ".join(" ".join(letters) for letters in LETTERS.values())
+        raise InputError(f"layout '{pattern}' has no axis of space: name these {known}, and write 'none' for no map")
+    return [names.index(letter) for letter in found[-1]]
 
 
 def _names(group: str) -> tuple[int, list[tuple[str, int | None]]]:

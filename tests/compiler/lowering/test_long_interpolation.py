@@ -1,0 +1,57 @@
+"""Interpolation along long axes, by gathers: at the same small sizes as the matrices, and equal to autograd."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fgcompile.compiler.ir import gathering
+from tests.compiler.lowering.exporting import assert_exports
+from tests.compiler.lowering.tracing import assert_backward_matches, trace_backward
+from tests.support.operator_cases import INTERPOLATIONS, OperatorCase
+
+
+def case(name: str, shape: tuple[int, ...], size: object = None, **arguments: object) -> OperatorCase:
+    def function(x: Tensor) -> Tensor:
+        return F.interpolate(x, size, **arguments)
+
+    return OperatorCase(f"long: {name}", function, (shape,), family="interpolation")
+
+
+CASES = [
+    *(one for one in INTERPOLATIONS if not any(word in one.name for word in ("area", "bicubic", "antialias"))),
+    case("to one", (2, 7), 1, mode="linear"),
+    case("of one", (2, 1), 6, mode="linear", align_corners=True),
+    case("thinner", (2, 11), 4, mode="nearest"),
+    case("a factor and a bit", (2, 9), scale_factor=1.3, mode="linear"),
+    case("a factor and a bit less", (2, 9), scale_factor=0.7, mode="linear"),
+    case("nearest by whole factors", (2, 5), scale_factor=3, mode="nearest"),
+]
+EXPORTED = ("linear 5 to 8", "nearest-exact 5 to 8", "1.7", "whole factors")
+
+
+@pytest.fixture
+def _long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small sizes count as long."""
+    trace_backward.cache_clear()
+    monkeypatch.setattr(gathering, "LARGEST_MATRIX", 0)
+
+
+@pytest.mark.usefixtures("_long")
+@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+def test_gathered_windows_equal_autograd(one: OperatorCase) -> None:
+    traced = trace_backward(one)
+    assert torch.ops.aten.mm.default not in traced.operators
+    assert not traced.specialised
+    for batch in (1, 3):
+        assert_backward_matches(one, one.make_inputs(batch, seed=batch))
+    trace_backward.cache_clear()
+
+
+@pytest.mark.usefixtures("_long")
+@pytest.mark.parametrize("one", [one for one in CASES if one.name.endswith(EXPORTED)], ids=lambda one: one.name)
+def test_exports_to_onnx(one: OperatorCase) -> None:
+    assert_exports(one)
+    trace_backward.cache_clear()
