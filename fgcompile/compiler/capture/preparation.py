@@ -3,11 +3,13 @@
     y.detach_()                        →  y.detach()
     with torch.no_grad(): y = g(x)     →  y = g(x).detach()
     y.view(sizes)                      →  y.reshape(sizes)
+    instance_norm(y, running μ, σ²)    →  batch_norm(y, running μ, σ²)
     y[arange(N), i]                    →  y.gather(1, i) at the places i of each sample, for y of shape (N, T, …)
 
 PyTorch's decompositions would drop the model's own detachments, and what is detached is a constant for the gradient. A
-view counts on strides that a decomposition may not reproduce. Of an index along the batch nothing could know that each
-sample reads itself alone.
+view counts on strides that a decomposition may not reproduce. By running statistics an InstanceNorm is a BatchNorm, and
+PyTorch would fold the samples into its channels. Of an index along the batch nothing could know that each sample reads
+itself alone.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from torch import fx
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.ir.graphs import insert_call
-from fgcompile.compiler.ir.nodes import is_differentiable
+from fgcompile.compiler.ir.nodes import bind, is_differentiable
 
 aten = torch.ops.aten
 GRADIENT_MODE: Any = torch.ops.higher_order.wrap_with_set_grad_enabled
@@ -39,6 +41,8 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
             node.target = aten.detach.default
         elif node.target is aten.view.default:
             node.target = aten.reshape.default
+        elif node.target is aten.instance_norm.default and not bind(node)["use_input_stats"]:
+            node.target = aten.batch_norm.default  # of the same arguments in the same order
         elif node.target is aten.index.Tensor and _reads_each_sample(node):
             _gather(graph_module, node)
         elif node.target is GRADIENT_MODE and not node.args[0]:

@@ -79,6 +79,14 @@ def example(size: SymInt) -> int:
     return int(size.node.hint)
 
 
+def evaluated(size: int | SymInt, numbers: Mapping[Any, int]) -> int:
+    """A symbolic size with numbers in place of some symbols, and the example's in place of the others."""
+    if isinstance(size, int):
+        return size
+    found = size.node.expr.subs(dict(numbers))
+    return int(found) if found.is_number else int(size.node.shape_env.size_hint(found))
+
+
 # Tracing.
 
 

@@ -19,7 +19,7 @@ from fgcompile.compiler.expose.layouts.placement import Space, find_batch, place
 from fgcompile.compiler.expose.layouts.positions import Positions, compressed
 from fgcompile.compiler.expose.layouts.propagation import Propagation
 from fgcompile.compiler.ir.programs import Batch, Placement, Site
-from fgcompile.compiler.ir.sizes import batch_axis, is_fixed
+from fgcompile.compiler.ir.sizes import batch_axis, multiple_of
 from fgcompile.errors import CaptureError, InputError
 
 __all__ = ["find_layouts"]
@@ -72,17 +72,28 @@ def find_layouts(
         found = known if isinstance(known, Positions) else blank
         candidates = [place(_positions(found, layout, space, axes.samples), space) for space in spaces]
         placements = tuple(placement for placement in candidates if placement is not None)
-        _require_grids(site.name, node.meta["val"], placements)
+        _require_grids(site.name, node.meta["val"], placements, axes.batch)
         batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
+        placements = tuple(
+            replace(placement, batch=_of_any_size(placement.batch, node.meta["val"], axes.batch))
+            for placement in placements
+        )
+        batch = _of_any_size(batch, node.meta["val"], axes.batch)
         placed.append(replace(site, batch=batch, placements=placements))
     if unused:
         raise InputError(f"layouts name {', '.join(sorted(unused))}, but no input or site is called so")
     return _embedded_alone(inputs, maps, placed)
 
 
-def _require_grids(name: str, value: Tensor, placements: Sequence[Placement]) -> None:
+def _of_any_size(batch: Batch, value: Tensor, samples: int | torch.SymInt) -> Batch:
+    """The batch without its factor, where that is not a number but follows a dynamic size."""
+    known = batch.axis < 0 or multiple_of(value.shape[batch.axis], samples)
+    return batch if known else replace(batch, factor=None)
+
+
+def _require_grids(name: str, value: Tensor, placements: Sequence[Placement], samples: int | torch.SymInt) -> None:
     """Refuses a value of dynamic sizes whose places are not the grid itself."""
-    dynamic = sum(not is_fixed(size) for size in value.shape) > 1
+    dynamic = any(not multiple_of(size, samples) for size in value.shape)
     for placement in placements:
         if dynamic and placement.axes is None:
             raise CaptureError(
@@ -142,6 +153,7 @@ class _Axes:
     """
 
     def __init__(self, inputs: Sequence[fx.Node]) -> None:
+        self.batch: int | torch.SymInt = inputs[0].meta["val"].shape[0]
         self.samples = concrete_shape(inputs[0].meta["val"])[0]
         self.owners: list[int] = [-1]
         self._first: dict[fx.Node, int] = {}
