@@ -45,20 +45,20 @@ def other_sizes(program: FusedProgram) -> list[Sizes]:
     return [found for found in changed if found is not None]
 
 
-def symbols(program: FusedProgram) -> dict[str, Any]:
-    """The expression of each dynamic size of the inputs, a symbol or a multiple of one, by its name."""
+def symbols(program: FusedProgram) -> dict[str, SymInt]:
+    """Each dynamic size of the inputs, a symbol or a multiple of one, by its name."""
     placeholders = program.graph_module.graph.find_nodes(op="placeholder")
     return {
-        name: expression(size)
+        name: size
         for spec, node in zip(program.inputs, placeholders, strict=True)
         for name, size in zip(spec.shape, node.meta["val"].shape, strict=True)
         if isinstance(name, str)
     }
 
 
-def values_of(named: dict[str, Any], sizes: Sizes) -> dict[Any, int]:
+def values_of(named: dict[str, SymInt], sizes: Sizes) -> dict[Any, int]:
     """The number in place of each symbol, for sizes by name."""
-    split = {name: named[name].as_coeff_Mul() for name in sizes if name in named}
+    split = {name: expression(named[name]).as_coeff_Mul() for name in sizes}
     return {symbol: sizes[name] // int(factor) for name, (factor, symbol) in split.items()}
 
 
@@ -69,7 +69,7 @@ def shapes_of(node: fx.Node) -> list[Sequence[int | SymInt]]:
 
 def _derived(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
     """Every size of the graph's tensors that depends on space, by its expression: it, and what it is at the example."""
-    batch = symbols(program).get(BATCH)
+    batch = expression(symbols(program)[BATCH])
     found = {
         expression(size): (size, hint(size))
         for node in program.graph_module.graph.nodes
@@ -81,7 +81,7 @@ def _derived(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
 
 
 def _nearest_changed(
-    sizes: Sizes, derived: dict[Any, tuple[SymInt, int]], named: dict[str, Any], sign: int
+    sizes: Sizes, derived: dict[Any, tuple[SymInt, int]], named: dict[str, SymInt], sign: int
 ) -> Sizes | None:
     """The nearest sizes at which all derived ones differ from the example's, or else most of them."""
     best, most = None, -1
@@ -92,7 +92,7 @@ def _nearest_changed(
             name: size + sign * factor * (step + 2 * index)
             for index, ((name, size), factor) in enumerate(zip(sizes.items(), factors, strict=True))
         }
-        numbers = values_of(named, moved)
+        numbers = values_of(named, {**moved, BATCH: hint(named[BATCH])})
         found = [(evaluated(size, numbers), at_example) for size, at_example in derived.values()]
         if min(moved.values()) < SMALLEST or any(value < SMALLEST <= before for value, before in found):
             break
