@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, fx
 
 from fgcompile._version import __version__
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
 from fgcompile.compiler.ir.annotations import read_choices
+from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
+from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.compiler.request import Noise, Preprocess, Request
 from fgcompile.errors import InputError
 
@@ -24,12 +26,7 @@ def describe_program(
     request: Request,
     completeness: float,
 ) -> dict[str, Any]:
-    """The metadata of an artifact (the layout of ``fgcompile.artifact.metadata.Metadata``).
-
-    Raises:
-        InputError: There are labels, but not one for each class.
-    """
-    _require_labels(program, request.labels)
+    """The metadata of an artifact (the layout of ``fgcompile.artifact.metadata.Metadata``)."""
     preprocess = request.preprocess
     smooth = request.method == "smooth_fullgrad"
     return {
@@ -115,10 +112,27 @@ def _spec(spec: ValueSpec) -> dict[str, Any]:
     return described if spec.default is None else {**described, "optional": True}
 
 
-def _require_labels(program: FusedProgram, labels: Sequence[str] | None) -> None:
-    classes = next((spec.shape[1] for spec in program.outputs if spec.name == "logits" and len(spec.shape) == 2), None)
-    if labels is not None and classes is not None and len(labels) != classes:
+def require_labels(captured: CapturedProgram, request: Request) -> None:
+    """Refuses labels that are not one for each class, as soon as the classes are known.
+
+    Raises:
+        InputError: They are fewer or more.
+    """
+    labels = request.labels
+    if labels is None:
+        return
+    results: Any = captured.graph_module.graph.output_node().args[0]
+    structure: Any = pytree.tree_unflatten([_value(result) for result in results], captured.output_spec)
+    if captured.scored:
+        structure, _ = structure
+    logits = (main_output if captured.scored else explained)(structure, request.output)
+    classes = logits.shape[1] if isinstance(logits, Tensor) and logits.ndim == 2 else None
+    if classes is not None and len(labels) != classes:
         raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
+
+
+def _value(result: Any) -> Any:
+    return result.meta["val"] if isinstance(result, fx.Node) else result
 
 
 def _parameter_digest(captured: CapturedProgram) -> str:

@@ -19,7 +19,7 @@ from fgcompile.compiler.capture.binding import bind_inputs
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
-from fgcompile.compiler.description import describe_program
+from fgcompile.compiler.description import describe_program, require_labels
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
@@ -114,7 +114,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     """Compiles a model into one artifact that returns its output and its full-gradient explanation.
 
     Before it is emitted, the fused graph is checked in float64 against the eager full-gradient, to 1e-9. What was
-    emitted is run once, with another batch size, and compared too, where the format's runtime is installed.
+    emitted is run and compared too, where the format's runtime is installed; both in batches of 1, 2 and 5.
 
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
@@ -144,7 +144,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         dynamic_sizes: Makes the sizes of space dynamic too: height and width of images, the length of signals, the
             depth of volumes; the map has the input's. For models that are convolutional up to a pooling. Where sizes
             must be multiples, as in a U-Net, the metadata says so (``"16*height"``). The graph is then checked at a
-            second size, and is slower than one of a fixed size.
+            larger and a smaller size, and is slower than one of a fixed size.
         on_demand: Adds a boolean input ``explain``, shape (): where it is false, the artifact returns the logits at the
             price of the model alone, and every other output is empty.
         precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
@@ -184,6 +184,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     with dumping(type(model).__name__):
         report("capture")
         captured = capture_in(torch.float64, model, given, request)
+        require_labels(captured, request)
         examples = request.examples(bind_inputs(model, given)[1])
         exposed, program = fuse_captured(captured, request, examples, report)
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator

@@ -14,7 +14,6 @@ import fgcompile
 from benchmarks.exactness.random_graphs.network import CLASSES, RandomNetwork, sample_inputs
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.fullgrad.arrangement import batch_first
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, evaluate, full_gradient_terms
 from fgcompile.compiler.ir.programs import CapturedProgram, Site
 from fgcompile.compiler.pipeline import fuse_captured
@@ -156,5 +155,5 @@ def _contributions(sites: Sequence[Site], exact: FullGradientTerms, inputs: Sequ
     gradients = _as_tuple(exact.input_gradient)
     sums = [torch.stack([(x * g).flatten(1).sum(1) for x, g in zip(inputs, gradients, strict=True)]).sum(0)]
     for site in sites:
-        sums += [batch_first(_eager_term(term.name, exact), site.batch).flatten(1).sum(1) for term in site.terms]
+        sums += [_eager_term(term.name, exact).flatten(1).sum(1) for term in site.terms]
     return torch.stack(sums, 1)

@@ -106,6 +106,25 @@ def decompose_rrelu(
     return NotImplemented if training else (torch.nn.functional.leaky_relu(self, (lower + upper) / 2), noise)
 
 
+def decompose_batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor,
+    running_var: Tensor,
+    momentum: float,
+    eps: float,
+) -> Any:
+    """``γ (x − μ)/√(σ² + ε) + β`` where the samples are among the channels: one call has a derivative of fixed size."""
+    if not isinstance(running_mean.shape[0], SymInt):
+        return NotImplemented
+    behind = [-1, *[1] * (input.ndim - 2)]
+    y = (input - running_mean.reshape(behind)) * (running_var + eps).rsqrt().reshape(behind)
+    y = y if weight is None else y * weight.reshape(behind)
+    y = y if bias is None else y + bias.reshape(behind)
+    return y, input.new_empty(0), input.new_empty(0)
+
+
 DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     **attention.DECOMPOSITIONS,
     **writes.DECOMPOSITIONS,
@@ -116,6 +135,7 @@ DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     # They differ from maximum and minimum for NaN alone.
     aten.fmax.default: aten.maximum.default,
     aten.fmin.default: aten.minimum.default,
+    aten._native_batch_norm_legit_no_training.default: decompose_batch_norm,
     aten.prod.dim_int: decompose_product,
     aten.rrelu_with_noise_functional.default: decompose_rrelu,
     aten.cumprod.default: _decompose_scan(torch.mul),

@@ -18,7 +18,8 @@ from fgcompile.compiler.capture.fixing_line import find_fixed_size
 from fgcompile.compiler.capture.sample_reads import take_along
 from fgcompile.compiler.capture.trial import run_once
 from fgcompile.compiler.ir.silence import unprinted
-from fgcompile.compiler.ir.torch_internals import violates_a_constraint
+from fgcompile.compiler.ir.sizes import is_fixed
+from fgcompile.compiler.ir.torch_internals import size_range, violates_a_constraint
 from fgcompile.errors import CaptureError
 
 Values = tuple[Tensor, ...]
@@ -53,7 +54,8 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
     for failure, values in failures:
         if violates_a_constraint(failure) and _is_of_the_batch(model, values, free):
             place = find_fixed_size(partial(_export, model, values, free))
-            raise CaptureError(explain_fixed_batch(name, place)) from failure
+            limits = _find_range(model, values, free) if place is None else None
+            raise CaptureError(explain_fixed_batch(name, place) if limits is None else limits) from failure
     failure, _ = failures[0]
     raise CaptureError(explain_failure(model, name, failure)) from failure
 
@@ -81,6 +83,31 @@ def _is_of_the_batch(model: nn.Module, values: Values, free: Sizes) -> bool:
     except Exception:  # it fails all the same, whatever for
         return False
     return True
+
+
+def _find_range(model: nn.Module, values: Values, free: Sizes) -> str | None:
+    """What is said of a model that takes a range of batch sizes one way and others another; None if it is not so."""
+    try:
+        exported = _export(model, values, free, Dim.AUTO)
+    except Exception:  # it fails all the same, whatever for
+        return None
+    size = next(
+        node.meta["val"].shape[0] for node in exported.graph.nodes if node.name in exported.graph_signature.user_inputs
+    )
+    if is_fixed(size):
+        return None
+    low, high = size_range(exported, size)
+    # Sizes 0 and 1 are never in a range that PyTorch found, which says nothing of the model.
+    bounds = [f"batch >= {low}"] * (low > SMALLEST_SYMBOLIC) + [f"batch <= {high}"] * (high is not None)
+    where = f"for {' and '.join(bounds)} it goes" if bounds else f"for a batch of {len(values[0])} it goes"
+    return (
+        f"{type(model).__name__} decides by its batch size: {where} one way, for others another, and one graph cannot: "
+        "remove the condition on x.shape[0]"
+    )
+
+
+SMALLEST_SYMBOLIC = 2
+"""The least size that PyTorch leaves symbolic."""
 
 
 class _WithoutFastPath(TorchFunctionMode):

@@ -2,10 +2,12 @@
 
     y.detach_()                        →  y.detach()
     y.view(sizes)                      →  y.reshape(sizes)
+    instance_norm(y, running μ, σ²)    →  batch_norm(y, running μ, σ²)
     y[arange(N), i, j]                 →  gathers within each sample (``sample_reads``)
 
 Blocks go before (``blocks``). PyTorch's decompositions would drop the model's own detachments, and what is detached is
-a constant for the gradient. A view counts on strides that a decomposition may not reproduce.
+a constant for the gradient. A view counts on strides that a decomposition may not reproduce. By running statistics an
+InstanceNorm is a BatchNorm, and PyTorch would fold the samples into its channels.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.blocks import inline_blocks
 from fgcompile.compiler.capture.sample_reads import gather_within_samples
+from fgcompile.compiler.ir.nodes import bind
 
 aten = torch.ops.aten
 
@@ -33,6 +36,8 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
             node.target = aten.detach.default
         elif node.target is aten.view.default:
             node.target = aten.reshape.default
+        elif node.target is aten.instance_norm.default and not bind(node)["use_input_stats"]:
+            node.target = aten.batch_norm.default  # of the same arguments in the same order
         elif node.target is aten.index.Tensor:
             gather_within_samples(node)
     graph_module.recompile()

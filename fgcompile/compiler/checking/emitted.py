@@ -14,7 +14,7 @@ from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.fused import FusedCheck
-from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, as_dtype
+from fgcompile.compiler.checking.inputs import ALONE, CHECK_CLASSES, MANY, TOGETHER, all_inputs, as_dtype, picked
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.errors import MissingPackageError, VerificationError, first_line
 from fgcompile.runtime.session import Session, open_session
@@ -32,21 +32,34 @@ def check_emitted(
         session = open_session(content, cast(Metadata, metadata), "the artifact")
     except MissingPackageError:
         return
+    smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
     for check in checks:
         values = all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
         given = [as_dtype(value, program.dtype) for value in values]
-        feeds = {
-            spec.name: value.numpy() for spec, value in zip(program.inputs, given, strict=True) if spec.default is None
-        }
-        # On demand both ways count: asked to explain it returns everything, and else the same logits and nothing in the
-        # rest.
-        if not program.on_demand:
-            check_artifact(_outputs(session, feeds), program, given, check.expected)
-            continue
-        check_artifact(_outputs(session, {**feeds, EXPLAIN: np.array(True)}), program, given, check.expected)
-        prediction = _outputs(session, {**feeds, EXPLAIN: np.array(False)})
-        require_empty({name: value for name, value in prediction.items() if name != LOGITS})
-        check_artifact({LOGITS: prediction[LOGITS]}, program, given, check.expected)
+        limits = limits_of(program, given, check.expected)
+        # As many samples as it was traced with, one, and more than it has seen.
+        for samples in (TOGETHER, ALONE, MANY) if check is smallest else (TOGETHER, ALONE):
+            batch = zip(program.inputs, picked(program, given, samples), strict=True)
+            feeds = {spec.name: value.numpy() for spec, value in batch if spec.default is None}
+            expected = {name: value[list(samples)] for name, value in check.expected.items()}
+            _check_run(session, program, feeds, expected, limits)
+
+
+def _check_run(
+    session: Session,
+    program: FusedProgram,
+    feeds: Mapping[str, np.ndarray[Any, Any]],
+    expected: Mapping[str, Tensor],
+    limits: Mapping[str, float],
+) -> None:
+    """On demand both ways count: asked to explain it returns everything, and else the same logits and nothing else."""
+    if not program.on_demand:
+        check_artifact(_outputs(session, feeds), expected, limits)
+        return
+    check_artifact(_outputs(session, {**feeds, EXPLAIN: np.array(True)}), expected, limits)
+    prediction = _outputs(session, {**feeds, EXPLAIN: np.array(False)})
+    require_empty({name: value for name, value in prediction.items() if name != LOGITS})
+    check_artifact({LOGITS: prediction[LOGITS]}, expected, limits)
 
 
 def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Mapping[str, np.ndarray[Any, Any]]:
@@ -59,6 +72,9 @@ def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Map
         ) from error
 
 
+COMPARED = ("logits", "saliency", "contributions")
+"""The outputs of an artifact that are compared."""
+
 ARTIFACT_LIMIT = 1e-3
 """Differences of an artifact's outputs below this, relative to the largest magnitude, are always accepted."""
 
@@ -67,33 +83,48 @@ ARTIFACT_FACTOR = 10.0
 """How much further from float64 an artifact may be than the very graph it was emitted from is in eager float32."""
 
 
-def check_artifact(
-    outputs: Mapping[str, NDArray[Any]], program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor]
-) -> None:
-    """Compares what an artifact returns in its runtime with the eager outputs: exporters have defects too.
+def limits_of(program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor]) -> dict[str, float]:
+    """The largest difference that passes, by the name of each output that is compared.
 
     Rounding flips single choices of ReLUs and poolings, so maps and contributions are compared by their mean.
 
     Args:
-        outputs: The artifact's outputs by name.
-        program: The program it was emitted from, in the artifact's precision.
-        inputs: What both were given.
+        program: The program that the artifact was emitted from, in its precision.
+        inputs: All of its inputs.
         expected: The eager model's outputs in float64.
+    """
+    with torch.no_grad():
+        eager = dict(zip((spec.name for spec in program.outputs), program.graph_module(*inputs), strict=True))
+    return {
+        name: max(ARTIFACT_LIMIT, ARTIFACT_FACTOR * relative_difference(eager[name], expected[name], torch.mean))
+        for name in COMPARED
+        if name in eager
+    }
+
+
+def check_artifact(
+    outputs: Mapping[str, NDArray[Any]], expected: Mapping[str, Tensor], limits: Mapping[str, float]
+) -> None:
+    """Compares what an artifact returns in its runtime with the eager outputs: exporters have defects too.
+
+    Args:
+        outputs: The artifact's outputs by name.
+        expected: The eager model's outputs in float64.
+        limits: Those of ``limits_of``.
 
     Raises:
         VerificationError: Names the output that differs, and by how much.
     """
-    with torch.no_grad():
-        eager = dict(zip((spec.name for spec in program.outputs), program.graph_module(*inputs), strict=True))
-    for name in ("logits", "saliency", "contributions"):
+    for name, limit in limits.items():
         if name not in outputs:
             continue
         error = relative_difference(outputs[name], expected[name], torch.mean)
-        limit = max(ARTIFACT_LIMIT, ARTIFACT_FACTOR * relative_difference(eager[name], expected[name], torch.mean))
         if not error <= limit:
+            samples = len(expected[name])
             raise VerificationError(
                 f"output '{name}' of the artifact differs from the eager model by {error:.1e} of its maximum "
-                f"(limit {limit:.0e}): its exporter or runtime mistakes an operator; please report the model"
+                f"(limit {limit:.0e}, in a batch of {samples}): its exporter or runtime mistakes an operator; please "
+                "report the model"
             )
 
 

@@ -13,11 +13,15 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, make_inputs
+from fgcompile.compiler.checking.inputs import ALONE, CHECK_CLASSES, MANY, all_inputs, make_inputs, picked
+from fgcompile.compiler.checking.shapes import run_at
+from fgcompile.compiler.checking.sizes import Sizes, example_sizes, other_sizes
+from fgcompile.compiler.fullgrad.aggregation import bias_gradient
 from fgcompile.compiler.fullgrad.completeness import completeness_error
 from fgcompile.compiler.fullgrad.eager import evaluate
-from fgcompile.compiler.fullgrad.terms import FullGradient
+from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
+from fgcompile.compiler.ir.sizes import BATCH
 from fgcompile.compiler.request import Request
 from fgcompile.errors import CaptureError, VerificationError, first_line
 
@@ -49,8 +53,7 @@ def check_program(
         CaptureError: A sample's outputs depend on the other samples.
         VerificationError: Names the output that differs, and by how much.
     """
-    with torch.no_grad():
-        outputs = program.graph_module(*inputs)
+    outputs = run_at(program, inputs)
     require_independent_samples(program, inputs, outputs, limit)
     for spec, value in zip(program.outputs, outputs, strict=True):
         if spec.name == "residual":
@@ -90,11 +93,7 @@ def require_independent_samples(
     Raises:
         CaptureError: They differ, so an explanation would depend on the other samples.
     """
-    with torch.no_grad():
-        first = (
-            value if spec.default is not None else value[:1] for spec, value in zip(program.inputs, inputs, strict=True)
-        )
-        alone = program.graph_module(*first)
+    alone = run_at(program, picked(program, inputs, ALONE))
     for spec, together, single in zip(program.outputs, batch, alone, strict=True):
         if spec.name == "residual":
             continue
@@ -131,52 +130,90 @@ class FusedCheck:
         inputs: The inputs.
         expected: The eager outputs in float64.
         completeness: The completeness error.
+        limit: The largest difference that passed.
     """
 
     inputs: Sequence[Tensor]
     expected: Mapping[str, Tensor]
     completeness: float
+    limit: float = LIMIT
 
 
 def make_checks(
     exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]
 ) -> list[FusedCheck]:
-    """Checks the fused program at the example's sizes and, where they are dynamic, at larger ones.
+    """Checks the fused program at the example's sizes and, where they are dynamic, at larger and smaller ones.
+
+    At each with batches of 2 and 1, at the smallest with one of 5 too.
 
     Raises:
         VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
         CaptureError: A sample's outputs depend on the other samples, or other sizes than the example's go wrong.
     """
-    checks = [_check_fused(exposed, program, request, make_inputs(program, examples))]
-    # Only sizes of space: the batch is another than the example's in every check anyway.
-    if all(spec.example is None for spec in program.inputs):
-        return checks
-    try:
-        checks.append(_check_fused(exposed, program, request, make_inputs(program, examples, larger=True)))
-    except (RuntimeError, VerificationError) as error:  # of PyTorch, where sizes do not fit
-        raise CaptureError(
-            f"the graph is right at the example's sizes and not at others ({first_line(error)}): "
-            "an operator of the model fixes them, so leave out dynamic_sizes"
-        ) from error
+    checks = []
+    for sizes in (None, *other_sizes(program)):
+        inputs = make_inputs(program, examples, sizes)
+        try:
+            reference = _expected(exposed, program, request, inputs)
+            checks.append(_check_fused(exposed, program, request, inputs, reference))
+        except (RuntimeError, VerificationError) as error:  # of PyTorch, where sizes do not fit
+            if sizes is None:
+                raise
+            # Below some size a model takes nothing: a kernel or a padding that is larger than what is left.
+            if isinstance(error, RuntimeError) and _is_smaller(sizes, program):
+                continue
+            raise CaptureError(
+                f"the graph is right at the example's sizes and not at others ({first_line(error)}): "
+                "an operator of the model fixes them, so leave out dynamic_sizes"
+            ) from error
+    require_any_batch(program, min(checks, key=lambda check: sum(value.numel() for value in check.inputs)))
     return checks
 
 
+def _is_smaller(sizes: Sizes, program: FusedProgram) -> bool:
+    return all(sizes[name] < size for name, size in example_sizes(program).items())
+
+
+def require_any_batch(program: FusedProgram, check: FusedCheck) -> None:
+    """Repeats the samples of a check in a batch of 5: their outputs have to be what they were.
+
+    Raises:
+        CaptureError: A batch size was left in the graph; names the layer.
+        VerificationError: Names the output that differs, and by how much.
+    """
+    given = all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
+    outputs = run_at(program, picked(program, given, MANY))
+    for spec, value in zip(program.outputs, outputs, strict=True):
+        if spec.name == "residual" or spec.shape[0] != BATCH:
+            continue
+        error = relative_difference(value, check.expected[spec.name][list(MANY)])
+        if not error <= check.limit:
+            raise VerificationError(
+                f"output '{spec.name}' of the fused graph differs by {error:.1e} of its maximum (limit "
+                f"{check.limit:.0e}) in a batch of {len(MANY)}: this is a defect of fgcompile, please report the model"
+            )
+
+
 def _check_fused(
-    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
+    exposed: BiasedProgram,
+    program: FusedProgram,
+    request: Request,
+    inputs: Sequence[Tensor],
+    reference: tuple[dict[str, Tensor], Tensor],
 ) -> FusedCheck:
     # A difference beyond the limit need not be a defect: a model may amplify rounding. So the eager model is run once
     # more on inputs one rounding error away, and the limit becomes a multiple of what that does. A defect exceeds that
     # too.
-    chosen = torch.tensor(CHECK_CLASSES)
-    expected, score = _expected(exposed, program, request, inputs)
-    given = all_inputs(program, inputs, chosen)
+    expected, score = reference
+    given, limit = all_inputs(program, inputs, torch.tensor(CHECK_CLASSES)), LIMIT
     try:
         check_program(program, given, expected)
     except (CaptureError, VerificationError):  # a difference, which may be that of rounding errors that the model grows
         nudged = [value * (1 + _ROUNDING) if value.is_floating_point() else value for value in inputs]
         changed, _ = _expected(exposed, program, request, nudged)
-        check_program(program, given, expected, limit_of_condition(changed, expected))
-    return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]))
+        limit = limit_of_condition(changed, expected)
+        check_program(program, given, expected, limit)
+    return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
 
 
 def _expected(
@@ -209,6 +246,6 @@ def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullG
     regrouped = {**expected, "contributions": expected["contributions"][:, columns]}
     for site in program.sites:
         if (name := f"bias_gradients.{site.name}") in returned:  # all of them would be as large as every activation
-            products = [terms[term.name].product() for term in site.terms]
-            regrouped[name] = sum(products[1:], products[0])
+            value = SiteValue(site, tuple(terms[term.name] for term in site.terms))
+            regrouped[name] = bias_gradient(value, len(result.score))
     return regrouped

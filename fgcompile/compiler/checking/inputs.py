@@ -7,17 +7,21 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.checking.sizes import Sizes, example_sizes
 from fgcompile.compiler.ir.programs import FusedProgram
-from fgcompile.compiler.ir.sizes import BATCH, repeated, size_factor
+from fgcompile.compiler.ir.sizes import BATCH, repeated
 
 CHECK_CLASSES = (0, -1)
 """The classes that the checks explain, and so their batch size: not the one that back ends trace with."""
+
+TOGETHER, ALONE, MANY = (0, 1), (0,), (0, 1, 0, 1, 0)
+"""The samples of a check, by their number, that make batches of other sizes."""
 
 
 CHECK_SEED = 0
 
 
-def make_inputs(program: FusedProgram, examples: Sequence[Tensor], larger: bool = False) -> list[Tensor]:
+def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes | None = None) -> list[Tensor]:
     """Seeded noise for the checks; inputs that are not numbers of an image or signal are the example's.
 
     It is positive where the example is nowhere negative: the model may take its logarithm.
@@ -25,13 +29,13 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], larger: bool 
     Args:
         program: The fused program.
         examples: The inputs that the model was compiled with.
-        larger: Whether dynamic sizes of space are other ones than the example's, each in its own way.
+        sizes: The numbers in place of dynamic sizes of space; None for the example's.
     """
     generator = torch.Generator().manual_seed(CHECK_SEED)
-    sizes = _check_sizes(program, larger)
+    numbers = {BATCH: len(CHECK_CLASSES), **(example_sizes(program) if sizes is None else sizes)}
     inputs = []
     for spec, example in zip(program.inputs, examples, strict=False):
-        shape = [sizes[size] if isinstance(size, str) else size for size in spec.shape]
+        shape = [numbers[size] if isinstance(size, str) else size for size in spec.shape]
         if spec.dtype == "uint8":
             inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
         elif spec.dtype.startswith("float"):
@@ -42,18 +46,6 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], larger: bool 
     return inputs
 
 
-def _check_sizes(program: FusedProgram, larger: bool) -> dict[str, int]:
-    """The numbers in place of dynamic sizes; the larger ones exceed the example's by odd multiples of their step."""
-    found = {
-        name: size
-        for spec in program.inputs
-        for name, size in zip(spec.shape, spec.example or (), strict=False)
-        if isinstance(name, str) and name != BATCH
-    }
-    steps = {name: size_factor(name) * (2 * index + 1) if larger else 0 for index, name in enumerate(found)}
-    return {BATCH: len(CHECK_CLASSES), **{name: size + steps[name] for name, size in found.items()}}
-
-
 def all_inputs(program: FusedProgram, inputs: Sequence[Tensor], chosen: Tensor) -> list[Tensor]:
     """The given inputs, the class if the program takes it, and the defaults of the others."""
     given = iter(inputs)
@@ -62,6 +54,14 @@ def all_inputs(program: FusedProgram, inputs: Sequence[Tensor], chosen: Tensor) 
         default = chosen if spec.name == "target" else spec.default
         values.append(next(given) if default is None else default)
     return values
+
+
+def picked(program: FusedProgram, values: Sequence[Tensor], samples: Sequence[int]) -> list[Tensor]:
+    """All inputs for some of the samples, in any order and any number of times."""
+    return [
+        value if spec.default is not None else value[list(samples)]
+        for spec, value in zip(program.inputs, values, strict=True)
+    ]
 
 
 def as_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:

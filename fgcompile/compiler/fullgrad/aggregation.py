@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, batch_first, fold
+from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, at_size, batch_first, fold, is_first
 from fgcompile.compiler.fullgrad.psi import PlacedTerm, Psi
-from fgcompile.compiler.fullgrad.terms import FullGradient, TermValue
+from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, TermValue
 from fgcompile.compiler.ir.programs import Batch, Placement
+from fgcompile.errors import CaptureError
 
 
 def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
@@ -32,8 +34,13 @@ def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
 def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
     placed = [PlacedTerm(term, over) for term in full_gradient.input_terms if term.name == over.input]
     grid = placed[0].grid if placed else over.grid  # an integer input has a fixed size
+    samples = full_gradient.score.shape[0]
     placed += [
-        PlacedTerm(term, placement, len(value.site.placements))
+        PlacedTerm(
+            term,
+            replace(placement, batch=at_size(placement.batch, term.gradient, samples)),
+            len(value.site.placements),
+        )
         for value in full_gradient.sites
         for placement in value.site.placements
         for term in value.terms
@@ -55,21 +62,47 @@ def contributions(full_gradient: FullGradient) -> Tensor:
     """The signed sum of each term ``(N, 1 + T)``: the inputs' together first, then the bias terms by site."""
     inputs = [_total(term.product(), BATCH_FIRST) for term in full_gradient.input_terms]
     sums = [_added(inputs) if inputs else torch.zeros_like(full_gradient.score)]
-    sums += [_contribution(term, value.site.batch) for value in full_gradient.sites for term in value.terms]
+    samples = full_gradient.score.shape[0]
+    for value in full_gradient.sites:
+        batch = _batch_of(value, samples)
+        sums += [_contribution(term, batch) for term in value.terms]
     return torch.stack(sums, 1)
 
 
 def bias_gradients(full_gradient: FullGradient) -> dict[str, Tensor]:
-    """Each site's ``δ ⊙ b``, its terms added, by the site's name."""
-    return {
-        value.site.name: _added([term.product().expand_as(term.gradient) for term in value.terms])
-        for value in full_gradient.sites
-    }
+    """Each site's ``δ ⊙ b``, by the site's name."""
+    samples = full_gradient.score.shape[0]
+    return {value.site.name: bias_gradient(value, samples) for value in full_gradient.sites}
+
+
+def bias_gradient(value: SiteValue, samples: int) -> Tensor:
+    """A site's ``δ ⊙ b``, its terms added: ``(N, …)``, whatever the axis of its batch.
+
+    Where several entries of that axis belong to a sample they stay together, behind the samples: ``(N, factor, …)``.
+    """
+    total, batch = _added([term.product().expand_as(term.gradient) for term in value.terms]), _batch_of(value, samples)
+    single = isinstance(batch.factor, int) and batch.factor == 1
+    return total.movedim(batch.axis, 0) if single else batch_first(total, batch)
+
+
+def _batch_of(value: SiteValue, samples: int) -> Batch:
+    """Where a site's samples are.
+
+    Raises:
+        CaptureError: They are not along one axis, so that no term of a sample can be told.
+    """
+    site = value.site
+    if site.batch.axis < 0:
+        raise CaptureError(
+            f"the samples of '{site.name}', of shape {site.shape}, are not along one of its axes, so an explanation "
+            "cannot be told from another's: keep the batch on an axis of its own"
+        )
+    return at_size(site.batch, value.terms[0].gradient, samples)
 
 
 def _contribution(term: TermValue, batch: Batch) -> Tensor:
     constant = term.bias is not None and term.bias.ndim == 1
-    if constant and term.channel_axis == 1 and term.gradient.ndim > 2 and batch == BATCH_FIRST:
+    if constant and term.channel_axis == 1 and term.gradient.ndim > 2 and is_first(batch):
         assert term.bias is not None
         samples, channels, *space = term.gradient.shape
         by_channel = fold(term.gradient, [samples, channels, math.prod(space)]).sum(2)

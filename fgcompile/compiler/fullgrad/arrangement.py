@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,10 +36,26 @@ class Arranged:
         return 3 - self.channels
 
 
+def is_first(batch: Batch) -> bool:
+    """Whether a value is ``(N, …)`` already; a factor that is dynamic is not compared, which would fix it."""
+    return isinstance(batch.factor, int) and batch == BATCH_FIRST
+
+
+def at_size(batch: Batch, value: Tensor, samples: int) -> Batch:
+    """The batch with its factor at the value's own size, where sizes are dynamic."""
+    return batch if batch.factor is not None else replace(batch, factor=value.shape[batch.axis] // samples)
+
+
 def batch_first(value: Tensor, batch: Batch) -> Tensor:
-    """The value as ``(N, factor, …)``, or as ``(N, …)`` if the batch is in front already."""
-    if batch == BATCH_FIRST:
+    """The value as ``(N, factor, …)``, or as ``(N, …)`` if the batch is in front already.
+
+    Args:
+        value: The value.
+        batch: Where its samples are, its factor known (``at_size``).
+    """
+    if is_first(batch):
         return value
+    assert batch.factor is not None
     fronted = value.movedim(batch.axis, 0)
     rest = list(fronted.shape[1:])
     if batch.major:
@@ -57,14 +74,14 @@ def grid_of(value: Tensor, placement: Placement) -> tuple[int, ...]:
     if placement.axes is None:
         return placement.grid
     batch = placement.batch
-    sizes = [batch.factor, *(size for axis, size in enumerate(value.shape) if axis != batch.axis)]
+    sizes: list[Any] = [batch.factor, *(size for axis, size in enumerate(value.shape) if axis != batch.axis)]
     return tuple(1 if axis is None else sizes[axis] for axis in placement.axes)
 
 
 def arrange(value: Tensor, placement: Placement) -> Arranged:
     """The value by samples, channels and places, in the order that it has."""
     fronted = batch_first(value, placement.batch)
-    shift = 0 if placement.batch == BATCH_FIRST else 1
+    shift = 0 if is_first(placement.batch) else 1
     channels = [axis + shift for axis in placement.channels]
     places = [axis + shift for axis in placement.places]
     samples, *sizes = (math.prod(fronted.shape[a] for a in axes) for axes in ([0], channels, places))

@@ -32,7 +32,7 @@ class FullGradientTerms:
         target: The explained class of each sample, int64 ``(N,)``; None for a callable target.
         score: ``f(x)``, ``(N,)``.
         input_gradient: ``∂f/∂x``, or a tuple for several inputs.
-        bias_gradients: For each site, ``δ ⊙ b`` with the shape of the site's output.
+        bias_gradients: For each site, ``δ ⊙ b`` with the shape of the site's output, the samples in front.
         completeness_error: ``|f(x) − Σ terms|``, absolute, ``(N,)``.
         relative_completeness_error: ``|f(x) − Σ terms| / Σ |terms|``, ``(N,)``.
     """

@@ -72,6 +72,7 @@ def _average(term: TermValue, batch: Batch, copies: int) -> TermValue:
 
 def _mean(value: Tensor, batch: Batch, copies: int) -> Tensor:
     """The mean over the copies along the batch's axis, which has ``N · copies`` rows of ``factor`` entries."""
+    assert isinstance(batch.factor, int)  # noisy copies have a fixed size
     before, after = list(value.shape[: batch.axis]), list(value.shape[batch.axis + 1 :])
     split = [-1, copies, batch.factor] if batch.major else [batch.factor, -1, copies]
     axis = batch.axis + split.index(copies, 1)

@@ -78,12 +78,12 @@ class Batch:
 
     Attributes:
         axis: The axis.
-        factor: Entries per sample.
+        factor: Entries per sample; None where it follows a dynamic size, so that it has to be read off a value.
         major: Whether a sample's entries are side by side.
     """
 
     axis: int
-    factor: int
+    factor: int | None
     major: bool
 
 

@@ -28,6 +28,13 @@ def same_size(a: int | torch.SymInt, b: int | torch.SymInt) -> bool:
     return str(a) == str(b)
 
 
+def multiple_of(size: int | torch.SymInt, samples: int | torch.SymInt) -> bool:
+    """Whether a size is a number, or the number of samples times a number: no other dynamic size is in it."""
+    return is_fixed(size) or (
+        not is_fixed(samples) and bool((expression(size) / expression(samples)).is_number)  # type: ignore[arg-type]
+    )
+
+
 def describe(value: Tensor, names: Mapping[str, str]) -> Shape:
     """The shape with symbolic dimensions by name, e.g. ``("batch", 64, 56, 56)`` or ``("12*batch", 197, 64)``.
 

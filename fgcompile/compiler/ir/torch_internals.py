@@ -17,6 +17,7 @@ from torch._dispatch.python import enable_python_dispatcher
 from torch._ops import HigherOrderOperator, OperatorBase, OpOverload, OpOverloadPacket
 from torch._prims_common import is_contiguous_or_false
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.fx.experimental import proxy_tensor
 from torch.fx.experimental.symbolic_shapes import (
@@ -80,6 +81,19 @@ def expression(size: SymInt) -> Any:
 def example(size: SymInt) -> int:
     """A symbolic size at the example's."""
     return int(size.node.hint)
+
+
+def evaluated(size: int | SymInt, numbers: Mapping[Any, int]) -> int:
+    """A symbolic size with numbers in place of its symbols."""
+    return size if isinstance(size, int) else int(size.node.expr.subs(dict(numbers)))
+
+
+def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None]:
+    """The least and the largest number that an exported program takes for a symbolic size; None if any."""
+    limits = exported.range_constraints.get(size.node.expr)
+    if limits is None:
+        return 0, None
+    return int(limits.lower), int(limits.upper) if limits.upper.is_Integer else None
 
 
 # Tracing.

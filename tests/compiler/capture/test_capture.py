@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import fgcompile
 from fgcompile.compiler.biases import FALLBACK, bias_table
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.capture.decompositions import decompositions, kept_whole
@@ -134,6 +135,52 @@ def test_batch_statistics_are_refused_and_name_the_layer() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, track_running_stats=False)).eval()
     with pytest.raises(CaptureError, match="'1' normalises by statistics of the batch"):
         capture(model, torch.ones(2, 3, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("condition", "message"),
+    [
+        (lambda size: size > 127, r"for batch <= 127 it goes one way, for others another"),
+        (lambda size: size % 2 == 0, r"for a batch of 5 it goes one way"),
+    ],
+)
+def test_a_condition_on_the_batch_says_its_range(condition: Callable[[int], bool], message: str) -> None:
+    class Deciding(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2 if condition(x.shape[0]) else x * 3
+
+    with pytest.raises(CaptureError, match=f"Deciding decides by its batch size: {message}"):
+        capture(Deciding().eval(), torch.ones(2, 3))
+
+
+def test_instance_norm_by_running_statistics_is_a_batch_norm() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.InstanceNorm2d(4, affine=True, track_running_stats=True)).eval()
+    x = torch.randn(3, 3, 4, 4)
+    graph_module = capture(model, x).graph_module
+    torch.testing.assert_close(graph_module(x)[0], model(x))
+    targets = {node.target for node in graph_module.graph.nodes}
+    assert torch.ops.aten._native_batch_norm_legit_no_training.default in targets
+    assert torch.ops.aten.repeat.default not in targets
+
+
+def test_statistics_repeated_for_each_sample_are_written_out() -> None:
+    class Folded(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean, self.scale = nn.Buffer(torch.rand(3)), nn.Parameter(torch.rand(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            n = x.shape[0]
+            y = x.reshape(1, 3 * n, *x.shape[2:])
+            mean, scale = self.mean.repeat(n), self.scale.repeat(n)
+            return F.batch_norm(y, mean, mean + 1, scale, scale).reshape(x.shape).mean((2, 3))
+
+    model = Folded().double().eval()
+    terms = fgcompile.full_gradient(model, torch.randn(4, 3, 5, 5, dtype=torch.float64), target=1)
+    assert terms.relative_completeness_error.max() < 1e-12
+    program = fuse(model, torch.randn(2, 3, 5, 5, dtype=torch.float64), target=1)
+    x = torch.randn(3, 3, 5, 5, dtype=torch.float64)
+    torch.testing.assert_close(program.graph_module(x)[0], model(x))
 
 
 def test_instance_norm_is_not_taken_for_batch_statistics() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
+import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.expose.layouts.axes import Axes
@@ -20,7 +21,7 @@ from fgcompile.compiler.expose.layouts.placement import Space, find_batch, place
 from fgcompile.compiler.expose.layouts.positions import Positions
 from fgcompile.compiler.expose.layouts.propagation import Propagation
 from fgcompile.compiler.ir.programs import Batch, Placement, Site
-from fgcompile.compiler.ir.sizes import batch_axis, is_fixed
+from fgcompile.compiler.ir.sizes import batch_axis, multiple_of
 from fgcompile.errors import CaptureError, InputError
 
 __all__ = ["find_layouts"]
@@ -91,9 +92,13 @@ def _place_site(
     with naming(site.name):
         candidates = [place(_positions(found, layout, space, axes.samples), space) for space in spaces]
     placements = tuple(placement for placement in candidates if placement is not None)
-    _require_grids(site.name, node.meta["val"], placements)
+    value = node.meta["val"]
+    _require_grids(site.name, value, placements, axes.batch)
+    placements = tuple(
+        replace(placement, batch=_of_any_size(placement.batch, value, axes.batch)) for placement in placements
+    )
     batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
-    return replace(site, batch=batch, placements=placements)
+    return replace(site, batch=_of_any_size(batch, value, axes.batch), placements=placements)
 
 
 def _require_maps(written: Mapping[str, str], inputs: Sequence[str], maps: Sequence[str]) -> None:
@@ -106,9 +111,15 @@ def _require_maps(written: Mapping[str, str], inputs: Sequence[str], maps: Seque
             )
 
 
-def _require_grids(name: str, value: Tensor, placements: Sequence[Placement]) -> None:
+def _of_any_size(batch: Batch, value: Tensor, samples: int | torch.SymInt) -> Batch:
+    """The batch without its factor, where that is not a number but follows a dynamic size."""
+    known = batch.axis < 0 or multiple_of(value.shape[batch.axis], samples)
+    return batch if known else replace(batch, factor=None)
+
+
+def _require_grids(name: str, value: Tensor, placements: Sequence[Placement], samples: int | torch.SymInt) -> None:
     """Refuses a value of dynamic sizes whose places are not the grid itself."""
-    dynamic = sum(not is_fixed(size) for size in value.shape) > 1
+    dynamic = any(not multiple_of(size, samples) for size in value.shape)
     for placement in placements:
         if dynamic and placement.axes is None:
             raise CaptureError(

@@ -20,6 +20,7 @@ class Axes:
     """
 
     def __init__(self, inputs: Sequence[fx.Node]) -> None:
+        self.batch: int | torch.SymInt = inputs[0].meta["val"].shape[0]
         self.samples = concrete_shape(inputs[0].meta["val"])[0]
         self.owners: list[int] = [-1]
         self._first: dict[fx.Node, int] = {}

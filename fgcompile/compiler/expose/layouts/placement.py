@@ -73,6 +73,7 @@ def place(positions: Positions, space: Space) -> Placement | None:
     # axis on which no coordinate depends. The axes that are left are the places; the others add up within a place.
     sample = [_of_one_sample(coordinate, positions.shape, batch) for coordinate in given if coordinate is not None]
     shape = sum(sample[1:], sample[0]).shape
+    assert batch.factor is not None
     sizes = [batch.factor, *(size for axis, size in enumerate(positions.shape) if axis != batch.axis)]
     spread = [axis for axis, size in enumerate(shape) if size > 1]
     # No place at all: logits and class tokens have none, and no map. A gate (N, C, 1, 1) is about the whole input.
@@ -122,6 +123,7 @@ def _of_one_sample(coordinate: Tensor, shape: tuple[int, ...], batch: Batch) -> 
     fronted = coordinate.movedim(batch.axis, 0)
     if fronted.shape[0] == 1:
         return fronted
+    assert batch.factor is not None
     samples = shape[batch.axis] // batch.factor
     return fronted[: batch.factor] if batch.major else fronted[::samples]
 
@@ -159,7 +161,7 @@ def _pattern(positions: Positions, batch: Batch, given: Sequence[Tensor | None],
         letters = [letter for letter, c in zip(space.letters, given, strict=True) if varies(c, axis)]
         outside = max((_outside(c, axis) for c in given if c is not None and varies(c, axis)), default=0)
         names = " ".join((["n"] if axis == batch.axis else []) + letters)
-        if axis == batch.axis and batch.factor > 1 and not letters:
+        if axis == batch.axis and batch.factor != 1 and not letters:
             names = "n c"
         if not names:
             names = "c" if size > 1 else "1"
