@@ -113,6 +113,7 @@ class Request:
         _require_expressible(self.format, self.precision)
         _require_outputs(self.outputs, self.on_demand)
         _require_target(self.target)
+        _require_values(self)
         _require_noise(self.noise, self.method)
         object.__setattr__(self, "outputs", tuple(name for name in OUTPUTS if name in self.outputs))
 
@@ -189,10 +190,20 @@ def _require_outputs(outputs: Sequence[str], on_demand: bool) -> None:
 
 
 def _require_target(target: Target) -> None:
-    if isinstance(target, str):
-        one_of("target", target, ("predicted",))
-    elif target is not None and not callable(target) and (not isinstance(target, int) or isinstance(target, bool)):
+    if target is None or target == "predicted" or callable(target):
+        return
+    if not isinstance(target, int) or isinstance(target, bool):
         raise InputError(f"target is {target!r}: pass None, a class (int), 'predicted', or a function of the output")
+
+
+def _require_values(request: Request) -> None:
+    """Options that are values of a class of ours or a mapping: a tuple or a text in their place has no fields."""
+    kinds = {"preprocess": Preprocess, "noise": Noise, "layouts": Mapping, "score_inputs": Mapping}
+    for name, kind in kinds.items():
+        value = getattr(request, name)
+        if value is not None and not isinstance(value, kind):
+            wanted = "a mapping by name" if kind is Mapping else f"fgcompile.{kind.__name__}(…)"
+            raise InputError(f"{name} is {value!r}: pass {wanted}")
 
 
 def _require_noise(noise: Noise | None, method: str) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.validation import PREDICTED, check_inputs
 from fgcompile.compiler.checking.inputs import as_dtype
 from fgcompile.compiler.checking.report import Report, compare
 from fgcompile.compiler.description import read_request
@@ -58,7 +59,8 @@ def verify(
         )
         raise InputError(f"the score that '{path}' explains {advice}")
     arrays = [np.asarray(value) for value in ([inputs] if isinstance(inputs, Tensor | np.ndarray) else inputs)]
-    outputs = load(path, providers).run(_feeds(metadata, arrays))
+    feeds = check_inputs(tuple(arrays), metadata)
+    outputs = load(path, providers).run({**feeds, **_own_feeds(metadata, len(arrays[0]))})
     request = replace(read_request(metadata, target), outputs=("logits", "saliency", "contributions"))
     tensors = [torch.from_numpy(array) for array in arrays]
     # The artifact takes raw images (N, H, W, C), the model was captured at (N, C, H, W); of examples only shapes and
@@ -82,11 +84,11 @@ def verify(
     return compare(outputs, eager(torch.float64), eager(torch.float32))
 
 
-def _feeds(metadata: Metadata, arrays: Sequence[np.ndarray[Any, Any]]) -> dict[str, np.ndarray[Any, Any]]:
-    names = [spec["name"] for spec in metadata["inputs"]]
-    feeds = dict(zip(names, arrays, strict=False))
+def _own_feeds(metadata: Metadata, batch: int) -> dict[str, np.ndarray[Any, Any]]:
+    """The artifact's inputs that are not the model's: each sample's predicted class, and all there is to compute."""
+    feeds = {}
     if metadata["target"] == "input":
-        feeds["target"] = np.full(len(arrays[0]), -1, dtype=np.int64)
+        feeds["target"] = np.full(batch, PREDICTED, dtype=np.int64)
     if metadata.get("on_demand"):
         feeds[EXPLAIN] = np.array(True)
     return feeds

@@ -188,6 +188,8 @@ def open_session(
     """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
     if threads is not None and threads < 1:
         raise InputError(f"threads is {threads}: give 1 or more, or None to let the runtime decide")
+    if isinstance(providers, str):
+        raise InputError(f"providers is {providers!r}: pass a list, [{providers!r}]")
     # A provider may stand for a runtime of its own (OpenVINO); else the format's runtime reads what there are.
     artifact_format = metadata["format"]
     if artifact_format not in RUNTIMES:

@@ -21,7 +21,7 @@ class OperatorCase:
         function: Maps the inputs, then the constants, to one tensor whose first axis is the batch.
         inputs: Shapes of the activations, without the batch.
         constants: Shapes of the weights.
-        family: The kind of operator, which is also the name of its file in ``fgcompile/lowering``.
+        family: The kind of operator, which is also the name of its file in ``fgcompile/compiler/lowering``.
         positive: Whether the inputs have to be above zero (logarithms, roots).
         integers: For each input the number of ids that it takes, 0 where it takes floats; empty where all do.
     """

@@ -76,7 +76,10 @@ def find_layouts(
         batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
         placed.append(replace(site, batch=batch, placements=placements))
     if unused:
-        raise InputError(f"layouts name {', '.join(sorted(unused))}, but no input or site is called so")
+        raise InputError(
+            f"layouts name {', '.join(sorted(unused))}, but no input or site is called so: `fgcompile inspect` of an "
+            "artifact compiled without them lists the names"
+        )
     return _embedded_alone(inputs, maps, placed)
 
 
