@@ -35,7 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "artifact": {"errors", "system"},
     "runtime": {"artifact", "errors"},
     "media": {"runtime", "artifact", "system", "errors"},
-    "compiler.request": {"artifact", "errors"},
+    "compiler.kinds": {"errors"},
+    "compiler.request": {"compiler.kinds", "artifact", "errors"},
     "compiler.ir": {"compiler.request", "artifact", "errors"},
     "compiler.capture": GROUND | {"compiler.biases"},  # what has a row there is captured whole
     "compiler.lowering": GROUND,

@@ -44,7 +44,15 @@ def parse_target(text: str) -> Any:
         from fgcompile.cli.sources import import_callable
 
         return import_callable(text)
-    return text if text == "predicted" else parse_class(text)
+    if text == "predicted":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(
+            f"--target {text}: give a class as a whole number, 'predicted', a difference of two as 3-5, or "
+            "package.module:function"
+        ) from None
 
 
 def parse_layouts(texts: Sequence[str]) -> dict[str, str]:

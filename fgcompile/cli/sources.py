@@ -92,6 +92,8 @@ def import_callable(name: str) -> Callable[..., Any]:
         SourceError: It cannot be imported, or is not callable.
     """
     module_name, _, attribute = name.partition(":")
+    if module_name.endswith(".py"):
+        raise SourceError(f"{module_name} is a file: name its module, {Path(module_name).stem}:{attribute}")
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)

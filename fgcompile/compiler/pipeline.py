@@ -62,7 +62,7 @@ from fgcompile.system.files import write_atomically
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Artifact:
     """A compiled model: its bytes, and what they say of themselves.
 
@@ -74,6 +74,10 @@ class Artifact:
     content: bytes
     metadata: Mapping[str, Any]
 
+    def __repr__(self) -> str:
+        # What a notebook shows behind a compile: in a line, not the megabytes of the file.
+        return f"Artifact({self.metadata['model']['name']}, {self.metadata['format']}, {len(self.content)} bytes)"
+
     def save(self, path: str | Path) -> None:
         """Writes the file, whole or not at all.
 
@@ -83,7 +87,7 @@ class Artifact:
         """
         suffix = SUFFIXES[self.metadata["format"]]
         if Path(path).suffix != suffix:
-            raise InputError(f"'{path}' is not a name for a {self.metadata['format']} artifact: end it in {suffix}")
+            raise InputError(f"'{path}' is not a name for an artifact in {self.metadata['format']}: end it in {suffix}")
         write_atomically(path, self.content)
 
 

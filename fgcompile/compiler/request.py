@@ -5,18 +5,16 @@ What the compiler decides by itself is not in it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral, Real
-from types import MappingProxyType
+from numbers import Integral
 from typing import Any, Literal, get_args
 
-import numpy as np
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn.utils.rnn import PackedSequence
 
+from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
 from fgcompile.errors import InputError
 
 Format = Literal["onnx", "torchscript", "pt2"]
@@ -148,17 +146,6 @@ _CHOICES: Mapping[str, Any] = {
 }
 
 
-def one_of(what: str, value: object, allowed: Sequence[str]) -> str:
-    """Checks a named choice, and returns it.
-
-    Raises:
-        InputError: ``value`` is not among ``allowed``.
-    """
-    if not isinstance(value, str) or value not in allowed:
-        raise InputError(f"{what} is {value!r}, which is not one of {', '.join(map(repr, allowed))}")
-    return str(value)
-
-
 def as_inputs(example_inputs: Any, names: Sequence[str] = ()) -> tuple[Tensor, ...]:
     """The inputs, a tensor or several in order, as a tuple of tensors with a common batch dimension.
 
@@ -223,34 +210,18 @@ def _target(_: str, given: object) -> Target:
 def _output(what: str, given: object) -> str | int | None:
     if given is None or isinstance(given, str):
         return given
-    return _integer(f"{what}, which is not the name of one,", given)
-
-
-def _named(what: str, given: object, kind: type, kinds: str) -> Mapping[str, Any]:
-    """A copy, for reading alone, of a mapping of names to values of one kind."""
-    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise InputError(f"{what} is {given!r}: pass a mapping of names to {kinds}")
-    for name, value in given.items():
-        if not isinstance(value, kind):
-            raise InputError(f"{what} has {type(value).__name__} for '{name}': pass a mapping of names to {kinds}")
-    return MappingProxyType({str(name): value for name, value in given.items()})
+    return integer(f"{what}, which is not the name of one,", given)
 
 
 def _score_inputs(what: str, given: object) -> Mapping[str, Tensor]:
-    inputs = _named(what, given, Tensor, "tensors (N, …)")
+    inputs = named(what, given, Tensor, "tensors (N, …)")
     for name, value in inputs.items():
         _require_batch(f"the score's input '{name}'", value)
     return inputs
 
 
 def _layouts(what: str, given: object) -> Mapping[str, str]:
-    return _named(what, given, str, "layouts, as 'n c h w'")
-
-
-def _flag(what: str, given: object) -> bool:
-    if not isinstance(given, bool | np.bool_):
-        raise InputError(f"{what} is {given!r}: pass True or False")
-    return bool(given)
+    return named(what, given, str, "layouts, as 'n c h w'")
 
 
 def _labels(what: str, given: object) -> tuple[str, ...] | None:
@@ -271,9 +242,9 @@ def _noise(what: str, given: object) -> Noise | None:
     if not isinstance(given, Noise):
         raise InputError(f"{what} is {given!r}: pass fgcompile.Noise(samples, spread, seed)")
     noise = Noise(
-        _integer(f"{what}'s samples", given.samples),
-        _real(f"{what}'s spread", given.spread),
-        _integer(f"{what}'s seed", given.seed),
+        integer(f"{what}'s samples", given.samples),
+        real(f"{what}'s spread", given.spread),
+        integer(f"{what}'s seed", given.seed),
     )
     if noise.samples < 1 or noise.spread < 0 or not -(2**63) <= noise.seed < 2**64:
         raise InputError(f"{noise} cannot be: samples must be 1 or more, spread not negative, and seed of 64 bits")
@@ -286,7 +257,7 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
     if not isinstance(given, Preprocess):
         raise InputError(f"{what} is {given!r}: pass fgcompile.Preprocess(mean, std)")
     mean, std = (
-        tuple(_real(f"{what}'s {name}", value) for value in _channels(f"{what}'s {name}", getattr(given, name)))
+        tuple(real(f"{what}'s {name}", value) for value in per_channel(f"{what}'s {name}", getattr(given, name)))
         for name in ("mean", "std")
     )
     if any(value <= 0 for value in std):
@@ -297,26 +268,6 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
     return Preprocess(mean, std)
 
 
-def _channels(what: str, given: object) -> Iterable[object]:
-    if not isinstance(given, Iterable) or isinstance(given, str):
-        raise InputError(f"{what} is {given!r}: pass one number for each channel, as (0.5, 0.5, 0.5)")
-    return given
-
-
-def _integer(what: str, given: object) -> int:
-    if not isinstance(given, Integral) or isinstance(given, bool):
-        raise InputError(f"{what} is {given!r}: pass an int")
-    return int(given)
-
-
-def _real(what: str, given: object) -> float:
-    """A finite number of Python's; of tensors those with one element are numbers too."""
-    number = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
-    if not isinstance(number, Real) or isinstance(number, bool) or not math.isfinite(number):
-        raise InputError(f"{what} is {given!r}: pass a finite number")
-    return float(number)
-
-
 _MADE: Mapping[str, Callable[[str, object], object]] = {
     "outputs": _outputs,
     "target": _target,
@@ -325,8 +276,8 @@ _MADE: Mapping[str, Callable[[str, object], object]] = {
     "noise": _noise,
     "layouts": _layouts,
     "preprocess": _preprocess,
-    "dynamic_sizes": _flag,
-    "on_demand": _flag,
+    "dynamic_sizes": flag,
+    "on_demand": flag,
     "labels": _labels,
 }
 

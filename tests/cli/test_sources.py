@@ -86,6 +86,7 @@ def test_exported_program(tmp_path: Path) -> None:
         ("resnet", "cannot tell what model 'resnet' is"),
         ("weights.pt", "cannot tell what model 'weights.pt' is"),
         ("sample_models:", "cannot tell what model"),
+        ("sample_models.py:build", "name its module, sample_models:build"),
         ("no_such_module:build", "cannot import no_such_module"),
         ("broken_models:build", "No module named 'nothing_of_this_name'"),
         ("sample_models:missing", "no callable named 'missing'"),

@@ -110,6 +110,7 @@ def test_the_grad_cam_preset_equals_its_formula() -> None:
     [
         ({"method": "rough"}, "method is 'rough'"),
         ({"noise": fgcompile.Noise()}, "the method is fullgrad"),
+        ({"noise": 0.1, "method": "smooth_fullgrad"}, r"noise is 0.1: pass fgcompile.Noise\("),
         ({"method": "smooth_fullgrad", "noise": fgcompile.Noise(samples=0)}, "samples must be 1 or more"),
     ],
 )

@@ -167,8 +167,10 @@ def test_verify_passes_for_the_model_and_fails_for_another(
         ({"outputs": ("logits", "heat")}, "outputs is 'heat'"),
         ({"outputs": "logits"}, "pass a tuple of names"),
         ({"outputs": ()}, "pass a tuple of names"),
-        ({"target": "cat"}, "target is 'cat'"),
+        ({"target": "cat"}, "target is 'cat': pass None, a class"),
         ({"target": 1.5}, "target is 1.5"),
+        ({"preprocess": ((0.5,) * 3, (0.2,) * 3)}, r"preprocess is .*: pass fgcompile.Preprocess\("),
+        ({"layouts": "n c h w"}, "layouts is 'n c h w': pass a mapping by name"),
         ({"labels": ["a", "b"]}, "there are 2 labels for 5 classes"),
         ({"preprocess": fgcompile.Preprocess((0.5,), (0.2,))}, "the model has 3 channels"),
         ({"preprocess": fgcompile.Preprocess((0.5,) * 3, (0.2, 0.0, 0.2))}, "not positive"),
@@ -191,6 +193,21 @@ def test_a_name_of_another_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         artifact.save(tmp_path / "missing" / "model.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_artifact_is_shown_in_a_line() -> None:
+    artifact = compiled("residual")
+    assert repr(artifact) == f"Artifact({artifact.metadata['model']['name']}, onnx, {len(artifact.content)} bytes)"
+
+
+def test_verify_refuses_what_the_artifact_does_not_take(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    compiled("residual").save(path)
+    model, x = build("residual", torch.float32)
+    with pytest.raises(InputError, match=r"x has shape \(2, 4, 17, 20\), the artifact takes .*: axis 1 must be 3"):
+        fgcompile.verify(path, model, torch.zeros(2, 4, 17, 20))
+    with pytest.raises(InputError, match="2 inputs given, the artifact takes 1: x"):
+        fgcompile.verify(path, model, [x.numpy(), x.numpy()])
 
 
 def test_a_failed_compile_leaves_an_existing_artifact_alone(tmp_path: Path) -> None:

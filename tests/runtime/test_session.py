@@ -169,6 +169,13 @@ def test_threads_below_one_are_refused(threads, tmp_path):
         load(path, threads=threads)
 
 
+def test_a_provider_that_is_in_no_list_is_refused_as_a_whole(tmp_path):
+    path = tmp_path / "artifact"
+    path.write_bytes(onnx_artifact())
+    with pytest.raises(InputError, match=r"pass a list, \['CPUExecutionProvider'\]"):
+        load(path, providers="CPUExecutionProvider")
+
+
 def test_every_row_names_a_backend():
     for format in session.RUNTIMES:
         assert callable(session.pkgutil.resolve_name(session.RUNTIMES[format])), format

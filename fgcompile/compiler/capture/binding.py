@@ -7,7 +7,7 @@ a tuple                                                        →  by position,
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -45,7 +45,8 @@ def bind_inputs(model: Model, given: Inputs) -> tuple[Model, tuple[Tensor, ...]]
     """
     if isinstance(given, Mapping):
         given = (given,)
-    values: tuple[Any, ...] = (given,) if isinstance(given, Tensor) else tuple(given)
+    single = isinstance(given, Tensor) or not isinstance(given, Iterable)
+    values: tuple[Any, ...] = (given,) if single else tuple(given)
     if not values or not isinstance(values[-1], Mapping):
         return model, as_inputs(given)
     *front, last = values

@@ -27,7 +27,7 @@ from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.request import Inputs, Model, as_inputs
-from fgcompile.errors import CaptureError
+from fgcompile.errors import CaptureError, InputError
 
 aten = torch.ops.aten
 
@@ -53,12 +53,18 @@ def capture(
     Raises:
         CaptureError: The model is in training mode, its control flow depends on values, it fixes the batch size,
             or a spatial size that is to be dynamic, its samples depend on each other, or it draws random numbers.
-        InputError: ``example_inputs`` is empty, not of tensors, not what the model takes, or too small to be varied.
+        InputError: The model is neither, or ``example_inputs`` is empty, not of tensors, not what the model takes, or
+            too small to be varied.
         ScoreError: The score cannot be computed, or is not ``(N,)``.
     """
     if isinstance(model, nn.Module):
         require_python_code(model)
         require_evaluation_mode(model)
+    elif not isinstance(model, ExportedProgram):
+        what = f"the class {model.__name__}" if isinstance(model, type) else f"of type {type(model).__name__}"
+        raise InputError(
+            f"the model is {what}: pass a torch.nn.Module, built and in evaluation mode, or an ExportedProgram"
+        )
     bound, inputs = bind_inputs(model, example_inputs)
     extras = {} if score is None else dict(score_inputs or {})
     given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs

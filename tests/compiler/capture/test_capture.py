@@ -81,6 +81,12 @@ def test_training_mode_is_refused_and_names_the_part() -> None:
         capture(model, torch.zeros(1, 3, 16, 16))
 
 
+@pytest.mark.parametrize(("model", "message"), [(nn.ReLU, "the class ReLU"), ("resnet18", "of type str")])
+def test_what_is_no_model_is_refused(model: object, message: str) -> None:
+    with pytest.raises(InputError, match=f"the model is {message}: pass a torch.nn.Module"):
+        capture(model, torch.ones(2, 3))
+
+
 def test_value_dependent_control_flow_is_refused() -> None:
     class Branching(nn.Module):
         def forward(self, x: Tensor) -> Tensor:

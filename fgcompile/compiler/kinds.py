@@ -1,0 +1,61 @@
+"""The kinds of values that options have: a function each, which passes one as Python's own or refuses it by name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral, Real
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from fgcompile.errors import InputError
+
+
+def one_of(what: str, value: object, allowed: Sequence[str]) -> str:
+    """Checks a named choice, and returns it.
+
+    Raises:
+        InputError: ``value`` is not among ``allowed``.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise InputError(f"{what} is {value!r}, which is not one of {', '.join(map(repr, allowed))}")
+    return str(value)
+
+
+def named(what: str, given: object, kind: type, kinds: str) -> Mapping[str, Any]:
+    """A copy, for reading alone, of a mapping of names to values of one kind."""
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise InputError(f"{what} is {given!r}: pass a mapping of names to {kinds}")
+    for name, value in given.items():
+        if not isinstance(value, kind):
+            raise InputError(f"{what} has {type(value).__name__} for '{name}': pass a mapping of names to {kinds}")
+    return MappingProxyType({str(name): value for name, value in given.items()})
+
+
+def flag(what: str, given: object) -> bool:
+    if not isinstance(given, bool | np.bool_):
+        raise InputError(f"{what} is {given!r}: pass True or False")
+    return bool(given)
+
+
+def per_channel(what: str, given: object) -> Iterable[object]:
+    if not isinstance(given, Iterable) or isinstance(given, str):
+        raise InputError(f"{what} is {given!r}: pass one number for each channel, as (0.5, 0.5, 0.5)")
+    return given
+
+
+def integer(what: str, given: object) -> int:
+    if not isinstance(given, Integral) or isinstance(given, bool):
+        raise InputError(f"{what} is {given!r}: pass an int")
+    return int(given)
+
+
+def real(what: str, given: object) -> float:
+    """A finite number of Python's; of tensors those with one element are numbers too."""
+    number = given.item() if isinstance(given, Tensor) and given.numel() == 1 else given
+    if not isinstance(number, Real) or isinstance(number, bool) or not math.isfinite(number):
+        raise InputError(f"{what} is {given!r}: pass a finite number")
+    return float(number)
