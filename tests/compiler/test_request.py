@@ -111,5 +111,5 @@ def test_a_copy_with_another_option_is_checked_too() -> None:
 @pytest.mark.parametrize("call", [fgcompile.compile, fgcompile.full_gradient, fgcompile.expose_biases])
 @pytest.mark.parametrize("given", [None, 3, {"x": torch.ones(1)}, [np.ones(1)], [torch.tensor(1.0)], ()])
 def test_inputs_that_are_none_are_refused(call: Callable[..., Any], given: Any) -> None:
-    with pytest.raises(InputError, match="example[_ ]input"):
+    with pytest.raises(InputError, match=r"example[_ ]input"):
         call(torch.nn.Identity().eval(), given)
