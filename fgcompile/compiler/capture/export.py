@@ -13,6 +13,8 @@ from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
+from fgcompile.compiler.capture.functions.expand import expand
+from fgcompile.compiler.capture.functions.record import recording
 from fgcompile.compiler.ir.silence import unprinted
 from fgcompile.compiler.ir.torch_internals import depends_on_values, violates_a_constraint
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
@@ -46,6 +48,8 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
     for values in (traced, examples):
         try:
             return _export(model, values, free)
+        except FgcompileError:
+            raise
         except Exception as error:  # whatever the model or PyTorch raises
             failures.append((error, values))
     # Either failure may be the telling one: that a size became a constant says more than what the other ran into.
@@ -85,8 +89,10 @@ def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) ->
     for value, dimensions in zip(values, free, strict=True):
         shapes[value] = {0: batch or Dim("batch"), **dimensions}
     dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
-    with unprinted("stderr"), _WithoutFastPath():  # a failed export prints the graph that it had so far
-        return torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
+    # A failed export prints the graph that it had so far.
+    with unprinted("stderr"), _WithoutFastPath(), recording() as calls:
+        exported = torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
+    return expand(exported, calls)
 
 
 def _is_of_the_batch(model: nn.Module, values: Values, free: Sizes) -> bool:
