@@ -18,6 +18,7 @@ from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
 from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
+from fgcompile.compiler.capture.gradients import require_same_gradients
 from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable, require_same_outputs
 from fgcompile.compiler.capture.scored import Scored
@@ -69,7 +70,9 @@ def capture(
         captured = _flat(exported, name)
     require_explainable(captured)
     if isinstance(model, nn.Module):
-        require_same_outputs(captured, model if score is None else scored, inputs if score is None else given)
+        whole, values = (model, inputs) if score is None else (scored, given)
+        require_same_outputs(captured, whole, values)
+        require_same_gradients(captured, whole, values)
     if dynamic_sizes:
         require_free_sizes(captured)
     return captured

@@ -15,6 +15,7 @@ from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
 from fgcompile.compiler.capture.functions.expand import expand
 from fgcompile.compiler.capture.functions.record import recording
+from fgcompile.compiler.capture.quantization import WRITTEN_OUT
 from fgcompile.compiler.ir.silence import unprinted
 from fgcompile.compiler.ir.torch_internals import depends_on_values, violates_a_constraint
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
@@ -90,7 +91,7 @@ def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) ->
         shapes[value] = {0: batch or Dim("batch"), **dimensions}
     dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
     # A failed export prints the graph that it had so far.
-    with unprinted("stderr"), _WithoutFastPath(), recording() as calls:
+    with unprinted("stderr"), _ByParts(), recording() as calls:
         exported = torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
     return expand(exported, calls)
 
@@ -110,16 +111,17 @@ def _is_of_the_batch(model: nn.Module, values: Values, free: Sizes) -> bool:
     return True
 
 
-class _WithoutFastPath(TorchFunctionMode):
-    """While it is open, ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` of this thread compute by parts.
+class _ByParts(TorchFunctionMode):
+    """While it is open, some functions of this thread compute by parts.
 
-    Their fast path is one operator for a whole layer. They leave it where a function could be overridden.
+    ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` have a fast path, one operator for a whole layer. They
+    leave it where a function could be overridden. Simulated quantisation is written out.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        return func(*args, **(kwargs or {}))
+        return WRITTEN_OUT.get(func, func)(*args, **(kwargs or {}))
 
 
 def _explain_fixed_batch(name: str, place: str | None) -> str:

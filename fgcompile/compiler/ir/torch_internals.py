@@ -69,6 +69,9 @@ def below_autograd() -> Any:
     return torch._C._AutoDispatchBelowAutograd()
 
 
+fake_quantize_learned: Callable[..., Tensor] = torch._fake_quantize_learnable_per_tensor_affine
+fake_quantize_learned_channel: Callable[..., Tensor] = torch._fake_quantize_learnable_per_channel_affine
+
 # Symbolic sizes.
 
 

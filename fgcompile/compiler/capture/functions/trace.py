@@ -2,8 +2,8 @@
 
     (a, a) ↦ g(a), J̃ a   where the backward is   δ ↦ J̃ᵀ δ,   J̃ a = ∂/∂u <J̃ᵀ u, a>
 
-The backward alone is traced first. It is linear, so that its derivative in ``u`` does not depend on ``u``; one that is not
-(a gradient that is clipped, or normalised) is found by that.
+The backward alone is traced first. It is linear, so that its derivative in ``u`` does not depend on ``u``; one that is
+not (a gradient that is clipped, or normalised) is found by that.
 """
 
 from __future__ import annotations
