@@ -130,7 +130,7 @@ def functions_applied_by(
     thread = threading.get_ident()
 
     def apply(function: type[torch.autograd.Function], *args: Any, **keywords: Any) -> Any:
-        native = super(base, function).apply  # type: ignore[misc]
+        native = super(base, function).apply
         of_an_operator = function.__module__ == "torch._library.autograd"  # what ``torch.library`` makes of an operator
         if threading.get_ident() != thread or keywords or of_an_operator:
             return native(*args, **keywords)

@@ -28,7 +28,7 @@ class Context(FunctionCtx):
 
     def __init__(self, needed: tuple[bool, ...]) -> None:
         self.needs_input_grad = needed
-        self.to_save: tuple[Tensor | None, ...] = ()
+        self.to_save: tuple[Any, ...] = ()
         self.dirty_tensors: tuple[Tensor, ...] = ()
         self.non_differentiable: tuple[Tensor, ...] = ()
 

@@ -82,7 +82,7 @@ class _Expansion:
 
         def write(target: Any, value: Any, *args: Any, **kwargs: Any) -> fx.Node:
             with self.graph.inserting_before(node):
-                written = self.graph.call_function(target, args, kwargs)
+                written: fx.Node = self.graph.call_function(target, args, kwargs)
             written.meta = {**node.meta, "nn_module_stack": stack, "val": value}
             return written
 
@@ -110,7 +110,7 @@ class _Expansion:
                 args, kwargs = fx.map_arg((step.args, step.kwargs), steps.__getitem__)
                 steps[step] = write(step.target, step.meta["val"], *args, **kwargs)
                 mark_linear(steps[step])  # in the tangents, which alone carry a gradient
-        results = fx.map_arg(traced.graph_module.graph.output_node().args[0], steps.__getitem__)
+        results: Any = fx.map_arg(traced.graph_module.graph.output_node().args[0], steps.__getitem__)
         outputs, linear = list(results[:count]), results[count:]
         if traced.tangents:
             for position, value in zip(traced.differentiable, linear, strict=True):
@@ -123,7 +123,7 @@ class _Expansion:
         name = free_name("function_constant", {*self.constants, *self.exported.constants})
         first = next(iter(self.graph.nodes))
         with self.graph.inserting_before(first):
-            node = self.graph.placeholder(name)
+            node: fx.Node = self.graph.placeholder(name)
         node.meta["val"] = fake(value, self.mode)
         self.constants[name] = value.detach()
         self.specs.insert(0, InputSpec(InputKind.CONSTANT_TENSOR, TensorArgument(node.name), name, None))

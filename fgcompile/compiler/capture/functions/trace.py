@@ -8,7 +8,7 @@ not (a gradient that is clipped, or normalised) is found by that.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,8 +93,7 @@ class _Tracing:
     def __init__(self, call: FunctionCall, operands: int, active: Collection[int]) -> None:
         self.call = call
         self.operands = operands
-        arguments: Mapping[int, int] = {}
-        self.active, self.arguments = active, arguments
+        self.active = active
         self.count = 0
         self.differentiable: list[int] = []
         self.reached: list[int] = []
