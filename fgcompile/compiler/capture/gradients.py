@@ -25,7 +25,7 @@ SAMPLES = 2
 """How many samples are tried, since a backward keeps all that the forward computes."""
 
 NOISE = (1e-3, 30.0)
-"""How much inputs are varied to tell a lost backward from an amplified rounding error, and how much more it must be."""
+"""How far away the second point is, and how much more than a rounding error's effect a lost backward must be."""
 
 
 def require_same_gradients(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> None:
@@ -48,7 +48,7 @@ def require_same_gradients(captured: CapturedProgram, model: nn.Module, inputs: 
         step = torch.randn(value.shape, generator=generator, dtype=torch.float64).to(value)
         nearby[index] = value + NOISE[0] * step * (value.std(correction=0) + value.abs().mean() + 1e-3)
     again = _difference(captured, model, nearby)
-    if again is None or again[1] <= 1 or again[2] <= NOISE[1] * _change(model, captured, given, nearby):
+    if again is None or again[1] <= 1 or again[2] <= NOISE[1] * _change(model, captured, nearby):
         return
     name = captured.inputs[again[0]] if again[0] < len(captured.inputs) else "x"
     raise CaptureError(
@@ -86,16 +86,18 @@ def _difference(
     return worst
 
 
-def _change(model: nn.Module, captured: CapturedProgram, at: Sequence[Tensor], to: Sequence[Tensor]) -> float:
-    """How much a small step changes the model's own gradient, for a step of one rounding error, relative to it."""
-    first, second = _gradients(model, captured, at), _gradients(model, captured, to)
+def _change(model: nn.Module, captured: CapturedProgram, at: Sequence[Tensor]) -> float:
+    """How much one rounding error of the inputs changes the model's own gradient, relative to it.
+
+    All of it, where the gradient is zero but for rounding: of the sum of what a LayerNorm returns.
+    """
+    near = [value * (1 + 4 * torch.finfo(value.dtype).eps) if value.is_floating_point() else value for value in at]
+    first, second = _gradients(model, captured, at), _gradients(model, captured, near)
     if first is None or second is None:
         return float("inf")
     pairs = [(a.double(), b.double()) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
     size = max((a.abs().max().item() for a, _ in pairs), default=0.0)
-    dtype = next(value.dtype for value in at if value.is_floating_point())
-    step = torch.finfo(dtype).eps / NOISE[0]
-    return max(((a - b).abs().max().item() for a, b in pairs), default=0.0) / size * step if size else 0.0
+    return max(((a - b).abs().max().item() for a, b in pairs), default=0.0) / size if size else 0.0
 
 
 def _gradients(function: Callable[..., Any], captured: CapturedProgram, values: Sequence[Tensor]) -> Gradients | None:

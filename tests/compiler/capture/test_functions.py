@@ -93,3 +93,9 @@ def test_a_hook_that_changes_the_gradient_is_found() -> None:
 def test_kinks_are_no_lost_gradient(value: float) -> None:
     model = nn.Sequential(nn.Hardtanh(0.0, 6.0), nn.Flatten(), nn.Linear(12, 3)).eval()
     fgcompile.full_gradient(model, torch.full((2, 3, 2, 2), value))
+
+
+def test_a_gradient_of_rounding_errors_is_no_lost_gradient() -> None:
+    """The sum of what a LayerNorm returns does not depend on its input."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8)).eval()
+    fgcompile.full_gradient(model, torch.randn(2, 3, 4), target=lambda output: output.sum((1, 2)))
