@@ -24,6 +24,37 @@ def test_operators_have_schemas() -> None:
     assert len(schema.returns) == 1
 
 
+def test_functions_are_applied_by_another() -> None:
+    """Also where ``apply`` was bound before; and as ever afterwards, and for what PyTorch makes of an operator."""
+    from fgcompile.compiler.ir.torch_internals import functions_applied_by, has_setup_context
+    from tests.support.own_backwards import Modern, Round
+
+    apply, x = Round.apply, torch.ones(2, requires_grad=True)
+    with functions_applied_by(lambda function, native, arguments: (function, native(*arguments))):
+        function, y = apply(x)  # type: ignore[no-untyped-call]
+    assert function is Round
+    assert torch.equal(y, x)
+    assert isinstance(apply(x), Tensor)  # type: ignore[no-untyped-call]
+    assert has_setup_context(Modern)
+    assert not has_setup_context(Round)
+
+
+def test_writes_in_place_become_values() -> None:
+    from fgcompile.compiler.ir.torch_internals import make_fx, without_mutations
+
+    graph = make_fx(without_mutations(lambda x: x.clone().mul_(2)), {})(torch.ones(5, 2)).graph
+    assert all(str(node.target).split(".")[1:2] != ["mul_"] for node in graph.nodes)
+
+
+def test_learned_quantisation_is_called_so() -> None:
+    from fgcompile.compiler.ir import torch_internals as internals
+
+    x, scale, zero = torch.tensor([[0.26, -9.0]]), torch.tensor([0.5]), torch.tensor([0.0])
+    expected = torch.tensor([[0.5, -4.0]])
+    assert torch.equal(internals.fake_quantize_learned(x, scale, zero, -8, 7, 1.0), expected)
+    assert torch.equal(internals.fake_quantize_learned_channel(x, scale, zero, 0, -8, 7, 1.0), expected)
+
+
 def test_below_autograd_there_is_no_derivative() -> None:
     from fgcompile.compiler.ir.torch_internals import below_autograd
 

@@ -15,6 +15,7 @@ from fgcompile.compiler.biases.formula import double_vjp
 from fgcompile.compiler.biases.homogeneous import HOMOGENEOUS
 from fgcompile.compiler.biases.linear import LINEAR
 from fgcompile.compiler.biases.normalization import NORMALIZATION
+from fgcompile.compiler.biases.own_backward import OWN
 from fgcompile.compiler.biases.rule import (
     Application,
     Bias,
@@ -57,5 +58,5 @@ def bias_table() -> Mapping[OpOverload, BiasRule]:
     Raises:
         ValueError: Two families have a row for the same operator.
     """
-    families = (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION, SAMPLING, EMBEDDING)
+    families = (LINEAR, ADDITION, HOMOGENEOUS, ELEMENTWISE, SOFTMAX, NORMALIZATION, SAMPLING, EMBEDDING, OWN)
     return join_tables("the bias table", families)

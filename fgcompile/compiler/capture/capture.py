@@ -21,6 +21,7 @@ from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
 from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
+from fgcompile.compiler.capture.gradients import require_same_gradients
 from fgcompile.compiler.capture.index_ranges import find_indexed_axes
 from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
@@ -81,6 +82,7 @@ def capture(
         if isinstance(model, nn.Module):
             assert isinstance(computed, nn.Module)
             require_same_outputs(captured, computed, given)
+            require_same_gradients(captured, computed, given)
     if dynamic_sizes:
         require_free_sizes(captured)
     return dataclasses.replace(

@@ -15,12 +15,15 @@ from fgcompile.compiler.capture.checkpointing import unchecked
 from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
 from fgcompile.compiler.capture.failures import explain_failure, explain_fixed_batch
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
+from fgcompile.compiler.capture.functions.expand import expand
+from fgcompile.compiler.capture.functions.record import recording
+from fgcompile.compiler.capture.quantization import WRITTEN_OUT
 from fgcompile.compiler.capture.sample_reads import take_along
 from fgcompile.compiler.capture.trial import run_once
 from fgcompile.compiler.ir.silence import unprinted
 from fgcompile.compiler.ir.sizes import is_fixed
 from fgcompile.compiler.ir.torch_internals import size_range, violates_a_constraint
-from fgcompile.errors import CaptureError
+from fgcompile.errors import CaptureError, FgcompileError
 
 Values = tuple[Tensor, ...]
 
@@ -48,6 +51,8 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
     for values in (traced, examples):
         try:
             return _export(model, values, free)
+        except FgcompileError:
+            raise
         except Exception as error:  # whatever the model or PyTorch raises
             failures.append((error, values))
     # Either failure may be the telling one: that a size became a constant says more than what the other ran into.
@@ -66,8 +71,10 @@ def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) ->
     for value, dimensions in zip(values, free, strict=True):
         shapes[value] = {0: batch or Dim("batch"), **dimensions}
     dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
-    with unprinted("stderr"), _WithoutFastPath(), unchecked():  # a failed export prints the graph that it had so far
-        return torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
+    # A failed export prints the graph that it had so far.
+    with unprinted("stderr"), _ByParts(), unchecked(), recording() as calls:
+        exported = torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
+    return expand(exported, calls)
 
 
 def _is_of_the_batch(model: nn.Module, values: Values, free: Sizes) -> bool:
@@ -110,16 +117,18 @@ SMALLEST_SYMBOLIC = 2
 """The least size that PyTorch leaves symbolic."""
 
 
-class _WithoutFastPath(TorchFunctionMode):
-    """While it is open, ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` of this thread compute by parts.
+class _ByParts(TorchFunctionMode):
+    """While it is open, some functions of this thread compute by parts.
 
-    Their fast path is one operator for a whole layer. They leave it where a function could be overridden. And
-    ``take_along_dim``, which reads sizes as numbers, is written out.
+    ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` have a fast path, one operator for a whole layer. They
+    leave it where a function could be overridden. Simulated quantisation is written out, and so is ``take_along_dim``,
+    which reads sizes as numbers.
     """
 
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if func in (torch.take_along_dim, Tensor.take_along_dim):
-            func = take_along
-        return func(*args, **(kwargs or {}))
+        return _WRITTEN_OUT.get(func, func)(*args, **(kwargs or {}))
+
+
+_WRITTEN_OUT: Mapping[Any, Any] = {**WRITTEN_OUT, torch.take_along_dim: take_along, Tensor.take_along_dim: take_along}

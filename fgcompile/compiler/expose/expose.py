@@ -32,6 +32,7 @@ from fgcompile.compiler.biases import (
 )
 from fgcompile.compiler.expose.layouts import find_layouts
 from fgcompile.compiler.ir.activity import is_active, is_lookup
+from fgcompile.compiler.ir.annotations import is_linear
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.nodes import bind, free_name, is_random, layer_name
 from fgcompile.compiler.ir.programs import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Placement, Site
@@ -139,7 +140,7 @@ class _Exposure:
         assert isinstance(source, fx.Node)
         if not picked and isinstance(node.meta["val"], tuple | list):
             return  # the outputs are visited where they are picked
-        if not isinstance(source.target, OpOverload):
+        if not isinstance(source.target, OpOverload) or is_linear(source):
             return
         rule = table.get(source.target, FALLBACK)
         call = BiasCall(source, bind(source), frozenset(self.active), self.constants)

@@ -1,4 +1,4 @@
-"""What is written on the nodes while tracing: the form that a lowering took and why, and what is aggregation."""
+"""What is written on the nodes: the form that a lowering took and why, what is aggregation, what is linear."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fgcompile.compiler.ir.nodes import layer_name
 
 _KEY = "fgcompile_choice"
 _AGGREGATION = "fgcompile_aggregation"
+_LINEAR = "fgcompile_linear"
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,13 @@ def aggregation() -> AbstractContextManager[None]:
 def is_aggregation(node: fx.Node) -> bool:
     """Whether a node was traced as aggregation."""
     return bool((node.meta.get("custom") or {}).get(_AGGREGATION))
+
+
+def mark_linear(node: fx.Node) -> None:
+    """Marks a node as linear in all that carries a gradient, whatever its operator is of other operands: no bias."""
+    node.meta["custom"] = {**(node.meta.get("custom") or {}), _LINEAR: True}
+
+
+def is_linear(node: fx.Node) -> bool:
+    """Whether a node was marked as linear."""
+    return bool((node.meta.get("custom") or {}).get(_LINEAR))

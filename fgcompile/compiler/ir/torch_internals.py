@@ -7,6 +7,7 @@ these still does what is expected of it. All of them are there from PyTorch 2.11
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,7 @@ from torch._dispatch.python import enable_python_dispatcher
 from torch._ops import HigherOrderOperator, OperatorBase, OpOverload, OpOverloadPacket
 from torch._prims_common import is_contiguous_or_false
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.autograd.function import _SingleLevelFunction
 from torch.export import ExportedProgram
 from torch.fx import GraphModule, Node
 from torch.fx.experimental import proxy_tensor
@@ -69,6 +71,9 @@ def below_autograd() -> Any:
     """While it is open, operators are called below autograd's dispatch keys, in this thread."""
     return torch._C._AutoDispatchBelowAutograd()
 
+
+fake_quantize_learned: Callable[..., Tensor] = torch._fake_quantize_learnable_per_tensor_affine
+fake_quantize_learned_channel: Callable[..., Tensor] = torch._fake_quantize_learnable_per_channel_affine
 
 # Symbolic sizes.
 
@@ -131,6 +136,49 @@ def checkpoints_by(call: Callable[..., Any]) -> Iterator[None]:
         yield
     finally:
         del CheckpointFunction.apply
+
+
+# Functions with a backward of their own.
+
+Apply = Callable[..., Any]
+"""``apply`` of a class of ``torch.autograd.Function``."""
+
+
+@contextmanager
+def functions_applied_by(
+    replace: Callable[[type[torch.autograd.Function], Apply, tuple[Any, ...]], Any],
+) -> Iterator[None]:
+    """While it is open, ``F.apply(*args)`` of a function is ``replace(F, apply, args)`` in this thread.
+
+    ``Function.apply`` calls its base's, into which we step: models hold ``F.apply`` itself, bound long before. Under
+    transforms (``torch.func``) it calls something else, and is not replaced.
+    """
+    base: Any = _SingleLevelFunction
+    thread = threading.get_ident()
+
+    def apply(function: type[torch.autograd.Function], *args: Any, **keywords: Any) -> Any:
+        native = super(base, function).apply
+        of_an_operator = function.__module__ == "torch._library.autograd"  # what ``torch.library`` makes of an operator
+        if threading.get_ident() != thread or keywords or of_an_operator:
+            return native(*args, **keywords)
+        return replace(function, native, args)
+
+    base.apply = classmethod(apply)
+    try:
+        yield
+    finally:
+        del base.apply
+
+
+def has_setup_context(function: type[torch.autograd.Function]) -> bool:
+    """Whether the function's forward takes no context, which ``setup_context`` fills in."""
+    return function.setup_context is not _SingleLevelFunction.setup_context
+
+
+def without_mutations(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with every write in place as a new value, when traced."""
+    functional: Callable[..., Any] = torch.func.functionalize(function, remove="mutations")
+    return functional
 
 
 # Failures of ``torch.export``, told apart by type.

@@ -18,6 +18,7 @@ from tests.support.operator_cases.interpolations import INTERPOLATIONS
 from tests.support.operator_cases.layers import LAYERS
 from tests.support.operator_cases.poolings import AVERAGE_POOLINGS, MAX_POOLINGS
 from tests.support.operator_cases.products import PRODUCTS
+from tests.support.operator_cases.quantizations import QUANTIZATIONS
 from tests.support.operator_cases.recurrences import RECURRENCES
 from tests.support.operator_cases.reductions import REDUCTIONS
 from tests.support.operator_cases.samplings import SAMPLINGS
@@ -35,6 +36,7 @@ __all__ = [
     "MAX_POOLINGS",
     "OPERATOR_CASES",
     "PRODUCTS",
+    "QUANTIZATIONS",
     "RECURRENCES",
     "REDUCTIONS",
     "SAMPLINGS",
@@ -56,5 +58,6 @@ OPERATOR_CASES = (
     *LAYERS,
     *SAMPLINGS,
     *EMBEDDINGS,
+    *QUANTIZATIONS,
 )
 """Every case of the table."""

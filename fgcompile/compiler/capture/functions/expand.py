@@ -1,0 +1,159 @@
+"""Recorded calls of functions with a backward of their own become operators.
+
+    function_call([a], …)  →  own_backward(g(detach(a)), J̃ a)
+
+What the forward computes is a constant for the gradient; ``J̃`` is traced from the backward.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+from torch.export import ExportedProgram
+from torch.export.graph_signature import ExportGraphSignature, InputKind, InputSpec, TensorArgument
+
+from fgcompile.compiler.capture.functions.call import FunctionCall
+from fgcompile.compiler.capture.functions.record import FUNCTION_CALL, Recording
+from fgcompile.compiler.capture.functions.trace import TracedCall, trace_call
+from fgcompile.compiler.ir.annotations import mark_linear
+from fgcompile.compiler.ir.graphs import fake, fake_mode
+from fgcompile.compiler.ir.nodes import free_name, is_differentiable
+from fgcompile.compiler.ir.own_backward import OWN_BACKWARD
+
+aten = torch.ops.aten
+
+
+def expand(exported: ExportedProgram, recording: Recording) -> ExportedProgram:
+    """The program with every recorded call written out; it is rewritten in place where there are none.
+
+    Raises:
+        CaptureError: A function's forward or backward cannot be traced, or its backward is not linear.
+    """
+    graph = exported.graph
+    calls = [node for node in graph.nodes if node.target is FUNCTION_CALL]
+    if not calls:
+        return exported
+    expansion = _Expansion(exported)
+    for node in calls:
+        expansion.replace(node, recording.calls[node.args[2]])
+    return expansion.program()
+
+
+class _Expansion:
+    """The state of one rewrite: the graph, and the constants that functions brought."""
+
+    def __init__(self, exported: ExportedProgram) -> None:
+        self.exported = exported
+        self.graph = exported.graph
+        self.mode = fake_mode(self.graph)
+        self.specs: list[InputSpec] = []
+        self.constants: dict[str, Tensor] = {}
+        self.active = _dependent(exported)
+
+    def replace(self, node: fx.Node, call: FunctionCall) -> None:
+        """Writes a call out."""
+        operands, sizes = [*node.args[0]], [*node.args[1]]  # type: ignore[misc]  # lists of nodes
+        symbols = [size for size in sizes if isinstance(size, fx.Node)]
+        values = [operand.meta["val"] for operand in operands]
+        active = [index for index, operand in enumerate(operands) if operand in self.active]
+        given = [size.meta["val"] if isinstance(size, fx.Node) else size for size in sizes]
+        assert len(symbols) == len(sizes), "a size that is a number is no size of a call's"
+        traced = trace_call(call, values, given, active, self.mode)
+        write = self._writer(node, call)
+        results = self._written(node, traced, write, [*operands, *sizes])
+        for picked in list(node.users):
+            assert picked.target is operator.getitem
+            result = results[picked.args[1]]  # type: ignore[index]
+            picked.replace_all_uses_with(result)
+            self.graph.erase_node(picked)
+            if is_differentiable(result.meta["val"]):
+                result.name = picked.name  # the signature goes by names
+        self.graph.erase_node(node)
+
+    def _writer(self, node: fx.Node, call: FunctionCall) -> Callable[..., fx.Node]:
+        stack = dict(node.meta.get("nn_module_stack") or {})
+        path = list(stack.values())[-1][0] if stack else ""
+        kind = f"{call.function.__module__}.{call.function.__qualname__}"
+        stack[kind] = (f"{path}.{call.name}" if path else call.name, kind)
+
+        def write(target: Any, value: Any, *args: Any, **kwargs: Any) -> fx.Node:
+            with self.graph.inserting_before(node):
+                written: fx.Node = self.graph.call_function(target, args, kwargs)
+            written.meta = {**node.meta, "nn_module_stack": stack, "val": value}
+            return written
+
+        return write
+
+    def _written(
+        self, node: fx.Node, traced: TracedCall, write: Callable[..., fx.Node], given: list[fx.Node]
+    ) -> list[fx.Node]:
+        """The call's tensor outputs."""
+        operand_count, _, cotangent_count, _, count = traced.counts
+        detached = [
+            write(aten.detach.default, source.meta["val"], source) if is_differentiable(source.meta["val"]) else source
+            for source in given[:operand_count]
+        ]
+        tangents = [given[index] for index in traced.tangents]
+        sources = [*detached, *given[operand_count:], *[None] * cotangent_count, *tangents]
+        steps: dict[fx.Node, Any] = {}
+        placeholders = iter(sources)
+        for step in traced.graph_module.graph.nodes:
+            if step.op == "placeholder":
+                steps[step] = next(placeholders)
+            elif step.op == "get_attr":
+                steps[step] = self._constant(getattr(traced.graph_module, str(step.target)))
+            elif step.op == "call_function":
+                args, kwargs = fx.map_arg((step.args, step.kwargs), steps.__getitem__)
+                steps[step] = write(step.target, step.meta["val"], *args, **kwargs)
+                mark_linear(steps[step])  # in the tangents, which alone carry a gradient
+        results: Any = fx.map_arg(traced.graph_module.graph.output_node().args[0], steps.__getitem__)
+        outputs, linear = list(results[:count]), results[count:]
+        if traced.tangents:
+            for position, value in zip(traced.differentiable, linear, strict=True):
+                source = outputs[position]
+                outputs[position] = write(OWN_BACKWARD, source.meta["val"], source, value)
+        return outputs
+
+    def _constant(self, value: Tensor) -> fx.Node:
+        """A tensor that a function made up, as a constant of the program."""
+        name = free_name("function_constant", {*self.constants, *self.exported.constants})
+        first = next(iter(self.graph.nodes))
+        with self.graph.inserting_before(first):
+            node: fx.Node = self.graph.placeholder(name)
+        node.meta["val"] = fake(value, self.mode)
+        self.constants[name] = value.detach()
+        self.specs.insert(0, InputSpec(InputKind.CONSTANT_TENSOR, TensorArgument(node.name), name, None))
+        return node
+
+    def program(self) -> ExportedProgram:
+        """The rewritten program."""
+        old = self.exported
+        old.graph_module.recompile()
+        signature = ExportGraphSignature(
+            [*self.specs, *old.graph_signature.input_specs], list(old.graph_signature.output_specs)
+        )
+        return ExportedProgram(
+            root=old.graph_module,
+            graph=self.graph,
+            graph_signature=signature,
+            state_dict=old.state_dict,
+            range_constraints=old.range_constraints,
+            module_call_graph=old.module_call_graph,
+            example_inputs=old.example_inputs,
+            constants={**old.constants, **self.constants},
+            verifiers=old.verifiers,
+        )
+
+
+def _dependent(exported: ExportedProgram) -> set[fx.Node]:
+    """The nodes that depend on an input, of any dtype: more than what carries a gradient, and never less."""
+    own = set(exported.graph_signature.user_inputs)
+    found: set[fx.Node] = set()
+    for node in exported.graph.nodes:
+        if node.name in own or found.intersection(node.all_input_nodes):
+            found.add(node)
+    return found

@@ -1,0 +1,285 @@
+"""Functions whose backward is the user's own, as people write them, and what each says when it cannot be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
+
+# The two methods of a function have whatever arguments it takes, so that
+# mypy: disable-error-code="override,no-untyped-call"
+
+
+class Round(Function):
+    """Straight-through rounding."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return torch.round(x * 8) / 8
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g
+
+
+class Reverse(Function):
+    """The identity, whose backward has the other sign, times a number."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
+        ctx.factor = factor
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        return -ctx.factor * g, None
+
+
+class ClippedSign(Function):
+    """Binary networks' sign: the backward writes zeros into a copy where the input is large."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x.sign()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        gradient = g.clone()
+        gradient[x.abs() > 0.5] = 0
+        return gradient
+
+
+class Swish(Function):
+    """An activation that saves memory, its true derivative by hand, once differentiable."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return x * torch.sigmoid(x)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        s = torch.sigmoid(ctx.saved_tensors[0])
+        return g * (s * (1 + ctx.saved_tensors[0] * (1 - s)))
+
+
+class Modern(Function):
+    """Written with ``setup_context``; two outputs, of which one is integers."""
+
+    @staticmethod
+    def forward(x: Tensor, low: float = -0.5, high: float = 0.5) -> tuple[Tensor, Tensor]:
+        return x.clamp(low, high), (x > high).long()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(inputs[0])
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor, _: Any) -> tuple[Tensor, None, None]:
+        return g * 0.5 * (ctx.saved_tensors[0].abs() < 1), None, None
+
+
+class Blend(Function):
+    """Two operands, one broadcast, and two results."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x, y)
+        return x * y, x - y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        x, y = ctx.saved_tensors
+        needed = ctx.needs_input_grad
+        return g * y + 2 * h, (g * x - h).mean((2, 3), keepdim=True) if needed[1] else None
+
+
+class Convolve(Function):
+    """A layer's own convolution, whose weight's gradient nobody needs here."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return nn.functional.conv2d(x, weight, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        return (
+            nn.grad.conv2d_input(x.shape, weight, g, padding=1),
+            nn.grad.conv2d_weight(x, weight.shape, g, padding=1),
+        )
+
+
+class Outer(Function):
+    """Its forward calls another, and its backward recomputes under autograd."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return Round.apply(x).tanh()
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        with torch.enable_grad():
+            x = ctx.saved_tensors[0].detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(x.sin() * 2, x, g)
+        return gradient
+
+
+class Table(Function):
+    """Brings a constant of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x * torch.tensor([1.0, -2.0, 0.5, 3.0], dtype=x.dtype).reshape(1, 4, 1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g * torch.arange(4, dtype=g.dtype).reshape(4, 1, 1)
+
+
+class Resize(Function):
+    """Takes a size of the batch."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, count: int) -> Tensor:
+        ctx.shape = x.shape
+        return x.reshape(count, -1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        return 3 * g.reshape(ctx.shape), None
+
+
+class Net(nn.Module):
+    """A convolution, something, a classifier."""
+
+    def __init__(self, middle: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 3)
+        self.scale, self.weight = nn.Parameter(torch.ones(1, 4, 1, 1) * 0.7), nn.Parameter(torch.randn(4, 4, 3, 3) / 6)
+        self.middle = middle
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.middle(self, self.first(x))
+        return self.last(y.tanh().mean((2, 3)))
+
+
+def _of_both(net: Net, y: Tensor) -> Tensor:
+    product, difference = Blend.apply(y, y.mean((2, 3), keepdim=True))
+    return product + difference.exp()
+
+
+def _of_modern(net: Net, y: Tensor) -> Tensor:
+    clipped, beyond = Modern.apply(y)
+    return clipped + beyond * y
+
+
+KEPT: dict[str, Callable[..., Tensor]] = {
+    "straight_through": lambda net, y: Round.apply(y),
+    "twice": lambda net, y: Round.apply(Round.apply(y) * net.scale),
+    "reversal": lambda net, y: Reverse.apply(y, 0.3),
+    "clipped_sign": lambda net, y: ClippedSign.apply(y),
+    "activation": lambda net, y: Swish.apply(y),
+    "setup_context": _of_modern,
+    "two_operands": _of_both,
+    "with_a_parameter": lambda net, y: Blend.apply(y, net.scale)[0],
+    "convolution": lambda net, y: Convolve.apply(y, net.weight),
+    "nested": lambda net, y: Outer.apply(y),
+    "constants": lambda net, y: Table.apply(y),
+    "symbolic_size": lambda net, y: Resize.apply(y, y.shape[0]).reshape(y.shape),
+    "detached": lambda net, y: y + Round.apply(y.detach()),
+    "under_no_grad": lambda net, y: y * _without_gradient(y),
+    "checkpoint": lambda net, y: checkpoint(lambda v: Round.apply(v.sin()), y, use_reentrant=True),
+    "checkpoint_without_reentry": lambda net, y: checkpoint(lambda v: Round.apply(v.sin()), y, use_reentrant=False),
+}
+"""What takes its own backward, by name."""
+
+
+def _without_gradient(y: Tensor) -> Tensor:
+    with torch.no_grad():
+        result: Tensor = Round.apply(y)
+    return result
+
+
+class Clipped(Function):
+    """Its backward is not linear."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g.clamp(-1e-3, 1e-3)
+
+
+class Normalised(Clipped):
+    """Its backward has a norm of one."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g / g.norm()
+
+
+class Deciding(Clipped):
+    """Its backward decides by values."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g * 2 if g.sum() > 0 else g
+
+
+class Numpy(Clipped):
+    """Its forward leaves PyTorch."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return torch.from_numpy(x.numpy() * 2)
+
+
+class InPlace(Clipped):
+    """Changes its input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.mark_dirty(x)
+        return x.mul_(2)
+
+
+class SignOfGradient(Clipped):
+    """Its backward is constant almost everywhere, so no derivative tells that it is not linear."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g.sign()
+
+
+class WithoutBackward(Function):
+    """Has none."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x * 2
+
+
+REFUSED: dict[str, tuple[Callable[..., Tensor], str]] = {
+    "clipped": (lambda net, y: Clipped.apply(y), "'Clipped'.*not linear"),
+    "normalised": (lambda net, y: Normalised.apply(y), "'Normalised'.*not linear"),
+    "deciding": (lambda net, y: Deciding.apply(y), "'Deciding'.*backward that cannot be traced"),
+    "numpy": (lambda net, y: Numpy.apply(y), "'Numpy'.*forward that cannot be traced"),
+    "in_place": (lambda net, y: InPlace.apply(y * 1), "'InPlace'.*in place"),
+    "sign_of_gradient": (lambda net, y: SignOfGradient.apply(y), "'SignOfGradient'|gradient"),
+    "without_backward": (lambda net, y: WithoutBackward.apply(y), "'WithoutBackward'"),
+}
+"""What is refused, and words of the error."""
