@@ -200,8 +200,8 @@ def _outputs(_: str, given: object) -> tuple[str, ...]:
 def _target(_: str, given: object) -> Target:
     if given is None or callable(given):
         return given
-    if isinstance(given, str):
-        return one_of("target", given, ("predicted",))
+    if isinstance(given, str) and given == "predicted":
+        return "predicted"
     if not isinstance(given, Integral) or isinstance(given, bool):
         raise InputError(f"target is {given!r}: pass None, a class (int), 'predicted', or a function of the output")
     return int(given)

@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,44 +13,8 @@ import pytest
 from PIL import Image
 
 import fgcompile
-from fgcompile.cli import main
-from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
-
-
-@dataclass(frozen=True)
-class Result:
-    status: int
-    out: str
-    err: str
-
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command line in this process."""
-
-    def call(*arguments: object) -> Result:
-        monkeypatch.setattr(sys, "argv", ["fgcompile", *map(str, arguments)])
-        capsys.readouterr()
-        status = 0
-        try:
-            main()
-        except SystemExit as end:
-            status = end.code if isinstance(end.code, int) else 0
-        return Result(status, *capsys.readouterr())
-
-    return call
-
-
-def assert_one_line_error(result: Result, message: str) -> None:
-    assert result.status == 2, result
-    assert result.out == ""
-    assert result.err.startswith("fgcompile: error: ")
-    assert message in result.err
-    assert result.err.count("\n") == 1
-
+from tests.cli.results import Result, Run, assert_one_line_error
+from tests.support.tiny_artifacts import onnx_artifact, torchscript_artifact
 
 MODELS = """
 import torch
@@ -104,14 +67,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", list(sys.path))
     sys.modules.pop("cli_models", None)
     return tmp_path
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    """A tiny artifact that takes prepared arrays."""
-    path = tmp_path / "tiny.onnx"
-    path.write_bytes(onnx_artifact())
-    return path
 
 
 def test_help_names_the_commands_without_importing_torch() -> None:
@@ -283,40 +238,6 @@ def test_explain_errors(run: Run, folder: Path) -> None:
     assert_one_line_error(run("explain", "free.pt", "photo.jpg", "-o", "labels.txt"), "labels.txt")
     assert run(*COMPILE, "-o", "fixed.pt", "--target", "1").status == 0
     assert_one_line_error(run("explain", "fixed.pt", "photo.jpg", "-o", "out", "--target", "2"), "fixed")
-
-
-@pytest.mark.parametrize("artifact", [onnx_artifact, torchscript_artifact])
-def test_bench_shows_both_and_their_ratio(run: Run, tmp_path: Path, artifact: Callable[[], bytes]) -> None:
-    (tmp_path / "tiny").write_bytes(artifact())
-    result = run("bench", tmp_path / "tiny", "--repeats", "3", "--batch", "2")
-    assert result.status == 0, result.err
-    assert result.err == ""
-    assert all(text in result.out for text in ("explanation", "forward alone", "forwards an explanation", "batch 2"))
-    report = json.loads(run("bench", tmp_path / "tiny", "--repeats", "3", "--json").out)
-    assert report["explanation"]["calls"] == report["forward"]["calls"] == 3
-    assert report["ratio_p50"] > 0
-
-
-def test_bench_says_why_there_is_no_ratio(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "map.onnx").write_bytes(onnx_artifact(tiny_metadata(outputs=tiny_metadata()["outputs"][1:])))
-    result = run("bench", tmp_path / "map.onnx", "--repeats", "3")
-    assert result.status == 0, result.err
-    assert "none: the artifact does not return its logits" in result.out
-    assert "forward alone" not in result.out
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--concurrency", "0"], "concurrency is 0"),
-        (["--batch", "0"], "batch is 0"),
-        (["--seconds", "1", "--repeats", "1"], "leave one of them out"),
-        (["--provider", "Abacus"], "unknown execution provider Abacus"),
-        (["--provider", "OpenVINO", "--provider", "CPUExecutionProvider"], "OpenVINO"),
-    ],
-)
-def test_bench_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:
-    assert_one_line_error(run("bench", tiny, *options), message)
 
 
 def test_batch_says_what_to_install(tiny: Path) -> None:

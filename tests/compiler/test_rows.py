@@ -20,8 +20,12 @@ from fgcompile.compiler.rules.libragrad import rewrite_table
 
 aten = torch.ops.aten
 
-MAY_STAY = {aten.as_strided.default, aten.prod.dim_int}
-"""Operators that our own decompositions leave as they are in some calls: other strides, dynamic sizes."""
+MAY_STAY = {
+    aten.as_strided.default,
+    aten.prod.dim_int,
+    aten._native_batch_norm_legit_no_training.default,
+}
+"""Operators that our own decompositions leave as they are in some calls: other strides, dynamic sizes, statistics."""
 
 TABLES: dict[str, Collection[Any]] = {
     "biases": bias_table(),

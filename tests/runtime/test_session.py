@@ -172,7 +172,7 @@ def test_threads_below_one_are_refused(threads, tmp_path):
 def test_a_provider_that_is_in_no_list_is_refused_as_a_whole(tmp_path):
     path = tmp_path / "artifact"
     path.write_bytes(onnx_artifact())
-    with pytest.raises(InputError, match=r"pass a list, \['CPUExecutionProvider'\]"):
+    with pytest.raises(InputError, match=r"pass a list of them, \['CPUExecutionProvider'\]"):
         load(path, providers="CPUExecutionProvider")
 
 
