@@ -32,7 +32,6 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes as without_modes
-from torch.utils.checkpoint import CheckpointFunction
 
 __all__ = [
     "ConstraintViolationError",
@@ -125,17 +124,6 @@ def traced_node(value: Tensor) -> Node | None:
     mode = proxy_tensor.get_proxy_mode()
     slot = None if mode is None else proxy_tensor.get_proxy_slot(value, mode.tracer, None)
     return None if slot is None else slot.proxy.node
-
-
-@contextmanager
-def checkpoints_by(call: Callable[..., Any]) -> Iterator[None]:
-    """While it is open, reentrant checkpoints call ``call(function, preserve_rng_state, *arguments)``."""
-    # The class inherits ``apply``: its own goes before, until it is taken away.
-    CheckpointFunction.apply = staticmethod(call)  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        del CheckpointFunction.apply
 
 
 # Functions with a backward of their own.
