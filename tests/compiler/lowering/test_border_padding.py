@@ -6,7 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fgcompile.compiler.ir import gathering
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_backward_matches, trace_backward
 from tests.support.operator_cases import INDEXINGS, OperatorCase
@@ -24,14 +23,7 @@ CASES = [
 ]
 
 
-@pytest.fixture
-def _long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small sizes count as long."""
-    trace_backward.cache_clear()
-    monkeypatch.setattr(gathering, "LARGEST_MATRIX", 0)
-
-
-@pytest.mark.usefixtures("_long")
+@pytest.mark.usefixtures("everything_is_long")
 @pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
 def test_folded_ends_equal_autograd(one: OperatorCase) -> None:
     traced = trace_backward(one)
@@ -41,7 +33,7 @@ def test_folded_ends_equal_autograd(one: OperatorCase) -> None:
     trace_backward.cache_clear()
 
 
-@pytest.mark.usefixtures("_long")
+@pytest.mark.usefixtures("everything_is_long")
 @pytest.mark.parametrize("one", CASES[:6:2], ids=lambda one: one.name)
 def test_exports_to_onnx(one: OperatorCase) -> None:
     assert_exports(one)

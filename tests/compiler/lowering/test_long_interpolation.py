@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fgcompile.compiler.ir import gathering
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_backward_matches, trace_backward
 from tests.support.operator_cases import INTERPOLATIONS, OperatorCase
@@ -32,14 +31,7 @@ CASES = [
 EXPORTED = ("linear 5 to 8", "nearest-exact 5 to 8", "1.7", "whole factors")
 
 
-@pytest.fixture
-def _long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small sizes count as long."""
-    trace_backward.cache_clear()
-    monkeypatch.setattr(gathering, "LARGEST_MATRIX", 0)
-
-
-@pytest.mark.usefixtures("_long")
+@pytest.mark.usefixtures("everything_is_long")
 @pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
 def test_gathered_windows_equal_autograd(one: OperatorCase) -> None:
     traced = trace_backward(one)
@@ -50,7 +42,7 @@ def test_gathered_windows_equal_autograd(one: OperatorCase) -> None:
     trace_backward.cache_clear()
 
 
-@pytest.mark.usefixtures("_long")
+@pytest.mark.usefixtures("everything_is_long")
 @pytest.mark.parametrize("one", [one for one in CASES if one.name.endswith(EXPORTED)], ids=lambda one: one.name)
 def test_exports_to_onnx(one: OperatorCase) -> None:
     assert_exports(one)
