@@ -5,18 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fgcompile.compiler.ir import gathering
 from tests.compiler.lowering.tracing import assert_backward_matches, trace_backward
 from tests.support.operator_cases import AVERAGE_POOLINGS, OperatorCase
 
 CASES = [one for one in AVERAGE_POOLINGS if one.name.startswith("avg_pool") and "left out" not in one.name]
 
 
+@pytest.mark.usefixtures("everything_is_long")
 @pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
-def test_shares_of_windows_equal_autograd(one: OperatorCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    trace_backward.cache_clear()
-    monkeypatch.setattr(gathering, "LARGEST_MATRIX", 0)
+def test_shares_of_windows_equal_autograd(one: OperatorCase) -> None:
     assert torch.ops.aten.mm.default not in trace_backward(one).operators
     for batch in (1, 3):
         assert_backward_matches(one, one.make_inputs(batch, seed=batch))
-    trace_backward.cache_clear()
