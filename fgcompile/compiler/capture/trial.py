@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from fgcompile.compiler.capture.bound import as_given
 from fgcompile.compiler.capture.user_code import calling_layer, calling_line
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
@@ -41,7 +42,7 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str) -> tuple[Ten
         except FgcompileError:
             raise
         except Exception as error:
-            sizes = ", ".join(str(tuple(value.shape)) for value in inputs)
+            sizes = ", ".join(str(tuple(value.shape)) for value in as_given(model, inputs))
             raise InputError(
                 f"{name} does not take inputs of shape {sizes}: {first_line(error)}; "
                 "pass inputs as the model takes them"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.inputs import ALONE, CHECK_CLASSES, MANY, all_inputs, make_inputs, picked
+from fgcompile.compiler.checking.inputs import ALONE, CHECK_CLASSES, MANY, all_inputs, make_inputs, picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.aggregation import bias_gradient
@@ -21,7 +21,7 @@ from fgcompile.compiler.fullgrad.completeness import completeness_error
 from fgcompile.compiler.fullgrad.eager import evaluate
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
-from fgcompile.compiler.ir.sizes import BATCH
+from fgcompile.compiler.ir.sizes import samples_axis
 from fgcompile.compiler.request import Request
 from fgcompile.errors import CaptureError, VerificationError, first_line
 
@@ -97,7 +97,9 @@ def require_independent_samples(
     for spec, together, single in zip(program.outputs, batch, alone, strict=True):
         if spec.name == "residual":
             continue
-        if spec.shape[0] == "batch" and not relative_difference(single, together[:1]) <= limit:
+        if samples_axis(spec.shape) is None:
+            continue
+        if not relative_difference(single, picked_of(spec, together, ALONE)) <= limit:
             raise CaptureError(
                 f"output '{spec.name}' of a sample depends on the other samples of its batch, so it has no explanation "
                 "of its own: remove operations over the batch (means, batch statistics, comparisons between samples)"
@@ -184,9 +186,9 @@ def require_any_batch(program: FusedProgram, check: FusedCheck) -> None:
     given = all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
     outputs = run_at(program, picked(program, given, MANY))
     for spec, value in zip(program.outputs, outputs, strict=True):
-        if spec.name == "residual" or spec.shape[0] != BATCH:
+        if spec.name == "residual" or samples_axis(spec.shape) is None:
             continue
-        error = relative_difference(value, check.expected[spec.name][list(MANY)])
+        error = relative_difference(value, picked_of(spec, check.expected[spec.name], MANY))
         if not error <= check.limit:
             raise VerificationError(
                 f"output '{spec.name}' of the fused graph differs by {error:.1e} of its maximum (limit "
@@ -226,13 +228,15 @@ def _expected(
     request = replace(request, outputs=(*request.outputs, "contributions"))
     step = 1 if request.method == "smooth_fullgrad" else len(CHECK_CLASSES)
     parts, scores = [], []
-    for chosen, *given in zip(
-        *(torch.split(value, step) for value in (torch.tensor(CHECK_CLASSES), *inputs)), strict=True
-    ):
+    axes = {spec.name: samples_axis(spec.shape) or 0 for spec in (*program.inputs, *program.outputs)}
+    taken = zip(program.inputs, inputs, strict=False)
+    split = [torch.split(value, step, axes[spec.name]) for spec, value in taken]
+    for chosen, *given in zip(torch.split(torch.tensor(CHECK_CLASSES), step), *split, strict=True):
         result, outputs = evaluate(exposed, request, given, chosen, torch.float64)
         parts.append(regroup(program, outputs, result))
         scores.append(result.score.detach())
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(scores)
+    joined = {name: torch.cat([part[name] for part in parts], axes.get(name, 0)) for name in parts[0]}
+    return joined, torch.cat(scores)
 
 
 def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:

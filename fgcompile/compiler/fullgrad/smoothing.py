@@ -16,6 +16,7 @@ from torch import Tensor
 from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, TermValue
 from fgcompile.compiler.ir.programs import Batch
+from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import pytree
 
 
@@ -47,7 +48,7 @@ def averaged(result: FullGradient, copies: int) -> FullGradient:
     )
     return replace(
         result,
-        output=pytree.tree_map_only(Tensor, lambda value: _own(value, copies), result.output),
+        output=pytree.tree_map_only(Tensor, lambda value: _own(value, result.score.shape[0], copies), result.output),
         score=_mean(result.score, BATCH_FIRST, copies),
         input_gradients={
             name: _mean(gradient, BATCH_FIRST, copies) for name, gradient in result.input_gradients.items()
@@ -57,10 +58,12 @@ def averaged(result: FullGradient, copies: int) -> FullGradient:
     )
 
 
-def _own(value: Any, copies: int) -> Tensor:
-    """The rows of the samples themselves."""
-    rows: Tensor = value.reshape(-1, copies, *value.shape[1:])
-    return rows[:, 0]
+def _own(value: Any, rows: int, copies: int) -> Tensor:
+    """What the samples themselves have of an output of all ``rows``, on whatever axis."""
+    axis = next((axis for axis, size in enumerate(value.shape) if same_size(size, rows)), 0)
+    before, after = value.shape[:axis], value.shape[axis + 1 :]
+    split: Tensor = value.reshape(*before, -1, copies, *after)
+    return split.select(axis + 1, 0)
 
 
 def _average(term: TermValue, batch: Batch, copies: int) -> TermValue:
