@@ -20,7 +20,7 @@ from fgcompile.cli.arguments import (
 )
 from fgcompile.cli.models import seeded_model
 from fgcompile.cli.parameters import SourceArgument, WeightsOption
-from fgcompile.errors import OutputError
+from fgcompile.system.files import require_writable
 
 
 def compile_(
@@ -95,8 +95,7 @@ def compile_(
 ) -> None:
     """Compile a model into an artifact."""
     suffixed = choose_format(artifact_format, output)
-    if not output.absolute().parent.is_dir():
-        raise OutputError(f"{output}: its folder does not exist: create it first")
+    require_writable(output)
     shapes = [parse_input(text) for text in inputs or []]
     score = None if target is None else parse_target(target)
     layouts = parse_layouts(layout or [])

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from fgcompile._version import __version__
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
-from fgcompile.compiler.capture.samples import returned
 from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
+from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.request import Noise, Preprocess, Request
 from fgcompile.errors import InputError
 

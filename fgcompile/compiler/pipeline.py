@@ -29,6 +29,7 @@ from fgcompile.compiler.ir.dump import dumping
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.runner import dump_stage, run_passes, run_program_passes
+from fgcompile.compiler.ir.samples import require_samples
 from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
@@ -280,7 +281,8 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         captured = capture_bound(bound, request)
         require_scores(captured, request.output)
         dtype = floating_dtype([*bound.inputs, *captured.graph_module.buffers()])
-        exposed = expose(apply_rules(in_dtype(captured, dtype), request.rules))
+        exposed = expose(apply_rules(in_dtype(captured, dtype), request.rules), request.layouts)
+    require_samples(exposed, request.output)
     target = request.target if chosen is None else chosen
     terms = full_gradient_terms(exposed, request.examples(bound.inputs), target, request.output)
     warn_of_absorption(exposed, terms.bias_gradients, rules, stacklevel=2)
@@ -296,6 +298,7 @@ def fuse_captured(
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
     report("expose")
     exposed = expose(captured, request.layouts)
+    require_samples(exposed, request.output)
     dump_stage("exposed", exposed.graph_module)
     report("fold")
     # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 from torch import Tensor, nn
@@ -90,8 +89,9 @@ def as_given(model: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
     part: Any = model
     while not isinstance(part, BatchInFront) and hasattr(part, "wrapped_model"):
         part = part.wrapped_model
-    axes = part.axes if isinstance(part, BatchInFront) else ()
-    return [put_back(value, axis) for value, axis in zip_longest(inputs, axes, fillvalue=0)]
+    axes: tuple[int, ...] = part.axes if isinstance(part, BatchInFront) else ()
+    others = [0] * (len(inputs) - len(axes))
+    return [put_back(value, axis) for value, axis in zip(inputs, (*axes, *others), strict=True)]
 
 
 def _artifact_names(model: Model, given: Inputs, own: Sequence[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
     y.detach_()                        →  y.detach()
     y.view(sizes)                      →  y.reshape(sizes)
     instance_norm(y, running μ, σ²)    →  batch_norm(y, running μ, σ²)
+    native_dropout(y, p, False)        →  y                                  (``shuffling``)
     y[arange(N), i, j]                 →  gathers within each sample (``sample_reads``)
 
 Blocks go before (``blocks``). PyTorch's decompositions would drop the model's own detachments, and what is detached is
@@ -19,6 +20,7 @@ from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.blocks import inline_blocks
 from fgcompile.compiler.capture.sample_reads import gather_within_samples
+from fgcompile.compiler.capture.shuffling import is_idle_dropout, leave_out_dropout
 from fgcompile.compiler.ir.nodes import bind
 
 aten = torch.ops.aten
@@ -38,6 +40,8 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
             node.target = aten.reshape.default
         elif node.target is aten.instance_norm.default and not bind(node)["use_input_stats"]:
             node.target = aten.batch_norm.default  # of the same arguments in the same order
+        elif is_idle_dropout(node):
+            leave_out_dropout(node)
         elif node.target is aten.index.Tensor:
             gather_within_samples(node)
     graph_module.recompile()

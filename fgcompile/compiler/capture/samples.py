@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from torch import Tensor, fx
+from torch import Tensor
 
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.samples import depends_on_inputs, returned
 from fgcompile.compiler.ir.sizes import batch_axis, describe, dimension_names, is_fixed
-from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import ScoreError
 
 
@@ -23,6 +21,8 @@ def require_scores(captured: CapturedProgram, output: str | int | None) -> None:
     value = structure[1] if captured.scored else explained(structure, output)
     if not isinstance(value, Tensor) or value.ndim not in (1, 2) or not is_fixed(value.shape[0]):
         return
+    if not depends_on_inputs(captured, value):
+        return  # which is refused as such, once it is differentiated
     inputs = [node.meta["val"] for node in captured.graph_module.graph.find_nodes(op="placeholder")]
     shape = describe(value, dimension_names(inputs))
     if captured.scored:
@@ -32,10 +32,3 @@ def require_scores(captured: CapturedProgram, output: str | int | None) -> None:
         f"the model's output has shape {shape}, not (N, K) class logits, {found}: "
         "pass target=score, a function from the output to one scalar per sample (N,), or name another, output="
     )
-
-
-def returned(captured: CapturedProgram) -> Any:
-    """The fake tensors that a captured program returns, in the model's own structure; with the score if it has one."""
-    results: Any = captured.graph_module.graph.output_node().args[0]
-    flat = [result.meta["val"] if isinstance(result, fx.Node) else result for result in results]
-    return pytree.tree_unflatten(flat, captured.output_spec)
