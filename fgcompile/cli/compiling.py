@@ -74,7 +74,9 @@ def compile_(
     ] = "constants",
     layout: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=LAYOUT", help="How an input's or site's axes lie over space, as 'x=n h w c'."),
+        typer.Option(
+            metavar="NAME=LAYOUT", help="How an input's or site's axes lie over space, n the batch, as 'x=n h w c'."
+        ),
     ] = None,
     mean: Annotated[
         str | None,
@@ -119,7 +121,7 @@ def compile_(
         model = seeded_model(source, weights)
         artifact = compile(
             model,
-            example_inputs(model, shapes),
+            example_inputs(model, shapes, layouts),
             target=score,
             output=int(explained) if explained is not None and explained.isdigit() else explained,
             outputs=tuple(outputs.split(",")),

@@ -115,7 +115,8 @@ class Session:
         """The model's output and its full-gradient explanation.
 
         Args:
-            x: The input, shape (N, …), or several: a tuple in the artifact's order or a mapping by name.
+            x: The input, shape (N, …) or with the batch where layouts had it, or several: a tuple in the artifact's
+                order or a mapping by name.
             target: The class to explain: one for all, or one per sample, shape (N,). None or -1: the predicted class.
             biases: Bias parameters to use instead of the trained ones, by name, where the artifact takes them.
 

@@ -48,6 +48,14 @@ class Pairs(nn.Module):
     def forward(self, ids, mask=None, weights=None):
         return self.head((self.words(ids) * weights[..., None]).mean(1))
 
+class Late(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.head = nn.Embedding(9, 3), nn.Linear(3, 2)
+
+    def forward(self, ids=None, values=None):
+        return self.head((self.words(ids) if values is None else values.tanh()).mean(0))
+
 def branches():
     class Branches(Net):
         def forward(self, x):
@@ -118,6 +126,14 @@ def test_inputs_go_by_name_and_the_summary_says_which_is_which(run: Run, folder:
     assert "session.explain((ids, weights))  # ids int64 (batch, 5); weights float32 (batch, 5)" in result.out
     refused = run("compile", "cli_models:Pairs", "--input", "5:int64", "--input", "weight=5", "-o", "pairs.onnx")
     assert_one_line_error(refused, "unknown example input 'weight': Pairs takes ids, mask, weights")
+
+
+def test_an_only_input_is_verified_by_its_name_and_with_its_batch(run: Run, folder: Path) -> None:
+    inputs = ("--input", "values=5x3", "--layout", "values=l n c")
+    result = run("compile", "cli_models:Late", *inputs, "-o", "late.onnx", "--outputs", "logits,contributions")
+    assert result.status == 0, result
+    assert "session.explain(values)  # values float32 (5, batch, 3)" in result.out
+    assert run("verify", "late.onnx", "--source", "cli_models:Late").status == 0
 
 
 @pytest.mark.parametrize(

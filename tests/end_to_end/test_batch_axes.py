@@ -124,6 +124,10 @@ def test_the_eager_full_gradient_has_the_users_axes() -> None:
     assert terms.relative_completeness_error.max() < 1e-10
 
 
+SMOOTH = {"method": "smooth_fullgrad", "noise": fgcompile.Noise(samples=LENGTH - 1, spread=0.1)}
+"""As many copies of a sample as it has positions."""
+
+
 @pytest.mark.parametrize("options", [{}, {"on_demand": True}, {"format": "torchscript"}], ids=str)
 def test_an_output_may_have_its_batch_elsewhere(options: dict[str, Any], tmp_path: Path) -> None:
     model, ids = built(Tagger()), torch.randint(9, (LENGTH, 2), generator=torch.Generator().manual_seed(0))
@@ -183,6 +187,48 @@ def test_noisy_copies_of_a_sequence_first_input(tmp_path: Path) -> None:
     np.testing.assert_allclose(explanation.logits, logits, rtol=1e-5, atol=1e-5)
     for actual, expected in zip(explanation.input_gradient, gradients, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_sizes_may_be_dynamic_besides(tmp_path: Path) -> None:
+    class Signal(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.head = nn.Conv1d(2, 4, 3), nn.Linear(4, CLASSES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.conv(x.transpose(0, 1)).tanh().mean(2))
+
+    model = built(Signal())
+    options: dict[str, Any] = {"layouts": {"x": "c n l"}, "dynamic_sizes": True, "outputs": OUTPUTS}
+    artifact = fgcompile.compile(model, torch.randn(2, 1, 16), **options)
+    artifact.save(tmp_path / "net.onnx")
+    assert artifact.metadata["inputs"][0]["shape"] == [2, "batch", "length"]
+    assert artifact.metadata["inputs"][0]["example"] == [2, 1, 16]
+    for batch, length in ((1, 9), (5, 21)):
+        x = torch.randn(2, batch, length, generator=torch.Generator().manual_seed(batch))
+        logits, (gradient,) = autograd(model, (x,), 0)
+        explanation = fgcompile.load(tmp_path / "net.onnx").explain(x.numpy(), target=0)
+        np.testing.assert_allclose(explanation.logits, logits, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(explanation.input_gradient, gradient, rtol=1e-5, atol=1e-5)
+        assert explanation.saliency.shape == (batch, 1, length)
+
+
+def test_noisy_copies_of_outputs_with_their_batch_elsewhere(tmp_path: Path) -> None:
+    class Steps(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.steps = nn.RNN(WIDTH, CLASSES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.steps(x)[0]
+
+    model = built(Steps())
+    options: dict[str, Any] = {"layouts": {"x": "l n c"}, "target": lambda scores: scores[-1, :, 1], **SMOOTH}
+    fgcompile.compile(model, samples(2)[0], **options).save(tmp_path / "net.onnx")
+    for batch in (1, 2, 5):
+        x, _ = samples(batch)
+        logits = fgcompile.load(tmp_path / "net.onnx").explain(x.numpy()).logits
+        np.testing.assert_allclose(logits, model(x).detach().numpy(), rtol=1e-5, atol=1e-5)
 
 
 def test_servers_count_the_samples_on_their_axis() -> None:

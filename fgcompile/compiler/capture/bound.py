@@ -13,9 +13,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
+from fgcompile.artifact.layouts import written_axis
 from fgcompile.compiler.capture.binding import Around, argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.models import require_model
-from fgcompile.compiler.ir.batch_axes import put_back, to_front, written_axis
+from fgcompile.compiler.ir.batch_axes import put_back, to_front
 from fgcompile.compiler.request import Inputs, Model, Request
 from fgcompile.errors import InputError
 

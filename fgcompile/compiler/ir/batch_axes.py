@@ -10,15 +10,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-BATCH_LETTER = "n"
-"""The batch in a layout."""
-
-
-def written_axis(layout: str | None, rank: int) -> int:
-    """The axis of the batch that an input's layout tells; 0 also where it fits no input of that rank."""
-    names = [] if layout is None else layout.split()
-    return names.index(BATCH_LETTER) if len(names) == rank and names.count(BATCH_LETTER) == 1 else 0
-
 
 def to_front(value: Tensor, axis: int) -> Tensor:
     """The value with its batch, of that axis, in front."""

@@ -1,4 +1,7 @@
-"""Sites whose samples are along none of their axes: no term of theirs is one sample's, so there is no explanation."""
+"""Where samples are in what a program returns, and sites where they are on no axis.
+
+No term of such a site is one sample's, so that it has no explanation.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from fgcompile.compiler.ir.activity import active_nodes
 from fgcompile.compiler.ir.graphs import ancestors
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, Site
+from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import CaptureError
 
@@ -17,6 +21,19 @@ from fgcompile.errors import CaptureError
 def returned(program: CapturedProgram | BiasedProgram) -> Any:
     """The fake tensors that a program returns, in the model's own structure; with the score if it has one."""
     return pytree.tree_unflatten([_value(result) for result in _results(program)], program.output_spec)
+
+
+def output_axes(program: BiasedProgram) -> list[int]:
+    """The batch's axis of each tensor that the model returns, in their order; the first where none is the batch."""
+    structure = returned(program)
+    samples = program.graph_module.graph.find_nodes(op="placeholder")[0].meta["val"].shape[0]
+    leaves = pytree.tree_leaves(structure[0] if program.scored else structure)
+    return [
+        next((axis for axis, size in enumerate(leaf.shape) if same_size(size, samples)), 0)
+        if isinstance(leaf, Tensor)
+        else 0
+        for leaf in leaves
+    ]
 
 
 def depends_on_inputs(program: CapturedProgram | BiasedProgram, value: Tensor) -> bool:

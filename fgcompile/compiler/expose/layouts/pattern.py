@@ -15,9 +15,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fgcompile.artifact.layouts import BATCH_LETTER
 from fgcompile.compiler.expose.layouts.placement import LETTERS, Space
 from fgcompile.compiler.expose.layouts.positions import Positions, compressed
-from fgcompile.compiler.ir.batch_axes import BATCH_LETTER
 from fgcompile.errors import InputError
 
 _GROUP = re.compile(r"\(([^()]*)\)|(\S+)")
