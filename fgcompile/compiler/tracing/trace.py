@@ -17,8 +17,8 @@ from fgcompile.compiler.fullgrad.methods import decompose
 from fgcompile.compiler.fullgrad.outputs import explanation_outputs
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.graphs import fake_mode
-from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Site, ValueSpec
-from fgcompile.compiler.ir.sizes import describe, dimension_names, hint, is_fixed
+from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Shape, Site, ValueSpec
+from fgcompile.compiler.ir.sizes import BATCH, describe, dimension_names, hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import OpOverload, make_fx
 from fgcompile.compiler.request import Request
 from fgcompile.compiler.tracing.arguments import Arguments
@@ -100,11 +100,19 @@ class _Tracer:
         """
         shape = describe(value, self.dimensions)
         if shape and is_fixed(value.shape[0]):
-            raise CaptureError(f"'{name}' has the fixed shape {shape}: an operator of the model fixes the batch size")
+            raise CaptureError(f"'{name}' has the fixed shape {shape}: {_first_axis(name, shape)}")
         fixed = self.fixed_dimensions()
         if fixed:
             raise CaptureError(f"an operator of the model fixes {', '.join(fixed)}: leave out dynamic_sizes")
         return ValueSpec(name, _dtype_name(value), shape)
+
+
+def _first_axis(name: str, shape: Shape) -> str:
+    """Why there are no samples in front, and what to do."""
+    if BATCH not in shape:
+        return "an operator of the model fixes the batch size"
+    turned = f"{name}.transpose(0, {shape.index(BATCH)})"
+    return f"its samples are not in front: return {turned}, or leave '{name}' out of outputs"
 
 
 def _dtype_name(value: Tensor) -> str:
