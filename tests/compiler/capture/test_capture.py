@@ -59,8 +59,9 @@ def test_activations_in_place_stay_whole(activation: Callable[..., Tensor]) -> N
 def test_no_row_of_the_bias_table_is_taken_apart() -> None:
     rows, table = set(bias_table()), set(torch.export.default_decompositions())
     assert kept_whole(table) == (rows & table) | {aten.detach.default}
-    # By statistics that are repeated for each sample, and along axes of dynamic size, they are written out, else kept.
-    dynamic = {aten._native_batch_norm_legit_no_training.default, aten.slice.Tensor, aten.select.int}
+    # With statistics or weights of each sample, and along axes of dynamic size, they are written out, else kept.
+    dynamic = {aten._native_batch_norm_legit_no_training.default, aten.convolution.default}
+    dynamic |= {aten.slice.Tensor, aten.select.int}
     assert rows & set(decompositions()) == dynamic
 
 
