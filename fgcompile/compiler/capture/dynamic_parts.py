@@ -5,9 +5,9 @@
     y[..., -1]          →  squeeze(split(y, [size − 1, 1])[1])
     chunk(y, 2)         →  split(y, [size / 2, size / 2])     where the size is even, whatever it is
 
-PyTorch's own ``chunk`` and ``split`` count their pieces by the size, and ``cdist`` chooses its form by it, which would
-make a number of it: they are called with the number, or the form, that holds for all sizes. Of two inputs' batches in
-one tensor, the halves are equal.
+PyTorch's own ``chunk`` and ``split`` count their pieces by the size, ``cdist`` chooses its form by it and ``linspace``
+takes no other, which would make a number of it: they are called with the number, or the form, that holds for all sizes.
+Of two inputs' batches in one tensor, the halves are equal.
 """
 
 from __future__ import annotations
@@ -116,6 +116,15 @@ def distances(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str = IF_NEC
     return torch.cdist(x1, x2, p, compute_mode)
 
 
+def evenly_spaced(start: Any, end: Any, steps: int, **options: Any) -> Tensor:
+    """``torch.linspace`` over an axis of dynamic size, whose number of places PyTorch reads as a number."""
+    if not isinstance(steps, SymInt):
+        return torch.linspace(start, end, steps, **options)
+    options.setdefault("dtype", torch.get_default_dtype())
+    places = torch.arange(steps, **options)
+    return start + (end - start) * (places / places.amax(0).clamp(min=1))
+
+
 DECOMPOSITIONS: Mapping[OpOverload, Callable[..., Any]] = {
     aten.slice.Tensor: decompose_slice,
     aten.select.int: decompose_select,
@@ -128,4 +137,5 @@ WRITTEN_OUT: Mapping[Any, Callable[..., Any]] = {
     Tensor.split: split,
     torch.cat: concatenate,
     torch.cdist: distances,
+    torch.linspace: evenly_spaced,
 }

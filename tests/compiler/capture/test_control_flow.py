@@ -91,7 +91,7 @@ def branching(y: Tensor) -> Tensor:
 
 
 def distributed(y: Tensor) -> Tensor:
-    return torch.distributions.Normal(y, y.exp()).log_prob(torch.zeros(()))
+    return torch.distributions.Normal(y, y.exp(), validate_args=True).log_prob(torch.zeros(()))
 
 
 def asserting(y: Tensor) -> Tensor:

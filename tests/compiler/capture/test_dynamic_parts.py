@@ -74,6 +74,20 @@ def test_parts_of_a_signal_of_any_length(part: Callable[[Tensor], Tensor]) -> No
     assert_right(Signal(part), (2, 12), other_sizes=[[(2, 8)], [(2, 22)]])
 
 
+def test_coordinates_over_a_picture_of_any_size() -> None:
+    class Coordinates(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.convolution = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            rows = torch.linspace(-1, 1, x.shape[2], dtype=x.dtype).unsqueeze(1).expand(x.shape[0], 1, *x.shape[2:])
+            columns = torch.linspace(0, 2, steps=x.shape[3], dtype=x.dtype).expand_as(rows)
+            return torch.tanh(self.convolution(torch.cat([x, rows, columns], 1))).mean((2, 3))
+
+    assert_right(Coordinates(), (1, 6, 8), other_sizes=[[(1, 5, 9)], [(1, 13, 4)]])
+
+
 class Distances(nn.Module):
     def __init__(self, rows: int, **options: Any) -> None:
         super().__init__()
