@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from fgcompile.compiler.capture.experts import ADVICE, is_of_experts
 from fgcompile.compiler.capture.scored import unwrapped_name
 from fgcompile.compiler.capture.trial import find_data_read
-from fgcompile.compiler.capture.user_code import failing_layer, failing_line
+from fgcompile.compiler.capture.user_code import failing_layer, failing_line, is_of_package
 from fgcompile.compiler.ir.torch_internals import depends_on_values, hooked_layer
 from fgcompile.errors import first_line
 
@@ -41,6 +41,11 @@ def explain_failure(model: nn.Module, name: str, error: Exception, examples: Seq
         return (
             f"{name} asserts something about values{where}, which a graph cannot stop at: leave the assert out, "
             "or put it behind 'if not torch.compiler.is_exporting()'"
+        )
+    if depends_on_values(error) and is_of_package(error, "torch.distributions"):
+        return (
+            f"{name} has a distribution check its arguments{where}, which a graph cannot stop at: give it "
+            "validate_args=False"
         )
     if depends_on_values(error):
         return (
