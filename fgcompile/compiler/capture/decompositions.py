@@ -12,7 +12,7 @@ import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.biases import bias_table
-from fgcompile.compiler.capture import attention, writes
+from fgcompile.compiler.capture import attention, scatters, writes
 from fgcompile.compiler.ir.torch_internals import OpOverload, is_contiguous_or_false
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -128,6 +128,7 @@ def decompose_batch_norm(
 DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     **attention.DECOMPOSITIONS,
     **writes.DECOMPOSITIONS,
+    **scatters.DECOMPOSITIONS,
     aten.as_strided.default: decompose_as_strided,
     aten._cdist_forward.default: decompose_distances,
     aten._trilinear.default: decompose_trilinear,

@@ -37,10 +37,10 @@ def gather_within_samples(node: fx.Node) -> None:
     """Replaces a call of ``index`` that reads each sample's own; any other stays."""
     source: Any = node.args[0]
     indices: Any = node.args[1]
-    if indices[0] is None or not _counts_samples(indices[0], source):
+    if indices[0] is None or not counts_samples(indices[0], source):
         return
     places = {axis: index for axis, index in enumerate(indices) if axis and index is not None}
-    shape = _places_shape(indices[0], list(places.values()))
+    shape = places_shape(indices[0], list(places.values()))
     if shape is None:
         return
     if not places:
@@ -72,7 +72,7 @@ def take_along(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     return input.expand(others).gather(dim, indices.expand(sizes))
 
 
-def _counts_samples(index: fx.Node, source: fx.Node) -> bool:
+def counts_samples(index: fx.Node, source: fx.Node) -> bool:
     """Whether an index is ``arange(N)`` along its first axis, N the dynamic batch, and of size 1 along the others."""
     value, count = index.meta["val"], source.meta["val"].shape[0]
     if not isinstance(count, torch.SymInt) or value.dim() == 0 or not same_size(value.shape[0], count):
@@ -80,7 +80,7 @@ def _counts_samples(index: fx.Node, source: fx.Node) -> bool:
     return all(isinstance(size, int) and size == 1 for size in value.shape[1:]) and _is_range(index, count)
 
 
-def _places_shape(samples: fx.Node, places: Sequence[fx.Node]) -> list[int] | None:
+def places_shape(samples: fx.Node, places: Sequence[fx.Node]) -> list[int] | None:
     """The shape of what is read of each sample; None where an index is none within a sample, or its size is dynamic."""
     rank = samples.meta["val"].dim()
     shape = [1] * (rank - 1)
