@@ -20,6 +20,7 @@ from fgcompile.compiler.capture.cache import without_cache
 from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
 from fgcompile.compiler.capture.export import export_module
+from fgcompile.compiler.capture.fake_quantize import require_frozen_observers
 from fgcompile.compiler.capture.flat_graph import unlift
 from fgcompile.compiler.capture.gradients import require_same_gradients
 from fgcompile.compiler.capture.index_ranges import find_indexed_axes
@@ -61,6 +62,7 @@ def capture(
     if isinstance(model, nn.Module):
         require_python_code(model)
         require_evaluation_mode(model)
+        require_frozen_observers(model)
     elif not isinstance(model, ExportedProgram):
         what = f"the class {model.__name__}" if isinstance(model, type) else f"of type {type(model).__name__}"
         raise InputError(

@@ -3,9 +3,9 @@
 What was read by a slice goes back by padding with zeros. What was read at given indices goes back by a product with the
 0/1 matrix ``[index_j == i]``, a constant where the indices are.
 
-Along an axis of symbolic size nothing is padded by numbers: each place takes what was read there, by its index, or zero.
-That of the batch is no other: what its samples do to each other is found by running them. Other operators that work along
-such an axis return ``NotImplemented``, and stay for a check to name.
+Along an axis of symbolic size nothing is padded by numbers: each place takes what was read there, by its index, or
+zero. That of the batch is no other: what its samples do to each other is found by running them. Other operators that
+work along such an axis return ``NotImplemented``, and stay for a check to name.
 """
 
 from __future__ import annotations

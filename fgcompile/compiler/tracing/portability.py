@@ -22,7 +22,7 @@ NOT_PORTABLE = ("scatter", "index_put", "index_add", "index_copy", "unpool", "as
 
 
 WRITES = {
-    "index_put": "write each sample at places of its own, y[torch.arange(y.shape[0]), i] = v, or by torch.where and a mask",
+    "index_put": "write each sample at places of its own, y[torch.arange(y.shape[0]), i] = v, or use torch.where",
     "masked_scatter": "what is left of one sample's values would go to the next: use torch.where(mask, v, y)",
     "put": "its places are counted through all samples: write y[:, i] = v",
     **dict.fromkeys(
