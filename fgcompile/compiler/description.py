@@ -97,6 +97,8 @@ def _input_specs(captured: CapturedProgram, program: FusedProgram) -> list[dict[
                 "size": axis.size if isinstance(axis.size, int) else specs[axis.size[0]]["shape"][axis.size[1]],
                 "from_end": axis.from_end,
                 **({} if axis.part is None else {"part": list(axis.part)}),
+                **({} if axis.offset == 0 else {"offset": axis.offset}),
+                **({} if axis.ignored is None else {"ignored": axis.ignored}),
             }
             for axis in axes
         ]
