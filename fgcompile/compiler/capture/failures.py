@@ -7,7 +7,7 @@ from torch import nn
 
 from fgcompile.compiler.capture.experts import ADVICE, is_of_experts
 from fgcompile.compiler.capture.user_code import failing_layer, failing_line
-from fgcompile.compiler.ir.torch_internals import depends_on_values
+from fgcompile.compiler.ir.torch_internals import depends_on_values, transforms_a_function
 from fgcompile.errors import first_line
 
 
@@ -35,6 +35,11 @@ def explain_failure(model: nn.Module, name: str, error: Exception) -> str:
         return (
             f"{name} has control flow that depends on values{where} and cannot be captured ({first_line(error)}): "
             "replace it by torch.where"
+        )
+    if transforms_a_function(error):
+        return (
+            f"{name} applies a torch.autograd.Function under torch.vmap or another transform of torch.func{where}, "
+            "where its backward cannot be kept: apply it to the whole batch, outside of the transform"
         )
     scripted = next((path for path, part in model.named_modules() if isinstance(part, torch.jit.ScriptModule)), None)
     if scripted is not None:
