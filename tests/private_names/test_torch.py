@@ -49,6 +49,10 @@ def test_a_transformed_function_is_seen_in_the_failure() -> None:
         def forward(x: Tensor) -> Tensor:
             raise RuntimeError("it fails")
 
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            """Keeps nothing."""
+
     with pytest.raises(RuntimeError, match="it fails") as caught:
         torch.vmap(Failing.apply)(torch.ones(2))
     assert transforms_a_function(caught.value)

@@ -209,19 +209,6 @@ class Ternary(Function):
         return g * (ctx.saved_tensors[0].abs() <= 1)
 
 
-class Normal(Function):
-    """A weight divided by its norm, whose gradient is passed as it is (a trick of spectral normalisation)."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(weight)
-        return nn.functional.conv2d(x, (weight / torch.linalg.vector_norm(weight))[:, :, None, None])
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        return nn.functional.conv2d(g, ctx.saved_tensors[0].T[:, :, None, None]), None
-
-
 class Rounds(nn.Module):
     """A loop of calls, in a part of a part."""
 
@@ -270,7 +257,6 @@ KEPT: dict[str, Callable[..., Tensor]] = {
     "learned_clip": lambda net, y: LearnedClip.apply(y, net.scale.mean().reshape(1), 4),
     "few_bits": lambda net, y: Round.apply(y.clamp(0, 1)),
     "ternary": lambda net, y: Ternary.apply(y),
-    "norm": lambda net, y: Normal.apply(y, net.weight[:, :, 0, 0]),
     "parts_and_loops": lambda net, y: net.part(y),
     "checkpoint_of_parts": lambda net, y: checkpoint(net.part, y, use_reentrant=False),
     "nested": lambda net, y: Outer.apply(y),
