@@ -58,7 +58,7 @@ def _fake_quantizers(model: nn.Module) -> list[tuple[str, Any]]:
     if library is None:
         return []
     own = (library.FakeQuantize.forward, library.FusedMovingAvgObsFakeQuantize.forward)
-    return [(path, module) for path, module in model.named_modules() if type(module).forward in own]
+    return [(path, module) for path, module in model.named_modules() if getattr(type(module), "forward", None) in own]
 
 
 def _forward(module: Any, enabled: bool) -> Callable[[Tensor], Tensor]:

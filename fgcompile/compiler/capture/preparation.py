@@ -5,6 +5,7 @@
     instance_norm(y, running μ, σ²)    →  batch_norm(y, running μ, σ²)
     y[arange(N), i, j]                 →  gathers within each sample (``sample_reads``)
     y[arange(N), i, j] = v             →  a scatter within each sample (``sample_writes``)
+    y[:, i, :, j]                      →  y of these axes in front (``parted_indices``)
     y[:, mask]                         →  y[:, i] where the mask is a constant (``constant_masks``)
 
 Blocks go before (``blocks``). PyTorch's decompositions would drop the model's own detachments, and what is detached is
@@ -22,6 +23,7 @@ from torch.export.graph_signature import ExportGraphSignature
 
 from fgcompile.compiler.capture.blocks import inline_blocks
 from fgcompile.compiler.capture.constant_masks import ConstantMasks
+from fgcompile.compiler.capture.parted_indices import join_indexed_axes
 from fgcompile.compiler.capture.sample_reads import gather_within_samples
 from fgcompile.compiler.capture.sample_writes import WRITES, scatter_within_samples
 from fgcompile.compiler.ir.nodes import bind
@@ -46,7 +48,8 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
         elif node.target is aten.instance_norm.default and not bind(node)["use_input_stats"]:
             node.target = aten.batch_norm.default  # of the same arguments in the same order
         elif node.target is aten.index.Tensor:
-            gather_within_samples(node)
+            if not gather_within_samples(node):
+                join_indexed_axes(node)
         elif node.target in WRITES:
             scatter_within_samples(node)
     graph_module.recompile()

@@ -33,16 +33,16 @@ RESHAPES = (
 """What may stand between a range and an index, of the same number of elements."""
 
 
-def gather_within_samples(node: fx.Node) -> None:
-    """Replaces a call of ``index`` that reads each sample's own; any other stays."""
+def gather_within_samples(node: fx.Node) -> bool:
+    """Replaces a call of ``index`` that reads each sample's own, and says whether it was one; any other stays."""
     source: Any = node.args[0]
     indices: Any = node.args[1]
     if indices[0] is None or not counts_samples(indices[0], source):
-        return
+        return False
     places = {axis: index for axis, index in enumerate(indices) if axis and index is not None}
     shape = places_shape(indices[0], list(places.values()))
     if shape is None:
-        return
+        return False
     if not places:
         result = source
         for _ in shape:
@@ -55,6 +55,7 @@ def gather_within_samples(node: fx.Node) -> None:
     node.graph.erase_node(node)
     if result is not source:
         result.name = node.name  # the signature goes by names
+    return True
 
 
 def take_along(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:

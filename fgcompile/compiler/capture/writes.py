@@ -57,16 +57,6 @@ def decompose_index_put(self: Tensor, indices: Indices, values: Tensor, accumula
     return written if written is NotImplemented else written.permute(back)
 
 
-def decompose_index(self: Tensor, indices: Indices) -> Any:
-    """Reading at integers of axes that other ones part: what is indexed goes in front, and so do the result's axes."""
-    axes = [axis for axis, index in enumerate(indices) if index is not None]
-    present = [index for index in indices if index is not None]
-    if axes == list(range(axes[0], axes[-1] + 1)) or any(index.dtype == torch.bool for index in present):
-        return NotImplemented
-    order = [*axes, *(axis for axis in range(self.dim()) if axis not in axes)]
-    return aten.index.Tensor(self.permute(order), present)
-
-
 def _put_by_mask(self: Tensor, first: int, mask: Tensor, values: Tensor) -> Any:
     """``y[:, mask] = v`` of the same value for all that the mask chooses; of one each, their number is of values."""
     behind = self.dim() - first - mask.dim()
@@ -122,6 +112,5 @@ DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     aten.copy.default: decompose_copy,
     aten.empty.memory_format: decompose_empty,
     aten.empty_permuted.default: decompose_permuted,
-    aten.index.Tensor: decompose_index,
     aten.index_put.default: decompose_index_put,
 }
