@@ -150,7 +150,7 @@ class _Known:
         kinds = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
         own = {spec.arg.name: spec.target for spec in exported.graph_signature.input_specs if spec.kind in kinds}
         for node in graph.find_nodes(op="placeholder"):
-            value = stored.get(own.get(node.name))  # type: ignore[arg-type]  # None is no key
+            value = stored.get(own.get(node.name))
             if isinstance(value, Tensor) and value.numel() <= LARGEST:
                 self.values[node] = value.detach().clone()  # it may be written into
 

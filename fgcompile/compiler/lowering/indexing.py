@@ -4,8 +4,8 @@ What was read by a slice goes back by padding with zeros. What was read at given
 0/1 matrix ``[index_j == i]``, a constant where the indices are.
 
 Along an axis of symbolic size nothing is padded by numbers: each place takes what was read there, by its index, or
-zero. That of the batch is no other: what its samples do to each other is found by running them. Other operators that
-work along such an axis return ``NotImplemented``, and stay for a check to name.
+zero. The batch, which is in front, is not sliced: a lowering that would have to returns ``NotImplemented``, and so do
+others that work along such an axis; the operator stays for a check to name.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def lower_slice_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, star
     size = input_sizes[dim]
     if start == 0 and step == 1 and end == torch.iinfo(torch.int64).max:
         return grad_output
+    if is_dynamic(size) and dim == 0:
+        return NotImplemented  # in front is the batch
     if is_dynamic(size):
         spread, inside = _spread_dynamic(grad_output, dim, step, _first(start, size), size)
         return aten.where.self(inside, spread, torch.zeros([], dtype=spread.dtype, device=spread.device))
@@ -43,6 +45,8 @@ def lower_select_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, ind
     """``g`` at ``index`` and zero elsewhere."""
     dim %= len(input_sizes)
     size = input_sizes[dim]
+    if is_dynamic(size) and dim == 0:
+        return NotImplemented
     if is_dynamic(size):
         behind = [1] * (len(input_sizes) - 1 - dim)
         here = (torch.arange(size, device=grad_output.device) == _first(index, size)).reshape([-1, *behind])
@@ -84,7 +88,7 @@ def lower_slice_scatter(
 
 def _first(start: int, size: int) -> int:
     """Where a slice of an axis of symbolic size begins, counted from the front."""
-    return start if start >= 0 else torch.sym_max(size + start, 0)
+    return start if start >= 0 else torch.sym_max(size + start, 0)  # type: ignore[no-untyped-call]
 
 
 def _spread_dynamic(x: Tensor, dim: int, step: int, first: int, size: int) -> tuple[Tensor, Tensor]:
@@ -186,6 +190,8 @@ def _add(base: Tensor, update: Tensor) -> Tensor:
 def lower_index_add(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Any:
     """``self + α · source`` times the 0/1 matrix of ``index`` along ``dim``."""
     dim %= self.dim()
+    if dim == 0 and is_dynamic(self.shape[dim]):
+        return NotImplemented
     placed = multiply_axis(source, dim, make_one_hot(index.reshape([-1]), self.shape[dim], source.dtype))
     return _add(self, placed if alpha == 1 else placed * alpha)
 

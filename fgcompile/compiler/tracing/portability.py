@@ -58,7 +58,8 @@ def require_portable_writes(graph_module: fx.GraphModule, table: Mapping[OpOverl
 
 
 def _is_lowered(node: fx.Node, table: Mapping[OpOverload, Callable[..., Any]]) -> bool:
-    lowering = table.get(node.target)  # type: ignore[arg-type]
+    assert isinstance(node.target, OpOverload)
+    lowering = table.get(node.target)
     if lowering is None:
         return False
     args, kwargs = fx.map_arg((node.args, node.kwargs), lambda source: source.meta["val"])

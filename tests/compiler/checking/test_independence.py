@@ -29,7 +29,6 @@ DEPENDENT: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "numbered": (lambda y: y + torch.arange(y.shape[0])[:, None], "add"),
     "turned": (lambda y: y + y.flip(0), "flip"),
     "mean": (lambda y: y - y.mean(0, keepdim=True), "sub"),
-    "put": (lambda y: y.put(torch.tensor([0, 3]), torch.ones(2)), "put"),
 }
 
 
