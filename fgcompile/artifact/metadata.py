@@ -65,6 +65,15 @@ class TensorSpec(_SpecOptions):
     shape: list[int | str]
 
 
+BATCH = "batch"
+"""The name of the batch's size in a shape."""
+
+
+def batch_axis(spec: TensorSpec) -> int:
+    """The axis of an input's samples: the first, but where layouts said otherwise."""
+    return spec["shape"].index(BATCH) if BATCH in spec["shape"] else 0
+
+
 class PreprocessSpec(TypedDict):
     """The normalisation folded in front of the model, per channel."""
 

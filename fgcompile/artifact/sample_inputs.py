@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis
 from fgcompile.artifact.validation import Array, input_specs
 
 _SEED = 0
@@ -25,8 +25,8 @@ def make_noise(metadata: Metadata, batch: int) -> dict[str, Array]:
 
 
 def _values(spec: TensorSpec, batch: int, random: np.random.Generator) -> Array:
-    _, *sizes = spec.get("example", spec["shape"])
-    shape = (batch, *map(int, sizes))
+    sizes = spec.get("example", spec["shape"])
+    shape = tuple(batch if axis == batch_axis(spec) else int(size) for axis, size in enumerate(sizes))
     dtype = np.dtype(spec["dtype"])
     if dtype == np.uint8:
         return random.integers(0, 256, shape, dtype=np.uint8)

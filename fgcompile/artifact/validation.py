@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis
 from fgcompile.artifact.names import EXPLAIN
 from fgcompile.errors import InputError
 
@@ -91,6 +91,12 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
     return {name: np.asarray(arrays[name], order="C") for name in names}
 
 
+def batch_size(inputs: Mapping[str, Array], metadata: Metadata) -> int:
+    """The number of samples of checked inputs."""
+    spec = input_specs(metadata)[0]
+    return int(inputs[spec["name"]].shape[batch_axis(spec)])
+
+
 def check_target(target: int | Array | None, batch: int, metadata: Metadata) -> NDArray[np.int64] | None:
     """The target of each sample, shape (N,), or None where the artifact takes none.
 
@@ -157,7 +163,8 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
     expected = f"{name} has shape {array.shape}, the artifact takes ({', '.join(map(str, shape))})"
     if array.ndim != len(shape):
         one_sample = array.ndim == len(shape) - 1
-        advice = f"add the batch axis, {name}[np.newaxis]" if one_sample else f"give an array of rank {len(shape)}"
+        added = f"{name}[{':, ' * batch_axis(spec)}np.newaxis]"
+        advice = f"add the batch axis, {added}" if one_sample else f"give an array of rank {len(shape)}"
         raise InputError(f"{expected}: {advice}")
     for axis, (size, dimension) in enumerate(zip(array.shape, shape, strict=True)):
         if isinstance(dimension, int):

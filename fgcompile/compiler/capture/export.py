@@ -17,8 +17,10 @@ from fgcompile.compiler.capture.fake_quantize import writing_out
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
 from fgcompile.compiler.capture.functions.expand import expand
 from fgcompile.compiler.capture.functions.record import recording
+from fgcompile.compiler.capture.messages import without_notes
 from fgcompile.compiler.capture.quantization import WRITTEN_OUT
 from fgcompile.compiler.capture.sample_reads import take_along
+from fgcompile.compiler.capture.shuffling import shuffle_channels
 from fgcompile.compiler.capture.trial import run_once
 from fgcompile.compiler.ir.silence import unprinted
 from fgcompile.compiler.ir.sizes import is_fixed
@@ -62,7 +64,7 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
             limits = _find_range(model, values, free) if place is None else None
             raise CaptureError(explain_fixed_batch(name, place) if limits is None else limits) from failure
     failure, _ = failures[0]
-    raise CaptureError(explain_failure(model, name, failure)) from failure
+    raise CaptureError(explain_failure(model, name, failure, examples)) from failure
 
 
 def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) -> ExportedProgram:
@@ -72,7 +74,7 @@ def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) ->
         shapes[value] = {0: batch or Dim("batch"), **dimensions}
     dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
     # A failed export prints the graph that it had so far.
-    with unprinted("stderr"), writing_out(model), _ByParts(), recording() as calls:
+    with unprinted("stderr"), without_notes(), writing_out(model), _ByParts(), recording() as calls:
         exported = torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
     return expand(exported, calls)
 
@@ -121,8 +123,8 @@ class _ByParts(TorchFunctionMode):
     """While it is open, some functions of this thread compute by parts.
 
     ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` have a fast path, one operator for a whole layer. They
-    leave it where a function could be overridden. Simulated quantisation is written out, and so is ``take_along_dim``,
-    which reads sizes as numbers.
+    leave it where a function could be overridden. Simulated quantisation is written out, and so are ``take_along_dim``
+    and ``native_channel_shuffle``, which read sizes as numbers.
     """
 
     def __torch_function__(
@@ -131,4 +133,9 @@ class _ByParts(TorchFunctionMode):
         return _WRITTEN_OUT.get(func, func)(*args, **(kwargs or {}))
 
 
-_WRITTEN_OUT: Mapping[Any, Any] = {**WRITTEN_OUT, torch.take_along_dim: take_along, Tensor.take_along_dim: take_along}
+_WRITTEN_OUT: Mapping[Any, Any] = {
+    **WRITTEN_OUT,
+    torch.take_along_dim: take_along,
+    Tensor.take_along_dim: take_along,
+    torch.native_channel_shuffle: shuffle_channels,
+}

@@ -31,9 +31,12 @@ SAME = (
 WHOLE = (
     *SAME,
     *(aten.unsqueeze, aten.squeeze, aten.reshape, aten.view, aten.flatten, aten.expand, aten.expand_as, aten.unflatten),
-    *(aten.permute, aten.transpose, aten.t, aten.flip, aten.repeat),
+    *(aten.flip, aten.repeat),
 )
 """Operators whose result holds every element of their first operand, and nothing else."""
+
+MOVES = (aten.permute, aten.transpose, aten.movedim, aten.t)
+"""Operators that order the axes of their first operand."""
 
 PARTS = (aten.slice.Tensor, aten.select.int)
 """Operators that read a part of an axis, which may be all of it."""
@@ -69,11 +72,11 @@ class _Read(NamedTuple):
 
 @dataclass(frozen=True)
 class _Origin:
-    """The input that a value comes from, the part of it that the value is, and whether it lies as it was given."""
+    """The input that a value comes from, which part of it, and which of its axes the value's are, if they are any."""
 
     input: fx.Node
+    axes: tuple[int, ...] | None
     part: tuple[int, int, int] | None = None
-    as_given: bool = True
     offset: int = 0
 
 
@@ -83,7 +86,7 @@ def find_indexed_axes(exported: ExportedProgram) -> list[tuple[IndexedAxis, ...]
     inputs = {node: node for node in exported.graph.find_nodes(op="placeholder") if node.name in names}
     order = {node.name: position for position, node in enumerate(inputs)}
     found: list[list[IndexedAxis]] = [[] for _ in inputs]
-    origins = {node: _Origin(node) for node in inputs if _is_integer(node)}
+    origins = {node: _Origin(node, tuple(range(node.meta["val"].ndim))) for node in inputs if _is_integer(node)}
     for node in exported.graph.nodes:
         if not isinstance(node.target, OpOverload):
             continue
@@ -108,8 +111,12 @@ def _is_integer(node: fx.Node) -> bool:
 def _followed(node: fx.Node, source: _Origin) -> _Origin | None:
     """Where a call's result comes from, given where its operand does; None where it is computed with."""
     target: Any = node.target
+    if target.overloadpacket in SAME:
+        return source
     if target.overloadpacket in WHOLE:
-        return replace(source, as_given=source.as_given and target.overloadpacket in SAME)
+        return replace(source, axes=None)
+    if target.overloadpacket in MOVES:
+        return source if source.axes is None else replace(source, axes=_moved(node, source.axes))
     if target in SUMS and isinstance(node.args[1], int) and "alpha" not in node.kwargs:
         return replace(source, offset=source.offset + SUMS[target] * node.args[1])
     if target not in PARTS:
@@ -117,24 +124,28 @@ def _followed(node: fx.Node, source: _Origin) -> _Origin | None:
     arguments = bind(node)
     shape, dim = arguments["self"].meta["val"].shape, arguments["dim"]
     if same_size(shape[dim], node.meta["val"].shape[dim] if target is aten.slice.Tensor else 1):
-        return replace(source, as_given=source.as_given and target is aten.slice.Tensor)
-    if (
-        not source.as_given
-        or source.part is not None
-        or not isinstance(shape[dim], int)
-        or arguments.get("step", 1) != 1
-    ):
+        return source if target is aten.slice.Tensor else replace(source, axes=None)
+    known = source.axes is not None and source.part is None and isinstance(shape[dim], int)
+    if not known or arguments.get("step", 1) != 1:
         return None
-    return replace(source, part=_part(arguments, dim % len(shape), shape[dim]), as_given=False)
+    assert source.axes is not None
+    return replace(source, axes=None, part=_part(arguments, source.axes[dim % len(shape)], shape[dim]))
 
 
-def _part(arguments: Mapping[str, Any], dim: int, size: int) -> tuple[int, int, int]:
-    """The axis, the first position and the one behind the last that a call reads."""
+def _moved(node: fx.Node, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes in the order that a call brings them into: what it does to a tensor whose sizes are their numbers."""
+    operator: Any = node.target
+    numbered = torch.empty([1 + axis for axis in range(len(axes))], device="meta")
+    return tuple(axes[size - 1] for size in operator(numbered, *node.args[1:], **node.kwargs).shape)
+
+
+def _part(arguments: Mapping[str, Any], axis: int, size: int) -> tuple[int, int, int]:
+    """The input's axis, the first position and the one behind the last that a call reads."""
     if "index" in arguments:
         first = arguments["index"] % size
-        return dim, first, first + 1
+        return axis, first, first + 1
     first, last, _ = slice(arguments["start"], arguments["end"]).indices(size)
-    return dim, first, last
+    return axis, first, last
 
 
 def _reads(node: fx.Node) -> Iterator[_Read]:

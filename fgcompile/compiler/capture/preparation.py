@@ -3,6 +3,7 @@
     y.detach_()                        →  y.detach()
     y.view(sizes)                      →  y.reshape(sizes)
     instance_norm(y, running μ, σ²)    →  batch_norm(y, running μ, σ²)
+    native_dropout(y, p, False)        →  y                                  (``shuffling``)
     y[arange(N), i, j]                 →  gathers within each sample (``sample_reads``)
     y[arange(N), i, j] = v             →  a scatter within each sample (``sample_writes``)
     y[:, i, :, j]                      →  y of these axes in front (``parted_indices``)
@@ -26,6 +27,7 @@ from fgcompile.compiler.capture.constant_masks import ConstantMasks
 from fgcompile.compiler.capture.parted_indices import join_indexed_axes
 from fgcompile.compiler.capture.sample_reads import gather_within_samples
 from fgcompile.compiler.capture.sample_writes import WRITES, scatter_within_samples
+from fgcompile.compiler.capture.shuffling import is_idle_dropout, leave_out_dropout
 from fgcompile.compiler.ir.nodes import bind
 
 aten = torch.ops.aten
@@ -47,6 +49,8 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
             node.target = aten.reshape.default
         elif node.target is aten.instance_norm.default and not bind(node)["use_input_stats"]:
             node.target = aten.batch_norm.default  # of the same arguments in the same order
+        elif is_idle_dropout(node):
+            leave_out_dropout(node)
         elif node.target is aten.index.Tensor:
             if not gather_within_samples(node):
                 join_indexed_axes(node)

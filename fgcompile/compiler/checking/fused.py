@@ -18,7 +18,7 @@ from fgcompile.compiler.checking.independence import (
     dependence,
     require_independent_samples,
 )
-from fgcompile.compiler.checking.inputs import CHECK_CLASSES, MANY, all_inputs, make_inputs, picked
+from fgcompile.compiler.checking.inputs import CHECK_CLASSES, MANY, all_inputs, make_inputs, picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.aggregation import bias_gradient
@@ -26,7 +26,7 @@ from fgcompile.compiler.fullgrad.completeness import completeness_error
 from fgcompile.compiler.fullgrad.eager import evaluate
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
-from fgcompile.compiler.ir.sizes import BATCH
+from fgcompile.compiler.ir.sizes import samples_axis
 from fgcompile.compiler.request import Request
 from fgcompile.errors import CaptureError, VerificationError, first_line
 
@@ -159,7 +159,8 @@ def make_checks(
         require_any_batch(program, smallest)
     except VerificationError as error:
         # The graph is what the model is, where that depends on the place of a sample in its batch.
-        found = dependence(exposed, [value[list(MANY)] for value in smallest.inputs])
+        taken = zip(program.inputs, smallest.inputs, strict=False)
+        found = dependence(exposed, [picked_of(spec, value, MANY) for spec, value in taken])
         if found is None:
             raise
         raise CaptureError(found) from error
@@ -180,9 +181,9 @@ def require_any_batch(program: FusedProgram, check: FusedCheck) -> None:
     given = all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
     outputs = run_at(program, picked(program, given, MANY))
     for spec, value in zip(program.outputs, outputs, strict=True):
-        if spec.name == "residual" or spec.shape[0] != BATCH:
+        if spec.name == "residual" or samples_axis(spec.shape) is None:
             continue
-        error = relative_difference(value, check.expected[spec.name][list(MANY)])
+        error = relative_difference(value, picked_of(spec, check.expected[spec.name], MANY))
         if not error <= check.limit:
             raise VerificationError(
                 f"output '{spec.name}' of the fused graph differs by {error:.1e} of its maximum (limit "
@@ -222,13 +223,15 @@ def _expected(
     request = replace(request, outputs=(*request.outputs, "contributions"))
     step = 1 if request.method == "smooth_fullgrad" else len(CHECK_CLASSES)
     parts, scores = [], []
-    for chosen, *given in zip(
-        *(torch.split(value, step) for value in (torch.tensor(CHECK_CLASSES), *inputs)), strict=True
-    ):
+    axes = {spec.name: samples_axis(spec.shape) or 0 for spec in (*program.inputs, *program.outputs)}
+    taken = zip(program.inputs, inputs, strict=False)
+    split = [torch.split(value, step, axes[spec.name]) for spec, value in taken]
+    for chosen, *given in zip(torch.split(torch.tensor(CHECK_CLASSES), step), *split, strict=True):
         result, outputs = evaluate(exposed, request, given, chosen, torch.float64)
         parts.append(regroup(program, outputs, result))
         scores.append(result.score.detach())
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(scores)
+    joined = {name: torch.cat([part[name] for part in parts], axes.get(name, 0)) for name in parts[0]}
+    return joined, torch.cat(scores)
 
 
 def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:

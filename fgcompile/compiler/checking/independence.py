@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.inputs import picked
+from fgcompile.compiler.checking.inputs import picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
+from fgcompile.compiler.ir.batch_axes import to_front
 from fgcompile.compiler.ir.nodes import layer_name, user_line
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
-from fgcompile.compiler.ir.sizes import BATCH, same_size
+from fgcompile.compiler.ir.sizes import same_size, samples_axis
 from fgcompile.errors import CaptureError
 
 ADVICE = (
@@ -41,13 +42,15 @@ def require_independent_samples(
     Raises:
         CaptureError: They differ, so an explanation would depend on the other samples, or on its place.
     """
-    count = next(len(value) for spec, value in zip(program.inputs, inputs, strict=True) if spec.default is None)
+    given = [(spec, value) for spec, value in zip(program.inputs, inputs, strict=True) if spec.default is None]
+    spec, value = given[0]
+    count = value.shape[samples_axis(spec.shape) or 0]
     for sample in range(count):
         alone = run_at(program, picked(program, inputs, [sample]))
         for spec, together, single in zip(program.outputs, batch, alone, strict=True):
-            if spec.name == "residual" or spec.shape[0] != BATCH:
+            if spec.name == "residual" or samples_axis(spec.shape) is None:
                 continue
-            if not relative_difference(single, together[sample : sample + 1]) <= limit:
+            if not relative_difference(single, picked_of(spec, together, [sample])) <= limit:
                 raise DependentSamplesError(
                     f"output '{spec.name}' of a sample depends on the other samples of its batch, or on its place "
                     f"among them, {ADVICE}"
@@ -59,18 +62,22 @@ def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
 
     Args:
         exposed: The model's graph.
-        inputs: Its inputs and the score's, ``(N, …)``.
+        inputs: The artifact's inputs and the score's, with their batch where the user has it.
     """
     graph_module = exposed.graph_module
     # Three samples, since an operation over two may follow their exchange: a sum with what is flipped does.
-    own = [_three(value.double() if value.is_floating_point() else value) for value in inputs]
+    placeholders = {node.name: node for node in graph_module.graph.find_nodes(op="placeholder")}
+    given = [placeholders[name] for name in (*exposed.inputs, *exposed.score_inputs)]
+    axes = (*exposed.batch_axes, *[0] * (len(inputs) - len(exposed.batch_axes)))
+    own = [
+        _three(to_front(value.double() if node.meta["val"].is_floating_point() else value, axis))
+        for node, value, axis in zip(given, inputs, axes, strict=True)
+    ]
     biases = [value.double() for value in exposed.biases.values()]
     values, turned, repeated = (
         _values(graph_module, [*batch, *biases])
         for batch in (own, [value.roll(1, 0) for value in own], [value[:1].expand_as(value) for value in own])
     )
-    placeholders = {node.name: node for node in graph_module.graph.find_nodes(op="placeholder")}
-    given = [placeholders[name] for name in (*exposed.inputs, *exposed.score_inputs)]
     batch, dependent = given[0].meta["val"].shape[0], set(given)
     for node in graph_module.graph.nodes:
         # What depends on sizes alone, a row of numbers say, is no sample's: where it meets the samples is the place.

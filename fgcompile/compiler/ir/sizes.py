@@ -100,6 +100,12 @@ def batch_axis(shape: Shape) -> tuple[int, int]:
     return -1, 0
 
 
+def samples_axis(shape: Shape) -> int | None:
+    """The axis of which each entry is a sample's, of what an artifact takes or returns; None where there is none."""
+    axis, factor = batch_axis(shape)
+    return axis if factor == 1 else None
+
+
 def repeated(value: Tensor, sizes: Sequence[int]) -> Tensor:
     """The value repeated up to other sizes, so that it holds nothing that the example does not."""
     for axis, size in enumerate(sizes):

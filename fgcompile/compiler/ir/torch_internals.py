@@ -170,6 +170,16 @@ def without_mutations(function: Callable[..., Any]) -> Callable[..., Any]:
     return functional
 
 
+def hooked_layer(model: torch.nn.Module) -> str | None:
+    """The first part of a module that has a backward hook, by its path, or by its class if it is all of it."""
+    hooked = (
+        path or type(part).__name__
+        for path, part in model.named_modules()
+        if part._backward_hooks or part._backward_pre_hooks
+    )
+    return next(hooked, None)
+
+
 # Failures of ``torch.export``, told apart by type.
 
 
