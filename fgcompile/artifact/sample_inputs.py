@@ -32,5 +32,8 @@ def _values(spec: TensorSpec, batch: int, random: np.random.Generator) -> Array:
         return random.integers(0, 256, shape, dtype=np.uint8)
     if dtype.kind == "f":
         return random.standard_normal(shape).astype(dtype)
-    single = any(axis["size"] == 1 for axis in spec.get("indexes", []))  # of which 0 is the only index
-    return np.zeros(shape, dtype) if single else np.ones(shape, dtype)
+    value = 1
+    for axis in spec.get("indexes", []):  # of one place 0 is the only index
+        offset = axis.get("offset", 0)
+        value = max(value if isinstance(axis["size"], str) else min(value, axis["size"] - 1 - offset), -offset)
+    return np.full(shape, value, dtype)

@@ -185,8 +185,11 @@ def _check_indices(array: Array, spec: TensorSpec, sizes: Mapping[str, int]) -> 
     """Checks that integers lie within every axis that they index; ``sizes`` are those of the dynamic dimensions."""
     for axis in spec.get("indexes", []):
         size = sizes[axis["size"]] if isinstance(axis["size"], str) else axis["size"]
-        first = -size if axis["from_end"] else 0
-        wrong = (array < first) | (array >= size)
+        offset = axis.get("offset", 0)
+        first, last = (-size if axis["from_end"] else 0) - offset, size - 1 - offset
+        wrong = (array < first) | (array > last)
+        if "ignored" in axis:
+            wrong &= array != axis["ignored"]
         if "part" in axis:
             along, start, end = axis["part"]
             positions = np.arange(array.shape[along])
@@ -194,9 +197,9 @@ def _check_indices(array: Array, spec: TensorSpec, sizes: Mapping[str, int]) -> 
             wrong &= inside.reshape([-1] + [1] * (array.ndim - 1 - along))
         if wrong.any():
             place = tuple(map(int, np.unravel_index(np.argmax(wrong), array.shape)))
-            negative = f", or -1 to {first} from the end" if axis["from_end"] else ""
+            negative = f", or {-1 - offset} to {first} from the end" if axis["from_end"] else ""
             raise InputError(
-                f"{spec['name']} has {array[place]} at index {place}, out of range: give 0 to {size - 1}{negative}"
+                f"{spec['name']} has {array[place]} at index {place}, out of range: give {-offset} to {last}{negative}"
             )
 
 

@@ -102,6 +102,8 @@ def _input_specs(captured: CapturedProgram, program: FusedProgram) -> list[dict[
                 "size": axis.size if isinstance(axis.size, int) else specs[axis.size[0]]["shape"][own_axis(*axis.size)],
                 "from_end": axis.from_end,
                 **({} if axis.part is None else {"part": [own_axis(position, axis.part[0]), *axis.part[1:]]}),
+                **({} if axis.offset == 0 else {"offset": axis.offset}),
+                **({} if axis.ignored is None else {"ignored": axis.ignored}),
             }
             for axis in axes
         ]

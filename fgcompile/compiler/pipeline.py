@@ -54,7 +54,7 @@ from fgcompile.compiler.request import (
     hold,
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
-from fgcompile.compiler.tracing.portability import require_portable
+from fgcompile.compiler.tracing.portability import require_portable, require_portable_writes
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 from fgcompile.compiler.tracing.trace import trace
 from fgcompile.errors import InputError
@@ -296,6 +296,8 @@ def fuse_captured(
     report: Progress = lambda stage: None,
 ) -> tuple[BiasedProgram, FusedProgram]:
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
+    table = decomposition_table(request.format, request.device)
+    require_portable_writes(captured.graph_module, table)
     report("expose")
     exposed = expose(captured, request.layouts)
     require_samples(exposed, request.output)
@@ -308,7 +310,7 @@ def fuse_captured(
         folded = replace(folded, gradient_scale=choose_gradient_scale(exposed, request, examples))
     report("differentiate")
     with preserve_interpolation():
-        program = trace(folded, request, decomposition_table(request.format, request.device))
+        program = trace(folded, request, table)
     dump_stage("differentiated", program.graph_module)
     report("optimise")
     optimize(program.graph_module)

@@ -15,6 +15,7 @@ from fgcompile.compiler.capture import dynamic_parts, quantization
 from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
 from fgcompile.compiler.capture.embedding_bags import embedding_bag
 from fgcompile.compiler.capture.failures import explain_failure, explain_fixed_batch
+from fgcompile.compiler.capture.fake_quantize import writing_out
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
 from fgcompile.compiler.capture.functions.expand import expand
 from fgcompile.compiler.capture.functions.record import recording
@@ -74,7 +75,7 @@ def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) ->
         shapes[value] = {0: batch or Dim("batch"), **dimensions}
     dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
     # A failed export prints the graph that it had so far.
-    with unprinted("stderr"), without_notes(), _ByParts(), recording() as calls:
+    with unprinted("stderr"), without_notes(), writing_out(model), _ByParts(), recording() as calls:
         exported = torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
     return expand(exported, calls)
 

@@ -11,7 +11,7 @@ from fgcompile.compiler.capture.experts import ADVICE, is_of_experts
 from fgcompile.compiler.capture.scored import unwrapped_name
 from fgcompile.compiler.capture.trial import find_data_read
 from fgcompile.compiler.capture.user_code import failing_layer, failing_line, is_of_package
-from fgcompile.compiler.ir.torch_internals import depends_on_values, hooked_layer
+from fgcompile.compiler.ir.torch_internals import depends_on_values, hooked_layer, transforms_a_function
 from fgcompile.errors import first_line
 
 
@@ -51,6 +51,11 @@ def explain_failure(model: nn.Module, name: str, error: Exception, examples: Seq
         return (
             f"{name} has control flow that depends on values{where} and cannot be captured ({first_line(error)}): "
             "replace it by torch.where"
+        )
+    if transforms_a_function(error):
+        return (
+            f"{name} applies a torch.autograd.Function under torch.vmap or another transform of torch.func{where}, "
+            "where its backward cannot be kept: apply it to the whole batch, outside of the transform"
         )
     return _explain_by_parts(model, name, error, examples) or (
         f"torch.export cannot capture {name}{where}: {first_line(error)}; "

@@ -1,15 +1,15 @@
 """Which axes an integer input indexes, so that an artifact can refuse values that are out of range.
 
 An input that reaches an embedding, a gather or an index as it was given must lie within the axis that is read, or the
-model itself would fail; so must a part of it that does, a column say. What was computed with in between says nothing
-of the input.
+model itself would fail; so must a part of it that does, a column say, and what is a number away from it. What else was
+computed with in between says nothing of the input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
@@ -41,11 +41,33 @@ MOVES = (aten.permute, aten.transpose, aten.movedim, aten.t)
 PARTS = (aten.slice.Tensor, aten.select.int)
 """Operators that read a part of an axis, which may be all of it."""
 
-READS: Mapping[Any, tuple[str, str]] = {
-    aten.gather.default: ("index", "dim"),
-    aten.index_select.default: ("index", "dim"),
-}
-"""Operators that read one axis: the names of the indices and of the axis."""
+READS = (
+    *(aten.gather.default, aten.index_select.default),
+    *(aten.scatter.src, aten.scatter.value, aten.scatter_.src, aten.scatter_.value),
+    *(aten.scatter_add.default, aten.scatter_add_.default, aten.scatter_reduce.two, aten.scatter_reduce_.two),
+    *(aten.index_add.default, aten.index_add_.default, aten.index_copy.default, aten.index_copy_.default),
+    *(aten.index_fill.int_Scalar, aten.index_fill_.int_Scalar),
+    *(aten.index_reduce.default, aten.index_reduce_.default),
+)
+"""Operators that read or write at an ``index`` along an axis ``dim``."""
+
+BY_INDICES = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
+"""Operators that read or write several axes, and count from their ends."""
+
+LOSSES = (aten.cross_entropy_loss.default, aten.nll_loss_nd.default, aten.nll_loss.default, aten.nll_loss2d.default)
+"""Operators that read a class of each sample or place, but where it is to be ignored."""
+
+SUMS = {aten.add.Tensor: 1, aten.sub.Tensor: -1}
+"""Operators that move what they are given by a number, and which way."""
+
+
+class _Read(NamedTuple):
+    """The indices of a call that reads by them, the size of the axis that each reads, and whether ends count."""
+
+    index: Any
+    size: Any
+    from_end: bool
+    ignored: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,7 @@ class _Origin:
     input: fx.Node
     axes: tuple[int, ...] | None
     part: tuple[int, int, int] | None = None
+    offset: int = 0
 
 
 def find_indexed_axes(exported: ExportedProgram) -> list[tuple[IndexedAxis, ...]]:
@@ -71,11 +94,11 @@ def find_indexed_axes(exported: ExportedProgram) -> list[tuple[IndexedAxis, ...]
             origin = _followed(node, source)
             if origin is not None:
                 origins[node] = origin
-        for index, size, from_end in _reads(node):
-            axis = _known(size, list(inputs))
-            if index in origins and axis is not None:
-                indexed = IndexedAxis(axis, from_end, origins[index].part)
-                of = found[order[origins[index].input.name]]
+        for read in _reads(node):
+            axis = _known(read.size, list(inputs))
+            if axis is not None and (origin := origins.get(read.index)) is not None:
+                indexed = IndexedAxis(axis, read.from_end, origin.part, origin.offset, read.ignored)
+                of = found[order[origin.input.name]]
                 of.extend([indexed] if indexed not in of else [])
     return [tuple(axes) for axes in found]
 
@@ -94,6 +117,8 @@ def _followed(node: fx.Node, source: _Origin) -> _Origin | None:
         return replace(source, axes=None)
     if target.overloadpacket in MOVES:
         return source if source.axes is None else replace(source, axes=_moved(node, source.axes))
+    if target in SUMS and isinstance(node.args[1], int) and "alpha" not in node.kwargs:
+        return replace(source, offset=source.offset + SUMS[target] * node.args[1])
     if target not in PARTS:
         return None
     arguments = bind(node)
@@ -104,7 +129,7 @@ def _followed(node: fx.Node, source: _Origin) -> _Origin | None:
     if not known or arguments.get("step", 1) != 1:
         return None
     assert source.axes is not None
-    return _Origin(source.input, None, _part(arguments, source.axes[dim % len(shape)], shape[dim]))
+    return replace(source, axes=None, part=_part(arguments, source.axes[dim % len(shape)], shape[dim]))
 
 
 def _moved(node: fx.Node, axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -123,22 +148,23 @@ def _part(arguments: Mapping[str, Any], axis: int, size: int) -> tuple[int, int,
     return axis, first, last
 
 
-def _reads(node: fx.Node) -> Iterator[tuple[Any, Any, bool]]:
-    """The indices of a call that reads by them, the size of the axis that each reads, and whether ends count."""
+def _reads(node: fx.Node) -> Iterator[_Read]:
     arguments = bind(node)
     if node.target is aten.embedding.default:
-        yield arguments["indices"], arguments["weight"].meta["val"].shape[0], False
+        yield _Read(arguments["indices"], arguments["weight"].meta["val"].shape[0], False)
     elif node.target is aten.one_hot.default and arguments["num_classes"] > 0:
-        yield arguments["self"], arguments["num_classes"], False
+        yield _Read(arguments["self"], arguments["num_classes"], False)
+    elif node.target in LOSSES:
+        shape = arguments["self"].meta["val"].shape
+        yield _Read(arguments["target"], shape[min(1, len(shape) - 1)], False, arguments["ignore_index"])
     elif node.target in READS:
-        index, dim = (arguments[name] for name in READS[node.target])
-        yield index, arguments["self"].meta["val"].shape[dim], False
-    elif node.target is aten.index.Tensor:
+        yield _Read(arguments["index"], arguments["self"].meta["val"].shape[arguments["dim"]], False)
+    elif node.target in BY_INDICES:
         indices = arguments["indices"]
         # A mask takes as many axes as it has, so that those behind it are others.
         if not any(index is not None and index.meta["val"].dtype == torch.bool for index in indices):
             yield from (
-                (index, size, True)
+                _Read(index, size, True)
                 for index, size in zip(indices, arguments["self"].meta["val"].shape, strict=False)
                 if index is not None
             )

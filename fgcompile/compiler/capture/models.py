@@ -6,12 +6,13 @@ import torch
 from torch import nn
 from torch.export import ExportedProgram
 
+from fgcompile.compiler.capture.fake_quantize import require_frozen_observers
 from fgcompile.compiler.request import Model
 from fgcompile.errors import CaptureError, InputError
 
 
 def require_model(model: Model) -> None:
-    """Refuses what is no model, and a module that was traced or scripted or is in training mode.
+    """Refuses what is no model, and a module that was traced or scripted, is in training mode or observes ranges.
 
     Raises:
         CaptureError: A module cannot be captured; names its part.
@@ -20,6 +21,7 @@ def require_model(model: Model) -> None:
     if isinstance(model, nn.Module):
         _require_python_code(model)
         _require_evaluation_mode(model)
+        require_frozen_observers(model)
     elif not isinstance(model, ExportedProgram):
         what = f"the class {model.__name__}" if isinstance(model, type) else f"of type {type(model).__name__}"
         raise InputError(

@@ -24,11 +24,15 @@ class IndexedAxis:
         size: Its size, or which axis of which input has that size, both by position.
         from_end: Whether negative values count from its end.
         part: The part of the input that does: along which of its axes, from where, and up to where. None for all.
+        offset: What is added to a value before it is the index.
+        ignored: A value that indexes nothing, as a loss leaves it out.
     """
 
     size: int | tuple[int, int]
     from_end: bool
     part: tuple[int, int, int] | None = None
+    offset: int = 0
+    ignored: int | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ def is_fixed(size: int | torch.SymInt) -> bool:
 
 def hint(size: int | torch.SymInt) -> int:
     """A size at the example's."""
-    return size if isinstance(size, int) else example(size)
+    if isinstance(size, int):
+        return size
+    # A symbol that was found to equal a number may have been none of the example's.
+    return int(expression(size)) if is_fixed(size) else example(size)
 
 
 def same_size(a: int | torch.SymInt, b: int | torch.SymInt) -> bool:

@@ -8,6 +8,7 @@ these still does what is expected of it. All of them are there from PyTorch 2.11
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -198,3 +199,9 @@ def depends_on_values(error: BaseException) -> bool:
     return isinstance(error, GuardOnDataDependentSymNode) or (
         isinstance(error, UserError) and error.error_type in kinds
     )
+
+
+def transforms_a_function(error: BaseException) -> bool:
+    """Whether an export failed in a ``torch.autograd.Function`` that a transform of ``torch.func`` was to transform."""
+    lines = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == "torch._functorch.autograd_function" for frame, _ in lines)
