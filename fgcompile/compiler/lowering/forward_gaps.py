@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
+from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes, per_axis
 from fgcompile.compiler.lowering.ceiling import average_in_ceil_mode, positions_cut_short
-from fgcompile.compiler.lowering.windows import AdaptiveWindows, bound_adaptive_windows, make_average_matrix
+from fgcompile.compiler.lowering.long_pooling import average_adaptively
+from fgcompile.compiler.lowering.windows import AdaptiveWindows
 from fgcompile.errors import UnsupportedOpError
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -77,9 +78,7 @@ def _average_adaptively(x: Tensor, output_size: Sequence[int]) -> Tensor:
     """``y = A x`` along each of the last axes."""
     y = x
     for axis, count in enumerate(output_size, start=x.dim() - len(output_size)):
-        size = x.shape[axis]
-        start, end = bound_adaptive_windows(torch.arange(count, device=y.device), size, count)
-        y = multiply_axis(y, axis, make_average_matrix(start, end, end - start, size, y).t())
+        y = average_adaptively(y, axis, count)
     return y
 
 

@@ -14,7 +14,7 @@ Faster in ONNX Runtime than extremes from MaxPool or all taps at once: ``docs/de
 
 **Average.** A constant matrix along each axis, ``∂x = A_Hᵀ g A_W``. Windows that tile an axis repeat instead, by
 nearest-neighbour upsampling, the fastest of four forms (``docs/decisions/average-pooling.md``). Along an axis of
-symbolic size both take their plain form, by slices with a step and by matrices.
+symbolic size both take their plain form, by slices with a step and by matrices; of a long axis see ``long_pooling``.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axis, per_axis, reshape
+from fgcompile.compiler.lowering.long_pooling import (
+    go_back_adaptively,
+    scatter_adaptively,
+    share_among_windows,
+)
 from fgcompile.compiler.lowering.windows import (
     AdaptiveWindows,
     DynamicWindows,
     Windows,
-    bound_adaptive_windows,
     divide_windows,
-    make_average_matrix,
     make_sliding_average,
 )
 
@@ -46,7 +49,7 @@ aten = torch.ops.aten  # its operators are untyped, hence:
 AnyWindows = Windows | DynamicWindows | AdaptiveWindows
 
 MOST_TAPS = 64
-"""Taps of a window above which averages along a long axis stay a matrix: each is an addition of its own."""
+"""Taps of a window above which its share goes to them by a pooling: each is an addition of its own before."""
 
 
 def _select_first_maximum(g: Tensor, taps: Sequence[Tensor], maximum: Tensor) -> list[Tensor]:
@@ -76,7 +79,9 @@ def _differentiate_maximum(g: Tensor, x: Tensor, windows: Sequence[AnyWindows]) 
         x = _maximum(taps)
         steps.append((axis, along, taps, x))
     for axis, along, taps, maximum in reversed(steps):
-        g = along.scatter(_select_first_maximum(g, taps, maximum), axis)
+        parts = _select_first_maximum(g, taps, maximum)
+        unequal = isinstance(along, AdaptiveWindows)
+        g = scatter_adaptively(parts, axis, along) if unequal else along.scatter(parts, axis)
     return g
 
 
@@ -183,10 +188,11 @@ def _lower_average(rank: int) -> Callable[..., Tensor]:
                 g = pad_axis(g, axis, 0, along.size - along.count * along.kernel)
                 continue
             divided = divisor_override is None
-            # A matrix of a long axis is too large: each window's share goes to its taps, as long as these are few.
-            if isinstance(along, Windows) and along.kernel <= MOST_TAPS and is_large(along.size, along.count):
-                shares = divide_windows(along, count_include_pad, g, axis) if divided else g
-                g = along.scatter([shares] * along.kernel, axis)
+            # A matrix of a long axis is too large: each window's share goes to its taps.
+            if is_large(along.size, along.count):
+                g = divide_windows(along, count_include_pad, g, axis) if divided else g
+                few = along.kernel <= MOST_TAPS
+                g = along.scatter([g] * along.kernel, axis) if few else share_among_windows(g, axis, along)
             else:
                 g = multiply_axis(g, axis, make_sliding_average(along, count_include_pad, g, divided))
         return g
@@ -207,8 +213,7 @@ def _lower_adaptive_average(rank: int) -> Callable[..., Tensor]:
         for axis in range(self.dim() - rank, self.dim()):
             size, count = self.shape[axis], g.shape[axis]
             if not same_size(size, count):
-                start, end = bound_adaptive_windows(torch.arange(count, device=g.device), size, count)
-                g = multiply_axis(g, axis, make_average_matrix(start, end, end - start, size, g))
+                g = go_back_adaptively(g, axis, size)
         return g
 
     return lower
