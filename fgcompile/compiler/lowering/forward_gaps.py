@@ -2,7 +2,8 @@
 
 - ``avg_pool`` with a divisor of its own, which the exporter ignores: the plain average times ``Π k / divisor``; in
   ceil mode see ``ceiling``.
-- ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis.
+- ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis, or a gather of a long
+  one; ``_adaptive_avg_pool2d`` too where it has a long axis.
 - ``adaptive_max_pool``: maxima of the windows' taps.
 - ``bucketize``: the exporter's binary search reads the boundaries with GatherND, which some runtimes lack.
 - a transposed convolution whose output padding is not below its stride: without it, then padded.
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes, per_axis
 from fgcompile.compiler.lowering.ceiling import average_in_ceil_mode, positions_cut_short
@@ -66,8 +68,19 @@ def _lower_adaptive_average_3d(self: Tensor, output_size: Sequence[int]) -> Tens
 
 
 def _lower_adaptive_average_2d(self: Tensor, output_size: Sequence[int]) -> Any:
-    """Lowers ``_adaptive_avg_pool2d`` of symbolic sizes; ONNX's exporter knows it for numbers."""
-    return _average_adaptively(self, output_size) if _is_dynamic(self, 2) else NotImplemented
+    """Lowers ``_adaptive_avg_pool2d`` of symbolic sizes, and of long axes that its windows do not tile.
+
+    Others ONNX's exporter knows; of unequal windows it makes a node for each of their taps.
+    """
+    if _is_dynamic(self, 2):
+        return _average_adaptively(self, output_size)
+    sizes = list(zip(self.shape[-2:], output_size, strict=True))
+    if not any(size % count and is_large(size, count) for size, count in sizes):
+        return NotImplemented
+    y = self
+    for axis, (size, count) in enumerate(sizes, start=self.dim() - 2):
+        y = y if size == count else average_adaptively(y, axis, count)
+    return y
 
 
 def _is_dynamic(x: Tensor, rank: int) -> bool:

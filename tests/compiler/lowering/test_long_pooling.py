@@ -12,7 +12,13 @@ from tests.support.operator_cases import AVERAGE_POOLINGS, MAX_POOLINGS, Operato
 
 MAXIMA = [one for one in MAX_POOLINGS if one.name.startswith("adaptive")]
 AVERAGES = [one for one in AVERAGE_POOLINGS if "_pool" in one.name and not one.name.startswith("lp")]
-EXPORTED = ("avg_pool2d, unequal", "avg_pool3d, unequal", "max_pool2d, unequal", "left out and cut short")
+EXPORTED = (
+    "avg_pool1d, unequal",
+    "avg_pool2d, unequal",
+    "avg_pool3d, unequal",
+    "max_pool2d, unequal",
+    "left out and cut short",
+)
 
 
 def assert_no_matrix(one: OperatorCase) -> None:
