@@ -244,6 +244,10 @@ def lower_scatter(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
     dim %= self.dim()
     if not _indexes_whole(self, dim, index, src):
         return NotImplemented
+    # As many distinct indices as there are places are a permutation: of a long axis it is inverted by sorting it.
+    size = self.shape[dim]
+    if index.shape[dim] == size and is_large(size, size):
+        return aten.gather.default(src, dim, aten.sort.default(index, dim)[1])
     products, hits = _one_hot_products(self, dim, index, src)
     return products if is_zeros(self) else self * (1 - hits) + products
 
