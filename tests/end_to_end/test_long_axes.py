@@ -50,6 +50,22 @@ class Picture(nn.Module):
         return self.head(F.adaptive_avg_pool2d(F.softplus(self.second(x)), (3, 5)).mean((2, 3)))
 
 
+class OfAnyLength(nn.Module):
+    """What dynamic sizes allow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv1d(1, 3, 5, stride=2, padding=2), nn.Conv1d(3, 3, 3, padding=1)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = x.shape[2:]
+        x = F.interpolate(F.softplus(self.first(x)), scale_factor=1.5, mode="linear")
+        x = F.softplus(self.second(F.avg_pool1d(x, 3, 2, 1)))
+        x = F.interpolate(F.interpolate(x, scale_factor=2.5, mode="nearest"), length, mode="linear", align_corners=True)
+        return self.head(F.softplus(self.second(x)).mean(2))
+
+
 SHAPES = {Signal: (1, 40), Picture: (1, 12, 19)}
 
 
@@ -72,6 +88,15 @@ def verified(model: nn.Module, x: Tensor, path: Path, **options: object) -> None
 def test_in_every_format(network: type[nn.Module], format: str, tmp_path: Path) -> None:
     model, x = randomised(network()).float().eval(), torch.randn(2, *SHAPES[network])
     verified(model, x, tmp_path / f"long{FORMATS[format]}", format=format)
+
+
+@pytest.mark.usefixtures("_everything_is_long")
+def test_of_any_length(tmp_path: Path) -> None:
+    model, path = randomised(OfAnyLength()).float().eval(), tmp_path / "long.onnx"
+    verified(model, torch.randn(2, 1, 48), path, dynamic_sizes=True)
+    for length in (21, 96, 203):
+        report = fgcompile.verify(path, model, torch.randn(3, 1, length))
+        assert report.passed, report
 
 
 @pytest.mark.usefixtures("_everything_is_long")

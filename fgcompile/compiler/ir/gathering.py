@@ -11,6 +11,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.resampling import equal_sizes, may_leave_sizes
 from fgcompile.compiler.ir.sizes import hint
 
 LARGEST_MATRIX = 1 << 20
@@ -82,6 +83,8 @@ def _positions(
         up, down = _ratio(scale)
         whole = 2 * up
         places = (rows * 2 + 1) * down - up
+        if may_leave_sizes(scale):
+            places = torch.where(equal_sizes(count, size, rows), rows * whole, places)
     return places.clamp(min=0).clamp(max=(count - 1) * whole), whole
 
 

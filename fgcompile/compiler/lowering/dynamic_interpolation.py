@@ -39,8 +39,9 @@ def interpolate_dynamically(x: Tensor, axis: int, output: int, setting: DynamicI
     """The interpolation along one axis."""
     if setting.nearest is None:
         return interpolate_by_gathers(x, axis, output, setting.align_corners, setting.scale)
-    rows = torch.arange(output, device=x.device)
-    return aten.index_select.default(x, axis, _nearest(rows, x.shape[axis], output, setting))
+    ratio = _nearest_ratio(x.shape[axis], output, setting.scale)
+    read = _nearest(torch.arange(output, device=x.device), x.shape[axis], setting.nearest, ratio)
+    return aten.index_select.default(x, axis, read)
 
 
 def go_back_dynamically(g: Tensor, axis: int, size: int, setting: DynamicInterpolation) -> Tensor:
@@ -58,12 +59,15 @@ def go_back_dynamically(g: Tensor, axis: int, size: int, setting: DynamicInterpo
         most = math.ceil(scale) + 4
     rows = (begin - 2).reshape([-1, 1]) + torch.arange(most, device=g.device)
     kept = rows.clamp(min=0).clamp(max=count - 1)
-    reads = aten.eq.Tensor(_nearest(kept, size, count, setting), elements.reshape([-1, 1]))
+    read = _nearest(kept, size, setting.nearest, _nearest_ratio(size, count, scale))
+    reads = aten.eq.Tensor(read, elements.reshape([-1, 1]))
     return add_windows(g, axis, kept, aten.logical_and.default(reads, aten.eq.Tensor(kept, rows)).to(g.dtype))
 
 
-def _nearest(rows: Tensor, size: int, output: int, setting: DynamicInterpolation) -> Tensor:
+def _nearest_ratio(size: int, output: int, scale: float | None) -> Tensor | float:
+    return torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
+
+
+def _nearest(rows: Tensor, size: int, offset: float, ratio: Tensor | float) -> Tensor:
     """The element that each of ``rows`` reads: positions in float32, as PyTorch computes them."""
-    ratio = torch.full((1,), 1.0) * size / output if setting.scale is None else 1.0 / setting.scale
-    places = aten.floor.default((rows.to(torch.float32) + setting.nearest) * ratio).to(torch.int64)
-    return places.clamp(max=size - 1)
+    return aten.floor.default((rows.to(torch.float32) + offset) * ratio).to(torch.int64).clamp(max=size - 1)

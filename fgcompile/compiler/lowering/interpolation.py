@@ -205,8 +205,9 @@ def _lower_fractional(forward: Callable[..., Tensor]) -> Callable[..., Any]:
         PyTorch then computes positions from the factor, ONNX's exporter from the sizes. Others stay one operator.
         """
         scales = scales or (None,) * len(output_size)
+        # Of symbolic sizes only a whole factor is the ratio of every size: that of the example's is a chance.
         regular = all(
-            scale is None or size * scale == output
+            scale is None or (size * scale == output and (scale == int(scale) or not is_dynamic(size)))
             for size, output, scale in zip(self.shape[2:], output_size, scales, strict=True)
         )
         # The batch is symbolic in the model's own calls, and a number where the identity is interpolated to make a

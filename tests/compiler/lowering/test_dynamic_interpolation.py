@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fgcompile.compiler.ir import gathering
+from fgcompile.compiler.ir.resampling import linear_matrix
 from fgcompile.compiler.lowering import long_pooling
 from fgcompile.compiler.lowering.dynamic_interpolation import (
     DynamicInterpolation,
@@ -17,6 +19,7 @@ from fgcompile.compiler.lowering.dynamic_interpolation import (
     interpolate_dynamically,
 )
 
+FACTORS = list(itertools.product((0.3, 0.5, 0.7, 1.1, 1.3, 1.5, 2.0, 2.5, 6.1), (False, True)))
 SIZES = [(size, output) for size in (1, 2, 3, 5, 10, 23) for output in (1, 2, 5, 8, 17, 40)]
 SETTINGS = {
     "linear": (False, None),
@@ -56,6 +59,33 @@ def test_by_any_factor(name: str, scale: float) -> None:
     for size in (4, 5, 9, 20):
         setting = DynamicInterpolation(scale, False, SETTINGS[name][1])
         assert_both(lambda x: F.interpolate(x, scale_factor=scale, mode=name), size, setting)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_matrices_and_gathers_of_every_small_size(name: str) -> None:
+    """Sizes and factors as PyTorch reads them, with factors that leave a size as it is: then linear ones copy."""
+    corners, nearest = SETTINGS[name]
+    options = {"mode": name.partition(",")[0]} | ({} if nearest is not None else {"align_corners": corners})
+    for size, (scale, recomputed) in itertools.product(range(1, 41), FACTORS):
+        if int(size * scale) == 0:
+            continue
+        given = {"scale_factor": scale, "recompute_scale_factor": recomputed}
+        kept = None if recomputed else scale
+        for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 2e-5)):
+            # In float64 PyTorch rounds these positions in float64, and now and then reads another element.
+            if name == "nearest-exact" and dtype == torch.float64:
+                continue
+            unit = torch.eye(size, dtype=dtype)
+            expected = F.interpolate(unit.unsqueeze(0), **given, **options)[0].t()
+            setting = DynamicInterpolation(kept, corners, nearest)
+            torch.testing.assert_close(
+                interpolate_dynamically(unit, 0, len(expected), setting), expected, rtol=0, atol=tolerance
+            )
+            back = go_back_dynamically(torch.eye(len(expected), dtype=dtype), 0, size, setting)
+            torch.testing.assert_close(back, expected.t(), rtol=0, atol=tolerance)
+            if nearest is None:
+                matrix = linear_matrix(size, len(expected), corners, unit, kept)
+                torch.testing.assert_close(matrix, expected, rtol=0, atol=tolerance)
 
 
 def test_adaptive_averages(monkeypatch: pytest.MonkeyPatch) -> None:
