@@ -23,6 +23,7 @@ from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes, per_axis
 from fgcompile.compiler.lowering.ceiling import average_in_ceil_mode, positions_cut_short
 from fgcompile.compiler.lowering.long_pooling import average_adaptively
+from fgcompile.compiler.lowering.wide_windows import is_wide, maximum_of_wide_windows
 from fgcompile.compiler.lowering.windows import AdaptiveWindows
 from fgcompile.errors import UnsupportedOpError
 
@@ -110,6 +111,9 @@ def _lower_adaptive_maximum(rank: int) -> Callable[..., Any]:
         place = torch.arange(math.prod(sizes), device=self.device).reshape([1] * (self.dim() - rank) + list(sizes))
         for axis, count in reversed(list(zip(axes, output_size, strict=True))):
             windows = AdaptiveWindows(self.shape[axis], count)
+            if is_wide(windows):
+                values, place = maximum_of_wide_windows(values, place, axis, windows)
+                continue
             taps, places = windows.gather(values, axis), windows.gather(place, axis)
             values, place = taps[0], places[0]
             for tap, there in zip(taps[1:], places[1:], strict=True):

@@ -91,15 +91,26 @@ def scatter_adaptively(taps: Sequence[Tensor], axis: int, windows: AdaptiveWindo
     """The transpose of reading unequal windows; of their repeated last elements only the first is given back."""
     if not is_large(windows.size, windows.count):
         return windows.scatter(taps, axis)
+    return _add_back(aten.cat.default(list(taps), axis), axis, windows, (1, windows.count))
+
+
+def add_back_adaptively(values: Tensor, axis: int, windows: AdaptiveWindows) -> Tensor:
+    """The same of the windows one behind the other, each with its padding, ``O·T`` elements."""
+    return _add_back(values, axis, windows, (windows.kernel, 1))
+
+
+def _add_back(values: Tensor, axis: int, windows: AdaptiveWindows, steps: tuple[int, int]) -> Tensor:
+    """Gathers what each element is given; ``steps`` lie between two windows and between two taps of ``values``."""
     with without_modes():
         place = torch.arange(windows.size).unsqueeze(1)
         most = -(-windows.count // windows.size) + 1
         window = place * windows.count // windows.size + torch.arange(most)
         start, end = bound_adaptive_windows(window, windows.size, windows.count)
         reads = (start <= place) & (place < end) & (window < windows.count)
-        index = torch.where(reads, (place - start) * windows.count + window, 0)
-        weights = reads.double()
-    return gather_and_sum(aten.cat.default(list(taps), axis), axis, index, weights)
+        reading = reads.any(0)  # side by side, windows share no element
+        index = torch.where(reads, window * steps[0] + (place - start) * steps[1], 0)[:, reading]
+        weights = reads.double()[:, reading]
+    return gather_and_sum(values, axis, index, weights)
 
 
 def _adaptive_matrix(size: int, count: int, like: Tensor) -> Tensor:

@@ -36,6 +36,11 @@ from fgcompile.compiler.lowering.long_pooling import (
     scatter_adaptively,
     share_among_windows,
 )
+from fgcompile.compiler.lowering.wide_windows import (
+    differentiate_wide_maximum,
+    is_wide,
+    read_wide_windows,
+)
 from fgcompile.compiler.lowering.windows import (
     AdaptiveWindows,
     DynamicWindows,
@@ -69,19 +74,33 @@ def _maximum(taps: Sequence[Tensor]) -> Tensor:
     return result
 
 
+def _take_maximum(x: Tensor, axis: int, along: AnyWindows) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The windows' maxima along an axis, and how their gradient goes back."""
+    if isinstance(along, AdaptiveWindows) and is_wide(along):
+        wide = read_wide_windows(x, axis, along)
+        largest = aten.amax.default(wide, [axis + 1])
+        return largest, lambda g: differentiate_wide_maximum(g, wide, largest, axis, along)
+    taps = along.gather(x, axis)
+    maximum = _maximum(taps)
+
+    def go_back(g: Tensor) -> Tensor:
+        parts = _select_first_maximum(g, taps, maximum)
+        if isinstance(along, AdaptiveWindows):
+            return scatter_adaptively(parts, axis, along)
+        return along.scatter(parts, axis)
+
+    return maximum, go_back
+
+
 def _differentiate_maximum(g: Tensor, x: Tensor, windows: Sequence[AnyWindows]) -> Tensor:
     """Max pooling's gradient; ``windows`` are those of the trailing axes, outermost first."""
     first = x.dim() - len(windows)
-    steps: list[tuple[int, AnyWindows, list[Tensor], Tensor]] = []
+    steps: list[Callable[[Tensor], Tensor]] = []
     for axis in reversed(range(first, x.dim())):
-        along = windows[axis - first]
-        taps = along.gather(x, axis)
-        x = _maximum(taps)
-        steps.append((axis, along, taps, x))
-    for axis, along, taps, maximum in reversed(steps):
-        parts = _select_first_maximum(g, taps, maximum)
-        unequal = isinstance(along, AdaptiveWindows)
-        g = scatter_adaptively(parts, axis, along) if unequal else along.scatter(parts, axis)
+        x, go_back = _take_maximum(x, axis, windows[axis - first])
+        steps.append(go_back)
+    for go_back in reversed(steps):
+        g = go_back(g)
     return g
 
 
@@ -134,16 +153,16 @@ def _lower_adaptive_max(rank: int) -> Callable[..., Any]:
     def lower(grad_output: Tensor, self: Tensor, indices: Tensor) -> Any:
         """Lowers ``adaptive_max_pool{2,3}d_backward``; windows that tile an axis are regular ones."""
         # Of symbolic sizes only a single window, the whole axis, has a form: others would have kernels of unknown
-        # length. Windows that tile an axis are regular ones, whose taps are slices; unequal ones read by constant
-        # indices.
+        # length. Windows that tile an axis are regular ones, whose taps are slices unless they are many; unequal ones
+        # read by constant indices.
         if any(is_dynamic(size) for size in self.shape[-rank:]):
             whole = all(same_size(count, 1) for count in grad_output.shape[-rank:])
             return _differentiate_global_maximum(grad_output, self, rank) if whole else NotImplemented
         windows: list[AnyWindows] = []
         for size, count in zip(self.shape[-rank:], grad_output.shape[-rank:], strict=True):
-            step = size // count
-            tiles = size % count == 0
-            windows.append(Windows(size, count, step, step, 0, 1) if tiles else AdaptiveWindows(size, count))
+            step, along = size // count, AdaptiveWindows(size, count)
+            tiles = size % count == 0 and not is_wide(along)
+            windows.append(Windows(size, count, step, step, 0, 1) if tiles else along)
         return _differentiate_maximum(grad_output, self, windows)
 
     return lower
