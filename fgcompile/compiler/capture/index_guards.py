@@ -49,10 +49,7 @@ def guard_indices(exported: ExportedProgram, graph: fx.Graph) -> None:
         own = intervals.get(read.index, Interval())
         if own.lies_in(lowest, read.size):
             continue
-        guarded = _guarded(node, read)
-        node.args, node.kwargs = fx.map_arg(
-            (node.args, node.kwargs), lambda source, old=read.index, new=guarded: new if source is old else source
-        )
+        node.replace_input_with(read.index, _guarded(node, read))
 
 
 def _is_held(read: Read, origin: Origin | None) -> bool:
