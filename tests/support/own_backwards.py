@@ -1,4 +1,4 @@
-"""Functions whose backward is the user's own, as people write them, and what each says when it cannot be kept."""
+"""Functions whose backward is the user's own, as people write them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
@@ -209,6 +210,47 @@ class Ternary(Function):
         return g * (ctx.saved_tensors[0].abs() <= 1)
 
 
+class Normed(Function):
+    """A product with ``W / σ`` as spectral normalisation has it, its backward by ``einsum`` of the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        sigma = torch.linalg.vector_norm(weight)
+        ctx.save_for_backward(weight / sigma)
+        return torch.einsum("nihw,oi->nohw", x, weight / sigma)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        (weight,) = ctx.saved_tensors
+        return torch.einsum("nohw,oi->nihw", g, weight), None
+
+
+class Feedback(Function):
+    """A convolution whose backward convolves the gradient by weights of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(weight.sign())
+        return F.conv2d(x, weight, padding=1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        (weight,) = ctx.saved_tensors
+        return F.conv2d(g, weight.transpose(0, 1).flip(2, 3), padding=1), None
+
+
+class Enlarged(Function):
+    """Interpolation whose backward pools the gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return F.interpolate(x, scale_factor=2.0)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return F.avg_pool2d(g, 2) * 3
+
+
 class Rounds(nn.Module):
     """A loop of calls, in a part of a part."""
 
@@ -253,6 +295,9 @@ KEPT: dict[str, Callable[..., Tensor]] = {
     "two_operands": _of_both,
     "with_a_parameter": lambda net, y: Blend.apply(y, net.scale)[0],
     "convolution": lambda net, y: Convolve.apply(y, net.weight),
+    "einsum_of_the_gradient": lambda net, y: Normed.apply(y, net.weight.sum((2, 3))),
+    "convolution_of_the_gradient": lambda net, y: Feedback.apply(y, net.weight),
+    "pooling_of_the_gradient": lambda net, y: Enlarged.apply(y),
     "learned_steps": lambda net, y: LearnedSteps.apply(y, net.scale.mean().reshape(1) / 7, -8, 7),
     "learned_clip": lambda net, y: LearnedClip.apply(y, net.scale.mean().reshape(1), 4),
     "few_bits": lambda net, y: Round.apply(y.clamp(0, 1)),
@@ -274,104 +319,3 @@ def _without_gradient(y: Tensor) -> Tensor:
     with torch.no_grad():
         result: Tensor = Round.apply(y)
     return result
-
-
-class Clipped(Function):
-    """Its backward is not linear."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g.clamp(-1e-3, 1e-3)
-
-
-class Normalised(Clipped):
-    """Its backward has a norm of one."""
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g / g.norm()
-
-
-class Deciding(Clipped):
-    """Its backward decides by values."""
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g * 2 if g.sum() > 0 else g
-
-
-class Numpy(Clipped):
-    """Its forward leaves PyTorch."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return torch.from_numpy(x.numpy() * 2)
-
-
-class InPlace(Clipped):
-    """Changes its input."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        ctx.mark_dirty(x)
-        return x.mul_(2)
-
-
-class SignOfGradient(Clipped):
-    """Its backward is constant almost everywhere, so no derivative tells that it is not linear."""
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g.sign()
-
-
-class WithoutBackward(Function):
-    """Has none."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x * 2
-
-
-class Noisy(Clipped):
-    """Its backward adds noise."""
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g + torch.randn_like(g)
-
-
-class Mapped(Function):
-    """May be transformed by ``torch.vmap``."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor) -> Tensor:
-        return x.round()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        """Keeps nothing."""
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g * 2
-
-
-REFUSED: dict[str, tuple[Callable[..., Tensor], str]] = {
-    "noisy": (lambda net, y: Noisy.apply(y), "'Noisy'.*not linear"),
-    "vmap": (lambda net, y: torch.vmap(Mapped.apply)(y), r"under torch\.vmap.*\.py:\d+.*outside of the transform"),
-    "clipped": (lambda net, y: Clipped.apply(y), "'Clipped'.*not linear"),
-    "normalised": (lambda net, y: Normalised.apply(y), "'Normalised'.*not linear"),
-    "deciding": (lambda net, y: Deciding.apply(y), "'Deciding'.*backward that cannot be traced"),
-    "numpy": (lambda net, y: Numpy.apply(y), "'Numpy'.*forward that cannot be traced"),
-    "in_place": (lambda net, y: InPlace.apply(y * 1), "'InPlace'.*in place"),
-    "sign_of_gradient": (lambda net, y: SignOfGradient.apply(y), "'SignOfGradient'|gradient"),
-    "without_backward": (lambda net, y: WithoutBackward.apply(y), "'WithoutBackward'"),
-}
-"""What is refused, and words of the error."""

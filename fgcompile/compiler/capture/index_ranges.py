@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.programs import IndexedAxis
 from fgcompile.compiler.ir.sizes import same_size
-from fgcompile.compiler.ir.torch_internals import OpOverload
+from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 
 aten = torch.ops.aten
 
@@ -61,7 +61,7 @@ SUMS = {aten.add.Tensor: 1, aten.sub.Tensor: -1}
 """Operators that move what they are given by a number, and which way."""
 
 
-class _Read(NamedTuple):
+class Read(NamedTuple):
     """The indices of a call that reads by them, the size of the axis that each reads, and whether ends count."""
 
     index: Any
@@ -71,7 +71,7 @@ class _Read(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Origin:
+class Origin:
     """The input that a value comes from, which part of it, and which of its axes the value's are, if they are any."""
 
     input: fx.Node
@@ -82,33 +82,62 @@ class _Origin:
 
 def find_indexed_axes(exported: ExportedProgram) -> list[tuple[IndexedAxis, ...]]:
     """For each input of an exported program, in order, the axes that its values index."""
-    names = exported.graph_signature.user_inputs
-    inputs = {node: node for node in exported.graph.find_nodes(op="placeholder") if node.name in names}
-    order = {node.name: position for position, node in enumerate(inputs)}
+    inputs = program_inputs(exported, exported.graph)
     found: list[list[IndexedAxis]] = [[] for _ in inputs]
-    origins = {node: _Origin(node, tuple(range(node.meta["val"].ndim))) for node in inputs if _is_integer(node)}
-    for node in exported.graph.nodes:
+    for _, read, origin in find_reads(exported, exported.graph):
+        axis = _known(read.size, inputs)
+        if axis is not None and origin is not None:
+            indexed = IndexedAxis(axis, read.from_end, origin.part, origin.offset, read.ignored)
+            of = found[inputs.index(origin.input)]
+            of.extend([indexed] if indexed not in of else [])
+    return [tuple(axes) for axes in found]
+
+
+def find_reads(exported: ExportedProgram, graph: fx.Graph) -> Iterator[tuple[fx.Node, Read, Origin | None]]:
+    """The calls of a program's graph that read or write at indices, and where these come from.
+
+    The origin is None where an index is computed, or the axis is as long as no input's.
+    """
+    inputs = program_inputs(exported, graph)
+    origins = {node: Origin(node, tuple(range(node.meta["val"].ndim))) for node in inputs if is_integer(node)}
+    if writes_integers(graph):
+        origins.clear()  # what an input held before it was written says nothing
+    for node in graph.nodes:
         if not isinstance(node.target, OpOverload):
             continue
-        if _is_integer(node) and node.args and (source := origins.get(node.args[0])) is not None:
+        if is_integer(node) and node.args and (source := origins.get(node.args[0])) is not None:
             origin = _followed(node, source)
             if origin is not None:
                 origins[node] = origin
         for read in _reads(node):
-            axis = _known(read.size, list(inputs))
-            if axis is not None and (origin := origins.get(read.index)) is not None:
-                indexed = IndexedAxis(axis, read.from_end, origin.part, origin.offset, read.ignored)
-                of = found[order[origin.input.name]]
-                of.extend([indexed] if indexed not in of else [])
-    return [tuple(axes) for axes in found]
+            known = _known(read.size, inputs) is not None
+            yield node, read, origins.get(read.index) if known else None
 
 
-def _is_integer(node: fx.Node) -> bool:
+def program_inputs(exported: ExportedProgram, graph: fx.Graph) -> list[fx.Node]:
+    """The inputs of a program in its graph, or in a copy of that."""
+    names = exported.graph_signature.user_inputs
+    return [node for node in graph.find_nodes(op="placeholder") if node.name in names]
+
+
+def written_in_place(graph: fx.Graph) -> list[fx.Node]:
+    """The calls that write into a tensor, so that a node's values are not what its own call returned."""
+    calls = [node for node in graph.nodes if isinstance(node.target, OpOverload)]
+    return [node for node in calls if schema_of(node.target).is_mutable and node.target is not aten.detach_.default]
+
+
+def writes_integers(graph: fx.Graph) -> bool:
+    """Whether any of them are integers."""
+    return any(map(is_integer, written_in_place(graph)))
+
+
+def is_integer(node: fx.Node) -> bool:
+    """Whether a node's value is a tensor of integers."""
     value = node.meta.get("val")
     return isinstance(value, Tensor) and not value.is_floating_point() and value.dtype != torch.bool
 
 
-def _followed(node: fx.Node, source: _Origin) -> _Origin | None:
+def _followed(node: fx.Node, source: Origin) -> Origin | None:
     """Where a call's result comes from, given where its operand does; None where it is computed with."""
     target: Any = node.target
     if target.overloadpacket in SAME:
@@ -148,23 +177,23 @@ def _part(arguments: Mapping[str, Any], axis: int, size: int) -> tuple[int, int,
     return axis, first, last
 
 
-def _reads(node: fx.Node) -> Iterator[_Read]:
+def _reads(node: fx.Node) -> Iterator[Read]:
     arguments = bind(node)
     if node.target is aten.embedding.default:
-        yield _Read(arguments["indices"], arguments["weight"].meta["val"].shape[0], False)
+        yield Read(arguments["indices"], arguments["weight"].meta["val"].shape[0], False)
     elif node.target is aten.one_hot.default and arguments["num_classes"] > 0:
-        yield _Read(arguments["self"], arguments["num_classes"], False)
+        yield Read(arguments["self"], arguments["num_classes"], False)
     elif node.target in LOSSES:
         shape = arguments["self"].meta["val"].shape
-        yield _Read(arguments["target"], shape[min(1, len(shape) - 1)], False, arguments["ignore_index"])
+        yield Read(arguments["target"], shape[min(1, len(shape) - 1)], False, arguments["ignore_index"])
     elif node.target in READS:
-        yield _Read(arguments["index"], arguments["self"].meta["val"].shape[arguments["dim"]], False)
+        yield Read(arguments["index"], arguments["self"].meta["val"].shape[arguments["dim"]], False)
     elif node.target in BY_INDICES:
         indices = arguments["indices"]
         # A mask takes as many axes as it has, so that those behind it are others.
         if not any(index is not None and index.meta["val"].dtype == torch.bool for index in indices):
             yield from (
-                _Read(index, size, True)
+                Read(index, size, True)
                 for index, size in zip(indices, arguments["self"].meta["val"].shape, strict=False)
                 if index is not None
             )

@@ -66,22 +66,14 @@ def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
     """
     graph_module = exposed.graph_module
     # Three samples, since an operation over two may follow their exchange: a sum with what is flipped does.
-    given = list(graph_module.graph.find_nodes(op="placeholder"))[: len(inputs)]
+    placeholders = {str(node.target): node for node in graph_module.graph.find_nodes(op="placeholder")}
+    given = [placeholders[name] for name in (*exposed.inputs, *exposed.score_inputs)]
     axes = (*exposed.batch_axes, *[0] * (len(inputs) - len(exposed.batch_axes)))
     own = [
         _three(to_front(value.double() if node.meta["val"].is_floating_point() else value, axis))
         for node, value, axis in zip(given, inputs, axes, strict=True)
     ]
-    biases = [value.double() for value in exposed.biases.values()]
-    values, turned, repeated, alone = (
-        _values(graph_module, [*batch, *biases])
-        for batch in (
-            own,
-            [value.roll(1, 0) for value in own],
-            [value[:1].expand_as(value) for value in own],
-            [value[:1] for value in own],
-        )
-    )
+    values, turned, *others = _among_others(exposed, own)
     batch, dependent = given[0].meta["val"].shape[0], set(given)
     for node in graph_module.graph.nodes:
         # What depends on sizes alone, a row of numbers say, is no sample's: where it meets the samples is the place.
@@ -90,20 +82,29 @@ def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
         dependent.add(node)
         if node in values and _is_of_samples(node, batch):
             in_place = relative_difference(turned[node].roll(-1, 0), values[node])
-            among_others = (_first_difference(other[node], values[node]) for other in (repeated, alone))
-            if not max(in_place, *among_others) <= TURN_LIMIT:
-                line = user_line(node)
-                where = f"'{layer_name(node)}'" + ("" if line is None else f" at {line}")
-                return (
-                    f"what {where} makes of a sample depends on the other samples of its batch, or on its place, "
-                    f"{ADVICE}"
-                )
+            if not max(in_place, *(_difference(other[node][:1], values[node][:1]) for other in others)) <= TURN_LIMIT:
+                return _said_of(node)
     return None
 
 
-def _first_difference(value: Tensor, other: Tensor) -> float:
-    """How far the first sample's values are apart, without bound where they differ in number."""
-    return relative_difference(value[:1], other[:1]) if value.shape[1:] == other.shape[1:] else float("inf")
+def _among_others(exposed: BiasedProgram, own: Sequence[Tensor]) -> list[dict[fx.Node, Tensor]]:
+    """The graph's values for a batch, the batch turned, its first sample repeated, and that alone."""
+    biases = [value.double() for value in exposed.biases.values()]
+    alone = [value[:1] for value in own]
+    repeated = [value.expand_as(batch) for value, batch in zip(alone, own, strict=True)]
+    batches = (own, [value.roll(1, 0) for value in own], repeated, alone)
+    return [_values(exposed.graph_module, [*batch, *biases]) for batch in batches]
+
+
+def _said_of(node: fx.Node) -> str:
+    line = user_line(node)
+    where = f"'{layer_name(node)}'" + ("" if line is None else f" at {line}")
+    return f"what {where} makes of a sample depends on the other samples of its batch, or on its place, {ADVICE}"
+
+
+def _difference(one: Tensor, other: Tensor) -> float:
+    """The difference of what one sample has; none of what has an axis of the others too, which is read behind."""
+    return relative_difference(one, other) if one.shape == other.shape else 0.0
 
 
 def _three(value: Tensor) -> Tensor:

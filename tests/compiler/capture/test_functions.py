@@ -11,7 +11,8 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.compiler.capture.functions.record import recording
 from fgcompile.errors import FgcompileError
-from tests.support.own_backwards import KEPT, REFUSED, Net, Round
+from tests.support.own_backwards import KEPT, Net, Round
+from tests.support.refused_backwards import REFUSED
 
 
 @pytest.mark.parametrize("name", KEPT)
@@ -47,11 +48,14 @@ def test_what_cannot_be_kept_is_refused(name: str) -> None:
         fgcompile.full_gradient(Net(middle).eval(), torch.randn(2, 3, 5, 5))
 
 
-@pytest.mark.parametrize("format", ["onnx", "torchscript"])
+@pytest.mark.parametrize(
+    ("format", "name"),
+    [("onnx", "clipped_sign"), ("torchscript", "clipped_sign"), ("onnx", "convolution_of_the_gradient")],
+)
 @pytest.mark.filterwarnings("ignore")
-def test_artifacts_have_it_too(format: str, tmp_path: object) -> None:
+def test_artifacts_have_it_too(format: str, name: str, tmp_path: object) -> None:
     torch.manual_seed(0)
-    model, x = Net(KEPT["clipped_sign"]).eval(), torch.randn(2, 3, 5, 5)
+    model, x = Net(KEPT[name]).eval(), torch.randn(2, 3, 5, 5)
     outputs = ("logits", "saliency", "input_gradient")
     artifact = fgcompile.compile(model, x[:1], format=format, outputs=outputs)  # type: ignore[arg-type]
     path = f"{tmp_path}/a{'.onnx' if format == 'onnx' else '.pt'}"

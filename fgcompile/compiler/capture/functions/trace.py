@@ -2,8 +2,8 @@
 
     (a, a) ↦ g(a), J̃ a   where the backward is   δ ↦ J̃ᵀ δ,   J̃ a = ∂/∂u <J̃ᵀ u, a>
 
-The backward alone is traced first. It is linear, so that its derivative in ``u`` does not depend on ``u``; one that is
-not (a gradient that is clipped, or normalised) is found by that.
+The backward alone is traced first. It is linear, so that its derivative in ``u`` does not depend on ``u``
+(``linearity``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.capture.functions.call import FunctionCall, Run
+from fgcompile.compiler.capture.functions.linearity import leave_out_cotangents, require_linear
 from fgcompile.compiler.ir.torch_internals import (
     FakeTensor,
     FakeTensorMode,
@@ -29,9 +30,6 @@ aten = torch.ops.aten
 
 ALIASES = (aten.detach.default, aten.alias.default, aten.lift_fresh_copy.default)
 """What a backward, traced where nothing is differentiated, calls for nothing."""
-
-SHAPE_ALONE = (aten.sym_size.int, aten.zeros_like.default, aten.new_zeros.default, aten.ones_like.default)
-"""Operators that read their operand's shape and not its values."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,9 @@ def trace_call(
         except Exception as error:  # an operator of it has no derivative
             raise call.untraceable("backward", error) from error
     graph_module.graph.eliminate_dead_code()
-    _require_linear(call, graph_module, len(operands) + len(sizes), len(zeros))
+    start = len(operands) + len(sizes)
+    require_linear(call, graph_module, start, start + len(zeros))
+    leave_out_cotangents(call, graph_module, start, tracing.differentiable)
     counts = (len(operands), len(sizes), len(zeros), len(tangents), tracing.count)
     return TracedCall(graph_module, tuple(tracing.reached), tuple(tracing.differentiable), counts)
 
@@ -173,20 +173,3 @@ def _require_own_tensors(call: FunctionCall, graph_module: fx.GraphModule) -> No
             raise call.refused(
                 "reads a value of the model that is none of its arguments", "pass it to apply as an argument"
             )
-
-
-def _require_linear(call: FunctionCall, graph_module: fx.GraphModule, start: int, count: int) -> None:
-    """Refuses a backward whose derivative reads the gradient that it is given."""
-    placeholders = list(graph_module.graph.find_nodes(op="placeholder"))
-    pending = placeholders[start : start + count]
-    while pending:
-        node = pending.pop()
-        for user in node.users:
-            if user.target in ALIASES or user.target is aten.clone.default:
-                pending.append(user)
-            elif user.target not in SHAPE_ALONE:
-                raise call.refused(
-                    "has a backward that is not linear in the gradient, so that it belongs to no explanation of the "
-                    f"score (it decides by the gradient, in '{user.target}')",
-                    "leave out the function while compiling, or scale the gradient by what does not depend on it",
-                )
