@@ -1,4 +1,4 @@
-"""Backward of activations, softmax and normalisations as elementwise operators and reductions.
+"""Backward of activations, softmax and normalisations, and log-sum-exp, as elementwise operators and reductions.
 
 An activation that is linear by pieces is a product with a mask, ``g · cast(x > t)``: the fastest of the forms that were
 measured in ONNX Runtime, ``docs/decisions/masks.md``.
@@ -29,6 +29,7 @@ PORTABLE: tuple[OpOverload, ...] = (
     aten.tanh_backward.default,
     aten._softmax_backward_data.default,
     aten._log_softmax_backward_data.default,
+    aten.logsumexp.default,
     aten.native_layer_norm_backward.default,
     aten.native_group_norm_backward.default,
     aten.native_batch_norm_backward.default,

@@ -6,7 +6,7 @@ sizes it is written out as arithmetic on ranges. Of a long axis it would be too 
 
 Nearest-neighbour upsampling by whole factors adds up blocks instead: average pooling times the block's size. Lowered
 forward are ``nearest-exact``, since ONNX's exporter knows only gathers for it, and interpolation by factors that the
-sizes do not give, whose positions it mistakes.
+sizes do not give, whose positions it mistakes; and of long axes, at positions that float32 does not hold.
 """
 
 from __future__ import annotations
@@ -198,21 +198,26 @@ def _lower_nearest_backward(forward: Callable[..., Tensor]) -> Callable[..., Ten
     return lower
 
 
-def _lower_fractional(forward: Callable[..., Tensor]) -> Callable[..., Any]:
+def _lower_linear(forward: Callable[..., Tensor]) -> Callable[..., Any]:
     def lower(self: Tensor, output_size: Sequence[int], align_corners: bool, *scales: float | None) -> Any:
-        """Lowers linear and cubic interpolation by factors that the sizes do not give.
+        """Lowers linear and cubic interpolation by factors that the sizes do not give, and along long axes.
 
-        PyTorch then computes positions from the factor, ONNX's exporter from the sizes. Others stay one operator.
+        PyTorch then computes positions from the factor, ONNX's exporter from the sizes; along a long axis both round
+        them to float32, see ``Positions.is_exact``. Others stay one operator.
         """
         scales = scales or (None,) * len(output_size)
+        axes = list(zip(self.shape[2:], output_size, scales, strict=True))
         # Of symbolic sizes only a whole factor is the ratio of every size: that of the example's is a chance.
-        regular = all(
+        regular = align_corners or all(
             scale is None or (size * scale == output and (scale == int(scale) or not is_dynamic(size)))
-            for size, output, scale in zip(self.shape[2:], output_size, scales, strict=True)
+            for size, output, scale in axes
         )
         # The batch is symbolic in the model's own calls, and a number where the identity is interpolated to make a
         # matrix: lowering that call too would never end.
-        if regular or align_corners or not isinstance(self.shape[0], SymInt):
+        if not isinstance(self.shape[0], SymInt):
+            return NotImplemented
+        long = [_positions(forward, *sizes, [align_corners]) for sizes in axes]
+        if regular and all(positions is None or positions.is_exact for positions in long):
             return NotImplemented
         x = self
         for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
@@ -268,12 +273,12 @@ LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.upsample_bicubic2d_backward.default: _lower_linear_backward(_cubic),
     aten._upsample_bilinear2d_aa_backward.default: _lower_linear_backward(_smooth_linear),
     aten._upsample_bicubic2d_aa_backward.default: _lower_linear_backward(_smooth_cubic),
-    aten.upsample_linear1d.default: _lower_fractional(_linear),
-    aten.upsample_bilinear2d.default: _lower_fractional(_linear),
-    aten.upsample_trilinear3d.default: _lower_fractional(_linear),
-    aten.upsample_bicubic2d.default: _lower_fractional(_cubic),
-    aten._upsample_bilinear2d_aa.default: _lower_fractional(_smooth_linear),
-    aten._upsample_bicubic2d_aa.default: _lower_fractional(_smooth_cubic),
+    aten.upsample_linear1d.default: _lower_linear(_linear),
+    aten.upsample_bilinear2d.default: _lower_linear(_linear),
+    aten.upsample_trilinear3d.default: _lower_linear(_linear),
+    aten.upsample_bicubic2d.default: _lower_linear(_cubic),
+    aten._upsample_bilinear2d_aa.default: _lower_linear(_smooth_linear),
+    aten._upsample_bicubic2d_aa.default: _lower_linear(_smooth_cubic),
     aten._upsample_nearest_exact1d.default: _lower_nearest_exact(aten.upsample_nearest1d.default),
     aten._upsample_nearest_exact2d.default: _lower_nearest_exact(aten.upsample_nearest2d.default),
     aten._upsample_nearest_exact3d.default: _lower_nearest_exact(aten.upsample_nearest3d.default),

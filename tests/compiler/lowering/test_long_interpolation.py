@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+import fgcompile
+from fgcompile.compiler.lowering.long_interpolation import Positions
+from fgcompile.runtime.session import open_session
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_backward_matches, trace_backward
 from tests.support.operator_cases import INTERPOLATIONS, OperatorCase
@@ -52,3 +55,34 @@ def test_gathered_windows_equal_autograd(one: OperatorCase) -> None:
 def test_exports_to_onnx(one: OperatorCase) -> None:
     assert_exports(one)
     trace_backward.cache_clear()
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_positions_along_a_long_axis_are_those_of_float64(align_corners: bool) -> None:
+    """Computed in float32, as a Resize does and PyTorch too, they are off by 1e-3 at the far end."""
+
+    class Thinned(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(1, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = F.interpolate(x, 15_000, mode="linear", align_corners=align_corners)
+            return self.head((y * y).mean(-1))
+
+    torch.manual_seed(0)
+    model, x = Thinned().eval(), torch.randn(2, 1, 40_000)
+    artifact = fgcompile.compile(model, x, target=0, outputs=("logits", "input_gradient"))
+    session = open_session(artifact.content, artifact.metadata, "the artifact")
+    measured = torch.as_tensor(session.explain(x.numpy()).input_gradient)
+    exact = x.double().requires_grad_()
+    (expected,) = torch.autograd.grad(model.double()(exact)[:, 0].sum(), exact)
+    assert (measured - expected).abs().max() <= 1e-6 * expected.abs().max()
+
+
+@pytest.mark.parametrize(("factor", "exact"), [(2, True), (0.5, True), (4, True), (3, False), (2.5, False)])
+def test_positions_of_powers_of_two_are_exact(factor: float, exact: bool) -> None:
+    size = 3000
+    image = torch.arange(size, dtype=torch.float64).reshape(1, 1, 1, -1)
+    positions = F.interpolate(image, (1, int(size * factor)), mode="bilinear").flatten()
+    assert Positions(positions, size).is_exact == exact

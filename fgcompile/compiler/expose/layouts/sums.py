@@ -72,6 +72,7 @@ SUMS: dict[Any, PositionRule] = {
     aten.var.correction: _reduced,
     aten.prod.dim_int: _reduced,
     aten.linalg_vector_norm.default: _reduced,
+    aten.logsumexp.default: _reduced,
     aten.linear.default: _linear,
     aten.mm.default: _product,
     aten.bmm.default: _product,
