@@ -72,8 +72,8 @@ def test_a_lost_term_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     drawn, true = _by_hand(), compare.fgcompile.full_gradient
 
-    def moved(*arguments: object) -> object:
-        terms = true(*arguments)  # type: ignore[arg-type]
+    def moved(*arguments: object, **options: object) -> object:
+        terms = true(*arguments, **options)  # type: ignore[arg-type]
         gradients: dict[str, Tensor] = {name: value.clone() for name, value in terms.bias_gradients.items()}
         names = [name for name in gradients if name.startswith("pieces.0")], [name for name in gradients if "2" in name]
         gradients[names[0][0]].flatten(1)[:, 0] += 0.1

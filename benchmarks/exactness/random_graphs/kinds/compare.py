@@ -46,12 +46,12 @@ def misses(figures: Figures, dtype: torch.dtype) -> list[str]:
 
 
 def measure_eager(drawn: Drawn) -> Figures:
-    """Of ``fgcompile.full_gradient``, which has the batch in front: nothing where an input has it elsewhere."""
-    if any(drawn.batch_axes):
-        return {}
+    """Of ``fgcompile.full_gradient``."""
     inputs, target = drawn.make(ALL, drawn.sizes[0], 1), _classes(ALL)
     expected = expect(drawn, inputs, target)
-    terms = fgcompile.full_gradient(copy.deepcopy(drawn.model).double(), inputs, target)
+    terms = fgcompile.full_gradient(
+        copy.deepcopy(drawn.model).double(), inputs, target, layouts=drawn.options.get("layouts")
+    )
     given = terms.input_gradient
     gradients = (given,) if isinstance(given, Tensor) else given
     figures = {
