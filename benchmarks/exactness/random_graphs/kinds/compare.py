@@ -66,7 +66,10 @@ def measure_artifact(drawn: Drawn, format: Any, batch: int) -> Figures:
     """Of the artifact of an example with that batch, at every batch and size that it claims."""
     example = tuple(x.to(drawn.dtype) if x.is_floating_point() else x for x in drawn.make(batch, drawn.sizes[0], 2))
     mapped = any(x.ndim > 2 or not x.is_floating_point() for x in example)
-    outputs = tuple(name for name in OUTPUTS if mapped or name != "saliency")
+    left_out = set() if mapped else {"saliency"}
+    if not any(x.is_floating_point() for x in example):
+        left_out.add("input_gradient")
+    outputs = tuple(name for name in OUTPUTS if name not in left_out)
     options: dict[str, Any] = {"format": format, "psi": "signed", "outputs": outputs, **drawn.options}
     artifact = fgcompile.compile(copy.deepcopy(drawn.model), example, **options)
     session = open_session(artifact.content, artifact.metadata, "the artifact", threads=1)  # type: ignore[arg-type]
@@ -116,10 +119,12 @@ def _run(session: Session, drawn: Drawn, inputs: Sequence[Tensor], target: Tenso
 def _map_errors(session: Session, saliency: Any, contributions: Any, expected: Expected) -> Figures:
     """From the score, and from the oracle's map where there is one."""
     sites = [site for site in session.metadata["sites"] for _ in site["terms"]]
+    # Of a site with a class token only a part has a place, and a contribution does not tell how much.
+    whole = not any("+" in site["layout"] for site in sites)
     lost = np.array([False, *(site["layout"] == "none" for site in sites)])
     total = saliency.reshape(len(saliency), -1).sum(1) + contributions[:, lost].sum(1)
     scale = np.abs(contributions).sum(1)
-    figures = {"map sum": float(np.max(np.abs(total - expected.score.numpy()) / scale))}
+    figures = {"map sum": float(np.max(np.abs(total - expected.score.numpy()) / scale))} if whole else {}
     if expected.signed is not None:
         figures["map"] = _error(saliency[:, 0], expected.signed)
     return figures
