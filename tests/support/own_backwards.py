@@ -288,6 +288,8 @@ def _of_modern(net: Net, y: Tensor) -> Tensor:
 KEPT: dict[str, Callable[..., Tensor]] = {
     "straight_through": lambda net, y: Round.apply(y),
     "twice": lambda net, y: Round.apply(Round.apply(y) * net.scale),
+    "of_another": lambda net, y: ClippedSign.apply(Round.apply(y)),
+    "of_another_and_more": lambda net, y: Blend.apply(Round.apply(y), y.mean((2, 3), keepdim=True))[0],
     "reversal": lambda net, y: Reverse.apply(y, 0.3),
     "clipped_sign": lambda net, y: ClippedSign.apply(y),
     "activation": lambda net, y: Swish.apply(y),

@@ -69,6 +69,8 @@ class _Expansion:
             assert picked.target is operator.getitem
             result = results[picked.args[1]]  # type: ignore[index]
             picked.replace_all_uses_with(result)
+            if picked in self.active:  # another function may take it as it is
+                self.active.add(result)
             self.graph.erase_node(picked)
             if is_differentiable(result.meta["val"]):
                 result.name = picked.name  # the signature goes by names

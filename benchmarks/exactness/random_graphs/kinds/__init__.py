@@ -1,0 +1,1 @@
+"""Random networks by kind: what people write that graphs of operators alone do not have."""
