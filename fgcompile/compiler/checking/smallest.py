@@ -53,7 +53,7 @@ def find_smallest(
             return None
 
     below, sizes, passed = None, example_sizes(program), None
-    taken = []
+    taken: list[tuple[Sizes, FusedCheck | None]] = []
     for smaller in _descending(program):
         if (found := check(smaller)) is None:
             below = smaller
