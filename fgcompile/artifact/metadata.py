@@ -47,6 +47,7 @@ class AxisIndex(_AxisIndexOptions):
 class _SpecOptions(TypedDict, total=False):
     optional: bool
     example: list[int]
+    smallest: list[int]
     indexes: list[AxisIndex]
 
 
@@ -55,6 +56,7 @@ class TensorSpec(_SpecOptions):
 
     ``"16*height"`` is a multiple of 16. ``optional`` inputs are bias parameters, which have their trained values as
     defaults. ``example`` is the shape of one sample that the model was compiled with, where its size is dynamic too.
+    ``smallest`` are the least sizes that are taken: at smaller ones a layer has another layout, or the model fails.
     ``indexes`` are the axes that an input's integers index, by their sizes: ``[{"size": 30, "from_end": true}]`` allows
     −30 to 29, and a size by name is that of an input's axis. Values out of range are refused; ``offset`` is added to a
     value before it is the index, and one that is ``ignored`` is none.

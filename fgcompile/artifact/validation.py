@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis
+from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec, batch_axis
 from fgcompile.artifact.names import EXPLAIN
 from fgcompile.errors import InputError
 
@@ -176,6 +176,12 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
         factor = dimension.partition("*")[0]
         if factor.isdigit() and size % int(factor):
             raise InputError(f"{expected}: axis {axis} must be a multiple of {factor}, not {size}")
+        least = spec.get("smallest", shape)[axis]
+        if dimension != BATCH and isinstance(least, int) and size < least:
+            raise InputError(
+                f"{expected}: axis {axis} must be at least {least}, not {size}: below it a layer of the model has a "
+                "single place or none; enlarge it, or compile for this size without dynamic_sizes"
+            )
         owner, first = sizes.setdefault(dimension, (name, size))
         if size != first:
             raise InputError(f"{name} has {dimension} {size}, {owner} has {first}: give both the same {dimension}")

@@ -116,6 +116,8 @@ def _spec(spec: ValueSpec) -> dict[str, Any]:
     described = {"name": spec.name, "dtype": spec.dtype, "shape": list(spec.shape)}
     if spec.example is not None:
         described["example"] = list(spec.example)
+    if spec.smallest is not None:
+        described["smallest"] = list(spec.smallest)
     return described if spec.default is None else {**described, "optional": True}
 
 

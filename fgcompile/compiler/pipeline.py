@@ -19,7 +19,9 @@ from fgcompile.compiler.capture.bound import bind
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
+from fgcompile.compiler.checking.smallest import find_smallest
 from fgcompile.compiler.description import describe_program, require_labels
+from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import capture_bound, capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
@@ -197,6 +199,11 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
         checks = make_checks(exposed, program, request, examples)
+        if request.dynamic_sizes:
+            program, smallest = find_smallest(
+                program, request, checks, examples, lambda sizes: at_sizes(exposed, request.layouts, sizes)
+            )
+            checks += smallest
         completeness = max(check.completeness for check in checks)
         program = _in_precision(program, precision)
         metadata = describe_program(captured, program, request, completeness)

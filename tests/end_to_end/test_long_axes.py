@@ -99,6 +99,27 @@ def test_of_any_length(tmp_path: Path) -> None:
         assert report.passed, report
 
 
+class Shared(nn.Module):
+    """Reads an axis at places that are an input, those of the first sample for all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rise, self.head = nn.Linear(1, 4), nn.Linear(4, 2)
+
+    def forward(self, x: Tensor, places: Tensor) -> Tensor:
+        y = F.softplus(self.rise(x.transpose(1, 2)))
+        return self.head(F.softplus(y[:, places[0]]).mean(1))
+
+
+@pytest.mark.usefixtures("_everything_is_long")
+def test_places_that_are_an_input(tmp_path: Path) -> None:
+    model, path = randomised(Shared()).float().eval(), tmp_path / "long.onnx"
+    inputs = torch.randn(2, 1, 9), torch.tensor([[8, 0, 3, 3, 5]]).repeat(2, 1)
+    fgcompile.compile(model, inputs).save(path)
+    report = fgcompile.verify(path, model, inputs)
+    assert report.passed, report
+
+
 @pytest.mark.usefixtures("_everything_is_long")
 def test_openvino(tmp_path: Path) -> None:
     pytest.importorskip("openvino", reason="needs OpenVINO: pip install 'fgcompile[openvino]'")

@@ -140,7 +140,7 @@ def make_checks(
     for sizes in (None, *other_sizes(program)):
         inputs = make_inputs(program, examples, sizes)
         try:
-            reference = _expected(exposed, program, request, inputs)
+            reference = eager_outputs(exposed, program, request, inputs)
             checks.append(_check_fused(exposed, program, request, inputs, reference))
         except DependentSamplesError as error:
             raise CaptureError(dependence(exposed, inputs) or str(error)) from error
@@ -207,13 +207,13 @@ def _check_fused(
         check_program(program, given, expected)
     except (CaptureError, VerificationError):  # a difference, which may be that of rounding errors that the model grows
         nudged = [value * (1 + _ROUNDING) if value.is_floating_point() else value for value in inputs]
-        changed, _ = _expected(exposed, program, request, nudged)
+        changed, _ = eager_outputs(exposed, program, request, nudged)
         limit = limit_of_condition(changed, expected)
         check_program(program, given, expected, limit)
     return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
 
 
-def _expected(
+def eager_outputs(
     exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The eager outputs in float64, and the scores.

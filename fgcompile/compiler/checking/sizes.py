@@ -40,7 +40,7 @@ def other_sizes(program: FusedProgram) -> list[Sizes]:
     sizes = example_sizes(program)
     if not sizes:
         return []
-    derived = _derived(program)
+    derived = derived_sizes(program)
     changed = (_nearest_changed(sizes, derived, symbols(program), sign) for sign in (1, -1))
     return [found for found in changed if found is not None]
 
@@ -67,7 +67,7 @@ def shapes_of(node: fx.Node) -> list[Sequence[int | SymInt]]:
     return [leaf.shape for leaf in pytree.tree_leaves(node.meta.get("val")) if isinstance(leaf, Tensor)]
 
 
-def _derived(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
+def derived_sizes(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
     """Every size of the graph's tensors that depends on space, by its expression: it, and what it is at the example."""
     batch = expression(symbols(program)[BATCH])
     found = {

@@ -60,7 +60,7 @@ def expose(captured: CapturedProgram, layouts: Mapping[str, str] | None = None) 
     """
     exposure = _Exposure(copy_graph(captured.graph_module), captured.inputs)
     exposure.run()
-    exposure.lay_out(_as_captured(layouts or {}, captured))
+    exposure.lay_out(as_captured(layouts or {}, captured))
     return BiasedProgram(
         graph_module=exposure.graph_module,
         inputs=captured.inputs,
@@ -78,7 +78,7 @@ def expose(captured: CapturedProgram, layouts: Mapping[str, str] | None = None) 
     )
 
 
-def _as_captured(layouts: Mapping[str, str], captured: CapturedProgram) -> dict[str, str]:
+def as_captured(layouts: Mapping[str, str], captured: CapturedProgram | BiasedProgram) -> dict[str, str]:
     """The layouts with the captured names of the inputs, and with the batch in front as the captured graph has it."""
     own = dict(zip(captured.names, captured.inputs, strict=False))
     moved = {name for name, axis in zip(captured.inputs, captured.batch_axes, strict=False) if axis}

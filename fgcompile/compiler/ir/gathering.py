@@ -11,7 +11,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.ir.resampling import equal_sizes, may_leave_sizes
+from fgcompile.compiler.ir.resampling import equal_sizes, last_of, may_leave_sizes
 from fgcompile.compiler.ir.sizes import hint
 
 LARGEST_MATRIX = 1 << 20
@@ -74,8 +74,7 @@ def _positions(
     """``n_i`` and ``d`` of the positions ``n_i/d`` of ``rows``; ``sizes`` are those of the axis before and after."""
     count, size = sizes
     if align_corners:
-        whole = size - 1 if size > 1 else 1
-        return rows * (count - 1), whole
+        return rows * (count - 1), last_of(size, rows)
     if scale is None:
         whole = 2 * size
         places = ((rows * 2 + 1) * count) - size

@@ -214,6 +214,7 @@ class ValueSpec:
         shape: Its shape.
         default: The value of an input that may be left out.
         example: An input's shape for one sample of the example's sizes, where some besides the batch are dynamic.
+        smallest: The least of such sizes that the artifact takes, likewise, where there is one.
     """
 
     name: str
@@ -221,6 +222,7 @@ class ValueSpec:
     shape: Shape
     default: Tensor | None = None
     example: tuple[int, ...] | None = None
+    smallest: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def linear_matrix(small: int, large: int, align_corners: bool, like: Tensor, sca
     """
     rows, columns = _places(large, like).reshape([-1, 1]), _places(small, like).reshape([1, -1])
     if align_corners:
-        places = rows * (small - 1) / (large - 1 if large > 1 else 1)
+        places = rows * (small - 1) / last_of(large, rows)
     else:
         half = (rows + 0.5) * small / large if scale is None else (rows + 0.5) / scale
         places = torch.minimum((half - 0.5).clamp(min=0), columns[:, -1:])
@@ -43,6 +43,16 @@ def spreading_matrix(small: int, large: int, like: Tensor) -> Tensor:
     places = torch.minimum(((rows + 0.5) * small / large - 0.5).clamp(min=0), columns[:, -1:])
     weights = (1 - (places - columns).abs() / ratio.clamp(min=1)).clamp(min=0)
     return weights / weights.sum(0, keepdim=True)
+
+
+def last_of(size: int, like: Tensor) -> int | Tensor:
+    """``size − 1``, at least 1, which positions are divided by; a tensor where the size is found out when it runs.
+
+    A symbolic size counts as more than 1 to whoever compares it, so the graph has to compare it itself.
+    """
+    if isinstance(size, int):
+        return max(size - 1, 1)
+    return (torch.full((1,), 1, dtype=like.dtype, device=like.device) * (size - 1)).clamp(min=1)
 
 
 def may_leave_sizes(scale: float | None) -> bool:

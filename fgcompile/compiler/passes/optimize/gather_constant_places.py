@@ -2,8 +2,9 @@
 
     index_add(0, j, v)  →  Σ_t w[·, t] · index_select(v, i[·, t])        i[p, ·]: where j is p
 
-Short axes take a product with a 0/1 matrix, which lowering makes. What is added at one place more than ``MOST`` times
-is added up in groups before.
+Short axes take a product with a 0/1 matrix, which lowering makes, and so do places that are known only when the graph
+runs, at a memory that grows with the product of the sizes. What is added at one place more than ``MOST`` times is added
+up in groups before.
 """
 
 from __future__ import annotations
@@ -24,15 +25,17 @@ MOST = 8
 
 @as_pass(requires=("fold_constants",))
 def gather_constant_places(graph_module: fx.GraphModule) -> bool:
-    """Rewrites the graph in place; whether there was a sum at constant places. Others a check names."""
+    """Rewrites the graph in place; whether there was a sum at places of an axis."""
     changed = False
     for node in graph_module.graph.find_nodes(op="call_function", target=aten.index_add.default):
         _, axis, index, values = node.args
-        if not isinstance(index, fx.Node) or index.op != "get_attr":
-            continue
-        places = getattr(graph_module, str(index.target))
-        for level, (reads, present) in enumerate(_groups(places, node.meta["val"].shape[axis])):
-            values = _add_up(node, values, axis, reads, present, f"{node.name}_{level}")
+        size = node.meta["val"].shape[axis]
+        if index.op == "get_attr":
+            places = getattr(graph_module, str(index.target))
+            for level, (reads, present) in enumerate(_groups(places, size)):
+                values = _add_up(node, values, axis, reads, present, f"{node.name}_{level}")
+        else:
+            values = _multiply(node, values, axis, index, size)
         node.replace_all_uses_with(values)
         graph_module.graph.erase_node(node)
         changed = True
@@ -74,6 +77,17 @@ def _add_up(node: fx.Node, values: fx.Node, axis: int, reads: Tensor, present: T
         total = read if total is None else insert_call(node, node, aten.add.Tensor, total, read)
     assert total is not None
     return total
+
+
+def _multiply(node: fx.Node, values: fx.Node, axis: int, index: fx.Node, size: int) -> fx.Node:
+    """``out[p] = Σ_j [index_j = p] values[j]``, in front of ``node``."""
+    positions = _constant(node, f"positions_{node.name}", torch.arange(size))
+    column = insert_call(node, node, aten.unsqueeze.default, index, 1)
+    equal = insert_call(node, node, aten.eq.Tensor, column, positions)
+    matrix = insert_call(node, node, aten._to_copy.default, equal, dtype=node.meta["val"].dtype)
+    last = insert_call(node, node, aten.transpose.int, values, axis, -1)
+    product = insert_call(node, node, aten.matmul.default, last, matrix)
+    return insert_call(node, node, aten.transpose.int, product, axis, -1)
 
 
 def _constant(before: fx.Node, name: str, value: Tensor) -> fx.Node:

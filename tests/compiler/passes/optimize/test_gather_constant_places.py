@@ -41,3 +41,17 @@ def test_a_permutation_is_one_gather() -> None:
     run_alone(gather_constant_places, graph_module)
     graph_module.graph.eliminate_dead_code()
     assert operators(graph_module) == ["index_select"]
+
+
+def test_places_that_are_an_input_are_a_product() -> None:
+    def function(x: Tensor, places: Tensor) -> Tensor:
+        return x.new_zeros(2, 5, 3).index_add(1, places, x)
+
+    places = torch.tensor(PLACES["some twice, some never"])
+    x = torch.randn(2, len(places), 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    graph_module = traced(function, x, places)
+    run_alone(fold_constants, graph_module)
+    run_alone(gather_constant_places, graph_module)
+    graph_module.graph.lint()
+    assert "index_add" not in operators(graph_module)
+    torch.testing.assert_close(graph_module(x, places), function(x, places), rtol=1e-12, atol=1e-12)

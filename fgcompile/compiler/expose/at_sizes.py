@@ -1,0 +1,60 @@
+"""An exposed program with the layouts that its sites have at other sizes than the example's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from fgcompile.compiler.expose.expose import as_captured
+from fgcompile.compiler.expose.layouts import find_layouts
+from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
+from fgcompile.compiler.ir.nodes import is_random
+from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.sizes import describe, dimension_names
+from fgcompile.compiler.ir.torch_internals import FakeTensorMode
+
+
+def at_sizes(exposed: BiasedProgram, layouts: Mapping[str, str], sizes: Mapping[str, int]) -> BiasedProgram:
+    """The program with the placements that its sites have at other sizes: what a capture at these would find.
+
+    A layer that has a single place there, or is enlarged from one, may lie nowhere, or elsewhere.
+
+    Args:
+        exposed: The program, of dynamic sizes.
+        layouts: Those by hand that it was exposed with.
+        sizes: The number in place of each dynamic size, by its name in the inputs' shapes.
+
+    Raises:
+        RuntimeError: PyTorch's; an operator does not take these sizes.
+    """
+    graph_module = copy_graph(exposed.graph_module)
+    placeholders = graph_module.graph.find_nodes(op="placeholder")
+    mode = FakeTensorMode(allow_non_fake_inputs=True)  # the parameters
+    names = dimension_names([node.meta["val"] for node in placeholders[: len(exposed.inputs)]])
+    for node in placeholders:
+        value = node.meta["val"]
+        shape = [sizes[size] if isinstance(size, str) else size for size in describe(value, names)]
+        node.meta["val"] = mode.from_tensor(torch.empty(shape, dtype=value.dtype), static_shapes=True)
+    propagate_shapes(graph_module)
+    graph = graph_module.graph
+    inputs, written = placeholders[: len(exposed.inputs)], as_captured(layouts, exposed)
+    maps, sites = find_layouts(graph, inputs, exposed.sites, _constants(graph_module), written)
+    return replace(exposed, maps=maps, sites=sites)
+
+
+def _constants(graph_module: fx.GraphModule) -> dict[fx.Node, Tensor]:
+    """The values of the nodes that depend on no input."""
+    constants: dict[fx.Node, Any] = {}
+    for node in graph_module.graph.nodes:
+        if node.op == "get_attr":
+            constants[node] = getattr(graph_module, str(node.target))
+        elif node.op == "call_function" and not is_random(node) and all(n in constants for n in node.all_input_nodes):
+            args, kwargs = fx.map_arg((node.args, node.kwargs), constants.__getitem__)
+            assert callable(node.target)
+            with torch.no_grad():
+                constants[node] = node.target(*args, **kwargs)
+    return constants
