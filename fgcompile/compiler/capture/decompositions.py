@@ -70,7 +70,7 @@ def decompose_cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) ->
         norm = torch.linalg.vector_norm(x, 2, dim, True)
         return torch.where(norm > eps, norm, norm - norm.detach() + eps)
 
-    x1, x2 = torch.broadcast_tensors(x1, x2)
+    x1, x2 = torch.broadcast_tensors(x1, x2)  # type: ignore[no-untyped-call]
     return (x1 / bounded(x1) * (x2 / bounded(x2))).sum(dim)
 
 
