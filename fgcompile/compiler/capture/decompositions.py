@@ -63,6 +63,17 @@ def decompose_hypotenuse(self: Tensor, other: Tensor) -> Tensor:
     return (self * self + other * other).sqrt()
 
 
+def decompose_cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """``Σ x₁ x₂ / (n₁ n₂)``, ``n = max(‖x‖, ε)`` with the gradient of ``‖x‖`` on either side, as autograd has it."""
+
+    def bounded(x: Tensor) -> Tensor:
+        norm = torch.linalg.vector_norm(x, 2, dim, True)
+        return torch.where(norm > eps, norm, norm - norm.detach() + eps)
+
+    x1, x2 = torch.broadcast_tensors(x1, x2)  # type: ignore[no-untyped-call]
+    return (x1 / bounded(x1) * (x2 / bounded(x2))).sum(dim)
+
+
 def decompose_trilinear(
     i1: Tensor,
     i2: Tensor,
@@ -134,6 +145,7 @@ DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     aten.convolution.default: sample_convolutions.decompose_convolution,
     aten._cdist_forward.default: decompose_distances,
     aten._trilinear.default: decompose_trilinear,
+    aten.cosine_similarity.default: decompose_cosine,
     aten.hypot.default: decompose_hypotenuse,
     # They differ from maximum and minimum for NaN alone.
     aten.fmax.default: aten.maximum.default,

@@ -12,12 +12,15 @@ from benchmarks.exactness.random_graphs.description import Choose
 from benchmarks.exactness.random_graphs.kinds.drawn import Drawn, Piece
 from benchmarks.exactness.random_graphs.kinds.trunk import CHANNELS, Grid, around, draw_grid
 
+WITHOUT_PLACE = "stack of selects"
+"""Made by way of one number for each sample, a weight loses its places, and so does what it is joined to."""
+
 EXPANSIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "expand": lambda w, x: w.expand(x.shape[0], *w.shape),
     "expand of one": lambda w, x: w[None].expand(x.shape[0], *[-1] * w.ndim),
     "repeat": lambda w, x: w[None].repeat(x.shape[0], *[1] * w.ndim),
     "broadcast_to": lambda w, x: torch.broadcast_to(w, (x.shape[0], *w.shape)),
-    "stack of selects": lambda w, x: w.unsqueeze(0) + torch.zeros_like(x.flatten(1)[:, :1]).view(-1, *[1] * w.ndim),
+    WITHOUT_PLACE: lambda w, x: w.unsqueeze(0) + torch.zeros_like(x.flatten(1)[:, :1]).view(-1, *[1] * w.ndim),
     "repeat_interleave": lambda w, x: w.unsqueeze(0).repeat_interleave(x.shape[0], 0),
     "new_ones": lambda w, x: x.new_ones(x.shape[0], *[1] * w.ndim) * w,
 }
@@ -64,7 +67,7 @@ def _piece(choose: Choose, grid: Grid) -> tuple[str, Piece]:
     def apply(x: Tensor, q: nn.Module, k: nn.Module, w: Tensor) -> Tensor:
         return function(x, expand(w, x), q, k)
 
-    return f"{use} of {way}", Piece(apply, layers, [grid.shape], pointwise=use in POINTWISE)
+    return f"{use} of {way}", Piece(apply, layers, [grid.shape], pointwise=use in POINTWISE and way != WITHOUT_PLACE)
 
 
 def draw(choose: Choose) -> Drawn:
