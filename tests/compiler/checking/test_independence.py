@@ -28,6 +28,7 @@ DEPENDENT: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "the third is written": (lambda y: torch.where((torch.arange(y.shape[0]) == 2)[:, None], 0.0, y), "where"),
     "numbered": (lambda y: y + torch.arange(y.shape[0])[:, None], "add"),
     "turned": (lambda y: y + y.flip(0), "flip"),
+    "rows of another": (lambda y: y.repeat_interleave(3, 0)[: y.shape[0]], "getitem"),
     "mean": (lambda y: y - y.mean(0, keepdim=True), "sub"),
 }
 

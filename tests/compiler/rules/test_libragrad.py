@@ -85,13 +85,17 @@ def half(function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tens
     return lambda a, b: (function(a, b.detach()) + function(a.detach(), b)) / 2
 
 
+def _rows(a: Tensor) -> Tensor:
+    return a.flatten(0, 1)
+
+
 FACTORS: dict[str, tuple[Callable[..., Tensor], Callable[..., Tensor], Tensor]] = {
     "mul": (lambda a, b: a * b, half(lambda a, b: a * b), SIGNALS),
     "bmm": (lambda a, b: a @ b, half(lambda a, b: a @ b), MATRICES),
-    "mm": (lambda a, b: (a[0] @ b[0])[None], half(lambda a, b: (a[0] @ b[0])[None]), MATRICES),
+    "mm": (lambda a, b: _rows(a).mm(b[0]).unflatten(0, (-1, 4)), half(lambda a, b: a @ b[0]), MATRICES),
     "addmm": (
-        lambda a, b: torch.addmm(a[0], a[0], b[0], beta=0.5, alpha=3)[None],
-        lambda a, b: 0.5 * a + 3 * half(lambda a, b: (a[0] @ b[0])[None])(a, b),
+        lambda a, b: torch.addmm(_rows(a), _rows(a), b[0], beta=0.5, alpha=3).unflatten(0, (-1, 4)),
+        lambda a, b: 0.5 * a + 3 * half(lambda a, b: a @ b[0])(a, b),
         MATRICES,
     ),
     "linear": (

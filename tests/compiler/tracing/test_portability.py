@@ -11,15 +11,6 @@ from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import UnsupportedOpError
 
 
-class DynamicFilters(nn.Module):
-    """Filters that are computed from the input, one group a sample."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        batch = x.shape[0]
-        filters = x.reshape(-1, 1, 4)[:, :, :2].contiguous()
-        return F.conv1d(x.reshape(1, -1, 4), filters, groups=batch * 3).reshape(batch, -1)
-
-
 class Spectrum(nn.Module):
     """The magnitudes of a signal's frequencies."""
 
@@ -41,18 +32,9 @@ class Unpooling(nn.Module):
         return F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
 
 
-class FirstRows(nn.Module):
-    """The first rows of a larger batch, where rows of one sample take the place of another's."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.repeat_interleave(3, 0)[: x.shape[0]]
-
-
 REFUSED = {
-    "a backward operator": (DynamicFilters, (3, 4), r"aten\.convolution_backward\.default.*no lowering"),
     "frequencies": (Spectrum, (6,), r"aten\._fft_r2c\.default.*complex"),
     "complex numbers": (Norms, (4, 2), r"aten\.view_as_complex\.default.*complex"),
-    "a part of the batch": (FirstRows, (4,), r"aten\.slice_backward\.default.*part of an axis of dynamic size"),
     "unpooling": (Unpooling, (2, 4, 4), r"aten\.index_put\.default.*no lowering"),
 }
 
