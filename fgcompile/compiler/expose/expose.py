@@ -98,7 +98,9 @@ class _Exposure:
         table = bias_table()
         self.graph.eliminate_dead_code()
         placeholders = self.graph.find_nodes(op="placeholder")
-        self.last_placeholder = placeholders[-1]
+        # Known from here on, not asked of the graph for every bias: an unrolled network has thousands of them.
+        self.last_placeholder, self.mode = placeholders[-1], placeholders[0].meta["val"].fake_mode
+        self.taken = {str(node.target) for node in placeholders}
         for node in list(self.graph.nodes):
             self._visit(node, table)
         tidy(self.graph_module)
@@ -130,7 +132,7 @@ class _Exposure:
             elif is_lookup(node, self.constants):
                 self.active.add(node)
                 self._expose(node, {node.target: LOOKUP})
-                self.sources.append(list(self.biases)[-1])
+                self.sources.append(next(reversed(self.biases)))
 
     def _expose(self, node: fx.Node, table: Mapping[Any, BiasRule]) -> None:
         # An operator with several outputs (split, topk, a normalisation) has no bias of its own: each output that is
@@ -187,13 +189,13 @@ class _Exposure:
         self.implicit[name] = ImplicitBias(node.name, bias.formula, bias.factor)
 
     def _placeholder(self, term: str, default: Tensor) -> fx.Node:
-        taken = {str(node.target) for node in self.graph.find_nodes(op="placeholder")}
+        name = free_name(re.sub(r"\W", "_", f"bias_{term}"), self.taken)
         with self.graph.inserting_after(self.last_placeholder):
-            node = self.graph.placeholder(free_name(re.sub(r"\W", "_", f"bias_{term}"), taken))
+            node = self.graph.placeholder(name)
         self.last_placeholder = node
+        self.taken.add(name)
         self.biases[term] = default.detach()
-        mode = next(n.meta["val"] for n in self.graph.find_nodes(op="placeholder")).fake_mode
-        node.meta["val"] = mode.from_tensor(self.biases[term], static_shapes=True)
+        node.meta["val"] = self.mode.from_tensor(self.biases[term], static_shapes=True)
         return node
 
 
