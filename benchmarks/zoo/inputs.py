@@ -102,3 +102,16 @@ def mean_state_score(output: Any) -> Tensor:
     """The first feature of the last hidden states, averaged over the tokens, ``(N,)``."""
     score: Tensor = output["last_hidden_state"][..., 0].mean(1)
     return score
+
+
+def box_score(output: Any) -> Tensor:
+    """The largest logit ``(N,)`` of any box (N, boxes, classes) and class; DETR's last class is that of no object."""
+    logits: Tensor = output["cls_logits"] if "cls_logits" in output else output["logits"][..., :-1]
+    return logits.amax((1, 2))
+
+
+def text_vector_score(output: Any) -> Tensor:
+    """The cosine ``(N,)`` of CLIP's vectors of pictures and one that stands for a text's."""
+    vectors: Tensor = output["image_embeds"]
+    text = torch.linspace(-1, 1, vectors.shape[1], dtype=vectors.dtype)
+    return torch.nn.functional.cosine_similarity(vectors, text.unsqueeze(0))

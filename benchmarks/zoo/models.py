@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from benchmarks.networks.architectures import efficientnet_lite, torchvision_network
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from benchmarks.networks.weights import Draw, initialise
-from benchmarks.zoo.inputs import Integers, Noise, Several, Smooth, feature_score, segmentation_score
+from benchmarks.zoo.inputs import Integers, Noise, Several, Smooth, box_score, feature_score, segmentation_score
 from benchmarks.zoo.networks import (
     DetectionNeck,
     EmbeddingLSTM,
@@ -28,8 +28,10 @@ from benchmarks.zoo.transformers import TRANSFORMERS, transformers_network
 from benchmarks.zoo.variants import (
     CLASSES,
     convolution_mixer,
+    dense_detector,
     feature_pyramid,
     multiscale_video,
+    query_detector,
     separable_video,
     shifted_window_video,
     vision_transformer,
@@ -163,6 +165,15 @@ _TORCHVISION = (
     ZooModel(
         "resnet50_fpn", "torchvision", "detection", feature_pyramid("resnet50"), Smooth((3, 64, 64)), feature_score
     ),
+    ZooModel(
+        "retinanet_heads",
+        "torchvision",
+        "detection",
+        dense_detector,
+        Smooth((3, 64, 64)),
+        box_score,
+        settings="32 channels wide",
+    ),
     _torchvision("r3d_18", **_VIDEO),
     _torchvision("mc3_18", **_VIDEO),
     _torchvision("r2plus1d_18", **_VIDEO),
@@ -239,6 +250,7 @@ _TIMM = (
     _timm_fixed("vit_tiny_patch16_224", depth=2),
     _timm_fixed("deit_tiny_distilled_patch16_224", depth=2),
     _timm_fixed("vit_small_patch14_reg4_dinov2", 70, depth=2, embed_dim=96, num_heads=3),
+    _timm_fixed("pit_ti_224", depth=(1, 1, 1)),
     _timm_fixed("beit_base_patch16_224", depth=2, embed_dim=96, num_heads=3),
     _timm_fixed("eva02_tiny_patch14_224", 70, depth=2),
     _timm_fixed("cait_xxs24_224", depth=2),
@@ -272,17 +284,28 @@ _TRAINED = (
     _trained("digit_recognizer", _digit_recognizer, Smooth((1, 28, 28))),
 )
 
-_TRANSFORMERS = tuple(
+_TRANSFORMERS = (
+    *(
+        ZooModel(
+            row.name,
+            "transformers",
+            row.domain,
+            partial(transformers_network, row),
+            row.draw,
+            row.score,
+            settings=row.summary(),
+        )
+        for row in TRANSFORMERS
+    ),
     ZooModel(
-        row.name,
+        "hf_detr",
         "transformers",
-        row.domain,
-        partial(transformers_network, row),
-        row.draw,
-        row.score,
-        settings=row.summary(),
-    )
-    for row in TRANSFORMERS
+        "detection",
+        query_detector,
+        Smooth((3, 64, 64)),
+        box_score,
+        settings="1 layer of width 32 each way",
+    ),
 )
 
 ZOO: dict[str, ZooModel] = {

@@ -83,6 +83,19 @@ class DetectionNeck(nn.Module):
         return tuple(head(level) for head, level in zip(self.heads, (fine, middle, deep), strict=True))
 
 
+class DenseDetector(nn.Module):
+    """Features of several levels and the heads that read them, without the boxes' decoding."""
+
+    def __init__(self, features: nn.Module, head: nn.Module) -> None:
+        super().__init__()
+        self.features, self.head = features, head
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """Maps (N, 3, H, W) to logits (N, boxes, classes) and places (N, boxes, 4)."""
+        found: dict[str, Tensor] = self.head(list(self.features(x).values()))
+        return found
+
+
 class WaveformNetwork(nn.Sequential):
     """M5: one-dimensional convolutions over a raw waveform (N, 1, L), mean over time, logits.
 

@@ -17,6 +17,7 @@ from benchmarks.zoo.inputs import (
     logit_score,
     mean_state_score,
     segmentation_score,
+    text_vector_score,
 )
 
 LABELS = 10
@@ -124,6 +125,15 @@ TRANSFORMERS = (
             "decoder_hidden_size": 32,
         },
         segmentation_score,
+    ),
+    TransformersModel(
+        "hf_clip_vision",
+        "similarity",
+        "CLIPVisionModelWithProjection",
+        "CLIPVisionConfig",
+        IMAGE,
+        {**_VISION, "patch_size": 16, "projection_dim": 32},
+        text_vector_score,
     ),
     TransformersModel(
         "hf_wav2vec2",

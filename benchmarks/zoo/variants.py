@@ -8,6 +8,7 @@ from torch import nn
 
 from benchmarks.networks.architectures import torchvision_network
 from benchmarks.networks.torchvision_shim import define_missing_operators
+from benchmarks.zoo.networks import DenseDetector
 
 CLASSES = 10
 
@@ -94,4 +95,42 @@ def convolution_mixer() -> nn.Module:
     from timm.models.convmixer import ConvMixer
 
     model: nn.Module = ConvMixer(dim=64, depth=4, kernel_size=9, patch_size=7, num_classes=CLASSES)
+    return model
+
+
+def dense_detector() -> nn.Module:
+    """torchvision's heads of RetinaNet over a feature pyramid of a ResNet-18, 32 channels wide."""
+    define_missing_operators()
+    from torchvision.models.detection.backbone_utils import BackboneWithFPN
+    from torchvision.models.detection.retinanet import RetinaNetHead  # type: ignore[import-untyped]
+
+    layers = {f"layer{index}": str(index) for index in (2, 3, 4)}
+    features = BackboneWithFPN(torchvision_network("resnet18")(), layers, [128, 256, 512], 32)
+    return DenseDetector(features, RetinaNetHead(32, 3, CLASSES))
+
+
+def query_detector() -> nn.Module:
+    """transformers' DETR, one layer each way over a ResNet of two blocks."""
+    define_missing_operators()
+    import transformers
+
+    backbone = transformers.ResNetConfig(
+        embedding_size=16, hidden_sizes=[16, 32], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+    )
+    config = transformers.DetrConfig(
+        use_timm_backbone=False,
+        use_pretrained_backbone=False,
+        backbone=None,
+        backbone_config=backbone,
+        d_model=32,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        num_queries=6,
+        num_labels=CLASSES,
+    )
+    model: nn.Module = transformers.DetrForObjectDetection._from_config(config)
     return model

@@ -30,6 +30,8 @@ class ModelSpec(TypedDict):
 
 class _AxisIndexOptions(TypedDict, total=False):
     part: list[int]
+    offset: int
+    ignored: int
 
 
 class AxisIndex(_AxisIndexOptions):
@@ -54,12 +56,22 @@ class TensorSpec(_SpecOptions):
     ``"16*height"`` is a multiple of 16. ``optional`` inputs are bias parameters, which have their trained values as
     defaults. ``example`` is the shape of one sample that the model was compiled with, where its size is dynamic too.
     ``indexes`` are the axes that an input's integers index, by their sizes: ``[{"size": 30, "from_end": true}]`` allows
-    −30 to 29, and a size by name is that of an input's axis. Values out of range are refused.
+    −30 to 29, and a size by name is that of an input's axis. Values out of range are refused; ``offset`` is added to a
+    value before it is the index, and one that is ``ignored`` is none.
     """
 
     name: str
     dtype: str
     shape: list[int | str]
+
+
+BATCH = "batch"
+"""The name of the batch's size in a shape."""
+
+
+def batch_axis(spec: TensorSpec) -> int:
+    """The axis of an input's samples: the first, but where layouts said otherwise."""
+    return spec["shape"].index(BATCH) if BATCH in spec["shape"] else 0
 
 
 class PreprocessSpec(TypedDict):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis
 from fgcompile.artifact.validation import Array, input_specs
 
 _SEED = 0
@@ -25,12 +25,15 @@ def make_noise(metadata: Metadata, batch: int) -> dict[str, Array]:
 
 
 def _values(spec: TensorSpec, batch: int, random: np.random.Generator) -> Array:
-    _, *sizes = spec.get("example", spec["shape"])
-    shape = (batch, *map(int, sizes))
+    sizes = spec.get("example", spec["shape"])
+    shape = tuple(batch if axis == batch_axis(spec) else int(size) for axis, size in enumerate(sizes))
     dtype = np.dtype(spec["dtype"])
     if dtype == np.uint8:
         return random.integers(0, 256, shape, dtype=np.uint8)
     if dtype.kind == "f":
         return random.standard_normal(shape).astype(dtype)
-    single = any(axis["size"] == 1 for axis in spec.get("indexes", []))  # of which 0 is the only index
-    return np.zeros(shape, dtype) if single else np.ones(shape, dtype)
+    value = 1
+    for axis in spec.get("indexes", []):  # of one place 0 is the only index
+        offset = axis.get("offset", 0)
+        value = max(value if isinstance(axis["size"], str) else min(value, axis["size"] - 1 - offset), -offset)
+    return np.full(shape, value, dtype)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis
 from fgcompile.artifact.names import EXPLAIN
 from fgcompile.errors import InputError
 
@@ -91,6 +91,12 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
     return {name: np.asarray(arrays[name], order="C") for name in names}
 
 
+def batch_size(inputs: Mapping[str, Array], metadata: Metadata) -> int:
+    """The number of samples of checked inputs."""
+    spec = input_specs(metadata)[0]
+    return int(inputs[spec["name"]].shape[batch_axis(spec)])
+
+
 def check_target(target: int | Array | None, batch: int, metadata: Metadata) -> NDArray[np.int64] | None:
     """The target of each sample, shape (N,), or None where the artifact takes none.
 
@@ -157,7 +163,8 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
     expected = f"{name} has shape {array.shape}, the artifact takes ({', '.join(map(str, shape))})"
     if array.ndim != len(shape):
         one_sample = array.ndim == len(shape) - 1
-        advice = f"add the batch axis, {name}[np.newaxis]" if one_sample else f"give an array of rank {len(shape)}"
+        added = f"{name}[{':, ' * batch_axis(spec)}np.newaxis]"
+        advice = f"add the batch axis, {added}" if one_sample else f"give an array of rank {len(shape)}"
         raise InputError(f"{expected}: {advice}")
     for axis, (size, dimension) in enumerate(zip(array.shape, shape, strict=True)):
         if isinstance(dimension, int):
@@ -178,8 +185,11 @@ def _check_indices(array: Array, spec: TensorSpec, sizes: Mapping[str, int]) -> 
     """Checks that integers lie within every axis that they index; ``sizes`` are those of the dynamic dimensions."""
     for axis in spec.get("indexes", []):
         size = sizes[axis["size"]] if isinstance(axis["size"], str) else axis["size"]
-        first = -size if axis["from_end"] else 0
-        wrong = (array < first) | (array >= size)
+        offset = axis.get("offset", 0)
+        first, last = (-size if axis["from_end"] else 0) - offset, size - 1 - offset
+        wrong = (array < first) | (array > last)
+        if "ignored" in axis:
+            wrong &= array != axis["ignored"]
         if "part" in axis:
             along, start, end = axis["part"]
             positions = np.arange(array.shape[along])
@@ -187,9 +197,9 @@ def _check_indices(array: Array, spec: TensorSpec, sizes: Mapping[str, int]) -> 
             wrong &= inside.reshape([-1] + [1] * (array.ndim - 1 - along))
         if wrong.any():
             place = tuple(map(int, np.unravel_index(np.argmax(wrong), array.shape)))
-            negative = f", or -1 to {first} from the end" if axis["from_end"] else ""
+            negative = f", or {-1 - offset} to {first} from the end" if axis["from_end"] else ""
             raise InputError(
-                f"{spec['name']} has {array[place]} at index {place}, out of range: give 0 to {size - 1}{negative}"
+                f"{spec['name']} has {array[place]} at index {place}, out of range: give {-offset} to {last}{negative}"
             )
 
 

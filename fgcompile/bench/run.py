@@ -12,10 +12,10 @@ import numpy as np
 
 from fgcompile._version import __version__
 from fgcompile.artifact.file import read_artifact
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.metadata import Metadata, batch_axis
 from fgcompile.artifact.names import EXPLAIN
 from fgcompile.artifact.sample_inputs import make_noise
-from fgcompile.artifact.validation import PREDICTED, Array, input_specs
+from fgcompile.artifact.validation import PREDICTED, Array, batch_size, input_specs
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench
 from fgcompile.bench.timing import measure
@@ -79,7 +79,7 @@ def bench(  # noqa: PLR0913 - public: its keywords are the options
         format=metadata["format"],
         providers=tuple(map(provider_name, providers or ())),
         threads=threads,
-        batch=len(next(iter(feeds.values()))),
+        batch=batch_size(feeds, metadata),
         concurrency=concurrency,
         processor=processor(),
         cores=cores(),
@@ -105,7 +105,7 @@ def _check_options(concurrency: int, seconds: float | None, repeats: int | None)
 def _choose_batch(metadata: Metadata, wanted: int | None) -> int:
     """The wanted batch, if the artifact takes it."""
     for spec in input_specs(metadata):
-        fixed = spec["shape"][0]
+        fixed = spec["shape"][batch_axis(spec)]
         if isinstance(fixed, int):
             if wanted not in (None, fixed):
                 raise InputError(f"batch is {wanted}, the artifact takes a batch of {fixed} only: compile it again")

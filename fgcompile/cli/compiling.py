@@ -20,7 +20,7 @@ from fgcompile.cli.arguments import (
 )
 from fgcompile.cli.models import seeded_model
 from fgcompile.cli.parameters import SourceArgument, WeightsOption
-from fgcompile.errors import OutputError
+from fgcompile.system.files import require_writable
 
 
 def compile_(
@@ -74,7 +74,9 @@ def compile_(
     ] = "constants",
     layout: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=LAYOUT", help="How an input's or site's axes lie over space, as 'x=n h w c'."),
+        typer.Option(
+            metavar="NAME=LAYOUT", help="How an input's or site's axes lie over space, n the batch, as 'x=n h w c'."
+        ),
     ] = None,
     mean: Annotated[
         str | None,
@@ -95,8 +97,7 @@ def compile_(
 ) -> None:
     """Compile a model into an artifact."""
     suffixed = choose_format(artifact_format, output)
-    if not output.absolute().parent.is_dir():
-        raise OutputError(f"{output}: its folder does not exist: create it first")
+    require_writable(output)
     shapes = [parse_input(text) for text in inputs or []]
     score = None if target is None else parse_target(target)
     layouts = parse_layouts(layout or [])
@@ -120,7 +121,7 @@ def compile_(
         model = seeded_model(source, weights)
         artifact = compile(
             model,
-            example_inputs(model, shapes),
+            example_inputs(model, shapes, layouts),
             target=score,
             output=int(explained) if explained is not None and explained.isdigit() else explained,
             outputs=tuple(outputs.split(",")),

@@ -6,6 +6,7 @@ Ids that are all the same make ties, of which a pooling takes one and a lowering
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,24 +15,32 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.overrides import TorchFunctionMode
 
+from fgcompile.artifact.layouts import written_axis
 from fgcompile.cli.arguments import DEFAULT_INPUT, InputShape, parse_input
 
+BATCH = 2
+"""The samples of an example."""
 
-def example_inputs(model: nn.Module | ExportedProgram, shapes: Sequence[InputShape]) -> tuple[Any, ...]:
+
+def example_inputs(
+    model: nn.Module | ExportedProgram, shapes: Sequence[InputShape], layouts: Mapping[str, str] | None = None
+) -> tuple[Any, ...]:
     """Seeded noise, for integers ids, or ones where nothing is looked up; a program brings its own example.
 
-    What is named comes last, in a mapping.
+    What is named comes last, in a mapping. The batch is where the layout of an input has it.
     """
     if not shapes and isinstance(model, ExportedProgram) and model.example_inputs is not None:
         args, keywords = model.example_inputs
         return (*args, keywords) if keywords else tuple(args)
     generator = torch.Generator().manual_seed(0)
     shapes = shapes or [parse_input(DEFAULT_INPUT)]
+    sizes = [
+        _with_batch(one.sizes, [layouts[name] for name in names if name in layouts] if layouts else [])
+        for one, names in zip(shapes, _names(model, shapes), strict=True)
+    ]
     values = [
-        torch.randn(2, *one.sizes, generator=generator)
-        if one.dtype == "float32"
-        else torch.ones((2, *one.sizes), dtype=torch.int64)
-        for one in shapes
+        torch.randn(size, generator=generator) if one.dtype == "float32" else torch.ones(size, dtype=torch.int64)
+        for one, size in zip(shapes, sizes, strict=True)
     ]
     front = [value for one, value in zip(shapes, values, strict=True) if one.name is None]
     named = {one.name: value for one, value in zip(shapes, values, strict=True) if one.name is not None}
@@ -39,6 +48,22 @@ def example_inputs(model: nn.Module | ExportedProgram, shapes: Sequence[InputSha
         for value, rows in _rows_read(model, front, named, values):
             value.random_(0, rows, generator=generator)
     return (*front, named) if named else tuple(front)
+
+
+def _with_batch(sizes: Sequence[int], layouts: Sequence[str]) -> tuple[int, ...]:
+    """An example's shape: the sizes of one sample, and the batch among them."""
+    axis = written_axis(layouts[0] if layouts else None, 1 + len(sizes))
+    return (*sizes[:axis], BATCH, *sizes[axis:])
+
+
+def _names(model: nn.Module | ExportedProgram, shapes: Sequence[InputShape]) -> list[tuple[str, ...]]:
+    """What each input may be called in layouts: by its parameter, and the only one by ``x``."""
+    parameters = list(inspect.signature(model.forward).parameters) if isinstance(model, nn.Module) else []
+    only = ("x",) if len(shapes) == 1 else ()
+    return [
+        (one.name,) if one.name is not None else (*parameters[index : index + 1], *only)
+        for index, one in enumerate(shapes)
+    ]
 
 
 def _rows_read(

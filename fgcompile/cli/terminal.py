@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,11 +43,16 @@ def show_warnings_in_one_line() -> None:
 
     def show_in_one_line(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
         if issubclass(category, CaptureWarning | RulesWarning | WeightsWarning):
-            _err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), str(message)))
+            _err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), as_options(str(message))))
         else:
             show(message, category, *place, **options)
 
     warnings.showwarning = show_in_one_line
+
+
+def as_options(message: str) -> str:
+    """A message of the library's with its keywords as the command line has them: ``rules='x'`` is ``--rules x``."""
+    return re.sub(r"\b(rules)='([\w-]+)'", r"--\1 \2", message)
 
 
 def print_json(value: object) -> None:

@@ -8,14 +8,14 @@ import importlib.metadata
 from collections.abc import Callable
 from typing import Any
 
-from torch import Tensor, fx
+from torch import Tensor
 
 from fgcompile._version import __version__
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
 from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
-from fgcompile.compiler.ir.torch_internals import pytree
+from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.request import Noise, Preprocess, Request
 from fgcompile.errors import InputError
 
@@ -88,15 +88,22 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
 def _input_specs(captured: CapturedProgram, program: FusedProgram) -> list[dict[str, Any]]:
     """The specs of the artifact's inputs; those of integers that index an axis say which.
 
-    The model's and the score's inputs come first, in the captured order.
+    The model's and the score's inputs come first, in the captured order; captured, each has its batch in front.
     """
     specs = [_spec(spec) for spec in program.artifact_inputs]
-    for spec, axes in zip(specs, captured.indexed, strict=False):
+
+    def own_axis(position: int, axis: int) -> int:
+        moved = captured.batch_axes[position] if position < len(captured.batch_axes) else 0
+        return moved if axis == 0 else axis - (axis <= moved)
+
+    for position, (spec, axes) in enumerate(zip(specs, captured.indexed, strict=False)):
         indexes = [
             {
-                "size": axis.size if isinstance(axis.size, int) else specs[axis.size[0]]["shape"][axis.size[1]],
+                "size": axis.size if isinstance(axis.size, int) else specs[axis.size[0]]["shape"][own_axis(*axis.size)],
                 "from_end": axis.from_end,
-                **({} if axis.part is None else {"part": list(axis.part)}),
+                **({} if axis.part is None else {"part": [own_axis(position, axis.part[0]), *axis.part[1:]]}),
+                **({} if axis.offset == 0 else {"offset": axis.offset}),
+                **({} if axis.ignored is None else {"ignored": axis.ignored}),
             }
             for axis in axes
         ]
@@ -121,18 +128,13 @@ def require_labels(captured: CapturedProgram, request: Request) -> None:
     labels = request.labels
     if labels is None:
         return
-    results: Any = captured.graph_module.graph.output_node().args[0]
-    structure: Any = pytree.tree_unflatten([_value(result) for result in results], captured.output_spec)
+    structure: Any = returned(captured)
     if captured.scored:
         structure, _ = structure
     logits = (main_output if captured.scored else explained)(structure, request.output)
     classes = logits.shape[1] if isinstance(logits, Tensor) and logits.ndim == 2 else None
     if classes is not None and len(labels) != classes:
         raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
-
-
-def _value(result: Any) -> Any:
-    return result.meta["val"] if isinstance(result, fx.Node) else result
 
 
 def _parameter_digest(captured: CapturedProgram) -> str:

@@ -6,25 +6,35 @@ from dataclasses import replace
 
 import torch
 
+from fgcompile.compiler.capture.bound import Bound
 from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
-from fgcompile.compiler.request import Inputs, Model, Request
+from fgcompile.compiler.request import Request
 from fgcompile.compiler.rules import apply_rules
 
 
 def capture_in(
     dtype: torch.dtype,
-    model: Model,
-    inputs: Inputs,
+    bound: Bound,
     request: Request,
 ) -> CapturedProgram:
     """The captured program of a model and its score under a rule set, computing in a dtype."""
-    captured = capture(model, inputs, request.score, request.output, request.score_inputs, request.dynamic_sizes)
+    captured = capture_bound(bound, request)
+    require_scores(captured, request.output)
     dump_stage("captured", captured.graph_module)
     return apply_rules(in_dtype(captured, dtype), request.rules)
+
+
+def capture_bound(bound: Bound, request: Request) -> CapturedProgram:
+    """The captured program of a model and its score, with what its inputs are to the user."""
+    captured = capture(
+        bound.model, bound.inputs, request.score, request.output, request.score_inputs, request.dynamic_sizes
+    )
+    return replace(captured, names=bound.names, batch_axes=bound.batch_axes)
 
 
 def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.backends import EMITTERS
-from fgcompile.compiler.capture.binding import bind_inputs
-from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.capture.bound import bind
+from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
 from fgcompile.compiler.description import describe_program, require_labels
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.frontend import capture_in, in_dtype
+from fgcompile.compiler.frontend import capture_bound, capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
@@ -29,6 +29,7 @@ from fgcompile.compiler.ir.dump import dumping
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.runner import dump_stage, run_passes, run_program_passes
+from fgcompile.compiler.ir.samples import require_samples
 from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
@@ -53,7 +54,7 @@ from fgcompile.compiler.request import (
     hold,
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
-from fgcompile.compiler.tracing.portability import require_portable
+from fgcompile.compiler.tracing.portability import require_portable, require_portable_writes
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 from fgcompile.compiler.tracing.trace import trace
 from fgcompile.errors import InputError
@@ -144,6 +145,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         noise: The noisy copies of ``smooth_fullgrad``.
         layouts: How the axes of inputs or sites lie over space where it is not to be inferred, by name (``*`` matches
             others), e.g. ``{"x": "n h w c", "blocks.*": "n (1 + h w) c"}``; ``"none"`` keeps a site out of the map.
+            An input's own says too where its batch is, ``{"x": "l n c"}``; its map and terms have theirs in front.
         preprocess: Scaling and normalisation in front, so that the artifact takes raw uint8 images ``(N, H, W, C)``.
         dynamic_sizes: Makes the sizes of space dynamic too: height and width of images, the length of signals, the
             depth of volumes; the map has the input's. For models that are convolutional up to a pooling. Where sizes
@@ -187,9 +189,10 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     given = hold(example_inputs)
     with dumping(type(model).__name__):
         report("capture")
-        captured = capture_in(torch.float64, model, given, request)
+        bound = bind(model, given, request)
+        captured = capture_in(torch.float64, bound, request)
         require_labels(captured, request)
-        examples = request.examples(bind_inputs(model, given)[1])
+        examples = request.examples(bound.inputs)
         exposed, program = fuse_captured(captured, request, examples, report)
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
@@ -212,8 +215,9 @@ def fuse(model: Model, example_inputs: Inputs, **options: Any) -> FusedProgram:
     """The fused program in float64, before it is emitted; options as for ``compile``."""
     request, given = Request(**options), hold(example_inputs)
     with dumping(type(model).__name__):
-        captured = capture_in(torch.float64, model, given, request)
-        return fuse_captured(captured, request, request.examples(bind_inputs(model, given)[1]))[1]
+        bound = bind(model, given, request)
+        captured = capture_in(torch.float64, bound, request)
+        return fuse_captured(captured, request, request.examples(bound.inputs))[1]
 
 
 @one_at_a_time()
@@ -225,23 +229,24 @@ def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, st
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
         example_inputs: As for ``compile``.
-        layouts: Layouts by hand, as for ``compile``.
+        layouts: Layouts by hand, as for ``compile``; the program takes every input with its batch in front.
 
     Raises:
         CaptureError: The model cannot be captured.
         InputError: A layout does not fit.
     """
     request = Request(layouts=layouts or {})
-    return expose(capture(model, example_inputs), request.layouts)
+    return expose(capture_bound(bind(model, hold(example_inputs), request), request), request.layouts)
 
 
-def full_gradient(
+def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     model: Model,
     inputs: Inputs,
     target: Target | Tensor = None,
     rules: RuleSet = "taylor",
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
+    layouts: Mapping[str, str] | None = None,
 ) -> FullGradientTerms:
     """The exact full-gradient, eager, in the dtype of the inputs, or else of the model (float64: exact completeness).
 
@@ -253,6 +258,7 @@ def full_gradient(
         rules: ``"taylor"`` or ``"libragrad"``, as for ``compile``.
         output: Which of several outputs is explained, by name or position.
         score_inputs: Inputs of a callable target, by name.
+        layouts: As for ``compile``; here it matters where an input has its batch, ``{"x": "l n c"}``.
 
     Raises:
         CaptureError: The model cannot be captured.
@@ -268,15 +274,17 @@ def full_gradient(
         rules=rules,
         output=output,
         score_inputs=score_inputs or {},
+        layouts=layouts or {},
     )
-    held = hold(inputs)
-    given = bind_inputs(model, held)[1]
+    bound = bind(model, hold(inputs), request)
     with one_at_a_time():
-        captured = capture(model, held, request.score, request.output, request.score_inputs)
-        dtype = floating_dtype([*given, *captured.graph_module.buffers()])
-        exposed = expose(apply_rules(in_dtype(captured, dtype), request.rules))
+        captured = capture_bound(bound, request)
+        require_scores(captured, request.output)
+        dtype = floating_dtype([*bound.inputs, *captured.graph_module.buffers()])
+        exposed = expose(apply_rules(in_dtype(captured, dtype), request.rules), request.layouts)
+    require_samples(exposed, request.output)
     target = request.target if chosen is None else chosen
-    terms = full_gradient_terms(exposed, request.examples(given), target, request.output)
+    terms = full_gradient_terms(exposed, request.examples(bound.inputs), target, request.output)
     warn_of_absorption(exposed, terms.bias_gradients, rules, stacklevel=2)
     return terms
 
@@ -288,8 +296,11 @@ def fuse_captured(
     report: Progress = lambda stage: None,
 ) -> tuple[BiasedProgram, FusedProgram]:
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
+    table = decomposition_table(request.format, request.device)
+    require_portable_writes(captured.graph_module, table)
     report("expose")
     exposed = expose(captured, request.layouts)
+    require_samples(exposed, request.output)
     dump_stage("exposed", exposed.graph_module)
     report("fold")
     # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
@@ -299,7 +310,7 @@ def fuse_captured(
         folded = replace(folded, gradient_scale=choose_gradient_scale(exposed, request, examples))
     report("differentiate")
     with preserve_interpolation():
-        program = trace(folded, request, decomposition_table(request.format, request.device))
+        program = trace(folded, request, table)
     dump_stage("differentiated", program.graph_module)
     report("optimise")
     optimize(program.graph_module)

@@ -14,8 +14,9 @@ from torch import Tensor
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN
-from fgcompile.artifact.validation import Array, check_inputs, input_specs
+from fgcompile.artifact.validation import Array, batch_size, check_inputs, input_specs
 from fgcompile.compiler.capture.binding import by_name
+from fgcompile.compiler.capture.bound import bind
 from fgcompile.compiler.checking.inputs import as_dtype
 from fgcompile.compiler.checking.report import Report, compare
 from fgcompile.compiler.description import read_request
@@ -79,10 +80,11 @@ def verify(
     def eager(dtype: torch.dtype) -> dict[str, np.ndarray[Any, Any]]:
         count = len(examples) - len(own)
         with one_at_a_time():
-            captured = capture_in(dtype, model, by_name(model, names[:count], examples[:count]), request)
+            bound = bind(model, by_name(model, names[:count], examples[:count]), request)
+            captured = capture_in(dtype, bound, request)
             exposed = expose(captured, request.layouts)
         given = [as_dtype(value, dtype) for value in tensors]
-        chosen = torch.full((len(given[0]),), -1)
+        chosen = torch.full((batch_size(feeds, metadata),), -1)
         _, values = evaluate(exposed, request, given, chosen, dtype)
         return {name: value.numpy() for name, value in values.items()}
 
@@ -112,7 +114,7 @@ def _with_own(feeds: Mapping[str, np.ndarray[Any, Any]], metadata: Metadata) -> 
     """The inputs with those that are not the model's."""
     own = dict(feeds)
     if metadata["target"] == "input":
-        own["target"] = np.full(len(next(iter(feeds.values()))), -1, dtype=np.int64)
+        own["target"] = np.full(batch_size(feeds, metadata), -1, dtype=np.int64)
     if metadata.get("on_demand"):
         own[EXPLAIN] = np.array(True)
     return own

@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN
-from fgcompile.artifact.validation import PREDICTED, Array, check_biases, check_feeds, check_inputs, check_target
+from fgcompile.artifact.validation import (
+    PREDICTED,
+    Array,
+    batch_size,
+    check_biases,
+    check_feeds,
+    check_inputs,
+    check_target,
+)
 from fgcompile.errors import ArtifactError, InputError
 
 Provider = str | tuple[str, Mapping[str, Any]]
@@ -107,7 +115,8 @@ class Session:
         """The model's output and its full-gradient explanation.
 
         Args:
-            x: The input, shape (N, …), or several: a tuple in the artifact's order or a mapping by name.
+            x: The input, shape (N, …) or with the batch where layouts had it, or several: a tuple in the artifact's
+                order or a mapping by name.
             target: The class to explain: one for all, or one per sample, shape (N,). None or -1: the predicted class.
             biases: Bias parameters to use instead of the trained ones, by name, where the artifact takes them.
 
@@ -115,7 +124,7 @@ class Session:
             InputError: An input or target that the artifact does not take; the message says what it takes.
         """
         feeds = check_inputs(x, self.metadata)
-        batch = len(next(iter(feeds.values())))
+        batch = batch_size(feeds, self.metadata)
         classes = check_target(target, batch, self.metadata)
         feeds |= check_biases(biases or {}, self.metadata)
         outputs = self._backend.run({**feeds, **self._own_feeds(classes, explain=True)})
@@ -146,7 +155,7 @@ class Session:
         if all(spec["name"] != "logits" for spec in self.metadata["outputs"]):
             raise InputError("the artifact does not return the logits: compile it with them among the outputs")
         feeds = check_inputs(x, self.metadata)
-        classes = check_target(None, len(next(iter(feeds.values()))), self.metadata)
+        classes = check_target(None, batch_size(feeds, self.metadata), self.metadata)
         return self._backend.run({**feeds, **self._own_feeds(classes, explain=False)})["logits"]
 
     def _own_feeds(self, classes: NDArray[np.int64] | None, explain: bool) -> dict[str, Array]:

@@ -10,9 +10,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.metadata import Metadata, batch_axis
 from fgcompile.artifact.names import EXPLAIN
-from fgcompile.artifact.validation import Array, bias_specs, check_biases, check_inputs, check_target, input_specs
+from fgcompile.artifact.validation import (
+    Array,
+    batch_size,
+    bias_specs,
+    check_biases,
+    check_inputs,
+    check_target,
+    input_specs,
+)
 from fgcompile.errors import InputError
 
 
@@ -72,7 +80,7 @@ def admit(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> d
     biases = {name: given.pop(name) for name in sorted(optional & given.keys())}
     _check_batch(given, metadata, limits)
     feeds = check_inputs(given, metadata)
-    classes = check_target(_per_sample(target), len(next(iter(feeds.values()))), metadata)
+    classes = check_target(_per_sample(target), batch_size(feeds, metadata), metadata)
     if classes is not None:
         feeds["target"] = classes
     if metadata.get("on_demand"):
@@ -84,9 +92,11 @@ def _check_batch(given: Mapping[str, Array], metadata: Metadata, limits: Limits)
     """Refuses too large a batch before its values are read."""
     for spec in input_specs(metadata):
         value = given.get(spec["name"])
-        if isinstance(value, np.ndarray) and value.ndim and len(value) > limits.batch:
+        axis = batch_axis(spec)
+        if isinstance(value, np.ndarray) and value.ndim > axis and value.shape[axis] > limits.batch:
             raise InputError(
-                f"{spec['name']} has a batch of {len(value)}, {limits.batch} are allowed: send fewer samples at once"
+                f"{spec['name']} has a batch of {value.shape[axis]}, {limits.batch} are allowed: "
+                "send fewer samples at once"
             )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from fgcompile.errors import OutputError
@@ -16,16 +18,40 @@ def write_atomically(path: str | Path, content: bytes) -> None:
     Raises:
         OutputError: The folder does not exist or cannot be written, or ``path`` is not a regular file.
     """
+    with _explained(path), _beside(Path(os.path.realpath(path))) as (partial, target):
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+
+
+def require_writable(path: str | Path) -> None:
+    """Refuses, before the work, a path that no file could be written to; leaves nothing there.
+
+    Raises:
+        OutputError: As ``write_atomically``.
+    """
+    with _explained(path), _beside(Path(os.path.realpath(path))):
+        pass
+
+
+@contextmanager
+def _explained(path: str | Path) -> Iterator[None]:
     try:
-        _replace(Path(os.path.realpath(path)), content)
+        yield
     except FileNotFoundError as error:
+        folder = Path(path).absolute().parent
+        if folder.is_dir():  # which takes no new files, such as /proc
+            raise OutputError(f"{path}: cannot be written (its folder takes no files): give another path") from error
         raise OutputError(f"{path}: its folder does not exist: create it first") from error
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}): give another path") from error
 
 
-def _replace(target: Path, content: bytes) -> None:
-    """Replaces ``target``, a regular file or nothing yet, by way of a file beside it."""
+@contextmanager
+def _beside(target: Path) -> Iterator[tuple[Path, Path]]:
+    """An empty file beside ``target``, which is a regular file or nothing yet, and ``target``; gone at the end."""
     if target.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if target.exists() and not target.is_file():
@@ -33,11 +59,7 @@ def _replace(target: Path, content: bytes) -> None:
     partial = target.with_name(f".fgcompile-{secrets.token_hex(8)}.part")
     partial.touch(exist_ok=False)
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
+        yield partial, target
     finally:
         partial.unlink(missing_ok=True)
 

@@ -48,6 +48,14 @@ class Pairs(nn.Module):
     def forward(self, ids, mask=None, weights=None):
         return self.head((self.words(ids) * weights[..., None]).mean(1))
 
+class Late(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words, self.head = nn.Embedding(9, 3), nn.Linear(3, 2)
+
+    def forward(self, ids=None, values=None):
+        return self.head((self.words(ids) if values is None else values.tanh()).mean(0))
+
 def branches():
     class Branches(Net):
         def forward(self, x):
@@ -120,12 +128,22 @@ def test_inputs_go_by_name_and_the_summary_says_which_is_which(run: Run, folder:
     assert_one_line_error(refused, "unknown example input 'weight': Pairs takes ids, mask, weights")
 
 
+def test_an_only_input_is_verified_by_its_name_and_with_its_batch(run: Run, folder: Path) -> None:
+    inputs = ("--input", "values=5x3", "--layout", "values=l n c")
+    result = run("compile", "cli_models:Late", *inputs, "-o", "late.onnx", "--outputs", "logits,contributions")
+    assert result.status == 0, result
+    assert "session.explain(values)  # values float32 (5, batch, 3)" in result.out
+    assert run("verify", "late.onnx", "--source", "cli_models:Late").status == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["compile", "m:build", "-o", "model.bin"], "cannot tell the format of model.bin"),
         (["compile", "m:build", "-o", "model.pt", "--format", "onnx"], "--format onnx does not fit model.pt"),
         (["compile", "m:build", "-o", "nowhere/model.onnx"], "its folder does not exist"),
+        (["compile", "m:build", "-o", "/proc/model.onnx"], "/proc/model.onnx: cannot be written"),
+        (["compile", "m:build", "-o", "/dev/null/model.onnx"], "/dev/null/model.onnx: cannot be written"),
         (["compile", "m:build", "-o", "model.onnx", "--target", "cat"], "--target cat"),
         (["compile", "m:build", "-o", "model.onnx", "--mean", "0.5"], "--mean and --std go together"),
         (["compile", "m:build", "-o", "model.onnx", "--mean", "a", "--std", "1"], "--mean a"),
@@ -284,7 +302,7 @@ def test_a_warning_is_one_line_without_the_place_in_python(run: Run, folder: Pat
     arguments = ("compile", "cli_models:normalised", "--input", "3x8x8", "-o", "net.onnx")
     result = run(*arguments)
     assert result.status == 0, result
-    (warning,) = [line for line in result.err.splitlines() if "rules='libragrad'" in line]
+    (warning,) = [line for line in result.err.splitlines() if "use --rules libragrad" in line]
     assert warning.startswith("fgcompile: warning: ")
     result = run(*arguments, "--rules", "libragrad")
     assert result.status == 0, result

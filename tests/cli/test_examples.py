@@ -46,6 +46,14 @@ def test_a_program_that_takes_names_brings_its_own_example() -> None:
     assert torch.equal(named["mask"], mask)
 
 
+def test_the_batch_is_where_the_layout_has_it() -> None:
+    shapes = [parse_input("7:int64"), parse_input("7"), parse_input("kinds=7:int64")]
+    ids, mask, named = example_inputs(Text().eval(), shapes, {"ids": "l n", "mask": "n l", "kinds": "l n"})
+    assert (tuple(ids.shape), tuple(mask.shape), tuple(named["kinds"].shape)) == ((7, 2), (2, 7), (7, 2))
+    (only,) = example_inputs(nn.Linear(3, 2).eval(), [parse_input("5x3")], {"x": "l n c"})
+    assert only.shape == (5, 2, 3)
+
+
 @pytest.mark.parametrize(
     ("text", "shape"),
     [

@@ -24,8 +24,9 @@ MAY_STAY = {
     aten.as_strided.default,
     aten.prod.dim_int,
     aten._native_batch_norm_legit_no_training.default,
+    *(aten.convolution.default, aten.slice.Tensor, aten.select.int),
 }
-"""Operators that our own decompositions leave as they are in some calls: other strides, dynamic sizes, statistics."""
+"""Operators that our own decompositions leave as they are in some calls: other strides, sizes, statistics, groups."""
 
 TABLES: dict[str, Collection[Any]] = {
     "biases": bias_table(),

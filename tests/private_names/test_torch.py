@@ -39,6 +39,26 @@ def test_functions_are_applied_by_another() -> None:
     assert not has_setup_context(Round)
 
 
+def test_a_transformed_function_is_seen_in_the_failure() -> None:
+    from fgcompile.compiler.ir.torch_internals import transforms_a_function
+
+    class Failing(torch.autograd.Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(x: Tensor) -> Tensor:
+            raise RuntimeError("it fails")
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+            """Keeps nothing."""
+
+    with pytest.raises(RuntimeError, match="it fails") as caught:
+        torch.vmap(Failing.apply)(torch.ones(2))
+    assert transforms_a_function(caught.value)
+    assert not transforms_a_function(RuntimeError())
+
+
 def test_writes_in_place_become_values() -> None:
     from fgcompile.compiler.ir.torch_internals import make_fx, without_mutations
 

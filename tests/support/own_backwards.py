@@ -161,6 +161,63 @@ class Resize(Function):
         return 3 * g.reshape(ctx.shape), None
 
 
+class LearnedSteps(Function):
+    """Quantisation in steps that are trained (LSQ)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, step: Tensor, low: int, high: int) -> Tensor:
+        ctx.save_for_backward(x, step)
+        ctx.range = low, high
+        return (x / step).round().clamp(low, high) * step
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        x, step = ctx.saved_tensors
+        low, high = ctx.range
+        level = x / step
+        inside = ((level >= low) & (level <= high)).to(x.dtype)
+        of_step = (inside * (level.round() - level) + (1 - inside) * level.clamp(low, high)) * g
+        return g * inside, of_step.sum().reshape(step.shape), None, None
+
+
+class LearnedClip(Function):
+    """Clipping at a level that is trained, then rounding (PACT)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, level: Tensor, bits: int) -> Tensor:
+        ctx.save_for_backward(x, level)
+        scale = (2**bits - 1) / level
+        return (torch.minimum(x.clamp(min=0), level) * scale).round() / scale
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor, None]:
+        x, level = ctx.saved_tensors
+        return g * ~((x < 0) | (x > level)), (g * (x >= level)).sum().reshape(level.shape), None
+
+
+class Ternary(Function):
+    """Three values, by a threshold of each sample's own."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        threshold = 0.7 * x.abs().mean((1, 2, 3), keepdim=True)
+        return x.sign() * (x.abs() > threshold)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g * (ctx.saved_tensors[0].abs() <= 1)
+
+
+class Rounds(nn.Module):
+    """A loop of calls, in a part of a part."""
+
+    def forward(self, y: Tensor) -> Tensor:
+        for _ in range(3):
+            y = Round.apply(y * 1.1)
+        return y
+
+
 class Net(nn.Module):
     """A convolution, something, a classifier."""
 
@@ -169,6 +226,7 @@ class Net(nn.Module):
         self.first, self.last = nn.Conv2d(3, 4, 3, padding=1), nn.Linear(4, 3)
         self.scale, self.weight = nn.Parameter(torch.ones(1, 4, 1, 1) * 0.7), nn.Parameter(torch.randn(4, 4, 3, 3) / 6)
         self.middle = middle
+        self.part = nn.Sequential(Rounds(), nn.Sequential(Rounds()))
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.middle(self, self.first(x))
@@ -195,6 +253,12 @@ KEPT: dict[str, Callable[..., Tensor]] = {
     "two_operands": _of_both,
     "with_a_parameter": lambda net, y: Blend.apply(y, net.scale)[0],
     "convolution": lambda net, y: Convolve.apply(y, net.weight),
+    "learned_steps": lambda net, y: LearnedSteps.apply(y, net.scale.mean().reshape(1) / 7, -8, 7),
+    "learned_clip": lambda net, y: LearnedClip.apply(y, net.scale.mean().reshape(1), 4),
+    "few_bits": lambda net, y: Round.apply(y.clamp(0, 1)),
+    "ternary": lambda net, y: Ternary.apply(y),
+    "parts_and_loops": lambda net, y: net.part(y),
+    "checkpoint_of_parts": lambda net, y: checkpoint(net.part, y, use_reentrant=False),
     "nested": lambda net, y: Outer.apply(y),
     "constants": lambda net, y: Table.apply(y),
     "symbolic_size": lambda net, y: Resize.apply(y, y.shape[0]).reshape(y.shape),
@@ -273,7 +337,35 @@ class WithoutBackward(Function):
         return x * 2
 
 
+class Noisy(Clipped):
+    """Its backward adds noise."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g + torch.randn_like(g)
+
+
+class Mapped(Function):
+    """May be transformed by ``torch.vmap``."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.round()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        """Keeps nothing."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return g * 2
+
+
 REFUSED: dict[str, tuple[Callable[..., Tensor], str]] = {
+    "noisy": (lambda net, y: Noisy.apply(y), "'Noisy'.*not linear"),
+    "vmap": (lambda net, y: torch.vmap(Mapped.apply)(y), r"under torch\.vmap.*\.py:\d+.*outside of the transform"),
     "clipped": (lambda net, y: Clipped.apply(y), "'Clipped'.*not linear"),
     "normalised": (lambda net, y: Normalised.apply(y), "'Normalised'.*not linear"),
     "deciding": (lambda net, y: Deciding.apply(y), "'Deciding'.*backward that cannot be traced"),

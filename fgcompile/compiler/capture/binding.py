@@ -20,21 +20,24 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
-class ByName(nn.Module):
+class Around(nn.Module):
+    """A model of ours around the user's, which has its output and takes its inputs in another way."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.wrapped_model = model
+        self.training = False
+
+
+class ByName(Around):
     """A model that takes its inputs by position, in the order of ``names``; the others stay at their defaults."""
 
     def __init__(self, model: nn.Module, names: Sequence[str]) -> None:
-        super().__init__()
-        self.wrapped_model = model
+        super().__init__(model)
         self.names = tuple(names)
-        self.training = False
 
     def forward(self, *inputs: Tensor) -> Any:
         return self.wrapped_model(**dict(zip(self.names, inputs, strict=True)))
-
-    def input_names(self, count: int) -> list[str]:
-        """The names of the first ``count`` inputs."""
-        return list(self.names[:count])
 
 
 def bind_inputs(model: Model, given: Inputs) -> tuple[Model, tuple[Tensor, ...]]:
@@ -68,6 +71,28 @@ def by_name(model: Model, names: Sequence[str], values: Sequence[Tensor]) -> Inp
     """An artifact's inputs as the model takes them: by name where all of them are names of its parameters."""
     known = len(set(names)) == len(names) == len(values) and set(names) <= set(input_names(model))
     return dict(zip(names, values, strict=True)) if known else tuple(values)
+
+
+def argument_names(model: Model, count: int) -> list[str]:
+    """The names of the first ``count`` inputs that a model takes by position."""
+    if isinstance(model, ByName):
+        return list(model.names[:count])
+    if isinstance(model, Around):
+        return argument_names(model.wrapped_model, count)
+    if isinstance(model, ExportedProgram):
+        return input_names(model)[:count]
+    names: list[str] = []
+    for name, parameter in _parameters(model).items():
+        several = parameter.kind == inspect.Parameter.VAR_POSITIONAL
+        names += [f"{name}_{index}" for index in range(count)] if several else [name]
+    return names[:count]
+
+
+def innermost(model: Model) -> Model:
+    """The user's own model."""
+    while isinstance(model, Around):
+        model = model.wrapped_model
+    return model
 
 
 def input_names(model: Model) -> list[str]:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.agreement import require_same_outputs
-from fgcompile.compiler.capture.binding import ByName, bind_inputs
+from fgcompile.compiler.capture.binding import Around, argument_names, bind_inputs, innermost
 from fgcompile.compiler.capture.cache import without_cache
 from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
@@ -23,12 +23,12 @@ from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
 from fgcompile.compiler.capture.gradients import require_same_gradients
 from fgcompile.compiler.capture.index_ranges import find_indexed_axes
+from fgcompile.compiler.capture.models import require_model
 from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.request import Inputs, Model, as_inputs
-from fgcompile.errors import CaptureError, InputError
 
 aten = torch.ops.aten
 
@@ -58,26 +58,18 @@ def capture(
             too small to be varied.
         ScoreError: The score cannot be computed, or is not ``(N,)``.
     """
-    if isinstance(model, nn.Module):
-        require_python_code(model)
-        require_evaluation_mode(model)
-    elif not isinstance(model, ExportedProgram):
-        what = f"the class {model.__name__}" if isinstance(model, type) else f"of type {type(model).__name__}"
-        raise InputError(
-            f"the model is {what}: pass a torch.nn.Module, built and in evaluation mode, or an ExportedProgram"
-        )
+    own = innermost(model)
+    require_model(own)
     bound, inputs = bind_inputs(model, example_inputs)
     extras = {} if score is None else dict(score_inputs or {})
     given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
     computed = bound if score is None else Scored(bound, score, output, list(extras))
-    name = type(model).__name__
-    with without_cache(model):
+    name = type(own).__name__
+    with without_cache(own):
         exported = (
             computed if isinstance(computed, ExportedProgram) else export_module(computed, given, name, dynamic_sizes)
         )
-        captured = _flat(
-            exported, name, computed.input_names(len(given)) if isinstance(computed, Scored | ByName) else None
-        )
+        captured = _flat(exported, name, _input_names(computed, len(given)))
         require_explainable(captured)
         if isinstance(model, nn.Module):
             assert isinstance(computed, nn.Module)
@@ -90,34 +82,16 @@ def capture(
     )
 
 
+def _input_names(model: Model, count: int) -> list[str] | None:
+    """The names of the inputs where the model is one of ours around the user's; else the graph has them."""
+    if isinstance(model, Scored):
+        return model.input_names(count)
+    return argument_names(model, count) if isinstance(model, Around) else None
+
+
 def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | None = None) -> CapturedProgram:
     """The program in core ATen, its parameters as attributes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
         decomposed = prepare(exported).run_decompositions(decompositions())
     return dataclasses.replace(unlift(decomposed, name, input_names), indexed=tuple(find_indexed_axes(exported)))
-
-
-def require_evaluation_mode(model: nn.Module) -> None:
-    """Refuses a module any part of which is in training mode, where dropout and batch statistics are random.
-
-    Raises:
-        CaptureError: Names the first such part.
-    """
-    for path, module in model.named_modules():
-        if module.training:
-            part = f"its part '{path}' is" if path else "it is"
-            raise CaptureError(f"{type(model).__name__} cannot be compiled while {part} in training mode: call .eval()")
-
-
-def require_python_code(model: nn.Module) -> None:
-    """Refuses a module that was traced or scripted.
-
-    Raises:
-        CaptureError: It was.
-    """
-    if isinstance(model, torch.jit.ScriptModule):
-        raise CaptureError(
-            f"the model is a {type(model).__name__}, traced or scripted by torch.jit, and has no Python code: "
-            "compile the nn.Module that it was made from"
-        )

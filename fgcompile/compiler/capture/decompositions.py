@@ -12,7 +12,7 @@ import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.biases import bias_table
-from fgcompile.compiler.capture import attention, writes
+from fgcompile.compiler.capture import attention, dynamic_parts, sample_convolutions, scatters, writes
 from fgcompile.compiler.ir.torch_internals import OpOverload, is_contiguous_or_false
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -128,7 +128,10 @@ def decompose_batch_norm(
 DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     **attention.DECOMPOSITIONS,
     **writes.DECOMPOSITIONS,
+    **dynamic_parts.DECOMPOSITIONS,
+    **scatters.DECOMPOSITIONS,
     aten.as_strided.default: decompose_as_strided,
+    aten.convolution.default: sample_convolutions.decompose_convolution,
     aten._cdist_forward.default: decompose_distances,
     aten._trilinear.default: decompose_trilinear,
     aten.hypot.default: decompose_hypotenuse,

@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.overrides import TorchFunctionMode
 
+from fgcompile.compiler.capture import dynamic_parts, quantization
 from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
+from fgcompile.compiler.capture.embedding_bags import embedding_bag
 from fgcompile.compiler.capture.failures import explain_failure, explain_fixed_batch
+from fgcompile.compiler.capture.fake_quantize import writing_out
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
 from fgcompile.compiler.capture.functions.expand import expand
 from fgcompile.compiler.capture.functions.record import recording
-from fgcompile.compiler.capture.quantization import WRITTEN_OUT
+from fgcompile.compiler.capture.messages import without_notes
 from fgcompile.compiler.capture.sample_reads import take_along
+from fgcompile.compiler.capture.shuffling import shuffle_channels
 from fgcompile.compiler.capture.trial import run_once
 from fgcompile.compiler.ir.silence import unprinted
 from fgcompile.compiler.ir.sizes import is_fixed
@@ -58,10 +62,10 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
     for failure, values in failures:
         if violates_a_constraint(failure) and _is_of_the_batch(model, values, free):
             place = find_fixed_size(partial(_export, model, values, free))
-            limits = _find_range(model, values, free) if place is None else None
+            limits = _find_range(model, name, values, free) if place is None else None
             raise CaptureError(explain_fixed_batch(name, place) if limits is None else limits) from failure
     failure, _ = failures[0]
-    raise CaptureError(explain_failure(model, name, failure)) from failure
+    raise CaptureError(explain_failure(model, name, failure, examples)) from failure
 
 
 def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) -> ExportedProgram:
@@ -71,7 +75,7 @@ def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) ->
         shapes[value] = {0: batch or Dim("batch"), **dimensions}
     dynamic = shapes.dynamic_shapes(model, values)  # type: ignore[no-untyped-call]
     # A failed export prints the graph that it had so far.
-    with unprinted("stderr"), _ByParts(), recording() as calls:
+    with unprinted("stderr"), without_notes(), writing_out(model), _ByParts(), recording() as calls:
         exported = torch.export.export(model, values, dynamic_shapes=dynamic, strict=False)
     return expand(exported, calls)
 
@@ -91,7 +95,7 @@ def _is_of_the_batch(model: nn.Module, values: Values, free: Sizes) -> bool:
     return True
 
 
-def _find_range(model: nn.Module, values: Values, free: Sizes) -> str | None:
+def _find_range(model: nn.Module, name: str, values: Values, free: Sizes) -> str | None:
     """What is said of a model that takes a range of batch sizes one way and others another; None if it is not so."""
     try:
         exported = _export(model, values, free, Dim.AUTO)
@@ -107,7 +111,7 @@ def _find_range(model: nn.Module, values: Values, free: Sizes) -> str | None:
     bounds = [f"batch >= {low}"] * (low > SMALLEST_SYMBOLIC) + [f"batch <= {high}"] * (high is not None)
     where = f"for {' and '.join(bounds)} it goes" if bounds else f"for a batch of {len(values[0])} it goes"
     return (
-        f"{type(model).__name__} decides by its batch size: {where} one way, for others another, and one graph cannot: "
+        f"{name} decides by its batch size: {where} one way, for others another, and one graph cannot: "
         "remove the condition on x.shape[0]"
     )
 
@@ -120,8 +124,9 @@ class _ByParts(TorchFunctionMode):
     """While it is open, some functions of this thread compute by parts.
 
     ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` have a fast path, one operator for a whole layer. They
-    leave it where a function could be overridden. Simulated quantisation is written out, and so is ``take_along_dim``,
-    which reads sizes as numbers.
+    leave it where a function could be overridden. Simulated quantisation is written out, and so is what reads sizes as
+    numbers: ``take_along_dim``, ``native_channel_shuffle``, and what ``dynamic_parts`` has. So are bags of embeddings,
+    which have no rule.
     """
 
     def __torch_function__(
@@ -130,4 +135,11 @@ class _ByParts(TorchFunctionMode):
         return _WRITTEN_OUT.get(func, func)(*args, **(kwargs or {}))
 
 
-_WRITTEN_OUT: Mapping[Any, Any] = {**WRITTEN_OUT, torch.take_along_dim: take_along, Tensor.take_along_dim: take_along}
+_WRITTEN_OUT: Mapping[Any, Any] = {
+    **quantization.WRITTEN_OUT,
+    **dynamic_parts.WRITTEN_OUT,
+    torch.nn.functional.embedding_bag: embedding_bag,
+    torch.take_along_dim: take_along,
+    Tensor.take_along_dim: take_along,
+    torch.native_channel_shuffle: shuffle_channels,
+}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fgcompile.compiler.capture.experts import ADVICE, is_of_experts
-from fgcompile.compiler.capture.user_code import failing_layer, failing_line
-from fgcompile.compiler.ir.torch_internals import depends_on_values
+from fgcompile.compiler.capture.scored import unwrapped_name
+from fgcompile.compiler.capture.trial import find_data_read
+from fgcompile.compiler.capture.user_code import failing_layer, failing_line, is_of_package
+from fgcompile.compiler.ir.torch_internals import depends_on_values, hooked_layer, transforms_a_function
 from fgcompile.errors import first_line
 
 
@@ -20,8 +24,15 @@ def explain_fixed_batch(name: str, place: str | None) -> str:
     )
 
 
-def explain_failure(model: nn.Module, name: str, error: Exception) -> str:
-    """The message for an export that failed, with the line and the layer that it was in."""
+def explain_failure(model: nn.Module, name: str, error: Exception, examples: Sequence[Tensor] = ()) -> str:
+    """The message for an export that failed, with the line and the layer that it was in.
+
+    Args:
+        model: The model.
+        name: Its class.
+        error: What PyTorch raised.
+        examples: Inputs that the model runs with, to look for what no export survives.
+    """
     place, layer = failing_line(error), failing_layer(model, error)
     where = "" if place is None else f" at {place}"
     if depends_on_values(error) and is_of_experts(layer):
@@ -31,18 +42,44 @@ def explain_failure(model: nn.Module, name: str, error: Exception) -> str:
             f"{name} asserts something about values{where}, which a graph cannot stop at: leave the assert out, "
             "or put it behind 'if not torch.compiler.is_exporting()'"
         )
+    if depends_on_values(error) and is_of_package(error, "torch.distributions"):
+        return (
+            f"{name} has a distribution check its arguments{where}, which a graph cannot stop at: give it "
+            "validate_args=False"
+        )
     if depends_on_values(error):
         return (
             f"{name} has control flow that depends on values{where} and cannot be captured ({first_line(error)}): "
             "replace it by torch.where"
         )
-    scripted = next((path for path, part in model.named_modules() if isinstance(part, torch.jit.ScriptModule)), None)
-    if scripted is not None:
+    if transforms_a_function(error):
         return (
-            f"torch.export cannot capture {name}, whose part '{scripted}' is a traced or scripted module of torch.jit "
-            f"({first_line(error)}): put the nn.Module there that it was made from"
+            f"{name} applies a torch.autograd.Function under torch.vmap or another transform of torch.func{where}, "
+            "where its backward cannot be kept: apply it to the whole batch, outside of the transform"
         )
-    return (
+    return _explain_by_parts(model, name, error, examples) or (
         f"torch.export cannot capture {name}{where}: {first_line(error)}; "
         "see 'Troubleshooting' in PyTorch's export guide"
     )
+
+
+def _explain_by_parts(model: nn.Module, name: str, error: Exception, examples: Sequence[Tensor]) -> str | None:
+    """The message for a model that has, or does, what no export survives; None where nothing of the kind is known."""
+    scripted = next((path for path, part in model.named_modules() if isinstance(part, torch.jit.ScriptModule)), None)
+    if scripted is not None:
+        return (
+            f"torch.export cannot capture {name}, whose part '{unwrapped_name(scripted)}' is a traced or scripted "
+            f"module of torch.jit ({first_line(error)}): put the nn.Module there that it was made from"
+        )
+    if hooked := hooked_layer(model):
+        return (
+            f"'{unwrapped_name(hooked)}' of {name} has a backward hook (register_full_backward_hook), which acts on "
+            "gradients where no graph sees it: remove it while compiling, or change the gradient by a "
+            "torch.autograd.Function"
+        )
+    if line := find_data_read(model, examples):
+        return (
+            f"{name} reads .data {line}, which takes a tensor out of the graph: write .detach() to end the gradient "
+            "there, or leave it out"
+        )
+    return None

@@ -1,15 +1,15 @@
 """Which axes an integer input indexes, so that an artifact can refuse values that are out of range.
 
 An input that reaches an embedding, a gather or an index as it was given must lie within the axis that is read, or the
-model itself would fail; so must a part of it that does, a column say. What was computed with in between says nothing
-of the input.
+model itself would fail; so must a part of it that does, a column say, and what is a number away from it. What else was
+computed with in between says nothing of the input.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
@@ -31,27 +31,53 @@ SAME = (
 WHOLE = (
     *SAME,
     *(aten.unsqueeze, aten.squeeze, aten.reshape, aten.view, aten.flatten, aten.expand, aten.expand_as, aten.unflatten),
-    *(aten.permute, aten.transpose, aten.t, aten.flip, aten.repeat),
+    *(aten.flip, aten.repeat),
 )
 """Operators whose result holds every element of their first operand, and nothing else."""
+
+MOVES = (aten.permute, aten.transpose, aten.movedim, aten.t)
+"""Operators that order the axes of their first operand."""
 
 PARTS = (aten.slice.Tensor, aten.select.int)
 """Operators that read a part of an axis, which may be all of it."""
 
-READS: Mapping[Any, tuple[str, str]] = {
-    aten.gather.default: ("index", "dim"),
-    aten.index_select.default: ("index", "dim"),
-}
-"""Operators that read one axis: the names of the indices and of the axis."""
+READS = (
+    *(aten.gather.default, aten.index_select.default),
+    *(aten.scatter.src, aten.scatter.value, aten.scatter_.src, aten.scatter_.value),
+    *(aten.scatter_add.default, aten.scatter_add_.default, aten.scatter_reduce.two, aten.scatter_reduce_.two),
+    *(aten.index_add.default, aten.index_add_.default, aten.index_copy.default, aten.index_copy_.default),
+    *(aten.index_fill.int_Scalar, aten.index_fill_.int_Scalar),
+    *(aten.index_reduce.default, aten.index_reduce_.default),
+)
+"""Operators that read or write at an ``index`` along an axis ``dim``."""
+
+BY_INDICES = (aten.index.Tensor, aten.index_put.default, aten.index_put_.default)
+"""Operators that read or write several axes, and count from their ends."""
+
+LOSSES = (aten.cross_entropy_loss.default, aten.nll_loss_nd.default, aten.nll_loss.default, aten.nll_loss2d.default)
+"""Operators that read a class of each sample or place, but where it is to be ignored."""
+
+SUMS = {aten.add.Tensor: 1, aten.sub.Tensor: -1}
+"""Operators that move what they are given by a number, and which way."""
+
+
+class _Read(NamedTuple):
+    """The indices of a call that reads by them, the size of the axis that each reads, and whether ends count."""
+
+    index: Any
+    size: Any
+    from_end: bool
+    ignored: int | None = None
 
 
 @dataclass(frozen=True)
 class _Origin:
-    """The input that a value comes from, the part of it that the value is, and whether it lies as it was given."""
+    """The input that a value comes from, which part of it, and which of its axes the value's are, if they are any."""
 
     input: fx.Node
+    axes: tuple[int, ...] | None
     part: tuple[int, int, int] | None = None
-    as_given: bool = True
+    offset: int = 0
 
 
 def find_indexed_axes(exported: ExportedProgram) -> list[tuple[IndexedAxis, ...]]:
@@ -60,7 +86,7 @@ def find_indexed_axes(exported: ExportedProgram) -> list[tuple[IndexedAxis, ...]
     inputs = {node: node for node in exported.graph.find_nodes(op="placeholder") if node.name in names}
     order = {node.name: position for position, node in enumerate(inputs)}
     found: list[list[IndexedAxis]] = [[] for _ in inputs]
-    origins = {node: _Origin(node) for node in inputs if _is_integer(node)}
+    origins = {node: _Origin(node, tuple(range(node.meta["val"].ndim))) for node in inputs if _is_integer(node)}
     for node in exported.graph.nodes:
         if not isinstance(node.target, OpOverload):
             continue
@@ -68,11 +94,11 @@ def find_indexed_axes(exported: ExportedProgram) -> list[tuple[IndexedAxis, ...]
             origin = _followed(node, source)
             if origin is not None:
                 origins[node] = origin
-        for index, size, from_end in _reads(node):
-            axis = _known(size, list(inputs))
-            if index in origins and axis is not None:
-                indexed = IndexedAxis(axis, from_end, origins[index].part)
-                of = found[order[origins[index].input.name]]
+        for read in _reads(node):
+            axis = _known(read.size, list(inputs))
+            if axis is not None and (origin := origins.get(read.index)) is not None:
+                indexed = IndexedAxis(axis, read.from_end, origin.part, origin.offset, read.ignored)
+                of = found[order[origin.input.name]]
                 of.extend([indexed] if indexed not in of else [])
     return [tuple(axes) for axes in found]
 
@@ -85,49 +111,60 @@ def _is_integer(node: fx.Node) -> bool:
 def _followed(node: fx.Node, source: _Origin) -> _Origin | None:
     """Where a call's result comes from, given where its operand does; None where it is computed with."""
     target: Any = node.target
+    if target.overloadpacket in SAME:
+        return source
     if target.overloadpacket in WHOLE:
-        return replace(source, as_given=source.as_given and target.overloadpacket in SAME)
+        return replace(source, axes=None)
+    if target.overloadpacket in MOVES:
+        return source if source.axes is None else replace(source, axes=_moved(node, source.axes))
+    if target in SUMS and isinstance(node.args[1], int) and "alpha" not in node.kwargs:
+        return replace(source, offset=source.offset + SUMS[target] * node.args[1])
     if target not in PARTS:
         return None
     arguments = bind(node)
     shape, dim = arguments["self"].meta["val"].shape, arguments["dim"]
     if same_size(shape[dim], node.meta["val"].shape[dim] if target is aten.slice.Tensor else 1):
-        return replace(source, as_given=source.as_given and target is aten.slice.Tensor)
-    if (
-        not source.as_given
-        or source.part is not None
-        or not isinstance(shape[dim], int)
-        or arguments.get("step", 1) != 1
-    ):
+        return source if target is aten.slice.Tensor else replace(source, axes=None)
+    known = source.axes is not None and source.part is None and isinstance(shape[dim], int)
+    if not known or arguments.get("step", 1) != 1:
         return None
-    return _Origin(source.input, _part(arguments, dim % len(shape), shape[dim]), as_given=False)
+    assert source.axes is not None
+    return replace(source, axes=None, part=_part(arguments, source.axes[dim % len(shape)], shape[dim]))
 
 
-def _part(arguments: Mapping[str, Any], dim: int, size: int) -> tuple[int, int, int]:
-    """The axis, the first position and the one behind the last that a call reads."""
+def _moved(node: fx.Node, axes: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes in the order that a call brings them into: what it does to a tensor whose sizes are their numbers."""
+    operator: Any = node.target
+    numbered = torch.empty([1 + axis for axis in range(len(axes))], device="meta")
+    return tuple(axes[size - 1] for size in operator(numbered, *node.args[1:], **node.kwargs).shape)
+
+
+def _part(arguments: Mapping[str, Any], axis: int, size: int) -> tuple[int, int, int]:
+    """The input's axis, the first position and the one behind the last that a call reads."""
     if "index" in arguments:
         first = arguments["index"] % size
-        return dim, first, first + 1
+        return axis, first, first + 1
     first, last, _ = slice(arguments["start"], arguments["end"]).indices(size)
-    return dim, first, last
+    return axis, first, last
 
 
-def _reads(node: fx.Node) -> Iterator[tuple[Any, Any, bool]]:
-    """The indices of a call that reads by them, the size of the axis that each reads, and whether ends count."""
+def _reads(node: fx.Node) -> Iterator[_Read]:
     arguments = bind(node)
     if node.target is aten.embedding.default:
-        yield arguments["indices"], arguments["weight"].meta["val"].shape[0], False
+        yield _Read(arguments["indices"], arguments["weight"].meta["val"].shape[0], False)
     elif node.target is aten.one_hot.default and arguments["num_classes"] > 0:
-        yield arguments["self"], arguments["num_classes"], False
+        yield _Read(arguments["self"], arguments["num_classes"], False)
+    elif node.target in LOSSES:
+        shape = arguments["self"].meta["val"].shape
+        yield _Read(arguments["target"], shape[min(1, len(shape) - 1)], False, arguments["ignore_index"])
     elif node.target in READS:
-        index, dim = (arguments[name] for name in READS[node.target])
-        yield index, arguments["self"].meta["val"].shape[dim], False
-    elif node.target is aten.index.Tensor:
+        yield _Read(arguments["index"], arguments["self"].meta["val"].shape[arguments["dim"]], False)
+    elif node.target in BY_INDICES:
         indices = arguments["indices"]
         # A mask takes as many axes as it has, so that those behind it are others.
         if not any(index is not None and index.meta["val"].dtype == torch.bool for index in indices):
             yield from (
-                (index, size, True)
+                _Read(index, size, True)
                 for index, size in zip(indices, arguments["self"].meta["val"].shape, strict=False)
                 if index is not None
             )

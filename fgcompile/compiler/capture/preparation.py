@@ -3,7 +3,11 @@
     y.detach_()                        →  y.detach()
     y.view(sizes)                      →  y.reshape(sizes)
     instance_norm(y, running μ, σ²)    →  batch_norm(y, running μ, σ²)
+    native_dropout(y, p, False)        →  y                                  (``shuffling``)
     y[arange(N), i, j]                 →  gathers within each sample (``sample_reads``)
+    y[arange(N), i, j] = v             →  a scatter within each sample (``sample_writes``)
+    y[:, i, :, j]                      →  y of these axes in front (``parted_indices``)
+    y[:, mask]                         →  y[:, i] where the mask is a constant (``constant_masks``)
 
 Blocks go before (``blocks``). PyTorch's decompositions would drop the model's own detachments, and what is detached is
 a constant for the gradient. A view counts on strides that a decomposition may not reproduce. By running statistics an
@@ -16,9 +20,14 @@ import copy
 
 import torch
 from torch.export import ExportedProgram
+from torch.export.graph_signature import ExportGraphSignature
 
 from fgcompile.compiler.capture.blocks import inline_blocks
+from fgcompile.compiler.capture.constant_masks import ConstantMasks
+from fgcompile.compiler.capture.parted_indices import join_indexed_axes
 from fgcompile.compiler.capture.sample_reads import gather_within_samples
+from fgcompile.compiler.capture.sample_writes import WRITES, scatter_within_samples
+from fgcompile.compiler.capture.shuffling import is_idle_dropout, leave_out_dropout
 from fgcompile.compiler.ir.nodes import bind
 
 aten = torch.ops.aten
@@ -31,6 +40,8 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
     for node, original in zip(graph.nodes, exported.graph.nodes, strict=True):
         node.name = original.name  # a copy renames what is called like a built-in, and the signature goes by names
     inline_blocks(graph_module, exported)
+    masks = ConstantMasks(exported, graph)
+    masks.rewrite()
     for node in list(graph.nodes):
         if node.target is aten.detach_.default:
             node.target = aten.detach.default
@@ -38,17 +49,24 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
             node.target = aten.reshape.default
         elif node.target is aten.instance_norm.default and not bind(node)["use_input_stats"]:
             node.target = aten.batch_norm.default  # of the same arguments in the same order
+        elif is_idle_dropout(node):
+            leave_out_dropout(node)
         elif node.target is aten.index.Tensor:
-            gather_within_samples(node)
+            if not gather_within_samples(node):
+                join_indexed_axes(node)
+        elif node.target in WRITES:
+            scatter_within_samples(node)
     graph_module.recompile()
     return ExportedProgram(
         root=graph_module,
         graph=graph,
-        graph_signature=exported.graph_signature,
+        graph_signature=ExportGraphSignature(
+            [*masks.specs, *exported.graph_signature.input_specs], list(exported.graph_signature.output_specs)
+        ),
         state_dict=exported.state_dict,
         range_constraints=exported.range_constraints,
         module_call_graph=exported.module_call_graph,
         example_inputs=exported.example_inputs,
-        constants=exported.constants,
+        constants={**exported.constants, **masks.constants},
         verifiers=exported.verifiers,
     )

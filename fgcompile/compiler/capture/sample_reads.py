@@ -33,16 +33,16 @@ RESHAPES = (
 """What may stand between a range and an index, of the same number of elements."""
 
 
-def gather_within_samples(node: fx.Node) -> None:
-    """Replaces a call of ``index`` that reads each sample's own; any other stays."""
+def gather_within_samples(node: fx.Node) -> bool:
+    """Replaces a call of ``index`` that reads each sample's own, and says whether it was one; any other stays."""
     source: Any = node.args[0]
     indices: Any = node.args[1]
-    if indices[0] is None or not _counts_samples(indices[0], source):
-        return
+    if indices[0] is None or not counts_samples(indices[0], source):
+        return False
     places = {axis: index for axis, index in enumerate(indices) if axis and index is not None}
-    shape = _places_shape(indices[0], list(places.values()))
+    shape = places_shape(indices[0], list(places.values()))
     if shape is None:
-        return
+        return False
     if not places:
         result = source
         for _ in shape:
@@ -55,6 +55,7 @@ def gather_within_samples(node: fx.Node) -> None:
     node.graph.erase_node(node)
     if result is not source:
         result.name = node.name  # the signature goes by names
+    return True
 
 
 def take_along(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
@@ -72,7 +73,7 @@ def take_along(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
     return input.expand(others).gather(dim, indices.expand(sizes))
 
 
-def _counts_samples(index: fx.Node, source: fx.Node) -> bool:
+def counts_samples(index: fx.Node, source: fx.Node) -> bool:
     """Whether an index is ``arange(N)`` along its first axis, N the dynamic batch, and of size 1 along the others."""
     value, count = index.meta["val"], source.meta["val"].shape[0]
     if not isinstance(count, torch.SymInt) or value.dim() == 0 or not same_size(value.shape[0], count):
@@ -80,7 +81,7 @@ def _counts_samples(index: fx.Node, source: fx.Node) -> bool:
     return all(isinstance(size, int) and size == 1 for size in value.shape[1:]) and _is_range(index, count)
 
 
-def _places_shape(samples: fx.Node, places: Sequence[fx.Node]) -> list[int] | None:
+def places_shape(samples: fx.Node, places: Sequence[fx.Node]) -> list[int] | None:
     """The shape of what is read of each sample; None where an index is none within a sample, or its size is dynamic."""
     rank = samples.meta["val"].dim()
     shape = [1] * (rank - 1)

@@ -6,14 +6,13 @@ exposed like the model's own.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from fgcompile.compiler.capture.binding import ByName, input_names
+from fgcompile.compiler.capture.binding import argument_names, input_names
 from fgcompile.compiler.ir.model_output import explained, require_score
 from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import FgcompileError, ScoreError, first_line
@@ -67,15 +66,8 @@ class Scored(nn.Module):
     def input_names(self, count: int) -> list[str]:
         """The names of ``count`` inputs: the model's parameters', then the score's."""
         own = count - len(self._extras)
-        if isinstance(self.wrapped_model, ByName):
-            return [*self.wrapped_model.input_names(own), *self._extras]
-        if self._names is not None:
-            return [*self._names, *self._extras]
-        names: list[str] = []
-        for name, parameter in inspect.signature(self.wrapped_model.forward).parameters.items():
-            several = parameter.kind == inspect.Parameter.VAR_POSITIONAL
-            names += [f"{name}_{index}" for index in range(count)] if several else [name]
-        return [*names[:own], *self._extras]
+        names = argument_names(self.wrapped_model, own) if self._names is None else self._names
+        return [*names, *self._extras]
 
 
 def unwrapped_name(name: str) -> str:

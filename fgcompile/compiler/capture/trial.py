@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from fgcompile.compiler.capture.bound import as_given
 from fgcompile.compiler.capture.user_code import calling_layer, calling_line
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
@@ -36,23 +37,52 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str) -> tuple[Ten
             value[:1].expand(TRIED_BATCH, *value.shape[1:]).clone(memory_format=torch.contiguous_format)
             for value in inputs
         )
-        try:
-            model(*examples)
-        except FgcompileError:
-            raise
-        except Exception as error:
-            sizes = ", ".join(str(tuple(value.shape)) for value in inputs)
-            raise InputError(
-                f"{name} does not take inputs of shape {sizes}: {first_line(error)}; "
-                "pass inputs as the model takes them"
-            ) from error
-        # Once more, watched: what runs may not run so (torch.cond does not), which is no fault of the model's.
         watch = _Watch(model, name)
-        with contextlib.suppress(Exception), watch:
-            model(*examples)
+        try:
+            with watch:
+                model(*examples)
+        except Exception:  # what runs may not run watched (torch.cond does not), which is no fault of the model's
+            _run(model, examples, inputs, name)
     if watch.refusal is not None:
         raise CaptureError(watch.refusal)
     return examples
+
+
+def _run(model: nn.Module, examples: Sequence[Tensor], given: Sequence[Tensor], name: str) -> None:
+    try:
+        model(*examples)
+    except FgcompileError:
+        raise
+    except Exception as error:
+        sizes = ", ".join(str(tuple(value.shape)) for value in as_given(model, given))
+        raise InputError(
+            f"{name} does not take inputs of shape {sizes}: {first_line(error)}; pass inputs as the model takes them"
+        ) from error
+
+
+def find_data_read(model: nn.Module, examples: Sequence[Tensor]) -> str | None:
+    """The line at which the model reads ``.data`` of what is no parameter, in words; None where it does not."""
+    watch = _DataWatch()
+    with contextlib.suppress(Exception), torch.no_grad(), watch:
+        model(*examples)
+    return watch.line
+
+
+class _DataWatch(TorchFunctionMode):
+    """Notes the first read of ``.data``."""
+
+    line: str | None = None
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func == _DATA and self.line is None and not isinstance(args[0], nn.Parameter):
+            place = calling_line()
+            self.line = "in code of a library" if place is None else f"at {place}"
+        return func(*args, **(kwargs or {}))
+
+
+_DATA = Tensor.data.__get__  # type: ignore[attr-defined]  # a property of the C type
 
 
 class _Watch(TorchFunctionMode):

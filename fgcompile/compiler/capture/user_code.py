@@ -65,6 +65,12 @@ def failing_layer(model: nn.Module, error: BaseException) -> str | None:
     return next((layer for layer in layers if layer is not None), None)
 
 
+def is_of_package(error: BaseException, package: str) -> bool:
+    """Whether an error went through code of a package."""
+    frames = (frame for lines in _tracebacks(error) for frame, _ in lines)
+    return any(str(frame.f_globals.get("__name__", "")).startswith(package) for frame in frames)
+
+
 def _stack() -> Iterator[FrameType]:
     frame = inspect.currentframe()
     while frame is not None:

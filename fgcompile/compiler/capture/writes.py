@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import SymInt, Tensor
 
+from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -40,16 +41,20 @@ def decompose_permuted(size: Sequence[int], physical_layout: Sequence[int], **op
 
 
 def decompose_index_put(self: Tensor, indices: Indices, values: Tensor, accumulate: bool = False) -> Any:
-    """Overwriting where a mask says so, or at integers of axes of fixed size side by side; anything else stays."""
+    """Overwriting where a mask says so, or at integers of axes of fixed size, or adding there; anything else stays."""
     axes = [axis for axis, index in enumerate(indices) if index is not None]
     present = [index for index in indices if index is not None]
-    if accumulate or axes != list(range(axes[0], axes[-1] + 1)):
-        return NotImplemented
-    if len(present) == 1 and present[0].dtype == torch.bool:
-        return _put_by_mask(self, axes[0], present[0], values)
     if any(index.dtype == torch.bool for index in present):
-        return NotImplemented
-    return _put_at_integers(self, axes[0], present, values)
+        alone = len(present) == 1 and not accumulate
+        return _put_by_mask(self, axes[0], present[0], values) if alone else NotImplemented
+    if axes == list(range(axes[0], axes[-1] + 1)):
+        put = _add_at_integers if accumulate else _put_at_integers
+        return put(self, axes[0], present, values)
+    # Axes that other ones part: what is indexed goes in front, and so do the values' own axes.
+    order = [*axes, *(axis for axis in range(self.dim()) if axis not in axes)]
+    back = [order.index(axis) for axis in range(self.dim())]
+    written = decompose_index_put(self.permute(order).contiguous(), present, values, accumulate)
+    return written if written is NotImplemented else written.permute(back)
 
 
 def _put_by_mask(self: Tensor, first: int, mask: Tensor, values: Tensor) -> Any:
@@ -66,11 +71,9 @@ def _put_at_integers(self: Tensor, first: int, indices: Sequence[Tensor], values
     """``y[:, i, j] = v``, the axes merged into one: each place takes the last value that is written to it."""
     behind = first + len(indices)
     sizes, around = self.shape[first:behind], [self.shape[:first], self.shape[behind:]]
-    if any(isinstance(size, SymInt) for size in [*sizes, *(extent for index in indices for extent in index.shape)]):
+    position = _merged(sizes, indices)
+    if position is None:
         return NotImplemented
-    position = torch.zeros([], dtype=torch.int64, device=self.device)
-    for index, size in zip(indices, sizes, strict=True):
-        position = position * size + torch.where(index < 0, index + size, index)
     shape, total = position.shape, math.prod(sizes)
     order = torch.arange(1, math.prod(shape) + 1, device=self.device).unsqueeze(1)
     writes = position.reshape(-1, 1) == torch.arange(total, device=self.device)
@@ -79,6 +82,30 @@ def _put_at_integers(self: Tensor, first: int, indices: Sequence[Tensor], values
     taken = written.index_select(first, (last - 1).clamp(min=0))
     mask = (last > 0).reshape([total] + [1] * len(around[1]))
     return torch.where(mask, taken, self.reshape([*around[0], total, *around[1]])).reshape(self.shape)
+
+
+def _add_at_integers(self: Tensor, first: int, indices: Sequence[Tensor], values: Tensor) -> Any:
+    """``y[:, i, j] += v`` with every value counted, the axes merged into one; of one axis a lowering has a form."""
+    behind = first + len(indices)
+    sizes, around = self.shape[first:behind], [self.shape[:first], self.shape[behind:]]
+    position = _merged(sizes, indices)
+    if position is None:
+        return NotImplemented
+    whole = [*around[0], *position.shape, *around[1]]
+    if values.dim() == len(whole) and all(map(same_size, values.shape, whole)):
+        return NotImplemented
+    return aten.index_put.default(self, [*[None] * first, *indices], values.expand(whole).clone(), True)
+
+
+def _merged(sizes: Sequence[int], indices: Indices) -> Tensor | None:
+    """Positions in the axes that are indexed, merged into one; None where a size is dynamic."""
+    present = [index for index in indices if index is not None]
+    if any(isinstance(size, SymInt) for size in [*sizes, *(extent for index in present for extent in index.shape)]):
+        return None
+    position = torch.zeros([], dtype=torch.int64, device=present[0].device)
+    for index, size in zip(present, sizes, strict=True):
+        position = position * size + torch.where(index < 0, index + size, index)
+    return position
 
 
 DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {

@@ -14,7 +14,16 @@ from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.fused import FusedCheck
-from fgcompile.compiler.checking.inputs import ALONE, CHECK_CLASSES, MANY, TOGETHER, all_inputs, as_dtype, picked
+from fgcompile.compiler.checking.inputs import (
+    ALONE,
+    CHECK_CLASSES,
+    MANY,
+    TOGETHER,
+    all_inputs,
+    as_dtype,
+    picked,
+    picked_of,
+)
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.errors import MissingPackageError, VerificationError, first_line
 from fgcompile.runtime.session import Session, open_session
@@ -41,7 +50,11 @@ def check_emitted(
         for samples in (TOGETHER, ALONE, MANY) if check is smallest else (TOGETHER, ALONE):
             batch = zip(program.inputs, picked(program, given, samples), strict=True)
             feeds = {spec.name: value.numpy() for spec, value in batch if spec.default is None}
-            expected = {name: value[list(samples)] for name, value in check.expected.items()}
+            expected = {
+                spec.name: picked_of(spec, check.expected[spec.name], samples)
+                for spec in program.outputs
+                if spec.name in COMPARED
+            }
             _check_run(session, program, feeds, expected, limits)
 
 
@@ -120,11 +133,10 @@ def check_artifact(
             continue
         error = relative_difference(outputs[name], expected[name], torch.mean)
         if not error <= limit:
-            samples = len(expected[name])
             raise VerificationError(
                 f"output '{name}' of the artifact differs from the eager model by {error:.1e} of its maximum "
-                f"(limit {limit:.0e}, in a batch of {samples}): its exporter or runtime mistakes an operator; please "
-                "report the model"
+                f"(limit {limit:.0e}, in shape {tuple(expected[name].shape)}): its exporter or runtime mistakes an "
+                "operator; please report the model"
             )
 
 

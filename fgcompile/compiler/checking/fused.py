@@ -13,7 +13,12 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.inputs import ALONE, CHECK_CLASSES, MANY, all_inputs, make_inputs, picked
+from fgcompile.compiler.checking.independence import (
+    DependentSamplesError,
+    dependence,
+    require_independent_samples,
+)
+from fgcompile.compiler.checking.inputs import CHECK_CLASSES, MANY, all_inputs, make_inputs, picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.aggregation import bias_gradient
@@ -21,7 +26,7 @@ from fgcompile.compiler.fullgrad.completeness import completeness_error
 from fgcompile.compiler.fullgrad.eager import evaluate
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
-from fgcompile.compiler.ir.sizes import BATCH
+from fgcompile.compiler.ir.sizes import samples_axis
 from fgcompile.compiler.request import Request
 from fgcompile.errors import CaptureError, VerificationError, first_line
 
@@ -41,7 +46,7 @@ COMPLETENESS_LIMIT = 1e-9
 def check_program(
     program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor], limit: float = LIMIT
 ) -> None:
-    """Compares every output of the fused program with the eager one, and the first sample's with those it has alone.
+    """Compares every output of the fused program with the eager one, and each sample's with those it has alone.
 
     Args:
         program: The fused program, in float64.
@@ -83,25 +88,6 @@ def limit_of_condition(nudged: Mapping[str, Tensor], expected: Mapping[str, Tens
             "no graph of it can be checked: its statistics or weights do not fit each other; train or calibrate it"
         )
     return max(LIMIT, CONDITION_FACTOR * growth)
-
-
-def require_independent_samples(
-    program: FusedProgram, inputs: Sequence[Tensor], batch: Sequence[Tensor], limit: float = LIMIT
-) -> None:
-    """Compares the first sample's outputs alone with those it has in ``batch``, the outputs of all samples.
-
-    Raises:
-        CaptureError: They differ, so an explanation would depend on the other samples.
-    """
-    alone = run_at(program, picked(program, inputs, ALONE))
-    for spec, together, single in zip(program.outputs, batch, alone, strict=True):
-        if spec.name == "residual":
-            continue
-        if spec.shape[0] == "batch" and not relative_difference(single, together[:1]) <= limit:
-            raise CaptureError(
-                f"output '{spec.name}' of a sample depends on the other samples of its batch, so it has no explanation "
-                "of its own: remove operations over the batch (means, batch statistics, comparisons between samples)"
-            )
 
 
 def require_complete(score: Tensor, contributions: Tensor) -> float:
@@ -156,6 +142,8 @@ def make_checks(
         try:
             reference = _expected(exposed, program, request, inputs)
             checks.append(_check_fused(exposed, program, request, inputs, reference))
+        except DependentSamplesError as error:
+            raise CaptureError(dependence(exposed, inputs) or str(error)) from error
         except (RuntimeError, VerificationError) as error:  # of PyTorch, where sizes do not fit
             if sizes is None:
                 raise
@@ -166,7 +154,16 @@ def make_checks(
                 f"the graph is right at the example's sizes and not at others ({first_line(error)}): "
                 "an operator of the model fixes them, so leave out dynamic_sizes"
             ) from error
-    require_any_batch(program, min(checks, key=lambda check: sum(value.numel() for value in check.inputs)))
+    smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
+    try:
+        require_any_batch(program, smallest)
+    except VerificationError as error:
+        # The graph is what the model is, where that depends on the place of a sample in its batch.
+        taken = zip(program.inputs, smallest.inputs, strict=False)
+        found = dependence(exposed, [picked_of(spec, value, MANY) for spec, value in taken])
+        if found is None:
+            raise
+        raise CaptureError(found) from error
     return checks
 
 
@@ -184,9 +181,9 @@ def require_any_batch(program: FusedProgram, check: FusedCheck) -> None:
     given = all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
     outputs = run_at(program, picked(program, given, MANY))
     for spec, value in zip(program.outputs, outputs, strict=True):
-        if spec.name == "residual" or spec.shape[0] != BATCH:
+        if spec.name == "residual" or samples_axis(spec.shape) is None:
             continue
-        error = relative_difference(value, check.expected[spec.name][list(MANY)])
+        error = relative_difference(value, picked_of(spec, check.expected[spec.name], MANY))
         if not error <= check.limit:
             raise VerificationError(
                 f"output '{spec.name}' of the fused graph differs by {error:.1e} of its maximum (limit "
@@ -226,13 +223,15 @@ def _expected(
     request = replace(request, outputs=(*request.outputs, "contributions"))
     step = 1 if request.method == "smooth_fullgrad" else len(CHECK_CLASSES)
     parts, scores = [], []
-    for chosen, *given in zip(
-        *(torch.split(value, step) for value in (torch.tensor(CHECK_CLASSES), *inputs)), strict=True
-    ):
+    axes = {spec.name: samples_axis(spec.shape) or 0 for spec in (*program.inputs, *program.outputs)}
+    taken = zip(program.inputs, inputs, strict=False)
+    split = [torch.split(value, step, axes[spec.name]) for spec, value in taken]
+    for chosen, *given in zip(torch.split(torch.tensor(CHECK_CLASSES), step), *split, strict=True):
         result, outputs = evaluate(exposed, request, given, chosen, torch.float64)
         parts.append(regroup(program, outputs, result))
         scores.append(result.score.detach())
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}, torch.cat(scores)
+    joined = {name: torch.cat([part[name] for part in parts], axes.get(name, 0)) for name in parts[0]}
+    return joined, torch.cat(scores)
 
 
 def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:

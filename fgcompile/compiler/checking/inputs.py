@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.checking.sizes import Sizes, example_sizes
-from fgcompile.compiler.ir.programs import FusedProgram
-from fgcompile.compiler.ir.sizes import BATCH, repeated
+from fgcompile.compiler.ir.batch_axes import put_back
+from fgcompile.compiler.ir.programs import FusedProgram, ValueSpec
+from fgcompile.compiler.ir.sizes import BATCH, repeated, samples_axis
 
 CHECK_CLASSES = (0, -1)
 """The classes that the checks explain, and so their batch size: not the one that back ends trace with."""
@@ -42,7 +43,10 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes 
             noise = torch.randn(shape, generator=generator, dtype=torch.float64)
             inputs.append(noise.abs() if 0 <= example.min() < example.max() else noise)
         else:
-            inputs.append(repeated(example[:1], shape))
+            # The example has its batch in front, whatever the artifact's axis is.
+            axis = samples_axis(spec.shape) or 0
+            sizes_in_front = [shape[axis], *shape[:axis], *shape[axis + 1 :]]
+            inputs.append(put_back(repeated(example[:1], sizes_in_front), axis))
     return inputs
 
 
@@ -59,9 +63,14 @@ def all_inputs(program: FusedProgram, inputs: Sequence[Tensor], chosen: Tensor) 
 def picked(program: FusedProgram, values: Sequence[Tensor], samples: Sequence[int]) -> list[Tensor]:
     """All inputs for some of the samples, in any order and any number of times."""
     return [
-        value if spec.default is not None else value[list(samples)]
+        value if spec.default is not None else picked_of(spec, value, samples)
         for spec, value in zip(program.inputs, values, strict=True)
     ]
+
+
+def picked_of(spec: ValueSpec, value: Tensor, samples: Sequence[int]) -> Tensor:
+    """What some of the samples have of an input or output."""
+    return value.index_select(samples_axis(spec.shape) or 0, torch.tensor(samples))
 
 
 def as_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:

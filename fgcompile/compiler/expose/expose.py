@@ -31,6 +31,7 @@ from fgcompile.compiler.biases import (
     bias_table,
 )
 from fgcompile.compiler.expose.layouts import find_layouts
+from fgcompile.compiler.expose.layouts.pattern import batch_in_front
 from fgcompile.compiler.ir.activity import is_active, is_lookup
 from fgcompile.compiler.ir.annotations import is_linear
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
@@ -59,7 +60,7 @@ def expose(captured: CapturedProgram, layouts: Mapping[str, str] | None = None) 
     """
     exposure = _Exposure(copy_graph(captured.graph_module), captured.inputs)
     exposure.run()
-    exposure.lay_out(layouts or {})
+    exposure.lay_out(_as_captured(layouts or {}, captured))
     return BiasedProgram(
         graph_module=exposure.graph_module,
         inputs=captured.inputs,
@@ -72,7 +73,17 @@ def expose(captured: CapturedProgram, layouts: Mapping[str, str] | None = None) 
         name=captured.name,
         score_inputs=captured.score_inputs,
         scored=captured.scored,
+        names=captured.names,
+        batch_axes=captured.batch_axes,
     )
+
+
+def _as_captured(layouts: Mapping[str, str], captured: CapturedProgram) -> dict[str, str]:
+    """The layouts with the captured names of the inputs, and with the batch in front as the captured graph has it."""
+    own = dict(zip(captured.names, captured.inputs, strict=False))
+    moved = {name for name, axis in zip(captured.inputs, captured.batch_axes, strict=False) if axis}
+    named = {own.get(name, name): layout for name, layout in layouts.items()}
+    return {name: batch_in_front(layout) if name in moved else layout for name, layout in named.items()}
 
 
 @dataclass

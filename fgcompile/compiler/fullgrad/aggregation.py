@@ -19,7 +19,7 @@ from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, at_size, batch_
 from fgcompile.compiler.fullgrad.psi import PlacedTerm, Psi
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, TermValue
 from fgcompile.compiler.ir.programs import Batch, Placement
-from fgcompile.errors import CaptureError
+from fgcompile.compiler.ir.samples import require_batch
 
 
 def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
@@ -91,13 +91,8 @@ def _batch_of(value: SiteValue, samples: int) -> Batch:
     Raises:
         CaptureError: They are not along one axis, so that no term of a sample can be told.
     """
-    site = value.site
-    if site.batch.axis < 0:
-        raise CaptureError(
-            f"the samples of '{site.name}', of shape {site.shape}, are not along one of its axes, so an explanation "
-            "cannot be told from another's: keep the batch on an axis of its own"
-        )
-    return at_size(site.batch, value.terms[0].gradient, samples)
+    require_batch(value.site)
+    return at_size(value.site.batch, value.terms[0].gradient, samples)
 
 
 def _contribution(term: TermValue, batch: Batch) -> Tensor:

@@ -17,6 +17,7 @@ from torch.fx.traceback import get_current_meta
 
 from fgcompile.compiler.biases import Application
 from fgcompile.compiler.fullgrad.arrangement import index_orders
+from fgcompile.compiler.fullgrad.size_watch import SizeWatch
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue, detached
 from fgcompile.compiler.ir.activity import ends_of_gradient
 from fgcompile.compiler.ir.annotations import aggregation
@@ -56,7 +57,7 @@ def differentiate(
         leaves = [x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs[: len(program.inputs)]]
         values = dict(program.biases) | dict(stand_ins.biases if stand_ins else {})
         values |= {name: values[name].detach().requires_grad_() for name in program.sources}
-        recorder = _Recorder(program, stand_ins.attributes if stand_ins else None)
+        recorder = _Recorder(program, stand_ins)
         flat = recorder.run(*leaves, *inputs[len(program.inputs) :], *values.values())
         structure = pytree.tree_unflatten(list(flat), program.output_spec)
         output, scores = structure if program.scored else (structure, score(structure))
@@ -77,8 +78,16 @@ def differentiate(
         for (name, x), gradient in zip(differentiable.items(), gradients, strict=False)
     )
     orders = stand_ins.orders if stand_ins else index_orders(program)
-    input_gradients = {term.name: term.gradient for term in input_terms}
-    return FullGradient(output, scores.detach(), input_gradients, input_terms, sites, program.maps, orders)
+    return FullGradient(
+        output=output,
+        score=scores.detach(),
+        input_gradients={term.name: term.gradient for term in input_terms},
+        input_terms=input_terms,
+        sites=sites,
+        maps=program.maps,
+        orders=orders,
+        batch_axes=dict(zip(program.inputs, program.batch_axes, strict=False)),
+    )
 
 
 def _gradients(scores: Tensor, values: tuple[Tensor, ...], scale: float) -> tuple[Tensor | None, ...]:
@@ -99,9 +108,9 @@ def _gradients(scores: Tensor, values: tuple[Tensor, ...], scale: float) -> tupl
 class _Recorder(fx.Interpreter):
     """Evaluates the exposed graph and keeps the values that sites and formulas need."""
 
-    def __init__(self, program: BiasedProgram, constants: Mapping[str, Tensor] | None) -> None:
+    def __init__(self, program: BiasedProgram, stand_ins: StandIns | None) -> None:
         super().__init__(program.graph_module)
-        self.constants = constants
+        self.stand_ins = stand_ins
         self.values: dict[str, Any] = {}
         self.nodes = {node.name: node for node in program.graph_module.graph.nodes}
         self.wanted = {site.node for site in program.sites}
@@ -113,18 +122,20 @@ class _Recorder(fx.Interpreter):
         value = super().run_node(node)
         if node.name in self.wanted:
             self.values[node.name] = value
-        if self.constants is not None:
-            _name_backward(node, value)
+        if self.stand_ins is not None:
+            self.stand_ins.watch.ran(node)
+            _name_backward(node, value, self.stand_ins.watch)
         return value
 
     def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
-        return super().get_attr(target, args, kwargs) if self.constants is None else self.constants[target]
+        return super().get_attr(target, args, kwargs) if self.stand_ins is None else self.stand_ins.attributes[target]
 
 
-def _name_backward(node: fx.Node, value: Any) -> None:
+def _name_backward(node: fx.Node, value: Any, watch: SizeWatch) -> None:
     """While tracing, the nodes of a layer's backward get the layer's name too, for messages."""
 
     def enter(_: Any) -> None:
+        watch.differentiating(node)
         get_current_meta()["nn_module_stack"] = node.meta.get("nn_module_stack")
 
     for leaf in pytree.tree_leaves(value):

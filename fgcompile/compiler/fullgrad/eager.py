@@ -17,6 +17,7 @@ from fgcompile.compiler.fullgrad.outputs import explanation_outputs
 from fgcompile.compiler.fullgrad.preprocessing import apply_preprocess, preprocess_constants
 from fgcompile.compiler.fullgrad.score import class_logits, resolve, score_function
 from fgcompile.compiler.fullgrad.terms import FullGradient, detached
+from fgcompile.compiler.ir.batch_axes import to_front
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.request import Request, Target
@@ -55,7 +56,7 @@ def full_gradient_terms(
     result = differentiate(program, inputs, score_function(mode, chosen, output))
     explained_classes = _resolved(mode, chosen, result.output, output)
     sums = contributions(result)
-    gradients = tuple(result.input_gradients.values())
+    gradients = tuple(result.returned_gradients().values())
     return FullGradientTerms(
         output=detached(result.output),
         target=explained_classes,
@@ -70,11 +71,16 @@ def full_gradient_terms(
 def evaluate(
     program: BiasedProgram, request: Request, inputs: Sequence[Tensor], chosen: Tensor, dtype: torch.dtype
 ) -> tuple[FullGradient, dict[str, Tensor]]:
-    """The full-gradient and the requested outputs, eagerly, from the graph as it was captured."""
+    """The full-gradient and the requested outputs, eagerly, from the graph as it was captured.
+
+    The inputs are those of the artifact: to preprocess, and with the batch where the user has it.
+    """
     if request.preprocess is not None:
         constants = preprocess_constants(request.preprocess, dtype)
         first = apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])
         inputs = [first, *inputs[1:]]
+    axes = (*program.batch_axes, *[0] * (len(inputs) - len(program.batch_axes)))
+    inputs = [to_front(value, axis) for value, axis in zip(inputs, axes, strict=True)]
     result = decompose(program, request, inputs, chosen)
     return result, explanation_outputs(result, request)
 

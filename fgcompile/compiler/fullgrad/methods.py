@@ -18,6 +18,7 @@ from fgcompile.compiler.fullgrad.score import score_function
 from fgcompile.compiler.fullgrad.smoothing import averaged, noisy
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
 from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.samples import output_axes
 from fgcompile.compiler.request import Noise, Request
 from fgcompile.errors import InputError
 
@@ -47,7 +48,8 @@ def decompose(
     noise = stand_ins.noise if stand_ins else noise_constants(program, inputs, request.copies)
     named = dict(zip((*program.inputs, *program.score_inputs), inputs, strict=True))
     score = score_function(request.target, chosen, request.output, copies)
-    return averaged(differentiate(program, noisy(named, noise, request.copies.spread), score, stand_ins), copies)
+    result = differentiate(program, noisy(named, noise, request.copies.spread), score, stand_ins)
+    return averaged(result, copies, output_axes(program))
 
 
 def noise_constants(program: BiasedProgram, inputs: Sequence[Tensor], noise: Noise) -> dict[str, Tensor]:

@@ -53,7 +53,7 @@ def explanation_outputs(result: FullGradient, request: Request) -> dict[str, Ten
                 "the model has no floating-point input, so no gradient: leave input_gradient out of outputs"
             )
         several = len(result.input_gradients) > 1
-        for name, gradient in result.input_gradients.items():
+        for name, gradient in result.returned_gradients().items():
             outputs[f"input_gradient.{name}" if several else "input_gradient"] = gradient
     if "bias_gradients" in wanted:
         outputs |= {f"bias_gradients.{name}": value for name, value in bias_gradients(result).items()}

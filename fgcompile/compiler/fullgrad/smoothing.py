@@ -6,7 +6,7 @@ its predicted class the one explained; it does not enter the average.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,15 +39,26 @@ def noisy(inputs: Mapping[str, Tensor], noise: Mapping[str, Tensor], spread: flo
     return copies
 
 
-def averaged(result: FullGradient, copies: int) -> FullGradient:
-    """The full-gradient by samples, from that of all copies: every term is a mean, and so is the score."""
+def averaged(result: FullGradient, copies: int, axes: Sequence[int]) -> FullGradient:
+    """The full-gradient by samples, from that of all copies: every term is a mean, and so is the score.
+
+    Args:
+        result: That of all copies.
+        copies: How many rows a sample has.
+        axes: The batch's axis of each tensor of the output, in their order.
+    """
     sites = tuple(
         SiteValue(value.site, tuple(_average(term, value.site.batch, copies) for term in value.terms))
         for value in result.sites
     )
+    outputs, structure = pytree.tree_flatten(result.output)
+    own = [
+        _own(value, axis, copies) if isinstance(value, Tensor) else value
+        for value, axis in zip(outputs, axes, strict=True)
+    ]
     return replace(
         result,
-        output=pytree.tree_map_only(Tensor, lambda value: _own(value, copies), result.output),
+        output=pytree.tree_unflatten(own, structure),
         score=_mean(result.score, BATCH_FIRST, copies),
         input_gradients={
             name: _mean(gradient, BATCH_FIRST, copies) for name, gradient in result.input_gradients.items()
@@ -57,10 +68,12 @@ def averaged(result: FullGradient, copies: int) -> FullGradient:
     )
 
 
-def _own(value: Any, copies: int) -> Tensor:
-    """The rows of the samples themselves."""
-    rows: Tensor = value.reshape(-1, copies, *value.shape[1:])
-    return rows[:, 0]
+def _own(value: Tensor, axis: int, copies: int) -> Tensor:
+    """What the samples themselves have of an output of all copies."""
+    before, after = value.shape[:axis], value.shape[axis + 1 :]
+    split: Tensor = value.reshape(*before, -1, copies, *after)
+    first: Any = (*[slice(None)] * (axis + 1), 0)
+    return split[first]
 
 
 def _average(term: TermValue, batch: Batch, copies: int) -> TermValue:

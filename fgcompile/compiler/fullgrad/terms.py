@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
 from fgcompile.compiler.fullgrad.arrangement import Orders
+from fgcompile.compiler.fullgrad.size_watch import SizeWatch
+from fgcompile.compiler.ir.batch_axes import put_back
 from fgcompile.compiler.ir.programs import Placement, Site
 from fgcompile.compiler.ir.torch_internals import pytree
 
@@ -69,6 +71,7 @@ class FullGradient:
         sites: The values of every site on a path to the score.
         maps: How each input that has a map lies over it.
         orders: The index tensors of the placements' orders.
+        batch_axes: Where the user has the batch of each input that has it elsewhere than in front, by its name.
     """
 
     output: Any
@@ -78,6 +81,11 @@ class FullGradient:
     sites: tuple[SiteValue, ...]
     maps: tuple[Placement, ...]
     orders: Orders
+    batch_axes: Mapping[str, int] = field(default_factory=dict)
+
+    def returned_gradients(self) -> dict[str, Tensor]:
+        """``∂f/∂x`` of each floating-point input as the user has it, its batch on the same axis."""
+        return {name: put_back(value, self.batch_axes.get(name, 0)) for name, value in self.input_gradients.items()}
 
 
 @dataclass(frozen=True)
@@ -89,12 +97,14 @@ class StandIns:
         attributes: Values of the graph module's attributes.
         orders: Index tensors of the placements' orders.
         noise: Of ``smooth_fullgrad``, by the input's name.
+        watch: Whom to tell which operator is being traced.
     """
 
     biases: Mapping[str, Tensor]
     attributes: Mapping[str, Tensor]
     orders: Orders
     noise: Mapping[str, Tensor]
+    watch: SizeWatch
 
 
 def detached(values: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Container
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +29,19 @@ def layer_name(node: fx.Node) -> str:
     if path and kind.startswith("torch.nn.modules.") and not any(part in kind for part in COMPOSITE):
         return str(path)
     return f"{path}.{called}" if path else called
+
+
+def user_line(node: fx.Node) -> str | None:
+    """``file:line`` of the innermost line of the model's code that a node was captured from, where that is known."""
+    frames = _FRAME.findall(node.meta.get("stack_trace") or "")
+    others = str(Path(torch.__file__).parent)
+    own = [f"{file}:{line}" for file, line in frames if not file.startswith((others, _OURS))]
+    return own[-1] if own else None
+
+
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+
+_OURS = str(Path(__file__).parents[2])
 
 
 def free_name(name: str, taken: Container[str]) -> str:

@@ -24,11 +24,15 @@ class IndexedAxis:
         size: Its size, or which axis of which input has that size, both by position.
         from_end: Whether negative values count from its end.
         part: The part of the input that does: along which of its axes, from where, and up to where. None for all.
+        offset: What is added to a value before it is the index.
+        ignored: A value that indexes nothing, as a loss leaves it out.
     """
 
     size: int | tuple[int, int]
     from_end: bool
     part: tuple[int, int, int] | None = None
+    offset: int = 0
+    ignored: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class CapturedProgram:
         score_inputs: The names of the inputs of the score's own, behind the model's.
         scored: Whether the output is a pair of the model's and the score ``(N,)``.
         indexed: For each input, the model's first, the axes that its values index.
+        names: What the artifact calls the model's inputs.
+        batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
     """
 
     graph_module: fx.GraphModule
@@ -52,6 +58,8 @@ class CapturedProgram:
     score_inputs: tuple[str, ...] = ()
     scored: bool = False
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
+    names: tuple[str, ...] = ()
+    batch_axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,6 +184,8 @@ class BiasedProgram:
         scored: Whether the output is a pair of the model's and the score ``(N,)``.
         gradient_scale: A power of two that gradients bear on their way through half precision, and are freed from at
             the end.
+        names: What the artifact calls the model's inputs; as ``inputs`` if it is empty.
+        batch_axes: Where the artifact has the batch of each of them, if not in front.
     """
 
     graph_module: fx.GraphModule
@@ -190,6 +200,8 @@ class BiasedProgram:
     score_inputs: tuple[str, ...] = ()
     scored: bool = False
     gradient_scale: float = 1.0
+    names: tuple[str, ...] = ()
+    batch_axes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

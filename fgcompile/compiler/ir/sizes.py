@@ -20,7 +20,10 @@ def is_fixed(size: int | torch.SymInt) -> bool:
 
 def hint(size: int | torch.SymInt) -> int:
     """A size at the example's."""
-    return size if isinstance(size, int) else example(size)
+    if isinstance(size, int):
+        return size
+    # A symbol that was found to equal a number may have been none of the example's.
+    return int(expression(size)) if is_fixed(size) else example(size)
 
 
 def same_size(a: int | torch.SymInt, b: int | torch.SymInt) -> bool:
@@ -95,6 +98,12 @@ def batch_axis(shape: Shape) -> tuple[int, int]:
         if match := re.fullmatch(r"(?:(\d+)\*)?batch", str(size)):
             return axis, int(match[1] or 1)
     return -1, 0
+
+
+def samples_axis(shape: Shape) -> int | None:
+    """The axis of which each entry is a sample's, of what an artifact takes or returns; None where there is none."""
+    axis, factor = batch_axis(shape)
+    return axis if factor == 1 else None
 
 
 def repeated(value: Tensor, sizes: Sequence[int]) -> Tensor:

@@ -8,6 +8,7 @@ these still does what is expected of it. All of them are there from PyTorch 2.11
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -169,6 +170,16 @@ def without_mutations(function: Callable[..., Any]) -> Callable[..., Any]:
     return functional
 
 
+def hooked_layer(model: torch.nn.Module) -> str | None:
+    """The first part of a module that has a backward hook, by its path, or by its class if it is all of it."""
+    hooked = (
+        path or type(part).__name__
+        for path, part in model.named_modules()
+        if part._backward_hooks or part._backward_pre_hooks
+    )
+    return next(hooked, None)
+
+
 # Failures of ``torch.export``, told apart by type.
 
 
@@ -188,3 +199,9 @@ def depends_on_values(error: BaseException) -> bool:
     return isinstance(error, GuardOnDataDependentSymNode) or (
         isinstance(error, UserError) and error.error_type in kinds
     )
+
+
+def transforms_a_function(error: BaseException) -> bool:
+    """Whether an export failed in a ``torch.autograd.Function`` that a transform of ``torch.func`` was to transform."""
+    lines = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") == "torch._functorch.autograd_function" for frame, _ in lines)

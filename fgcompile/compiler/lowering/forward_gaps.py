@@ -4,6 +4,7 @@
   ceil mode see ``ceiling``.
 - ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis.
 - ``adaptive_max_pool``: maxima of the windows' taps.
+- ``diagonal``: elements at constant places; the exporter fills a mask for it, which some runtimes cannot.
 - ``bucketize``: the exporter's binary search reads the boundaries with GatherND, which some runtimes lack.
 - a transposed convolution whose output padding is not below its stride: without it, then padded.
 """
@@ -18,7 +19,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
+from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis, reshape
 from fgcompile.compiler.lowering.ceiling import average_in_ceil_mode, positions_cut_short
 from fgcompile.compiler.lowering.windows import AdaptiveWindows, bound_adaptive_windows, make_average_matrix
 from fgcompile.errors import UnsupportedOpError
@@ -141,6 +142,20 @@ def _lower_bucketize(self: Tensor, boundaries: Tensor, *, out_int32: bool = Fals
     return aten.sum.dim_IntList(passed, [-1], dtype=torch.int32 if out_int32 else torch.int64)
 
 
+def _lower_diagonal(self: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """The elements ``x[i, i + offset]`` of the two axes, behind all others."""
+    rows, columns = self.shape[dim1], self.shape[dim2]
+    if is_dynamic(rows) or is_dynamic(columns):
+        return NotImplemented
+    count = min(rows + min(offset, 0), columns - max(offset, 0))
+    first = offset if offset >= 0 else -offset * columns
+    places = first + torch.arange(max(count, 0), device=self.device) * (columns + 1)
+    axes = (dim1 % self.dim(), dim2 % self.dim())
+    others = [axis for axis in range(self.dim()) if axis not in axes]
+    pairs = aten.permute.default(self, [*others, *axes])
+    return aten.index_select.default(reshape(pairs, [*pairs.shape[:-2], rows * columns]), self.dim() - 2, places)
+
+
 LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.avg_pool2d.default: _lower_average(2, aten.avg_pool2d.default),
     aten.avg_pool3d.default: _lower_average(3, aten.avg_pool3d.default),
@@ -150,4 +165,5 @@ LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.adaptive_max_pool3d.default: _lower_adaptive_maximum(3),
     aten.convolution.default: _lower_output_padding,
     aten.bucketize.Tensor: _lower_bucketize,
+    aten.diagonal.default: _lower_diagonal,
 }

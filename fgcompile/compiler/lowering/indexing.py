@@ -3,8 +3,9 @@
 What was read by a slice goes back by padding with zeros. What was read at given indices goes back by a product with the
 0/1 matrix ``[index_j == i]``, a constant where the indices are.
 
-An axis of symbolic size, the batch, is not sliced: a lowering that would have to returns ``NotImplemented``, and the
-operator stays for a check to name.
+Along an axis of symbolic size nothing is padded by numbers: each place takes what was read there, by its index, or
+zero. The batch, which is in front, is not sliced: a lowering that would have to returns ``NotImplemented``, and so do
+others that work along such an axis; the operator stays for a check to name.
 """
 
 from __future__ import annotations
@@ -30,17 +31,27 @@ def lower_slice_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, star
     """Spreads ``g`` by ``step`` and pads it to the size that was sliced."""
     dim %= len(input_sizes)
     size = input_sizes[dim]
-    whole = start == 0 and step == 1 and end == torch.iinfo(torch.int64).max
-    if whole or is_dynamic(size):
-        return grad_output if whole else NotImplemented
+    if start == 0 and step == 1 and end == torch.iinfo(torch.int64).max:
+        return grad_output
+    if is_dynamic(size) and dim == 0:
+        return NotImplemented  # in front is the batch
+    if is_dynamic(size):
+        spread, inside = _spread_dynamic(grad_output, dim, step, _first(start, size), size)
+        return aten.where.self(inside, spread, torch.zeros([], dtype=spread.dtype, device=spread.device))
     return spread_axis(grad_output, dim, step, _bound(start, size), size)
 
 
 def lower_select_backward(grad_output: Tensor, input_sizes: Sizes, dim: int, index: int) -> Any:
     """``g`` at ``index`` and zero elsewhere."""
     dim %= len(input_sizes)
-    if is_dynamic(input_sizes[dim]):
+    size = input_sizes[dim]
+    if is_dynamic(size) and dim == 0:
         return NotImplemented
+    if is_dynamic(size):
+        behind = [1] * (len(input_sizes) - 1 - dim)
+        here = (torch.arange(size, device=grad_output.device) == _first(index, size)).reshape([-1, *behind])
+        zero = torch.zeros([], dtype=grad_output.dtype, device=grad_output.device)
+        return aten.where.self(here, aten.unsqueeze.default(grad_output, dim), zero)
     return spread_axis(aten.unsqueeze.default(grad_output, dim), dim, 1, index % input_sizes[dim], input_sizes[dim])
 
 
@@ -52,13 +63,15 @@ def lower_slice_scatter(
     With a step, ``src`` spread to its places and chosen there.
     """
     dim %= self.dim()
-    # int64's largest is PyTorch's "to the end", which alone is possible along an axis of symbolic size: then ``src`` is
-    # all there is.
+    # int64's largest is PyTorch's "to the end": of a whole axis ``src`` is all there is.
     size = self.shape[dim]
     first, last = start or 0, None if end == torch.iinfo(torch.int64).max else end
     whole = first == 0 and last is None
-    if (whole and step == 1) or is_dynamic(size):
-        return _copy(src) if whole and step == 1 else NotImplemented
+    if whole and step == 1:
+        return _copy(src)
+    if is_dynamic(size):
+        spread, inside = _spread_dynamic(src, dim, step, _first(first, size), size)
+        return aten.where.self(inside, spread, self)
     first, count = _bound(first, size), src.shape[dim]
     if count == 0:
         return _copy(self)
@@ -71,6 +84,22 @@ def lower_slice_scatter(
     parts = [aten.slice.Tensor(self, dim, 0, first), src, aten.slice.Tensor(self, dim, first + count, size)]
     present = [part for part in parts if part.shape[dim] != 0]
     return _copy(present[0]) if len(present) == 1 else aten.cat.default(present, dim)
+
+
+def _first(start: int, size: int) -> int:
+    """Where a slice of an axis of symbolic size begins, counted from the front."""
+    return start if start >= 0 else torch.sym_max(size + start, 0)  # type: ignore[no-untyped-call]
+
+
+def _spread_dynamic(x: Tensor, dim: int, step: int, first: int, size: int) -> tuple[Tensor, Tensor]:
+    """``x`` at places ``first + step · j`` of an axis of symbolic size, anything between them, and where these are."""
+    places = torch.arange(size, device=x.device) - first
+    index = aten.div.Tensor_mode(places, step, rounding_mode="floor") if step != 1 else places
+    inside = aten.logical_and.default(index >= 0, index < x.shape[dim])
+    if step != 1:
+        inside = aten.logical_and.default(inside, aten.remainder.Scalar(places, step) == 0)
+    index = aten.minimum.default(index.clamp(min=0), torch.full([], x.shape[dim] - 1, device=x.device))
+    return aten.index_select.default(x, dim, index), inside.reshape([-1] + [1] * (x.dim() - 1 - dim))
 
 
 def _copy(x: Tensor) -> Tensor:
@@ -161,7 +190,7 @@ def _add(base: Tensor, update: Tensor) -> Tensor:
 def lower_index_add(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Any:
     """``self + α · source`` times the 0/1 matrix of ``index`` along ``dim``."""
     dim %= self.dim()
-    if is_dynamic(self.shape[dim]):
+    if dim == 0 and is_dynamic(self.shape[dim]):
         return NotImplemented
     placed = multiply_axis(source, dim, make_one_hot(index.reshape([-1]), self.shape[dim], source.dtype))
     return _add(self, placed if alpha == 1 else placed * alpha)
@@ -180,7 +209,8 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
     if not accumulate or not adjacent or any(index.dtype == torch.bool for index in present):
         return NotImplemented
     sizes = [self.shape[axis] for axis in axes]
-    if any(is_dynamic(size) for size in [*sizes, *(extent for index in present for extent in index.shape)]):
+    dynamic = any(is_dynamic(size) for size in [*sizes, *(extent for index in present for extent in index.shape)])
+    if dynamic and (len(present) > 1 or present[0].dim() != 1):
         return NotImplemented
     # Several indexed axes are one: row-major, negative indices counted from the end. The 0/1 matrix then has one row
     # for each value and one column for each place, and the product adds up what meets in a place.

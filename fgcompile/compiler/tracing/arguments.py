@@ -19,7 +19,9 @@ from fgcompile.compiler.fullgrad.arrangement import index_orders
 from fgcompile.compiler.fullgrad.methods import noise_constants
 from fgcompile.compiler.fullgrad.preprocessing import apply_preprocess, preprocess_constants, require_image_model
 from fgcompile.compiler.fullgrad.score import floating_dtype
+from fgcompile.compiler.fullgrad.size_watch import SizeWatch
 from fgcompile.compiler.fullgrad.terms import StandIns
+from fgcompile.compiler.ir.batch_axes import put_back, to_front
 from fgcompile.compiler.ir.graphs import fake, fake_mode
 from fgcompile.compiler.ir.nodes import free_name
 from fgcompile.compiler.ir.programs import BiasedProgram
@@ -56,6 +58,7 @@ class Arguments:
         defaults: The bias parameters that the artifact takes, by the names of those inputs.
         constants: Everything else that is lifted, by the name of its attribute.
         dtype: The floating-point dtype that the program computes in.
+        watch: Sees which operator makes a number of a dynamic size.
 
     Raises:
         InputError: The model has an input whose name the artifact needs, or the preprocessing does not fit it.
@@ -66,7 +69,9 @@ class Arguments:
         placeholders = program.graph_module.graph.find_nodes(op="placeholder")[: len(given)]
         self.examples: list[Tensor] = [node.meta["val"] for node in placeholders]
         self.dtype = floating_dtype([*self.examples, *program.biases.values()])
+        self.watch = SizeWatch(self.examples)
         self.names = _input_names(program, request)
+        self._batch_axes = (*program.batch_axes, *[0] * (len(given) - len(program.batch_axes)))
         self._takes_target = request.target is None
         self._preprocess = request.preprocess
         if request.preprocess is not None:
@@ -99,7 +104,7 @@ class Arguments:
 
     def fakes(self) -> list[Tensor]:
         """Fake values of all arguments, to trace with; called within the program's fake mode."""
-        inputs = list(self.examples)
+        inputs = [put_back(value, axis) for value, axis in zip(self.examples, self._batch_axes, strict=True)]
         if self._preprocess is not None:
             inputs[0] = _raw_image(inputs[0])
         if self._takes_target:
@@ -107,7 +112,7 @@ class Arguments:
         return inputs + [fake(value, self._mode) for value in (*self.defaults.values(), *self.constants.values())]
 
     def tell_apart(self, arguments: Sequence[Tensor]) -> Given:
-        """The arguments of one call by what they are, the first input preprocessed."""
+        """The arguments of one call by what they are, the first input preprocessed, all with their batch in front."""
         count = len(self.examples)
         inputs, rest = list(arguments[:count]), list(arguments[count:])
         chosen = rest.pop(0) if self._takes_target else None
@@ -115,11 +120,13 @@ class Arguments:
         if self._preprocess is not None:
             scale, shift = constants["preprocess_scale"], constants["preprocess_shift"]
             inputs[0] = apply_preprocess(inputs[0], scale, shift)
+        inputs = [to_front(value, axis) for value, axis in zip(inputs, self._batch_axes, strict=True)]
         stand_ins = StandIns(
             biases={name: constants[key] for name, key in self._biases.items()},
             attributes=constants,
             orders={order: constants[key] for order, key in self._orders.items()},
             noise={name: constants[key] for name, key in self._noise.items()},
+            watch=self.watch,
         )
         return Given(inputs, chosen, stand_ins)
 
@@ -149,9 +156,8 @@ class Arguments:
 
 
 def _input_names(program: BiasedProgram, request: Request) -> list[str]:
-    first, *others = (*program.inputs, *program.score_inputs)
-    names = ["x" if len(program.inputs) == 1 else first, *others]
-    # Names of ours that an input of the model may have taken; the one input of a model is x whatever it calls it.
+    names = [*(program.names or program.inputs), *program.score_inputs]
+    # Names of ours that an input of the model may have taken.
     own = [TARGET] * (request.target is None) + [EXPLAIN] * request.on_demand
     if taken := [name for name in own if name in names]:
         raise InputError(f"the artifact has an input '{taken[0]}', and so has the model: rename the model's")

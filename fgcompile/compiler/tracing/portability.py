@@ -1,18 +1,36 @@
-"""The one check that the fused graph is portable: what no lowering took is named before a back end is asked.
+"""The checks that the fused graph is portable: what no lowering took is named before a back end is asked.
 
-A back end would fail late and name a node of its own; some runtimes would take an operator that others lack.
+A back end would fail late and name a node of its own; some runtimes would take an operator that others lack. What the
+model itself writes is known before the graph is differentiated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.ir.torch_internals import OpOverload
+from fgcompile.compiler.ir.graphs import fake_mode
+from fgcompile.compiler.ir.nodes import user_line
+from fgcompile.compiler.ir.torch_internals import OpOverload, enable_python_dispatcher
 from fgcompile.errors import UnsupportedOpError
 
 NOT_PORTABLE = ("scatter", "index_put", "index_add", "index_copy", "unpool", "as_strided")
 """Parts of names of operators that some runtime lacks."""
+
+
+WRITES = {
+    "index_put": "write each sample at places of its own, y[torch.arange(y.shape[0]), i] = v, or use torch.where",
+    "masked_scatter": "what is left of one sample's values would go to the next: use torch.where(mask, v, y)",
+    "put": "its places are counted through all samples: write y[:, i] = v",
+    **dict.fromkeys(
+        ("scatter", "scatter_add", "scatter_reduce", "index_add", "index_copy", "index_reduce", "as_strided_scatter"),
+        "write along an axis of fixed size, at places of each sample's own",
+    ),
+}
+"""Operators that write into a part of a tensor, by name, and what to write instead where they have no form."""
 
 
 PARTS = (torch.ops.aten.slice_backward.default, torch.ops.aten.select_backward.default)
@@ -21,6 +39,32 @@ PARTS = (torch.ops.aten.slice_backward.default, torch.ops.aten.select_backward.d
 
 READS = (torch.ops.aten.index_put.default, torch.ops.aten.index_add.default)
 """Backward operators of reading at indices."""
+
+
+def require_portable_writes(graph_module: fx.GraphModule, table: Mapping[OpOverload, Callable[..., Any]]) -> None:
+    """Refuses a model's graph that writes in a way that has no lowering, before anything is differentiated.
+
+    Raises:
+        UnsupportedOpError: Names the first such operator, its layer and its line.
+    """
+    for node in graph_module.graph.nodes:
+        name = str(node.target).split(".")[1] if isinstance(node.target, OpOverload) else ""
+        if name in WRITES and not _is_lowered(node, table):
+            line = user_line(node)
+            where = f"{_layer(node)}{'' if line is None else f' at {line}'}"
+            raise UnsupportedOpError(
+                f"operator '{node.target}'{where} has no lowering into portable operators: {WRITES[name]}"
+            )
+
+
+def _is_lowered(node: fx.Node, table: Mapping[OpOverload, Callable[..., Any]]) -> bool:
+    assert isinstance(node.target, OpOverload)
+    lowering = table.get(node.target)
+    if lowering is None:
+        return False
+    args, kwargs = fx.map_arg((node.args, node.kwargs), lambda source: source.meta["val"])
+    with fake_mode(node.graph), torch.no_grad(), enable_python_dispatcher():
+        return lowering(*args, **kwargs) is not NotImplemented
 
 
 def require_portable(graph_module: fx.GraphModule) -> None:

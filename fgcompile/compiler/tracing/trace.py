@@ -18,11 +18,11 @@ from fgcompile.compiler.fullgrad.outputs import explanation_outputs
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.graphs import fake_mode
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Site, ValueSpec
-from fgcompile.compiler.ir.sizes import describe, dimension_names, hint, is_fixed
+from fgcompile.compiler.ir.sizes import BATCH, batch_axis, describe, dimension_names, hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import OpOverload, make_fx
 from fgcompile.compiler.request import Request
 from fgcompile.compiler.tracing.arguments import Arguments
-from fgcompile.errors import CaptureError
+from fgcompile.errors import CaptureError, ScoreError
 
 
 def trace(
@@ -37,7 +37,7 @@ def trace(
 
     Raises:
         CaptureError: An operator fixed the batch size, or a size of space that is dynamic.
-        ScoreError: The score is not one scalar per sample that depends on the input.
+        ScoreError: The score is not one scalar per sample that depends on the input, or an output has no samples.
     """
     tracer = _Tracer(program, request)
     with fake_mode(program.graph_module.graph), preserve_node_meta():
@@ -90,21 +90,30 @@ class _Tracer:
         spec = self.specify(name, value)
         if sum(isinstance(size, str) for size in spec.shape) < 2:
             return spec
-        return replace(spec, example=(1, *map(hint, value.shape[1:])))
+        sizes = zip(spec.shape, value.shape, strict=True)
+        return replace(spec, example=tuple(1 if name == BATCH else hint(size) for name, size in sizes))
 
     def specify(self, name: str, value: Tensor) -> ValueSpec:
         """Name, dtype and shape of an input or output.
 
         Raises:
             CaptureError: Its batch is fixed, or a size of space that is to be dynamic.
+            ScoreError: It has no batch.
         """
         shape = describe(value, self.dimensions)
-        if shape and is_fixed(value.shape[0]):
-            raise CaptureError(f"'{name}' has the fixed shape {shape}: an operator of the model fixes the batch size")
-        fixed = self.fixed_dimensions()
-        if fixed:
-            raise CaptureError(f"an operator of the model fixes {', '.join(fixed)}: leave out dynamic_sizes")
+        if fixed := self.fixed_dimensions():
+            advice = ADVICE if BATCH in fixed else "leave out dynamic_sizes"
+            culprit = self.arguments.watch.place() or "an operator of the model"
+            raise CaptureError(f"{culprit} fixes {', '.join(fixed)} to a number: {advice}")
+        if shape and is_fixed(value.shape[0]) and batch_axis(shape)[0] < 0:
+            raise ScoreError(
+                f"the output '{name}' has shape {shape} for every batch, so no sample has its own: "
+                f"name another output of the model, output=, or leave {name} out of outputs"
+            )
         return ValueSpec(name, _dtype_name(value), shape)
+
+
+ADVICE = "write sizes as x.shape[0] or -1 in its forward and its backward, or replace it"
 
 
 def _dtype_name(value: Tensor) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec
 from fgcompile.artifact.names import EXPLAIN, LOGITS
 from fgcompile.artifact.validation import bias_specs
 from fgcompile.errors import InputError
@@ -196,7 +196,7 @@ class _Tensors:
     def sample(self, spec: TensorSpec, index: int) -> dict[str, object]:
         """What the warm-up sends for an input: zeros, and yes to whether to explain."""
         example = spec.get("example")
-        shape = self._shape(spec) if example is None else ([] if self.batched else [1]) + list(example)
+        shape = self._shape(spec) if example is None else example[-len(self._shape(spec)) :]
         sizes = [size if isinstance(size, int) else 1 for size in shape]
         values = {"input_data_file": WARMED} if spec["name"] == EXPLAIN else {"zero_data": True}
         return {
@@ -208,8 +208,8 @@ class _Tensors:
         """The shape without the batch that Triton puts in front, or with the only batch that there is."""
         if self.batched:
             return spec["shape"][1:]
-        if self.runtime.fixed_batch and spec["shape"]:
-            return [1, *spec["shape"][1:]]
+        if self.runtime.fixed_batch:
+            return [1 if size == BATCH else size for size in spec["shape"]]
         return spec["shape"]
 
     def _name(self, spec: TensorSpec, kind: str, index: int) -> str:

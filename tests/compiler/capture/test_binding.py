@@ -104,6 +104,35 @@ def test_an_only_input_that_is_not_the_first_is_verified_by_its_name(tmp_path: P
     model, given = Late().eval(), {"values": torch.randn(2, 4)}
     fgcompile.compile(model, given, outputs=("logits", "contributions")).save(tmp_path / "late.onnx")
     assert fgcompile.verify(tmp_path / "late.onnx", model, given).passed
+    assert fgcompile.verify(tmp_path / "late.onnx", model, given["values"]).passed  # the artifact has the name
+
+
+def test_the_only_input_is_called_by_the_name_it_was_given_by_or_x(tmp_path: Path) -> None:
+    class Picture(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv1d(2, 3, 3)
+
+        def forward(self, pixels: Tensor, x: Tensor | None = None) -> Tensor:
+            return self.conv(pixels if x is None else 0 * x).mean(2)
+
+    class Plain(Picture):
+        def forward(self, pixels: Tensor) -> Tensor:  # type: ignore[override]
+            return super().forward(pixels)
+
+    pixels = torch.randn(2, 2, 6)
+    for model, given, name in (
+        (Plain(), pixels, "x"),
+        (Plain(), (pixels,), "x"),
+        (Plain(), {"pixels": pixels}, "pixels"),
+        (Picture(), pixels, "pixels"),  # for x is another parameter of the model, which verify would bind it to
+    ):
+        artifact = fgcompile.compile(model.eval(), given, layouts={name: "n c l"})
+        assert artifact.metadata["inputs"][0]["name"] == name
+        artifact.save(tmp_path / "net.onnx")
+        assert fgcompile.verify(tmp_path / "net.onnx", model, pixels).passed
+        assert fgcompile.load(tmp_path / "net.onnx").explain({name: pixels.numpy()}).saliency.shape == (2, 1, 6)
+    assert fgcompile.expose_biases(Plain().eval(), pixels, layouts={"pixels": "n l c"}).maps[0].grid == (2,)
 
 
 @pytest.mark.parametrize(

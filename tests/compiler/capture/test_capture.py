@@ -59,8 +59,10 @@ def test_activations_in_place_stay_whole(activation: Callable[..., Tensor]) -> N
 def test_no_row_of_the_bias_table_is_taken_apart() -> None:
     rows, table = set(bias_table()), set(torch.export.default_decompositions())
     assert kept_whole(table) == (rows & table) | {aten.detach.default}
-    # By statistics that are repeated for each sample it is written out, else kept.
-    assert rows & set(decompositions()) == {aten._native_batch_norm_legit_no_training.default}
+    # With statistics or weights of each sample, and along axes of dynamic size, they are written out, else kept.
+    dynamic = {aten._native_batch_norm_legit_no_training.default, aten.convolution.default}
+    dynamic |= {aten.slice.Tensor, aten.select.int}
+    assert rows & set(decompositions()) == dynamic
 
 
 def test_one_row_of_the_bias_table_keeps_an_operator_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,9 +303,13 @@ def test_what_has_no_explanation_is_refused_by_name(layer: nn.Module, shape: tup
     assert "\n" not in str(caught.value)
 
 
-def test_bags_of_embeddings_are_refused() -> None:
+def test_bags_of_any_length_are_refused() -> None:
+    class Bags(nn.EmbeddingBag):
+        def forward(self, ids: Tensor) -> Tensor:
+            return super().forward(ids.flatten(), torch.arange(ids.shape[0]) * 5)
+
     with pytest.raises(CaptureError, match=r"bags of any length"):
-        capture(nn.EmbeddingBag(7, 4).eval(), torch.ones(2, 5, dtype=torch.int64))
+        capture(Bags(7, 4).eval(), torch.ones(2, 5, dtype=torch.int64))
 
 
 def test_chance_that_torch_does_not_know_of_is_refused() -> None:

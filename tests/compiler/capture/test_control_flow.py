@@ -90,6 +90,10 @@ def branching(y: Tensor) -> Tensor:
     return y
 
 
+def distributed(y: Tensor) -> Tensor:
+    return torch.distributions.Normal(y, y.exp(), validate_args=True).log_prob(torch.zeros(()))
+
+
 def asserting(y: Tensor) -> Tensor:
     assert y.abs().max() < 1e9, "too large"
     return y
@@ -106,6 +110,7 @@ def counting(y: Tensor) -> Tensor:
     [
         (branching, 1, "control flow that depends on values at {} "),
         (asserting, 1, "asserts something about values at {},"),
+        (distributed, 1, "has a distribution check its arguments at {}, which a graph cannot stop at: give it "),
         (counting, 1, "control flow that depends on values at {} "),
     ],
 )

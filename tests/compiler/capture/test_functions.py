@@ -85,8 +85,34 @@ def _hooked(net: nn.Module, y: Tensor) -> Tensor:
 
 
 def test_a_hook_that_changes_the_gradient_is_found() -> None:
-    with pytest.raises(FgcompileError, match=r"gradient of Net with respect to 'x'.*hook"):
+    with pytest.raises(FgcompileError, match=r"gradient of Net with respect to 'x'.*between 'first' and 'last'.*hook"):
         fgcompile.full_gradient(Net(_hooked).eval(), torch.randn(2, 3, 5, 5))
+
+
+class _TwoOutputs(nn.Module):
+    """Of two outputs, that with a hook has a millionth of the other's gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loud, self.quiet, self.relu = nn.Linear(4, 3), nn.Linear(4, 3), nn.ReLU()
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.loud(x) * 1e6, self.relu(_hooked(self, self.quiet(x)))
+
+
+def test_each_output_is_compared_by_itself() -> None:
+    with pytest.raises(FgcompileError, match=r"not that of the captured graph.*between 'quiet' and 'relu'"):
+        fgcompile.full_gradient(_TwoOutputs().eval(), torch.randn(2, 4), output=1)
+
+
+def test_functions_in_a_score() -> None:
+    torch.manual_seed(0)
+    model, x = nn.Linear(4, 3).double().eval(), torch.randn(2, 4, dtype=torch.float64)
+    terms = fgcompile.full_gradient(model, x, target=lambda output: Round.apply(output * 2).square().sum(1))
+    leaf = x.clone().requires_grad_()
+    (expected,) = torch.autograd.grad(Round.apply(model(leaf) * 2).square().sum(), leaf)
+    torch.testing.assert_close(terms.input_gradient, expected)
+    assert terms.relative_completeness_error.max() < 1e-12
 
 
 @pytest.mark.parametrize("value", [0.0, 6.0])

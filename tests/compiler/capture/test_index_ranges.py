@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgcompile.compiler.capture.capture import capture
@@ -27,12 +28,18 @@ def samples(y: Tensor) -> Tensor:
     return torch.arange(y.shape[0], device=y.device)
 
 
+def written(y: Tensor, at: Tensor) -> Tensor:
+    z = y * 1.0
+    z[samples(y), at] = 0.5
+    return z
+
+
 @pytest.mark.parametrize(
     ("score", "shape", "expected"),
     [
         (lambda y, at: y[samples(y), at, 0], (), [IndexedAxis(5, True)]),
         (lambda y, at: y[:, 0].gather(1, at.unsqueeze(1)).squeeze(1), (), [IndexedAxis(7, False)]),
-        (lambda y, at: (y[:, 0] * nn.functional.one_hot(at, 7)).sum(1), (), [IndexedAxis(7, False)]),
+        (lambda y, at: (y[:, 0] * F.one_hot(at, 7)).sum(1), (), [IndexedAxis(7, False)]),
         (
             lambda y, at: y[samples(y), at[:, 0], at[:, -1]],
             (2,),
@@ -41,8 +48,21 @@ def samples(y: Tensor) -> Tensor:
         (lambda y, at: y[samples(y)[:, None], at, 0].sum(1), (3,), [IndexedAxis(5, True)]),
         (lambda y, at: y[samples(y), at.clamp(0, 4), 0], (), []),
         (lambda y, at: y[samples(y), at % 5, 0], (), []),
+        (lambda y, at: y[samples(y), at + 1, 0], (), [IndexedAxis(5, True, offset=1)]),
+        (lambda y, at: y[:, 0].gather(1, at[:, :1] + 2).sum(1), (2,), [IndexedAxis(7, False, (1, 0, 1), 2)]),
+        (lambda y, at: -F.cross_entropy(y[:, 0], at, reduction="none"), (), [IndexedAxis(7, False, ignored=-100)]),
+        (
+            lambda y, at: -F.nll_loss(y.log_softmax(2).mT, at, ignore_index=-1, reduction="none").sum(1),
+            (5,),
+            [IndexedAxis(7, False, ignored=-1)],
+        ),
+        (lambda y, at: y[:, 0].scatter(1, at[:, None], 0.0).sum(1), (), [IndexedAxis(7, False)]),
+        (lambda y, at: written(y, at).sum((1, 2)), (), [IndexedAxis(5, True)]),
     ],
-    ids=["index", "gather", "one_hot", "columns", "several", "clamped", "computed"],
+    ids=[
+        *("index", "gather", "one_hot", "columns", "several", "clamped", "computed"),
+        *("moved", "column moved", "cross_entropy", "nll_loss", "scatter", "written"),
+    ],
 )
 def test_what_is_read_as_it_was_given(
     score: Callable[[Tensor, Tensor], Tensor], shape: tuple[int, ...], expected: list[IndexedAxis]

@@ -86,7 +86,8 @@ def test_names_other_than_letters_of_space_are_channels() -> None:
     [
         ({"sound": "n l"}, "inputs are signal, state; layers are conv, head"),
         ({"signal": "n c l"}, "'signal': layout 'n c l' has 3 axes, the input has 2"),
-        ({"state": "l n h"}, "'state': layout 'l n h' does not begin with n"),
+        ({"state": "l c h"}, "'state': layout 'l c h' names no batch"),
+        ({"s?ate": "l n h"}, "'state': layout 'l n h' has the batch on another axis, which only the input's own name"),
         ({"state": "n a b"}, "'state': layout 'n a b' has no axis of space"),
         ({"conv": "n l"}, "'conv': layout 'n l' has 2 axes, the value has 3"),
     ],

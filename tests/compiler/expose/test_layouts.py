@@ -76,6 +76,11 @@ def shuffled(x: Tensor) -> Tensor:
     return tokens(x)[:, ORDER]
 
 
+def with_coordinates(x: Tensor) -> Tensor:
+    """A constant channel beside the picture's, in the same places."""
+    return torch.cat([x, torch.zeros(x.shape[0], 1, H, W, dtype=x.dtype)], 1).permute(0, 2, 3, 1)
+
+
 def patches(x: Tensor) -> Tensor:
     """Patches of 2×3 laid into the channels, as einops users do it."""
     return x.reshape(-1, C, H // 2, 2, W // 3, 3).permute(0, 2, 4, 3, 5, 1).reshape(-1, H // 2 * (W // 3), 6 * C)
@@ -83,6 +88,7 @@ def patches(x: Tensor) -> Tensor:
 
 LAYOUTS = {
     "channels last": (channels_last, C, "n h w c", (H, W)),
+    "further channels": (with_coordinates, C + 1, "n h w c", (H, W)),
     "tokens": (tokens, C, "n (h w) c", (H, W)),
     "tokens with registers": (tokens_with_registers, C, "n (5 + h w) c", (H, W)),
     "tokens before the batch": (tokens_before_the_batch, C, "n (h w) c", (H, W)),

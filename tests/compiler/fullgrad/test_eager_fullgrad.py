@@ -190,7 +190,7 @@ def test_test_networks_are_deterministic_and_depend_on_their_input() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", [name for name, row in ARCHITECTURES.items() if row.parity])
 def test_terms_of_the_benchmark_networks_add_up_just_where_the_table_says(name: str) -> None:
     x = sample_inputs((3, 128, 128), 2).double()
     network = build_network(name).double()

@@ -47,7 +47,9 @@ def gradients(function: Callable[..., Tensor], inputs: tuple[Tensor, ...]) -> tu
 def test_every_operator_keeps_its_value_and_completeness(case: OperatorCase) -> None:
     model, inputs = CaseModule(case).eval(), case.make_inputs(3)
     terms = fgcompile.full_gradient(model, inputs, target=weighted_sum, rules="libragrad")
-    torch.testing.assert_close(terms.output, model(*inputs), rtol=1e-12, atol=1e-12)
+    # Of float64 too, PyTorch's kernels quantise in single precision.
+    tolerance = 1e-6 if case.name.startswith("fake_quantize") else 1e-12
+    torch.testing.assert_close(terms.output, model(*inputs), rtol=tolerance, atol=tolerance)
     assert terms.relative_completeness_error.max() < 1e-12
 
 

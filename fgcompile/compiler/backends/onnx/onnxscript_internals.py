@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from onnxscript.optimizer import fold_constants_ir
 from onnxscript.rewriter import RewritePass, RewriteRule
+from onnxscript.rewriter.pattern import Constant
 from onnxscript.rewriter.rules import common as rules
 
-__all__ = ["RewritePass", "RewriteRule", "fold_constants_ir", "rules"]
+__all__ = ["Constant", "RewritePass", "RewriteRule", "fold_constants_ir", "rules"]

@@ -1,25 +1,43 @@
 """A translated graph made small: constants folded, operators that undo or repeat each other merged.
 
-onnxscript's own optimiser, less what artifacts have no use for, and less one rule whose time grows with the square of
-the graph: ``docs/decisions/onnx-export.md``.
+onnxscript's own optimiser, less what artifacts have no use for, less one rule whose time grows with the square of the
+graph, and with rules of our own for adding zero and multiplying by one: ``docs/decisions/onnx-export.md``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import onnx_ir
 from onnx_ir.passes import InPlacePass, PassManager, PassResult, Sequential
 from onnx_ir.passes import common as passes
 
-from fgcompile.compiler.backends.onnx.onnxscript_internals import RewritePass, RewriteRule, fold_constants_ir, rules
+from fgcompile.compiler.backends.onnx.onnxscript_internals import (
+    Constant,
+    RewritePass,
+    RewriteRule,
+    fold_constants_ir,
+    rules,
+)
 from fgcompile.compiler.ir.runner import as_pass
 
+
+def _exactly(number: float) -> Constant:
+    """The number itself: onnxscript takes any within 1e-8 for it, 1e-10 in front of a logarithm for zero too."""
+    return Constant(number, rel_tol=0.0, abs_tol=0.0)
+
+
+def _leaving_out(pattern: Callable[[Any, Any], Any]) -> RewriteRule:
+    """The rule that puts its operand in the place of a pattern: ``x + 0``, ``x * 1``  →  ``x``."""
+    return RewriteRule(pattern, lambda op, x: op.Identity(x))
+
+
 _RULES: Mapping[str, tuple[RewriteRule, ...]] = {
-    "Mul": (rules.mul_by_1_rule,),
-    "Add": (rules.add_0_rule,),
-    "Sub": (rules.sub_0_rule,),
-    "Div": (rules.div_by_1_rule,),
+    "Mul": (_leaving_out(lambda op, x: op.Mul(x, _exactly(1.0))),),
+    "Add": (_leaving_out(lambda op, x: op.Add(x, _exactly(0.0))),),
+    "Sub": (_leaving_out(lambda op, x: op.Sub(x, _exactly(0.0))),),
+    "Div": (_leaving_out(lambda op, x: op.Div(x, _exactly(1.0))),),
     "MatMul": (rules.two_reshapes_matmul_reshape_rule, rules.one_reshape_matmul_reshape_rule),
     "ConstantOfShape": (rules.cast_constant_of_shape_rule, rules.cast_constant_of_shape_without_value_rule),
     "Slice": (rules.collapse_slice_rule, rules.collapse_slice2_rule),

@@ -61,8 +61,15 @@ def _concatenated(call: PositionCall, shapes: Shapes) -> Positions | None:
     coordinates = []
     for index in range(count):
         pieces = [_expanded(part, positions, index) for part, positions in known]
-        coordinates.append(torch.cat(pieces, call.arguments["dim"]))
+        coordinates.append(_as_channels(torch.cat(pieces, call.arguments["dim"]), call.arguments["dim"]))
     return Positions(shapes[0], tuple(coordinates)).moved_with_gaps(shapes[0], lambda c: c, [call.arguments["dim"]])
+
+
+def _as_channels(coordinate: Tensor, dim: int) -> Tensor:
+    """Further channels lie where the known ones do, if those are channels: all in one place along the axis."""
+    place = coordinate.nan_to_num(-torch.inf).amax(dim, keepdim=True)
+    same = coordinate.isnan() | (coordinate == place)
+    return place.expand_as(coordinate) if same.all() and place.isfinite().all() else coordinate
 
 
 def _expanded(part: fx.Node, positions: Positions | None, index: int) -> Tensor:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fgcompile.artifact.layouts import BATCH_LETTER
 from fgcompile.compiler.expose.layouts.placement import LETTERS, Space
 from fgcompile.compiler.expose.layouts.positions import Positions, compressed
 from fgcompile.errors import InputError
@@ -68,13 +69,27 @@ def spatial_axes(pattern: str, rank: int) -> list[int]:
     names = pattern.split()
     if len(names) != rank:
         raise InputError(f"layout '{pattern}' has {len(names)} axes, the input has {rank}: give one name an axis")
-    if names[0] != "n":
-        raise InputError(f"layout '{pattern}' does not begin with n: an input's first axis is its batch; transpose it")
-    found = [letters for letters in LETTERS.values() if set(letters) <= set(names)]
+    if names[0] != BATCH_LETTER:
+        elsewhere = "has the batch on another axis, which only the input's own name may tell, no pattern of names"
+        missing = "names no batch: call the axis of the samples n"
+        raise InputError(f"layout '{pattern}' {elsewhere if BATCH_LETTER in names else missing}")
+    found = _spaces(names)
     if not found:
         known = ", ".join(" ".join(letters) for letters in LETTERS.values())
         raise InputError(f"layout '{pattern}' has no axis of space: name these {known}, and write 'none' for no map")
     return [names.index(letter) for letter in found[-1]]
+
+
+def batch_in_front(pattern: str) -> str:
+    """An input's layout once its batch is moved to the front; ``none`` where it tells of the batch alone."""
+    names = pattern.split()
+    others = [name for name in names if name != BATCH_LETTER]
+    return " ".join([BATCH_LETTER, *others]) if _spaces(names) else "none"
+
+
+def _spaces(names: Sequence[str]) -> list[str]:
+    """The letters of each space that the names have."""
+    return [letters for letters in LETTERS.values() if set(letters) <= set(names)]
 
 
 def _names(group: str) -> tuple[int, list[tuple[str, int | None]]]:

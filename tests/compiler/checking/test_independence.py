@@ -1,0 +1,49 @@
+"""Samples that depend on each other, or on their place in the batch, are refused with the layer and the line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import fgcompile
+from fgcompile.errors import CaptureError
+
+
+def _write(place: int) -> Callable[[Tensor], Tensor]:
+    def write(y: Tensor) -> Tensor:
+        z = y * 1.0
+        z[place] = 0
+        return z
+
+    return write
+
+
+DEPENDENT: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
+    "the first is written": (_write(0), "where"),
+    "the last is written": (_write(-1), "where"),
+    "the second is written": (lambda y: torch.where((torch.arange(y.shape[0]) == 1)[:, None], 0.0, y), "where"),
+    "the third is written": (lambda y: torch.where((torch.arange(y.shape[0]) == 2)[:, None], 0.0, y), "where"),
+    "numbered": (lambda y: y + torch.arange(y.shape[0])[:, None], "add"),
+    "turned": (lambda y: y + y.flip(0), "flip"),
+    "mean": (lambda y: y - y.mean(0, keepdim=True), "sub"),
+}
+
+
+class _Net(nn.Module):
+    def __init__(self, middle: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.first, self.last, self.middle = nn.Linear(4, 5), nn.Linear(5, 3), middle
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.middle(self.first(x)).tanh())
+
+
+@pytest.mark.parametrize("name", DEPENDENT)
+def test_dependent_samples_are_refused(name: str) -> None:
+    middle, operator = DEPENDENT[name]
+    torch.manual_seed(0)
+    with pytest.raises(CaptureError, match=rf"'{operator}' at .*\.py:\d+ makes of a sample depends on the other"):
+        fgcompile.compile(_Net(middle).eval(), torch.randn(2, 4))
