@@ -1,6 +1,7 @@
-"""Measures how the cost of an explanation grows: with batch, image size, depth, and that of compiling with the model.
+"""Measures how the cost of an explanation grows: with batch, image size, depth, and that of compiling with the model
+and with the length of a signal.
 
-    python -m benchmarks.scaling [--sweeps batch size depth compiling] [--runtimes onnxruntime …] [--report-only]
+    python -m benchmarks.scaling [--sweeps batch size depth compiling length] [--runtimes onnxruntime …] [--report-only]
 
 Needs the extras ``cpu`` and ``demo`` and the group ``bench``. One thread; compiling takes all cores.
 Works like ``benchmarks.latency``: each
@@ -13,7 +14,9 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from benchmarks.harness.environment import RESULTS
 from benchmarks.harness.isolated import IsolatedError, run_isolated
@@ -27,7 +30,7 @@ from benchmarks.latency.workload import Workload
 from benchmarks.networks.architectures import ARCHITECTURES
 from benchmarks.scaling.compiling import LIMIT
 from benchmarks.scaling.report import write_report
-from benchmarks.scaling.sweeps import COMPILED, COMPILING, SWEEPS, THREADS
+from benchmarks.scaling.sweeps import COMPILED, COMPILING, LENGTH, LENGTHS, SWEEPS, THREADS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
     # A point that several sweeps share is measured once.
     points = list(dict.fromkeys(point for sweep in SWEEPS if sweep.name in wanted for point in sweep.points.values()))
     compiled = options.compiled if COMPILING in wanted else []
-    with show_progress("scaling", len(points) + len(compiled)) as begin, tempfile.TemporaryDirectory() as folder:
+    lengths = LENGTHS if LENGTH in wanted else ()
+    count = len(points) + len(compiled) + len(lengths)
+    with show_progress("scaling", count) as begin, tempfile.TemporaryDirectory() as folder:
         for point in points:
             report = begin(f"{point.model}, batch {point.batch}, size {point.size}")
             home = Path(folder) / f"{point.model}-{point.size}"  # points that differ in their batch share an artifact
@@ -48,25 +53,30 @@ def main(arguments: list[str] | None = None) -> int:
             keep_measured(store, workload, keys, Effort(repeats=options.repeats), memory=True, report=report)
         for model in compiled:
             begin(f"compile {model}")
-            _keep_compiling(store, model)
+            subject = {"model": model, COMPILING: True}
+            _keep_compiling(store, subject, COMPILING, "compiling:measure_compiling", {"model": model})
+        for length in lengths:
+            begin(f"compile over {length} samples")
+            _keep_compiling(store, {LENGTH: length}, LENGTH, "lengths:measure_length", {"length": length})
     write_report(options.results, read_records(store))
     return 0
 
 
-def _keep_compiling(store: Path, model: str) -> None:
-    """Measures the compilation of a network and stores the record, unless it is there."""
-    subject = {"model": model, COMPILING: True}
+def _keep_compiling(
+    store: Path, subject: dict[str, Any], name: str, function: str, arguments: Mapping[str, Any]
+) -> None:
+    """Measures a compilation and stores the record, unless it is there."""
     if find_record(store, subject) is not None:
         return
     try:
-        figures = run_isolated("benchmarks.scaling.compiling:measure_compiling", {"model": model}, LIMIT)
+        figures = run_isolated(f"benchmarks.scaling.{function}", arguments, LIMIT)
     except IsolatedError as error:
         figures = {"failed": str(error)}
-    append_record(store, subject, {COMPILING: figures})
+    append_record(store, subject, {name: figures})
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    names = [*(sweep.name for sweep in SWEEPS), COMPILING]
+    names = [*(sweep.name for sweep in SWEEPS), COMPILING, LENGTH]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scaling",
         description=__doc__,

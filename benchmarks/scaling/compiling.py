@@ -21,6 +21,11 @@ LIMIT = 3600.0
 """Seconds for compiling one network."""
 
 
+def peak_memory() -> int:
+    """The most bytes of memory that this process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def measure_compiling(model: str) -> dict[str, Any]:
     """Compiles a network to ONNX on all cores; to be called in a fresh process.
 
@@ -38,7 +43,7 @@ def measure_compiling(model: str) -> dict[str, Any]:
             warnings.simplefilter("ignore", fgcompile.RulesWarning)
             artifact = fgcompile.compile(network, x, progress=lambda stage: begun.append((stage, time.perf_counter())))
         ended = time.perf_counter()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        peak = peak_memory()
         size = len(artifact.content)
         del artifact
         start = time.perf_counter()

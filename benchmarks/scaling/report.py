@@ -11,13 +11,18 @@ from benchmarks.harness.records import Figures, describe
 from benchmarks.latency.candidates import CANDIDATES
 from benchmarks.latency.measurement import timing_of
 from benchmarks.latency.records import Record
-from benchmarks.scaling.sweeps import COMPILED, COMPILING, SWEEPS, THREADS, Sweep
+from benchmarks.scaling.sweeps import COMPILED, COMPILING, LENGTH, SWEEPS, THREADS, Sweep
 
 LEGEND = f"""\
 {THREADS} thread, float32. *forward* is the plain model in that runtime, *fused* the artifact with logits and map;
 latencies are medians, measured as for `latency.md`, and so is the memory of a call. Compiling: to ONNX, from the model
 to the artifact's bytes, checks in float64 and a run of the artifact included; its memory is the peak of the process.
 Beside it `torch.onnx.export` of the plain model."""
+
+LENGTH_LEGEND = """\
+One dimension: reflection padding, an adaptive average whose windows are unequal, linear interpolation, an average over
+101 samples. *Before* is the memory of the process when compiling begins; a matrix of length by length would take 33 GB
+in float64 at 64,000."""
 
 Curves = dict[str, dict[float, float]]
 
@@ -38,6 +43,9 @@ def write_report(folder: Path, records: Sequence[Record]) -> None:
     if compiled:
         parts += ["## Compiling", _compiling_table(compiled), f"![{COMPILING}](scaling_{COMPILING}.png)"]
         _draw_compiling(folder / f"scaling_{COMPILING}", compiled)
+    by_length = {r.subject[LENGTH]: r.figures[LENGTH] for r in records if LENGTH in r.subject}
+    if by_length:
+        parts += ["## Compiling a network over a signal, by its length", LENGTH_LEGEND, _length_table(by_length)]
     (folder / "scaling.md").write_text("\n\n".join(parts) + "\n")
 
 
@@ -45,7 +53,7 @@ def _records_of(sweep: Sweep, records: Sequence[Record]) -> dict[int, Record]:
     by_point = {
         tuple(record.subject[name] for name in ("model", "batch", "size")): record
         for record in records
-        if COMPILING not in record.subject
+        if COMPILING not in record.subject and LENGTH not in record.subject
     }
     return {
         value: by_point[point.model, point.batch, point.size]
@@ -143,6 +151,19 @@ def _compiling_table(compiled: Mapping[str, Figures]) -> str:
                 "",
             ]
         )
+    return markdown_table(header, rows)
+
+
+def _length_table(by_length: Mapping[int, Figures]) -> str:
+    header = ["length", "compiling, s", "memory before, MB", "its peak, MB", "artifact, MB", "remarks"]
+    rows = []
+    for length, figures in sorted(by_length.items()):
+        if "failed" in figures:
+            rows.append([f"{length:,}", *["–"] * (len(header) - 2), figures["failed"]])
+            continue
+        amounts = (figures[f"{name}megabytes"] for name in ("before_", "peak_"))
+        row = [f"{length:,}", f"{figures['seconds']:.1f}", *(f"{amount:.0f}" for amount in amounts)]
+        rows.append([*row, f"{figures['megabytes']:.2f}", ""])
     return markdown_table(header, rows)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 THREADS = 1
 COMPILING = "compiling"
+LENGTH = "length"
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,6 @@ SWEEPS = (
 
 COMPILED = (*RESNETS.values(), "vit_s_16", "vit_b_16", "vit_l_16")
 """The networks whose compilation is measured."""
+
+LENGTHS = (8_000, 16_000, 32_000, 64_000)
+"""The lengths of the signals for which a network is compiled."""

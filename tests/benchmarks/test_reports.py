@@ -95,12 +95,15 @@ def test_scaling_report_has_a_table_and_a_plot_for_each_sweep(tmp_path: Path) ->
         "forward_seconds": 5.0,
         "forward_megabytes": 47.0,
     }
+    long: Figures = {"seconds": 6.5, "before_megabytes": 265.0, "peak_megabytes": 601.0, "megabytes": 4.41}
     store = tmp_path / "scaling.jsonl"
     broken = at("resnet18", 2, 224, 30)
     broken.figures["onnxruntime.fused"] = {"failed": "out of memory"}
     measured = [
         compiled("vit_l_16", {"failed": "killed by SIGKILL"}),
         compiled("resnet18", costs),
+        Record({"length": 64_000}, {"length": long}, "a machine", "torch 2", "2026-01-02"),
+        Record({"length": 8_000}, {"length": {"failed": "killed by SIGKILL"}}, "a machine", "torch 2", "2026-01-02"),
         at("resnet18", 8, 224, 80),
         broken,
         at("resnet18", 1, 224, 10),
@@ -120,6 +123,8 @@ def test_scaling_report_has_a_table_and_a_plot_for_each_sweep(tmp_path: Path) ->
     assert "| network | parameters, M | compiling, s | capture, s | check, s |" in report
     assert "| resnet18 | 11.7 | 20.0 | 4.0 | 16.0 | 1500 | 90 | 5.0 | 47 |  |" in report
     assert "| vit_l_16 | – | – | – | – | – | – | – | – | killed by SIGKILL |" in report
+    lengths = report.partition("by its length")[2].splitlines()
+    assert lengths[-2:] == ["| 8,000 | – | – | – | – | killed by SIGKILL |", "| 64,000 | 6.5 | 265 | 601 | 4.41 |  |"]
     for name in ("batch", "size", "depth", "compiling"):
         assert (tmp_path / f"scaling_{name}.svg").exists()
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.compiler.pipeline import fuse
-from fgcompile.errors import InputError, UnsupportedOpError
+from fgcompile.errors import CaptureError, InputError
 
 TOKENS, PICTURES = (5, 4), (2, 4, 5)
 TOP = {"p": (5, ()), "t": (7, ())}
@@ -104,9 +104,9 @@ def test_an_artifact_takes_indices_from_the_end_and_refuses_those_out_of_range(t
         explain([0, 0], [-8, 0])
 
 
-def test_what_reads_other_samples_is_refused_with_what_to_write() -> None:
-    with pytest.raises(UnsupportedOpError, match=r"index_put.*read each sample at places of its own, y\[torch\.arange"):
-        fuse(
+def test_what_reads_other_samples_is_refused_with_its_name() -> None:
+    with pytest.raises(CaptureError, match=r"what 'score\.index' makes of a sample depends on the other samples"):
+        fgcompile.compile(
             network(TOKENS),
             torch.randn(1, *TOKENS, dtype=torch.float64),
             target=lambda y, t: y[:, 0, t].sum(1),

@@ -66,17 +66,21 @@ def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
     """
     graph_module = exposed.graph_module
     # Three samples, since an operation over two may follow their exchange: a sum with what is flipped does.
-    placeholders = {node.name: node for node in graph_module.graph.find_nodes(op="placeholder")}
-    given = [placeholders[name] for name in (*exposed.inputs, *exposed.score_inputs)]
+    given = list(graph_module.graph.find_nodes(op="placeholder"))[: len(inputs)]
     axes = (*exposed.batch_axes, *[0] * (len(inputs) - len(exposed.batch_axes)))
     own = [
         _three(to_front(value.double() if node.meta["val"].is_floating_point() else value, axis))
         for node, value, axis in zip(given, inputs, axes, strict=True)
     ]
     biases = [value.double() for value in exposed.biases.values()]
-    values, turned, repeated = (
+    values, turned, repeated, alone = (
         _values(graph_module, [*batch, *biases])
-        for batch in (own, [value.roll(1, 0) for value in own], [value[:1].expand_as(value) for value in own])
+        for batch in (
+            own,
+            [value.roll(1, 0) for value in own],
+            [value[:1].expand_as(value) for value in own],
+            [value[:1] for value in own],
+        )
     )
     batch, dependent = given[0].meta["val"].shape[0], set(given)
     for node in graph_module.graph.nodes:
@@ -86,8 +90,8 @@ def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
         dependent.add(node)
         if node in values and _is_of_samples(node, batch):
             in_place = relative_difference(turned[node].roll(-1, 0), values[node])
-            among_others = relative_difference(repeated[node][:1], values[node][:1])
-            if not max(in_place, among_others) <= TURN_LIMIT:
+            among_others = (_first_difference(other[node], values[node]) for other in (repeated, alone))
+            if not max(in_place, *among_others) <= TURN_LIMIT:
                 line = user_line(node)
                 where = f"'{layer_name(node)}'" + ("" if line is None else f" at {line}")
                 return (
@@ -95,6 +99,11 @@ def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
                     f"{ADVICE}"
                 )
     return None
+
+
+def _first_difference(value: Tensor, other: Tensor) -> float:
+    """How far the first sample's values are apart, without bound where they differ in number."""
+    return relative_difference(value[:1], other[:1]) if value.shape[1:] == other.shape[1:] else float("inf")
 
 
 def _three(value: Tensor) -> Tensor:

@@ -11,7 +11,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.ir.gathering import interpolate_by_gathers, is_large, spread_by_gathers
+from fgcompile.compiler.ir.gathering import (
+    add_back_by_gathers,
+    interpolate_by_gathers,
+    is_large,
+    spread_by_gathers,
+)
 from fgcompile.compiler.ir.resampling import linear_matrix, spreading_matrix
 from fgcompile.compiler.ir.size_bounds import surely_at_most
 from fgcompile.compiler.ir.sizes import same_size
@@ -34,12 +39,24 @@ def divided(values: Tensor, size: Sequence[int]) -> Tensor:
     for axis, (small, large) in enumerate(zip(values.shape[1:], size, strict=True), start=1):
         if same_size(small, large):
             continue
-        # By gathers only where there are at least as many places as cells: of others some would be read by no place.
-        if is_large(small, large) and surely_at_most(small, large):
-            values = spread_by_gathers(values, axis, large)
+        if is_large(small, large):
+            values = _divided_by_gathers(values, axis, large)
         else:
             values = _product_along(values, spreading_matrix(small, large, values), axis)
     return values
+
+
+def _divided_by_gathers(values: Tensor, axis: int, size: int) -> Tensor:
+    """The same of a long axis: cells that many places read, or cells that are read at their own places."""
+    # Among fewer places a cell is divided as interpolation from the places to the cells would read them.
+    small = values.shape[axis]
+    if surely_at_most(small, size):
+        return spread_by_gathers(values, axis, size)
+    added = add_back_by_gathers(values, axis, size, False)
+    if surely_at_most(size, small):
+        return added
+    finer = torch.full((1,), 1.0, dtype=values.dtype, device=values.device) * small > size
+    return torch.where(finer, added, spread_by_gathers(values, axis, size))
 
 
 def _product_along(values: Tensor, matrix: Tensor, axis: int) -> Tensor:

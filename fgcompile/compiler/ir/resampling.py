@@ -11,6 +11,8 @@ def linear_matrix(small: int, large: int, align_corners: bool, like: Tensor, sca
 
     ``p_i`` is ``i (small − 1)/(large − 1)`` with aligned corners, else ``(i + ½) small/large − ½`` within the ends.
 
+    A factor that leaves the size as it is copies.
+
     Args:
         small: The size before.
         large: The size after.
@@ -24,6 +26,8 @@ def linear_matrix(small: int, large: int, align_corners: bool, like: Tensor, sca
     else:
         half = (rows + 0.5) * small / large if scale is None else (rows + 0.5) / scale
         places = torch.minimum((half - 0.5).clamp(min=0), columns[:, -1:])
+        if may_leave_sizes(scale):
+            places = torch.where(equal_sizes(small, large, like), rows, places)
     return (1 - (places - columns).abs()).clamp(min=0)
 
 
@@ -39,6 +43,16 @@ def spreading_matrix(small: int, large: int, like: Tensor) -> Tensor:
     places = torch.minimum(((rows + 0.5) * small / large - 0.5).clamp(min=0), columns[:, -1:])
     weights = (1 - (places - columns).abs() / ratio.clamp(min=1)).clamp(min=0)
     return weights / weights.sum(0, keepdim=True)
+
+
+def may_leave_sizes(scale: float | None) -> bool:
+    """Whether a factor may leave a size as it is, ``⌊L s⌋ = L``: PyTorch then copies, and reads at no positions."""
+    return scale is not None and 1 < scale < 2
+
+
+def equal_sizes(small: int, large: int, like: Tensor) -> Tensor:
+    """Whether they are equal, ``(1,)``: found out when the graph runs, if they are dynamic."""
+    return torch.full((1,), 1, device=like.device) * small == large
 
 
 def _places(size: int, like: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import multiply_axis
+from fgcompile.compiler.lowering.axes import multiply_axis, pad_axis
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -39,9 +39,10 @@ def _lower(rank: int, forward: Callable[..., Tensor], fold_back: End, border: in
             size = self.shape[axis]
             if before == after == 0:
                 continue
-            # A negative amount crops, which the matrix knows how to do.
-            if is_large(size, size + before + after) and before >= 0 and after >= 0:
-                g = _fold_ends(g, axis, (before, size, after), fold_back, border)
+            if is_large(size, size + before + after):
+                # A negative amount crops, and what is cropped gets no gradient.
+                g = pad_axis(g, axis, max(-before, 0), max(-after, 0))
+                g = _fold_ends(g, axis, (max(before, 0), size, max(after, 0)), fold_back, border)
             else:
                 identity = torch.eye(size, dtype=g.dtype, device=g.device)
                 g = multiply_axis(g, axis, forward(identity, [before, after]).t())

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis
-from fgcompile.compiler.lowering.windows import SlidingWindows, make_sliding_average
+from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes, per_axis
+from fgcompile.compiler.lowering.long_pooling import average_windows
+from fgcompile.compiler.lowering.windows import SlidingWindows
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -104,7 +105,7 @@ def average_in_ceil_mode(
     axes = zip(sizes, kernel, stride, padding, missing, strict=True)
     for axis, (size, k, s, p, more) in enumerate(axes, start=x.dim() - len(kernel)):
         windows = SlidingWindows(size, (size + 2 * p + more - k) // s + 1, k, s, p, 1)
-        y = multiply_axis(y, axis, make_sliding_average(windows, count_include_pad, y).t())
+        y = average_windows(y, axis, windows, count_include_pad, more)
     return y
 
 

@@ -2,7 +2,8 @@
 
 - ``avg_pool`` with a divisor of its own, which the exporter ignores: the plain average times ``Π k / divisor``; in
   ceil mode see ``ceiling``.
-- ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis.
+- ``_adaptive_avg_pool3d``: a pooling where the windows tile, else one averaging matrix per axis, or a gather of a long
+  one; ``_adaptive_avg_pool2d`` too where it has a long axis.
 - ``adaptive_max_pool``: maxima of the windows' taps.
 - ``diagonal``: elements at constant places; the exporter fills a mask for it, which some runtimes cannot.
 - ``bucketize``: the exporter's binary search reads the boundaries with GatherND, which some runtimes lack.
@@ -18,10 +19,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axes, per_axis, reshape
+from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes, per_axis, reshape
 from fgcompile.compiler.lowering.ceiling import average_in_ceil_mode, positions_cut_short
-from fgcompile.compiler.lowering.windows import AdaptiveWindows, bound_adaptive_windows, make_average_matrix
+from fgcompile.compiler.lowering.long_pooling import average_adaptively
+from fgcompile.compiler.lowering.wide_windows import is_wide, maximum_of_wide_windows
+from fgcompile.compiler.lowering.windows import AdaptiveWindows
 from fgcompile.errors import UnsupportedOpError
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -66,8 +70,19 @@ def _lower_adaptive_average_3d(self: Tensor, output_size: Sequence[int]) -> Tens
 
 
 def _lower_adaptive_average_2d(self: Tensor, output_size: Sequence[int]) -> Any:
-    """Lowers ``_adaptive_avg_pool2d`` of symbolic sizes; ONNX's exporter knows it for numbers."""
-    return _average_adaptively(self, output_size) if _is_dynamic(self, 2) else NotImplemented
+    """Lowers ``_adaptive_avg_pool2d`` of symbolic sizes, and of long axes that its windows do not tile.
+
+    Others ONNX's exporter knows; of unequal windows it makes a node for each of their taps.
+    """
+    if _is_dynamic(self, 2):
+        return _average_adaptively(self, output_size)
+    sizes = list(zip(self.shape[-2:], output_size, strict=True))
+    if not any(size % count and is_large(size, count) for size, count in sizes):
+        return NotImplemented
+    y = self
+    for axis, (size, count) in enumerate(sizes, start=self.dim() - 2):
+        y = y if size == count else average_adaptively(y, axis, count)
+    return y
 
 
 def _is_dynamic(x: Tensor, rank: int) -> bool:
@@ -78,9 +93,7 @@ def _average_adaptively(x: Tensor, output_size: Sequence[int]) -> Tensor:
     """``y = A x`` along each of the last axes."""
     y = x
     for axis, count in enumerate(output_size, start=x.dim() - len(output_size)):
-        size = x.shape[axis]
-        start, end = bound_adaptive_windows(torch.arange(count, device=y.device), size, count)
-        y = multiply_axis(y, axis, make_average_matrix(start, end, end - start, size, y).t())
+        y = average_adaptively(y, axis, count)
     return y
 
 
@@ -99,6 +112,9 @@ def _lower_adaptive_maximum(rank: int) -> Callable[..., Any]:
         place = torch.arange(math.prod(sizes), device=self.device).reshape([1] * (self.dim() - rank) + list(sizes))
         for axis, count in reversed(list(zip(axes, output_size, strict=True))):
             windows = AdaptiveWindows(self.shape[axis], count)
+            if is_wide(windows):
+                values, place = maximum_of_wide_windows(values, place, axis, windows)
+                continue
             taps, places = windows.gather(values, axis), windows.gather(place, axis)
             values, place = taps[0], places[0]
             for tap, there in zip(taps[1:], places[1:], strict=True):

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, make_one_hot, multiply_axis, reshape, spread_axis
@@ -187,12 +188,26 @@ def _add(base: Tensor, update: Tensor) -> Tensor:
     return update if is_zeros(base) else base + update
 
 
+def _place(values: Tensor, axis: int, index: Tensor, size: int) -> Tensor:
+    """Adds ``values`` at ``index`` ``(count,)`` of an axis of ``size`` elements: a product with its 0/1 matrix.
+
+    Of a long axis it stays one operator, which becomes gathers once the index is folded (``gather_constant_places``).
+    """
+    if is_dynamic(index.shape[0]) or is_dynamic(size) or not is_large(index.shape[0], size):
+        return multiply_axis(values, axis, make_one_hot(index, size, values.dtype))
+    base = aten.new_zeros.default(values, [*values.shape[:axis], size, *values.shape[axis + 1 :]])
+    return aten.index_add.default(base, axis, index, values)
+
+
 def lower_index_add(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: float = 1) -> Any:
     """``self + α · source`` times the 0/1 matrix of ``index`` along ``dim``."""
     dim %= self.dim()
     if dim == 0 and is_dynamic(self.shape[dim]):
         return NotImplemented
-    placed = multiply_axis(source, dim, make_one_hot(index.reshape([-1]), self.shape[dim], source.dtype))
+    known = not is_dynamic(self.shape[dim]) and not is_dynamic(source.shape[dim])
+    if known and alpha == 1 and is_zeros(self) and is_large(source.shape[dim], self.shape[dim]):
+        return NotImplemented  # as it has to be for the pass
+    placed = _place(source, dim, index.reshape([-1]), self.shape[dim])
     return _add(self, placed if alpha == 1 else placed * alpha)
 
 
@@ -226,9 +241,9 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
     # Values may broadcast against the index, which autograd's never do: anything else keeps the operator.
     if values.dim() != len(before) + position.dim() + len(after):
         return NotImplemented
-    matrix = make_one_hot(position.reshape([-1]), total, values.dtype)
-    merged = reshape(values, [*before, matrix.shape[0], *after])
-    placed = multiply_axis(merged, axes[0], matrix)
+    position = position.reshape([-1])
+    merged = reshape(values, [*before, position.shape[0], *after])
+    placed = _place(merged, axes[0], position, total)
     return _add(self, reshape(placed, self.shape))
 
 
@@ -260,6 +275,10 @@ def lower_scatter(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
     dim %= self.dim()
     if not _indexes_whole(self, dim, index, src):
         return NotImplemented
+    # As many distinct indices as there are places are a permutation: of a long axis it is inverted by sorting it.
+    size = self.shape[dim]
+    if index.shape[dim] == size and is_large(size, size):
+        return aten.gather.default(src, dim, aten.sort.default(index, dim)[1])
     products, hits = _one_hot_products(self, dim, index, src)
     return products if is_zeros(self) else self * (1 - hits) + products
 

@@ -22,6 +22,12 @@ from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.resampling import linear_matrix
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis
+from fgcompile.compiler.lowering.bands import Band, probed_band
+from fgcompile.compiler.lowering.dynamic_interpolation import (
+    DynamicInterpolation,
+    go_back_dynamically,
+    interpolate_dynamically,
+)
 from fgcompile.compiler.lowering.long_interpolation import Positions, add_blocks, long_positions
 from fgcompile.errors import UnsupportedOpError
 
@@ -63,25 +69,57 @@ def _positions(
     return long_positions(_resize(forward, output, scale, corners), size, output)
 
 
+def _band(
+    forward: Callable[..., Tensor], size: int, output: int, scale: float | None, corners: Sequence[bool]
+) -> Band | None:
+    """The weights along a long axis of an operator that reads more than two neighbours; else None."""
+    if forward not in REACHES or is_dynamic(size) or is_dynamic(output):
+        return None
+    taps, widens = REACHES[forward]
+    reach = taps * max(1.0, 1 / scale if scale else size / output) if widens else taps
+    return probed_band(_resize(forward, output, scale, corners), size, output, reach)
+
+
 def _interpolate(
     forward: Callable[..., Tensor], x: Tensor, axis: int, output: int, scale: float | None, corners: Sequence[bool]
 ) -> Tensor:
     """The interpolation along one axis, by its matrix or by gathers."""
-    positions = _positions(forward, x.shape[axis], output, scale, corners)
+    size = x.shape[axis]
+    positions = _positions(forward, size, output, scale, corners)
     if positions is not None:
         return positions.read(x, axis)
-    return multiply_axis(x, axis, _make_matrix(forward, x.shape[axis], output, scale, x, corners))
+    band = _band(forward, size, output, scale, corners)
+    if band is not None:
+        return band.apply(x, axis)
+    if _is_long_and_dynamic(size, output) and forward in LOCAL:
+        return interpolate_dynamically(x, axis, output, _setting(forward, scale, corners))
+    return multiply_axis(x, axis, _make_matrix(forward, size, output, scale, x, corners))
 
 
 def _go_back(
     forward: Callable[..., Tensor], g: Tensor, axis: int, size: int, scale: float | None, corners: Sequence[bool]
 ) -> Tensor:
     """Its transpose along one axis: ``g Mᵀ``."""
-    positions = _positions(forward, size, g.shape[axis], scale, corners)
+    output = g.shape[axis]
+    positions = _positions(forward, size, output, scale, corners)
     added = None if positions is None else positions.add_back(g, axis)
     if added is not None:
         return added
-    return multiply_axis(g, axis, _make_matrix(forward, size, g.shape[axis], scale, g, corners).t())
+    band = _band(forward, size, output, scale, corners)
+    if band is not None:
+        return band.transposed().apply(g, axis)
+    if _is_long_and_dynamic(size, output) and forward in LOCAL:
+        return go_back_dynamically(g, axis, size, _setting(forward, scale, corners))
+    return multiply_axis(g, axis, _make_matrix(forward, size, output, scale, g, corners).t())
+
+
+def _is_long_and_dynamic(size: int, output: int) -> bool:
+    return (is_dynamic(size) or is_dynamic(output)) and is_large(size, output)
+
+
+def _setting(forward: Callable[..., Tensor], scale: float | None, corners: Sequence[bool]) -> DynamicInterpolation:
+    nearest = None if corners else (0.5 if forward is _nearest_exact else 0.0)
+    return DynamicInterpolation(scale, bool(corners and corners[0]), nearest)
 
 
 def _dynamic_linear_matrix(
@@ -167,8 +205,9 @@ def _lower_fractional(forward: Callable[..., Tensor]) -> Callable[..., Any]:
         PyTorch then computes positions from the factor, ONNX's exporter from the sizes. Others stay one operator.
         """
         scales = scales or (None,) * len(output_size)
+        # Of symbolic sizes only a whole factor is the ratio of every size: that of the example's is a chance.
         regular = all(
-            scale is None or size * scale == output
+            scale is None or (size * scale == output and (scale == int(scale) or not is_dynamic(size)))
             for size, output, scale in zip(self.shape[2:], output_size, scales, strict=True)
         )
         # The batch is symbolic in the model's own calls, and a number where the identity is interpolated to make a
@@ -205,6 +244,13 @@ _linear = aten.upsample_bilinear2d.default
 _cubic = aten.upsample_bicubic2d.default
 _smooth_linear = aten._upsample_bilinear2d_aa.default
 _smooth_cubic = aten._upsample_bicubic2d_aa.default
+
+REACHES: dict[Callable[..., Tensor], tuple[int, bool]] = {
+    _cubic: (2, False),
+    _smooth_linear: (1, True),
+    _smooth_cubic: (2, True),
+}
+"""How far operators read that are not local, and whether this is in elements of the smaller of the two sizes."""
 
 LOCAL = (_nearest, _nearest_exact, _linear)
 """Operators each of whose outputs is one element, or lies between two neighbours."""

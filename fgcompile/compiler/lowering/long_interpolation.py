@@ -16,6 +16,7 @@ from torch import Tensor
 from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.compiler.lowering.axes import is_dynamic, reshape
+from fgcompile.compiler.lowering.bands import gather_and_sum
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -54,13 +55,7 @@ class Positions:
             taps = start.unsqueeze(1) + torch.arange(count)
             index = taps.clamp(max=len(self.values) - 1)
             weight = (1 - (self.values[index] - places.unsqueeze(1)).abs()).clamp(min=0) * (taps < stop.unsqueeze(1))
-            tiled = torch.equal(index.flatten(), torch.arange(len(self.values)))
-            flat, equal = index.flatten(), bool((weight == 1).all())
-            factors = weight.to(g.dtype).reshape([self.size, count, *[1] * (g.dim() - 1 - axis)])
-        # Of whole factors the windows lie side by side already, with weights of one.
-        read = g if tiled else aten.index_select.default(g, axis, flat)
-        windows = reshape(read, [*g.shape[:axis], self.size, count, *g.shape[axis + 1 :]])
-        return aten.sum.dim_IntList(windows if equal else windows * factors, [axis + 1])
+        return gather_and_sum(g, axis, index, weight)
 
 
 def long_positions(interpolate: Callable[[Tensor], Tensor], size: int, output: int) -> Positions | None:

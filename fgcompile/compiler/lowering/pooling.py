@@ -14,7 +14,7 @@ Faster in ONNX Runtime than extremes from MaxPool or all taps at once: ``docs/de
 
 **Average.** A constant matrix along each axis, ``∂x = A_Hᵀ g A_W``. Windows that tile an axis repeat instead, by
 nearest-neighbour upsampling, the fastest of four forms (``docs/decisions/average-pooling.md``). Along an axis of
-symbolic size both take their plain form, by slices with a step and by matrices.
+symbolic size both take their plain form, by slices with a step and by matrices; of a long axis see ``long_pooling``.
 """
 
 from __future__ import annotations
@@ -31,13 +31,21 @@ from fgcompile.compiler.ir.gathering import is_large
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axis, per_axis, reshape
+from fgcompile.compiler.lowering.long_pooling import (
+    go_back_adaptively,
+    scatter_adaptively,
+    share_among_windows,
+)
+from fgcompile.compiler.lowering.wide_windows import (
+    differentiate_wide_maximum,
+    is_wide,
+    read_wide_windows,
+)
 from fgcompile.compiler.lowering.windows import (
     AdaptiveWindows,
     DynamicWindows,
     Windows,
-    bound_adaptive_windows,
     divide_windows,
-    make_average_matrix,
     make_sliding_average,
 )
 
@@ -46,7 +54,7 @@ aten = torch.ops.aten  # its operators are untyped, hence:
 AnyWindows = Windows | DynamicWindows | AdaptiveWindows
 
 MOST_TAPS = 64
-"""Taps of a window above which averages along a long axis stay a matrix: each is an addition of its own."""
+"""Taps of a window above which its share goes to them by a pooling: each is an addition of its own before."""
 
 
 def _select_first_maximum(g: Tensor, taps: Sequence[Tensor], maximum: Tensor) -> list[Tensor]:
@@ -66,17 +74,33 @@ def _maximum(taps: Sequence[Tensor]) -> Tensor:
     return result
 
 
+def _take_maximum(x: Tensor, axis: int, along: AnyWindows) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """The windows' maxima along an axis, and how their gradient goes back."""
+    if isinstance(along, AdaptiveWindows) and is_wide(along):
+        wide = read_wide_windows(x, axis, along)
+        largest = aten.amax.default(wide, [axis + 1])
+        return largest, lambda g: differentiate_wide_maximum(g, wide, largest, axis, along)
+    taps = along.gather(x, axis)
+    maximum = _maximum(taps)
+
+    def go_back(g: Tensor) -> Tensor:
+        parts = _select_first_maximum(g, taps, maximum)
+        if isinstance(along, AdaptiveWindows):
+            return scatter_adaptively(parts, axis, along)
+        return along.scatter(parts, axis)
+
+    return maximum, go_back
+
+
 def _differentiate_maximum(g: Tensor, x: Tensor, windows: Sequence[AnyWindows]) -> Tensor:
     """Max pooling's gradient; ``windows`` are those of the trailing axes, outermost first."""
     first = x.dim() - len(windows)
-    steps: list[tuple[int, AnyWindows, list[Tensor], Tensor]] = []
+    steps: list[Callable[[Tensor], Tensor]] = []
     for axis in reversed(range(first, x.dim())):
-        along = windows[axis - first]
-        taps = along.gather(x, axis)
-        x = _maximum(taps)
-        steps.append((axis, along, taps, x))
-    for axis, along, taps, maximum in reversed(steps):
-        g = along.scatter(_select_first_maximum(g, taps, maximum), axis)
+        x, go_back = _take_maximum(x, axis, windows[axis - first])
+        steps.append(go_back)
+    for go_back in reversed(steps):
+        g = go_back(g)
     return g
 
 
@@ -129,16 +153,16 @@ def _lower_adaptive_max(rank: int) -> Callable[..., Any]:
     def lower(grad_output: Tensor, self: Tensor, indices: Tensor) -> Any:
         """Lowers ``adaptive_max_pool{2,3}d_backward``; windows that tile an axis are regular ones."""
         # Of symbolic sizes only a single window, the whole axis, has a form: others would have kernels of unknown
-        # length. Windows that tile an axis are regular ones, whose taps are slices; unequal ones read by constant
-        # indices.
+        # length. Windows that tile an axis are regular ones, whose taps are slices unless they are many; unequal ones
+        # read by constant indices.
         if any(is_dynamic(size) for size in self.shape[-rank:]):
             whole = all(same_size(count, 1) for count in grad_output.shape[-rank:])
             return _differentiate_global_maximum(grad_output, self, rank) if whole else NotImplemented
         windows: list[AnyWindows] = []
         for size, count in zip(self.shape[-rank:], grad_output.shape[-rank:], strict=True):
-            step = size // count
-            tiles = size % count == 0
-            windows.append(Windows(size, count, step, step, 0, 1) if tiles else AdaptiveWindows(size, count))
+            step, along = size // count, AdaptiveWindows(size, count)
+            tiles = size % count == 0 and not is_wide(along)
+            windows.append(Windows(size, count, step, step, 0, 1) if tiles else along)
         return _differentiate_maximum(grad_output, self, windows)
 
     return lower
@@ -183,10 +207,11 @@ def _lower_average(rank: int) -> Callable[..., Tensor]:
                 g = pad_axis(g, axis, 0, along.size - along.count * along.kernel)
                 continue
             divided = divisor_override is None
-            # A matrix of a long axis is too large: each window's share goes to its taps, as long as these are few.
-            if isinstance(along, Windows) and along.kernel <= MOST_TAPS and is_large(along.size, along.count):
-                shares = divide_windows(along, count_include_pad, g, axis) if divided else g
-                g = along.scatter([shares] * along.kernel, axis)
+            # A matrix of a long axis is too large: each window's share goes to its taps.
+            if is_large(along.size, along.count):
+                g = divide_windows(along, count_include_pad, g, axis) if divided else g
+                few = along.kernel <= MOST_TAPS
+                g = along.scatter([g] * along.kernel, axis) if few else share_among_windows(g, axis, along)
             else:
                 g = multiply_axis(g, axis, make_sliding_average(along, count_include_pad, g, divided))
         return g
@@ -207,8 +232,7 @@ def _lower_adaptive_average(rank: int) -> Callable[..., Tensor]:
         for axis in range(self.dim() - rank, self.dim()):
             size, count = self.shape[axis], g.shape[axis]
             if not same_size(size, count):
-                start, end = bound_adaptive_windows(torch.arange(count, device=g.device), size, count)
-                g = multiply_axis(g, axis, make_average_matrix(start, end, end - start, size, g))
+                g = go_back_adaptively(g, axis, size)
         return g
 
     return lower

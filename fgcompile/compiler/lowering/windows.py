@@ -126,12 +126,16 @@ class AdaptiveWindows:
     size: int
     count: int
 
+    @property
+    def kernel(self) -> int:
+        """Taps of the largest window."""
+        return max(-(-(o + 1) * self.size // self.count) - o * self.size // self.count for o in range(self.count))
+
     def positions(self, like: Tensor) -> Tensor:
         """The element that each tap of each window reads, ``(kernel, O)``."""
         window = torch.arange(self.count, device=like.device)
         start, end = bound_adaptive_windows(window, self.size, self.count)
-        kernel = max(-(-(o + 1) * self.size // self.count) - o * self.size // self.count for o in range(self.count))
-        taps = torch.arange(kernel, device=like.device).unsqueeze(1)
+        taps = torch.arange(self.kernel, device=like.device).unsqueeze(1)
         return aten.minimum.default(start + taps, end - 1)
 
     def gather(self, x: Tensor, axis: int) -> list[Tensor]:

@@ -20,6 +20,9 @@ CASES = [
     *(case("reflect", padding, (2, 5)) for padding in ((4, 4), (0, 1), (3, 0))),
     *(case("replicate", padding, (2, 3)) for padding in ((7, 5), (0, 1), (2, 0))),
     case("replicate", (2, 2), (2, 1)),
+    case("reflect", (-1, 3), (2, 5)),
+    case("replicate", (2, -2), (2, 5)),
+    case("reflect", (-1, -2), (2, 5)),
 ]
 
 

@@ -20,15 +20,20 @@ def case(name: str, shape: tuple[int, ...], size: object = None, **arguments: ob
 
 
 CASES = [
-    *(one for one in INTERPOLATIONS if not any(word in one.name for word in ("area", "bicubic", "antialias"))),
+    *(one for one in INTERPOLATIONS if "area" not in one.name),
     case("to one", (2, 7), 1, mode="linear"),
     case("of one", (2, 1), 6, mode="linear", align_corners=True),
     case("thinner", (2, 11), 4, mode="nearest"),
     case("a factor and a bit", (2, 9), scale_factor=1.3, mode="linear"),
     case("a factor and a bit less", (2, 9), scale_factor=0.7, mode="linear"),
     case("nearest by whole factors", (2, 5), scale_factor=3, mode="nearest"),
+    case("antialias, to few", (2, 3, 23), (3, 2), mode="bilinear", antialias=True),
+    case("antialias, corners", (2, 3, 13), (3, 5), mode="bilinear", antialias=True, align_corners=True),
+    case("bicubic antialias, to few", (2, 3, 23), (5, 3), mode="bicubic", antialias=True),
+    case("bicubic to one", (2, 3, 7), (1, 3), mode="bicubic"),
+    case("bicubic of one", (2, 1, 2), (5, 9), mode="bicubic"),
 ]
-EXPORTED = ("linear 5 to 8", "nearest-exact 5 to 8", "1.7", "whole factors")
+EXPORTED = ("antialias, to few", "bicubic of one", "linear 5 to 8", "nearest-exact 5 to 8", "1.7", "whole factors")
 
 
 @pytest.mark.usefixtures("everything_is_long")

@@ -9,6 +9,7 @@ from fgcompile.compiler.passes.optimize.broadcast_products import broadcast_prod
 from fgcompile.compiler.passes.optimize.compare_clipped import compare_clipped
 from fgcompile.compiler.passes.optimize.drop_unused_constants import drop_unused_constants
 from fgcompile.compiler.passes.optimize.fold_constants import fold_constants
+from fgcompile.compiler.passes.optimize.gather_constant_places import gather_constant_places
 from fgcompile.compiler.passes.optimize.merge_halves import merge_halves
 from fgcompile.compiler.passes.optimize.negate_comparisons import negate_comparisons
 from fgcompile.compiler.passes.optimize.remove_identities import remove_identities
@@ -22,6 +23,7 @@ PASSES = (
     merge_halves,
     compare_clipped,
     fold_constants,
+    gather_constant_places,
     drop_unused_constants,
     broadcast_products,
     remove_identities,  # constants that turned out to be zeros or ones, and their expansions
