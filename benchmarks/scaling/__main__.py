@@ -1,7 +1,8 @@
-"""Measures how the cost of an explanation grows: with batch, image size, depth, and that of compiling with the model
-and with the length of a signal.
+"""Measures how the cost of an explanation grows: with batch, image size, depth, and that of compiling with the model,
+with the length of a signal and with the steps of a recurrent network.
 
-    python -m benchmarks.scaling [--sweeps batch size depth compiling length] [--runtimes onnxruntime …] [--report-only]
+    python -m benchmarks.scaling [--sweeps batch size depth compiling length recurrent] [--runtimes onnxruntime …]
+        [--report-only]
 
 Needs the extras ``cpu`` and ``demo`` and the group ``bench``. One thread; compiling takes all cores.
 Works like ``benchmarks.latency``: each
@@ -30,7 +31,7 @@ from benchmarks.latency.workload import Workload
 from benchmarks.networks.architectures import ARCHITECTURES
 from benchmarks.scaling.compiling import LIMIT
 from benchmarks.scaling.report import write_report
-from benchmarks.scaling.sweeps import COMPILED, COMPILING, LENGTH, LENGTHS, SWEEPS, THREADS
+from benchmarks.scaling.sweeps import COMPILED, COMPILING, LENGTH, LENGTHS, RECURRENT, SWEEPS, THREADS, UNROLLED
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,7 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     points = list(dict.fromkeys(point for sweep in SWEEPS if sweep.name in wanted for point in sweep.points.values()))
     compiled = options.compiled if COMPILING in wanted else []
     lengths = LENGTHS if LENGTH in wanted else ()
-    count = len(points) + len(compiled) + len(lengths)
+    unrolled = [(name, steps) for name, each in UNROLLED.items() for steps in each] if RECURRENT in wanted else []
+    count = len(points) + len(compiled) + len(lengths) + len(unrolled)
     with show_progress("scaling", count) as begin, tempfile.TemporaryDirectory() as folder:
         for point in points:
             report = begin(f"{point.model}, batch {point.batch}, size {point.size}")
@@ -58,6 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
         for length in lengths:
             begin(f"compile over {length} samples")
             _keep_compiling(store, {LENGTH: length}, LENGTH, "lengths:measure_length", {"length": length})
+        for network, steps in unrolled:
+            begin(f"compile {network} of {steps} steps")
+            subject = {RECURRENT: network, "steps": steps}
+            _keep_compiling(
+                store, subject, RECURRENT, "recurrent:measure_recurrent", {"network": network, "steps": steps}
+            )
     write_report(options.results, read_records(store))
     return 0
 
@@ -76,7 +84,7 @@ def _keep_compiling(
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    names = [*(sweep.name for sweep in SWEEPS), COMPILING, LENGTH]
+    names = [*(sweep.name for sweep in SWEEPS), COMPILING, LENGTH, RECURRENT]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scaling",
         description=__doc__,

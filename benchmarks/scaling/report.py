@@ -11,7 +11,7 @@ from benchmarks.harness.records import Figures, describe
 from benchmarks.latency.candidates import CANDIDATES
 from benchmarks.latency.measurement import timing_of
 from benchmarks.latency.records import Record
-from benchmarks.scaling.sweeps import COMPILED, COMPILING, LENGTH, SWEEPS, THREADS, Sweep
+from benchmarks.scaling.sweeps import COMPILED, COMPILING, LENGTH, RECURRENT, SWEEPS, THREADS, Sweep
 
 LEGEND = f"""\
 {THREADS} thread, float32. *forward* is the plain model in that runtime, *fused* the artifact with logits and map;
@@ -23,6 +23,10 @@ LENGTH_LEGEND = """\
 One dimension: reflection padding, an adaptive average whose windows are unequal, linear interpolation, an average over
 101 samples. *Before* is the memory of the process when compiling begins; a matrix of length by length would take 33 GB
 in float64 at 64,000."""
+
+RECURRENT_LEGEND = """\
+Recurrent layers are unrolled: the graph has a copy of the cell for each step, layer and direction. Seconds are those of
+the process on the processor. *BiLSTM*: one layer of 16 over tokens; *CRNN*: four convolutions, then two layers."""
 
 Curves = dict[str, dict[float, float]]
 
@@ -46,6 +50,11 @@ def write_report(folder: Path, records: Sequence[Record]) -> None:
     by_length = {r.subject[LENGTH]: r.figures[LENGTH] for r in records if LENGTH in r.subject}
     if by_length:
         parts += ["## Compiling a network over a signal, by its length", LENGTH_LEGEND, _length_table(by_length)]
+    unrolled = {
+        (r.subject[RECURRENT], r.subject["steps"]): r.figures[RECURRENT] for r in records if RECURRENT in r.subject
+    }
+    if unrolled:
+        parts += ["## Compiling a recurrent network, by its steps", RECURRENT_LEGEND, _recurrent_table(unrolled)]
     (folder / "scaling.md").write_text("\n\n".join(parts) + "\n")
 
 
@@ -53,7 +62,7 @@ def _records_of(sweep: Sweep, records: Sequence[Record]) -> dict[int, Record]:
     by_point = {
         tuple(record.subject[name] for name in ("model", "batch", "size")): record
         for record in records
-        if COMPILING not in record.subject and LENGTH not in record.subject
+        if not {COMPILING, LENGTH, RECURRENT}.intersection(record.subject)
     }
     return {
         value: by_point[point.model, point.batch, point.size]
@@ -164,6 +173,22 @@ def _length_table(by_length: Mapping[int, Figures]) -> str:
         amounts = (figures[f"{name}megabytes"] for name in ("before_", "peak_"))
         row = [f"{length:,}", f"{figures['seconds']:.1f}", *(f"{amount:.0f}" for amount in amounts)]
         rows.append([*row, f"{figures['megabytes']:.2f}", ""])
+    return markdown_table(header, rows)
+
+
+def _recurrent_table(unrolled: Mapping[tuple[str, int], Figures]) -> str:
+    stages = list(dict.fromkeys(stage for figures in unrolled.values() for stage in figures.get("stages", ())))
+    header = ["network", "steps", "compiling, s", "a step, s", *(f"{stage}, s" for stage in stages)]
+    header += ["memory, MB", "artifact, MB", "remarks"]
+    rows = []
+    for (network, steps), figures in sorted(unrolled.items()):
+        row = [network, str(steps)]
+        if "failed" in figures:
+            rows.append([*row, *["–"] * (len(header) - 3), figures["failed"]])
+            continue
+        seconds = figures["processor_seconds"]
+        row += [f"{seconds:.1f}", f"{seconds / steps:.2f}", *(f"{figures['stages'][stage]:.1f}" for stage in stages)]
+        rows.append([*row, f"{figures['peak_megabytes']:.0f}", f"{figures['megabytes']:.2f}", ""])
     return markdown_table(header, rows)
 
 

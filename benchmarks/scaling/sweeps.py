@@ -7,6 +7,7 @@ from dataclasses import dataclass
 THREADS = 1
 COMPILING = "compiling"
 LENGTH = "length"
+RECURRENT = "recurrent"
 
 
 @dataclass(frozen=True)
@@ -63,3 +64,6 @@ COMPILED = (*RESNETS.values(), "vit_s_16", "vit_b_16", "vit_l_16")
 
 LENGTHS = (8_000, 16_000, 32_000, 64_000)
 """The lengths of the signals for which a network is compiled."""
+
+UNROLLED = {"BiLSTM": (8, 16, 32, 64), "CRNN": (8, 16, 32)}
+"""The steps to which recurrent networks are unrolled."""

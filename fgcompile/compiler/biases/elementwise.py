@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from fgcompile.compiler.biases.formula import at_bounds, elementwise
-from fgcompile.compiler.biases.rule import BiasRule, Implicit
+from fgcompile.compiler.biases.formula import at_bounds, by_output, elementwise
+from fgcompile.compiler.biases.rule import BiasRule, Formula, Implicit
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
@@ -17,8 +17,6 @@ ACTIVATIONS = (
     aten.gelu.default,
     aten.silu.default,
     aten.mish.default,
-    aten.sigmoid.default,
-    aten.tanh.default,
     aten.elu.default,
     aten.celu.default,
     aten.selu.default,
@@ -48,6 +46,12 @@ ACTIVATIONS = (
     aten.pow.Scalar,
 )
 
+GATES: Mapping[OpOverload, OpOverload] = {
+    aten.sigmoid.default: aten.sigmoid_backward.default,
+    aten.tanh.default: aten.tanh_backward.default,
+}
+"""Those of recurrent layers, with the backward operators that need no more than the output."""
+
 BOUNDED: Mapping[OpOverload, Callable[[Mapping[str, Any]], tuple[float, float]]] = {
     aten.hardtanh.default: lambda arguments: (arguments["min_val"], arguments["max_val"]),
     aten.relu6.default: lambda arguments: (0.0, 6.0),
@@ -60,12 +64,15 @@ def _bounded(bounds: Callable[[Mapping[str, Any]], tuple[float, float]]) -> Bias
     return BiasRule("activation", lambda call: at_bounds(*bounds(call.arguments)), formula)
 
 
+FORMULA = "closed form: y − Σ gᵢ′(a) aᵢ, with gᵢ′ by one VJP"
+
+
+def _activation(formula: Formula) -> BiasRule:
+    return BiasRule("activation", lambda call: Implicit(formula), FORMULA)
+
+
 ELEMENTWISE: dict[OpOverload, BiasRule] = {
     **{operator: _bounded(bounds) for operator, bounds in BOUNDED.items()},
-    **{
-        operator: BiasRule(
-            "activation", lambda call: Implicit(elementwise), "closed form: y − Σ gᵢ′(a) aᵢ, with gᵢ′ by one VJP"
-        )
-        for operator in ACTIVATIONS
-    },
+    **{operator: _activation(by_output(backward)) for operator, backward in GATES.items()},
+    **{operator: _activation(elementwise) for operator in ACTIVATIONS},
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.biases.rule import Application, Implicit
+from fgcompile.compiler.biases.rule import Application, Formula, Implicit
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 
 def elementwise(application: Application) -> Tensor:
@@ -19,8 +20,22 @@ def elementwise(application: Application) -> Tensor:
         operands = tuple(operand.detach().expand(shape).requires_grad_() for operand in application.operands)
         output = application.function(*operands)
         slopes = torch.autograd.grad(output, operands, torch.ones_like(output))
-    products = [slope * operand.detach() for slope, operand in zip(slopes, operands, strict=True)]
+    products = [slope * operand for slope, operand in zip(slopes, application.operands, strict=True)]
     return application.output - sum(products[1:], products[0])
+
+
+def by_output(backward: OpOverload) -> Formula:
+    """The same of one operand, for ``g`` whose backward operator ``backward(v, y) = v g′(a)`` needs the output alone.
+
+    Autograd would evaluate ``g`` once more to come to that call, and recurrent layers have hundreds of such sites.
+    """
+
+    def formula(application: Application) -> Tensor:
+        y, (a,) = application.output, application.operands
+        slope: Tensor = backward(torch.ones_like(y), y)
+        return y - slope * a
+
+    return formula
 
 
 def at_bounds(low: float, high: float) -> Implicit:

@@ -66,7 +66,7 @@ class Application:
 
 
 Formula = Callable[[Application], Tensor]
-"""Maps an application to its bias ``b_g``, which broadcasts to ``y``."""
+"""Maps an application to its bias ``b_g``, which broadcasts to ``y``; called without gradients, which it may enable."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from torch.fx.traceback import get_current_meta
 from fgcompile.compiler.biases import Application
 from fgcompile.compiler.fullgrad.arrangement import index_orders
 from fgcompile.compiler.fullgrad.size_watch import SizeWatch
-from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue, detached
+from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
 from fgcompile.compiler.ir.activity import ends_of_gradient
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.model_output import require_score
@@ -176,28 +176,30 @@ def _terms(
 def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:
     """Evaluates a formula on one operator's call, apart from the rest of the graph: the bias but for its factor."""
     # The formula sees the operator alone, with constants for all that is not active: what it differentiates is then
-    # ``g`` and not the graph, and nothing that it does reaches the gradients of the score.
+    # ``g`` and not the graph, and nothing that it does reaches the gradients of the score. Without gradients none of
+    # its operands has to be detached, each of which would be a node to trace.
     node = recorder.nodes[bias.node]
     call = call_of(node)
     values = {source: recorder.values[source.name] for source in call.all_input_nodes}
     active = [source for source, value in values.items() if isinstance(value, Tensor) and value.requires_grad]
-    constants = {source: detached(value) for source, value in values.items()}
 
     def function(*operands: Tensor) -> Any:
         replaced = dict(zip(active, operands, strict=True))
-        args, kwargs = fx.map_arg((call.args, call.kwargs), lambda n: replaced.get(n, constants[n]))
+        args, kwargs = fx.map_arg((call.args, call.kwargs), lambda n: replaced.get(n, values[n]))
         assert callable(call.target)
         value = call.target(*args, **kwargs)
         return value[node.args[1]] if node is not call else value
 
     application = Application(
         function=function,
-        operands=tuple(constants[source] for source in active),
-        output=recorder.values[node.name].detach(),
-        arguments={name: fx.map_arg(value, lambda n: constants[n]) for name, value in bind(call).items()},
+        operands=tuple(values[source] for source in active),
+        output=recorder.values[node.name],
+        arguments={name: fx.map_arg(value, lambda n: values[n]) for name, value in bind(call).items()},
     )
     try:
-        return bias.formula(application).detach()
+        with torch.no_grad():
+            result = bias.formula(application)
+            return result.detach() if result.requires_grad else result  # the output itself where nothing depends on it
     except RuntimeError as error:
         raise UnsupportedOpError(
             f"operator '{call.target}' at node '{call.name}' has no rule and no derivative ({error}): "

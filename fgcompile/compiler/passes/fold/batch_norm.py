@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.graphs import copy_graph
-from fgcompile.compiler.ir.programs import BiasedProgram, Site
+from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.runner import Pass
 
 aten = torch.ops.aten
@@ -34,6 +34,9 @@ def fold_batch_norm(with_bias: bool = True) -> Pass[BiasedProgram, BiasedProgram
 def _fold_all(program: BiasedProgram, with_bias: bool) -> BiasedProgram:
     graph_module = copy_graph(program.graph_module)
     nodes = {node.name: node for node in graph_module.graph.nodes}
+    placeholders = graph_module.graph.find_nodes(op="placeholder")
+    count = len(placeholders) - len(program.biases)  # those of the inputs come first
+    offsets = dict(zip(program.biases, placeholders[count:], strict=True))
     sites = {site.name: site for site in program.sites}
     by_node = {site.node: site.name for site in program.sites}
     biases = dict(program.biases)
@@ -50,7 +53,7 @@ def _fold_all(program: BiasedProgram, with_bias: bool) -> BiasedProgram:
             for term in before.terms:
                 assert term.input is not None
                 biases[term.input] = biases[term.input] * scale.flatten()
-        folded = _fold(graph_module, product, sum_node, scale, site, program)
+        folded = _fold(graph_module, product, sum_node, scale, offsets[str(site.terms[0].input)])
         terms = (before.terms if before else ()) + site.terms
         sites[site.name] = dataclasses.replace(site, node=folded.name, terms=terms)
     ordered = tuple(sites[site.name] for site in program.sites if site.name in sites)
@@ -90,15 +93,12 @@ def _fold(
     product: fx.Node,
     sum_node: fx.Node,
     scale: Tensor,
-    site: Site,
-    program: BiasedProgram,
+    offset: fx.Node,
 ) -> fx.Node:
     graph = graph_module.graph
     weight = _attribute(graph_module, product.args[1])
     name = f"folded_{sum_node.name}_weight"
     graph_module.register_buffer(name, _scaled_weight(weight, scale.flatten(), product))
-    placeholders = graph.find_nodes(op="placeholder")
-    offset = placeholders[-len(program.biases) + list(program.biases).index(str(site.terms[0].input))]
     with graph.inserting_before(sum_node):
         folded_weight = graph.get_attr(name)
         bias = product.args[2] if len(product.args) > 2 else None
