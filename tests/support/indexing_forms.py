@@ -197,7 +197,7 @@ REFUSED: dict[str, tuple[Form, str]] = {
         lambda y: y.contiguous().as_strided_scatter(y[:, :3, :4].contiguous(), (y.shape[0], 3, 4), (24, 6, 1), 2),
         r"as_strided_scatter.*\.py:\d+",
     ),
-    "the batch turned": (lambda y: y + y.roll(1, 0), "each sample at places of its own"),
+    "the batch turned": (lambda y: y + y.roll(1, 0), "other samples of its batch"),
     "a sample for all": (lambda y: y + y[:1], "samples depend on each other"),
     "a sample overwritten": (write(0, half), "other samples of its batch"),
     "a list of samples overwritten": (write(([0],), half), "other samples of its batch|no lowering"),

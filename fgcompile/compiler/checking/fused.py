@@ -13,11 +13,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.independence import (
-    DependentSamplesError,
-    dependence,
-    require_independent_samples,
-)
+from fgcompile.compiler.checking.independence import dependence, require_independent_samples
 from fgcompile.compiler.checking.inputs import CHECK_CLASSES, MANY, all_inputs, make_inputs, picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import Sizes, example_sizes, other_sizes
@@ -125,6 +121,13 @@ class FusedCheck:
     limit: float = LIMIT
 
 
+def _cause(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
+    try:
+        return dependence(exposed, inputs)
+    except RuntimeError:  # of PyTorch, where the model's own graph does not take other batches
+        return None
+
+
 def make_checks(
     exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]
 ) -> list[FusedCheck]:
@@ -142,8 +145,8 @@ def make_checks(
         try:
             reference = eager_outputs(exposed, program, request, inputs)
             checks.append(_check_fused(exposed, program, request, inputs, reference))
-        except DependentSamplesError as error:
-            raise CaptureError(dependence(exposed, inputs) or str(error)) from error
+        except CaptureError as error:  # of a size, say, where the cause is that samples depend on each other
+            raise CaptureError(_cause(exposed, inputs) or str(error)) from error
         except (RuntimeError, VerificationError) as error:  # of PyTorch, where sizes do not fit
             if sizes is None:
                 raise

@@ -30,10 +30,6 @@ TURN_LIMIT = 1e-6
 """How far a layer's values may be from those of a turned batch, relative to the largest, in float64."""
 
 
-class DependentSamplesError(CaptureError):
-    """The outputs of a sample depend on the others, or on its place; where is still to be found."""
-
-
 def require_independent_samples(
     program: FusedProgram, inputs: Sequence[Tensor], batch: Sequence[Tensor], limit: float
 ) -> None:
@@ -51,7 +47,7 @@ def require_independent_samples(
             if spec.name == "residual" or samples_axis(spec.shape) is None:
                 continue
             if not relative_difference(single, picked_of(spec, together, [sample])) <= limit:
-                raise DependentSamplesError(
+                raise CaptureError(
                     f"output '{spec.name}' of a sample depends on the other samples of its batch, or on its place "
                     f"among them, {ADVICE}"
                 )
