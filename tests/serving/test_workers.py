@@ -23,7 +23,7 @@ from fgcompile.serving.workers import supervise
 from tests.serving.served import Server, served, serving
 
 COUNTER = "request_predict_seconds"
-"""The SDK's histogram of the time of requests."""
+"""The histogram of the time of requests."""
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,98 @@
+"""A request's body, read in time and within its share of memory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+
+from fgcompile.errors import InputError
+from fgcompile.serving.admission import Limits, check_body
+from fgcompile.serving.engine.budget import ARRAYS, Budget, Share
+from fgcompile.serving.refusals import TOO_LARGE, TOO_SLOW, RefusalError
+
+_RATE = 1 << 14
+"""Bytes a second that a client has to send on average."""
+
+_DROPPED = 4
+"""How many times the limit is read, and dropped, of a body that exceeds it."""
+
+
+@asynccontextmanager
+async def reading(request: Request, budget: Budget, limits: Limits) -> AsyncIterator[tuple[bytearray, Share]]:
+    """A request's body, and its share of memory for as long as the context is open.
+
+    Raises:
+        ClientDisconnect: The client has gone.
+        RefusalError: The body is too large, comes too slowly, or there is no memory for it.
+    """
+    announced, chunks = _announced(request), _chunks(request, limits)
+    if announced is not None and announced > limits.body:
+        # One that asks before it sends is told at once.
+        asks = request.headers.get("expect", "").lower() == "100-continue"
+        await _refuse(announced, None if asks else chunks, limits)
+    expected = limits.body if announced is None else announced
+    async with budget.take(ARRAYS * expected, limits.patience) as share:
+        body = bytearray()
+        async for chunk in chunks:
+            if len(body) + len(chunk) > limits.body:
+                size = len(body) + len(chunk)
+                body.clear()
+                await _refuse(size, chunks, limits)
+            body += chunk
+        share.resize(ARRAYS * len(body))
+        yield body, share
+
+
+def _announced(request: Request) -> int | None:
+    """The length that the head announces; the protocol has checked that it is a number."""
+    length = request.headers.get("content-length")
+    return int(length) if length is not None else None
+
+
+async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+    start, size = time.monotonic(), 0
+    while True:
+        message = await _receive(request, limits)
+        size += len(message.get("body", b""))
+        late = time.monotonic() - start - limits.patience
+        if late > 0 and size < late * _RATE:
+            raise RefusalError(TOO_SLOW, f"the body comes at less than {_RATE} bytes a second: send it faster")
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+async def _receive(request: Request, limits: Limits) -> Any:
+    try:
+        async with asyncio.timeout(limits.patience):
+            message = await request.receive()
+    except TimeoutError as error:
+        raise RefusalError(
+            TOO_SLOW, f"no byte of the body came for {limits.patience:g} s: send it without pauses"
+        ) from error
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnect
+    return message
+
+
+async def _refuse(size: int, rest: AsyncIterator[bytes] | None, limits: Limits) -> None:
+    """Refuses a body of ``size`` bytes; reads and drops the rest before, since many a client listens only then.
+
+    Raises:
+        RefusalError: Always.
+    """
+    dropped = 0
+    if rest is not None:
+        async for chunk in rest:
+            dropped += len(chunk)
+            if dropped > _DROPPED * limits.body:  # a body without end is cut off
+                break
+    try:
+        check_body(size, limits)
+    except InputError as error:
+        raise RefusalError(TOO_LARGE, str(error)) from error
