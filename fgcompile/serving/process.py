@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,10 @@ GRACE = 30.0
 """Seconds in which requests may end, once the process is told to stop."""
 
 _MARGIN = 5.0
+
+_TURN = 0.0005
+"""Seconds after which a thread lets go of Python's lock: answering a probe takes it several times, each after a turn of
+those that read large requests."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ def run(process: Process, listening: socket.socket, shared: bool) -> None:
         ArtifactError: An artifact is damaged, or not one.
         InputError: gRPC's port cannot be listened on.
     """
+    sys.setswitchinterval(_TURN)
     models = {name: Model(name, opened) for name, opened in process.artifacts.items()}
     runners = ThreadPoolExecutor(process.concurrency, "artifact")
     engine = Engine(models, process.limits, runners, control=process.control)

@@ -23,7 +23,16 @@ from fgcompile.serving.engine.metrics import NO_MODEL, REFUSED, exposition
 from fgcompile.serving.protocol.description import describe_server
 from fgcompile.serving.protocol.rest_answer import Answer, encode
 from fgcompile.serving.protocol.rest_request import HEADER, decode
-from fgcompile.serving.refusals import NO_TOKEN, NOT_READY, TOO_BUSY, UNKNOWN_MODEL, Kind, RefusalError, printable
+from fgcompile.serving.refusals import (
+    NO_TOKEN,
+    NOT_READY,
+    TOO_BUSY,
+    TOO_SLOW,
+    UNKNOWN_MODEL,
+    Kind,
+    RefusalError,
+    printable,
+)
 from fgcompile.serving.rest.body import reading
 
 _PART = 1 << 17
@@ -166,6 +175,8 @@ def _refusal(kind: Kind, reason: str) -> Response:
     response = _as_json({"error": reason}, kind.http)
     if kind is TOO_BUSY:
         response.headers["retry-after"] = "1"
+    if kind is TOO_SLOW:
+        response.headers["connection"] = "close"
     if kind is NO_TOKEN:
         response.headers["www-authenticate"] = "Bearer"
     return response

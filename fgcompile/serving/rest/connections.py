@@ -16,8 +16,11 @@ from fgcompile.serving.engine.metrics import NO_MODEL, REFUSED
 HEAD = 1 << 14
 """Bytes that a request's line and headers may have."""
 
-PIECE = 1 << 12
-"""Bytes that are parsed at once while a head is expected."""
+_PIECE = 1 << 12
+"""Bytes that are received at once while a head is expected: its bound holds between one and the next."""
+
+_BLOCK = 1 << 16
+"""Bytes that are received at once of a body, before it is another connection's turn."""
 
 _RATE = 1 << 10
 """Bytes a second that a client has to read of an answer."""
@@ -27,7 +30,7 @@ _TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length
 Peer = tuple[str, int]
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One connection: passes what it receives on to a protocol for HTTP, and knows what it waits for.
 
     Args:
@@ -42,10 +45,10 @@ class Connection(asyncio.Protocol):
         self._requests = 0
         self._received = False
         self._sent = 0
-        self._drained = (0, 0.0)
         self._timed_out = False
         self.peer: Peer | None = None
         self.since = time.monotonic()
+        self._drained = (0, self.since)
         self.deadline = self.since + connections.patience
 
     def connection_made(self, transport: Any) -> None:
@@ -61,16 +64,16 @@ class Connection(asyncio.Protocol):
         self._all.discard(self)
         self._inner.connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
-        """Passes it on; a head comes in small pieces, since its bound holds between pieces."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where what comes is put; it is passed on at once, so all connections have the same."""
+        return self._all.buffer[: _BLOCK if self._requests else _PIECE]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Passes on what has come."""
         if not self._requests and not self._received:
             self._received, self.since = True, time.monotonic()
             self.deadline = self.since + self._all.patience
-        size = len(data) if self._requests else PIECE
-        for start in range(0, len(data), size):
-            if self._transport.is_closing():
-                return
-            self._inner.data_received(data[start : start + size])
+        self._inner.data_received(bytes(self._all.buffer[:nbytes]))
         if self._transport.is_closing() and not self._requests and not self._timed_out:
             REFUSED.labels(NO_MODEL).inc()  # it was no HTTP
 
@@ -141,6 +144,7 @@ class Connections:
 
     def __init__(self, most: int, patience: float, idle: float) -> None:
         self.patience = patience
+        self.buffer = memoryview(bytearray(_BLOCK))
         self._idle = idle
         self._most = most
         self._by_peer: dict[Peer | None, Connection] = {}

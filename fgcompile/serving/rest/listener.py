@@ -37,7 +37,7 @@ class RestListener:
         self._connections = Connections(limits.connections, limits.patience, limits.idle)
         app = Watched(make_app(engine, access), self._connections, lambda: engine.draining)
         self._protocols = HttpProtocols(app, HEAD, limits.idle)
-        self._opening: set[asyncio.Task[Any]] = set()
+        self._opening: dict[asyncio.Task[Any], None] = {}  # in their order
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -68,6 +68,7 @@ class RestListener:
                 await asyncio.sleep(_PAUSE)
                 continue
             self._open(connection)
+            await asyncio.sleep(0)  # so that those before it are there to be counted
 
     def _accept_pending(self) -> None:
         """Those whose connections the kernel has made already."""
@@ -77,12 +78,17 @@ class RestListener:
 
     def _open(self, connection: socket.socket) -> None:
         if not self._connections.make_room(len(self._opening)):
-            connection.close()
-            return
+            if not self._opening:
+                connection.close()
+                return
+            next(iter(self._opening)).cancel()  # the first of those that have not shaken hands
         connection.setblocking(False)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # What the kernel has still to send to a client that reads nothing goes with it, closed or not.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(2000 * self._patience))
         task = asyncio.ensure_future(self._connect(connection))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        self._opening[task] = None
+        task.add_done_callback(lambda opened: self._opening.pop(opened, None))
 
     async def _connect(self, connection: socket.socket) -> None:
         def protocol() -> Connection:

@@ -18,7 +18,7 @@ from fgcompile.serving.access import Access
 from fgcompile.serving.engine.budget import ARRAYS
 from fgcompile.serving.engine.engine import Engine, refuse
 from fgcompile.serving.protocol.description import describe_server
-from fgcompile.serving.refusals import NO_TOKEN, TOO_SLOW, RefusalError
+from fgcompile.serving.refusals import NO_TOKEN, TOO_SLOW, Kind, RefusalError
 from fgcompile.serving.rpc.messages import METHODS, SERVICE
 from fgcompile.serving.rpc.tensors import decode, encode, open_envelope, parse
 
@@ -73,15 +73,14 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
             answer = await self._answer(name, context, call)
             async with asyncio.timeout(_PATIENCES * self._engine.limits.patience):
                 await context.write(answer)
-        except (aio.AbortError, asyncio.CancelledError):
-            raise
+        except aio.BaseError:
+            return  # the client has gone
         except Exception as error:
             if isinstance(error, TimeoutError):
                 error = RefusalError(
                     TOO_SLOW, "the message, or the answer to it, took too long: send and read without pauses"
                 )
-            kind, reason = refuse(error, call.model, self._engine.models)
-            await context.abort(grpc.StatusCode[kind.grpc], reason)
+            await _abort(context, *refuse(error, call.model, self._engine.models))
 
     async def _answer(self, name: str, context: Any, call: Call) -> bytes:
         """Reads the message, when there is memory for it, and runs the method."""
@@ -128,6 +127,15 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
         return answer
 
 
+async def _abort(context: Any, kind: Kind, reason: str) -> None:
+    try:
+        await context.abort(grpc.StatusCode[kind.grpc], reason)
+    except aio.AbortError:
+        raise
+    except aio.BaseError:
+        return  # the client has gone
+
+
 async def _live(engine: Engine, request: Any) -> dict[str, Any]:
     return {"live": True}
 
@@ -149,13 +157,15 @@ async def _model_metadata(engine: Engine, request: Any) -> dict[str, Any]:
 
 
 async def _load(engine: Engine, request: Any) -> dict[str, Any]:
-    await engine.switch(request.model_name, True)
-    return {"model_name": request.model_name, "isLoaded": True}
+    name = request.triton_model_name or request.model_name
+    await engine.switch(name, True)
+    return {"model_name": name, "isLoaded": True}
 
 
 async def _unload(engine: Engine, request: Any) -> dict[str, Any]:
-    await engine.switch(request.model_name, False)
-    return {"model_name": request.model_name, "isUnloaded": True}
+    name = request.triton_model_name or request.model_name
+    await engine.switch(name, False)
+    return {"model_name": name, "isUnloaded": True}
 
 
 _ANSWERS: dict[str, Callable[[Engine, Any], Awaitable[dict[str, Any]]]] = {
