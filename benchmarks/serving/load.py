@@ -1,9 +1,9 @@
-"""Ten minutes of many clients, whose server is stopped and killed meanwhile: what is lost, what is wrong, what it costs.
+"""Ten minutes of many clients, whose server is stopped and killed meanwhile: what is lost, wrong, and what it costs.
 
     python -m benchmarks.serving.load [--seconds 600] [--clients 8] [--workers 2]
 
-Needs the extras ``cpu``, ``demo`` and ``serve`` and the group ``test``; writes ``results/serving_load.md``. Clients send
-photos in batches of one to four, each with its own class to explain, half of them over gRPC and half over REST; every
+Needs the extras ``cpu``, ``demo`` and ``serve`` and the group ``test``; writes ``results/serving_load.md``. Clients
+send photos in batches of one to four, each with its own class to explain, half over gRPC and half over REST; every
 answer is compared with the session's. One worker is told to stop (SIGTERM), later one is killed (SIGKILL), later the
 whole server is told to stop, and started again. The session is measured alone, before and after, in as many threads as
 the server has workers.
@@ -196,6 +196,7 @@ def report(options: argparse.Namespace, tallies: list[Tally], watch: Watch, sess
     settled = [value for now, value in watch.megabytes if now > SETTLED * options.seconds]
     quarter = max(1, len(settled) // 4)
     early, late = np.median(settled[:quarter]), np.median(settled[-quarter:])
+    slower = np.median(seconds) / session_median
     broken, lost = [], []
     for when, reason in (each for tally in tallies for each in tally.lost):
         (broken if 0 <= when - watch.killed < AFTER_KILL else lost).append(reason)
@@ -211,7 +212,7 @@ def report(options: argparse.Namespace, tallies: list[Tally], watch: Watch, sess
         ["samples per second", f"{rate:.1f}, {rate / session_rate:.2f} of the session's {session_rate:.1f}"],
         [
             "latency, median",
-            f"{1e3 * np.median(seconds):.0f} ms, {np.median(seconds) / session_median:.1f}× the session's",
+            f"{1e3 * np.median(seconds):.0f} ms, {slower:.1f}× the session's",
         ],
         ["latency, p99 and longest", f"{1e3 * np.percentile(seconds, 99):.0f} ms and {1e3 * seconds.max():.0f} ms"],
         ["memory after the warm-up, first and last quarter", f"{early:.0f} MB and {late:.0f} MB"],
