@@ -53,6 +53,7 @@ _UNANSWERED = {
 """Kinds after which a server may well wait for more, so that nobody waits for it."""
 
 _BAD_CODES = {grpc.StatusCode.UNKNOWN, grpc.StatusCode.INTERNAL}
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\n\u00a1-\U000fffff]|\ufffd")
 Outcomes = dict[str, Counter[str]]
 
 
@@ -214,7 +215,7 @@ def report(options: argparse.Namespace, attack: Attack, seen: Seen, slow_rows: l
             ["who was asked whether it lives", "times", "median", "p99.9", "longest", "above 100 ms"], liveness
         ),
         f"""- 5xx, UNKNOWN, INTERNAL, wrong answers, clients borne too long: {len(attack.faults)}
-- tracebacks in the log: {log.count("Traceback")}
+- tracebacks in the log: {log.count("Traceback")}; characters that cannot be printed: {len(_UNPRINTABLE.findall(log))}
 - memory: {start:.0f} MB at first, {peak:.0f} MB at most; requests in flight may have {MEMORY} MiB""",
     ]
     stated = facts(f"benchmarks.serving.fuzz --requests {options.requests} --seed {options.seed}", PACKAGES)
@@ -238,7 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
                 time.sleep(1)
                 slow_rows = bear_slow_ones(attack, seen)
                 attack.send(100)  # and it answers as before
-        log = (folder / "log").read_text()
+        log = (folder / "log").read_text(errors="replace")
     report(options, attack, seen, slow_rows, log)
     for fault in attack.faults[:20]:
         print(fault)

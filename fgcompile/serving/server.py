@@ -122,6 +122,8 @@ class _Service:
 
 def _serve(service: _Service, listening: socket.socket, *, shared: bool) -> None:
     """Serves in this process, on ports that it shares with others if ``shared``."""
+    # gRPC's core tells of clients' faults, and quotes their bytes as they are; it reads this when it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         from fgcompile.serving import logs
         from fgcompile.serving.process import Process, run

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 pytest.importorskip("google.protobuf", reason="needs protobuf: pip install 'fgcompile[serve]'")
 
 from fgcompile.errors import InputError
+from fgcompile.serving.protocol.messages import Request
 from fgcompile.serving.rpc.messages import DESCRIPTION, METHODS
 from fgcompile.serving.rpc.tensors import decode, encode, open_envelope
 
@@ -36,17 +37,21 @@ def _message(datatype: str, values: list, field: str | None = None) -> Any:
     return request
 
 
+def _read(request: Any) -> Request:
+    return decode(open_envelope(request.SerializeToString()), 100_000)
+
+
 @pytest.mark.parametrize("datatype", CONTENTS)
 def test_contents_become_arrays(datatype: str) -> None:
     values = CONTENTS[datatype][1]
-    request = decode(open_envelope(_message(datatype, values).SerializeToString()))
+    request = _read(_message(datatype, values))
     assert request.id == "7"
     assert request.tensors["x"].tolist() == values
 
 
 def test_long_contents_are_read_in_parts() -> None:
     values = np.random.default_rng(0).integers(-(2**62), 2**62, 40_000) >> np.arange(40_000) % 60
-    request = decode(open_envelope(_message("INT64", values.tolist()).SerializeToString()))
+    request = _read(_message("INT64", values.tolist()))
     np.testing.assert_array_equal(request.tensors["x"], values)
 
 
@@ -62,7 +67,18 @@ def test_long_contents_are_read_in_parts() -> None:
 )
 def test_contents_of_another_kind_are_refused(datatype: str, values: list, field: str | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        decode(open_envelope(_message(datatype, values, field).SerializeToString()))
+        _read(_message(datatype, values, field))
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [([200_000], "more than 100000 values"), ([2], "has not 2 elements"), ([], "has not 1 elements")],
+)
+def test_contents_are_as_many_as_the_shape_says(shape: list[int], message: str) -> None:
+    request = _message("INT64", [1, 2, 3])
+    request.inputs[0].shape[:] = shape
+    with pytest.raises(InputError, match=message):
+        _read(request)
 
 
 @settings(max_examples=300, deadline=None)
@@ -73,7 +89,7 @@ def test_changed_bytes_are_read_as_protobuf_reads_them_or_refused(seed: int) -> 
     for _ in range(generator.randint(1, 3)):
         content[generator.randrange(len(content))] = generator.randrange(256)
     try:
-        request = decode(open_envelope(bytes(content)))
+        request = decode(open_envelope(bytes(content)), 100_000)
     except InputError:
         return
     parsed: Any = METHODS["ModelInfer"][0].FromString(bytes(content))
@@ -101,7 +117,7 @@ def test_messages_that_are_too_much_are_refused(content: bytes, message: str) ->
 
 
 def test_answers_have_the_bytes_of_their_arrays() -> None:
-    request = decode(open_envelope(_message("FP32", [1.0]).SerializeToString()))
+    request = _read(_message("FP32", [1.0]))
     outputs = {"logits": np.arange(6, dtype=np.float32).reshape(2, 3)}
     response: Any = METHODS["ModelInfer"][1].FromString(encode(request, "m", outputs))
     assert (response.id, response.model_name) == ("7", "m")

@@ -186,6 +186,14 @@ def _many(asked: Asked, generator: random.Random) -> bytes:
     return post(b'{"inputs":[{"name":"x","datatype":"FP32","shape":[%d],"data":[%b]}]}' % (count, values))
 
 
+def _large(asked: Asked, generator: random.Random) -> bytes:
+    """A body of 60 MiB, now and then, else of one."""
+    size = (60 if generator.random() < 0.05 else 1) << 20
+    unit = generator.choice([b" ", b"1,", b"0.125,", b'""', b"\\", b"[[]", b"[1],", b"\x00", b'{"a":1},'])
+    start = b'{"inputs":[{"name":"x","datatype":"FP32","shape":[%d,3,8,8],"data":[' % generator.choice([1, 10_000])
+    return post(generator.choice([b"", start, b'{"a":"', b"["]) + unit * (size // len(unit)) + b"1]}]}")
+
+
 def _odd_binary(asked: Asked, generator: random.Random) -> bytes:
     body, length = as_binary(asked)
     wrong = [length, length - 1, length + 1, 0, -1, len(body), len(body) + 1, "x", "", "1e3", 10**25, "٣"]
@@ -255,6 +263,7 @@ KINDS: dict[str, Callable[[Asked, random.Random], bytes]] = {
     "JSON, odd values": _odd_json,
     "JSON, deep": _deep,
     "JSON, many values": _many,
+    "JSON, large": _large,
     "bytes behind JSON, changed, wrong lengths": _odd_binary,
     "random bytes": _random,
     "odd headers": _odd_head,

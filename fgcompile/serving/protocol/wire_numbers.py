@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
+from fgcompile.serving.protocol.tensors import DTYPES
 from fgcompile.serving.protocol.wire_bounds import BYTES, Fields, Span
 
 CHUNK = 1 << 16
@@ -18,24 +21,35 @@ _FIELDS |= dict.fromkeys(("INT8", "INT16", "INT32"), 2) | dict.fromkeys(("UINT8"
 """The field of ``InferTensorContents`` that has the values of a datatype."""
 
 
-def read_contents(message: bytes, span: Span, name: str, datatype: str, dtype: np.dtype[Any]) -> Array:
-    """The values of a tensor, in a row.
+def read_contents(message: bytes, span: Span, name: str, datatype: str, shape: Sequence[int]) -> Array:
+    """The values of a tensor.
 
     Raises:
-        InputError: They are of another datatype, or out of its range.
+        InputError: They are of another datatype, out of its range, or not as many as the shape says.
     """
+    dtype, count, left = DTYPES[datatype], math.prod(shape), math.prod(shape)
     parts: list[Array] = [np.empty(0, dtype)]
     for number, kind, _, (begin, end) in Fields(message).walk(*span):
         if kind != BYTES or number != _FIELDS.get(datatype):
             raise InputError(f"{name} has contents that are not packed {datatype}: send raw_input_contents")
         data = np.frombuffer(message, np.uint8, end - begin, begin)
-        if number in _FLOATS:
-            if len(data) % _FLOATS[number].itemsize:
-                raise InputError(f"{name} has contents that end midway: send raw_input_contents")
-            parts.append(data.view(_FLOATS[number]))
-        else:
-            parts += _read_varints(data, name, dtype)
-    return np.concatenate(parts).astype(dtype, copy=False)
+        left -= _count(data, number, name)
+        if left < 0:
+            break
+        parts += [data.view(_FLOATS[number])] if number in _FLOATS else _read_varints(data, name, dtype)
+    if left:
+        raise InputError(f"{name} of shape {list(shape)} has not {count} elements: send all, and no more")
+    return np.concatenate(parts).astype(dtype, copy=False).reshape(shape)
+
+
+def _count(data: NDArray[np.uint8], number: int, name: str) -> int:
+    """How many values there are: fixed in size, or each ending in a byte below 128."""
+    if number not in _FLOATS:
+        return int(np.count_nonzero(data < 0x80))
+    count, rest = divmod(len(data), _FLOATS[number].itemsize)
+    if rest:
+        raise InputError(f"{name} has contents that end midway: send raw_input_contents")
+    return count
 
 
 def _read_varints(data: NDArray[np.uint8], name: str, dtype: np.dtype[Any]) -> list[Array]:

@@ -108,7 +108,7 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
         return await self._engine.infer(
             name,
             len(message),
-            lambda: decode(envelope),
+            lambda: decode(envelope, self._engine.limits.elements),
             lambda request, outputs: encode(request, name, outputs),
         )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from google.protobuf.message import DecodeError
 
 from fgcompile.artifact.validation import Array
@@ -56,8 +56,12 @@ def open_envelope(content: bytes) -> Envelope:
     return Envelope(content, found, parse("ModelInfer", found.envelope))
 
 
-def decode(envelope: Envelope) -> Request:
+def decode(envelope: Envelope, elements: int) -> Request:
     """The request in a message.
+
+    Args:
+        envelope: The message.
+        elements: The most values that contents may hold.
 
     Raises:
         InputError: Its tensors do not fit their values.
@@ -70,27 +74,25 @@ def decode(envelope: Envelope) -> Request:
         )
     return Request(
         id=request.id,
-        tensors=by_name([(tensor.name, _read(envelope, index)) for index, tensor in enumerate(request.inputs)]),
+        tensors=by_name(
+            [(tensor.name, _read(envelope, index, elements)) for index, tensor in enumerate(request.inputs)]
+        ),
         wanted=[Wanted(output.name, True) for output in request.outputs],
         binary=True,
     )
 
 
-def _read(envelope: Envelope, index: int) -> Array:
+def _read(envelope: Envelope, index: int, elements: int) -> Array:
     tensor = envelope.parsed.inputs[index]
     if envelope.cut.raw:
         begin, end = envelope.cut.raw[index]
         return from_bytes(tensor.name, tensor.datatype, tensor.shape, memoryview(envelope.content)[begin:end])
-    dtype, shape = to_dtype(tensor.name, tensor.datatype), check_shape(tensor.name, tensor.shape)
-    span = envelope.cut.contents[index]
-    values = (
-        np.empty(0, dtype)
-        if span is None
-        else read_contents(envelope.content, span, tensor.name, tensor.datatype, dtype)
-    )
-    if values.size != int(np.prod(shape, dtype=object)):
-        raise InputError(f"{tensor.name} of shape {list(shape)} has {values.size} elements: send all, and no more")
-    return values.reshape(shape)
+    to_dtype(tensor.name, tensor.datatype)
+    shape = check_shape(tensor.name, tensor.shape)
+    if math.prod(shape) > elements:
+        raise InputError(f"{tensor.name} has more than {elements} values in its contents: send raw_input_contents")
+    span = envelope.cut.contents[index] or (0, 0)
+    return read_contents(envelope.content, span, tensor.name, tensor.datatype, shape)
 
 
 def encode(request: Request, model: str, outputs: Mapping[str, Array]) -> bytes:
