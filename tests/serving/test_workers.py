@@ -65,6 +65,19 @@ def test_a_killed_worker_is_replaced(server: Server) -> None:
         server.require_right_answer()
 
 
+def test_a_worker_that_is_told_to_stop_loses_nothing_and_is_replaced(server: Server) -> None:
+    _wait_for(server, 2)
+    server.require_right_answer()
+    before = _workers(server)
+    for told in sorted(before):
+        os.kill(told, signal.SIGTERM)
+        end = time.monotonic() + PATIENCE
+        while told in _workers(server) and time.monotonic() < end:
+            server.require_right_answer()
+        _wait_for(server, 2)
+    assert not before & _workers(server)
+
+
 def _retry(server: Server) -> None:
     for _ in range(5):
         try:
