@@ -9,6 +9,7 @@ the others go requests that are to be answered, and their answers are compared w
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import re
 import socket
@@ -147,7 +148,7 @@ class Attack:
 
     def _frames(self, asked: Asked) -> None:
         with suppress(OSError), socket.create_connection(self.grpc, timeout=1) as connection:
-            connection.sendall(over_grpc.frames(self._generator))
+            connection.sendall(self._generator.choice(over_grpc.FRAMES)(self._generator))
             connection.settimeout(0.05)
             connection.recv(1 << 16)
         self.outcomes["gRPC: frames of HTTP/2"]["sent"] += 1
@@ -199,15 +200,14 @@ def report(options: argparse.Namespace, attack: Attack, seen: Seen, slow_rows: l
         [kind, str(sum(counts.values())), ", ".join(f"{what} {count}" for what, count in counts.most_common())]
         for kind, counts in sorted(attack.outcomes.items())
     ]
-    late = [int((values > LIVE).sum()) for values in (seen.live, seen.control)]
     liveness = [
-        [name, str(len(values)), *(f"{1e3 * np.percentile(values, q):.1f} ms" for q in (50, 99.9, 100)), str(over)]
-        for name, values, over in (
-            ("the server", seen.live, late[0]),
-            ("a process that does nothing", seen.control, late[1]),
-        )
+        [
+            *(name, str(len(values))),
+            *(f"{1e3 * np.percentile(values, q):.1f} ms" for q in (50, 99.9, 100)),
+            str(int((values > LIVE).sum())),
+        ]
+        for name, values in (("the server", seen.live), ("a process that does nothing", seen.control))
     ]
-    start, peak = seen.megabytes[0], max(seen.megabytes)
     parts = [
         markdown_table(["what was sent", "requests", "what came back"], rows, numbers=False),
         markdown_table(["slow clients", "of them", "closed after, at most", "due", "memory"], slow_rows),
@@ -216,9 +216,10 @@ def report(options: argparse.Namespace, attack: Attack, seen: Seen, slow_rows: l
         ),
         f"""- 5xx, UNKNOWN, INTERNAL, wrong answers, clients borne too long: {len(attack.faults)}
 - tracebacks in the log: {log.count("Traceback")}; characters that cannot be printed: {len(_UNPRINTABLE.findall(log))}
-- memory: {start:.0f} MB at first, {peak:.0f} MB at most; requests in flight may have {MEMORY} MiB""",
+- memory: {seen.megabytes[0]:.0f} MB at first, {max(seen.megabytes):.0f} MB at most; requests may have {MEMORY} MiB""",
     ]
     stated = facts(f"benchmarks.serving.fuzz --requests {options.requests} --seed {options.seed}", PACKAGES)
+    stated["load of the machine"] = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     stated["server"] = f"`fgcompile serve {' '.join(OPTIONS)}`, one process, on the machine of the clients"
     publish("serving_fuzz", "A server under attack", stated, "\n\n".join(parts))
 

@@ -190,33 +190,32 @@ def _resident(process: psutil.Process) -> int:
 
 def report(options: argparse.Namespace, tallies: list[Tally], watch: Watch, session: list[tuple[float, float]]) -> int:
     """Writes the report; returns how many answers were lost or wrong."""
-    seconds = np.concatenate([tally.seconds for tally in tallies])
-    rate = sum(tally.samples for tally in tallies) / options.seconds
-    session_median, session_rate = (float(np.mean(values)) for values in zip(*session, strict=True))
-    settled = [value for now, value in watch.megabytes if now > SETTLED * options.seconds]
-    quarter = max(1, len(settled) // 4)
-    early, late = np.median(settled[:quarter]), np.median(settled[-quarter:])
-    slower = np.median(seconds) / session_median
     broken, lost = [], []
     for when, reason in (each for tally in tallies for each in tally.lost):
         (broken if 0 <= when - watch.killed < AFTER_KILL else lost).append(reason)
     wrong = sum(tally.wrong for tally in tallies)
+    answered = sum(len(tally.seconds) for tally in tallies)
     rows = [
-        ["requests answered", f"{len(seconds)} ({sum(tally.samples for tally in tallies)} samples)"],
+        ["requests answered", f"{answered} ({sum(tally.samples for tally in tallies)} samples)"],
         ["accepted and lost", f"{len(lost)}{''.join(f'; {reason}' for reason in lost[:3])}"],
         ["wrong", str(wrong)],
         ["largest difference from the session, relative", f"{max(tally.largest_difference for tally in tallies):.1e}"],
         ["connections that broke when a worker was killed (SIGKILL)", str(len(broken))],
         ["tries while nobody listened, the server being stopped", str(sum(tally.away for tally in tallies))],
         ["seconds until the server had stopped", f"{watch.stopping:.1f}"],
-        ["samples per second", f"{rate:.1f}, {rate / session_rate:.2f} of the session's {session_rate:.1f}"],
-        [
-            "latency, median",
-            f"{1e3 * np.median(seconds):.0f} ms, {slower:.1f}× the session's",
-        ],
-        ["latency, p99 and longest", f"{1e3 * np.percentile(seconds, 99):.0f} ms and {1e3 * seconds.max():.0f} ms"],
-        ["memory after the warm-up, first and last quarter", f"{early:.0f} MB and {late:.0f} MB"],
+        *_cost(options.seconds, tallies, watch, session),
     ]
+    note = f"""\
+The session: alone, in {options.workers} threads, before and after. {options.clients} clients wait for {options.workers}
+workers, so a latency of {options.clients / options.workers:.0f}× is what the queue alone makes. A request is accepted
+where the connection that it is sent on was made; the longest latencies are those of clients that waited for the server
+to be started again."""
+    body = f"{markdown_table(HEADER, rows, numbers=False)}\n\n{note}"
+    publish("serving_load", "A server under load", _facts(options), body)
+    return len(lost) + wrong
+
+
+def _facts(options: argparse.Namespace) -> dict[str, str]:
     chosen = f"--seconds {options.seconds:.0f} --clients {options.clients} --workers {options.workers}"
     stated = facts(f"benchmarks.serving.load {chosen}", PACKAGES)
     told, killed, stopped = (f"{share * options.seconds:.0f} s" for share in (TOLD, KILLED, STOPPED))
@@ -224,13 +223,25 @@ def report(options: argparse.Namespace, tallies: list[Tally], watch: Watch, sess
   EfficientNet-Lite0 on raw photos, batches of 1 to {LARGEST_BATCH}, given and predicted classes mixed;
   {options.workers} workers of one thread, on the machine of the clients; a worker told to stop (SIGTERM) after {told},
   one killed (SIGKILL) after {killed}, the server told to stop after {stopped}, and started again"""
-    note = f"""\
-The session: alone, in {options.workers} threads, before and after. {options.clients} clients wait for {options.workers}
-workers, so a latency of {options.clients / options.workers:.0f}× is what the queue alone makes. A request is accepted
-where the connection that it is sent on was made; the longest latencies are those of clients that waited for the server
-to be started again."""
-    publish("serving_load", "A server under load", stated, f"{markdown_table(HEADER, rows, numbers=False)}\n\n{note}")
-    return len(lost) + wrong
+    return stated
+
+
+def _cost(
+    duration: float, tallies: list[Tally], watch: Watch, session: list[tuple[float, float]]
+) -> Iterator[list[str]]:
+    """Rows of rate, latency and memory."""
+    seconds = np.concatenate([tally.seconds for tally in tallies])
+    rate = sum(tally.samples for tally in tallies) / duration
+    session_median, session_rate = (float(np.mean(values)) for values in zip(*session, strict=True))
+    slower = np.median(seconds) / session_median
+    settled = [value for now, value in watch.megabytes if now > SETTLED * duration]
+    quarter = max(1, len(settled) // 4)
+    early, late = np.median(settled[:quarter]), np.median(settled[-quarter:])
+    yield ["samples per second", f"{rate:.1f}, {rate / session_rate:.2f} of the session's {session_rate:.1f}"]
+    yield ["latency, median", f"{1e3 * np.median(seconds):.0f} ms, {slower:.1f}× the session's"]
+    longest = f"{1e3 * np.percentile(seconds, 99):.0f} ms and {1e3 * seconds.max():.0f} ms"
+    yield ["latency, p99 and longest", longest]
+    yield ["memory after the warm-up, first and last quarter", f"{early:.0f} MB and {late:.0f} MB"]
 
 
 def load(path: Path, log: Path, requests: Sequence[Request], options: argparse.Namespace) -> tuple[list[Tally], Watch]:

@@ -112,38 +112,33 @@ def headers(stream: int, flags: int = 4, extra: bytes = b"", method: str = "Mode
     return frame(1, flags, stream, block + extra)
 
 
-def frames(generator: random.Random) -> bytes:
-    """What a client that does not keep to HTTP/2 sends on a connection."""
-    start = PREFACE + frame(4, 0, 0)
-    streams = range(1, 400, 2)
-    match generator.randrange(9):
-        case 0:
-            return generator.randbytes(200)
-        case 1:
-            return start + b"".join(
-                frame(
-                    generator.randrange(12),
-                    generator.randrange(256),
-                    generator.randrange(9),
-                    generator.randbytes(generator.randrange(40)),
-                )
-                for _ in range(20)
-            )
-        case 2:
-            return start + frame(6, 0, 0, bytes(8)) * 300
-        case 3:
-            return start + frame(4, 0, 0, struct.pack(">HI", 3, 5) * 20) * 200
-        case 4:
-            return start + b"".join(headers(stream) + frame(3, 0, stream, bytes(4)) for stream in streams)
-        case 5:
-            return start + headers(1, flags=0) + frame(9, 0, 1, _literal("x", "a" * 100) * 20) * 300
-        case 6:
-            return start + headers(1, extra=_literal("x", "a" * 60_000))
-        case 7:
-            return (
-                start
-                + headers(1)
-                + frame(0, 1, 1, b"\x00" + struct.pack(">I", generator.choice([0, 5, 2**31, 10**6])) + b"ab")
-            )
-        case _:
-            return start + headers(1) + frame(0, 1, 1, b"\x01" + struct.pack(">I", 20) + generator.randbytes(20))
+def _random_frames(generator: random.Random) -> bytes:
+    return b"".join(
+        frame(
+            generator.randrange(12),
+            generator.randrange(256),
+            generator.randrange(9),
+            generator.randbytes(generator.randrange(40)),
+        )
+        for _ in range(20)
+    )
+
+
+def _message_of(size: int, content: bytes, flag: bytes = b"\x00") -> bytes:
+    return headers(1) + frame(0, 1, 1, flag + struct.pack(">I", size) + content)
+
+
+_START = PREFACE + frame(4, 0, 0)
+_STREAMS = range(1, 400, 2)
+FRAMES: tuple[Callable[[random.Random], bytes], ...] = (
+    lambda generator: generator.randbytes(200),
+    lambda generator: _START + _random_frames(generator),
+    lambda generator: _START + frame(6, 0, 0, bytes(8)) * 300,  # pings
+    lambda generator: _START + frame(4, 0, 0, struct.pack(">HI", 3, 5) * 20) * 200,  # settings
+    lambda generator: _START + b"".join(headers(each) + frame(3, 0, each, bytes(4)) for each in _STREAMS),  # resets
+    lambda generator: _START + headers(1, flags=0) + frame(9, 0, 1, _literal("x", "a" * 100) * 20) * 300,  # no end
+    lambda generator: _START + headers(1, extra=_literal("x", "a" * 60_000)),
+    lambda generator: _START + _message_of(generator.choice([0, 5, 2**31, 10**6]), b"ab"),
+    lambda generator: _START + _message_of(20, generator.randbytes(20), b"\x01"),  # said to be compressed
+)
+"""What clients that do not keep to HTTP/2 send on a connection."""
