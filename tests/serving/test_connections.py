@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 
 from fgcompile.serving.rest import connections
 from fgcompile.serving.rest.connections import Connection, Connections
+from fgcompile.serving.rest.turns import Turn, Turns
 
 PATIENCE, IDLE = 10.0, 60.0
 
@@ -27,6 +29,12 @@ class Transport:
     def is_closing(self) -> bool:
         return bool(self.done)
 
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
     def write(self, data: bytes) -> None:
         self.written += data
 
@@ -37,9 +45,20 @@ class Transport:
         self.done = "aborted"
 
 
+class AtOnce(Turns):
+    """Gives turns when they are asked for."""
+
+    def ask(self, turn: Turn) -> None:
+        while turn.ready:
+            turn.take_turn()
+
+
 class Inner(asyncio.Protocol):
     def __init__(self) -> None:
         self.received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.flow = transport
 
     def data_received(self, data: bytes) -> None:
         self.received += data
@@ -53,6 +72,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def _connect(every: Connections, port: int = 1) -> tuple[Connection, Transport]:
+    every.turns = AtOnce()
     connection, transport = Connection(Inner(), every), Transport(port)
     connection.connection_made(transport)
     return connection, transport
@@ -137,3 +157,68 @@ def test_who_is_told_to_go_has_little_time(clock: list[float]) -> None:
     working[0].finish()
     _pass(every, clock, 3)
     assert working[1].done == "closed"
+
+
+def test_what_follows_a_request_waits_for_its_answer(clock: list[float]) -> None:
+    every = Connections(5, PATIENCE, IDLE)
+    inner, transport = Inner(), Transport(1)
+    connection = Connection(inner, every)
+    every.turns = AtOnce()
+    connection.connection_made(transport)
+    _receive(connection, b"first")
+    connection.begin()
+    _receive(connection, b"body")
+    connection.complete()
+    _receive(connection, b"second")
+    assert (inner.received, transport.reading) == (b"firstbody", False)
+    connection.finish()
+    assert (inner.received, transport.reading) == (b"firstbodysecond", True)
+
+
+def test_a_protocol_that_has_enough_gets_no_more(clock: list[float]) -> None:
+    every = Connections(5, PATIENCE, IDLE)
+    inner = Inner()
+    connection = Connection(inner, every)
+    every.turns = AtOnce()
+    connection.connection_made(Transport(1))
+    inner.flow.pause_reading()
+    _receive(connection, b"a")
+    assert inner.received == b""
+    inner.flow.resume_reading()
+    assert inner.received == b"a"
+
+
+class Costly:
+    """A turn of which each piece takes its time."""
+
+    def __init__(self, name: str, seconds: float, turns: int, order: list[str]) -> None:
+        self.name, self.seconds, self.turns, self.order = name, seconds, turns, order
+        self.spent, self.piece = 0.0, 4096
+
+    @property
+    def ready(self) -> bool:
+        return self.turns > 0
+
+    def take_turn(self) -> None:
+        self.turns -= 1
+        self.order.append(self.name)
+        time.sleep(self.seconds)
+
+
+def test_who_has_cost_least_is_next() -> None:
+    order: list[str] = []
+
+    async def run() -> None:
+        turns = Turns()
+        costly = [Costly(name, 0.005, 5, order) for name in "ab"]
+        for turn in costly:
+            turns.ask(turn)
+        await asyncio.sleep(0)
+        turns.ask(Costly("cheap", 0.0, 1, order))
+        while any(turn.ready for turn in costly):
+            await asyncio.sleep(0)
+        assert all(turn.piece == 256 for turn in costly)
+
+    asyncio.run(run())
+    assert order.index("cheap") <= 2
+    assert len(order) == 11

@@ -12,15 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from fgcompile.serving.engine.metrics import NO_MODEL, REFUSED
+from fgcompile.serving.rest.turns import BLOCK, Turns
 
-HEAD = 1 << 14
+HEAD = 1 << 13
 """Bytes that a request's line and headers may have."""
 
 _PIECE = 1 << 12
-"""Bytes that are received at once while a head is expected: its bound holds between one and the next."""
-
-_BLOCK = 1 << 16
-"""Bytes that are received at once of a body, before it is another connection's turn."""
+"""Bytes of a head that are parsed at once."""
 
 _RATE = 1 << 10
 """Bytes a second that a client has to read of an answer."""
@@ -42,6 +40,9 @@ class Connection(asyncio.BufferedProtocol):
         self._inner = inner
         self._all = connections
         self._transport: Any = None
+        self._pending = b""
+        self._paused = False
+        self._whole = False
         self._requests = 0
         self._received = False
         self._sent = 0
@@ -49,6 +50,8 @@ class Connection(asyncio.BufferedProtocol):
         self.peer: Peer | None = None
         self.since = time.monotonic()
         self._drained = (0, self.since)
+        self.spent = 0.0
+        self.piece = _PIECE
         self.deadline = self.since + connections.patience
 
     def connection_made(self, transport: Any) -> None:
@@ -57,25 +60,48 @@ class Connection(asyncio.BufferedProtocol):
         address = transport.get_extra_info("peername")
         self.peer = (str(address[0]), int(address[1])) if address else None
         self._all.add(self)
-        self._inner.connection_made(transport)
+        self._inner.connection_made(_Flow(transport, self))  # type: ignore[arg-type]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Ends."""
+        self._pending = b""
         self._all.discard(self)
         self._inner.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where what comes is put; it is passed on at once, so all connections have the same."""
-        return self._all.buffer[: _BLOCK if self._requests else _PIECE]
+        """Where what comes is put; it is taken from there at once, so all connections have the same."""
+        return self._all.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Passes on what has come."""
+        """Keeps what has come until it is its turn, and listens to nothing more before."""
         if not self._requests and not self._received:
             self._received, self.since = True, time.monotonic()
             self.deadline = self.since + self._all.patience
-        self._inner.data_received(bytes(self._all.buffer[:nbytes]))
-        if self._transport.is_closing() and not self._requests and not self._timed_out:
-            REFUSED.labels(NO_MODEL).inc()  # it was no HTTP
+        self._pending += self._all.buffer[:nbytes]
+        self._transport.pause_reading()
+        self._all.turns.ask(self)
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something that the protocol can use: not what follows a request that it works at."""
+        busy = self._paused or (self._requests and self._whole)
+        return bool(self._pending) and not busy and not self._transport.is_closing()
+
+    def take_turn(self) -> None:
+        """Passes on a piece of what has come; those of a head are small, since its bound holds between pieces."""
+        size = self.piece if self._requests else min(self.piece, _PIECE)
+        piece, self._pending = self._pending[:size], self._pending[size:]
+        self._inner.data_received(piece)
+        if self._transport.is_closing():
+            if not self._requests and not self._timed_out:
+                REFUSED.labels(NO_MODEL).inc()  # it was no HTTP
+        elif not self._pending:
+            self._transport.resume_reading()
+
+    def pause(self, paused: bool) -> None:
+        """The protocol has enough for now, or wants more."""
+        self._paused = paused
+        self._all.turns.ask(self)
 
     def eof_received(self) -> None:
         """Passes it on."""
@@ -97,6 +123,11 @@ class Connection(asyncio.BufferedProtocol):
     def begin(self) -> None:
         """A request's head has come."""
         self._requests += 1
+        self._whole = False
+
+    def complete(self) -> None:
+        """A request has come as a whole."""
+        self._whole = True
 
     def finish(self) -> None:
         """A request was answered; the next may take its time."""
@@ -104,6 +135,7 @@ class Connection(asyncio.BufferedProtocol):
         if self.idle:
             self._received, self.since = False, time.monotonic()
             self.deadline = self.since + self._all.idle_for()
+            self._all.turns.ask(self)
 
     def count(self, size: int) -> None:
         """Takes note of ``size`` bytes of an answer."""
@@ -115,6 +147,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def check(self, now: float) -> None:
         """Closes the connection if its time is up, or nobody reads the answer."""
+        self.spent /= 2
         pending = self._transport.get_write_buffer_size()
         read = self._sent - pending
         if not pending or read - self._drained[0] >= _RATE * self._all.patience:
@@ -133,6 +166,24 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
 
+class _Flow:
+    """A transport, as the protocol for HTTP sees it: it says when it has enough, and the connection heeds that."""
+
+    def __init__(self, transport: Any, connection: Connection) -> None:
+        self._transport, self._connection = transport, connection
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def pause_reading(self) -> None:
+        """Has enough."""
+        self._connection.pause(True)
+
+    def resume_reading(self) -> None:
+        """Wants more."""
+        self._connection.pause(False)
+
+
 class Connections:
     """All connections.
 
@@ -144,7 +195,8 @@ class Connections:
 
     def __init__(self, most: int, patience: float, idle: float) -> None:
         self.patience = patience
-        self.buffer = memoryview(bytearray(_BLOCK))
+        self.buffer = memoryview(bytearray(BLOCK))
+        self.turns = Turns()
         self._idle = idle
         self._most = most
         self._by_peer: dict[Peer | None, Connection] = {}
@@ -230,8 +282,14 @@ class Watched:
                 message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
             await send(message)
 
+        async def watched() -> Any:
+            message = await receive()
+            if not message.get("more_body", False):
+                connection.complete()
+            return message
+
         connection.begin()
         try:
-            await self._app(scope, receive, counted)
+            await self._app(scope, watched, counted)
         finally:
             connection.finish()
