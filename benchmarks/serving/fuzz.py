@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ import orjson
 import fgcompile
 from benchmarks.harness.environment import facts, markdown_table, publish
 from benchmarks.serving.hostile import over_grpc, over_rest, slow
+from benchmarks.serving.hostile.floods import FLOODS, flood
 from benchmarks.serving.hostile.subject import Asked, ask, compile_subject
 from benchmarks.serving.hostile.watch import Seen, watching
 from benchmarks.serving.served import PACKAGES, Server, serving
@@ -194,7 +196,27 @@ def bear_slow_ones(attack: Attack, seen: Seen) -> list[list[str]]:
     return rows
 
 
-def report(options: argparse.Namespace, attack: Attack, seen: Seen, slow_rows: list[list[str]], log: str) -> None:
+Span = tuple[str, float, float, float]
+
+
+def _flooded(spans: list[Span], seen: Seen) -> Iterator[list[str]]:
+    for name, start, end, sent in spans:
+        live = 1e3 * seen.between(start, end)
+        yield [name, f"{sent:.0f} MB", f"{np.median(live):.0f} ms", f"{live.max(initial=0):.0f} ms"]
+
+
+def bear_floods(attack: Attack) -> list[Span]:
+    """The name of each flood, when it began and ended, and the megabytes that were sent."""
+    spans = []
+    for name, kind in FLOODS.items():
+        start = time.time()
+        sent = flood(kind, attack.rest, attack.grpc)
+        spans.append((name, start, time.time(), sent))
+        attack.send(5)  # and it answers as before
+    return spans
+
+
+def report(options: argparse.Namespace, attack: Attack, seen: Seen, tables: list[str], log: str) -> None:
     """Writes the report."""
     rows = [
         [kind, str(sum(counts.values())), ", ".join(f"{what} {count}" for what, count in counts.most_common())]
@@ -210,7 +232,7 @@ def report(options: argparse.Namespace, attack: Attack, seen: Seen, slow_rows: l
     ]
     parts = [
         markdown_table(["what was sent", "requests", "what came back"], rows, numbers=False),
-        markdown_table(["slow clients", "of them", "closed after, at most", "due", "memory"], slow_rows),
+        *tables,
         markdown_table(
             ["who was asked whether it lives", "times", "median", "p99.9", "longest", "above 100 ms"], liveness
         ),
@@ -239,9 +261,15 @@ def main(arguments: list[str] | None = None) -> int:
                 attack.send(options.requests)
                 time.sleep(1)
                 slow_rows = bear_slow_ones(attack, seen)
-                attack.send(100)  # and it answers as before
+                spans = bear_floods(attack)
         log = (folder / "log").read_text(errors="replace")
-    report(options, attack, seen, slow_rows, log)
+    tables = [
+        markdown_table(["slow clients", "of them", "closed after, at most", "due", "memory"], slow_rows),
+        markdown_table(
+            ["floods, of eight clients", "sent in 2 s", "liveness, median", "longest"], _flooded(spans, seen)
+        ),
+    ]
+    report(options, attack, seen, tables, log)
     for fault in attack.faults[:20]:
         print(fault)
     if (place := log.find("Traceback")) >= 0:

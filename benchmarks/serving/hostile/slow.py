@@ -49,6 +49,7 @@ KINDS = {
     "a body, ten bytes at a time": Kind(_LARGE, b"0123456789"),
     "reads no answers": Kind(head("GET", "/metrics", {}) * 6000, reads=False),
     "gRPC, sends nothing": Kind(b"", grpc=True),
+    "gRPC, sends nothing, more than may connect": Kind(b"", grpc=True, count=600),
     "gRPC, idle behind the preface": Kind(PREFACE + frame(4, 0, 0), grpc=True),
     "gRPC, a message of 64 MiB announced": Kind(
         _CALL + frame(0, 0, 1, b"\x00" + struct.pack(">I", ANNOUNCED)), grpc=True

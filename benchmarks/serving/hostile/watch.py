@@ -30,11 +30,18 @@ class Seen:
         live: Seconds of each probe of the server; infinite where there was no right answer.
         control: Those of a process that does nothing else: what this machine makes anybody wait.
         megabytes: The server's memory, over time.
+        begun: When each probe began, by the clock of ``time.time``.
     """
 
     live: Array = field(default_factory=lambda: np.empty(0))
     control: Array = field(default_factory=lambda: np.empty(0))
     megabytes: list[float] = field(default_factory=list)
+    begun: Array = field(default_factory=lambda: np.empty(0))
+
+    def between(self, start: float, end: float) -> Array:
+        """The server's probes that began in a span of time."""
+        chosen: Array = self.live[(self.begun >= start) & (self.begun <= end)]
+        return chosen
 
 
 @contextmanager
@@ -57,7 +64,7 @@ def watching(pid: int, place: tuple[str, int]) -> Iterator[Seen]:
         done.set()
         sampler.join()
         ours.send(None)
-        seen.live, seen.control = ours.recv()
+        seen.begun, seen.live, seen.control = ours.recv()
         for process in processes:
             process.terminate()
 
@@ -79,13 +86,14 @@ def _control(port_of: Connection) -> None:
 
 
 def _probe(ours: Any, place: tuple[str, int], control: int) -> None:
-    live, idle = [], []
+    begun, live, idle = [], [], []
     ours.send(None)
     while not ours.poll():
+        begun.append(time.time())
         live.append(_ask(place, b" 200 "))
         idle.append(_ask(("127.0.0.1", control), b" 200 "))
         time.sleep(PAUSE)
-    ours.send((np.array(live), np.array(idle)))
+    ours.send((np.array(begun), np.array(live), np.array(idle)))
 
 
 def _ask(place: tuple[str, int], due: bytes) -> float:
