@@ -89,9 +89,11 @@ class Attack:
             answer = self._exchange(over_rest.valid(asked, self._generator), 30.0)
             logits = _rest_logits(answer)
         else:
-            logits = _grpc_logits(
-                self._method(over_grpc.message(asked, self._generator).SerializeToString(), timeout=30)
-            )
+            content = over_grpc.message(asked, self._generator).SerializeToString()
+            try:
+                logits = _grpc_logits(self._method(content, timeout=30, wait_for_ready=True))
+            except grpc.RpcError as error:
+                logits = self.faults.append(f"a right call: {error.code()} {error.details()}")
         right = logits is not None and np.array_equal(logits, asked.logits)
         self.outcomes["right ones"]["answered, right" if right else "wrong"] += 1
         if not right:
@@ -212,7 +214,8 @@ def bear_floods(attack: Attack) -> list[Span]:
         start = time.time()
         sent = flood(kind, attack.rest, attack.grpc)
         spans.append((name, start, time.time(), sent))
-        attack.send(5)  # and it answers as before
+        time.sleep(1)
+        attack.send(20)  # and it answers as before
     return spans
 
 
@@ -263,13 +266,9 @@ def main(arguments: list[str] | None = None) -> int:
                 slow_rows = bear_slow_ones(attack, seen)
                 spans = bear_floods(attack)
         log = (folder / "log").read_text(errors="replace")
-    tables = [
-        markdown_table(["slow clients", "of them", "closed after, at most", "due", "memory"], slow_rows),
-        markdown_table(
-            ["floods, of eight clients", "sent in 2 s", "liveness, median", "longest"], _flooded(spans, seen)
-        ),
-    ]
-    report(options, attack, seen, tables, log)
+    slow_table = markdown_table(["slow clients", "of them", "closed after, at most", "due", "memory"], slow_rows)
+    header = ["floods, of eight clients", "sent in 2 s", "liveness, median", "longest"]
+    report(options, attack, seen, [slow_table, markdown_table(header, _flooded(spans, seen))], log)
     for fault in attack.faults[:20]:
         print(fault)
     if (place := log.find("Traceback")) >= 0:
