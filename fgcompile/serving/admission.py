@@ -52,6 +52,13 @@ class Limits:
         """Values that JSON, or a message's contents, may hold: one for eight bytes of the largest request."""
         return max(self.body // 8, 1)
 
+    def memory_of(self, size: int, growth: int) -> int:
+        """Bytes that a request of ``size`` takes: its own, and those of its arrays, ``growth`` times as many at most.
+
+        Nothing that a request may hold becomes more than a body of the largest size.
+        """
+        return size + min(growth * size, self.body)
+
 
 def find_repeated(names: Sequence[str]) -> str | None:
     """The first name that stands there more than once."""

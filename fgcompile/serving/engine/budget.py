@@ -11,21 +11,22 @@ from contextlib import asynccontextmanager
 
 from fgcompile.serving.refusals import TOO_BUSY, RefusalError
 
-ARRAYS = 2
-"""How many times its own size a request takes: its text or bytes, and the arrays that they become."""
-
 
 class Share:
-    """What one request has of a budget."""
+    """What one request has of a budget.
+
+    Attributes:
+        size: Bytes.
+    """
 
     def __init__(self, budget: Budget, size: int) -> None:
-        self._budget, self._size = budget, size
+        self._budget, self.size = budget, size
 
     def resize(self, size: int) -> None:
         """Has ``size`` bytes from now on, be they there or not: what a request has become is no longer to be refused,
         and those behind it wait the longer."""
-        self._budget.give(self._size - size)
-        self._size = size
+        self._budget.give(self.size - size)
+        self.size = size
 
 
 class Budget:

@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from fgcompile.errors import InputError
 from fgcompile.serving.access import Access
-from fgcompile.serving.engine.budget import ARRAYS
 from fgcompile.serving.engine.engine import Engine, refuse
 from fgcompile.serving.engine.metrics import NO_MODEL, REFUSED, exposition
 from fgcompile.serving.protocol.description import describe_server
@@ -111,7 +110,7 @@ async def _infer(engine: Engine, request: Request, send: Send) -> None:
         )
         answer = await _unless_gone(request, work)
         # It may be larger than what was asked, and a client may take its time to read it.
-        share.resize(ARRAYS * len(body) + answer.size)
+        share.resize(share.size + answer.size)
         await _send(answer, send)
 
 

@@ -12,8 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 
 from fgcompile.errors import InputError
 from fgcompile.serving.admission import Limits, check_body
-from fgcompile.serving.engine.budget import ARRAYS, Budget, Share
+from fgcompile.serving.engine.budget import Budget, Share
+from fgcompile.serving.protocol.rest_request import HEADER
 from fgcompile.serving.refusals import TOO_LARGE, TOO_SLOW, RefusalError
+
+GROWTH_OF_BYTES = 1
+GROWTH_OF_JSON = 4
+"""How many times its size the arrays of a body are at most: ``0,`` becomes eight bytes."""
 
 _RATE = 1 << 14
 """Bytes a second that a client has to send on average."""
@@ -36,7 +41,8 @@ async def reading(request: Request, budget: Budget, limits: Limits) -> AsyncIter
         asks = request.headers.get("expect", "").lower() == "100-continue"
         await _refuse(announced, None if asks else chunks, limits)
     expected = limits.body if announced is None else announced
-    async with budget.take(ARRAYS * expected, limits.patience) as share:
+    growth = GROWTH_OF_BYTES if HEADER in request.headers else GROWTH_OF_JSON
+    async with budget.take(limits.memory_of(expected, growth), limits.patience) as share:
         body = bytearray()
         async for chunk in chunks:
             if len(body) + len(chunk) > limits.body:
@@ -44,7 +50,7 @@ async def reading(request: Request, budget: Budget, limits: Limits) -> AsyncIter
                 body.clear()
                 await _refuse(size, chunks, limits)
             body += chunk
-        share.resize(ARRAYS * len(body))
+        share.resize(limits.memory_of(len(body), growth))
         yield body, share
 
 

@@ -15,7 +15,6 @@ from grpc import aio
 
 from fgcompile.errors import InputError
 from fgcompile.serving.access import Access
-from fgcompile.serving.engine.budget import ARRAYS
 from fgcompile.serving.engine.engine import Engine, refuse
 from fgcompile.serving.protocol.description import describe_server
 from fgcompile.serving.refusals import NO_TOKEN, TOO_SLOW, Kind, RefusalError
@@ -30,6 +29,9 @@ _OPEN = {"ServerLive", "ServerReady"}
 
 _PATIENCES = 3
 """How many times as long as for the next bytes a whole message is waited for: gRPC does not tell of parts."""
+
+_GROWTH = 8
+"""How many times its size the arrays of a message are at most: a byte of contents may become a number of eight."""
 
 Method = Callable[[bytes, "Call"], Awaitable[bytes]]
 
@@ -70,9 +72,7 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
         call = Call()
         try:
             self._check_token(name, context)
-            answer = await self._answer(name, context, call)
-            async with asyncio.timeout(_PATIENCES * self._engine.limits.patience):
-                await context.write(answer)
+            await self._answer(name, context, call)
         except aio.BaseError:
             return  # the client has gone
         except Exception as error:
@@ -82,18 +82,20 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
                 )
             await _abort(context, *refuse(error, call.model, self._engine.models))
 
-    async def _answer(self, name: str, context: Any, call: Call) -> bytes:
-        """Reads the message, when there is memory for it, and runs the method."""
+    async def _answer(self, name: str, context: Any, call: Call) -> None:
+        """Reads the message, when there is memory for it, runs the method, and sends the answer."""
         limits = self._engine.limits
-        async with self._engine.budget.take(ARRAYS * limits.body, limits.patience) as share:
+        largest = limits.memory_of(limits.body, _GROWTH)
+        async with self._engine.budget.take(largest, limits.patience) as share:
             async with asyncio.timeout(_PATIENCES * limits.patience):
                 message = await context.read()
             if message is aio.EOF:
                 raise InputError("the call has no message: send one")
-            share.resize(ARRAYS * len(message))
+            share.resize(limits.memory_of(len(message), _GROWTH))
             answer = await self._methods[name](message, call)
-            share.resize(ARRAYS * len(message) + len(answer))
-            return answer
+            share.resize(share.size + len(answer))
+            async with asyncio.timeout(_PATIENCES * limits.patience):
+                await context.write(answer)
 
     def _check_token(self, name: str, context: Any) -> None:
         if name in _OPEN:
