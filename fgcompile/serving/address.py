@@ -10,6 +10,9 @@ from fgcompile.errors import InputError
 _BACKLOG = 1024
 """Connections that the kernel makes before they are accepted."""
 
+_OWN_FILES = 200
+"""Files that a process has open beside its connections, or more."""
+
 
 @dataclass(frozen=True)
 class Address:
@@ -37,6 +40,28 @@ def open_port(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         raise InputError(f"cannot listen on port {port} of {host} ({error}): choose another") from error
+
+
+def allow_connections(count: int) -> None:
+    """Lets this process have ``count`` connections of each protocol open, beside its own files.
+
+    Raises:
+        InputError: The system does not.
+    """
+    try:
+        import resource
+    except ImportError:  # a system that has no such limit
+        return
+    needed = 2 * count + _OWN_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise InputError(
+            f"{count} connections of each protocol need {needed} open files, {hard} are allowed: raise ulimit -n, or"
+            " allow fewer"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def require_free(host: str, port: int) -> None:

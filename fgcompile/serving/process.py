@@ -15,7 +15,7 @@ from pathlib import Path
 
 from fgcompile.runtime.session import Session
 from fgcompile.serving.access import Access, open_tls
-from fgcompile.serving.address import Address
+from fgcompile.serving.address import Address, allow_connections
 from fgcompile.serving.admission import Limits
 from fgcompile.serving.engine.engine import LOGGER, Engine
 from fgcompile.serving.engine.model import Model
@@ -65,8 +65,9 @@ def run(process: Process, listening: socket.socket, shared: bool) -> None:
 
     Raises:
         ArtifactError: An artifact is damaged, or not one.
-        InputError: gRPC's port cannot be listened on.
+        InputError: gRPC's port cannot be listened on, or there may not be so many connections.
     """
+    allow_connections(process.limits.connections)
     sys.setswitchinterval(_TURN)
     models = {name: Model(name, opened) for name, opened in process.artifacts.items()}
     runners = ThreadPoolExecutor(process.concurrency, "artifact")

@@ -17,6 +17,7 @@ import pytest
 from benchmarks.harness.processes import HOST, free_port, running
 from fgcompile.errors import InputError
 from fgcompile.serving.access import Access, read_access
+from fgcompile.serving.address import allow_connections
 from tests.serving.served import grpc
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
@@ -128,3 +129,17 @@ def test_files_that_are_not_what_they_should_be_are_refused(tmp_path: Path) -> N
 
 def test_secrets_are_not_printed() -> None:
     assert "secret" not in repr(Access(token=b"secret", certificate=b"public", key=b"secret"))
+
+
+def test_more_connections_than_the_system_allows_are_refused() -> None:
+    resource = pytest.importorskip("resource", reason="this system has no limits on open files")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (700, before[1]))
+        allow_connections(300)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (800, before[1])
+        if before[1] != resource.RLIM_INFINITY:
+            with pytest.raises(InputError, match="raise ulimit"):
+                allow_connections(before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

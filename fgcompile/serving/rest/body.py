@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -35,18 +35,18 @@ async def reading(request: Request, budget: Budget, limits: Limits) -> AsyncIter
         ClientDisconnect: The client has gone.
         RefusalError: The body is too large, comes too slowly, or there is no memory for it.
     """
-    announced, chunks = _announced(request), _chunks(request, limits)
+    announced = _announced(request)
     if announced is not None and announced > limits.body:
         # One that asks before it sends is told at once.
         asks = request.headers.get("expect", "").lower() == "100-continue"
-        await _refuse(announced, None if asks else chunks, limits)
+        await _refuse(announced, None if asks else _chunks(request, limits), limits)
     expected = limits.body if announced is None else announced
     growth = GROWTH_OF_BYTES if HEADER in request.headers else GROWTH_OF_JSON
     async with budget.take(limits.memory_of(expected, growth), limits.patience) as share:
-        body = bytearray()
+        body, chunks = bytearray(), _chunks(request, limits, share)
         async for chunk in chunks:
-            if len(body) + len(chunk) > limits.body:
-                size = len(body) + len(chunk)
+            size = len(body) + len(chunk)
+            if size > limits.body:
                 body.clear()
                 await _refuse(size, chunks, limits)
             body += chunk
@@ -60,10 +60,10 @@ def _announced(request: Request) -> int | None:
     return int(length) if length is not None else None
 
 
-async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+async def _chunks(request: Request, limits: Limits, share: Share | None = None) -> AsyncIterator[bytes]:
     start, size = time.monotonic(), 0
     while True:
-        message = await _receive(request, limits)
+        message = await _receive(request, limits, share)
         size += len(message.get("body", b""))
         late = time.monotonic() - start - limits.patience
         if late > 0 and size < late * _RATE:
@@ -73,14 +73,17 @@ async def _chunks(request: Request, limits: Limits) -> AsyncIterator[bytes]:
             return
 
 
-async def _receive(request: Request, limits: Limits) -> Any:
+async def _receive(request: Request, limits: Limits, share: Share | None) -> Any:
+    """The next part of a body; others do not wait for it where it has no ``share`` of memory."""
     try:
-        async with asyncio.timeout(limits.patience):
-            message = await request.receive()
+        async with asyncio.timeout(limits.patience) as timeout:
+            with share.waiting(timeout) if share else nullcontext():
+                message = await request.receive()
     except TimeoutError as error:
-        raise RefusalError(
-            TOO_SLOW, f"no byte of the body came for {limits.patience:g} s: send it without pauses"
-        ) from error
+        if share and share.displaced:
+            raise RefusalError(TOO_SLOW, "others wait for the memory that the body keeps: send it faster") from error
+        reason = f"no byte of the body came for {limits.patience:g} s: send it without pauses"
+        raise RefusalError(TOO_SLOW, reason) from error
     if message["type"] == "http.disconnect":
         raise ClientDisconnect
     return message

@@ -87,8 +87,9 @@ class Service(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
         limits = self._engine.limits
         largest = limits.memory_of(limits.body, _GROWTH)
         async with self._engine.budget.take(largest, limits.patience) as share:
-            async with asyncio.timeout(_PATIENCES * limits.patience):
-                message = await context.read()
+            async with asyncio.timeout(_PATIENCES * limits.patience) as timeout:
+                with share.waiting(timeout):
+                    message = await context.read()
             if message is aio.EOF:
                 raise InputError("the call has no message: send one")
             share.resize(limits.memory_of(len(message), _GROWTH))
