@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fgcompile.serving.engine.metrics import NO_MODEL, REFUSED
-from fgcompile.serving.rest.turns import BLOCK, Turns
+from fgcompile.serving.rest.turns import BLOCK, COSTLY, Turns
 
 HEAD = 1 << 13
 """Bytes that a request's line and headers may have."""
@@ -135,6 +135,9 @@ class Connection(asyncio.BufferedProtocol):
         if self.idle:
             self._received, self.since = False, time.monotonic()
             self.deadline = self.since + self._all.idle_for()
+            if self._pending:
+                # What waits behind a request costs little to parse and much to answer.
+                self.piece = min(self.piece, COSTLY)
             self._all.turns.ask(self)
 
     def count(self, size: int) -> None:
