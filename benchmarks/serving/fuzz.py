@@ -189,7 +189,7 @@ def bear_slow_ones(attack: Attack, seen: Seen) -> list[list[str]]:
         first = len(seen.megabytes)
         seconds = slow.bear(kind, attack.rest, attack.grpc, longest=10 * PATIENCE)
         grown = max(seen.megabytes[first:], default=before) - before
-        # Each may wait for memory first. gRPC tells of whole messages only, so these have three times as long; what REST
+        # Each may wait for memory first. gRPC tells of whole messages only: these have three times as long; what REST
         # refuses for a lack of memory may be followed by another request.
         due = PATIENCE + (3 * PATIENCE if kind.grpc else PATIENCE + IDLE) + 1.5
         rows.append([name, str(kind.count), f"{max(seconds):.1f} s", f"{due:.1f} s", f"{grown:.0f} MB"])
