@@ -54,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiler.verify": GROUND | STAGES | {"compiler.description", "runtime"},
     "bench": {"runtime", "media", "artifact", "system", "errors", "_version"},
     "bulk": {"runtime", "media", "artifact", "system", "errors"},
-    "serving": {"runtime", "media", "artifact", "system", "errors"},
+    "serving": {"runtime", "media", "artifact", "system", "errors", "_version"},
     "demo": {"", "bench", "media", "artifact", "system", "errors"},
     "cli": {"", "scores", "compiler.checking", "compiler.verify", "compiler.pipeline"}
     | {"bench", "bulk", "serving", "demo", "media", "runtime", "artifact", "system", "errors", "_version"},

@@ -37,7 +37,7 @@ from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import load_efficientnet
 from fgcompile.serving.triton import Deployment, write_models
 
-PACKAGES = ("torch", "onnxruntime", "openvino", "kserve", "tritonclient", "ray")
+PACKAGES = ("torch", "onnxruntime", "openvino", "uvicorn", "grpcio", "tritonclient", "ray")
 
 MODEL = "lite0"
 HEADER = ["way", *AGREEMENT[2:]]
@@ -73,7 +73,7 @@ def by_client(client: Any, protocol: Any, photos: Array) -> list[Record]:
     return records
 
 
-def by_kserve(path: Path, folder: Path, protocol: Any, photos: Array) -> list[Record]:
+def by_server(path: Path, folder: Path, protocol: Any, photos: Array) -> list[Record]:
     """``fgcompile serve``."""
     with serving(path, folder / "log", "--threads", "1") as server:
         address = server.rest if protocol is http else server.grpc
@@ -138,8 +138,8 @@ def ways(
     yield "OpenVINO", None, partial(by_session, onnx, photos, ["OpenVINO"])
     yield "TorchScript", None, partial(by_session, paths["torchscript"], photos)
     yield "AOTInductor", None, partial(by_session, paths["pt2"], photos)
-    yield "KServe, gRPC", None, partial(by_kserve, onnx, place("grpc"), grpc, photos)
-    yield "KServe, REST", None, partial(by_kserve, onnx, place("rest"), http, photos)
+    yield "serve, gRPC", None, partial(by_server, onnx, place("grpc"), grpc, photos)
+    yield "serve, REST", None, partial(by_server, onnx, place("rest"), http, photos)
     lacking = triton_server.missing()
     yield "Triton, gRPC", lacking, partial(by_triton, onnx, place("triton_grpc"), grpc, photos)
     yield "Triton, REST", lacking, partial(by_triton, onnx, place("triton_rest"), http, photos)

@@ -22,7 +22,7 @@ from benchmarks.networks.photo_artifacts import compile_for_photos
 from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import load_efficientnet
 
-PACKAGES = ("kserve", "tritonclient", "grpcio", "uvicorn", "onnxruntime", "numpy", "torch")
+PACKAGES = ("tritonclient", "grpcio", "uvicorn", "starlette", "onnxruntime", "numpy", "torch")
 
 PREDICTED_ONE = np.array([[-1]], np.int64)
 """The target of one photo, as (N, 1), which every server takes."""
@@ -62,9 +62,9 @@ def compile_lite0(folder: Path, raw: bool) -> tuple[Path, Array]:
 
 
 @contextmanager
-def serving(path: Path, log: Path, *options: str) -> Iterator[Server]:
-    """``fgcompile serve`` of an artifact, on free ports of this machine alone."""
-    port, grpc_port = free_port(), free_port()
+def serving(path: Path, log: Path, *options: str, ports: tuple[int, int] | None = None) -> Iterator[Server]:
+    """``fgcompile serve`` of an artifact, on ports of this machine alone, free ones unless given."""
+    port, grpc_port = ports or (free_port(), free_port())
     command = [sys.executable, "-m", "fgcompile", "serve", str(path), *options]
     arguments = [*command, "--port", str(port), "--grpc-port", str(grpc_port)]
     clients = [http.InferenceServerClient(f"{HOST}:{port}"), grpc.InferenceServerClient(f"{HOST}:{grpc_port}")]

@@ -71,19 +71,48 @@ def serve(
     ] = 1,
     max_batch: Annotated[int, typer.Option(metavar="N", help="The most samples of one request.")] = 32,
     max_body: Annotated[int, typer.Option(metavar="MIB", help="The largest request.")] = 64,
+    max_memory: Annotated[
+        int, typer.Option(metavar="MIB", help="What requests in flight may take together, in each worker.")
+    ] = 512,
+    max_connections: Annotated[
+        int, typer.Option(metavar="N", help="Clients of REST, and as many of gRPC, in each worker.")
+    ] = 400,
+    patience: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long to wait for a client in the midst of a request.")
+    ] = 10.0,
+    idle: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long a connection may be without a request.")
+    ] = 65.0,
+    tls_cert: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Certificate (PEM): TLS, on both ports.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(metavar="FILE", help="Its private key (PEM).")] = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Holds the token that clients send: Authorization: Bearer TOKEN."),
+    ] = None,
+    model_control: Annotated[bool, typer.Option("--model-control", help="Clients may load and unload models.")] = False,
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of one operator.")] = None,
     providers: ProviderOption = None,
 ) -> None:
     """Serve artifacts, each under its file's stem: Open Inference Protocol, REST and gRPC, with Prometheus metrics."""
     from fgcompile.serving.address import Address
     from fgcompile.serving.admission import Limits
-    from fgcompile.serving.server import serve
+    from fgcompile.serving.server import Guard, serve
 
-    limits = Limits(batch=max_batch, body=max_body << 20)
+    limits = Limits(
+        batch=max_batch,
+        body=max_body << 20,
+        memory=max_memory << 20,
+        connections=max_connections,
+        patience=patience,
+        idle=idle,
+    )
     serve(
         artifacts,
         Address(host, port, grpc_port),
         limits,
+        Guard(tls_cert, tls_key, token_file, model_control),
         workers=workers,
         concurrency=concurrency,
         providers=providers,

@@ -26,20 +26,46 @@ from fgcompile.errors import InputError
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for at most.
+    """What one request may ask for at most, and all of them together.
 
     Attributes:
-        batch: Samples.
-        body: Bytes.
+        batch: Samples of a request.
+        body: Bytes of a request.
+        memory: Bytes of the requests in flight, in each process.
+        connections: Clients of REST, and as many of gRPC, in each process.
+        patience: Seconds to wait for a client that has begun a request, or that an answer waits for.
+        idle: Seconds that a connection may be without a request.
     """
 
     batch: int = 32
     body: int = 64 << 20
+    memory: int = 512 << 20
+    connections: int = 400
+    patience: float = 10.0
+    idle: float = 65.0
 
     def __post_init__(self) -> None:
         for name, value in (("batch", self.batch), ("body", self.body)):
             if value < 1:
                 raise InputError(f"the largest {name} of a request is {value}: give 1 or more")
+        if self.memory < 2 * self.body:
+            raise InputError(
+                f"requests in flight may have {self.memory} bytes: give twice a request's {self.body} or more"
+            )
+        if self.connections < 1 or not (self.patience > 0 and self.idle > 0):
+            raise InputError("the bound on connections and the seconds to wait have to be above 0")
+
+    @property
+    def elements(self) -> int:
+        """Values that JSON, or a message's contents, may hold: one for eight bytes of the largest request."""
+        return max(self.body // 8, 1)
+
+    def memory_of(self, size: int, growth: int) -> int:
+        """Bytes that a request of ``size`` takes: its own, and those of its arrays, ``growth`` times as many at most.
+
+        Nothing that a request may hold becomes more than a body of the largest size.
+        """
+        return size + min(growth * size, self.body)
 
 
 def find_repeated(names: Sequence[str]) -> str | None:

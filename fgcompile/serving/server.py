@@ -1,22 +1,20 @@
-"""Serves artifacts with the KServe SDK, in one process or several: loads them, then hands over to ``kserve_server``."""
+"""Serves artifacts, in one process or several: checks what was asked for, then hands over to ``process``."""
 
 from __future__ import annotations
 
 import os
 import socket
-import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from fgcompile.artifact.file import read_artifact
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.runtime.session import Provider, load
-from fgcompile.serving.address import Address, require_free
+from fgcompile.serving.access import Access, read_access
+from fgcompile.serving.address import Address, open_port, require_free
 from fgcompile.serving.admission import Limits
 from fgcompile.serving.names import name_models
 from fgcompile.serving.workers import Report, supervise
@@ -25,10 +23,28 @@ _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells prometheus_client where processes share their metrics; it looks when it is imported."""
 
 
+@dataclass(frozen=True)
+class Guard:
+    """Who may do what.
+
+    Attributes:
+        certificate: The file of a chain of certificates, PEM, for TLS.
+        key: The file of its private key.
+        token: A file with what clients have to send as ``Authorization: Bearer TOKEN``.
+        control: Whether clients may load and unload models.
+    """
+
+    certificate: Path | None = None
+    key: Path | None = None
+    token: Path | None = None
+    control: bool = False
+
+
 def serve(  # noqa: PLR0913 - public: its keywords are the options
     paths: Sequence[Path],
     address: Address,
     limits: Limits,
+    guard: Guard = Guard(),
     *,
     workers: int = 1,
     concurrency: int = 1,
@@ -43,7 +59,8 @@ def serve(  # noqa: PLR0913 - public: its keywords are the options
     Args:
         paths: The artifacts.
         address: Where to listen.
-        limits: What one request may ask for.
+        limits: What requests may ask for.
+        guard: Who may do what; by default anybody who can connect may ask.
         workers: Processes, each of which loads the artifacts and takes some of the connections. One that is killed is
             replaced.
         concurrency: Calls that a worker runs side by side, each in memory of its own; further requests wait their turn.
@@ -58,25 +75,35 @@ def serve(  # noqa: PLR0913 - public: its keywords are the options
         MissingPackageError: The extra ``serve`` is not installed.
     """
     artifacts = dict(zip(name_models(paths), paths, strict=True))
+    _check(workers, concurrency, guard)
+    access = read_access(guard.certificate, guard.key, guard.token)
+    require_free(address.host, address.grpc_port)
+    service = _Service(artifacts, address, limits, concurrency, guard, access, providers, threads)
+    with open_port(address.host, address.port) as listening:
+        if workers == 1:
+            _serve(service, listening, shared=False)
+            return
+        for path in paths:
+            read_artifact(path)  # so that a damaged one is refused once
+        if threads is None:
+            service = replace(service, threads=max(1, (os.cpu_count() or 1) // workers))
+        with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
+            os.environ[_METRICS] = folder
+            supervise(partial(_serve, service, listening, shared=True), workers, report, before_stop=listening.close)
+
+
+def _check(workers: int, concurrency: int, guard: Guard) -> None:
+    """Passes numbers of processes and calls that make sense."""
     if workers < 1:
         raise InputError(f"the number of workers is {workers}: give 1 or more")
     if concurrency < 1:
         raise InputError(f"the concurrency is {concurrency}: give 1 or more")
-    for port in (address.port, address.grpc_port):
-        require_free(address.host, port)
-    service = _Service(artifacts, address, limits, concurrency, providers, threads)
-    if workers == 1:
-        _serve(service, shared=False)
-        return
-    if not hasattr(socket, "SO_REUSEPORT"):
+    if workers > 1 and guard.control:
+        raise InputError(
+            "a client that loads or unloads a model reaches one worker: serve with one, or without control"
+        )
+    if workers > 1 and not hasattr(socket, "SO_REUSEPORT"):
         raise InputError("several workers need ports that can be shared, which this system lacks: serve with one")
-    for path in paths:
-        read_artifact(path)  # so that a damaged one is refused once
-    if threads is None:
-        service = replace(service, threads=max(1, (os.cpu_count() or 1) // workers))
-    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
-        os.environ[_METRICS] = folder
-        supervise(partial(_serve, service, shared=True), workers, report)
 
 
 @dataclass(frozen=True)
@@ -87,32 +114,32 @@ class _Service:
     address: Address
     limits: Limits
     concurrency: int
+    guard: Guard
+    access: Access = field(repr=False)
     providers: Sequence[Provider] | None
     threads: int | None
 
 
-def _serve(service: _Service, *, shared: bool) -> None:
+def _serve(service: _Service, listening: socket.socket, *, shared: bool) -> None:
     """Serves in this process, on ports that it shares with others if ``shared``."""
-    with _without_arguments():
-        try:
-            from fgcompile.serving.kserve import server as kserve_server
-            from fgcompile.serving.kserve.model import ArtifactModel
-        except ImportError as error:
-            raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
-    executor = ThreadPoolExecutor(service.concurrency, "artifact")
-    models = []
-    for name, path in service.artifacts.items():
-        session = load(path, service.providers, service.threads)
-        models.append(ArtifactModel(name, session, service.limits, executor))
-    kserve_server.run(models, service.address, service.limits, shared)
-
-
-@contextmanager
-def _without_arguments() -> Iterator[None]:
-    """While open, the command line is empty: kserve reads it when it is imported."""
-    arguments = sys.argv
-    sys.argv = arguments[:1]
+    # gRPC's core tells of clients' faults, and quotes their bytes as they are; it reads this when it is imported.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        yield
-    finally:
-        sys.argv = arguments
+        from fgcompile.serving import logs
+        from fgcompile.serving.process import Process, run
+    except ImportError as error:
+        raise MissingPackageError(f"serving needs {error.name}: pip install 'fgcompile[serve]'") from error
+    logs.configure()
+    guard = service.guard
+    process = Process(
+        artifacts={
+            name: partial(load, path, service.providers, service.threads) for name, path in service.artifacts.items()
+        },
+        address=service.address,
+        limits=service.limits,
+        access=service.access,
+        tls=(guard.certificate, guard.key) if guard.certificate and guard.key else None,
+        control=guard.control,
+        concurrency=service.concurrency,
+    )
+    run(process, listening, shared)

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -16,20 +17,24 @@ from fgcompile.errors import FgcompileError
 Report = Callable[[str | FgcompileError], None]
 """Tells the operator of what happened, or of an error; it is sent to a new interpreter, so it has to be picklable."""
 
-_GRACE = 30.0
-"""Seconds that a worker has to finish its requests."""
+_GRACE = 40.0
+"""Seconds that workers have to finish their requests: more than they take themselves."""
 
 
-def supervise(work: Callable[[], None], count: int, report: Report) -> None:
+def supervise(
+    work: Callable[[], None], count: int, report: Report, before_stop: Callable[[], None] = lambda: None
+) -> None:
     """Runs ``count`` workers until this process is told to stop, or one of them gives up.
 
-    A worker that a signal ends (a lack of memory, a crash, an operator) is replaced. One that ends by itself could not
-    do its work and says why; another would fare no better, so the rest are stopped too.
+    A worker that a signal ends (a lack of memory, a crash, an operator) is replaced, and so is one that has done what
+    it was told to by SIGTERM, which ends with status 0. One that could not do its work says why; another would fare no
+    better, so the rest are stopped too.
 
     Args:
         work: What each does, until SIGTERM; it is sent to a new interpreter, so it has to be picklable.
         count: How many.
         report: Told which worker was replaced, and why one gave up.
+        before_stop: Called before the workers are told to stop.
 
     Raises:
         FgcompileError: A worker gave up.
@@ -40,14 +45,16 @@ def supervise(work: Callable[[], None], count: int, report: Report) -> None:
         while True:
             wait([worker.sentinel for worker in workers])
             for worker in [worker for worker in workers if not worker.is_alive()]:
-                if worker.exitcode is not None and worker.exitcode >= 0:
+                if worker.exitcode is not None and worker.exitcode > 0:
                     raise FgcompileError(f"worker {worker.pid} ended with status {worker.exitcode}: see what it said")
                 workers.remove(worker)
                 workers.append(_start(work, report))
-                report(f"Worker {worker.pid} was killed: {workers[-1].pid} replaces it")
+                ended = "was killed" if worker.exitcode else "was told to stop"
+                report(f"Worker {worker.pid} {ended}: {workers[-1].pid} replaces it")
     except KeyboardInterrupt:
         pass
     finally:
+        before_stop()
         _stop(workers)
 
 
@@ -60,8 +67,9 @@ def _start(work: Callable[[], None], report: Report) -> BaseProcess:
 def _stop(workers: list[BaseProcess]) -> None:
     for worker in workers:
         worker.terminate()
+    end = time.monotonic() + _GRACE
     for worker in workers:
-        worker.join(_GRACE)
+        worker.join(max(0.0, end - time.monotonic()))
         worker.kill()
 
 

@@ -1,10 +1,7 @@
-"""Each private name of Inductor, TorchScript, onnxscript, Transformers, KServe and Ray does what is expected of it."""
+"""Each private name of Inductor, TorchScript, onnxscript, Transformers, uvicorn and Ray does what is expected of it."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -80,31 +77,20 @@ def test_transformers_makes_an_untrained_model_of_a_configuration() -> None:
         assert isinstance(from_config(kind, config), transformers.ViTModel)
 
 
-KSERVE = """
-from kserve import InferInput
+def test_uvicorn_makes_a_protocol_for_one_connection() -> None:
+    """``tests/serving`` has it answer."""
+    pytest.importorskip("uvicorn", reason="needs uvicorn: pip install 'fgcompile[serve]'")
+    import asyncio
 
-from fgcompile.serving.kserve import sdk_internals as sdk
+    from fgcompile.serving.rest.uvicorn_internals import HttpProtocols
 
-tensor = InferInput("x", [2], "UINT8")
-assert sdk.raw_bytes(tensor) is None
-sdk.set_raw_bytes(tensor, b"ab")
-assert tensor.as_numpy().tolist() == [97, 98]
-for kind, methods in (
-    (sdk.Server, ("_register_and_check_atleast_one_model_is_ready", "_serve", "register_signal_handler")),
-    (sdk.RestServer, ("create_application", "start")),
-    (sdk.GrpcServer, ("start", "stop")),
-    (sdk.DataPlane, ("decode_inference_request",)),
-):
-    base = kind if kind is sdk.DataPlane else kind.__bases__[0]
-    assert all(callable(getattr(base, method, None)) for method in methods), kind
-"""
+    async def make() -> asyncio.Protocol:
+        protocols = HttpProtocols(None, 1 << 14, 5.0)
+        assert protocols.working == 0
+        return protocols.make()
 
-
-@pytest.mark.skipif(find_spec("kserve") is None, reason="needs KServe: pip install 'fgcompile[serve]'")
-def test_kserve_has_what_our_listeners_override() -> None:
-    """In a process of its own: kserve's protocol buffers have the names of tritonclient's."""
-    done = subprocess.run([sys.executable, "-c", KSERVE], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    protocol = asyncio.run(make())
+    assert all(callable(getattr(protocol, name)) for name in ("data_received", "connection_lost", "eof_received"))
 
 
 def test_ray_reads_the_variables_and_names_checkpoints_so() -> None:

@@ -22,13 +22,13 @@ INTERNALS = {
     "compiler/backends/onnx/onnxscript_internals.py",
     "compiler/ir/torch_internals.py",
     "runtime/torch_internals.py",
-    "serving/kserve/sdk_internals.py",
+    "serving/rest/uvicorn_internals.py",
 }
 """Where private names of other libraries stand."""
 
 UNDOCUMENTED = (
     *("torch.fx.experimental", "onnxscript.optimizer", "onnxscript.rewriter"),
-    *("kserve.protocol", "kserve.utils", "kserve.constants", "kserve.logging", "kserve.model_server"),
+    *("uvicorn.server", "uvicorn.protocols"),
 )
 """Modules without an underscore that are as private."""
 
@@ -133,8 +133,6 @@ def private_uses(source: str) -> list[tuple[int, str]]:
 
 
 ALLOWED = {
-    ("serving/server.py", "sys.argv = arguments[:1]"),  # the process's own, which KServe reads when it is imported
-    ("serving/server.py", "sys.argv = arguments"),
     ("cli/terminal.py", "warnings.showwarning = show_in_one_line"),  # documented as what may be replaced
     ("compiler/ir/silence.py", "setattr(sys, name, _OfOthers(stream))"),  # the process's own streams
     ("compiler/ir/silence.py", "setattr(sys, name, stream)"),

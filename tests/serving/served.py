@@ -16,8 +16,8 @@ import pytest
 import fgcompile
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
-if find_spec("kserve") is None:  # not imported: its protocol buffers have the names of tritonclient's
-    pytest.skip("needs KServe: pip install 'fgcompile[serve]'", allow_module_level=True)
+if find_spec("uvicorn") is None:
+    pytest.skip("needs uvicorn: pip install 'fgcompile[serve]'", allow_module_level=True)
 CLIENT = "needs tritonclient: pip install 'tritonclient[grpc,http]'"
 http = pytest.importorskip("tritonclient.http", reason=CLIENT)
 grpc = pytest.importorskip("tritonclient.grpc", reason=CLIENT)
@@ -31,7 +31,7 @@ class Server:
     def __init__(self, path: Path, running_server: served.Server) -> None:
         self.pid = running_server.pid
         self.session = fgcompile.load(path)
-        self.url = f"http://{running_server.rest}"
+        self.url, self.grpc_address = f"http://{running_server.rest}", running_server.grpc
         self.rest = http.InferenceServerClient(running_server.rest)
         self.grpc = grpc.InferenceServerClient(running_server.grpc)
 

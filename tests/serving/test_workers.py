@@ -23,7 +23,7 @@ from fgcompile.serving.workers import supervise
 from tests.serving.served import Server, served, serving
 
 COUNTER = "request_predict_seconds"
-"""The SDK's histogram of the time of requests."""
+"""The histogram of the time of requests."""
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,19 @@ def test_a_killed_worker_is_replaced(server: Server) -> None:
     assert len(after & before) == 1
     for _ in range(8):
         server.require_right_answer()
+
+
+def test_a_worker_that_is_told_to_stop_loses_nothing_and_is_replaced(server: Server) -> None:
+    _wait_for(server, 2)
+    server.require_right_answer()
+    before = _workers(server)
+    for told in sorted(before):
+        os.kill(told, signal.SIGTERM)
+        end = time.monotonic() + PATIENCE
+        while told in _workers(server) and time.monotonic() < end:
+            server.require_right_answer()
+        _wait_for(server, 2)
+    assert not before & _workers(server)
 
 
 def _retry(server: Server) -> None:

@@ -1,0 +1,1 @@
+"""What both listeners share: the models, what they may cost, and what is counted."""

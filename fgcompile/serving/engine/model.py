@@ -1,0 +1,82 @@
+"""An artifact under the name by which clients ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fgcompile.artifact.validation import Array
+from fgcompile.errors import InputError
+from fgcompile.runtime.session import Session
+from fgcompile.serving.admission import Limits, admit
+from fgcompile.serving.engine.metrics import RESIDUAL
+from fgcompile.serving.protocol.messages import Request
+from fgcompile.serving.protocol.tensors import describe
+from fgcompile.serving.refusals import UNKNOWN_MODEL, RefusalError
+
+
+class Model:
+    """A session, which may be unloaded and loaded again.
+
+    Args:
+        name: What clients call it.
+        open_session: Loads the artifact.
+    """
+
+    def __init__(self, name: str, open_session: Callable[[], Session]) -> None:
+        self.name = name
+        self._open_session = open_session
+        self._session: Session | None = open_session()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is loaded."""
+        return self._session is not None
+
+    @property
+    def session(self) -> Session:
+        """The artifact.
+
+        Raises:
+            RefusalError: It is not loaded.
+        """
+        if self._session is None:
+            raise RefusalError(UNKNOWN_MODEL, f"model {self.name!r} is not loaded")
+        return self._session
+
+    def load(self) -> None:
+        """Reads the artifact anew, as it is on the disk now."""
+        self._session = self._open_session()
+
+    def unload(self) -> None:
+        """Frees what the artifact takes, once the calls that run have ended."""
+        self._session = None
+
+    def describe(self) -> dict[str, list[dict[str, Any]]]:
+        """Its inputs and outputs, as the protocol describes tensors."""
+        metadata = self.session.metadata
+        return {kind: [describe(spec) for spec in metadata[kind]] for kind in ("inputs", "outputs")}
+
+    def admit(self, request: Request, limits: Limits) -> dict[str, Array]:
+        """What the artifact takes, from a request.
+
+        Raises:
+            InputError: Anything in it that the artifact does not take.
+        """
+        metadata = self.session.metadata
+        known = [spec["name"] for spec in metadata["outputs"]]
+        for output in request.wanted:
+            if output.name not in known:
+                raise InputError(f"the artifact has no output {output.name!r}: ask for one of {', '.join(known)}")
+        return admit(request.tensors, metadata, limits)
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs; records how far from complete the explanations are, where the artifact says so."""
+        outputs = self.session.run(feeds)
+        if {"residual", "contributions"} <= outputs.keys() and outputs["residual"].size:
+            magnitudes = np.abs(outputs["contributions"]).sum(axis=1)
+            for value in np.abs(outputs["residual"]) / np.maximum(magnitudes, np.finfo(np.float32).tiny):
+                RESIDUAL.labels(self.name).observe(float(value))
+        return outputs
