@@ -23,7 +23,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(photos: Path, *arguments: str) -> list[str]:
-    return [os.path.relpath(path, photos) for path in find_images(arguments, without=Path("out"))]
+    return [os.path.relpath(path, photos) for path in find_images(arguments, without=Path("out")).images]
 
 
 def test_a_folder_is_all_images_below_it_but_the_results(photos: Path) -> None:
