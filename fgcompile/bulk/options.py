@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fgcompile.errors import InputError
-from fgcompile.media.reading import Reading
+from fgcompile.media.reading import DEFAULT, Reading
 
 MAP_FORMATS = ("parquet", "npz", "png")
 """What becomes of the maps: a column of the results, a file of arrays for each image, or a picture for each."""
@@ -28,7 +28,7 @@ class Wanted:
     artifact: Path
     target: int | None
     format: str
-    reading: Reading
+    reading: Reading = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Summary:
         explained: Those of them with a map, of this run and of earlier ones.
         unreadable: Those that cannot be read; their rows say why.
         errors: The same by image: why.
-        passed_over: Files in the folders that were asked for whose names do not end as an image's.
+        passed_over: Files in the folders that were asked for that are hidden or not named as images.
         new: Rows of this run.
         seconds: What this run took, without starting Ray.
         results: The folder of the rows, Parquet files.

@@ -12,10 +12,7 @@ from fgcompile.errors import InputError
 from fgcompile.system.text import visible
 
 SUFFIXES = frozenset(
-    {
-        *(".avif", ".bmp", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".npy", ".pgm", ".png", ".ppm", ".tif", ".tiff"),
-        ".webp",
-    },
+    {".avif", ".bmp", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"},
 )
 """What counts as an image in a folder; a file that is named itself may end in anything."""
 

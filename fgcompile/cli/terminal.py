@@ -227,7 +227,7 @@ def print_bulk(summary: Summary) -> None:
     facts = {"explained": f"{summary.explained} of {summary.images} images, {rate}"}
     facts["unreadable"] = f"{summary.unreadable}{': their rows say why' if summary.unreadable else ''}"
     if summary.passed_over:
-        facts["passed over"] = f"{summary.passed_over} files in folders, whose names do not end as an image's"
+        facts["passed over"] = f"{summary.passed_over} files in folders, hidden or not named as images"
     _out.print(visible(str(summary.results)), style="bold")
     _print_facts(facts)
     for error in islice(summary.errors.values(), _MOST_ERRORS):

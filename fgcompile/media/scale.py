@@ -45,6 +45,9 @@ def _limits(picture: Picture, window: tuple[float, float] | None) -> Limits:
     if window is not None:
         if not picture.whole:
             raise InputError(f"{picture.kind} is read as 8 bits, which no window fits: convert it to 8 bits first")
+        if picture.samples.dtype == np.uint8 and picture.rescale == (1, 0) and window[1] > 255:
+            # A window for deeper files of the same folder would make this one black.
+            raise InputError(f"{picture.kind} has 8 bits, no values up to {window[1]:g}: read it without the window")
         inverted = picture.limits is not None and picture.limits.inverted
         return Limits(*window, inverted=inverted)
     if picture.limits is None:

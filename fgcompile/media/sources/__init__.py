@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +21,9 @@ from fgcompile.media.sources import arrays, dicom, raster
 from fgcompile.system.text import visible
 
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Warnings' filters and Pillow's bound on pixels are the whole process's: two readers would undo each other's."""
 
 
 def read_picture(path: Path, shape: tuple[int, int, int], reading: Reading) -> Picture:
@@ -35,7 +40,8 @@ def read_picture(path: Path, shape: tuple[int, int, int], reading: Reading) -> P
     """
     name = visible(str(path))
     try:
-        with _open(path) as file:
+        with _open(path) as file, _ONE_AT_A_TIME, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of damaged metadata, in many words; what matters is raised
             return _source(file)(file, shape, reading)
     except FileNotFoundError:
         raise InputError(f"{name}: no such file") from None

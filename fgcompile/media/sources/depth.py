@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | TIFF | ``I;16``, ``I``, ``F`` | SMinSampleValue and SMaxSampleValue; else MinSampleValue (0) and MaxSampleValue; else, of up to 16 bits, BitsPerSample; inverted where PhotometricInterpretation is WhiteIsZero |
 | PNG | ``I;16`` | 16 bits; those of sBIT, where the samples are not shifted up as the standard wants |
-| PGM | ``I`` | 0 and maxval; Pillow stretches them to 65535 |
+| PGM, of digits | ``I`` | 0 and maxval; Pillow stretches them to 65535. The binary ones are in ``netpbm`` |
 | JPEG 2000 | ``I;16`` | 16 bits; Pillow shifts fewer up |
 | any, in colour | ``RGB``, ``RGBA``, ``CMYK`` | the upper byte of 16 bits |
 """  # noqa: E501 - a table
@@ -124,11 +124,10 @@ def _of_png(image: ImageFile, file: BinaryIO) -> Stored:
 
 def _of_ppm(image: ImageFile, _: BinaryIO) -> Stored:
     if image.mode == "F":
-        return Stored("a PFM, of floats")
-    codec, arguments = image.tile[0][0], image.tile[0][3]
-    maxval = int(arguments[-1]) if codec != "raw" and isinstance(arguments, tuple) else 65535
-    limits = Limits(0, maxval, stored=maxval == 65535)
-    return Stored(f"a PGM with maxval {maxval}", limits, rescale=(maxval / 65535, 0.0))
+        return Stored("a PFM of floats")
+    arguments = image.tile[0][3]
+    maxval = int(arguments[-1]) if isinstance(arguments, tuple) else 65535
+    return Stored(f"a PGM with maxval {maxval}", Limits(0, maxval, stored=maxval == 65535), (maxval / 65535, 0.0))
 
 
 def _of_jpeg2000(image: ImageFile, _: BinaryIO) -> Stored:

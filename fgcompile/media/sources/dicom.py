@@ -8,6 +8,7 @@ bits. MONOCHROME1 is white where values are small.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -33,9 +34,10 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
         import pydicom
     except ImportError as error:
         raise MissingPackageError("DICOM files need pydicom: pip install 'fgcompile[dicom]'") from error
+    _keep_quiet()
     _require_bounded(file)
     data = pydicom.dcmread(file, stop_before_pixels=True)
-    frames = int(data.get("NumberOfFrames") or 1)
+    frames = max(1, int(data.get("NumberOfFrames") or 1))
     if "Rows" not in data or "Columns" not in data:
         raise InputError("a DICOM file without pixels")
     if reading.page > frames:
@@ -49,6 +51,13 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
     if "ModalityLUTSequence" in data:
         raise InputError("its values go through a table (Modality LUT), which is not read: convert it first")
     return _grey(data, samples, windowed=reading.window is not None)
+
+
+def _keep_quiet() -> None:
+    """What pydicom says of damaged elements goes to whoever listens to its log, and not to the terminal."""
+    log = logging.getLogger("pydicom")
+    if not log.handlers:
+        log.addHandler(logging.NullHandler())
 
 
 def _require_bounded(file: BinaryIO) -> None:

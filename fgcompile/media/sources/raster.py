@@ -7,8 +7,6 @@ Colour of 16 bits comes as its upper 8, which is all that Pillow gives, and all 
 
 from __future__ import annotations
 
-import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
@@ -20,14 +18,14 @@ from PIL.ImageFile import ImageFile
 from fgcompile.errors import InputError
 from fgcompile.media.picture import Limits, Picture
 from fgcompile.media.reading import Reading
-from fgcompile.media.sources import depth
+from fgcompile.media.sources import depth, netpbm
 
 FORMATS: tuple[str, ...] = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI")
 FORMATS += ("TGA", "TIFF", "WEBP")
 """What is read. Pillow knows more: programs (EPS goes to Ghostscript), and kinds whose range of values it drops."""
 
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
-_ONE_AT_A_TIME = threading.Lock()
 
 
 def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Picture:
@@ -41,6 +39,8 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
     with _bounded(reading), _opened(file) as image:
         _turn_to(image, reading)
         reading.require_size(*image.size)
+        if image.format == "PPM" and netpbm.is_slow(image):
+            return netpbm.read(image, file)
         stored = depth.of(image, file)
         ImageOps.exif_transpose(image, in_place=True)
         if image.mode in depth.DEEP:
@@ -50,20 +50,17 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
 
 @contextmanager
 def _bounded(reading: Reading) -> Iterator[None]:
-    """Pillow's bound on pixels, which is the whole process's, is ours meanwhile, and its warnings are silent."""
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged metadata, in many words; what matters is raised
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = reading.max_pixels
-        try:
-            yield
-        except Image.DecompressionBombError as error:
-            raise InputError(
-                f"more than twice the {reading.max_pixels:,} pixels that are read: "
-                "raise --max-pixels if you trust the file"
-            ) from error
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
+    """Pillow's bound on pixels, which is the whole process's, is ours meanwhile."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = reading.max_pixels
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"more than twice the {reading.max_pixels:,} pixels that are read: raise --max-pixels if you trust the file"
+        ) from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
 
 
 def _opened(file: BinaryIO) -> ImageFile:
@@ -72,6 +69,12 @@ def _opened(file: BinaryIO) -> ImageFile:
     try:
         return Image.open(file, formats=known)
     except UnidentifiedImageError as error:
+        file.seek(0)
+        if file.read(4) in _TIFF:
+            raise InputError(
+                "a damaged TIFF, or one of a layout that is not read, e.g. of many bands: convert it, or give an array "
+                "of the artifact's shape, .npy"
+            ) from error
         raise ValueError(f"it is none of {', '.join(known)}, DICOM, NPY, or damaged") from error
 
 
