@@ -35,7 +35,7 @@ from fgcompile.media.images import read_photo
 from fgcompile.media.reading import Reading
 
 LIMIT = 5.0
-"""Seconds that a file may take; a process that needs twelve times as many is killed."""
+"""Seconds of the processor's that a file may take; a process that is silent for twelve times as long is killed."""
 
 MEMORY = 500
 """MB that a file may take."""
@@ -125,7 +125,7 @@ def _report(cases: dict[int, dict[str, Any]], seed: int) -> int:
     body = [
         f"{len(cases):,} files of {len(KINDS)} kinds, seed {seed}: {count['explained']:,} explained, "
         f"{count['refused']:,} refused in one line, {len(faults)} faults (tracebacks, several lines, processes that "
-        f"ended), {slow} slower than {LIMIT:.0f} s, {large} that took more than {MEMORY} MB.",
+        f"ended), {slow} slower than {LIMIT:.0f} s of the processor's, {large} that took more than {MEMORY} MB.",
         f"The slowest took {max(outcome['seconds'] for outcome in cases.values()):.1f} s, the largest "
         f"{max(outcome['megabytes'] for outcome in cases.values())} MB. {len(KINDS) - wrong} of {len(KINDS)} kinds "
         "are read as they were written, or refused as they should be.",

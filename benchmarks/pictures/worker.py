@@ -26,18 +26,18 @@ def case(seed: int, number: int) -> tuple[int, str]:
 def work(connection: Connection, artifact: str, seed: int, folder: str) -> None:
     """For each number that comes, an outcome goes back, until None comes.
 
-    An outcome is ``what`` (explained, refused or a fault, and then ``why``), ``seconds`` and ``megabytes``, the most memory
-    that this process had beyond what it had before.
+    An outcome is ``what`` (explained, refused or a fault, and then ``why``), ``seconds`` of the
+    processor's and ``megabytes``, the most memory that this process had beyond what it had before.
     """
-    session = load(Path(artifact))
+    session = load(Path(artifact), threads=1)
     contents = [kind.write() for kind in KINDS]
     while (number := connection.recv()) is not None:
         kind, mutation = case(seed, number)
         path = Path(folder) / "file"
         path.write_bytes(mutate(mutation, contents, kind, Random(f"{seed}/{number}")))
-        before, start = _start_measuring(), time.perf_counter()
+        before, start = _start_measuring(), time.process_time()
         outcome = _explain(session, path, Path(folder) / "out", KINDS[kind].options)
-        outcome["seconds"] = round(time.perf_counter() - start, 3)
+        outcome["seconds"] = round(time.process_time() - start, 3)
         outcome["megabytes"] = round(_memory("VmHWM") - before)
         connection.send(outcome)
 
