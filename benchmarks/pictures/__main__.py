@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import os
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from multiprocessing.process import BaseProcess
@@ -35,7 +37,10 @@ from fgcompile.media.images import read_photo
 from fgcompile.media.reading import Reading
 
 LIMIT = 5.0
-"""Seconds of the processor's that a file may take; a process that is silent for twelve times as long is killed."""
+"""Seconds of the processor's that a file may take; a process that has had four times as many is stopped."""
+
+PATIENCE = 600.0
+"""Seconds of the clock after which a process is stopped, however little of the processor it was given."""
 
 MEMORY = 500
 """MB that a file may take."""
@@ -104,15 +109,24 @@ def _ask(process: BaseProcess, connection: Any, number: int) -> dict[str, Any]:
     """One outcome; of a process that ended, or was ended, what that was."""
     none = {"seconds": 0.0, "megabytes": 0}
     connection.send(number)
+    start, before = time.monotonic(), _seconds_of(process)
     try:
-        if connection.poll(12 * LIMIT):
-            return dict(connection.recv())
-    except EOFError:
+        while time.monotonic() < start + PATIENCE and _seconds_of(process) < before + 4 * LIMIT:
+            if connection.poll(1):
+                return dict(connection.recv())
+    except (EOFError, FileNotFoundError):
         process.join()
         return {"what": "killed", "why": f"exit status {process.exitcode}", **none}
+    spent = _seconds_of(process) - before
     process.kill()
     process.join()
-    return {"what": "hang", "why": f"no answer after {12 * LIMIT:.0f} s", **none, "seconds": 12 * LIMIT}
+    return {"what": "hang", "why": "no answer", **none, "seconds": spent}
+
+
+def _seconds_of(process: BaseProcess) -> float:
+    """What a process has had of the processor, of itself and of the system: the 14th and 15th of Linux's account."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _report(cases: dict[int, dict[str, Any]], seed: int) -> int:
