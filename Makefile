@@ -56,7 +56,7 @@ $(VENV)/demo.stamp: pyproject.toml constraints.txt | $(VENV)
 
 $(VENV)/test.stamp: pyproject.toml constraints.txt | $(VENV)
 	$(PIP) 'pip>=25.1'  # the first that knows dependency groups
-	$(PIP) -e '.[cpu,demo,openvino,ray,serve]' --group evidence --group test
+	$(PIP) -e '.[cpu,demo,dicom,openvino,ray,serve]' --group evidence --group test
 	touch $@ $(VENV)/demo.stamp
 
 # uv, unlike pip, can choose the oldest. On Linux PyTorch comes with the libraries of CUDA: 3 GB.

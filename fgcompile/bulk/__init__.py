@@ -13,6 +13,7 @@ from pathlib import Path
 from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
 from fgcompile.bulk.ray_internals import LOOPBACK
 from fgcompile.errors import InputError, MissingPackageError
+from fgcompile.media.reading import DEFAULT, Reading
 
 
 def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
@@ -22,6 +23,7 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
     *,
     target: int | None = None,
     format: str = "parquet",
+    reading: Reading = DEFAULT,
     workers: Workers | None = None,
     report: Callable[[str], None] = lambda stage: None,
 ) -> Summary:
@@ -31,9 +33,10 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
         artifact: One with ``preprocess`` whose outputs include the logits and the saliency.
         images: Files, folders and patterns.
         output: The folder of the results, which workers on other machines must see too. Where it holds some already,
-            of the same artifact, target and format, only what is missing is explained.
+            of the same artifact, target, format and reading, only what is missing is explained.
         target: The explained class; None for the predicted one, or the artifact's own.
         format: One of ``MAP_FORMATS``.
+        reading: What the images' files do not say by themselves.
         workers: Who does it.
         report: Called now and then with how far the run is.
 
@@ -53,4 +56,4 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
         from fgcompile.bulk import run
     except ImportError as error:
         raise MissingPackageError(f"bulk runs need {error.name or 'ray'}: pip install 'fgcompile[ray]'") from error
-    return run.explain_in_bulk(Wanted(artifact, target, format), images, output, workers, report)
+    return run.explain_in_bulk(Wanted(artifact, target, format, reading), images, output, workers, report)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from fgcompile.errors import InputError
+from fgcompile.media.reading import DEFAULT, Reading
 
 MAP_FORMATS = ("parquet", "npz", "png")
 """What becomes of the maps: a column of the results, a file of arrays for each image, or a picture for each."""
@@ -21,11 +22,13 @@ class Wanted:
         artifact: Its path.
         target: The explained class; None for the predicted one, or the artifact's own.
         format: One of ``MAP_FORMATS``.
+        reading: What the images' files do not say by themselves.
     """
 
     artifact: Path
     target: int | None
     format: str
+    reading: Reading = DEFAULT
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ class Summary:
     Attributes:
         images: How many were asked for, each counted once.
         explained: Those of them with a map, of this run and of earlier ones.
-        unreadable: Those that are no pictures; their rows say why.
+        unreadable: Those that cannot be read; their rows say why.
+        errors: The same by image: why.
+        passed_over: Files in the folders that were asked for that are hidden or not named as images.
         new: Rows of this run.
         seconds: What this run took, without starting Ray.
         results: The folder of the rows, Parquet files.
@@ -68,6 +73,8 @@ class Summary:
     images: int
     explained: int
     unreadable: int
+    errors: Mapping[str, str]
+    passed_over: int
     new: int
     seconds: float
     results: Path

@@ -5,17 +5,32 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from fgcompile.errors import InputError
+from fgcompile.system.text import visible
 
 SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"},
+    {".avif", ".bmp", ".dcm", ".gif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"},
 )
 """What counts as an image in a folder; a file that is named itself may end in anything."""
 
 
-def find_images(arguments: Sequence[str], without: Path) -> list[str]:
+@dataclass(frozen=True)
+class Found:
+    """What arguments name.
+
+    Attributes:
+        images: Absolute, sorted, each once.
+        passed_over: Other files in their folders.
+    """
+
+    images: list[str]
+    passed_over: int
+
+
+def find_images(arguments: Sequence[str], without: Path) -> Found:
     """The images that files, folders (and all below them) and patterns name.
 
     Args:
@@ -27,31 +42,37 @@ def find_images(arguments: Sequence[str], without: Path) -> list[str]:
     """
     excluded = os.path.abspath(without)
     found: set[str] = set()
+    others: set[str] = set()
     for argument in arguments:
-        images = {path for path in _expand(argument) if not path.startswith(f"{excluded}{os.sep}")}
+        entries = {entry for entry in _expand(argument) if not entry[0].startswith(f"{excluded}{os.sep}")}
+        images = {path for path, is_image in entries if is_image}
         if not images:
-            raise InputError(f"{argument}: no image is there: give files, folders or patterns as 'photos/**/*.jpg'")
+            raise InputError(
+                f"{visible(argument)}: no image is there: give files, folders or patterns as 'photos/**/*.jpg'"
+            )
         found |= images
+        others |= {path for path, is_image in entries if not is_image}
     for path in found:
         try:
             path.encode()
         except UnicodeEncodeError:
             raise InputError(f"{os.fsencode(path)!r}: this name is not UTF-8: rename the file") from None
-    return sorted(found)
+    return Found(sorted(found), len(others - found))
 
 
-def _expand(argument: str) -> Iterator[str]:
+def _expand(argument: str) -> Iterator[tuple[str, bool]]:
+    """Each file, and whether it counts as an image."""
     matches = [argument] if os.path.exists(argument) else glob.iglob(argument, recursive=True)
     for match in matches:
         path = os.path.abspath(match)
         if os.path.isdir(path):
-            yield from _images_below(path)
+            yield from _files_below(path)
         else:
-            yield path
+            yield path, True
 
 
-def _images_below(folder: str) -> Iterator[str]:
+def _files_below(folder: str) -> Iterator[tuple[str, bool]]:
     for directory, _, names in os.walk(folder):
         for name in names:
-            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
-                yield os.path.join(directory, name)
+            is_image = os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+            yield os.path.join(directory, name), is_image

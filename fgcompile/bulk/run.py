@@ -23,7 +23,7 @@ from fgcompile.artifact.validation import check_target, class_count
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
 from fgcompile.bulk.options import Summary, Wanted, Workers
-from fgcompile.bulk.paths import find_images
+from fgcompile.bulk.paths import Found, find_images
 from fgcompile.bulk.ray_internals import failure_of_worker
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError
@@ -50,12 +50,14 @@ def explain_in_bulk(
     photo_shape(metadata)
     _require_maps(metadata)
     check_target(wanted.target, 1, metadata)
-    paths = find_images(images, without=output)
+    found = find_images(images, without=output)
+    paths = found.images
     identity = {
         "artifact": read_seal(content),
         "model": metadata["model"]["name"],
         "target": "the artifact's own" if wanted.target is None else wanted.target,
         "format": wanted.format,
+        "reading": wanted.reading.as_dict(),
     }
     with claim(output, identity) as folder:
         # A run goes on where another was cut off: what is on disk counts as done, and only the rest goes to Ray, if
@@ -77,7 +79,7 @@ def explain_in_bulk(
                 with _watch(folder, len(left), report):
                     _write(rows, folder)
                 seconds = time.monotonic() - start
-        return _summarise(paths, before, folder, seconds)
+        return _summarise(found, before, folder, seconds)
 
 
 def _require_maps(metadata: Metadata) -> None:
@@ -109,7 +111,7 @@ def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Poo
     block = max(1, batches) * batch
     actors = min(pool.actors, -(-left // block))
     photos = images.repartition(target_num_rows_per_block=block).map_batches(
-        read_photos, fn_kwargs={"shape": shape}, batch_format="pyarrow"
+        read_photos, fn_kwargs={"shape": shape, "reading": task.wanted.reading}, batch_format="pyarrow"
     )
     return photos.map_batches(
         Explainer,
@@ -171,21 +173,23 @@ def _watch(folder: Folder, left: int, report: Callable[[str], None]) -> Iterator
         watcher.join()
 
 
-def _summarise(paths: Sequence[str], before: Set[str], folder: Folder, seconds: float) -> Summary:
+def _summarise(found: Found, before: Set[str], folder: Folder, seconds: float) -> Summary:
     """Counts the rows on disk.
 
     Raises:
         OutputError: There is not one row for each image.
     """
     folder.delete_uncommitted()
-    errors = folder.errors()
+    paths, errors = found.images, folder.errors()
     if missing := len(set(paths) - errors.keys()):
         raise OutputError(f"{folder.results}: {missing} images have no row: run the same command again")
-    unreadable = sum(errors[path] is not None for path in paths)
+    unreadable = {path: error for path in paths if (error := errors[path]) is not None}
     return Summary(
         images=len(paths),
-        explained=len(paths) - unreadable,
-        unreadable=unreadable,
+        explained=len(paths) - len(unreadable),
+        unreadable=len(unreadable),
+        errors=unreadable,
+        passed_over=found.passed_over,
         new=len(errors) - len(before),
         seconds=seconds,
         results=folder.results,

@@ -17,31 +17,34 @@ from numpy.typing import NDArray
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Wanted
 from fgcompile.bulk.rows import make_table, row_schema
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.explain import split, write_png
 from fgcompile.media.images import photo_shape, read_photo
 from fgcompile.media.overlay import draw_panel
 from fgcompile.media.predictions import class_score
+from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.runtime.session import Explanation, Provider, Session, open_session
 from fgcompile.system.files import write_atomically
+from fgcompile.system.text import visible
 
 _LONGEST_STEM = 40
 
 
-def read_photos(images: pa.Table, shape: tuple[int, int, int]) -> pa.Table:
+def read_photos(images: pa.Table, shape: tuple[int, int, int], reading: Reading = DEFAULT) -> pa.Table:
     """The photos of the column ``path`` as raw bytes in ``photo``, or why there is none in ``error``.
 
     Args:
         images: ``path``.
         shape: ``(H, W, C)`` of each photo.
+        reading: What their files do not say by themselves.
     """
     photos: list[bytes | None] = []
     errors: list[str | None] = []
     for path in images["path"].to_pylist():
         try:
-            photos.append(read_photo(Path(path), shape).tobytes())
+            photos.append(read_photo(Path(path), shape, reading).tobytes())
             errors.append(None)
-        except InputError as error:
+        except (InputError, MissingPackageError) as error:
             photos.append(None)
             errors.append(str(error))
     return pa.table(
@@ -139,4 +142,4 @@ def rehearse(task: Task) -> None:
 
 def _file_name(path: str) -> str:
     """A name that no other image has, and that the same image has again in the next run."""
-    return f"{Path(path).stem[:_LONGEST_STEM]}-{hashlib.sha256(path.encode()).hexdigest()[:16]}"
+    return f"{visible(Path(path).stem)[:_LONGEST_STEM]}-{hashlib.sha256(path.encode()).hexdigest()[:16]}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import InputError
+from fgcompile.media.reading import Reading
 
 DEFAULT_INPUT = "3x224x224"
 
@@ -74,11 +75,27 @@ def parse_normalisation(mean: str | None, std: str | None) -> tuple[tuple[float,
     return _parse_numbers("--mean", mean), _parse_numbers("--std", std)
 
 
-def _parse_numbers(option: str, text: str) -> tuple[float, ...]:
+def parse_reading(window: str | None, background: str, page: int, max_pixels: int) -> Reading:
+    """How pictures are read, from the options ``--window``, ``--background``, ``--page``, ``--max-pixels``."""
+    from PIL import ImageColor
+
+    ends = None if window is None else _parse_numbers("--window", window, "the values of black and white, LOW,HIGH")
+    if ends is not None and len(ends) != 2:
+        raise InputError(f"--window {window}: give the values of black and white, LOW,HIGH")
+    try:
+        color = ImageColor.getrgb(background)
+    except ValueError:
+        raise InputError(f"--background {background}: give a colour's name, as white, or '#rrggbb'") from None
+    if len(color) != 3:
+        raise InputError(f"--background {background}: give an opaque colour, as '#rrggbb'")
+    return Reading(ends, color, page, max_pixels)
+
+
+def _parse_numbers(option: str, text: str, wanted: str = "one number a channel, separated by commas") -> Any:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise InputError(f"{option} {text}: give one number a channel, separated by commas") from None
+        raise InputError(f"{option} {text}: give {wanted}") from None
 
 
 def read_labels(path: Path) -> list[str]:

@@ -9,9 +9,19 @@ import typer
 
 from fgcompile.artifact.file import read_metadata
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_class
+from fgcompile.cli.arguments import parse_class, parse_reading
 from fgcompile.cli.models import noise, seeded_model
-from fgcompile.cli.parameters import ArtifactArgument, JsonOption, ProviderOption, WeightsOption
+from fgcompile.cli.parameters import (
+    ArtifactArgument,
+    BackgroundOption,
+    JsonOption,
+    MaxPixelsOption,
+    PageOption,
+    ProviderOption,
+    WeightsOption,
+    WindowOption,
+)
+from fgcompile.media.reading import MAX_PIXELS
 
 
 def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
@@ -47,15 +57,19 @@ def verify(
 
 def explain(
     artifact: ArtifactArgument,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, in any common format.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, DICOM, or arrays as .npy.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the pictures.")],
     target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
     providers: ProviderOption = None,
     as_json: JsonOption = False,
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
+    window: WindowOption = None,
+    background: BackgroundOption = "white",
+    page: PageOption = 1,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
 ) -> None:
-    """Explain photos: a picture of photo, map and overlay for each."""
-    chosen = parse_class(target)
+    """Explain photos: a picture of photo, map and overlay for each; exit status 1 if one of them cannot be read."""
+    chosen, reading = parse_class(target), parse_reading(window, background, page, max_pixels)
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
         from fgcompile.runtime import load
@@ -67,12 +81,15 @@ def explain(
             output,
             target=chosen,
             npy=npy,
+            reading=reading,
             report=report,
         )
     if as_json:
         terminal.print_json(records)
     else:
         terminal.print_explanations(records)
+    if any("error" in record for record in records):
+        raise typer.Exit(1)
 
 
 def bench(

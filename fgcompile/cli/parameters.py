@@ -27,3 +27,14 @@ ProviderOption = Annotated[
         "Of TorchScript: cuda.",
     ),
 ]
+WindowOption = Annotated[
+    str | None,
+    typer.Option(metavar="LOW,HIGH", help="The files' values that are black and white, by default what they say."),
+]
+BackgroundOption = Annotated[
+    str, typer.Option(metavar="COLOR", help="Behind transparent pictures: a name, or '#rrggbb'.")
+]
+PageOption = Annotated[int, typer.Option(metavar="N", help="The page of a TIFF, the frame of GIF or DICOM, from 1.")]
+MaxPixelsOption = Annotated[
+    int, typer.Option(metavar="N", help="Larger pictures, by width times height, are not read.")
+]

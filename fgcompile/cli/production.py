@@ -8,9 +8,18 @@ from typing import Annotated
 import typer
 
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_class
-from fgcompile.cli.parameters import ArtifactArgument, JsonOption, ProviderOption
+from fgcompile.cli.arguments import parse_class, parse_reading
+from fgcompile.cli.parameters import (
+    ArtifactArgument,
+    BackgroundOption,
+    JsonOption,
+    MaxPixelsOption,
+    PageOption,
+    ProviderOption,
+    WindowOption,
+)
 from fgcompile.errors import InputError
+from fgcompile.media.reading import MAX_PIXELS
 
 
 def batch(
@@ -35,10 +44,17 @@ def batch(
         str | None,
         typer.Option(metavar="ADDRESS", envvar="RAY_ADDRESS", help="A running Ray's; by default one is started here."),
     ] = None,
+    window: WindowOption = None,
+    background: BackgroundOption = "white",
+    page: PageOption = 1,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     as_json: JsonOption = False,
 ) -> None:
-    """Explain many images with Ray Data; started again after a kill, it goes on where it stopped."""
-    chosen = parse_class(target)
+    """Explain many images with Ray Data; started again after a kill, it goes on where it stopped.
+
+    Exit status 1 if one of them cannot be read.
+    """
+    chosen, reading = parse_class(target), parse_reading(window, background, page, max_pixels)
     with terminal.progress("explaining") as report:
         from fgcompile.bulk import explain_in_bulk
         from fgcompile.bulk.options import Workers
@@ -49,6 +65,7 @@ def batch(
             output,
             target=chosen,
             format=results,
+            reading=reading,
             workers=Workers(actors, threads, size, providers, address),
             report=report,
         )
@@ -56,6 +73,8 @@ def batch(
         terminal.print_json(summary.as_dict())
     else:
         terminal.print_bulk(summary)
+    if summary.unreadable:
+        raise typer.Exit(1)
 
 
 def serve(

@@ -9,6 +9,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from rich.text import Text
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.validation import input_specs
 from fgcompile.errors import CaptureWarning, RulesWarning, WeightsWarning
+from fgcompile.system.text import visible
 
 if TYPE_CHECKING:
     from fgcompile.bench import Bench
@@ -31,10 +33,13 @@ if TYPE_CHECKING:
 _out = Console(markup=False, highlight=False, soft_wrap=True)
 _err = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
+_MOST_ERRORS = 10
+"""Unreadable images that a bulk run names; the rows name all."""
+
 
 def print_error(error: Exception) -> None:
     """One line on standard error, whatever the message holds."""
-    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), " ".join(str(error).split())))
+    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), visible(" ".join(str(error).split()))))
 
 
 def show_warnings_in_one_line() -> None:
@@ -43,7 +48,7 @@ def show_warnings_in_one_line() -> None:
 
     def show_in_one_line(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
         if issubclass(category, CaptureWarning | RulesWarning | WeightsWarning):
-            _err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), as_options(str(message))))
+            _err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), visible(as_options(str(message)))))
         else:
             show(message, category, *place, **options)
 
@@ -57,7 +62,9 @@ def as_options(message: str) -> str:
 
 def print_json(value: object) -> None:
     """JSON on standard output, for other programs; NaN and infinity, which JSON does not have, become null."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    # A name that is not UTF-8 has lone surrogates, which JSON writes as it writes Python's own escapes.
+    print(text.encode("utf-8", "backslashreplace").decode())
 
 
 def _finite(value: object) -> object:
@@ -105,12 +112,12 @@ def report(event: str | Exception) -> None:
 
 def print_line(text: str) -> None:
     """One line on standard output, never wrapped."""
-    _out.print(text)
+    _out.print(visible(text))
 
 
 def print_summary(metadata: Metadata, path: Path) -> None:
     """What was compiled, and how to run it."""
-    _out.print(Text.assemble(("Compiled ", ""), (metadata["model"]["name"], "bold"), f" to {path}"))
+    _out.print(Text.assemble(("Compiled ", ""), (visible(metadata["model"]["name"]), "bold"), visible(f" to {path}")))
     _print_facts(
         {
             "format": _format(metadata),
@@ -125,16 +132,16 @@ def print_summary(metadata: Metadata, path: Path) -> None:
     names = ", ".join(spec["name"] for spec in inputs)
     call = f"({names})" if len(inputs) > 1 else names
     _out.print("  import fgcompile")
-    _out.print(f'  session = fgcompile.load("{path}")')
-    _out.print(f"  explanation = session.explain({call})  # {'; '.join(map(_spec, inputs))}")
+    _out.print(visible(f'  session = fgcompile.load("{path}")'))
+    _out.print(visible(f"  explanation = session.explain({call})  # {'; '.join(map(_spec, inputs))}"))
     if metadata["preprocess"] is not None:
-        _out.print(f"  $ fgcompile explain {path} photo.jpg -o explained")
+        _out.print(visible(f"  $ fgcompile explain {path} photo.jpg -o explained"))
 
 
 def print_artifact(metadata: Metadata, path: Path) -> None:
     """Everything an artifact says of itself."""
     preprocess, labels, versions = metadata["preprocess"], metadata["labels"], metadata["versions"]
-    _out.print(str(path), style="bold")
+    _out.print(visible(str(path)), style="bold")
     _print_facts(
         {
             "model": metadata["model"]["name"],
@@ -152,13 +159,13 @@ def print_artifact(metadata: Metadata, path: Path) -> None:
     table = _table("site", "kind", "shape", "layout", "bias terms")
     for site in metadata["sites"]:
         terms = ", ".join(term["name"] for term in site["terms"])
-        table.add_row(site["name"], site["kind"], _shape(site["shape"]), site["layout"], terms)
+        _add(table, site["name"], site["kind"], _shape(site["shape"]), site["layout"], terms)
     _out.print(table)
     table = _table("lowered", "to", "for", "why")
     for lowering in metadata.get("lowerings", []):
         layers = lowering["layers"]
         more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
-        table.add_row(lowering["operator"], lowering["form"], f"{layers[0]}{more}", lowering["reason"])
+        _add(table, lowering["operator"], lowering["form"], f"{layers[0]}{more}", lowering["reason"])
     _out.print(table)
 
 
@@ -167,22 +174,28 @@ def print_report(report: Report, path: Path) -> None:
     table = _table("check", "measured", "limit", "")
     for check in report.checks:
         verdict = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
-        table.add_row(check.name, f"{check.measured:.2e}", f"{check.limit:.2e}", verdict)
+        _add(table, check.name, f"{check.measured:.2e}", f"{check.limit:.2e}", verdict)
     _out.print(table)
     failed = sum(not check.passed for check in report.checks)
+    name = visible(str(path))
     _out.print(
-        f"{path}: {failed} of {len(report.checks)} checks failed" if failed else f"{path}: verified",
+        f"{name}: {failed} of {len(report.checks)} checks failed" if failed else f"{name}: verified",
         style="bold red" if failed else "bold green",
     )
 
 
 def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
-    """For each photo, the explained class, the best classes, and the picture drawn."""
+    """For each photo, the explained class, the best classes, and the picture drawn; or why it cannot be read."""
     table = _table("photo", "explained", "score", "top classes", "picture")
     for record in records:
-        top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
-        table.add_row(Path(record["image"]).name, record["name"], f"{record['score']:.2f}", top, record["overlay"])
-    _out.print(table)
+        if "error" not in record:
+            top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
+            _add(table, Path(record["image"]).name, record["name"], f"{record['score']:.2f}", top, record["overlay"])
+    if table.rows:
+        _out.print(table)
+    for record in records:
+        if "error" in record:
+            _out.print(Text.assemble(("unreadable: ", "bold red"), visible(record["error"])))
 
 
 def print_bench(bench: Bench, path: Path) -> None:
@@ -217,14 +230,16 @@ def print_bench(bench: Bench, path: Path) -> None:
 def print_bulk(summary: Summary) -> None:
     """How many images were explained, and where the rows are."""
     rate = f"{summary.new} new in {summary.seconds:.1f} s, {summary.rate:.1f} a second" if summary.new else "none new"
-    why = ": their rows say why" if summary.unreadable else ""
-    _out.print(str(summary.results), style="bold")
-    _print_facts(
-        {
-            "explained": f"{summary.explained} of {summary.images} images, {rate}",
-            "unreadable": f"{summary.unreadable}{why}",
-        }
-    )
+    facts = {"explained": f"{summary.explained} of {summary.images} images, {rate}"}
+    facts["unreadable"] = f"{summary.unreadable}{': their rows say why' if summary.unreadable else ''}"
+    if summary.passed_over:
+        facts["passed over"] = f"{summary.passed_over} files in folders, hidden or not named as images"
+    _out.print(visible(str(summary.results)), style="bold")
+    _print_facts(facts)
+    for error in islice(summary.errors.values(), _MOST_ERRORS):
+        _out.print(Text.assemble(("unreadable: ", "bold red"), visible(error)))
+    if summary.unreadable > _MOST_ERRORS:
+        _out.print(f"and {summary.unreadable - _MOST_ERRORS} more")
 
 
 def _table(*columns: str) -> Table:
@@ -232,6 +247,11 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def _add(table: Table, *cells: str | Text) -> None:
+    """A row, of which no cell can break the table."""
+    table.add_row(*(cell if isinstance(cell, Text) else visible(cell) for cell in cells))
 
 
 def _milliseconds(seconds: float) -> str:
@@ -243,7 +263,7 @@ def _print_facts(facts: Mapping[str, str]) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in facts.items():
-        table.add_row(f"  {name}", value)
+        _add(table, f"  {name}", value)
     _out.print(table)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,32 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fgcompile.errors import InputError
+from fgcompile.artifact.validation import check_target
+from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.images import photo_shape, read_photo
 from fgcompile.media.overlay import draw_panel
 from fgcompile.media.predictions import class_score, top_classes
+from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.runtime import Explanation, Session
 from fgcompile.system.files import make_directory, write_atomically
+from fgcompile.system.text import brief, visible
 
 NO_MAP = "this artifact does not compute a class's logits and map: compile it with both outputs"
 """What is wrong with an artifact that photos cannot be explained by."""
 
 
-def explain_photos(
+_LONGEST_NAME = 200
+"""Bytes of a photo's name that go into the names of its files: 255 are what file systems allow."""
+
+
+def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     session: Session,
     paths: Sequence[Path],
     directory: Path,
     *,
     target: int | None = None,
     npy: bool = False,
+    reading: Reading = DEFAULT,
     report: Callable[[str], None] = lambda photo: None,
 ) -> list[dict[str, Any]]:
     """Explains each photo and writes its picture, and its map if wanted, into ``directory``.
@@ -40,39 +48,51 @@ def explain_photos(
             several photos bear one name, theirs are numbered.
         target: The explained class; None for the predicted one, or the artifact's own.
         npy: Whether to write each map, float32 ``(H, W)``, beside the picture.
+        reading: What the photos' files do not say by themselves.
         report: Called with each photo's name as its turn comes.
 
     Returns:
         For each photo a record of ``image``, ``overlay``, ``saliency`` (with ``npy``), ``target``, ``name``, ``score``,
-        ``top`` and, where the artifact computes it, ``residual``.
+        ``top`` and, where the artifact computes it, ``residual``; of one that cannot be read, ``image`` and ``error``.
 
     Raises:
-        InputError: A photo cannot be read, the target is out of range, or the artifact takes no photos.
+        InputError: The target is out of range, or the artifact takes no photos.
         OutputError: The directory cannot be written.
     """
     shape = photo_shape(session.metadata)
-    labels = session.metadata["labels"]
+    check_target(target, 1, session.metadata)
     make_directory(directory)
     records = []
     for path, name in zip(paths, _distinct_names(paths), strict=True):
-        report(path.name)
-        photo = read_photo(path, shape)
+        report(visible(path.name))
+        try:
+            photo = read_photo(path, shape, reading)
+        except (InputError, MissingPackageError) as error:
+            records.append({"image": str(path), "error": str(error)})
+            continue
         explanation = session.explain(photo[np.newaxis], target)
-        logits, saliency, explained_class = split(explanation, 0)
-        explained = class_score(logits, explained_class, labels)
-        overlay = directory / f"{name}-explained.png"
-        panel = draw_panel(photo, saliency, explained.name, f"score {explained.score:.2f}")
-        write_png(panel, overlay)
-        record: dict[str, Any] = {"image": str(path), "overlay": str(overlay)}
+        written = {"overlay": directory / f"{name}-explained.png"}
         if npy:
-            record["saliency"] = str(directory / f"{name}-saliency.npy")
-            _write_npy(saliency, directory / f"{name}-saliency.npy")
-        record |= {"target": explained.index, "name": explained.name, "score": explained.score}
-        record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
-        if explanation.residual is not None:
-            record["residual"] = float(explanation.residual[0])
-        records.append(record)
+            written["saliency"] = directory / f"{name}-saliency.npy"
+        record = _write(photo, explanation, session.metadata["labels"], written)
+        records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
     return records
+
+
+def _write(
+    photo: NDArray[np.uint8], explanation: Explanation, labels: Sequence[str] | None, files: Mapping[str, Path]
+) -> dict[str, Any]:
+    """Writes a photo's files, and says what they show."""
+    logits, saliency, explained_class = split(explanation, 0)
+    explained = class_score(logits, explained_class, labels)
+    write_png(draw_panel(photo, saliency, explained.name, f"score {explained.score:.2f}"), files["overlay"])
+    if "saliency" in files:
+        _write_npy(saliency, files["saliency"])
+    record: dict[str, Any] = {"target": explained.index, "name": explained.name, "score": explained.score}
+    record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
+    if explanation.residual is not None:
+        record["residual"] = float(explanation.residual[0])
+    return record
 
 
 def split(explanation: Explanation, sample: int) -> tuple[NDArray[Any], NDArray[Any], int]:
@@ -103,9 +123,10 @@ def _distinct_names(paths: Sequence[Path]) -> list[str]:
     """The photos' names without suffix; where one was taken already, with the next free number."""
     names: list[str] = []
     for path in paths:
-        name, number = path.stem, 1
+        stem = brief(visible(path.stem), _LONGEST_NAME)
+        name, number = stem, 1
         while name in names:
             number += 1
-            name = f"{path.stem}-{number}"
+            name = f"{stem}-{number}"
         names.append(name)
     return names

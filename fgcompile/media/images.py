@@ -1,4 +1,8 @@
-"""Photos as artifacts take them: uint8, channels last, cropped to size."""
+"""Photos as artifacts take them: uint8, channels last, cropped to size.
+
+A file goes through three hands: ``sources`` make a ``Picture`` of it, its samples with what the file says of them;
+``scale`` makes bytes of those; here they are laid on a background, resized and cropped.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,10 @@ from PIL import Image, ImageOps
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import input_specs
 from fgcompile.errors import InputError
+from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.media.scale import to_uint8
+from fgcompile.media.sources import read_picture
+from fgcompile.system.text import visible
 
 _MODES = {1: "L", 3: "RGB"}
 # Of the short side, 224 of 256 parts are kept: the usual evaluation crop of ImageNet.
@@ -18,14 +26,14 @@ _MARGIN = (1 - 224 / 256) / 2
 
 
 def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
-    """Returns the ``(H, W, C)`` of the photos that an artifact takes.
+    """Returns the ``(H, W, C)`` of the photos that an artifact takes; of any C but 1 and 3 they are arrays.
 
     Raises:
         InputError: The artifact takes something other than one raw photo.
     """
     inputs = input_specs(metadata)
     shape = inputs[0].get("example", inputs[0]["shape"])[1:]
-    if metadata["preprocess"] is None or len(inputs) != 1 or len(shape) != 3 or shape[2] not in _MODES:
+    if metadata["preprocess"] is None or len(inputs) != 1 or len(shape) != 3:
         raise InputError(
             "this artifact takes prepared arrays, not photos: compile it with --mean and --std "
             "(the normalisation it was trained with) to explain photos, or use session.explain in Python"
@@ -34,32 +42,47 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def read_photo(path: Path, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Reads a photo, turns it upright and crops it to ``shape``.
+def read_photo(path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT) -> NDArray[np.uint8]:
+    """Reads a photo, turns it upright, scales it to bytes, lays it on the background and crops it to ``shape``.
 
     A photo of exactly this size is taken as it is. Any other is resized (bicubic) and cropped about its centre so
     that 224/256 of its short side remain, as in the evaluation of ImageNet classifiers.
 
     Args:
-        path: Any format that Pillow reads.
-        shape: ``(H, W, C)`` with C = 3 (RGB) or 1 (grey).
+        path: A picture file, DICOM, or ``.npy`` with an array of exactly this shape.
+        shape: ``(H, W, C)`` with C = 3 (RGB) or 1 (grey), or any other C for ``.npy`` alone.
+        reading: What the file does not say by itself.
 
     Returns:
         uint8 of that shape.
 
     Raises:
-        InputError: The file cannot be read as a picture.
+        InputError: The file cannot be read as a picture, or does not say which of its values are black and white.
+        MissingPackageError: It takes a package that is not installed.
     """
-    height, width, channels = shape
+    picture = read_picture(path, shape, reading)
     try:
-        with Image.open(path) as opened:
-            image = ImageOps.exif_transpose(opened).convert(_MODES[channels])
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except Exception as error:  # Pillow's decoders raise what they like on a damaged file
-        raise InputError(
-            f"{path} cannot be read as a picture ({error}): give a complete image file, e.g. JPEG or PNG"
-        ) from error
+        samples = to_uint8(picture, reading.window)
+    except InputError as error:
+        raise InputError(f"{visible(str(path))}: {error}") from error
+    if samples.shape == shape and picture.alpha is None:
+        return samples
+    height, width, channels = shape
+    image = _flatten(samples, picture.alpha, reading.background)
+    if image.mode != _MODES[channels]:
+        image = image.convert(_MODES[channels])
     if image.size != (width, height):
         image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC, bleed=_MARGIN)
     return np.asarray(image, dtype=np.uint8).reshape(height, width, channels)
+
+
+def _flatten(
+    samples: NDArray[np.uint8], alpha: NDArray[np.uint8] | None, background: tuple[int, int, int]
+) -> Image.Image:
+    """Grey or colour, over the background where that shows through."""
+    image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    if alpha is None:
+        return image
+    below = Image.new("RGB", image.size, background)
+    below.paste(image.convert("RGB"), mask=Image.fromarray(alpha))
+    return below

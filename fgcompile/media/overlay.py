@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from fgcompile.system.text import visible
+
 _COLORS = Path(__file__).with_name("inferno.csv")
 _FONT = Path(__file__).with_name("DejaVuSans.ttf")
 """It has the letters of most scripts that class names are written in; Pillow's own has few."""
@@ -49,7 +51,7 @@ def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, det
     """Draws photo, map and overlay side by side above one line of caption.
 
     Args:
-        photo: uint8 ``(H, W, C)``, C = 1 or 3.
+        photo: uint8 ``(H, W, C)``; other than in three colours, it is shown as the mean of its channels.
         saliency: ``(H, W)``, any scale.
         title: The caption's first part, e.g. the class name; shortened where it does not fit.
         detail: Its second part, e.g. the score, set at the right.
@@ -57,10 +59,11 @@ def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, det
     Returns:
         An RGB image of three tiles; tiles of small inputs are enlarged by a whole factor, pixel by pixel.
     """
-    base = np.repeat(photo, 3, axis=2) if photo.shape[2] == 1 else photo
+    base = photo if photo.shape[2] == 3 else _as_grey(photo)
     strength = normalise(saliency)
     heat = colour(strength)
     blend = _blend(base, strength)
+    title, detail = visible(title), visible(detail)  # Pillow measures no text of two lines
     factor = max(1, -(-_SMALLEST // min(base.shape[:2])))
     tiles = [_enlarge(tile, factor) for tile in (base, heat, blend)]
     width, height = tiles[0].size
@@ -71,6 +74,10 @@ def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, det
         panel.paste(tile, (index * (width + _GAP), 0))
     _write_caption(panel, height + strip // 2, title, detail, font_size)
     return panel
+
+
+def _as_grey(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.repeat(np.rint(photo.mean(2, keepdims=True)).astype(np.uint8), 3, axis=2)
 
 
 def _blend(base: NDArray[np.uint8], strength: NDArray[np.float64]) -> NDArray[np.float64]:

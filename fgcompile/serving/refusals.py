@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fgcompile.errors import FgcompileError
+from fgcompile.system.text import visible
 
 LONGEST = 500
 """Characters of a reason: it may quote what a client sent."""
@@ -49,8 +50,4 @@ class RefusalError(FgcompileError):
 
 def printable(text: str) -> str:
     r"""A text on one line, cut where it is long: a newline as ``\n``, whatever else would move a cursor likewise."""
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}…"
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return visible(f"{text[:LONGEST]}…" if len(text) > LONGEST else text)

@@ -23,12 +23,18 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(photos: Path, *arguments: str) -> list[str]:
-    return [os.path.relpath(path, photos) for path in find_images(arguments, without=Path("out"))]
+    return [os.path.relpath(path, photos) for path in find_images(arguments, without=Path("out")).images]
 
 
 def test_a_folder_is_all_images_below_it_but_the_results(photos: Path) -> None:
     assert names(photos, ".") == ["a.png", "b.JPG", "deep/er/c.webp"]
     assert names(photos, "deep") == ["deep/er/c.webp"]
+
+
+def test_what_is_passed_over_is_counted(photos: Path) -> None:
+    assert find_images(["."], without=Path("out")).passed_over == 2
+    assert find_images([".", "notes.txt", "./."], without=Path("out")).passed_over == 1
+    assert find_images(["a.png"], without=Path("out")).passed_over == 0
 
 
 def test_an_image_named_twice_is_one_image(photos: Path) -> None:

@@ -27,6 +27,7 @@ from fgcompile.bulk import explain_in_bulk
 from fgcompile.bulk.options import Summary, Workers
 from fgcompile.errors import FgcompileError, InputError
 from fgcompile.media.images import read_photo
+from fgcompile.media.reading import Reading
 from tests.support.tiny_artifacts import photo_artifact
 
 if find_spec("ray") is None:
@@ -146,6 +147,7 @@ def test_a_killed_run_goes_on_where_it_stopped(killed: Killed) -> None:
     assert 0 < killed.before < 27
     assert 1 < killed.summary.new <= 28 - killed.before
     assert (killed.summary.images, killed.summary.explained, killed.summary.unreadable) == (28, 25, 3)
+    assert sorted(killed.summary.errors) == sorted(killed.broken)
     assert killed.summary.rate > 0
     assert read_rows(killed.output).keys() == {*killed.photos, *killed.broken}
 
@@ -237,6 +239,7 @@ def test_the_error_of_a_worker_is_the_users(killed: Killed, tmp_path: Path) -> N
     [
         ({"target": 1}, "holds results with target"),
         ({"format": "npz"}, "holds results with format"),
+        ({"reading": Reading(window=(0, 100))}, "holds results with reading"),
         ({"format": "jpg"}, "format is 'jpg'"),
         ({"target": 5}, "target 5 is out of range"),
     ],
@@ -278,7 +281,8 @@ def test_a_thousand_images_and_three_kills(tmp_path: Path) -> None:
         print(f"killed with {before} of {count + 1} rows committed")
     assert 0 < before < count
     process = start(artifact, tmp_path / "photos", output, log)
-    assert process.wait(1200) == 0, log.read_text()
+    assert process.wait(1200) == 1, log.read_text()  # one cannot be read
+    assert "broken.jpg cannot be read" in log.read_text()
     print(log.read_text())
     rows, session = read_rows(output), fgcompile.load(artifact)
     assert rows.keys() == {str(path) for path in (tmp_path / "photos").iterdir()}

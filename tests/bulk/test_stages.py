@@ -14,11 +14,11 @@ pytest.importorskip("ray", reason="needs Ray: pip install 'fgcompile[ray]'")
 
 from fgcompile.bulk.stages import read_photos  # noqa: E402
 from fgcompile.media.images import read_photo  # noqa: E402
+from fgcompile.media.reading import Reading  # noqa: E402
 
 SHAPE = (16, 16, 3)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # it warns of much that is damaged
 def test_damaged_images_have_an_error_and_the_others_a_photo(tmp_path: Path) -> None:
     generator = random.Random(0)
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8))
@@ -49,3 +49,11 @@ def test_damaged_images_have_an_error_and_the_others_a_photo(tmp_path: Path) -> 
         if "whole" in row["path"]:
             assert row["photo"] is not None
     assert errors > 300
+
+
+def test_the_options_of_reading_reach_the_photos(tmp_path: Path) -> None:
+    Image.fromarray(np.full((16, 16), 1000, np.uint16)).save(tmp_path / "deep.png")
+    paths = pa.table({"path": [str(tmp_path / "deep.png")]})
+    assert "--window" in read_photos(paths, SHAPE).to_pylist()[0]["error"]
+    (row,) = read_photos(paths, SHAPE, Reading(window=(0, 2000))).to_pylist()
+    assert row["photo"] == bytes([128] * 768)

@@ -83,6 +83,18 @@ def test_photos_of_one_name_do_not_overwrite_each_other(photo: Path, tmp_path: P
     ]
 
 
+def test_labels_and_names_of_several_lines(photo: Path, tmp_path: Path) -> None:
+    hostile = photo.rename(tmp_path / "a\nb\x1b[2J.png")
+    (record,) = explain_photos(session(labels=["sky", "tree\nor\u202e", "grass", "road"]), [hostile], tmp_path / "out")
+    assert record["name"] == "tree\nor\u202e"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [r"a\nb\x1b[2J-explained.png"]
+
+
+def test_names_as_long_as_names_can_be(photo: Path, tmp_path: Path) -> None:
+    (record,) = explain_photos(session(), [photo.rename(tmp_path / f"{'é' * 125}.png")], tmp_path / "out", npy=True)
+    assert Path(record["saliency"]).is_file()
+
+
 def test_output_that_is_a_file_is_refused(photo: Path) -> None:
     with pytest.raises(OutputError, match="cannot be made a folder"):
         explain_photos(session(), [photo], photo)
@@ -90,8 +102,10 @@ def test_output_that_is_a_file_is_refused(photo: Path) -> None:
 
 def test_unreadable_photo_leaves_nothing_half_written(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"broken\.jpg"):
-        explain_photos(session(), [photo, tmp_path / "broken.jpg"], tmp_path / "out")
+    broken, explained = explain_photos(session(), [tmp_path / "broken.jpg", photo], tmp_path / "out")
+    assert broken.keys() == {"image", "error"}
+    assert "broken.jpg cannot be read as a picture" in broken["error"]
+    assert explained["name"] == "tree"
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo-explained.png"]
 
 

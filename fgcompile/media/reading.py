@@ -1,0 +1,65 @@
+"""How picture files are to be read: what a file does not say by itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from fgcompile.errors import InputError
+
+MAX_PIXELS = 2**26
+"""8192 by 8192: a picture of this size takes about half a gigabyte while it is read."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How picture files are read.
+
+    Attributes:
+        window: The file's values that become black and white; None for what the file says.
+        background: What lies behind a transparent picture, ``(red, green, blue)`` in 0 to 255.
+        page: The page of a TIFF, or the frame of an animation or of a DICOM file, counted from 1.
+        max_pixels: Of a picture with more than these, width times height, nothing but its size is read.
+
+    Raises:
+        InputError: A value is out of its range.
+    """
+
+    window: tuple[float, float] | None = None
+    background: tuple[int, int, int] = (255, 255, 255)
+    page: int = 1
+    max_pixels: int = MAX_PIXELS
+
+    def __post_init__(self) -> None:
+        if self.window is not None:
+            low, high = self.window
+            if not (math.isfinite(low) and math.isfinite(high) and low < high):
+                raise InputError(f"window is {low:g} to {high:g}: give the value of black, then a larger one of white")
+        if len(self.background) != 3 or not all(0 <= part <= 255 for part in self.background):
+            raise InputError(f"background is {self.background}: give red, green and blue from 0 to 255")
+        for name, value in (("page", self.page), ("max_pixels", self.max_pixels)):
+            if value < 1:
+                raise InputError(f"{name} is {value}: give 1 or more")
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON, as JSON gives it back."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def require_size(self, width: int, height: int) -> None:
+        """Passes pictures that are not too large.
+
+        Raises:
+            InputError: This one has more than ``max_pixels``, or none.
+        """
+        if width * height > self.max_pixels:
+            raise InputError(
+                f"{width} by {height} are {width * height:,} pixels, more than the {self.max_pixels:,} that are read: "
+                "raise --max-pixels if you trust the file"
+            )
+        if width < 1 or height < 1:
+            raise InputError(f"{width} by {height} pixels are no picture")
+
+
+DEFAULT = Reading()
+"""What a file says by itself; transparent ones over white, the first page."""
