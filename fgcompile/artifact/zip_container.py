@@ -22,7 +22,8 @@ _SPARE = 64 * 2**20
 COMPILED = "data/aotinductor/"
 """The folder of a ``.pt2`` with the libraries that AOTInductor made."""
 
-_SCRIPTED = "constants.pkl"
+MARKS = {"torchscript": "constants.pkl", "pt2": COMPILED}
+"""What a format's archive has, and no other's: how the name of a file begins."""
 
 
 def check_archive(content: bytes) -> list[str]:
@@ -58,11 +59,8 @@ def check_archive(content: bytes) -> list[str]:
 
 def format_of(names: list[str]) -> str | None:
     """The format of an artifact by the files of its archive; None of one that is neither."""
-    compiled = any(name.startswith(COMPILED) for name in names)
-    scripted = _SCRIPTED in names
-    if compiled == scripted:
-        return None
-    return "pt2" if compiled else "torchscript"
+    found = [format for format, mark in MARKS.items() if any(name.startswith(mark) for name in names)]
+    return found[0] if len(found) == 1 else None
 
 
 def read_extra_file(content: bytes, name: str) -> bytes:

@@ -21,6 +21,7 @@ from rich.text import Text
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.validation import input_specs
 from fgcompile.errors import CaptureWarning, RulesWarning, WeightsWarning
+from fgcompile.system.text import visible
 
 if TYPE_CHECKING:
     from fgcompile.bench import Bench
@@ -34,7 +35,7 @@ _err = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
 def print_error(error: Exception) -> None:
     """One line on standard error, whatever the message holds."""
-    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), " ".join(str(error).split())))
+    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), visible(" ".join(str(error).split()))))
 
 
 def show_warnings_in_one_line() -> None:
@@ -105,12 +106,12 @@ def report(event: str | Exception) -> None:
 
 def print_line(text: str) -> None:
     """One line on standard output, never wrapped."""
-    _out.print(text)
+    _out.print(visible(text))
 
 
 def print_summary(metadata: Metadata, path: Path) -> None:
     """What was compiled, and how to run it."""
-    _out.print(Text.assemble(("Compiled ", ""), (metadata["model"]["name"], "bold"), f" to {path}"))
+    _out.print(Text.assemble(("Compiled ", ""), (metadata["model"]["name"], "bold"), f" to {visible(str(path))}"))
     _print_facts(
         {
             "format": _format(metadata),
@@ -131,12 +132,13 @@ def print_summary(metadata: Metadata, path: Path) -> None:
         _out.print(f"  $ fgcompile explain {path} photo.jpg -o explained")
 
 
-def print_artifact(metadata: Metadata, path: Path) -> None:
-    """Everything an artifact says of itself."""
+def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
+    """Everything an artifact says of itself, and the SHA-256 of its file, as ``sha256sum`` prints it, to be signed."""
     preprocess, labels, versions = metadata["preprocess"], metadata["labels"], metadata["versions"]
-    _out.print(str(path), style="bold")
+    _out.print(visible(str(path)), style="bold")
     _print_facts(
         {
+            "digest": digest,
             "model": metadata["model"]["name"],
             "parameters": metadata["model"]["parameter_digest"],
             "format": _format(metadata),
@@ -144,7 +146,7 @@ def print_artifact(metadata: Metadata, path: Path) -> None:
             "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
-            "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …",
+            "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …"[:500],
             "completeness": _completeness(metadata),
             "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
         }

@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "serving": {"harness", "networks"},
     "evidence": {"harness", "networks"},
     "zoo": {"harness", "networks"},
+    "trust": {"harness", "networks"},
 }
 """What each folder may import beside itself; of the repository also fgcompile and examples, never tests."""
 

@@ -1,0 +1,18 @@
+"""Names and labels are other people's: what would move a terminal's cursor or end a line is shown as its escape."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters, what ends a line in Unicode, what turns the direction of writing, and bytes of no encoding.
+_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def visible(text: str) -> str:
+    r"""The text in one line: ``\n`` for a newline, ``\x1b`` for an escape, ``\udce9`` for a byte that is not UTF-8."""
+    return _INVISIBLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+def brief(text: str, limit: int) -> str:
+    """The text without what would make it longer than ``limit`` bytes of UTF-8, as names of files are bounded."""
+    return text.encode("utf-8", "surrogateescape")[:limit].decode("utf-8", "ignore")
