@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.cli import terminal
 from fgcompile.cli.arguments import parse_class, parse_reading
 from fgcompile.cli.models import noise, seeded_model
@@ -26,11 +27,11 @@ from fgcompile.media.reading import MAX_PIXELS
 
 def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
     """Show what an artifact says of itself."""
-    metadata = read_metadata(artifact)
+    content, metadata = read_artifact(artifact)
     if as_json:
         terminal.print_json(metadata)
     else:
-        terminal.print_artifact(metadata, artifact)
+        terminal.print_artifact(metadata, artifact, f"sha256:{hashlib.sha256(content).hexdigest()}")
 
 
 def verify(

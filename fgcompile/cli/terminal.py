@@ -138,12 +138,13 @@ def print_summary(metadata: Metadata, path: Path) -> None:
         _out.print(visible(f"  $ fgcompile explain {path} photo.jpg -o explained"))
 
 
-def print_artifact(metadata: Metadata, path: Path) -> None:
-    """Everything an artifact says of itself."""
+def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
+    """Everything an artifact says of itself, and the SHA-256 of its file, as ``sha256sum`` prints it, to be signed."""
     preprocess, labels, versions = metadata["preprocess"], metadata["labels"], metadata["versions"]
     _out.print(visible(str(path)), style="bold")
     _print_facts(
         {
+            "digest": digest,
             "model": metadata["model"]["name"],
             "parameters": metadata["model"]["parameter_digest"],
             "format": _format(metadata),
@@ -151,7 +152,7 @@ def print_artifact(metadata: Metadata, path: Path) -> None:
             "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
-            "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …",
+            "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …"[:500],
             "completeness": _completeness(metadata),
             "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,6 +17,7 @@ from fgcompile.serving.address import Address, open_port, require_free
 from fgcompile.serving.admission import Limits
 from fgcompile.serving.names import name_models
 from fgcompile.serving.workers import Report, supervise
+from fgcompile.system.leftovers import temporary_folder
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells prometheus_client where processes share their metrics; it looks when it is imported."""
@@ -87,7 +87,7 @@ def serve(  # noqa: PLR0913 - public: its keywords are the options
             read_artifact(path)  # so that a damaged one is refused once
         if threads is None:
             service = replace(service, threads=max(1, (os.cpu_count() or 1) // workers))
-        with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
+        with temporary_folder() as folder:
             os.environ[_METRICS] = folder
             supervise(partial(_serve, service, listening, shared=True), workers, report, before_stop=listening.close)
 

@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "evidence": {"harness", "networks"},
     "zoo": {"harness", "networks"},
     "pictures": {"harness"},
+    "trust": {"harness", "networks"},
 }
 """What each folder may import beside itself; of the repository also fgcompile and examples, never tests."""
 

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "benchmarks"
 README = (FOLDER / "README.md").read_text()
-NOT_FOR_READERS = {"benchmarks.harness.isolated", "benchmarks.zoo.measure"}
+NOT_FOR_READERS = {"benchmarks.harness.isolated", "benchmarks.trust.opening", "benchmarks.zoo.measure"}
 """Modules that are run by others."""
 
 

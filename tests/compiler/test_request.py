@@ -32,7 +32,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "dynamic_sizes": [None, 1, "False", np.array([True, False])],
     "on_demand": [None, 0, "False", []],
-    "labels": [3, "abc", [1, 2], ["a", None], [b"a"]],
+    "labels": [3, "abc", [1, 2], ["a", None], [b"a"], ["a\nb"], ["a\x1b[2J"]],
 } | {
     name: [None, 3, ["onnx"], {}, "ONNX", np.str_("other"), np.array(["a", "b"])]
     for name in ("format", "method", "psi", "rules", "biases", "precision", "device")

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 import fgcompile
+from fgcompile.artifact.zip_container import MARKS
 from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.biases.elementwise import ELEMENTWISE
@@ -114,6 +115,7 @@ def test_the_format_is_emitted_checked_and_loaded(
         return emit(program)
 
     monkeypatch.setitem(EMITTERS, "torchscript", emit_and_keep)
+    monkeypatch.setitem(MARKS, "torchscript", "models/")
     monkeypatch.setitem(session.RUNTIMES, "torchscript", f"{runtime.__name__}:ExportedProgramBackend")
     artifact = fgcompile.compile(*model, format="torchscript")
     assert artifact.content == emit(programs[0])

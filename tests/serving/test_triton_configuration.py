@@ -27,7 +27,7 @@ ON_DEMAND = {
 }
 DYNAMIC = {
     "inputs": [
-        {"name": "x", "dtype": "float32", "shape": ["batch", 3, "16*height", "width"], "example": [3, 32, 48]},
+        {"name": "x", "dtype": "float32", "shape": ["batch", 3, "16*height", "width"], "example": [2, 3, 32, 48]},
         {"name": "target", "dtype": "int64", "shape": ["batch"]},
     ]
 }
@@ -148,7 +148,7 @@ def test_tensorrt_is_an_accelerator() -> None:
         ("torchscript", {}, Deployment(python=True), r"model\.py runs ONNX artifacts"),
         ("pt2", {}, Deployment(tensorrt=True), "TensorRT runs ONNX artifacts"),
         ("pt2", ON_DEMAND, Deployment(), "compile it without on_demand"),
-        ("onnx", {"outputs": [{"name": "y", "dtype": "complex64", "shape": ["batch"]}]}, Deployment(), "complex64"),
+        ("onnx", {"outputs": [{"name": "y", "dtype": "uint16", "shape": ["batch"]}]}, Deployment(), "uint16"),
     ],
 )
 def test_what_triton_does_not_run_is_refused(
@@ -220,3 +220,23 @@ def test_the_command_says_how_to_run_it(tmp_path: Path) -> None:
     assert "tritonserver --model-repository" in done.output
     refused = CliRunner().invoke(app, ["triton", str(path), "-o", str(tmp_path / "models"), "--backend", "jax"])
     assert isinstance(refused.exception, InputError)
+
+
+@pytest.mark.parametrize("name", ["...onnx", "a\nb.onnx"])
+def test_a_name_that_leaves_the_repository_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(onnx_artifact())
+    with pytest.raises(InputError):
+        write_models([path], tmp_path / "inner" / "repository", Deployment())
+    assert not list(tmp_path.glob("inner/**/config.pbtxt"))
+
+
+def test_a_link_that_leaves_the_repository_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.onnx"
+    path.write_bytes(onnx_artifact())
+    for name in ("repository", "outside"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "repository" / "tiny").symlink_to(tmp_path / "outside")
+    with pytest.raises(OutputError, match="is a link"):
+        write_models([path], tmp_path / "repository", Deployment())
+    assert list((tmp_path / "outside").iterdir()) == []

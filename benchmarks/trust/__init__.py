@@ -1,0 +1,1 @@
+"""What becomes of artifacts that somebody changed, by accident or not."""
