@@ -21,7 +21,7 @@ from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
 from fgcompile.compiler.description import describe_program, require_labels
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.frontend import capture_in, in_dtype
+from fgcompile.compiler.frontend import as_rounded, capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
@@ -203,7 +203,13 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
             content = EMITTERS[format](replace(program, metadata=metadata))
         report("run")
-        check_emitted(content, metadata, program, checks)
+        check_emitted(
+            content,
+            replace(program, metadata=metadata),
+            checks,
+            request,
+            lambda draw: expose(as_rounded(captured, precision, draw), request.layouts),
+        )
         return Artifact(content, metadata)
 
 

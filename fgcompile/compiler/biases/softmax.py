@@ -1,4 +1,4 @@
-"""Softmax, log-softmax, log-sum-exp: ``y − y ⊙ (a − Σ y a)``, ``y − (a − Σ p a)``, ``y − Σ p a``; ``p`` is softmax(a)."""
+"""Softmax: ``y − y ⊙ (a − Σ y a)``; its logarithm: ``y − (a − Σ p a)``; log-sum-exp: ``y − Σ p a``; p is softmax(a)."""
 
 from __future__ import annotations
 
