@@ -8,6 +8,7 @@ reached or all are drawn. Maps and gradients are compared by medians over the sa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,23 +19,20 @@ from fgcompile.compiler.checking.differences import Values, median_difference, r
 from fgcompile.compiler.ir.rounding import UNITS
 from fgcompile.compiler.request import Precision
 
-LOGITS_FLOOR = 1e-4
-"""Differences of the logits below this, relative to the largest logit, are always accepted."""
+FLOOR = 1e-4
+"""Differences below this, relative to the largest magnitude, are always accepted.
 
-RESIDUAL_LIMIT = 1e-4
-"""Largest ``|f − Σ terms|`` in the artifact's own precision, relative to ``Σ |terms|``."""
-
-MAP_FLOOR = 1e-5
-"""Differences of maps and gradients below this, relative to their maximum, are always accepted."""
+A runtime that adds up 60,000 numbers one after the other loses more digits than PyTorch, which adds by halves.
+"""
 
 HALF_FLOOR = 8.0
-"""In half precision, all of these in units of rounding."""
+"""The same in half precision, in units of rounding."""
 
 FACTOR = 3.0
 """How much further from float64 an artifact may be than what rounding does to the eager model."""
 
 DRAWS = 7
-"""How many eager models are drawn at most: a flip that an artifact has is in one of them but for 1 in 100."""
+"""How many eager models are drawn at most: each has a choice on the border with a chance of about one half."""
 
 
 @dataclass(frozen=True)
@@ -99,18 +97,21 @@ class Comparison:
     draws: Draws
     precision: Precision = "float32"
 
-    def limit(self, measured: float, floor: float, difference: Callable[[Outputs, Outputs], float]) -> float:
+    def limit(self, measured: float, difference: Callable[[Outputs, Outputs], float]) -> float:
         """The floor, or a multiple of what rounding does to the model; no more models are drawn than are needed."""
-        limit = self.floor(floor)
-        for number in range(DRAWS):
+        limit = self.floor
+        for number in range(DRAWS if math.isfinite(measured) else 0):
             if measured <= limit:
                 break
-            limit = max(limit, FACTOR * difference(self.draws(number), self.exact))
+            rounding = difference(self.draws(number), self.exact)
+            # Where float32 overflows in eager PyTorch, nothing follows for an artifact in which it does not.
+            limit = max(limit, FACTOR * rounding if math.isfinite(rounding) else 0.0)
         return limit
 
-    def floor(self, single: float) -> float:
-        """What is always accepted."""
-        return single if self.precision == "float32" else HALF_FLOOR * UNITS[self.precision]
+    @property
+    def floor(self) -> float:
+        """What is always accepted; of completeness too, relative to ``Σ |terms|``."""
+        return FLOOR if self.precision == "float32" else HALF_FLOOR * UNITS[self.precision]
 
 
 def compare(comparison: Comparison) -> Report:
@@ -126,17 +127,14 @@ def compare(comparison: Comparison) -> Report:
     if "residual" in artifact:
         magnitude = np.abs(np.asarray(exact["contributions"])).sum(1)
         relative = np.abs(np.asarray(artifact["residual"])) / np.maximum(magnitude, np.finfo(np.float64).tiny)
-        limit = comparison.floor(RESIDUAL_LIMIT)
-        checks.append(Check("completeness, relative to the terms", float(relative.max()), limit))
+        checks.append(Check("completeness, relative to the terms", float(relative.max()), comparison.floor))
     return Report(tuple(checks))
 
 
 def _compare_logits(comparison: Comparison) -> list[Check]:
     artifact, exact = np.asarray(comparison.artifact["logits"]), np.asarray(comparison.exact["logits"])
     measured = relative_difference(artifact, exact)
-    limit = comparison.limit(
-        measured, LOGITS_FLOOR, lambda one, other: relative_difference(one["logits"], other["logits"])
-    )
+    limit = comparison.limit(measured, lambda one, other: relative_difference(one["logits"], other["logits"]))
     checks = [Check("logits, relative", measured, limit)]
     if exact.ndim == 2:
         # Of two classes that are equal but for rounding, either may be the first.
@@ -151,7 +149,7 @@ def _compare_maps(comparison: Comparison, label: str, names: Sequence[str]) -> C
         return median_difference(one, other, names)
 
     measured = difference(comparison.artifact, comparison.exact)
-    return Check(label, measured, comparison.limit(measured, MAP_FLOOR, difference))
+    return Check(label, measured, comparison.limit(measured, difference))
 
 
 def _groups(artifact: Outputs) -> dict[str, list[str]]:
