@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import importlib.metadata
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -19,7 +19,7 @@ from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
-from fgcompile.compiler.request import Noise, Preprocess, Request
+from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request
 from fgcompile.errors import InputError
 
 
@@ -92,6 +92,8 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
         output=metadata.get("output"),
         noise=None if noise is None else Noise(**noise),
         layouts=metadata.get("layouts", {}),
+        format=cast(Format, metadata["format"]),
+        precision=cast(Precision, metadata.get("precision", "float32")),
         preprocess=None if preprocess is None else Preprocess(tuple(preprocess["mean"]), tuple(preprocess["std"])),
     )
 

@@ -23,7 +23,7 @@ from fgcompile.compiler.checking.smallest import find_smallest
 from fgcompile.compiler.description import describe_program, require_labels
 from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.frontend import capture_bound, capture_in, in_dtype
+from fgcompile.compiler.frontend import as_rounded, capture_bound, capture_in, in_dtype
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
@@ -199,21 +199,20 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
         checks = make_checks(exposed, program, request, examples)
-        if request.dynamic_sizes:
-            program, smallest = find_smallest(
-                program, request, checks, examples, lambda sizes: at_sizes(exposed, request.layouts, sizes)
-            )
-            checks += smallest
+        lay_out = partial(at_sizes, exposed, request.layouts)
+        program, checks = find_smallest(program, request, checks, examples, lay_out)
         completeness = max(check.completeness for check in checks)
         program = _in_precision(program, precision)
         metadata = describe_program(captured, program, request, completeness)
+        program = replace(program, metadata=metadata)
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none
         # for it as a whole.
         with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
-            content = EMITTERS[format](replace(program, metadata=metadata))
+            content = EMITTERS[format](program)
         report("run")
-        check_emitted(content, metadata, program, checks)
+        rounded = partial(as_rounded, captured, precision)
+        check_emitted(content, program, checks, request, lambda draw: expose(rounded(draw), request.layouts))
         return Artifact(content, metadata)
 
 

@@ -107,3 +107,16 @@ def test_the_scale_leaves_float64_exact() -> None:
         strict=True,
     ):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_was_compiled_verifies_on_other_inputs(case: str, tmp_path: Path) -> None:
+    format, precision = CASES[case]
+    model, x = build("residual", torch.float32)
+    path = tmp_path / f"model{'.onnx' if format == 'onnx' else '.pt'}"
+    fgcompile.compile(model, x, format=format, precision=precision, outputs=OUTPUTS).save(path)
+    report = fgcompile.verify(path, model, torch.randn(4, *x.shape[1:]))
+    assert report.passed, report
+    with torch.no_grad():
+        model.head.weight *= 1.5
+    assert not fgcompile.verify(path, model, x).passed

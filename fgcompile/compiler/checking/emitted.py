@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -12,67 +14,95 @@ from torch import Tensor
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS
-from fgcompile.compiler.checking.differences import relative_difference
+from fgcompile.compiler.checking.differences import Values
+from fgcompile.compiler.checking.expected import Returned, expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck
-from fgcompile.compiler.checking.inputs import (
-    ALONE,
-    CHECK_CLASSES,
-    MANY,
-    TOGETHER,
-    all_inputs,
-    as_dtype,
-    picked,
-    picked_of,
-)
-from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.checking.inputs import ALONE, CHECK_CLASSES, MANY, TOGETHER, all_inputs, as_dtype, picked
+from fgcompile.compiler.checking.report import Comparison, Draws, Outputs, compare
+from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
+from fgcompile.compiler.ir.rounding import nudged, unit_of
+from fgcompile.compiler.request import Request
 from fgcompile.errors import MissingPackageError, VerificationError, first_line
 from fgcompile.runtime.session import Session, open_session
 
+Rounded = Callable[[int], BiasedProgram]
+"""The model in float32, with the rounding errors of a draw in its weights."""
+
 
 def check_emitted(
-    content: bytes, metadata: dict[str, Any], program: FusedProgram, checks: Sequence[FusedCheck]
+    content: bytes, program: FusedProgram, checks: Sequence[FusedCheck], request: Request, rounded: Rounded
 ) -> None:
     """Runs the emitted artifact on the inputs of the checks; without its runtime there is nothing to run it in.
+
+    Args:
+        content: The artifact's bytes.
+        program: The program that it was emitted from, with the metadata.
+        checks: Those that the program passed.
+        request: What was compiled.
+        rounded: The eager model with the rounding errors of a draw.
 
     Raises:
         VerificationError: It does not run, or differs from the eager full-gradient.
     """
     try:
-        session = open_session(content, cast(Metadata, metadata), "the artifact")
+        session = open_session(content, cast(Metadata, program.metadata), "the artifact")
     except MissingPackageError:
         return
     smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
     for check in checks:
         values = all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
         given = [as_dtype(value, program.dtype) for value in values]
-        limits = limits_of(program, given, check.expected)
+        returned = returned_by(program)
+        draws = draws_of(rounded, request, check.inputs, torch.tensor(CHECK_CLASSES), returned)
         # As many samples as it was traced with, one, and more than it has seen.
         for samples in (TOGETHER, ALONE, MANY) if check is smallest else (TOGETHER, ALONE):
             batch = zip(program.inputs, picked(program, given, samples), strict=True)
             feeds = {spec.name: value.numpy() for spec, value in batch if spec.default is None}
-            expected = {
-                spec.name: picked_of(spec, check.expected[spec.name], samples)
-                for spec in program.outputs
-                if spec.name in COMPARED
-            }
-            _check_run(session, program, feeds, expected, limits)
+            expected = Comparison(
+                {},
+                _samples(check.expected, samples, returned),
+                _of_samples(draws, samples, returned),
+                request.precision,
+                returned.axes,
+            )
+            _check_run(session, program, feeds, expected)
+
+
+def draws_of(rounded: Rounded, request: Request, inputs: Sequence[Tensor], chosen: Tensor, returned: Returned) -> Draws:
+    """The eager outputs of each draw, computed once."""
+
+    @functools.cache
+    def draw(number: int) -> Mapping[str, Tensor]:
+        generator, unit = torch.Generator().manual_seed(number), unit_of(request.precision, number)
+        given = [nudged(as_dtype(value, torch.float32), unit, generator) for value in inputs]
+        return expected_outputs(rounded(number), request, given, chosen, returned)[0]
+
+    return draw
+
+
+def _of_samples(draws: Draws, samples: Sequence[int], returned: Returned) -> Draws:
+    return lambda number: _samples(draws(number), samples, returned)
+
+
+def _samples(outputs: Outputs, samples: Sequence[int], returned: Returned) -> dict[str, Values]:
+    numbers = torch.tensor(samples)
+    return {
+        name: torch.as_tensor(value).index_select(returned.axes.get(name, 0), numbers)
+        for name, value in outputs.items()
+    }
 
 
 def _check_run(
-    session: Session,
-    program: FusedProgram,
-    feeds: Mapping[str, np.ndarray[Any, Any]],
-    expected: Mapping[str, Tensor],
-    limits: Mapping[str, float],
+    session: Session, program: FusedProgram, feeds: Mapping[str, np.ndarray[Any, Any]], expected: Comparison
 ) -> None:
     """On demand both ways count: asked to explain it returns everything, and else the same logits and nothing else."""
     if not program.on_demand:
-        check_artifact(_outputs(session, feeds), expected, limits)
+        check_artifact(replace(expected, artifact=_outputs(session, feeds)))
         return
-    check_artifact(_outputs(session, {**feeds, EXPLAIN: np.array(True)}), expected, limits)
+    check_artifact(replace(expected, artifact=_outputs(session, {**feeds, EXPLAIN: np.array(True)})))
     prediction = _outputs(session, {**feeds, EXPLAIN: np.array(False)})
     require_empty({name: value for name, value in prediction.items() if name != LOGITS})
-    check_artifact({LOGITS: prediction[LOGITS]}, expected, limits)
+    check_artifact(replace(expected, artifact={LOGITS: prediction[LOGITS]}))
 
 
 def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Mapping[str, np.ndarray[Any, Any]]:
@@ -85,58 +115,19 @@ def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Map
         ) from error
 
 
-COMPARED = ("logits", "saliency", "contributions")
-"""The outputs of an artifact that are compared."""
-
-ARTIFACT_LIMIT = 1e-3
-"""Differences of an artifact's outputs below this, relative to the largest magnitude, are always accepted."""
-
-
-ARTIFACT_FACTOR = 10.0
-"""How much further from float64 an artifact may be than the very graph it was emitted from is in eager float32."""
-
-
-def limits_of(program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor]) -> dict[str, float]:
-    """The largest difference that passes, by the name of each output that is compared.
-
-    Rounding flips single choices of ReLUs and poolings, so maps and contributions are compared by their mean.
-
-    Args:
-        program: The program that the artifact was emitted from, in its precision.
-        inputs: All of its inputs.
-        expected: The eager model's outputs in float64.
-    """
-    with torch.no_grad():
-        eager = dict(zip((spec.name for spec in program.outputs), program.graph_module(*inputs), strict=True))
-    return {
-        name: max(ARTIFACT_LIMIT, ARTIFACT_FACTOR * relative_difference(eager[name], expected[name], torch.mean))
-        for name in COMPARED
-        if name in eager
-    }
-
-
-def check_artifact(
-    outputs: Mapping[str, NDArray[Any]], expected: Mapping[str, Tensor], limits: Mapping[str, float]
-) -> None:
-    """Compares what an artifact returns in its runtime with the eager outputs: exporters have defects too.
-
-    Args:
-        outputs: The artifact's outputs by name.
-        expected: The eager model's outputs in float64.
-        limits: Those of ``limits_of``.
+def check_artifact(comparison: Comparison) -> None:
+    """Holds what an artifact returns in its runtime to what ``verify`` does: exporters have defects too.
 
     Raises:
         VerificationError: Names the output that differs, and by how much.
     """
-    for name, limit in limits.items():
-        if name not in outputs:
-            continue
-        error = relative_difference(outputs[name], expected[name], torch.mean)
-        if not error <= limit:
+    for check in compare(comparison).checks:
+        if not check.passed:
+            samples = len(comparison.exact["contributions"])
             raise VerificationError(
-                f"output '{name}' of the artifact differs from the eager model by {error:.1e} of its maximum "
-                f"(limit {limit:.0e}, in shape {tuple(expected[name].shape)}): its exporter or runtime mistakes an "
-                "operator; please report the model"
+                f"the artifact differs from the eager model: {check.name}, {check.measured:.1e} (limit "
+                f"{check.limit:.0e}, in a batch of {samples}): its exporter or runtime mistakes an operator, or loses "
+                "more digits than PyTorch; please report the model"
             )
 
 

@@ -7,20 +7,18 @@ The two share the formulas of the bias table; folding, lowering, tracing and eve
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from fgcompile.compiler.checking.differences import relative_difference
+from fgcompile.compiler.checking.expected import expected_outputs, returned_by
 from fgcompile.compiler.checking.independence import dependence, require_independent_samples
 from fgcompile.compiler.checking.inputs import CHECK_CLASSES, MANY, all_inputs, make_inputs, picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import Sizes, example_sizes, other_sizes
-from fgcompile.compiler.fullgrad.aggregation import bias_gradient
 from fgcompile.compiler.fullgrad.completeness import completeness_error
-from fgcompile.compiler.fullgrad.eager import evaluate
-from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import samples_axis
 from fgcompile.compiler.request import Request
@@ -143,7 +141,7 @@ def make_checks(
     for sizes in (None, *other_sizes(program)):
         inputs = make_inputs(program, examples, sizes)
         try:
-            reference = eager_outputs(exposed, program, request, inputs)
+            reference = expected_outputs(exposed, request, inputs, torch.tensor(CHECK_CLASSES), returned_by(program))
             checks.append(_check_fused(exposed, program, request, inputs, reference))
         except CaptureError as error:  # of a size, say, where the cause is that samples depend on each other
             raise CaptureError(_cause(exposed, inputs) or str(error)) from error
@@ -210,44 +208,7 @@ def _check_fused(
         check_program(program, given, expected)
     except (CaptureError, VerificationError):  # a difference, which may be that of rounding errors that the model grows
         nudged = [value * (1 + _ROUNDING) if value.is_floating_point() else value for value in inputs]
-        changed, _ = eager_outputs(exposed, program, request, nudged)
+        changed, _ = expected_outputs(exposed, request, nudged, torch.tensor(CHECK_CLASSES), returned_by(program))
         limit = limit_of_condition(changed, expected)
         check_program(program, given, expected, limit)
     return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
-
-
-def eager_outputs(
-    exposed: BiasedProgram, program: FusedProgram, request: Request, inputs: Sequence[Tensor]
-) -> tuple[dict[str, Tensor], Tensor]:
-    """The eager outputs in float64, and the scores.
-
-    With noisy copies sample by sample, which takes half the memory: ``docs/decisions/smooth-checks.md``.
-    """
-    request = replace(request, outputs=(*request.outputs, "contributions"))
-    step = 1 if request.method == "smooth_fullgrad" else len(CHECK_CLASSES)
-    parts, scores = [], []
-    axes = {spec.name: samples_axis(spec.shape) or 0 for spec in (*program.inputs, *program.outputs)}
-    taken = zip(program.inputs, inputs, strict=False)
-    split = [torch.split(value, step, axes[spec.name]) for spec, value in taken]
-    for chosen, *given in zip(torch.split(torch.tensor(CHECK_CLASSES), step), *split, strict=True):
-        result, outputs = evaluate(exposed, request, given, chosen, torch.float64)
-        parts.append(regroup(program, outputs, result))
-        scores.append(result.score.detach())
-    joined = {name: torch.cat([part[name] for part in parts], axes.get(name, 0)) for name in parts[0]}
-    return joined, torch.cat(scores)
-
-
-def regroup(program: FusedProgram, expected: Mapping[str, Tensor], result: FullGradient) -> dict[str, Tensor]:
-    """The eager outputs by the sites of the folded program, some of which carry the terms of two eager sites."""
-    # Folding puts a BatchNorm's term at its convolution's site, so terms stand in another order than in the eager
-    # program's. They keep their names, by which columns and products are looked up.
-    order = {term.name: index for index, term in enumerate(t for v in result.sites for t in v.terms)}
-    terms = {term.name: term for value in result.sites for term in value.terms}
-    returned = {spec.name for spec in program.outputs}
-    columns = [0, *(1 + order[term.name] for site in program.sites for term in site.terms)]
-    regrouped = {**expected, "contributions": expected["contributions"][:, columns]}
-    for site in program.sites:
-        if (name := f"bias_gradients.{site.name}") in returned:  # all of them would be as large as every activation
-            value = SiteValue(site, tuple(terms[term.name] for term in site.terms))
-            regrouped[name] = bias_gradient(value, len(result.score))
-    return regrouped

@@ -15,7 +15,8 @@ import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.fused import FusedCheck, eager_outputs, require_complete
+from fgcompile.compiler.checking.expected import expected_outputs, returned_by
+from fgcompile.compiler.checking.fused import FusedCheck, require_complete
 from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, make_inputs
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import Sizes, derived_sizes, example_sizes, symbols, values_of
@@ -35,17 +36,21 @@ LayOut = Callable[[Mapping[str, int]], BiasedProgram]
 def find_smallest(
     program: FusedProgram, request: Request, checks: Sequence[FusedCheck], examples: Sequence[Tensor], lay_out: LayOut
 ) -> tuple[FusedProgram, list[FusedCheck]]:
-    """The program with the smallest sizes it takes in its specs, and the check of these; none where only batches vary.
+    """The program with the smallest sizes it takes in its specs, and the checks with that of these.
 
-    All axes shrink together until the graph is off by more than the limit of the ``checks`` or does not run.
+    Both as they are where only batches vary. All axes shrink together until the graph is off by more than the limit of
+    the ``checks`` or does not run.
     """
+    if not request.dynamic_sizes:
+        return program, [*checks]
     limit = max(check.limit for check in checks)
 
     def check(sizes: Sizes) -> FusedCheck | None:
         try:
             laid = lay_out({**sizes, BATCH: len(CHECK_CLASSES)})
             inputs = make_inputs(program, examples, sizes)
-            expected, score = eager_outputs(laid, program, request, inputs)
+            chosen, returned = torch.tensor(CHECK_CLASSES), returned_by(program)
+            expected, score = expected_outputs(laid, request, inputs, chosen, returned)
             if not _difference(program, inputs, expected) <= limit:
                 return None
             return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
@@ -67,7 +72,7 @@ def find_smallest(
         taken.pop()
     sizes, passed = taken[-1] if taken else (example_sizes(program), None)
     inputs = tuple(_at_least(spec, sizes) for spec in program.inputs)
-    return replace(program, inputs=inputs), [] if passed is None else [passed]
+    return replace(program, inputs=inputs), [*checks, *([] if passed is None else [passed])]
 
 
 def _one_by_one(sizes: Sizes, example: Sizes) -> list[Sizes]:
