@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -198,16 +199,14 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         exposed, program = fuse_captured(captured, request, examples, report)
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
-        checks = make_checks(exposed, program, request, examples)
-        lay_out = partial(at_sizes, exposed, request.layouts)
+        checks, lay_out = make_checks(exposed, program, request, examples), partial(at_sizes, exposed, request.layouts)
         program, checks = find_smallest(program, request, checks, examples, lay_out)
         completeness = max(check.completeness for check in checks)
         program = _in_precision(program, precision)
         metadata = describe_program(captured, program, request, completeness)
         program = replace(program, metadata=metadata)
         report("emit")
-        # The exporter to ONNX traces once more; AOTInductor makes kernels of an interpolation's parts, and has none
-        # for it as a whole.
+        # The exporter to ONNX traces once more; AOTInductor has no kernels for an interpolation as a whole.
         with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
             content = EMITTERS[format](program)
         report("run")
