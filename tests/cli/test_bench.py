@@ -12,14 +12,14 @@ from tests.cli.results import Run, assert_one_line_error
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
 
 
-@pytest.mark.parametrize("artifact", [onnx_artifact, torchscript_artifact])
-def test_bench_shows_both_and_their_ratio(run: Run, tmp_path: Path, artifact: Callable[[], bytes]) -> None:
-    (tmp_path / "tiny").write_bytes(artifact())
-    result = run("bench", tmp_path / "tiny", "--repeats", "3", "--batch", "2")
+@pytest.mark.parametrize(("artifact", "name"), [(onnx_artifact, "tiny.onnx"), (torchscript_artifact, "tiny.pt")])
+def test_bench_shows_both_and_their_ratio(run: Run, tmp_path: Path, artifact: Callable[[], bytes], name: str) -> None:
+    (tmp_path / name).write_bytes(artifact())
+    result = run("bench", tmp_path / name, "--repeats", "3", "--batch", "2")
     assert result.status == 0, result.err
     assert result.err == ""
     assert all(text in result.out for text in ("explanation", "forward alone", "forwards an explanation", "batch 2"))
-    report = json.loads(run("bench", tmp_path / "tiny", "--repeats", "3", "--json").out)
+    report = json.loads(run("bench", tmp_path / name, "--repeats", "3", "--json").out)
     assert report["explanation"]["calls"] == report["forward"]["calls"] == 3
     assert report["ratio_p50"] > 0
 
