@@ -1,19 +1,25 @@
-"""An artifact as a file: its seal checked, and its metadata found in the container of its format."""
+"""An artifact as a file: its seal, its container and its metadata checked, before anything is made of it."""
 
 from __future__ import annotations
 
 import hashlib
-import io
-import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
+from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.metadata import Metadata, loads
-from fgcompile.artifact.names import METADATA_FILE, METADATA_KEY
-from fgcompile.artifact.seal import ENTRY_KEY, ENTRY_VALUE, METADATA_PROPS, SEAL_SIZE
+from fgcompile.artifact.names import METADATA_FILE, METADATA_KEY, SUFFIXES
+from fgcompile.artifact.onnx_container import read_onnx_metadata
+from fgcompile.artifact.regular import read_regular
+from fgcompile.artifact.seal import SEAL_SIZE
+from fgcompile.artifact.zip_container import (
+    LOCAL_FILE,
+    UNREADABLE,
+    check_archive,
+    format_of,
+    read_extra_file,
+    zip_folders,
+)
 from fgcompile.errors import ArtifactError
-
-_LOCAL_FILE = b"PK\x03\x04"
 
 
 def check_seal(content: bytes | memoryview, path: str | Path) -> None:
@@ -46,20 +52,30 @@ def check_seal(content: bytes | memoryview, path: str | Path) -> None:
 def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
     """An artifact's bytes, once its seal is checked, and its metadata, without any runtime.
 
+    Its suffix, its container and the format that its metadata name agree; a file without a suffix of artifacts has
+    whichever format it has.
+
     Raises:
-        ArtifactError: It cannot be read, is empty, damaged, truncated, of a newer schema, or not fgcompile's.
+        ArtifactError: It cannot be read, is empty, damaged, truncated, of a newer schema, or not fgcompile's; its
+            archive or its metadata are not what an artifact's may be; or it is of another format than its name says.
     """
     try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror}): give the path of an artifact") from error
+        content = read_regular(path)
+    except (OSError, ValueError) as error:  # a NUL in the path is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise ArtifactError(f"{path}: cannot be read ({reason}): give the path of an artifact") from error
+    except MemoryError as error:
+        raise ArtifactError(f"{path}: is larger than this machine's memory: give the path of an artifact") from error
     check_seal(content, path)
     try:
-        is_zip = content.startswith(_LOCAL_FILE)
-        text = (read_extra_file(content, METADATA_FILE) if is_zip else _onnx_metadata(content)).decode()
-    except (LookupError, ValueError, zipfile.BadZipFile) as error:
-        raise ArtifactError(f"{path}: has a seal but no readable metadata ({error}): compile it again") from error
-    return content, loads(text, path)
+        container, text = _open_container(content)
+    except (LookupError, *UNREADABLE) as error:
+        raise ArtifactError(
+            f"{path}: has a seal but no readable metadata ({_shown(error)}): compile it again"
+        ) from error
+    metadata = loads(text, path)
+    _check_format(path, container, metadata["format"])
+    return content, metadata
 
 
 def read_metadata(path: str | Path) -> Metadata:
@@ -67,68 +83,42 @@ def read_metadata(path: str | Path) -> Metadata:
     return read_artifact(path)[1]
 
 
-def read_extra_file(content: bytes, name: str) -> bytes:
-    """An extra file of the zip archive of a TorchScript artifact or ``.pt2``.
+def suffix_format(path: str | Path) -> str | None:
+    """The format that the suffix of a name says; None where it is none of artifacts'."""
+    suffix = Path(path).suffix.lower()
+    return next((format for format, known in SUFFIXES.items() if known == suffix), None)
+
+
+def container_format(content: bytes) -> str | None:
+    """The format of an artifact by its container; None where that is none of artifacts'.
 
     Raises:
-        LookupError: There is none of that name.
+        ValueError: An archive has what an artifact's may not have; or one of ``zip_container.UNREADABLE``.
     """
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        for path in archive.namelist():
-            if path.count("/") == 2 and path.endswith(f"/extra/{name}"):
-                return archive.read(path)
-    raise LookupError(f"no extra file {name}")
+    return format_of(check_archive(content)) if content.startswith(LOCAL_FILE) else "onnx"
 
 
-def zip_folders(content: bytes | memoryview) -> set[str]:
-    """The folders of a zip archive's files, without the archive's own: ``.pt2`` keeps exported programs in ``models``.
-
-    Empty where it is no archive.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return {name.partition("/")[2].rpartition("/")[0] for name in archive.namelist()}
-    except (zipfile.BadZipFile, ValueError, NotImplementedError):  # a name or a version that cannot be read
-        return set()
+def _open_container(content: bytes) -> tuple[str, str]:
+    """The container's format, and the text of the metadata in it."""
+    container = container_format(content)
+    if container is None:
+        raise ValueError("its archive is neither TorchScript's nor a compiled .pt2")
+    text = read_onnx_metadata(content) if container == "onnx" else read_extra_file(content, METADATA_FILE)
+    return container, text.decode()
 
 
-def _onnx_metadata(content: bytes) -> bytes:
-    for field, entry in _fields(memoryview(content)):
-        if field == METADATA_PROPS:
-            pair = dict(_fields(entry))
-            if bytes(pair.get(ENTRY_KEY, b"")) == METADATA_KEY.encode():
-                return bytes(pair.get(ENTRY_VALUE, b""))
-    raise LookupError(f"no metadata_props entry {METADATA_KEY}")
+def _check_format(path: str | Path, container: str, named: str) -> None:
+    if container != named:
+        raise ArtifactError(f"{path}: its metadata say {named}, its content is {container}: compile it again")
+    wanted = suffix_format(path)
+    if wanted is not None and wanted != container:
+        raise ArtifactError(
+            f"{path}: is {container}, and its name says {wanted}: name it {SUFFIXES[container]} if you trust it"
+            + (", for it is code that loading runs" if container != "onnx" else "")
+        )
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """Number and content of a protobuf message's length-delimited fields; the others are skipped."""
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
-        match tag & 7:
-            case 0:
-                _, position = _varint(message, position)
-            case 1:
-                position += 8
-            case 2:
-                size, start = _varint(message, position)
-                position = start + size
-                yield tag >> 3, message[start:position]
-            case 5:
-                position += 4
-            case _:
-                raise ValueError("neither a zip archive nor a protobuf message")
-    if position != len(message):
-        raise ValueError("neither a zip archive nor a protobuf message")
-
-
-def _varint(message: memoryview, position: int) -> tuple[int, int]:
-    """A base-128 integer, least significant group first, and the position behind it."""
-    value = shift = 0
-    while True:
-        byte = message[position]
-        value |= (byte & 0x7F) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 0x80:
-            return value, position
+def _shown(error: Exception) -> str:
+    """What an error says, in characters that can be printed: it may quote the file."""
+    message = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    return message if unfit_character(message) is None else ascii(message)

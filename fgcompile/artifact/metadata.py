@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
+from fgcompile.artifact.kinds import MalformedError
+from fgcompile.artifact.schema import LONGEST_TEXT, check_metadata
 from fgcompile.errors import ArtifactError
 
 SCHEMA_VERSION = 1
@@ -125,6 +127,7 @@ class _MetadataOptions(TypedDict, total=False):
     precision: str
     lowerings: list[Lowering]
     device: str
+    signature: str
 
 
 class Metadata(_MetadataOptions):
@@ -134,8 +137,9 @@ class Metadata(_MetadataOptions):
     "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``output`` names the
     explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
-    ``device`` is the one that a ``.pt2`` was compiled for; ``completeness`` is the relative error measured when
-    compiling.
+    ``device`` is the one that a ``.pt2`` was compiled for; ``signature`` is a digest of inputs, outputs and
+    sites, which the programs of TorchScript and ``.pt2`` carry too; ``completeness`` is the relative error measured
+    when compiling.
     """
 
     schema: int
@@ -164,28 +168,46 @@ def dumps(metadata: Mapping[str, object]) -> str:
 
 
 def loads(text: str, path: str | Path) -> Metadata:
-    """The metadata from their JSON text; ``path`` is the artifact, for messages.
+    """The metadata from their JSON text, once they are what ``Metadata`` says; ``path`` is for messages.
 
     Raises:
         ArtifactError: The schema is newer than this version's, or the text is not metadata.
     """
+    if len(text) > LONGEST_TEXT:
+        raise ArtifactError(f"{path}: its metadata are longer than {LONGEST_TEXT} characters: compile it again")
     try:
-        metadata = json.loads(text)
+        metadata = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ArtifactError(f"{path}: its metadata are not JSON (nested too deep): compile it again") from error
     except ValueError as error:
-        raise ArtifactError(f"{path}: its metadata are not JSON ({error}): compile it again") from error
+        raise ArtifactError(
+            f"{path}: its metadata are not JSON ({ascii(str(error))[1:-1]}): compile it again"
+        ) from error
     # The schema first: of a newer one nobody knows what else it has, so that nothing behind it may be found wanting
-    # before that is said. Of the rest what a session reads at once is checked, not every field.
+    # before that is said.
     schema = metadata.get("schema") if isinstance(metadata, dict) else None
     if type(schema) is not int or schema < 1:
         raise ArtifactError(f"{path}: its metadata name no schema: compile it again")
     if schema > SCHEMA_VERSION:
         raise ArtifactError(
-            f"{path}: made by a newer fgcompile (schema {schema}, this reads up to {SCHEMA_VERSION}): upgrade"
+            f"{path}: made by a newer fgcompile (schema {str(schema)[:20]}, this reads up to {SCHEMA_VERSION}): upgrade"
         )
     if missing := sorted(Metadata.__required_keys__ - metadata.keys()):
         raise ArtifactError(f"{path}: its metadata lack {', '.join(missing)}: compile it again")
-    for key in ("inputs", "outputs"):
-        for spec in metadata[key] if isinstance(metadata[key], list) else [None]:
-            if not isinstance(spec, dict) or not TensorSpec.__required_keys__ <= spec.keys():
-                raise ArtifactError(f"{path}: its metadata's {key} are malformed: compile it again")
+    try:
+        check_metadata(metadata)
+    except MalformedError as error:
+        raise ArtifactError(f"{path}: its metadata are malformed ({error}): compile it again") from error
     return cast(Metadata, metadata)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of two entries of one name, readers take whichever they like."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a name twice")
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON's")

@@ -18,8 +18,20 @@ EXPLAIN = "explain"
 """The boolean input of an artifact that explains on demand: whether to explain, or to return the logits alone."""
 
 
+TARGET = "target"
+"""The input of an artifact that says which class to explain."""
+
+
 LOGITS = "logits"
 """The output that holds what the model returns."""
+
+
+CONTRIBUTIONS = "contributions"
+"""The output of the signed sum of every term."""
+
+
+RESIDUAL = "residual"
+"""The output of what the terms lack of the score."""
 
 
 MODEL = "model"

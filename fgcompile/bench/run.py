@@ -15,6 +15,7 @@ from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata, batch_axis
 from fgcompile.artifact.names import EXPLAIN
 from fgcompile.artifact.sample_inputs import make_noise
+from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import PREDICTED, Array, batch_size, input_specs
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench
@@ -56,6 +57,7 @@ def bench(  # noqa: PLR0913 - public: its keywords are the options
         MissingPackageError: The runtime is not installed.
     """
     content, metadata = read_artifact(path)
+    require_trust(path, metadata["format"])
     _check_options(concurrency, seconds, repeats)
     feeds = _make_feeds(metadata, _choose_batch(metadata, batch))
     report("load")

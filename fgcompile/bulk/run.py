@@ -19,6 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.seal import read_seal
+from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import check_target, class_count
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
@@ -47,6 +48,7 @@ def explain_in_bulk(
 ) -> Summary:
     """As ``fgcompile.bulk.explain_in_bulk``."""
     content, metadata = read_artifact(wanted.artifact)
+    require_trust(wanted.artifact, metadata["format"])
     photo_shape(metadata)
     _require_maps(metadata)
     check_target(wanted.target, 1, metadata)

@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from fgcompile.artifact.file import zip_folders
+from fgcompile.artifact.onnx_container import external_paths
 from fgcompile.errors import MissingPackageError, SourceError
 
 try:
-    import torch
+    from torch import nn
 except ImportError as error:
     raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
-from torch import nn
 from torch.export import ExportedProgram
 
+from fgcompile.cli.exported_program import read_exported_program
 from fgcompile.cli.transformers_internals import from_config
 from fgcompile.cli.weights import load_weights, some
 from fgcompile.errors import first_line
@@ -186,23 +186,9 @@ def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
     return cast(nn.Module, model)
 
 
-def _read_exported_program(path: Path) -> ExportedProgram:
-    if any(folder.startswith("data/aotinductor") for folder in zip_folders(path.read_bytes())):
-        raise SourceError(
-            f"{path} is compiled already, not an exported program: give the model that it was made from, "
-            "or what torch.export.save wrote"
-        )
-    try:
-        return torch.export.load(path)
-    except Exception as error:  # zip, JSON and schema errors alike: the file is not a program this torch reads
-        raise SourceError(
-            f"{path} cannot be read as an exported program ({_one_line(error)}): "
-            f"save it again with torch.export.save in torch {torch.__version__}"
-        ) from error
-
-
 def _read_onnx(path: Path) -> nn.Module:
     onnx2torch = _import("onnx2torch", "pip install onnx2torch")
+    _require_own_weights(path)
     try:
         return cast(nn.Module, onnx2torch.convert(path)).eval()
     except Exception as error:  # protobuf errors and unknown operators alike, each with its own class
@@ -212,13 +198,28 @@ def _read_onnx(path: Path) -> nn.Module:
         ) from error
 
 
+def _require_own_weights(path: Path) -> None:
+    """Refuses an ONNX model some of whose weights lie outside its folder."""
+    try:
+        outside = [place for place in external_paths(path.read_bytes()) if not _is_below(path.parent, place)]
+    except ValueError:
+        return  # no ONNX model at all: its reader says so
+    if outside:
+        raise SourceError(f"{path} has weights in {outside[0]!a}, outside its folder: put them beside it")
+
+
+def _is_below(folder: Path, place: str) -> bool:
+    whole = (folder / place).resolve()
+    return whole.is_relative_to(folder.resolve()) and (whole.is_file() or not whole.exists())
+
+
 def _one_line(error: BaseException) -> str:
     kind, line = type(error).__name__, first_line(error)
     return kind if line == kind else f"{kind}: {line}"
 
 
 _FILE_LOADERS: dict[str, Callable[[Path], nn.Module | ExportedProgram]] = {
-    ".pt2": _read_exported_program,
+    ".pt2": read_exported_program,
     ".onnx": _read_onnx,
 }
 _LIBRARY_LOADERS: dict[str, Callable[[str, Mapping[str, Any]], nn.Module]] = {

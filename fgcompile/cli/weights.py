@@ -56,7 +56,7 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
+    if not path.is_file():  # nor is a pipe or a device, which might never end
         raise SourceError(f"{path}: no such file")
     try:
         if path.suffix == ".safetensors":

@@ -11,7 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from fgcompile._version import __version__
+from fgcompile.artifact.kinds import MalformedError
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
+from fgcompile.artifact.schema import check_metadata
+from fgcompile.artifact.signature import SIGNATURE, sign
 from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
@@ -29,7 +32,7 @@ def describe_program(
     """The metadata of an artifact (the layout of ``fgcompile.artifact.metadata.Metadata``)."""
     preprocess = request.preprocess
     smooth = request.method == "smooth_fullgrad"
-    return {
+    metadata: dict[str, Any] = {
         "schema": SCHEMA_VERSION,
         "versions": {
             "fgcompile": __version__,
@@ -69,6 +72,14 @@ def describe_program(
         "completeness": float(f"{completeness:.1e}"),
         **({"device": request.device} if request.format == "pt2" else {}),
     }
+    metadata[SIGNATURE] = sign(metadata)
+    try:
+        check_metadata(metadata)  # so that no artifact is made that its reader would refuse
+    except MalformedError as error:
+        raise InputError(
+            f"the artifact's metadata would be refused ({error}): rename or change what it names"
+        ) from error
+    return metadata
 
 
 def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None) -> Request:

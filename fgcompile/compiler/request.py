@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn.utils.rnn import PackedSequence
 
+from fgcompile.artifact.characters import unfit_character
 from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
 from fgcompile.errors import InputError
 
@@ -233,6 +234,8 @@ def _labels(what: str, given: object) -> tuple[str, ...] | None:
     for index, name in enumerate(names):
         if not isinstance(name, str):
             raise InputError(f"{what} has {name!r} for class {index}: pass texts, as {str(name)!r}")
+        if (character := unfit_character(name)) is not None:
+            raise InputError(f"{what} has the control character {character} in class {index}: names are a line of text")
     return tuple(map(str, names))
 
 

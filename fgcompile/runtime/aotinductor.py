@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from fgcompile.artifact.file import read_extra_file
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, LOGITS, MODEL, PREDICT
+from fgcompile.artifact.signature import PROGRAM_SIGNATURE
 from fgcompile.artifact.validation import Array, bias_specs
+from fgcompile.artifact.zip_container import read_extra_file
 from fgcompile.errors import ArtifactError, MissingPackageError, first_line
+from fgcompile.runtime.checked import require_signature
 from fgcompile.runtime.session import Provider
 
 try:
@@ -24,7 +25,8 @@ except ImportError as error:
 
 from fgcompile.runtime.tensors import as_tensor
 from fgcompile.runtime.torch_device import TorchDevice, choose_device
-from fgcompile.runtime.torch_internals import load_models
+from fgcompile.runtime.torch_internals import load_models, read_facts
+from fgcompile.system.leftovers import temporary_folder
 
 
 class AotInductorBackend:
@@ -45,6 +47,8 @@ class AotInductorBackend:
         if threads is not None:
             torch.set_num_threads(threads)
         self._models = _load(content)
+        for model in self._models.values():
+            require_signature(read_facts(model).get(PROGRAM_SIGNATURE), metadata)
         self._defaults = _read_defaults(content, metadata)
         self._inputs = [spec["name"] for spec in metadata["inputs"]]
         self._outputs = metadata["outputs"]
@@ -75,7 +79,7 @@ def _empty(spec: TensorSpec) -> torch.Tensor:
 
 def _load(content: bytes) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]]:
     """The package's models by name. PyTorch unpacks it into a folder of its own, which it removes with the models."""
-    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
+    with temporary_folder() as folder:
         path = Path(folder, "model.pt2")
         path.write_bytes(content)
         try:

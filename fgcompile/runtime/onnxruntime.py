@@ -17,6 +17,7 @@ except ImportError as error:
     ) from error
 
 from fgcompile.runtime.onnxruntime_binding import BoundSession
+from fgcompile.runtime.onnxruntime_signature import require_same_tensors
 
 _CUDA = "CUDAExecutionProvider"
 _DEFAULT_PROVIDERS = (_CUDA, "CPUExecutionProvider")
@@ -50,6 +51,7 @@ class OnnxRuntimeBackend:
             ) from error
         if providers is not None:
             _check_started(chosen, self._session.get_providers())
+        require_same_tensors(self._session, metadata)
         self._outputs = [spec["name"] for spec in metadata["outputs"]]
         self._bound = BoundSession(self._session, self._outputs, "cuda") if _captures(chosen) else None
 

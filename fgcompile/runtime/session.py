@@ -9,6 +9,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import (
     PREDICTED,
     Array,
@@ -28,6 +30,7 @@ from fgcompile.artifact.validation import (
     check_target,
 )
 from fgcompile.errors import ArtifactError, InputError
+from fgcompile.runtime.checked import CheckedBackend, Runs
 
 Provider = str | tuple[str, Mapping[str, Any]]
 """An ONNX Runtime execution provider, "OpenVINO" or a device of PyTorch's: its name, or its name and options."""
@@ -90,7 +93,7 @@ class Session:
         metadata: What the artifact says of itself (``fgcompile.artifact.metadata.Metadata``).
     """
 
-    def __init__(self, backend: Backend, metadata: Metadata) -> None:
+    def __init__(self, backend: Runs, metadata: Metadata) -> None:
         self.metadata = metadata
         self._backend = backend
 
@@ -164,7 +167,12 @@ class Session:
         return {**feeds, EXPLAIN: np.array(explain)} if self.metadata.get("on_demand") else feeds
 
 
-def load(path: str | Path, providers: Sequence[Provider] | None = None, threads: int | None = None) -> Session:
+def load(
+    path: str | Path,
+    providers: Sequence[Provider] | None = None,
+    threads: int | None = None,
+    trust: bool | None = None,
+) -> Session:
     """Checks an artifact's seal and metadata, then loads it into the runtime of its format.
 
     Args:
@@ -177,13 +185,18 @@ def load(path: str | Path, providers: Sequence[Provider] | None = None, threads:
             ``[("cuda", {"use_tf32": "1"})]`` in PyTorch.
         threads: Threads of one operator; by default the runtime decides. For TorchScript and ``.pt2`` this is a
             setting of the whole process, ``torch.set_num_threads``.
+        trust: TorchScript and ``.pt2`` are code, which loading runs; an ONNX artifact is data. By default they are
+            loaded where the name ends in ``.pt`` or ``.pt2``; True loads them under a name without a suffix of
+            artifacts too, False never.
 
     Raises:
-        ArtifactError: The artifact is unreadable, damaged, of a newer schema or format, or not fgcompile's.
+        ArtifactError: The artifact is unreadable, damaged, of a newer schema or format, or not fgcompile's; its content
+            is not what its suffix says; or it is code, and nobody asked for that.
         InputError: An unknown provider, or a number of threads below 1.
         MissingPackageError: The runtime is not installed.
     """
     content, metadata = read_artifact(path)
+    require_trust(path, metadata["format"], trust)
     return open_session(content, metadata, str(path), providers, threads)
 
 
@@ -207,7 +220,7 @@ def open_session(
     chosen = (PROVIDER_RUNTIMES.get((artifact_format, provider_name(provider))) for provider in providers or ())
     location = next(filter(None, chosen), RUNTIMES[artifact_format])
     backend: type[Backend] = pkgutil.resolve_name(location)
-    return Session(backend(content, metadata, providers, threads), metadata)
+    return Session(CheckedBackend(partial(backend, content, metadata, providers, threads), metadata), metadata)
 
 
 def provider_name(provider: Provider) -> str:

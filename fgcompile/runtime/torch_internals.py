@@ -19,3 +19,9 @@ def load_models(path: str) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]
     from torch.export.pt2_archive._package import load_pt2
 
     return load_pt2(path).aoti_runners
+
+
+def read_facts(model: Callable[..., Sequence[torch.Tensor]]) -> Mapping[str, str]:
+    """What was written into a model of a package when it was compiled (``aot_inductor.metadata``)."""
+    facts: Mapping[str, str] = model.get_metadata()  # type: ignore[attr-defined]
+    return facts

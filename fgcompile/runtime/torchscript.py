@@ -6,8 +6,10 @@ import io
 from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.signature import PROGRAM_SIGNATURE
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import ArtifactError, MissingPackageError, first_line
+from fgcompile.runtime.checked import require_signature
 from fgcompile.runtime.session import Provider
 
 try:
@@ -36,6 +38,7 @@ class TorchScriptBackend:
         if threads is not None:
             torch.set_num_threads(threads)
         self._module = _load(content, self._device.name)
+        require_signature(getattr(self._module, PROGRAM_SIGNATURE, None), metadata)
         self._inputs = [spec["name"] for spec in metadata["inputs"]]
         self._outputs = [spec["name"] for spec in metadata["outputs"]]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from fgcompile.serving.address import Address, require_free
 from fgcompile.serving.admission import Limits
 from fgcompile.serving.names import name_models
 from fgcompile.serving.workers import Report, supervise
+from fgcompile.system.leftovers import temporary_folder
 
 _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that tells prometheus_client where processes share their metrics; it looks when it is imported."""
@@ -74,7 +74,7 @@ def serve(  # noqa: PLR0913 - public: its keywords are the options
         read_artifact(path)  # so that a damaged one is refused once
     if threads is None:
         service = replace(service, threads=max(1, (os.cpu_count() or 1) // workers))
-    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder:
+    with temporary_folder() as folder:
         os.environ[_METRICS] = folder
         supervise(partial(_serve, service, shared=True), workers, report)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fgcompile.errors import OutputError
+from fgcompile.system.leftovers import new_partial, remove_leftovers
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:
     """Writes a file whole or not at all; a file that was there survives a failure.
+
+    A file that is replaced keeps its mode; a new one has what the umask leaves. When this returns, the file and its
+    name are on the disk.
 
     Raises:
         OutputError: The folder does not exist or cannot be written, or ``path`` is not a regular file.
@@ -22,8 +26,31 @@ def write_atomically(path: str | Path, content: bytes) -> None:
         with partial.open("wb") as file:
             file.write(content)
             file.flush()
+            _keep_mode(target, partial)
             os.fsync(file.fileno())
         partial.replace(target)
+        sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Writes a folder's names to the disk, where the system can: else a crash may lose a file that was renamed."""
+    with suppress(OSError):  # Windows opens no folders, and some file systems sync none
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _keep_mode(target: Path, partial: Path) -> None:
+    """Gives the file that is to replace another the other's mode, and its owner where this process may."""
+    try:
+        replaced = target.stat()
+    except FileNotFoundError:
+        return
+    with suppress(OSError, AttributeError):  # to another owner only root may; Windows has none
+        os.chown(partial, replaced.st_uid, replaced.st_gid)
+    partial.chmod(stat.S_IMODE(replaced.st_mode))
 
 
 def require_writable(path: str | Path) -> None:
@@ -56,7 +83,8 @@ def _beside(target: Path) -> Iterator[tuple[Path, Path]]:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if target.exists() and not target.is_file():
         raise OSError(errno.EEXIST, "a device, not a file")
-    partial = target.with_name(f".fgcompile-{secrets.token_hex(8)}.part")
+    remove_leftovers(target.parent)
+    partial = new_partial(target.parent)
     partial.touch(exist_ok=False)
     try:
         yield partial, target

@@ -96,10 +96,7 @@ def test_weights_that_only_the_explanation_needs_are_gone(format: str) -> None:
 
 def test_a_format_without_a_cutter_and_an_artifact_without_logits_say_why() -> None:
     assert obstacle(tiny("onnx")[1]) is None
-    assert (
-        obstacle(loads(dumps(tiny_metadata("pt3")), "artifact"))
-        == "the forward pass cannot be cut out of a pt3 artifact"
-    )
+    assert obstacle(tiny_metadata("pt3")) == "the forward pass cannot be cut out of a pt3 artifact"
     assert "compile with on_demand=True" in obstacle(loads(dumps(tiny_metadata("pt2")), "artifact"))
     silent = tiny("onnx", outputs=tiny_metadata()["outputs"][1:])[1]
     assert obstacle(silent) == "the artifact does not return its logits"

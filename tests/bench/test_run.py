@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.bench import Bench, bench
 from fgcompile.bench.timing import Latency
 from fgcompile.errors import ArtifactError, InputError
@@ -16,7 +17,7 @@ from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, torchscri
 
 @pytest.fixture(params=["onnx", "torchscript"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    path = tmp_path / f"tiny.{request.param}"
+    path = tmp_path / f"tiny{SUFFIXES[request.param]}"
     path.write_bytes(onnx_artifact() if request.param == "onnx" else torchscript_artifact())
     return path
 

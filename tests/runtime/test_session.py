@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime import Session, load, session
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference, torchscript_artifact
@@ -13,6 +14,7 @@ X = np.random.default_rng(2).normal(size=(3, 3, 4, 4)).astype(np.float32)
 @pytest.fixture(scope="module", params=["onnx", "torchscript"])
 def tiny(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("artifacts") / f"tiny.{request.param}"
+    path = path.with_suffix(SUFFIXES[request.param])
     path.write_bytes(onnx_artifact() if request.param == "onnx" else torchscript_artifact())
     return load(path)
 
@@ -154,11 +156,9 @@ def test_a_damaged_artifact_never_reaches_a_runtime(content, tmp_path, monkeypat
             load(path)
 
 
-def test_a_format_without_a_runtime_is_refused(tmp_path):
-    path = tmp_path / "artifact"
-    path.write_bytes(onnx_artifact(tiny_metadata("coreml")))
+def test_a_format_without_a_runtime_is_refused():
     with pytest.raises(ArtifactError, match="no runtime here for format 'coreml': compile to one of onnx, torchscript"):
-        load(path)
+        session.open_session(onnx_artifact(), tiny_metadata("coreml"), "artifact")
 
 
 @pytest.mark.parametrize("threads", [0, -1])

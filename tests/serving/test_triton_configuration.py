@@ -27,7 +27,7 @@ ON_DEMAND = {
 }
 DYNAMIC = {
     "inputs": [
-        {"name": "x", "dtype": "float32", "shape": ["batch", 3, "16*height", "width"], "example": [3, 32, 48]},
+        {"name": "x", "dtype": "float32", "shape": ["batch", 3, "16*height", "width"], "example": [2, 3, 32, 48]},
         {"name": "target", "dtype": "int64", "shape": ["batch"]},
     ]
 }
@@ -148,7 +148,7 @@ def test_tensorrt_is_an_accelerator() -> None:
         ("torchscript", {}, Deployment(python=True), r"model\.py runs ONNX artifacts"),
         ("pt2", {}, Deployment(tensorrt=True), "TensorRT runs ONNX artifacts"),
         ("pt2", ON_DEMAND, Deployment(), "compile it without on_demand"),
-        ("onnx", {"outputs": [{"name": "y", "dtype": "complex64", "shape": ["batch"]}]}, Deployment(), "complex64"),
+        ("onnx", {"outputs": [{"name": "y", "dtype": "uint16", "shape": ["batch"]}]}, Deployment(), "uint16"),
     ],
 )
 def test_what_triton_does_not_run_is_refused(

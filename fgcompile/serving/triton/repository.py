@@ -7,14 +7,14 @@ REPOSITORY/resnet18/1/model.onnx
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.errors import OutputError
+from fgcompile.errors import InputError, OutputError
 from fgcompile.serving.names import name_models
 from fgcompile.serving.triton.configuration import (
     LABELS,
@@ -26,22 +26,26 @@ from fgcompile.serving.triton.configuration import (
     configure,
 )
 from fgcompile.serving.triton.textproto import dump
-from fgcompile.system.files import write_atomically
+from fgcompile.system.files import sync_folder, write_atomically
+from fgcompile.system.leftovers import new_partial, remove_leftovers
 
 _PACKAGE = Path(__file__).parents[2]
 _MODULES = (
     "__init__.py",
     "_version.py",
     "errors.py",
-    "artifact/__init__.py",
-    "artifact/file.py",
-    "artifact/metadata.py",
-    "artifact/names.py",
-    "artifact/seal.py",
-    "artifact/validation.py",
+    *(
+        f"artifact/{name}.py"
+        for name in (
+            *("__init__", "characters", "file", "kinds", "metadata", "names", "onnx_container", "protobuf", "regular"),
+            *("schema", "seal", "signature", "trust", "validation", "zip_container"),
+        )
+    ),
     "runtime/__init__.py",
+    "runtime/checked.py",
     "runtime/onnxruntime.py",
     "runtime/onnxruntime_binding.py",
+    "runtime/onnxruntime_signature.py",
     "runtime/session.py",
     "serving/__init__.py",
     "serving/admission.py",
@@ -74,9 +78,21 @@ def write_models(paths: Sequence[Path], repository: Path, deployment: Deployment
         runtime = choose_runtime(metadata, str(path), deployment)
         models.append((content, metadata, runtime, dump(configure(metadata, runtime, deployment))))
     try:
-        return [_write(repository / name, *model) for name, model in zip(names, models, strict=True)]
+        folders = [_require_inside(repository, name) for name in names]
+        return [_write(folder, *model) for folder, model in zip(folders, models, strict=True)]
     except OSError as error:
         raise OutputError(f"{repository}: cannot be written ({error.strerror}): give another folder") from error
+
+
+def _require_inside(repository: Path, name: str) -> Path:
+    """The folder of a model, which lies in the repository itself."""
+    folder = repository / name
+    if name in ("", ".", "..") or unfit_character(name) is not None or name.startswith(".fgcompile-"):
+        raise InputError(f"an artifact is called {name!a}, which is no name for a model: rename the file")
+    for inside in (folder, folder / "warmup", folder / LABELS, folder / "config.pbtxt"):
+        if inside.is_symlink():
+            raise OutputError(f"{inside}: is a link, which may lead out of the repository: remove it")
+    return folder
 
 
 def _write(folder: Path, content: bytes, metadata: Metadata, runtime: Runtime, configuration: str) -> Path:
@@ -98,11 +114,14 @@ def _write(folder: Path, content: bytes, metadata: Metadata, runtime: Runtime, c
 def _add_version(folder: Path, files: Mapping[str, bytes]) -> Path:
     """The next numbered folder, which a server that looks meanwhile sees whole or not at all."""
     versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
-    partial = folder / f".fgcompile-{secrets.token_hex(8)}.part"
+    remove_leftovers(folder)
+    partial = new_partial(folder)
     try:
         for name, content in files.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
-            (partial / name).write_bytes(content)
-        return partial.rename(folder / str(max(versions, default=0) + 1))
+            write_atomically(partial / name, content)
+        version = partial.rename(folder / str(max(versions, default=0) + 1))
+        sync_folder(folder)
+        return version
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import io
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -27,6 +26,7 @@ from torch.export.passes import move_to_device_pass
 from fgcompile.artifact.metadata import dumps
 from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, METADATA_FILE, MODEL, PREDICT
 from fgcompile.artifact.seal import seal_zip
+from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
 from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
 from fgcompile.compiler.backends.archive import write_archive
@@ -37,6 +37,7 @@ from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.compiler.ir.silence import silenced
 from fgcompile.errors import InputError, MissingPackageError, UnsupportedOpError, first_line
+from fgcompile.system.leftovers import temporary_folder
 
 OPTIONS: dict[str, Any] = {
     # Weights become constants, which oneDNN lays out once, when compiling: docs/decisions/packed-weights.md.
@@ -66,14 +67,15 @@ def emit_pt2(program: FusedProgram) -> bytes:
     run_passes(program.graph_module, [uneven_sizes])
     files = {}
     # Without gradients, since only then does Inductor freeze the weights.
-    with tempfile.TemporaryDirectory(prefix="fgcompile-") as folder, silenced("torch._inductor"), torch.no_grad():
+    with temporary_folder() as folder, silenced("torch._inductor"), torch.no_grad():
         for name, graph_module in _models(program).items():
             dump_stage(name, graph_module)
             if device == "cpu":
                 run_passes(graph_module, [unambiguous_layouts])
             try:
                 exported = _on_device(as_exported(graph_module), device)
-                files[name] = _compiled(exported, f"{folder}/{name}", _passes(device))
+                options = {**_passes(device), **_facts(program)}
+                files[name] = _compiled(exported, f"{folder}/{name}", options)
             except RuntimeError as error:
                 raise UnsupportedOpError(
                     f"AOTInductor cannot compile the fused graph ({first_line(error)}): compile to another format"
@@ -101,7 +103,12 @@ def _passes(device: str) -> dict[str, Any]:
     return {PASSES_OPTION: ForProcessors()}
 
 
-def _compiled(exported: ExportedProgram, folder: str, passes: Mapping[str, Any]) -> Any:
+def _facts(program: FusedProgram) -> dict[str, Any]:
+    """What the library says of itself, beside the metadata of the file: which tensors it takes and returns."""
+    return {"aot_inductor.metadata": {PROGRAM_SIGNATURE: program.metadata[SIGNATURE]}}
+
+
+def _compiled(exported: ExportedProgram, folder: str, more: Mapping[str, Any]) -> Any:
     """The files that AOTInductor writes for a graph."""
     from fgcompile.compiler.backends.aotinductor.inductor_internals import aot_compile, list_options
 
@@ -109,7 +116,7 @@ def _compiled(exported: ExportedProgram, folder: str, passes: Mapping[str, Any])
     examples = examples[len(exported.graph_signature.buffers) :]
     known = list_options()
     options = {name: value for name, value in OPTIONS.items() if name in known}
-    return aot_compile(exported.module(), examples, options={**options, **passes, "aot_inductor.output_path": folder})
+    return aot_compile(exported.module(), examples, options={**options, **more, "aot_inductor.output_path": folder})
 
 
 def _require_compiler() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, fx
 from fgcompile.artifact.metadata import dumps
 from fgcompile.artifact.names import EXPLAIN, LOGITS, METADATA_FILE, MODEL, PREDICT
 from fgcompile.artifact.seal import seal_zip
+from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.archive import write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.torchscript.resolve_overloads import resolve_overloads
@@ -35,7 +36,8 @@ def emit_torchscript(program: FusedProgram) -> bytes:
         warnings.simplefilter("ignore", DeprecationWarning)  # torch.jit is deprecated, and asked for by name
         warnings.simplefilter("ignore", UserWarning)  # of annotations in the code that torch.fx generates
         try:
-            scripted = torch.jit.freeze(_divided(program) if program.on_demand else _whole(program))
+            scripted = _divided(program) if program.on_demand else _whole(program)
+            scripted = torch.jit.freeze(scripted, preserved_attrs=[PROGRAM_SIGNATURE])
         except RuntimeError as error:
             raise UnsupportedOpError(
                 f"the fused graph cannot be scripted: {first_line(error)}; "
@@ -47,13 +49,16 @@ def emit_torchscript(program: FusedProgram) -> bytes:
 
 
 def _whole(program: FusedProgram) -> torch.jit.ScriptModule:
-    return _script(MODEL, copy_graph(program.graph_module), program)
+    graph_module = copy_graph(program.graph_module)
+    setattr(graph_module, PROGRAM_SIGNATURE, program.metadata[SIGNATURE])
+    return _script(MODEL, graph_module, program)
 
 
 def _divided(program: FusedProgram) -> torch.jit.ScriptModule:
     """Prediction and explanation as two modules, the second called where the input ``explain`` is true."""
     halves = divide(program)
     parts = torch.nn.Module()
+    setattr(parts, PROGRAM_SIGNATURE, program.metadata[SIGNATURE])
     parts.predict, parts.explain = (
         _script(name, part, program) for name, part in ((PREDICT, halves.predict), (EXPLAIN, halves.explain))
     )

@@ -1,0 +1,90 @@
+"""Backends held to what an artifact says: its program's signature when it is opened, and its outputs at every call.
+
+Files that were changed and sealed again get here: what a runtime says of one becomes an ``ArtifactError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+
+from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.validation import Array
+from fgcompile.errors import ArtifactError, FgcompileError, first_line
+
+
+class Runs(Protocol):
+    """What a backend does once it is open."""
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs by name."""
+
+
+class CheckedBackend:
+    """A backend that returns the outputs which the metadata promise, or raises."""
+
+    def __init__(self, open_backend: Callable[[], Runs], metadata: Metadata) -> None:
+        """Opens an artifact.
+
+        Args:
+            open_backend: Opens it in its runtime.
+            metadata: The artifact's.
+
+        Raises:
+            ArtifactError: The runtime cannot read it; other errors of ours as the backend raises them.
+        """
+        try:
+            self._backend = open_backend()
+        except (FgcompileError, MemoryError):
+            raise
+        except Exception as error:  # a runtime raises anything of a program that it did not write
+            raise ArtifactError(
+                f"the artifact's program cannot be read ({_described(error)}): compile it again"
+            ) from error
+        self._specs = [(spec["name"], np.dtype(spec["dtype"]), spec) for spec in metadata["outputs"]]
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The artifact's outputs by name.
+
+        Raises:
+            ArtifactError: Its program fails, or returns other tensors than its metadata say.
+        """
+        try:
+            outputs = self._backend.run(feeds)
+        except (FgcompileError, MemoryError):
+            raise
+        except Exception as error:
+            raise ArtifactError(
+                f"the artifact failed in its runtime ({_described(error)}): give it other inputs, or compile it again"
+            ) from error
+        for name, dtype, spec in self._specs:
+            array = outputs[name]
+            if array.dtype != dtype or array.ndim != len(spec["shape"]) or (array.size and _differs(array, spec)):
+                expected = ", ".join(map(str, spec["shape"]))
+                raise ArtifactError(
+                    f"the artifact's program returns {name} as {array.dtype} {array.shape}, "
+                    f"its metadata say {dtype} ({expected}): compile it again"
+                )
+        return outputs
+
+
+def require_signature(found: object, metadata: Metadata) -> None:
+    """Passes a program that takes and returns what its metadata say; older ones carry no signature.
+
+    Raises:
+        ArtifactError: It is another's.
+    """
+    if found is not None and found != metadata.get("signature"):
+        raise ArtifactError(
+            "the artifact's program takes or returns other tensors than its metadata say: compile it again"
+        )
+
+
+def _differs(array: Array, spec: TensorSpec) -> bool:
+    return any(size != wanted for size, wanted in zip(array.shape, spec["shape"], strict=True) if type(wanted) is int)
+
+
+def _described(error: Exception) -> str:
+    return first_line(error)[:300]
