@@ -32,14 +32,26 @@ def bias_specs(metadata: Metadata) -> list[TensorSpec]:
     return [spec for spec in metadata["inputs"] if spec.get("optional")]
 
 
-def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> None:
-    """Passes feeds that name each of the artifact's inputs but for bias parameters, and no other.
+def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
+    """The artifact's inputs by name as native code may read them, each checked against its spec but for NaN.
 
     Raises:
-        InputError: A name is missing or unknown.
+        InputError: A name is missing or unknown; a wrong type, rank, size or dtype; an index or target out of range.
     """
+    if not isinstance(feeds, Mapping):
+        raise InputError(f"feeds is a {type(feeds).__name__}: give a mapping of the inputs' names to arrays")
     optional = [spec["name"] for spec in bias_specs(metadata)]
     _check_names(feeds, [spec["name"] for spec in metadata["inputs"] if spec["name"] not in optional], optional)
+    sizes: dict[str, tuple[str, int]] = {}
+    given = [(feeds[spec["name"]], spec) for spec in metadata["inputs"] if spec["name"] in feeds]
+    for array, spec in given:
+        _check_dtype(array, spec)
+        _check_shape(array, spec, {} if spec.get("optional") else sizes)
+    for array, spec in given:
+        _check_indices(array, spec, {dimension: size for dimension, (_, size) in sizes.items()})
+    if metadata["target"] == "input":
+        _check_classes(feeds["target"], metadata)
+    return {name: _plain(array) for name, array in feeds.items()}
 
 
 def check_biases(biases: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
@@ -56,7 +68,7 @@ def check_biases(biases: Mapping[str, Array], metadata: Metadata) -> dict[str, A
         _check_dtype(array, specs[name])
         _check_shape(array, specs[name], {})
         _check_finite(array, name)
-    return {name: np.asarray(array, order="C") for name, array in biases.items()}
+    return {name: _plain(array) for name, array in biases.items()}
 
 
 def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
@@ -88,7 +100,7 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
         _check_finite(array, spec["name"])
     for spec in specs:
         _check_indices(arrays[spec["name"]], spec, {dimension: size for dimension, (_, size) in sizes.items()})
-    return {name: np.asarray(arrays[name], order="C") for name in names}
+    return {name: _plain(arrays[name]) for name in names}
 
 
 def batch_size(inputs: Mapping[str, Array], metadata: Metadata) -> int:
@@ -120,11 +132,7 @@ def check_target(target: int | Array | None, batch: int, metadata: Metadata) -> 
         raise InputError(f"target is {array.dtype}: give an int or an integer array of shape ({batch},)")
     if array.shape not in ((), (batch,)):
         raise InputError(f"target has shape {array.shape}: give an int or one class per sample, shape ({batch},)")
-    classes = class_count(metadata)
-    wrong = array[(array < PREDICTED) | (array >= classes if classes is not None else False)]
-    if wrong.size:
-        last = " up" if classes is None else f" to {classes - 1}"
-        raise InputError(f"target {wrong[0]} is out of range: give a class from 0{last}, or -1 for the predicted one")
+    _check_classes(array, metadata)
     return np.array(np.broadcast_to(array, (batch,)), dtype=np.int64)
 
 
@@ -134,6 +142,20 @@ def class_count(metadata: Metadata) -> int | None:
         if spec["name"] == "logits" and len(spec["shape"]) == 2 and isinstance(spec["shape"][1], int):
             return spec["shape"][1]
     return None
+
+
+def _check_classes(target: Array, metadata: Metadata) -> None:
+    classes = class_count(metadata)
+    wrong = target[(target < PREDICTED) | (target >= classes if classes is not None else False)]
+    if wrong.size:
+        last = " up" if classes is None else f" to {classes - 1}"
+        raise InputError(f"target {wrong[0]} is out of range: give a class from 0{last}, or -1 for the predicted one")
+
+
+def _plain(array: Array) -> Array:
+    """The array as native code reads it: of no subclass, its elements in order and aligned; itself where it is so."""
+    plain = np.asarray(array, order="C")
+    return plain if plain.flags.aligned else plain.copy()
 
 
 def _check_names(given: Iterable[str], wanted: Sequence[str], optional: Sequence[str] = ()) -> None:
@@ -152,6 +174,8 @@ def _check_dtype(array: Array, spec: TensorSpec) -> None:
         raise InputError(
             f"{name} is a {type(array).__name__}, not a NumPy array: use np.asarray({name}, dtype=np.{dtype})"
         )
+    if isinstance(array, np.ma.MaskedArray):
+        raise InputError(f"{name} is a masked array, whose mask would be lost: use {name}.filled(…) with a value")
     if array.dtype != np.dtype(dtype):
         given = array.dtype.name if array.dtype.isnative else f"{array.dtype.name} in foreign byte order"
         raise InputError(f"{name} is {given}, the artifact takes {dtype}: use {name}.astype(np.{dtype})")

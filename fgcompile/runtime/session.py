@@ -98,16 +98,17 @@ class Session:
         self._backend = backend
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """The artifact's raw outputs by name; values are not checked.
+        """The artifact's raw outputs by name. Whether numbers are finite is not looked at.
 
         Args:
-            feeds: Each of ``metadata["inputs"]`` by name, ``target`` among them; optional ones may be left out.
+            feeds: Each of ``metadata["inputs"]`` by name, ``target`` and ``explain`` among them; optional ones may be
+                left out.
 
         Raises:
-            InputError: A name is missing or unknown.
+            InputError: A name is missing or unknown; a wrong type, rank, size or dtype; an index or target out of
+                range.
         """
-        check_feeds(feeds, self.metadata)
-        return self._backend.run(feeds)
+        return self._backend.run(check_feeds(feeds, self.metadata))
 
     def explain(
         self,
