@@ -57,7 +57,12 @@ _index = record(
 )
 _tensor = record(
     {"name": _name, "dtype": one_of(*DTYPES), "shape": _shape},
-    {"optional": flag, "example": sequence(_example_size, 32), "indexes": sequence(_index, 1000)},
+    {
+        "optional": flag,
+        "example": sequence(_example_size, 32),
+        "smallest": sequence(_example_size, 32),
+        "indexes": sequence(_index, 1000),
+    },
 )
 _site = record(
     {
@@ -154,8 +159,9 @@ def _check_spec(spec: Any) -> None:
     name, shape, example = spec["name"], spec["shape"], spec.get("example")
     if math.prod(size for size in example or shape if isinstance(size, int)) > _ELEMENTS:
         raise MalformedError(f"{name} has more elements than {_ELEMENTS}")
-    if example is not None and len(example) != len(shape):
-        raise MalformedError(f"{name} has an example of another rank than its shape")
+    for key in ("example", "smallest"):
+        if key in spec and len(spec[key]) != len(shape):
+            raise MalformedError(f"{name} has {key} sizes of another rank than its shape")
     if spec.get("optional") and not all(isinstance(size, int) for size in shape):
         raise MalformedError(f"{name} is optional, and of a size that is not known")
     for size in shape:  # "16*height" is a multiple of 16, "height // 2" what an output makes of it

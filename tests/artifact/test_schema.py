@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fgcompile.artifact.metadata import dumps, loads
+from fgcompile.artifact.metadata import AxisIndex, Metadata, TensorSpec, dumps, loads
 from fgcompile.artifact.signature import SIGNATURE, sign
 from fgcompile.errors import ArtifactError
 from tests.support.tiny_artifacts import tiny_metadata
@@ -47,7 +47,7 @@ def changed(*path: Any, to: Any) -> dict[str, Any]:
         (("inputs", 0, "shape", 1), 2**39, "x has more elements"),
         (("inputs", 0, "shape", 1), "0*height", "x has the size '0*height'"),
         (("inputs", 0, "shape", 1), "²*height", "which is none"),
-        (("inputs", 0, "example"), [1, 3], "an example of another rank"),
+        (("inputs", 0, "example"), [1, 3], "example sizes of another rank"),
         (("inputs", 0, "indexes"), [{"size": 3, "from_end": False}], "indexes that its dtype"),
         (("inputs", 1, "indexes"), [{"size": "far", "from_end": False}], "which is no input's size"),
         (("inputs", 0, "optional"), True, "x is optional, and of a size that is not known"),
@@ -99,3 +99,20 @@ def test_names_that_change_places_are_found_by_the_signature(key: str) -> None:
     assert loads(dumps(metadata), "file.onnx") == metadata
     metadata[key] = metadata[key][::-1]  # type: ignore[index]
     assert "not those that it was compiled with" in refusal(dumps(metadata))
+
+
+@pytest.mark.parametrize(
+    ("layout", "path"),
+    [(Metadata, ()), (TensorSpec, ("inputs", 0)), (AxisIndex, ("inputs", 0, "indexes", 0))],
+    ids=["metadata", "input", "index"],
+)
+def test_every_field_of_the_layout_is_checked(layout: Any, path: tuple[Any, ...]) -> None:
+    """No field takes a value of any kind: one that the schema does not know would."""
+    for field in sorted((layout.__required_keys__ | layout.__optional_keys__) - {SIGNATURE}):
+        metadata = copy.deepcopy(tiny_metadata())
+        metadata["inputs"][0]["indexes"] = [{"size": 3, "from_end": True}]
+        place: Any = metadata
+        for key in path:
+            place = place[key]
+        place[field] = {"of": ["no", {"kind": None}]}
+        assert field in refusal(json.dumps(metadata)), field
