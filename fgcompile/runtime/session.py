@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.names import EXPLAIN, LOGITS
 from fgcompile.artifact.seal import SEAL_SIZE
 from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import (
@@ -33,6 +33,7 @@ from fgcompile.artifact.validation import (
 )
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime.checked import CheckedBackend, Runs
+from fgcompile.runtime.finite import warn_of_overflow
 from fgcompile.runtime.source import Provider, Source
 
 RUNTIMES: Mapping[str, str] = {
@@ -166,12 +167,16 @@ class Session:
 
         Raises:
             InputError: An input or target that the artifact does not take; the message says what it takes.
+
+        Warns:
+            NonFiniteWarning: The inputs are finite, and an output is not: their numbers overflow on the way.
         """
         feeds = check_inputs(x, self.metadata)
         batch = batch_size(feeds, self.metadata)
         classes = check_target(target, batch, self.metadata)
         feeds |= check_biases(biases or {}, self.metadata)
         outputs = self._backend.run({**feeds, **self._own_feeds(classes, explain=True)})
+        warn_of_overflow(outputs)
         logits = outputs.get("logits")
         return Explanation(
             logits=logits,
@@ -200,7 +205,9 @@ class Session:
             raise InputError("the artifact does not return the logits: compile it with them among the outputs")
         feeds = check_inputs(x, self.metadata)
         classes = check_target(None, batch_size(feeds, self.metadata), self.metadata)
-        return self._backend.run({**feeds, **self._own_feeds(classes, explain=False)})["logits"]
+        logits = self._backend.run({**feeds, **self._own_feeds(classes, explain=False)})["logits"]
+        warn_of_overflow({LOGITS: logits})
+        return logits
 
     def _own_feeds(self, classes: NDArray[np.int64] | None, explain: bool) -> dict[str, Array]:
         """The inputs that are not the model's, as far as the artifact takes them."""
