@@ -34,7 +34,8 @@ from fgcompile.artifact.validation import (
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime.checked import CheckedBackend, Runs
 from fgcompile.runtime.finite import warn_of_overflow
-from fgcompile.runtime.source import Provider, Source
+from fgcompile.runtime.source import Provider as Provider  # for whoever loads one
+from fgcompile.runtime.source import Source
 
 RUNTIMES: Mapping[str, str] = {
     "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
