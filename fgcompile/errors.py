@@ -57,6 +57,10 @@ class WeightsWarning(UserWarning):
     """Weights were read under other names than the file has: says which."""
 
 
+class NonFiniteWarning(UserWarning):
+    """Finite inputs gave NaN or infinity, as where float32 overflows: names the output, and how many values."""
+
+
 def first_line(error: BaseException) -> str:
     """What an error of another library says first, to be quoted in a message of ours; its class if it says nothing."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

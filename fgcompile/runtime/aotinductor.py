@@ -24,7 +24,7 @@ except ImportError as error:
     raise MissingPackageError("AOTInductor packages need torch: pip install torch, or compile to ONNX") from error
 
 from fgcompile.runtime.tensors import as_tensor
-from fgcompile.runtime.torch_device import TorchDevice, choose_device
+from fgcompile.runtime.torch_device import TorchDevice, choose_device, use_threads
 from fgcompile.runtime.torch_internals import load_models, read_facts
 from fgcompile.system.leftovers import temporary_folder
 
@@ -44,8 +44,7 @@ class AotInductorBackend:
         self._device = TorchDevice(device)
         if providers is not None:
             self._device = choose_device(providers, f"an AOTInductor package compiled for {device}", [device])
-        if threads is not None:
-            torch.set_num_threads(threads)
+        use_threads(threads)
         self._models = _load(content)
         for model in self._models.values():
             require_signature(read_facts(model).get(PROGRAM_SIGNATURE), metadata)

@@ -5,6 +5,7 @@ Files that were changed and sealed again get here: what a runtime says of one be
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -25,18 +26,22 @@ class Runs(Protocol):
 class CheckedBackend:
     """A backend that returns the outputs which the metadata promise, or raises."""
 
-    def __init__(self, open_backend: Callable[[], Runs], metadata: Metadata) -> None:
+    def __init__(
+        self, open_backend: Callable[[], Runs], metadata: Metadata, reopen: Callable[[], Runs] | None = None
+    ) -> None:
         """Opens an artifact.
 
         Args:
             open_backend: Opens it in its runtime.
             metadata: The artifact's.
+            reopen: Opens it once more, in a process that was forked from the one that opened it.
 
         Raises:
             ArtifactError: The runtime cannot read it; other errors of ours as the backend raises them.
         """
+        self._reopen = reopen or open_backend
         try:
-            self._backend = open_backend()
+            self._opened = os.getpid(), open_backend()
         except (FgcompileError, MemoryError):
             raise
         except Exception as error:  # a runtime raises anything of a program that it did not write
@@ -52,7 +57,7 @@ class CheckedBackend:
             ArtifactError: Its program fails, or returns other tensors than its metadata say.
         """
         try:
-            outputs = self._backend.run(feeds)
+            outputs = self._here().run(feeds)
         except (FgcompileError, MemoryError):
             raise
         except Exception as error:
@@ -68,6 +73,19 @@ class CheckedBackend:
                     f"its metadata say {dtype} ({expected}): compile it again"
                 )
         return outputs
+
+    def _here(self) -> Runs:
+        """The backend of this process. Threads that come at once may each open one: a lock may be held in a fork."""
+        process, backend = self._opened
+        if process != os.getpid():
+            # The one of before the fork stays: letting go of it would wait for threads that are not here.
+            _LEFT_BEHIND.append(backend)
+            backend = self._reopen()
+            self._opened = os.getpid(), backend
+        return backend
+
+
+_LEFT_BEHIND: list[Runs] = []
 
 
 def require_signature(found: object, metadata: Metadata) -> None:

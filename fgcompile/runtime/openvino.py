@@ -12,6 +12,7 @@ import numpy as np
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
+from fgcompile.runtime.forked import forked, refuse
 from fgcompile.runtime.session import Provider
 
 try:
@@ -37,6 +38,8 @@ class OpenVinoBackend:
     def __init__(
         self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
     ) -> None:
+        if forked():
+            refuse("OpenVINO")
         device, properties = _read_options(providers)
         if threads is not None:
             properties = {"INFERENCE_NUM_THREADS": threads} | properties

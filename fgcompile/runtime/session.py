@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.names import EXPLAIN, LOGITS
+from fgcompile.artifact.seal import SEAL_SIZE
 from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import (
     PREDICTED,
@@ -31,9 +33,9 @@ from fgcompile.artifact.validation import (
 )
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime.checked import CheckedBackend, Runs
-
-Provider = str | tuple[str, Mapping[str, Any]]
-"""An ONNX Runtime execution provider, "OpenVINO" or a device of PyTorch's: its name, or its name and options."""
+from fgcompile.runtime.finite import warn_of_overflow
+from fgcompile.runtime.source import Provider as Provider  # for whoever loads one
+from fgcompile.runtime.source import Source
 
 RUNTIMES: Mapping[str, str] = {
     "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
@@ -86,16 +88,56 @@ class Explanation:
     bias_gradients: Mapping[str, Array]
 
 
+class _Closed:
+    """What a closed session has for a backend."""
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        raise InputError("the session is closed: load the artifact again")
+
+
 class Session:
-    """An artifact ready to run.
+    """An artifact ready to run, from any number of threads.
+
+    A pickled session opens its file again, or carries the bytes that it was opened from; a copy is the session itself.
+    After a fork ONNX Runtime opens it again at the first call; what cannot go on there says so. ``close``, or leaving
+    ``with``, lets go of the memory that it holds.
 
     Attributes:
         metadata: What the artifact says of itself (``fgcompile.artifact.metadata.Metadata``).
     """
 
-    def __init__(self, backend: Runs, metadata: Metadata) -> None:
+    def __init__(self, backend: Runs, metadata: Metadata, source: Source | None = None) -> None:
         self.metadata = metadata
         self._backend = backend
+        self._source = source
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Its source, which opens it again (pickle).
+
+        Raises:
+            InputError: Its backend is the caller's, not an artifact's.
+        """
+        if self._source is None:
+            raise InputError("the session was not opened from an artifact and cannot be pickled: use fgcompile.load")
+        return _open, (self._source,)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets go of the artifact. Calls that run end; later ones are refused."""
+        self._backend = _Closed()
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's raw outputs by name. Whether numbers are finite is not looked at.
@@ -126,12 +168,16 @@ class Session:
 
         Raises:
             InputError: An input or target that the artifact does not take; the message says what it takes.
+
+        Warns:
+            NonFiniteWarning: The inputs are finite, and an output is not: their numbers overflow on the way.
         """
         feeds = check_inputs(x, self.metadata)
         batch = batch_size(feeds, self.metadata)
         classes = check_target(target, batch, self.metadata)
         feeds |= check_biases(biases or {}, self.metadata)
         outputs = self._backend.run({**feeds, **self._own_feeds(classes, explain=True)})
+        warn_of_overflow(outputs)
         logits = outputs.get("logits")
         return Explanation(
             logits=logits,
@@ -160,7 +206,9 @@ class Session:
             raise InputError("the artifact does not return the logits: compile it with them among the outputs")
         feeds = check_inputs(x, self.metadata)
         classes = check_target(None, batch_size(feeds, self.metadata), self.metadata)
-        return self._backend.run({**feeds, **self._own_feeds(classes, explain=False)})["logits"]
+        logits = self._backend.run({**feeds, **self._own_feeds(classes, explain=False)})["logits"]
+        warn_of_overflow({LOGITS: logits})
+        return logits
 
     def _own_feeds(self, classes: NDArray[np.int64] | None, explain: bool) -> dict[str, Array]:
         """The inputs that are not the model's, as far as the artifact takes them."""
@@ -198,7 +246,9 @@ def load(
     """
     content, metadata = read_artifact(path)
     require_trust(path, metadata["format"], trust)
-    return open_session(content, metadata, str(path), providers, threads)
+    _check_options(providers, threads)
+    source = Source(str(Path(path).absolute()), content[-SEAL_SIZE:], None, providers, threads)
+    return _open(source, (content, metadata))
 
 
 def open_session(
@@ -209,19 +259,28 @@ def open_session(
     threads: int | None = None,
 ) -> Session:
     """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
-    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
-        raise InputError(f"threads is {threads!r}: give 1 or more, or None to let the runtime decide")
-    _check_providers(providers)
+    _check_options(providers, threads)
+    return _open(Source(name, content[-SEAL_SIZE:], (content, metadata), providers, threads))
+
+
+def _open(source: Source, artifact: tuple[bytes, Metadata] | None = None) -> Session:
+    """The session of an artifact; ``artifact`` is what ``source`` would read, where that has been read."""
+    content, metadata = artifact or source.read()
     # A provider may stand for a runtime of its own (OpenVINO); else the format's runtime reads what there are.
     artifact_format = metadata["format"]
     if artifact_format not in RUNTIMES:
         raise ArtifactError(
-            f"{name}: no runtime here for format {artifact_format!r}: compile to one of {', '.join(RUNTIMES)}"
+            f"{source.name}: no runtime here for format {artifact_format!r}: compile to one of {', '.join(RUNTIMES)}"
         )
-    chosen = (PROVIDER_RUNTIMES.get((artifact_format, provider_name(provider))) for provider in providers or ())
+    chosen = (PROVIDER_RUNTIMES.get((artifact_format, provider_name(each))) for each in source.providers or ())
     location = next(filter(None, chosen), RUNTIMES[artifact_format])
     backend: type[Backend] = pkgutil.resolve_name(location)
-    return Session(CheckedBackend(partial(backend, content, metadata, providers, threads), metadata), metadata)
+
+    def reopen() -> Runs:
+        return backend(*source.read(), source.providers, source.threads)
+
+    first = partial(backend, content, metadata, source.providers, source.threads)
+    return Session(CheckedBackend(first, metadata, reopen), metadata, source)
 
 
 def provider_name(provider: Provider) -> str:
@@ -229,7 +288,9 @@ def provider_name(provider: Provider) -> str:
     return provider if isinstance(provider, str) else provider[0]
 
 
-def _check_providers(providers: Sequence[Provider] | None) -> None:
+def _check_options(providers: Sequence[Provider] | None, threads: int | None) -> None:
+    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
+        raise InputError(f"threads is {threads!r}: give 1 or more, or None to let the runtime decide")
     if isinstance(providers, str):
         raise InputError(f"providers is {providers!r}: pass a list of them, [{providers!r}]")
     for provider in providers or ():

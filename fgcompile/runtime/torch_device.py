@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from fgcompile.errors import InputError
+from fgcompile.runtime.forked import forked, refuse
 from fgcompile.runtime.session import Provider
 
 TF32 = "use_tf32"
@@ -52,6 +53,18 @@ class TorchDevice:
             finally:
                 for setting, precision in zip(settings, before, strict=True):
                     setting.fp32_precision = precision
+
+
+def use_threads(threads: int | None) -> None:
+    """Sets the threads of one operator, for the whole process.
+
+    Raises:
+        ArtifactError: There would be several in a process that was forked, which would wait for the others for ever.
+    """
+    if forked() and (threads or torch.get_num_threads()) > 1:
+        refuse("PyTorch", ", or compute in one thread here: torch.set_num_threads(1), and no other threads for load")
+    if threads is not None:
+        torch.set_num_threads(threads)
 
 
 def choose_device(providers: Sequence[Provider], kind: str, allowed: Sequence[str]) -> TorchDevice:

@@ -18,7 +18,7 @@ except ImportError as error:
     raise MissingPackageError("TorchScript artifacts need torch: pip install torch, or compile to ONNX") from error
 
 from fgcompile.runtime.tensors import as_tensor
-from fgcompile.runtime.torch_device import TorchDevice, choose_device
+from fgcompile.runtime.torch_device import TorchDevice, choose_device, use_threads
 
 _DEVICES = ("cpu", "cuda", "cuda:N")
 
@@ -35,8 +35,7 @@ class TorchScriptBackend:
         self._device = TorchDevice("cpu")
         if providers is not None:
             self._device = choose_device(providers, "a TorchScript artifact", _DEVICES)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        use_threads(threads)
         self._module = _load(content, self._device.name)
         require_signature(getattr(self._module, PROGRAM_SIGNATURE, None), metadata)
         self._inputs = [spec["name"] for spec in metadata["inputs"]]

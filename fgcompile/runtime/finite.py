@@ -1,0 +1,30 @@
+"""Finite inputs may overflow on the way: what comes out then is no explanation, and says so."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from fgcompile.artifact.names import LOGITS
+from fgcompile.artifact.validation import Array
+from fgcompile.errors import NonFiniteWarning
+
+
+def warn_of_overflow(outputs: Mapping[str, Array]) -> None:
+    """Warns of the first output with NaN or infinity, whatever the runtime; a logit of -inf is a class masked out."""
+    for name, array in outputs.items():
+        if array.dtype.kind != "f" or np.isfinite(array).all():
+            continue
+        wrong = ~np.isfinite(array)
+        if name == LOGITS:
+            wrong &= ~np.isneginf(array)
+        if count := int(np.count_nonzero(wrong)):
+            warnings.warn(
+                f"{name} has {count} of {array.size} values that are NaN or infinite: "
+                f"{array.dtype} overflowed on these inputs, give smaller ones",
+                NonFiniteWarning,
+                stacklevel=3,
+            )
+            return
