@@ -49,7 +49,7 @@ def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> dict[str, Arr
         _check_shape(array, spec, {} if spec.get("optional") else sizes)
     for array, spec in given:
         _check_indices(array, spec, {dimension: size for dimension, (_, size) in sizes.items()})
-    if metadata["target"] == "input":
+    if metadata["target"] == "input" and "target" in feeds:  # the forward pass alone takes none
         _check_classes(feeds["target"], metadata)
     return {name: _plain(array) for name, array in feeds.items()}
 

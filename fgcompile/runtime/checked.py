@@ -105,4 +105,6 @@ def _differs(array: Array, spec: TensorSpec) -> bool:
 
 
 def _described(error: Exception) -> str:
-    return first_line(error)[:300]
+    """What a runtime says, in one line: TorchScript says first where an error was raised, and last what it was."""
+    lines = str(error).strip().splitlines()
+    return (lines[-1].strip() if lines and "TorchScript interpreter" in lines[0] else first_line(error))[:300]

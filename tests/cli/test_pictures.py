@@ -12,6 +12,7 @@ import pytest
 
 import fgcompile
 from benchmarks.pictures.files import png
+from fgcompile.cli import terminal
 from tests.cli.results import Run, assert_one_line_error
 from tests.support.tiny_artifacts import photo_artifact
 
@@ -24,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "photo.png").write_bytes(png(PIXELS))
     (tmp_path / "broken.png").write_bytes(png(PIXELS)[:100])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "300")  # no cell is folded
+    monkeypatch.setattr(terminal._out, "_width", 300)  # no cell is folded
     return tmp_path
 
 
