@@ -41,12 +41,13 @@ _MODULES = (
             *("schema", "seal", "signature", "trust", "validation", "zip_container"),
         )
     ),
-    "runtime/__init__.py",
-    "runtime/checked.py",
-    "runtime/onnxruntime.py",
-    "runtime/onnxruntime_binding.py",
-    "runtime/onnxruntime_signature.py",
-    "runtime/session.py",
+    *(
+        f"runtime/{name}.py"
+        for name in (
+            *("__init__", "checked", "finite", "onnxruntime", "onnxruntime_binding"),
+            *("onnxruntime_signature", "session", "source"),
+        )
+    ),
     "serving/__init__.py",
     "serving/admission.py",
 )
