@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.ir.graphs import VIEWS
+from fgcompile.compiler.ir.graphs import VIEWS, propagate_shapes
 from fgcompile.compiler.ir.runner import as_pass
+from fgcompile.compiler.ir.torch_internals import is_contiguous_or_false
 
 aten = torch.ops.aten
 
@@ -49,7 +50,26 @@ def remove_identities(graph_module: fx.GraphModule) -> bool:
             node.replace_all_uses_with(operand)
             graph.erase_node(node)
             changed = True
+    if changed:
+        _keep_contiguous(graph_module)
     return changed
+
+
+def _keep_contiguous(graph_module: fx.GraphModule) -> None:
+    """Copies what is not contiguous any more where an operator refuses that: strides went with a copy or a product."""
+    graph = graph_module.graph
+    users = [node for node in graph.nodes if node.target in NEED_CONTIGUOUS]
+    if not users:
+        return
+    propagate_shapes(graph_module)
+    for node in users:
+        (operand, *_) = node.all_input_nodes
+        if not is_contiguous_or_false(operand.meta["val"]):
+            with graph.inserting_before(node):
+                copy = graph.call_function(aten.clone.default, (operand,), {"memory_format": torch.contiguous_format})
+            copy.meta = {**operand.meta}
+            node.replace_input_with(operand, copy)
+    propagate_shapes(graph_module)
 
 
 def _identity(node: fx.Node, graph_module: fx.GraphModule) -> fx.Node | None:

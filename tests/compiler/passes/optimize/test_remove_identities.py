@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from torch import Tensor, nn
 
 from fgcompile.compiler.passes.optimize.remove_identities import remove_identities
+from fgcompile.compiler.pipeline import fuse
 from tests.compiler.passes.texts import assert_rewrites, operators, run_alone, traced
 
 
@@ -57,3 +60,29 @@ def test_a_reshape_that_changes_the_shape_stays() -> None:
     graph_module = traced(lambda x: x.view(3, 2).expand(3, 2) + 0.5, torch.ones(2, 3))
     run_alone(remove_identities, graph_module)
     assert operators(graph_module) == ["reshape", "add"]
+
+
+class _Turned(nn.Module):
+    """Normalises groups of what follows a copy: the copy is an identity but for the strides that it gave."""
+
+    def __init__(self, spread: bool) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.spread, self.before, self.norm, self.after = spread, nn.Linear(6, 12), nn.GroupNorm(2, 4), nn.Linear(12, 3)
+        self.places = nn.Parameter(torch.randn(1, 4, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.before(x).unflatten(-1, (3, 4)).transpose(1, 2).contiguous().relu()
+        if self.spread:
+            y = y.mean((1, 2), keepdim=True).expand(-1, 4, 3) * 1.0 + self.places
+        return self.after(self.norm(y).tanh().flatten(1))
+
+
+@pytest.mark.parametrize("spread", [False, True])
+def test_groups_are_normalised_of_what_lost_its_copy(spread: bool) -> None:
+    model, x = _Turned(spread).eval().double(), torch.randn(5, 6, dtype=torch.float64, requires_grad=True)
+    program = fuse(model, x[:2].detach(), target=0, outputs=("logits", "input_gradient"))
+    logits, gradient = program.graph_module(x.detach())
+    torch.testing.assert_close(logits, model(x), rtol=1e-9, atol=1e-9)
+    (expected,) = torch.autograd.grad(model(x)[:, 0].sum(), x)
+    torch.testing.assert_close(gradient, expected, rtol=1e-9, atol=1e-9)
