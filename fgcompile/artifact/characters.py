@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-# The control characters of ASCII and Latin 1, what ends a line or a paragraph in Unicode, what turns the direction of
-# writing, and halves of surrogate pairs, which no encoding has.
-_UNFIT = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+from fgcompile.system.text import CONTROLS
+
+_UNFIT = re.compile(f"[{CONTROLS}]")
 
 
 def unfit_character(text: str) -> str | None:

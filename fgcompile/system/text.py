@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
-# Control characters, what ends a line in Unicode, what turns the direction of writing, and bytes of no encoding.
-_INVISIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+CONTROLS = "\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""Control characters, what ends a line in Unicode, what turns the direction of writing, and bytes of no encoding, as a
+set of a regular expression."""
+
+# Marks of direction too, which labels in Arabic or Hebrew may have.
+_INVISIBLE = re.compile(f"[{CONTROLS}\u061c\u200e\u200f]")
 
 
 def visible(text: str) -> str:

@@ -24,6 +24,17 @@ class CaseModule(nn.Module):
         return self.function(*inputs, *self.buffers())
 
 
+class Function(nn.Module):
+    """A function of one input."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
 class ConvNet(nn.Module):
     """Convolution, BatchNorm, ReLU, pooling, a residual block and a linear head: the common case."""
 

@@ -12,33 +12,10 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
+from benchmarks.exactness.random_graphs.kinds.functions import Reverse, Round
+
 # The two methods of a function have whatever arguments it takes, so that
 # mypy: disable-error-code="override,no-untyped-call"
-
-
-class Round(Function):
-    """Straight-through rounding."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return torch.round(x * 8) / 8
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        return g
-
-
-class Reverse(Function):
-    """The identity, whose backward has the other sign, times a number."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, factor: float) -> Tensor:
-        ctx.factor = factor
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        return -ctx.factor * g, None
 
 
 class ClippedSign(Function):

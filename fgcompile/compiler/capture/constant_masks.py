@@ -11,16 +11,16 @@ They are evaluated from buffers, literals and fixed sizes, in the order of the g
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
+from torch.export.graph_signature import InputKind
 
-from fgcompile.compiler.ir.graphs import fake, fake_mode, insert_call
-from fgcompile.compiler.ir.nodes import bind, free_name, is_random
+from fgcompile.compiler.capture.constants import Constants
+from fgcompile.compiler.ir.graphs import insert_call
+from fgcompile.compiler.ir.nodes import bind, is_random
 from fgcompile.compiler.ir.sizes import is_fixed, same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of, without_modes
 
@@ -36,17 +36,10 @@ LARGEST = 1 << 20
 
 
 class ConstantMasks:
-    """Rewrites a copy of an exported program's graph; the constants that it makes are to be added to the program.
+    """Rewrites a copy of an exported program's graph, and adds the places that it finds to the constants."""
 
-    Attributes:
-        specs: The signature's entries for them, which stand before all others.
-        constants: Their values by name.
-    """
-
-    def __init__(self, exported: ExportedProgram, graph: fx.Graph) -> None:
-        self.exported, self.graph = exported, graph
-        self.specs: list[InputSpec] = []
-        self.constants: dict[str, Tensor] = {}
+    def __init__(self, exported: ExportedProgram, graph: fx.Graph, constants: Constants) -> None:
+        self.exported, self.graph, self.constants = exported, graph, constants
         self.known = _Known()
 
     def rewrite(self) -> None:
@@ -122,16 +115,9 @@ class ConstantMasks:
         node.args = (own, indices, flat)
 
     def _constant(self, value: Tensor) -> fx.Node:
-        name = free_name("places", {*self.constants, *self.exported.constants, *self._names()})
-        with self.graph.inserting_before(next(iter(self.graph.nodes))):
-            placeholder: fx.Node = self.graph.placeholder(name)
-        placeholder.meta["val"] = fake(value, fake_mode(self.graph))
-        self.constants[name] = self.known.values[placeholder] = value.contiguous()
-        self.specs.insert(0, InputSpec(InputKind.CONSTANT_TENSOR, TensorArgument(placeholder.name), name, None))
+        placeholder = self.constants.add("places", value.contiguous())
+        self.known.values[placeholder] = value.contiguous()
         return placeholder
-
-    def _names(self) -> Iterator[str]:
-        return (node.name for node in self.graph.nodes)
 
 
 def _is_mask(index: Any) -> bool:

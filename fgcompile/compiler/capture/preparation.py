@@ -21,10 +21,10 @@ import copy
 
 import torch
 from torch.export import ExportedProgram
-from torch.export.graph_signature import ExportGraphSignature
 
 from fgcompile.compiler.capture.blocks import inline_blocks
 from fgcompile.compiler.capture.constant_masks import ConstantMasks
+from fgcompile.compiler.capture.constants import Constants
 from fgcompile.compiler.capture.index_guards import guard_indices
 from fgcompile.compiler.capture.parted_indices import join_indexed_axes
 from fgcompile.compiler.capture.sample_reads import gather_within_samples
@@ -43,8 +43,8 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
         node.name = original.name  # a copy renames what is called like a built-in, and the signature goes by names
     inline_blocks(graph_module, exported)
     guard_indices(exported, graph)
-    masks = ConstantMasks(exported, graph)
-    masks.rewrite()
+    constants = Constants(exported, graph)
+    ConstantMasks(exported, graph, constants).rewrite()
     for node in list(graph.nodes):
         if node.target is aten.detach_.default:
             node.target = aten.detach.default
@@ -59,17 +59,4 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
                 join_indexed_axes(node)
         elif node.target in WRITES:
             scatter_within_samples(node)
-    graph_module.recompile()
-    return ExportedProgram(
-        root=graph_module,
-        graph=graph,
-        graph_signature=ExportGraphSignature(
-            [*masks.specs, *exported.graph_signature.input_specs], list(exported.graph_signature.output_specs)
-        ),
-        state_dict=exported.state_dict,
-        range_constraints=exported.range_constraints,
-        module_call_graph=exported.module_call_graph,
-        example_inputs=exported.example_inputs,
-        constants={**exported.constants, **masks.constants},
-        verifiers=exported.verifiers,
-    )
+    return constants.program(graph_module)

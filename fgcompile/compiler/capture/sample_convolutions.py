@@ -16,6 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import SymInt, Tensor
 
+from fgcompile.compiler.ir.sizes import per_axis
+
 
 def decompose_convolution(
     input: Tensor,
@@ -30,7 +32,7 @@ def decompose_convolution(
 ) -> Any:
     """The product of samples with their own weights, where as many groups as samples decide; any other stays."""
     rank = input.dim() - 2
-    stride, padding, dilation, extra = (_per_axis(value, rank) for value in (stride, padding, dilation, output_padding))
+    stride, padding, dilation, extra = (per_axis(value, rank) for value in (stride, padding, dilation, output_padding))
     if not isinstance(groups, SymInt) or any(isinstance(size, SymInt) for size in weight.shape[1:]):
         return NotImplemented
     margins = [(pad, pad) for pad in padding]
@@ -74,8 +76,3 @@ def _correlate(x: Tensor, w: Tensor, stride: Sequence[int], dilation: Sequence[i
         taps.append(part)
     columns = torch.stack(taps, 2).flatten(1, 2).flatten(2)
     return torch.bmm(w.flatten(2), columns).reshape(x.shape[0], -1, *sizes)
-
-
-def _per_axis(value: Sequence[int], rank: int) -> list[int]:
-    """A setting of each axis, where one number may stand for all."""
-    return list(value) * rank if len(value) == 1 else list(value)

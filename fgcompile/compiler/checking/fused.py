@@ -161,7 +161,7 @@ def make_checks(
     except VerificationError as error:
         # The graph is what the model is, where that depends on the place of a sample in its batch.
         taken = zip(program.inputs, smallest.inputs, strict=False)
-        found = dependence(exposed, [picked_of(spec, value, MANY) for spec, value in taken])
+        found = _cause(exposed, [picked_of(spec, value, MANY) for spec, value in taken])
         if found is None:
             raise
         raise CaptureError(found) from error

@@ -111,3 +111,8 @@ def repeated(value: Tensor, sizes: Sequence[int]) -> Tensor:
     for axis, size in enumerate(sizes):
         value = value.index_select(axis, torch.arange(size) % value.shape[axis])
     return value
+
+
+def per_axis(value: Sequence[int], rank: int) -> list[int]:
+    """A setting of each axis, where one number may stand for all."""
+    return list(value) * rank if len(value) == 1 else list(value)

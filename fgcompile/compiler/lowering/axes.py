@@ -23,11 +23,6 @@ aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 
 
-def per_axis(value: Sequence[int], rank: int) -> list[int]:
-    """A setting of each axis, where one number may stand for all."""
-    return list(value) * rank if len(value) == 1 else list(value)
-
-
 def is_dynamic(size: int) -> bool:
     """Whether a size is symbolic: the batch, a product with it, or a size of space."""
     return isinstance(size, SymInt)

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.sizes import per_axis
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes, per_axis
+from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes
 from fgcompile.compiler.lowering.long_pooling import average_windows
 from fgcompile.compiler.lowering.windows import SlidingWindows
 

@@ -25,8 +25,9 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.annotations import chosen
+from fgcompile.compiler.ir.sizes import per_axis
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import crop_axis, interleave, is_dynamic, pad_axes, per_axis, reshape
+from fgcompile.compiler.lowering.axes import crop_axis, interleave, is_dynamic, pad_axes, reshape
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.gathering import is_large
+from fgcompile.compiler.ir.sizes import per_axis
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes, per_axis, reshape
+from fgcompile.compiler.lowering.axes import is_dynamic, pad_axes, reshape
 from fgcompile.compiler.lowering.ceiling import average_in_ceil_mode, positions_cut_short
 from fgcompile.compiler.lowering.long_pooling import average_adaptively
 from fgcompile.compiler.lowering.wide_windows import is_wide, maximum_of_wide_windows

@@ -28,9 +28,9 @@ from torch import Tensor
 
 from fgcompile.compiler.ir.annotations import chosen
 from fgcompile.compiler.ir.gathering import is_large
-from fgcompile.compiler.ir.sizes import same_size
+from fgcompile.compiler.ir.sizes import per_axis, same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload
-from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axis, per_axis, reshape
+from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis, pad_axis, reshape
 from fgcompile.compiler.lowering.long_pooling import (
     go_back_adaptively,
     scatter_adaptively,

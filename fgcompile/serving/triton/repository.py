@@ -48,8 +48,7 @@ _MODULES = (
             *("onnxruntime_signature", "session", "source"),
         )
     ),
-    "serving/__init__.py",
-    "serving/admission.py",
+    *("serving/__init__.py", "serving/admission.py", "system/__init__.py", "system/text.py"),
 )
 """What ``model.py`` imports of this package, by way of others too."""
 

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import fgcompile
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import ScoreError
 from tests.compiler.biases.test_table import weighted_sum
+from tests.support.networks import Function
 
 
 def without_gradient(x: Tensor) -> Tensor:
@@ -42,15 +43,6 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "enable_grad inside no_grad": partly,
     "normalised by detached statistics": lambda x: (x - x.mean(1, keepdim=True).detach()) / x.std(1, keepdim=True),
 }
-
-
-class Function(nn.Module):
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
 
 
 @pytest.mark.parametrize("rules", ["taylor", "libragrad"])

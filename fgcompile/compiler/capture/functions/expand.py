@@ -12,16 +12,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import fx
 from torch.export import ExportedProgram
-from torch.export.graph_signature import ExportGraphSignature, InputKind, InputSpec, TensorArgument
 
+from fgcompile.compiler.capture.constants import Constants
 from fgcompile.compiler.capture.functions.call import FunctionCall
 from fgcompile.compiler.capture.functions.record import FUNCTION_CALL, Recording
 from fgcompile.compiler.capture.functions.trace import TracedCall, trace_call
 from fgcompile.compiler.ir.annotations import mark_linear
-from fgcompile.compiler.ir.graphs import fake, fake_mode
-from fgcompile.compiler.ir.nodes import free_name, is_differentiable
+from fgcompile.compiler.ir.graphs import fake_mode
+from fgcompile.compiler.ir.nodes import is_differentiable
 from fgcompile.compiler.ir.own_backward import OWN_BACKWARD
 
 aten = torch.ops.aten
@@ -40,7 +40,7 @@ def expand(exported: ExportedProgram, recording: Recording) -> ExportedProgram:
     expansion = _Expansion(exported)
     for node in calls:
         expansion.replace(node, recording.calls[node.args[2]])
-    return expansion.program()
+    return expansion.constants.program(exported.graph_module)
 
 
 class _Expansion:
@@ -50,8 +50,7 @@ class _Expansion:
         self.exported = exported
         self.graph = exported.graph
         self.mode = fake_mode(self.graph)
-        self.specs: list[InputSpec] = []
-        self.constants: dict[str, Tensor] = {}
+        self.constants = Constants(exported, exported.graph)
         self.active = _dependent(exported)
 
     def replace(self, node: fx.Node, call: FunctionCall) -> None:
@@ -107,7 +106,9 @@ class _Expansion:
             if step.op == "placeholder":
                 steps[step] = next(placeholders)
             elif step.op == "get_attr":
-                steps[step] = self._constant(getattr(traced.graph_module, str(step.target)))
+                steps[step] = self.constants.add(
+                    "function_constant", getattr(traced.graph_module, str(step.target)).detach()
+                )
             elif step.op == "call_function":
                 args, kwargs = fx.map_arg((step.args, step.kwargs), steps.__getitem__)
                 steps[step] = write(step.target, step.meta["val"], *args, **kwargs)
@@ -119,36 +120,6 @@ class _Expansion:
                 source = outputs[position]
                 outputs[position] = write(OWN_BACKWARD, source.meta["val"], source, value)
         return outputs
-
-    def _constant(self, value: Tensor) -> fx.Node:
-        """A tensor that a function made up, as a constant of the program."""
-        name = free_name("function_constant", {*self.constants, *self.exported.constants})
-        first = next(iter(self.graph.nodes))
-        with self.graph.inserting_before(first):
-            node: fx.Node = self.graph.placeholder(name)
-        node.meta["val"] = fake(value, self.mode)
-        self.constants[name] = value.detach()
-        self.specs.insert(0, InputSpec(InputKind.CONSTANT_TENSOR, TensorArgument(node.name), name, None))
-        return node
-
-    def program(self) -> ExportedProgram:
-        """The rewritten program."""
-        old = self.exported
-        old.graph_module.recompile()
-        signature = ExportGraphSignature(
-            [*self.specs, *old.graph_signature.input_specs], list(old.graph_signature.output_specs)
-        )
-        return ExportedProgram(
-            root=old.graph_module,
-            graph=self.graph,
-            graph_signature=signature,
-            state_dict=old.state_dict,
-            range_constraints=old.range_constraints,
-            module_call_graph=old.module_call_graph,
-            example_inputs=old.example_inputs,
-            constants={**old.constants, **self.constants},
-            verifiers=old.verifiers,
-        )
 
 
 def _dependent(exported: ExportedProgram) -> set[fx.Node]:

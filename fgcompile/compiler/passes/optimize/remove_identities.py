@@ -62,14 +62,15 @@ def _keep_contiguous(graph_module: fx.GraphModule) -> None:
     if not users:
         return
     propagate_shapes(graph_module)
-    for node in users:
-        (operand, *_) = node.all_input_nodes
-        if not is_contiguous_or_false(operand.meta["val"]):
-            with graph.inserting_before(node):
-                copy = graph.call_function(aten.clone.default, (operand,), {"memory_format": torch.contiguous_format})
-            copy.meta = {**operand.meta}
-            node.replace_input_with(operand, copy)
-    propagate_shapes(graph_module)
+    lost = [node for node in users if not is_contiguous_or_false(node.all_input_nodes[0].meta["val"])]
+    for node in lost:
+        operand = node.all_input_nodes[0]
+        with graph.inserting_before(node):
+            copy = graph.call_function(aten.clone.default, (operand,), {"memory_format": torch.contiguous_format})
+        copy.meta = {**operand.meta}
+        node.replace_input_with(operand, copy)
+    if lost:
+        propagate_shapes(graph_module)
 
 
 def _identity(node: fx.Node, graph_module: fx.GraphModule) -> fx.Node | None:

@@ -12,15 +12,7 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-
-
-class Function(nn.Module):
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.function(x)
+from tests.support.networks import Function
 
 
 @pytest.mark.parametrize(
