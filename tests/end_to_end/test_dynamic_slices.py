@@ -17,6 +17,8 @@ CASES: dict[str, Form] = {
     "steps": lambda y: y[..., 1::3],
     "the last": lambda y: y * y[..., -1, None] + y[..., -3:].mean(2, keepdim=True),
     "steps written": write((ALL, ALL, slice(1, None, 2)), lambda y: y[..., 1::2].abs()),
+    "extremes and where they are": lambda y: y * y.max(2)[0][..., None] - y.min(2, keepdim=True).values,
+    "order": lambda y: y.sort(2, descending=True).values[..., 1:] * y.topk(2, 2).values.sum(2, keepdim=True),
     "the last written": write((ALL, ALL, -1), lambda y: y[..., 0] * 2),
 }
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from fgcompile.compiler.capture.agreement import is_model_on
-from fgcompile.compiler.capture.user_code import users_place
+from fgcompile.compiler.capture.user_code import Place, users_place
 from fgcompile.compiler.ir.graphs import fake_mode
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.silence import FAKE_TENSORS, unlogged
@@ -45,11 +45,11 @@ Numbers = dict[Any, int]
 
 
 class _Change(NamedTuple):
-    """Sizes at which a condition does not hold, and the symbol of which they have another number than the example."""
+    """Sizes at which a condition does not hold, if there is one, and the symbol whose number is another there."""
 
     numbers: Numbers
     symbol: Any
-    condition: SizeCondition
+    condition: SizeCondition | None
 
 
 def with_size_decisions(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> CapturedProgram:
@@ -87,7 +87,8 @@ def _count(size: Any) -> int:
 def _changes(mode: FakeTensorMode, example: Numbers, of_space: Set[Any]) -> Iterator[_Change]:
     """For each condition the nearest numbers above and below the example's at which it does not hold, symbol by symbol.
 
-    Sizes that were tried for one condition are not tried for another.
+    Then the next sizes, since a model may decide by what is no condition, ``isinstance(x.shape[2], int)`` say. Sizes
+    that were tried for one reason are not tried for another.
     """
     seen = set()
     for condition in size_conditions(mode):
@@ -97,6 +98,10 @@ def _changes(mode: FakeTensorMode, example: Numbers, of_space: Set[Any]) -> Iter
                 if number is not None and (symbol, number) not in seen:
                     seen.add((symbol, number))
                     yield _Change({**example, symbol: number}, symbol, condition)
+    following = {(symbol, example[symbol] + step) for step in (1, -1) for symbol in of_space}
+    for symbol, number in sorted(following - seen, key=lambda pair: -pair[1]):
+        if number > 0:
+            yield _Change({**example, symbol: number}, symbol, None)
 
 
 def _ladders(size: int) -> tuple[list[int], list[int]]:
@@ -129,7 +134,12 @@ def _is_right(
     if sum(torch.Size(size).numel() for size in sizes) <= max(ROOM, 4 * len(sizes[0]) * elements):
         given = [_drawn(value, size) for value, size in zip(inputs, sizes, strict=True)]
         return is_model_on(captured, model, given) is not False
-    return users_place(change.condition.file, change.condition.line) is None or not _takes(model, inputs, sizes)
+    return _place(change) is None or not _takes(model, inputs, sizes)
+
+
+def _place(change: _Change) -> Place | None:
+    """The user's line that asked for the condition."""
+    return None if change.condition is None else users_place(change.condition.file, change.condition.line)
 
 
 def _drawn(value: Tensor, sizes: Sequence[int]) -> Tensor:
@@ -161,7 +171,7 @@ def _by_name(values: Sequence[Tensor], change: _Change) -> dict[str, int]:
 
 
 def _message(name: str, change: _Change, sizes: Sequence[list[int]]) -> str:
-    place = users_place(change.condition.file, change.condition.line)
+    place = _place(change)
     where = "" if place is None else f" at {place}"
     shapes = ", ".join(str(tuple(size)) for size in sizes)
     return (

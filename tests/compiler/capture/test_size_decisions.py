@@ -81,6 +81,12 @@ def test_what_is_right_at_every_size_is_taken(head: Callable[[Tensor, int], Tens
         torch.testing.assert_close(captured.graph_module(x)[0], model(x))
 
 
+def test_a_decision_without_a_condition_is_found_too() -> None:
+    model = Decides(lambda y, length: y.mean(2) * (1 + length % 2 if isinstance(length, int) else 1)).eval()
+    with pytest.raises(CaptureError, match=r"not the model for inputs of shape \(5, 2, 49\) too"):
+        capture(model, torch.randn(2, 2, LENGTH), dynamic_sizes=True)
+
+
 def test_smaller_sizes_that_change_it_are_not_taken() -> None:
     model = Decides(lambda y, length: y.mean(2) * (2 if length < 37 else 1)).eval()
     artifact = fgcompile.compile(model, torch.randn(2, 2, LENGTH), dynamic_sizes=True, outputs=("logits", "saliency"))
