@@ -19,6 +19,7 @@ CASES: dict[str, Form] = {
     "steps written": write((ALL, ALL, slice(1, None, 2)), lambda y: y[..., 1::2].abs()),
     "extremes and where they are": lambda y: y * y.max(2)[0][..., None] - y.min(2, keepdim=True).values,
     "order": lambda y: y.sort(2, descending=True).values[..., 1:] * y.topk(2, 2).values.sum(2, keepdim=True),
+    "standard deviations": lambda y: y / (y.std(2, keepdim=True) + 0.1) + y.var(2, keepdim=True),
     "the last written": write((ALL, ALL, -1), lambda y: y[..., 0] * 2),
 }
 
