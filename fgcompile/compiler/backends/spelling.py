@@ -5,6 +5,7 @@
     numel(x)                  →  the product of its sizes
     var(x, axes)              →  mean((x − mean(x))²) n / (n − 1), by its own correction
     mul(x, 2 / (L − 1))       →  of two tensors, where L is a dynamic size
+    −L // k                   →  (−L − (−L % k)) // k
 
 The exporter would find these itself, but for that it decomposes, and so traces, the whole graph once more:
 ``docs/decisions/onnx-export.md``.
@@ -23,7 +24,8 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.ir.graphs import insert_call
 from fgcompile.compiler.ir.runner import as_pass
-from fgcompile.compiler.ir.torch_internals import OpOverload
+from fgcompile.compiler.ir.sizes import hint
+from fgcompile.compiler.ir.torch_internals import OpOverload, evaluated, expression
 
 aten = torch.ops.aten
 
@@ -125,11 +127,36 @@ def _with_size(operator_of_tensors: OpOverload) -> Callable[[fx.Graph, fx.Node],
     return spell
 
 
-SPELLINGS: dict[OpOverload, Callable[[fx.Graph, fx.Node], fx.Node | None]] = {
+FAR = 4096
+"""A size beside the example's at which it is seen whether a difference of sizes is negative."""
+
+
+def _floor(graph: fx.Graph, node: fx.Node) -> fx.Node | None:
+    """``−(−L // k)``, as one rounds up: division in ONNX rounds towards zero, and its remainder is that of Python."""
+    dividend, divisor = node.args
+    size: Any = dividend.meta["val"] if isinstance(dividend, fx.Node) else dividend
+    if not isinstance(size, torch.SymInt) or not isinstance(divisor, int) or not _may_be_negative(size):
+        return None
+    remainder = graph.call_function(operator.mod, (dividend, divisor))
+    remainder.meta = {"val": size % divisor}
+    multiple = graph.call_function(operator.sub, (dividend, remainder))
+    multiple.meta = {"val": size - size % divisor}
+    result = graph.call_function(operator.floordiv, (multiple, divisor))
+    result.meta = dict(node.meta)
+    return result
+
+
+def _may_be_negative(size: torch.SymInt) -> bool:
+    """Whether a size that is computed is negative at the example's sizes, or at large ones."""
+    return hint(size) < 0 or evaluated(size, dict.fromkeys(expression(size).free_symbols, FAR)) < 0
+
+
+SPELLINGS: dict[Callable[..., Any], Callable[[fx.Graph, fx.Node], fx.Node | None]] = {
     aten.rsub.Scalar: _difference,
     aten.squeeze.dims: _squeezed,
     aten.sym_numel.default: _product_of_sizes,
     aten.var.correction: _variance,
+    operator.floordiv: _floor,
     aten.add.Scalar: _with_size(aten.add.Tensor),
     aten.sub.Scalar: _with_size(aten.sub.Tensor),
     aten.mul.Scalar: _with_size(aten.mul.Tensor),
