@@ -125,8 +125,8 @@ class _ByParts(TorchFunctionMode):
 
     ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` have a fast path, one operator for a whole layer. They
     leave it where a function could be overridden. Simulated quantisation is written out, and so is what reads sizes as
-    numbers: ``take_along_dim``, ``native_channel_shuffle``, and what ``dynamic_parts`` and ``whole_windows`` have. So are bags of embeddings,
-    which have no rule.
+    numbers: ``take_along_dim``, ``native_channel_shuffle``, what ``dynamic_parts`` and ``whole_windows`` have. So are
+    bags of embeddings, which have no rule.
     """
 
     def __torch_function__(

@@ -7,6 +7,7 @@ these still does what is expected of it. All of them are there from PyTorch 2.11
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -98,7 +99,9 @@ def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None
     limits = exported.range_constraints.get(size.node.expr)
     if limits is None:
         return 0, None
-    return int(limits.lower), int(limits.upper) if limits.upper.is_Integer else None
+    upper = int(limits.upper) if limits.upper.is_Integer else None
+    # The largest that a symbol may be, less one where it is compared with the next, is no limit of the model's.
+    return int(limits.lower), None if upper is None or upper >= sys.maxsize - 1 else upper
 
 
 class SizeCondition(NamedTuple):
