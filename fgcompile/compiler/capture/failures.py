@@ -14,6 +14,9 @@ from fgcompile.compiler.capture.user_code import failing_layer, failing_line, is
 from fgcompile.compiler.ir.torch_internals import depends_on_values, hooked_layer, makes_a_number, transforms_a_function
 from fgcompile.errors import first_line
 
+OF_A_BUFFER = ", or let a plain attribute of the module hold what a buffer holds"
+"""What to do where the value is no input's but the model's own."""
+
 
 def explain_fixed_batch(name: str, place: str | None) -> str:
     """The message for a model that turns the size of the batch into a number, at ``place`` if that was found."""
@@ -28,7 +31,7 @@ def of_a_number(where: str) -> str:
     """What is said of a value that is read as a number, behind who reads it."""
     return (
         f"reads a value{where} as a number of Python's, by .item(), float() or int(), which a graph has none for: "
-        "compute with the tensor itself"
+        f"compute with the tensor itself{OF_A_BUFFER}"
     )
 
 
@@ -60,7 +63,7 @@ def explain_failure(model: nn.Module, name: str, error: Exception, examples: Seq
     if depends_on_values(error):
         return (
             f"{name} has control flow that depends on values{where} and cannot be captured ({first_line(error)}): "
-            "replace it by torch.where"
+            f"replace it by torch.where{OF_A_BUFFER}"
         )
     if transforms_a_function(error):
         return (
