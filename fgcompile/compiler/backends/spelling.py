@@ -106,7 +106,7 @@ def _variance(graph: fx.Graph, node: fx.Node) -> fx.Node:
     square = call(aten.mul.Tensor, difference, difference)
     if isinstance(count, fx.Node) and correction != 0:
         number = graph.call_function(torch.sym_float, (count,))
-        number.meta = {"val": torch.sym_float(count.meta["val"])}
+        number.meta = {"val": torch.sym_float(count.meta["val"])}  # type: ignore[no-untyped-call]
         divisor = graph.call_function(operator.sub, (number, float(correction)))
         divisor.meta = {"val": number.meta["val"] - correction}
         return call(aten.div.Tensor, call(aten.sum.dim_IntList, square, axes, keep), divisor)

@@ -37,9 +37,8 @@ def explained(structure: Any, output: str | int | None = None) -> Any:
         return structure
     named = _named(structure)
     if output is not None:
-        by_position = range(len(named)) if isinstance(output, int) else ()  # of what has names too, a namedtuple say
-        if output not in named and output in by_position:
-            return list(named.values())[output]
+        if output not in named and isinstance(output, int) and 0 <= output < len(named):
+            return list(named.values())[output]  # by position, of what has names too
         if output not in named:
             raise ScoreError(f"the model has no output {output!r}: name one of {', '.join(map(repr, named))}")
         return named[output]

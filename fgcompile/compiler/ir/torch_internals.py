@@ -131,8 +131,8 @@ def holds(condition: SizeCondition, numbers: Mapping[Any, int]) -> bool:
         return True
 
 
-def symbol_of(size: SymInt) -> Any:
-    """The symbol of a size that is one, or a multiple of one."""
+def symbol_of(size: Any) -> Any:
+    """The symbol of a symbolic size that is one, or a multiple of one."""
     return expression(size).as_coeff_Mul()[1]
 
 
