@@ -35,7 +35,7 @@ def at_sizes(exposed: BiasedProgram, layouts: Mapping[str, str], sizes: Mapping[
         RuntimeError: PyTorch's; an operator does not take these sizes.
     """
     for other in exposed.other_below:
-        if any(sizes[name] <= size for name, size in other.items()):
+        if any(name in sizes and sizes[name] <= size for name, size in other.items()):  # the score's own have none
             raise CaptureError("the model decides by the sizes of its input and computes something else at these")
     graph_module = copy_graph(exposed.graph_module)
     placeholders = graph_module.graph.find_nodes(op="placeholder")
