@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
@@ -17,6 +18,11 @@ CASES: dict[str, Form] = {
     "steps": lambda y: y[..., 1::3],
     "the last": lambda y: y * y[..., -1, None] + y[..., -3:].mean(2, keepdim=True),
     "steps written": write((ALL, ALL, slice(1, None, 2)), lambda y: y[..., 1::2].abs()),
+    "extremes and where they are": lambda y: y * y.max(2)[0][..., None] - y.min(2, keepdim=True).values,
+    "order": lambda y: y.sort(2, descending=True).values[..., 1:] * y.topk(2, 2).values.sum(2, keepdim=True),
+    "standard deviations": lambda y: y / (y.std(2, keepdim=True) + 0.1) + y.var(2, keepdim=True),
+    "rounded up": lambda y: y[..., : -(-y.shape[2] // 5)],
+    "whole windows": lambda y: y * F.max_pool1d(y, y.shape[2]) + F.avg_pool1d(y.relu(), kernel_size=y.size(2)),
     "the last written": write((ALL, ALL, -1), lambda y: y[..., 0] * 2),
 }
 

@@ -39,6 +39,23 @@ def test_functions_are_applied_by_another() -> None:
     assert not has_setup_context(Round)
 
 
+def test_conditions_on_sizes_are_kept_with_their_lines() -> None:
+    from fgcompile.compiler.ir.torch_internals import FakeTensor, holds, size_conditions, symbol_of
+
+    class Decides(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2 if (x.shape[1] + 1) // 2 > 3 else x
+
+    exported = torch.export.export(Decides(), (torch.ones(2, 8),), dynamic_shapes=({1: Dim.AUTO},), strict=False)
+    (value,) = (node.meta["val"] for node in exported.graph.nodes if node.op == "placeholder")
+    assert isinstance(value, FakeTensor)
+    conditions = [found for found in size_conditions(value.fake_mode) if found.file == __file__]
+    assert [found.line for found in conditions] == [Decides.forward.__code__.co_firstlineno + 1]
+    symbol = symbol_of(value.shape[1])
+    assert conditions[0].symbols == {symbol}
+    assert [holds(conditions[0], {symbol: size}) for size in (6, 7)] == [False, True]
+
+
 def test_a_transformed_function_is_seen_in_the_failure() -> None:
     from fgcompile.compiler.ir.torch_internals import transforms_a_function
 

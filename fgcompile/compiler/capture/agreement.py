@@ -45,14 +45,9 @@ def require_same_outputs(captured: CapturedProgram, model: nn.Module, inputs: Se
         CaptureError: Names the output that differs, and by how much.
     """
     examples = [value.clone(memory_format=torch.contiguous_format) for value in inputs]
-    limit = SAME
     with torch.no_grad():
         expected = _outputs(model, examples)
-        found = _difference(captured.graph_module(*examples), expected)
-        half = next((value.dtype for value in _floats(model, examples) if value.dtype in HALF), None)
-        if found.size > limit and half is not None:
-            single = _difference_in_float32(captured, model, examples)
-            found, limit = (found, ROUNDINGS * torch.finfo(half).eps) if single is None else (single, SAME)
+        found, limit = _compare(captured, model, examples, expected)
         if found.size <= limit:
             return
         # Two runs of a model that draws numbers are as far apart as its graph is from one of them; not by chance every
@@ -72,6 +67,32 @@ def require_same_outputs(captured: CapturedProgram, model: nn.Module, inputs: Se
     )
 
 
+def is_model_on(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> bool | None:
+    """Whether the captured graph is the model on inputs of other sizes; None where the model does not take them."""
+    with torch.no_grad():
+        try:
+            expected = _outputs(model, inputs)
+        except Exception:  # whatever a model raises at a size that it does not take
+            return None
+        try:
+            found, limit = _compare(captured, model, inputs, expected)
+        except RuntimeError:  # of PyTorch, where the graph does not take them, or returns other shapes
+            return False
+    return found.size <= limit
+
+
+def _compare(
+    captured: CapturedProgram, model: nn.Module, examples: Sequence[Tensor], expected: Sequence[Tensor]
+) -> tuple[Difference, float]:
+    """How far the graph is from what the model returns, and how far it may be."""
+    found, limit = _difference(captured.graph_module(*examples), expected), SAME
+    half = next((value.dtype for value in _floats(model, examples) if value.dtype in HALF), None)
+    if found.size > limit and half is not None:
+        single = _difference_in_float32(captured, model, examples)
+        return (found, ROUNDINGS * torch.finfo(half).eps) if single is None else (single, SAME)
+    return found, limit
+
+
 def _floats(model: nn.Module, examples: Sequence[Tensor]) -> Iterator[Tensor]:
     return (value for value in chain(examples, model.parameters(), model.buffers()) if value.is_floating_point())
 
@@ -83,6 +104,8 @@ def _outputs(model: nn.Module, examples: Sequence[Tensor]) -> list[Tensor]:
 def _difference(actual: Sequence[Tensor], expected: Sequence[Tensor]) -> Difference:
     # Relative to the largest of all outputs, since one may be zero but for rounding.
     size = max(torch.finfo(torch.float32).tiny, *(_largest(value) for value in expected))
+    if any(value.shape != reference.shape for value, reference in zip(actual, expected, strict=True)):
+        raise RuntimeError("the graph returns values of other shapes than the model")
     differences = [_largest(value - reference) / size for value, reference in zip(actual, expected, strict=True)]
     worst = max(range(len(differences)), key=differences.__getitem__)
     return Difference(differences[worst], worst)

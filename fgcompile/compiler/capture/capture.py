@@ -27,6 +27,7 @@ from fgcompile.compiler.capture.models import require_model
 from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
+from fgcompile.compiler.capture.size_decisions import with_size_decisions
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.request import Inputs, Model, as_inputs
 
@@ -53,7 +54,8 @@ def capture(
 
     Raises:
         CaptureError: The model is in training mode, its control flow depends on values, it fixes the batch size,
-            or a spatial size that is to be dynamic, its samples depend on each other, or it draws random numbers.
+            or a spatial size that is to be dynamic, it decides by sizes, its samples depend on each other, or it draws
+            random numbers.
         InputError: The model is neither, or ``example_inputs`` is empty, not of tensors, not what the model takes, or
             too small to be varied.
         ScoreError: The score cannot be computed, or is not ``(N,)``.
@@ -75,6 +77,7 @@ def capture(
             assert isinstance(computed, nn.Module)
             require_same_outputs(captured, computed, given)
             require_same_gradients(captured, computed, given)
+            captured = with_size_decisions(captured, computed, given)
     if dynamic_sizes:
         require_free_sizes(captured)
     return dataclasses.replace(

@@ -11,8 +11,11 @@ from fgcompile.compiler.capture.experts import ADVICE, is_of_experts
 from fgcompile.compiler.capture.scored import unwrapped_name
 from fgcompile.compiler.capture.trial import find_data_read
 from fgcompile.compiler.capture.user_code import failing_layer, failing_line, is_of_package
-from fgcompile.compiler.ir.torch_internals import depends_on_values, hooked_layer, transforms_a_function
+from fgcompile.compiler.ir.torch_internals import depends_on_values, hooked_layer, makes_a_number, transforms_a_function
 from fgcompile.errors import first_line
+
+OF_A_BUFFER = ", or let a plain attribute of the module hold what a buffer holds"
+"""What to do where the value is no input's but the model's own."""
 
 
 def explain_fixed_batch(name: str, place: str | None) -> str:
@@ -21,6 +24,14 @@ def explain_fixed_batch(name: str, place: str | None) -> str:
     return (
         f"{name} fixes its batch size to a constant{where}, so an artifact could not serve other batches: write sizes "
         "as x.shape[0] or -1 instead of numbers or len(x), and replace an operator that needs them fixed"
+    )
+
+
+def of_a_number(where: str) -> str:
+    """What is said of a value that is read as a number, behind who reads it."""
+    return (
+        f"reads a value{where} as a number of Python's, by .item(), float() or int(), which a graph has none for: "
+        f"compute with the tensor itself{OF_A_BUFFER}"
     )
 
 
@@ -47,10 +58,12 @@ def explain_failure(model: nn.Module, name: str, error: Exception, examples: Seq
             f"{name} has a distribution check its arguments{where}, which a graph cannot stop at: give it "
             "validate_args=False"
         )
+    if depends_on_values(error) and makes_a_number(error):
+        return f"{name} {of_a_number(where)}"
     if depends_on_values(error):
         return (
             f"{name} has control flow that depends on values{where} and cannot be captured ({first_line(error)}): "
-            "replace it by torch.where"
+            f"replace it by torch.where{OF_A_BUFFER}"
         )
     if transforms_a_function(error):
         return (

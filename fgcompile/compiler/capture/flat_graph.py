@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 from torch.export import ExportedProgram
-from torch.export.graph_signature import InputKind
+from torch.export.graph_signature import InputKind, OutputKind
 
 from fgcompile.compiler.capture.attention import LOWEST
 from fgcompile.compiler.capture.scored import unwrapped, unwrapped_name
@@ -37,6 +37,7 @@ def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | No
     graph = fx.Graph()
     values: dict[fx.Node, fx.Node] = {}
     inputs: list[str] = []
+    constants: dict[int, Any] = {}
     specs = {spec.arg.name: spec for spec in signature.input_specs}
     for node in exported.graph.nodes:
         if node.op == "placeholder":
@@ -54,9 +55,10 @@ def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | No
             values[node].meta["val"] = node.meta.get("val")
         elif node.op == "output":
             # Buffers that the model writes are results too, in front of the user's: an artifact keeps no state.
-            wanted = set(signature.user_outputs)
-            flat = [value for value in node.args[0] if isinstance(value, fx.Node) and value.name in wanted]
-            graph.output(tuple(values[value] for value in flat))
+            kinds = (spec.kind for spec in signature.output_specs)
+            own = [value for value, kind in zip(node.args[0], kinds, strict=True) if kind == OutputKind.USER_OUTPUT]
+            constants = {index: _constant(value) for index, value in enumerate(own) if not _is_tensor(value)}
+            graph.output(tuple(values[value] for value in own if _is_tensor(value)))
         elif node.op == "get_attr":  # a graph that a call runs: ``require_explainable`` refuses the call by name
             root.add_module(node.target, exported.graph_module.get_submodule(node.target))
             values[node] = graph.get_attr(node.target)
@@ -69,7 +71,16 @@ def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | No
     _bound_infinities(graph, root)
     graph.eliminate_dead_code()
     graph_module = fx.GraphModule(root, graph, class_name="CapturedProgram")
-    return CapturedProgram(graph_module, tuple(inputs), exported.call_spec.out_spec, name)
+    return CapturedProgram(graph_module, tuple(inputs), exported.call_spec.out_spec, name, output_constants=constants)
+
+
+def _is_tensor(result: Any) -> bool:
+    return isinstance(result, fx.Node) and isinstance(result.meta["val"], torch.Tensor)
+
+
+def _constant(result: Any) -> Any:
+    """What an output is that is no tensor; a size is none that could be explained."""
+    return None if isinstance(result, fx.Node) else result
 
 
 def _bound_infinities(graph: fx.Graph, root: nn.Module) -> None:

@@ -17,8 +17,8 @@ def became_a_number(record: logging.LogRecord) -> bool:
 
 
 def _is_a_note(record: logging.LogRecord) -> bool:
-    """Whether a record says that a size was not found in the user's code: of a failure that is told anyway."""
-    return str(record.msg).startswith("Unable to find user code")
+    """Whether a record says what PyTorch did not find out about a size, which is the model's right or told anyway."""
+    return str(record.msg).startswith(("Unable to find user code", "Failed to reduce inequalities"))
 
 
 @contextmanager

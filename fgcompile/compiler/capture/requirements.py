@@ -9,7 +9,8 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.capture.experts import ADVICE as EXPERTS
 from fgcompile.compiler.capture.experts import is_of_experts
-from fgcompile.compiler.ir.nodes import is_random, layer_name
+from fgcompile.compiler.capture.failures import of_a_number
+from fgcompile.compiler.ir.nodes import is_random, layer_name, user_line
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.torch_internals import HigherOrderOperator, free_unbacked_symbols, pytree
 from fgcompile.errors import CaptureError
@@ -35,8 +36,12 @@ WITHOUT_DERIVATIVE = {
 """Operators for which there is neither a rule nor a portable backward: what they do, and what to use instead."""
 
 
+NUMBERS = (aten._local_scalar_dense.default, aten.item.default)
+"""What reads the value of a tensor as a number."""
+
+
 def require_explainable(captured: CapturedProgram) -> None:
-    """Refuses a graph without a free batch, with samples that depend on each other, sizes on values, or on chance.
+    """Refuses a graph without a free batch, with samples that depend on each other, on chance, or numbers on values.
 
     Raises:
         CaptureError: Names the input or the layer.
@@ -48,6 +53,7 @@ def require_explainable(captured: CapturedProgram) -> None:
             _require_operator(node)
             _require_independent_samples(node)
             _require_derivative(node)
+            _require_tensors(node, captured.name)
             _require_sizes(node)
             _require_determinism(node)
 
@@ -86,6 +92,13 @@ def _single_sample(node: fx.Node) -> bool:
 def _require_derivative(node: fx.Node) -> None:
     if node.target in WITHOUT_DERIVATIVE:
         raise CaptureError(f"'{layer_name(node)}' {WITHOUT_DERIVATIVE[node.target]}")
+
+
+def _require_tensors(node: fx.Node, name: str) -> None:
+    if node.target in NUMBERS:
+        line = user_line(node)
+        where = "" if line is None else f" at {line}"
+        raise CaptureError(f"{name} {of_a_number(where)}")
 
 
 def _require_sizes(node: fx.Node) -> None:

@@ -10,6 +10,7 @@ import logging
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -18,8 +19,11 @@ from torch import nn
 
 from fgcompile.compiler.capture.scored import unwrapped_name
 
+_SYMPY = find_spec("sympy")
 _OTHERS_CODE = (
     *(str(Path(torch.__file__).parent), str(Path(__file__).parents[2])),
+    # What PyTorch computes symbolic sizes with.
+    *(() if _SYMPY is None else _SYMPY.submodule_search_locations or ()),
     *(contextlib.__file__, logging.__file__, "<eval_with_key>"),
 )
 
@@ -52,6 +56,11 @@ def calling_line() -> Place | None:
 def calling_layer(model: nn.Module) -> str | None:
     """The innermost layer of ``model`` whose own code is being run."""
     return _layer(model, _stack())
+
+
+def users_place(file: str, line: int) -> Place | None:
+    """A line of a file where it is the user's; None where PyTorch or fgcompile wrote it, or there is none."""
+    return None if not file or file.startswith(_OTHERS_CODE) else Place(file, line)
 
 
 def failing_line(error: BaseException) -> Place | None:
@@ -87,8 +96,8 @@ def _tracebacks(error: BaseException | None) -> Iterator[list[tuple[FrameType, i
 
 def _innermost(lines: Iterator[tuple[FrameType, int]]) -> Place | None:
     for frame, line in lines:
-        if not frame.f_code.co_filename.startswith(_OTHERS_CODE):
-            return Place(frame.f_code.co_filename, line)
+        if place := users_place(frame.f_code.co_filename, line):
+            return place
     return None
 
 

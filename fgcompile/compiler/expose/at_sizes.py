@@ -14,8 +14,10 @@ from fgcompile.compiler.expose.layouts import find_layouts
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.nodes import is_random
 from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.silence import FAKE_TENSORS, unlogged
 from fgcompile.compiler.ir.sizes import describe, dimension_names
 from fgcompile.compiler.ir.torch_internals import FakeTensorMode
+from fgcompile.errors import CaptureError
 
 
 def at_sizes(exposed: BiasedProgram, layouts: Mapping[str, str], sizes: Mapping[str, int]) -> BiasedProgram:
@@ -29,8 +31,12 @@ def at_sizes(exposed: BiasedProgram, layouts: Mapping[str, str], sizes: Mapping[
         sizes: The number in place of each dynamic size, by its name in the inputs' shapes.
 
     Raises:
+        CaptureError: The graph is not the model at these sizes.
         RuntimeError: PyTorch's; an operator does not take these sizes.
     """
+    for other in exposed.other_below:
+        if any(name in sizes and sizes[name] <= size for name, size in other.items()):  # the score's own have none
+            raise CaptureError("the model decides by the sizes of its input and computes something else at these")
     graph_module = copy_graph(exposed.graph_module)
     placeholders = graph_module.graph.find_nodes(op="placeholder")
     mode = FakeTensorMode(allow_non_fake_inputs=True)  # the parameters
@@ -39,7 +45,8 @@ def at_sizes(exposed: BiasedProgram, layouts: Mapping[str, str], sizes: Mapping[
         value = node.meta["val"]
         shape = [sizes[size] if isinstance(size, str) else size for size in describe(value, names)]
         node.meta["val"] = mode.from_tensor(torch.empty(shape, dtype=value.dtype), static_shapes=True)
-    propagate_shapes(graph_module)
+    with unlogged(FAKE_TENSORS):  # a size that is not taken is no one's mistake
+        propagate_shapes(graph_module)
     graph = graph_module.graph
     inputs, written = placeholders[: len(exposed.inputs)], as_captured(layouts, exposed)
     maps, sites = find_layouts(graph, inputs, exposed.sites, _constants(graph_module), written)

@@ -75,6 +75,8 @@ def expose(captured: CapturedProgram, layouts: Mapping[str, str] | None = None) 
         scored=captured.scored,
         names=captured.names,
         batch_axes=captured.batch_axes,
+        output_constants=captured.output_constants,
+        other_below=captured.other_below,
     )
 
 

@@ -21,7 +21,7 @@ from fgcompile.compiler.fullgrad.size_watch import SizeWatch
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
 from fgcompile.compiler.ir.activity import ends_of_gradient
 from fgcompile.compiler.ir.annotations import aggregation
-from fgcompile.compiler.ir.model_output import require_score
+from fgcompile.compiler.ir.model_output import put_together, require_score
 from fgcompile.compiler.ir.nodes import bind, call_of
 from fgcompile.compiler.ir.programs import BiasedProgram, ImplicitBias, Site
 from fgcompile.compiler.ir.torch_internals import pytree
@@ -59,7 +59,7 @@ def differentiate(
         values |= {name: values[name].detach().requires_grad_() for name in program.sources}
         recorder = _Recorder(program, stand_ins)
         flat = recorder.run(*leaves, *inputs[len(program.inputs) :], *values.values())
-        structure = pytree.tree_unflatten(list(flat), program.output_spec)
+        structure = put_together(program, flat)
         output, scores = structure if program.scored else (structure, score(structure))
         _require_dependence(program, require_score(scores).requires_grad)
         differentiable = {name: x for name, x in zip(program.inputs, leaves, strict=True) if x.requires_grad}

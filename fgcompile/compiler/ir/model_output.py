@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from torch import Tensor
 
+from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram
 from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import ScoreError
 
 LOGITS = ("logits", "out")
 """What libraries call the output that is meant when they return several."""
+
+
+def put_together(program: CapturedProgram | BiasedProgram, flat: Iterable[Any]) -> Any:
+    """A program's flat outputs in the model's own structure, what is no tensor in its place."""
+    constants, tensors = program.output_constants, iter(flat)
+    count = program.output_spec.num_leaves
+    leaves = [constants[index] if index in constants else next(tensors) for index in range(count)]
+    return pytree.tree_unflatten(leaves, program.output_spec)
 
 
 def explained(structure: Any, output: str | int | None = None) -> Any:
@@ -28,6 +37,8 @@ def explained(structure: Any, output: str | int | None = None) -> Any:
         return structure
     named = _named(structure)
     if output is not None:
+        if output not in named and isinstance(output, int) and 0 <= output < len(named):
+            return list(named.values())[output]  # by position, of what has names too
         if output not in named:
             raise ScoreError(f"the model has no output {output!r}: name one of {', '.join(map(repr, named))}")
         return named[output]

@@ -49,6 +49,8 @@ class CapturedProgram:
         indexed: For each input, the model's first, the axes that its values index.
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
+        output_constants: The outputs that are no tensors, such as None in place of a loss, by their places in the spec.
+        other_below: Sizes, by their names in the inputs' shapes, at and below which the graph is not the model.
     """
 
     graph_module: fx.GraphModule
@@ -60,6 +62,8 @@ class CapturedProgram:
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
+    output_constants: Mapping[int, Any] = field(default_factory=dict)
+    other_below: tuple[Mapping[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,8 @@ class BiasedProgram:
             the end.
         names: What the artifact calls the model's inputs; as ``inputs`` if it is empty.
         batch_axes: Where the artifact has the batch of each of them, if not in front.
+        output_constants: As captured.
+        other_below: As captured.
     """
 
     graph_module: fx.GraphModule
@@ -202,6 +208,8 @@ class BiasedProgram:
     gradient_scale: float = 1.0
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
+    output_constants: Mapping[int, Any] = field(default_factory=dict)
+    other_below: tuple[Mapping[str, int], ...] = ()
 
 
 @dataclass(frozen=True)

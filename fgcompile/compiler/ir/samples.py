@@ -11,7 +11,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.ir.activity import active_nodes
 from fgcompile.compiler.ir.graphs import ancestors
-from fgcompile.compiler.ir.model_output import explained
+from fgcompile.compiler.ir.model_output import explained, put_together
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, Site
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import pytree
@@ -20,7 +20,7 @@ from fgcompile.errors import CaptureError
 
 def returned(program: CapturedProgram | BiasedProgram) -> Any:
     """The fake tensors that a program returns, in the model's own structure; with the score if it has one."""
-    return pytree.tree_unflatten([_value(result) for result in _results(program)], program.output_spec)
+    return put_together(program, map(_value, _results(program)))
 
 
 def output_axes(program: BiasedProgram) -> list[int]:

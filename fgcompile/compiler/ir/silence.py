@@ -40,6 +40,25 @@ def unprinted(name: Literal["stdout", "stderr"]) -> Iterator[None]:
         setattr(sys, name, stream)
 
 
+FAKE_TENSORS = "torch._subclasses.fake_tensor"
+"""The logger to which PyTorch writes the traceback of each operator that does not take its sizes, beside raising."""
+
+
+@contextmanager
+def unlogged(name: str) -> Iterator[None]:
+    """While it is open, the logger of that name takes no record of this thread."""
+    thread, logger = threading.get_ident(), logging.getLogger(name)
+
+    def told(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(told)
+    try:
+        yield
+    finally:
+        logger.removeFilter(told)
+
+
 class _OfOthers:
     """A stream that passes on what other threads than the present one write."""
 

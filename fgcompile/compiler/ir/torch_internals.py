@@ -7,11 +7,12 @@ these still does what is expected of it. All of them are there from PyTorch 2.11
 
 from __future__ import annotations
 
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import SymInt, Tensor
@@ -98,7 +99,41 @@ def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None
     limits = exported.range_constraints.get(size.node.expr)
     if limits is None:
         return 0, None
-    return int(limits.lower), int(limits.upper) if limits.upper.is_Integer else None
+    upper = int(limits.upper) if limits.upper.is_Integer else None
+    # The largest that a symbol may be, less one where it is compared with the next, is no limit of the model's.
+    return int(limits.lower), None if upper is None or upper >= sys.maxsize - 1 else upper
+
+
+class SizeCondition(NamedTuple):
+    """What an export took to be so of symbolic sizes: an expression of sympy's, its symbols, the line that asked."""
+
+    expression: Any
+    symbols: frozenset[Any]
+    file: str
+    line: int
+
+
+def size_conditions(mode: FakeTensorMode) -> list[SizeCondition]:
+    """The conditions that symbolic sizes have met so far, in the order in which they were asked for."""
+    found = []
+    for guard in () if mode.shape_env is None else mode.shape_env.guards:
+        place = guard.sloc.framework_loc
+        file, line = (place.filename, place.lineno or 0) if isinstance(place, traceback.FrameSummary) else ("", 0)
+        found.append(SizeCondition(guard.expr, frozenset(guard.expr.free_symbols), file, line))
+    return found
+
+
+def holds(condition: SizeCondition, numbers: Mapping[Any, int]) -> bool:
+    """Whether a condition is met by numbers in place of symbols; it is where other symbols decide, or none can be."""
+    try:
+        return bool(condition.expression.subs(dict(numbers)) != False)  # noqa: E712 - sympy's own, and no bool
+    except ZeroDivisionError:  # a layer that is empty at these numbers
+        return True
+
+
+def symbol_of(size: Any) -> Any:
+    """The symbol of a symbolic size that is one, or a multiple of one."""
+    return expression(size).as_coeff_Mul()[1]
 
 
 # Tracing.
@@ -199,6 +234,15 @@ def depends_on_values(error: BaseException) -> bool:
     return isinstance(error, GuardOnDataDependentSymNode) or (
         isinstance(error, UserError) and error.error_type in kinds
     )
+
+
+def makes_a_number(error: BaseException | None) -> bool:
+    """Whether an export that depends on values failed since one had to become a number, rather than decide."""
+    while error is not None:
+        if isinstance(error, GuardOnDataDependentSymNode):
+            return not (getattr(error.cond, "is_Relational", False) or getattr(error.cond, "is_Boolean", False))
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def transforms_a_function(error: BaseException) -> bool:

@@ -250,8 +250,8 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
 def _one_hot_products(self: Tensor, dim: int, index: Tensor, src: Tensor) -> tuple[Tensor, Tensor]:
     """``Σ_j [index_j == i] src_j`` and ``Σ_j [index_j == i]`` along ``dim``."""
     size, count = self.shape[dim], index.shape[dim]
-    positions = torch.arange(size, device=self.device).reshape([size] + [1] * (self.dim() - 1 - dim))
-    if count == 1:
+    positions = torch.arange(size, device=self.device).reshape([-1] + [1] * (self.dim() - 1 - dim))
+    if not is_dynamic(count) and count == 1:
         mask = aten.eq.Tensor(index, positions).to(src.dtype)
         return src * mask, mask
     index, src = (aten.unsqueeze.default(aten.transpose.int(value, dim, -1), -1) for value in (index, src))
@@ -263,8 +263,13 @@ def _one_hot_products(self: Tensor, dim: int, index: Tensor, src: Tensor) -> tup
 
 
 def _indexes_whole(self: Tensor, dim: int, index: Tensor, src: Tensor) -> bool:
-    """Whether index, source and target agree in all axes but ``dim``, which is static."""
-    if is_dynamic(self.shape[dim]) or self.dim() != index.dim() or index.shape[dim] != src.shape[dim]:
+    """Whether index, source and target agree in all axes but ``dim``, which is static; or of space, read at few places.
+
+    Of as many places as a symbolic axis has, the 0/1 matrix would grow with the square of its length.
+    """
+    if self.dim() != index.dim() or not same_size(index.shape[dim], src.shape[dim]):
+        return False
+    if is_dynamic(self.shape[dim]) and (dim == 0 or is_dynamic(index.shape[dim])):
         return False
     others = [axis for axis in range(self.dim()) if axis != dim]
     return all(self.shape[axis] == index.shape[axis] == src.shape[axis] for axis in others)
@@ -273,11 +278,12 @@ def _indexes_whole(self: Tensor, dim: int, index: Tensor, src: Tensor) -> bool:
 def lower_scatter(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:
     """``self`` with ``src`` at distinct indices: max, min, median, top-k and sort go back so, into zeros."""
     dim %= self.dim()
-    if not _indexes_whole(self, dim, index, src):
-        return NotImplemented
     # As many distinct indices as there are places are a permutation: of a long axis it is inverted by sorting it.
     size = self.shape[dim]
-    if index.shape[dim] == size and is_large(size, size):
+    permutes = is_dynamic(size) and dim > 0 and same_size(index.shape[dim], size)
+    if not permutes and not _indexes_whole(self, dim, index, src):
+        return NotImplemented
+    if permutes or (not is_dynamic(size) and index.shape[dim] == size and is_large(size, size)):
         return aten.gather.default(src, dim, aten.sort.default(index, dim)[1])
     products, hits = _one_hot_products(self, dim, index, src)
     return products if is_zeros(self) else self * (1 - hits) + products

@@ -41,6 +41,10 @@ READS = (torch.ops.aten.index_put.default, torch.ops.aten.index_add.default)
 """Backward operators of reading at indices."""
 
 
+OWN_NAMESPACES = ("aten", "prims", "prim", "fgcompile")
+"""Those of PyTorch's operators, and of ours."""
+
+
 def require_portable_writes(graph_module: fx.GraphModule, table: Mapping[OpOverload, Callable[..., Any]]) -> None:
     """Refuses a model's graph that writes in a way that has no lowering, before anything is differentiated.
 
@@ -79,12 +83,21 @@ def require_portable(graph_module: fx.GraphModule) -> None:
 
 
 def _advice(node: fx.Node) -> str:
+    if _is_foreign(node):
+        return "write it by PyTorch's operators while compiling"
     if node.target in READS:
         return "read each sample at places of its own, y[torch.arange(y.shape[0]), i] or y.gather(1, i)"
     return "replace the layer, or detach what it computes"
 
 
+def _is_foreign(node: fx.Node) -> bool:
+    """Whether an operator is a library's or the user's, of ``torch.library`` say."""
+    return isinstance(node.target, OpOverload) and node.target.namespace not in OWN_NAMESPACES
+
+
 def _lack(node: fx.Node, name: str) -> str:
+    if _is_foreign(node):
+        return "is none of PyTorch's, and no runtime has it"
     value = node.meta.get("val")
     if isinstance(value, Tensor) and value.is_complex():
         return "returns complex numbers, which few runtimes have"

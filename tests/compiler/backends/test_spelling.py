@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from fgcompile.compiler.backends.spelling import spell_out
 from tests.compiler.passes.texts import assert_rewrites, traced
@@ -40,12 +41,17 @@ def test_before_and_after() -> None:
         torch.testing.assert_close(actual, expected)
 
 
-def test_a_variance_over_a_dynamic_axis_is_left_to_the_exporter() -> None:
+def test_a_variance_over_a_dynamic_axis_is_divided_by_its_count() -> None:
     from torch.fx.experimental.proxy_tensor import make_fx
 
     from fgcompile.compiler.ir.runner import run_passes
 
-    graph_module = make_fx(lambda x: aten.var.correction(x, [0], correction=1), tracing_mode="symbolic")(
-        torch.ones(4, 3)
-    )
-    assert not run_passes(graph_module, [spell_out])
+    def function(x: Tensor) -> Tensor:
+        return aten.mul.Scalar(aten.var.correction(x, [0], correction=1), 2 / (x.shape[0] - 1))
+
+    graph_module = make_fx(function, tracing_mode="symbolic")(torch.ones(4, 3))
+    assert run_passes(graph_module, [spell_out])
+    targets = {node.target for node in graph_module.graph.nodes}
+    assert not targets & {aten.var.correction, aten.mul.Scalar}
+    x = torch.randn(7, 3)
+    torch.testing.assert_close(graph_module(x), x.var(0) * 2 / 6)

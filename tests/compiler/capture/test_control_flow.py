@@ -105,13 +105,18 @@ def counting(y: Tensor) -> Tensor:
     return y
 
 
+def dividing(y: Tensor) -> Tensor:
+    return y / float(y.abs().max())
+
+
 @pytest.mark.parametrize(
     ("function", "line", "message"),
     [
         (branching, 1, "control flow that depends on values at {} "),
         (asserting, 1, "asserts something about values at {},"),
         (distributed, 1, "has a distribution check its arguments at {}, which a graph cannot stop at: give it "),
-        (counting, 1, "control flow that depends on values at {} "),
+        (counting, 1, "reads a value at {} as a number of Python's, by .item(), float() or int(), "),
+        (dividing, 1, "reads a value at {} as a number of Python's, "),
     ],
 )
 def test_a_decision_by_values_is_named_with_its_line(
@@ -123,3 +128,18 @@ def test_a_decision_by_values_is_named_with_its_line(
     assert message.format(place) in str(caught.value)
     assert "torch.cond" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+NUMBERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "factor": lambda y: y * y.abs().max().item(),
+    "bound": lambda y: y.clamp(max=y.mean().item()),
+    "list": lambda y: y + y.sum((0, 1)).reshape(1).tolist()[0],
+    "tensor of it": lambda y: y + torch.tensor(y.max().item()),
+}
+
+
+@pytest.mark.parametrize("function", NUMBERS.values(), ids=NUMBERS)
+def test_a_number_that_no_decision_needs_is_refused_too(function: Callable[[Tensor], Tensor]) -> None:
+    """``torch.export`` takes it as one of any value, which ended in an error of PyTorch's while differentiating."""
+    with pytest.raises(CaptureError, match=rf"Called reads a value at {__file__}:\d+ as a number of Python's"):
+        capture(Called(function).eval(), torch.randn(2, 4))

@@ -32,7 +32,33 @@ class Unpooling(nn.Module):
         return F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2)
 
 
+@torch.library.custom_op("fgcompile_tests::thrice", mutates_args=())
+def thrice(x: Tensor) -> Tensor:
+    """An operator of the user's, with a gradient."""
+    return x * 3
+
+
+@thrice.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _thrice_backward(ctx: object, g: Tensor) -> Tensor:
+    return g * 3
+
+
+thrice.register_autograd(_thrice_backward)
+
+
+class OfALibrary(nn.Module):
+    """Calls an operator that is none of PyTorch's."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return thrice(x)
+
+
 REFUSED = {
+    "an operator of a library": (OfALibrary, (6,), r"fgcompile_tests\.thrice\.default.*none of PyTorch's"),
     "frequencies": (Spectrum, (6,), r"aten\._fft_r2c\.default.*complex"),
     "complex numbers": (Norms, (4, 2), r"aten\.view_as_complex\.default.*complex"),
     "unpooling": (Unpooling, (2, 4, 4), r"aten\.index_put\.default.*no lowering"),

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import fx
+from torch import fx, nn
 from torch.export import ExportedProgram
 
+from fgcompile.compiler.capture.blocks import inline_blocks
 from fgcompile.compiler.capture.constants import Constants
 from fgcompile.compiler.capture.functions.call import FunctionCall
 from fgcompile.compiler.capture.functions.record import FUNCTION_CALL, Recording
@@ -33,6 +34,8 @@ def expand(exported: ExportedProgram, recording: Recording) -> ExportedProgram:
     Raises:
         CaptureError: A function's forward or backward cannot be traced, or its backward is not linear.
     """
+    if any(_holds_calls(part) for path, part in exported.graph_module.named_modules() if path):
+        inline_blocks(exported.graph_module, exported)
     graph = exported.graph
     calls = [node for node in graph.nodes if node.target is FUNCTION_CALL]
     if not calls:
@@ -41,6 +44,11 @@ def expand(exported: ExportedProgram, recording: Recording) -> ExportedProgram:
     for node in calls:
         expansion.replace(node, recording.calls[node.args[2]])
     return expansion.constants.program(exported.graph_module)
+
+
+def _holds_calls(block: nn.Module) -> bool:
+    """Whether a block calls such a function, so that it has to be put in line before the call is written out."""
+    return isinstance(block, fx.GraphModule) and any(node.target is FUNCTION_CALL for node in block.graph.nodes)
 
 
 class _Expansion:
