@@ -23,6 +23,7 @@ from torch.export import ExportedProgram
 from fgcompile.cli.exported_program import read_exported_program
 from fgcompile.cli.transformers_internals import from_config
 from fgcompile.cli.weights import load_weights, some
+from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.errors import first_line
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
@@ -187,15 +188,8 @@ def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
 
 
 def _read_onnx(path: Path) -> nn.Module:
-    onnx2torch = _import("onnx2torch", "pip install onnx2torch")
     _require_own_weights(path)
-    try:
-        return cast(nn.Module, onnx2torch.convert(path)).eval()
-    except Exception as error:  # protobuf errors and unknown operators alike, each with its own class
-        raise SourceError(
-            f"{path} cannot be turned into a PyTorch model by onnx2torch ({_one_line(error)}): "
-            "compile from the model's PyTorch source instead"
-        ) from error
+    return read_onnx(path)
 
 
 def _require_own_weights(path: Path) -> None:

@@ -1,0 +1,28 @@
+"""One row of the table: how PyTorch computes what an ONNX operator is defined to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What is known of one ONNX operator.
+
+    Attributes:
+        compute: Takes the operator's inputs in ONNX's order, tensors or None for those left out, and its attributes as
+            keywords, whose defaults are ONNX's; returns its output, or a tuple of its first outputs. A keyword
+            ``outputs`` gets the number of outputs that the node has.
+        numbers: Names of those of its inputs that are numbers when a graph is built, not tensors: shapes, axes, pads.
+            ``compute`` gets them as lists of integers and symbols, or a number where they have no axis.
+        on_numbers: The same where every input is known: takes and returns arrays (``values.Known``). None where it is
+            not computed from sizes.
+        note: What a reader of the table should know: what is left out, or how it is done.
+    """
+
+    compute: Callable[..., Any]
+    numbers: tuple[str, ...] = ()
+    on_numbers: Callable[..., Any] | None = None
+    note: str = ""

@@ -1,0 +1,35 @@
+"""How windows are padded: ``auto_pad`` and ``pads`` of convolutions and poolings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def window_pads(
+    sizes: Sequence[Any],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    auto_pad: str,
+    pads: Sequence[int] | None,
+) -> tuple[list[Any], list[Any]]:
+    """What is added before and after each axis of space.
+
+    ``SAME_UPPER`` and ``SAME_LOWER`` give outputs of ``⌈size / stride⌉``; where the sum is odd, the last or the first
+    side has the more.
+    """
+    axes = len(sizes)
+    if auto_pad in ("NOTSET", ""):
+        both = list(pads or [0] * (2 * axes))
+        return both[:axes], both[axes:]
+    if auto_pad == "VALID":
+        return [0] * axes, [0] * axes
+    before, after = [], []
+    for size, window, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
+        covered = (-(-size // stride) - 1) * stride + (window - 1) * dilation + 1
+        total = max(covered - size, 0) if isinstance(size, int) else covered - size
+        less, more = total // 2, total - total // 2
+        before.append(less if auto_pad == "SAME_UPPER" else more)
+        after.append(more if auto_pad == "SAME_UPPER" else less)
+    return before, after
