@@ -23,8 +23,12 @@ class Versions(TypedDict):
     onnx: str
 
 
-class ModelSpec(TypedDict):
-    """The compiled model: its class and ``sha256:…`` over its parameters."""
+class _ModelOptions(TypedDict, total=False):
+    explained: str
+
+
+class ModelSpec(_ModelOptions):
+    """The compiled model: its class or file, ``sha256:…`` over its parameters, and of a file what is explained."""
 
     name: str
     parameter_digest: str

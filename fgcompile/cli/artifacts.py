@@ -10,11 +10,12 @@ import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_class, parse_reading
+from fgcompile.cli.arguments import parse_class, parse_fixed, parse_reading
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
+    FixOption,
     JsonOption,
     MaxPixelsOption,
     PageOption,
@@ -38,6 +39,7 @@ def verify(
     artifact: ArtifactArgument,
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
     weights: WeightsOption = None,
+    fix: FixOption = None,
     providers: ProviderOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,8 +48,10 @@ def verify(
         import fgcompile
 
         check = fgcompile.verify  # first of all, for it says what is not installed
-        inputs = noise(read_metadata(artifact))
-        report = check(artifact, seeded_model(source, weights), inputs, providers=providers)
+        metadata = read_metadata(artifact)
+        inputs = noise(metadata)
+        model = seeded_model(source, weights, metadata.get("output"), parse_fixed(fix or []))
+        report = check(artifact, model, inputs, providers=providers)
     if as_json:
         terminal.print_json(report.as_dict())
     else:

@@ -49,6 +49,7 @@ class CapturedProgram:
         indexed: For each input, the model's first, the axes that its values index.
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
+        explained: Of a file, the tensor that is explained, in words.
     """
 
     graph_module: fx.GraphModule
@@ -60,6 +61,7 @@ class CapturedProgram:
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
+    explained: str | None = None
 
 
 @dataclass(frozen=True)

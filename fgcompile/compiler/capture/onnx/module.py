@@ -8,15 +8,16 @@ from typing import Any
 
 import onnx_ir as ir
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from fgcompile.compiler.capture.binding import Named
 from fgcompile.compiler.capture.onnx.node import Constant, OnnxNode
 from fgcompile.compiler.capture.onnx.operators import OPERATORS
 from fgcompile.compiler.capture.onnx.values import Known, Value, as_tensor
 from fgcompile.compiler.ir.nodes import free_name
 
 
-class OnnxModule(nn.Module):
+class OnnxModule(Named):
     """An ONNX graph, without what it does not need for its outputs.
 
     Attributes:
