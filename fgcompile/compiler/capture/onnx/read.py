@@ -7,9 +7,8 @@ from pathlib import Path
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
-from fgcompile.compiler.capture.onnx.module import OnnxModule, title
-from fgcompile.compiler.capture.onnx.node import Constant
-from fgcompile.compiler.capture.onnx.operators import OPERATORS
+from fgcompile.compiler.capture.onnx.graph import Missing
+from fgcompile.compiler.capture.onnx.module import OnnxModule
 from fgcompile.compiler.capture.onnx.upgrade import upgraded
 from fgcompile.errors import SourceError, UnsupportedOpError, first_line
 
@@ -25,13 +24,14 @@ def read_onnx(path: Path) -> OnnxModule:
     InlinePass()(model)
     model = upgraded(model, path)
     RemoveUnusedNodesPass()(model)
-    _require_rows(model.graph, path)
-    constants = {
-        name: Constant(value.const_value.numpy())
-        for name, value in model.graph.initializers.items()
-        if value.const_value is not None
-    }
-    return OnnxModule(model.graph, constants)
+    missing: Missing = {}
+    module = OnnxModule(model.graph, {}, missing)
+    if missing:
+        raise UnsupportedOpError(
+            f"{path} has operators that fgcompile does not read: "
+            + "; ".join(f"{kind} ({', '.join(titles[:3])})" for kind, titles in missing.items())
+        )
+    return module
 
 
 def _load(path: Path) -> ir.Model:
@@ -39,16 +39,3 @@ def _load(path: Path) -> ir.Model:
         return ir.load(path)
     except Exception as error:  # protobuf's errors are of several kinds
         raise SourceError(f"{path} cannot be read as an ONNX model: {first_line(error)}") from error
-
-
-def _require_rows(graph: ir.Graph, path: Path) -> None:
-    unknown: dict[str, list[str]] = {}
-    for node in graph:
-        if (node.domain, node.op_type) not in OPERATORS:
-            kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-            unknown.setdefault(kind, []).append(title(node))
-    if unknown:
-        raise UnsupportedOpError(
-            f"{path} has operators that fgcompile does not read: "
-            + "; ".join(f"{kind} ({', '.join(titles[:3])})" for kind, titles in unknown.items())
-        )
