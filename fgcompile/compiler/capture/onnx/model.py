@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.explained import Explained
 from fgcompile.compiler.capture.onnx.facts import InputFact, example
+from fgcompile.compiler.capture.onnx.graph import Missing
 from fgcompile.compiler.capture.onnx.module import OnnxModule
-from fgcompile.compiler.capture.onnx.node import Constant
 
 
 class OnnxModel(OnnxModule):
@@ -27,13 +27,13 @@ class OnnxModel(OnnxModule):
     def __init__(
         self,
         graph: ir.Graph,
-        constants: Mapping[str, Constant],
+        missing: Missing,
         name: str,
         explained: Explained,
         inputs: Sequence[InputFact],
         labels: tuple[str, ...] | None,
     ) -> None:
-        super().__init__(graph, constants)
+        super().__init__(graph, {}, missing)
         self.source_name = name
         self.explained = explained
         self.labels = labels

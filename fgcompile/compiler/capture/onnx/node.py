@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.values import Known, Value, as_tensor, numbers
+from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers, shared
+from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import CaptureError
 
 
@@ -31,7 +32,7 @@ class OnnxNode(nn.Module):
         outputs: int,
     ) -> None:
         super().__init__()
-        self.title, self._operator, self._outputs = title, operator, outputs
+        self.title, self._operator = title, operator
         signature = inspect.signature(operator.compute).parameters.values()
         self._inputs = [one for one in signature if one.kind is not one.KEYWORD_ONLY]
         wanted = [one.name for one in signature if one.kind is one.KEYWORD_ONLY]
@@ -39,20 +40,37 @@ class OnnxNode(nn.Module):
         if unknown:
             raise CaptureError(f"{title} has the attribute '{unknown[0]}', which fgcompile does not read")
         self._attributes = {**attributes, **({"outputs": outputs} if "outputs" in wanted else {})}
-        self._known: dict[int, Known] = {index: one.value for index, one in constants.items()}
+        self._known: dict[int, Known] = {}
+        self._own: set[int] = set()
         for index, one in constants.items():
-            if self._name(index) not in operator.numbers:
+            as_numbers = self._name(index) in (*operator.numbers, *operator.either)
+            # Small ones may meet sizes, and what is computed of both is known; large ones are held once.
+            if as_numbers or one.value.size <= _SMALL:
+                self._known[index] = one.value
+            if not as_numbers:
                 one.register(self, self._name(index))
+                self._own.add(index)
         self.training = False
 
     def forward(self, *values: Value) -> tuple[Value, ...]:
         """The node's outputs, of its inputs in order; constants are None there."""
-        filled = [self._known.get(index, value) for index, value in enumerate(values)]
+        filled = [self._filled(index, value) for index, value in enumerate(values)]
         given = [value for value in filled if value is not None]
-        on_numbers = self._operator.on_numbers
-        if on_numbers is not None and given and all(isinstance(value, np.ndarray) for value in given):
-            return _tuple(on_numbers(*filled, **self._attributes))
-        return _tuple(self._operator.compute(*map(self._as_wanted, range(len(filled)), filled), **self._attributes))
+        compute, on_numbers = self._operator.compute, self._operator.on_numbers
+        if all(isinstance(value, np.ndarray) for value in given):
+            if not any(map(is_symbolic, given)):
+                with torch.no_grad(), without_modes():
+                    wanted = [self._as_wanted(index, value) for index, value in enumerate(filled)]
+                    return tuple(map(as_known, _tuple(compute(*wanted, **self._attributes))))
+            if on_numbers is not None:
+                return _tuple(on_numbers(*filled, **self._attributes))
+        own = [getattr(self, self._name(at)) if at in self._own else value for at, value in enumerate(filled)]
+        return _tuple(compute(*map(self._as_wanted, range(len(own)), own), **self._attributes))
+
+    def _filled(self, index: int, value: Value) -> Value:
+        if index in self._known:
+            return self._known[index]
+        return getattr(self, self._name(index)) if index in self._own else value
 
     def _name(self, index: int) -> str:
         # The last parameter may be ``*others``.
@@ -60,16 +78,24 @@ class OnnxNode(nn.Module):
         return f"{parameter.name}_{index}" if parameter.kind is parameter.VAR_POSITIONAL else parameter.name
 
     def _as_wanted(self, index: int, value: Value) -> Any:
-        if value is None:
-            return None
+        """A value as the row wants it: numbers, an array, or a tensor."""
         name = self._name(index)
-        if name not in self._operator.numbers:
-            return getattr(self, name) if index in self._known else as_tensor(value)
+        if value is None or isinstance(value, list):
+            return value
+        if name in self._operator.numbers:
+            return self._numbers(name, value)
+        return value if name in self._operator.either and isinstance(value, np.ndarray) else as_tensor(value)
+
+    def _numbers(self, name: str, value: Value) -> Any:
         if isinstance(value, np.ndarray):
             return numbers(value)
         raise CaptureError(
             f"{self.title} takes its {name} from values that are computed: one graph needs them constant"
         )
+
+
+_SMALL = 1000
+"""Of how many numbers a constant may be that is known beside its parameter."""
 
 
 class Constant:
@@ -82,9 +108,8 @@ class Constant:
     def register(self, module: nn.Module, name: str) -> None:
         """Makes it a parameter of a module, or a buffer where its numbers are no floating-point ones."""
         if self._tensor is None:
-            tensor = as_tensor(self.value)
-            floating = tensor.is_floating_point()
-            self._tensor = nn.Parameter(tensor, requires_grad=False) if floating else tensor
+            tensor = shared(self.value)
+            self._tensor = nn.Parameter(tensor, requires_grad=False) if tensor.is_floating_point() else tensor
         if isinstance(self._tensor, nn.Parameter):
             module.register_parameter(name, self._tensor)
         else:
@@ -92,4 +117,4 @@ class Constant:
 
 
 def _tuple(result: Any) -> tuple[Value, ...]:
-    return tuple(result) if isinstance(result, Sequence) and not isinstance(result, str) else (result,)
+    return result if isinstance(result, tuple) else (result,)

@@ -12,11 +12,9 @@ from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
 from fgcompile.compiler.capture.onnx.explained import choose_explained
 from fgcompile.compiler.capture.onnx.facts import input_fact, labels
+from fgcompile.compiler.capture.onnx.graph import Missing
 from fgcompile.compiler.capture.onnx.loading import load_model
 from fgcompile.compiler.capture.onnx.model import OnnxModel
-from fgcompile.compiler.capture.onnx.module import title
-from fgcompile.compiler.capture.onnx.node import Constant
-from fgcompile.compiler.capture.onnx.operators import OPERATORS
 from fgcompile.compiler.capture.onnx.upgrade import upgraded
 from fgcompile.errors import InputError, UnsupportedOpError
 
@@ -43,17 +41,15 @@ def read_onnx(path: Path, output: str | int | None = None, fixed: Mapping[str, A
     graph.outputs.clear()
     graph.outputs.extend(explained.values)
     RemoveUnusedNodesPass()(model)
-    _require_rows(graph, path)
     facts = [input_fact(value, path) for value in graph.inputs if value.uses() and value.name not in graph.initializers]
-    return OnnxModel(graph, _constants(graph), path.stem, explained, facts, labels(model.metadata_props))
-
-
-def _constants(graph: ir.Graph) -> dict[str, Constant]:
-    return {
-        name: Constant(value.const_value.numpy())
-        for name, value in graph.initializers.items()
-        if value.const_value is not None
-    }
+    missing: Missing = {}
+    module = OnnxModel(graph, missing, path.stem, explained, facts, labels(model.metadata_props))
+    if missing:
+        raise UnsupportedOpError(
+            f"{path} has operators that fgcompile does not read: "
+            + "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
+        )
+    return module
 
 
 def _fix(graph: ir.Graph, fixed: Mapping[str, Any]) -> None:
@@ -74,19 +70,6 @@ def _fix(graph: ir.Graph, fixed: Mapping[str, Any]) -> None:
             raise InputError(f"input '{name}' cannot be fixed to {number!r}: {error}") from error
         value.const_value = ir.tensor(array, name=name)
         graph.register_initializer(value)
-
-
-def _require_rows(graph: ir.Graph, path: Path) -> None:
-    unknown: dict[str, list[str]] = {}
-    for node in graph:
-        if (node.domain, node.op_type) not in OPERATORS:
-            kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-            unknown.setdefault(kind, []).append(title(node))
-    if unknown:
-        raise UnsupportedOpError(
-            f"{path} has operators that fgcompile does not read: "
-            + "; ".join(f"{kind} ({_some(titles)})" for kind, titles in unknown.items())
-        )
 
 
 def _some(titles: list[str]) -> str:

@@ -14,15 +14,18 @@ class Operator:
     Attributes:
         compute: Takes the operator's inputs in ONNX's order, tensors or None for those left out, and its attributes as
             keywords, whose defaults are ONNX's; returns its output, or a tuple of its first outputs. A keyword
-            ``outputs`` gets the number of outputs that the node has.
+            ``outputs`` gets the number of outputs that the node has. It is also what computes known numbers, as long
+            as there is no symbol among them.
         numbers: Names of those of its inputs that are numbers when a graph is built, not tensors: shapes, axes, pads.
             ``compute`` gets them as lists of integers and symbols, or a number where they have no axis.
-        on_numbers: The same where every input is known: takes and returns arrays (``values.Known``). None where it is
-            not computed from sizes.
+        on_numbers: The same where every input is known and some are symbols: takes and returns arrays
+            (``values.Known``). None where it is not computed from sizes.
+        either: Names of those of its inputs that ``compute`` gets as an array where they are known, else as a tensor.
         note: What a reader of the table should know: what is left out, or how it is done.
     """
 
     compute: Callable[..., Any]
     numbers: tuple[str, ...] = ()
     on_numbers: Callable[..., Any] | None = None
+    either: tuple[str, ...] = ()
     note: str = ""
