@@ -25,10 +25,11 @@ class Versions(TypedDict):
 
 class _ModelOptions(TypedDict, total=False):
     explained: str
+    fixed: dict[str, float]
 
 
 class ModelSpec(_ModelOptions):
-    """The compiled model: its class or file, ``sha256:…`` over its parameters, and of a file what is explained."""
+    """The compiled model: class or file, ``sha256:…`` over its parameters; of a file what is explained and fixed."""
 
     name: str
     parameter_digest: str

@@ -10,12 +10,11 @@ import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_class, parse_fixed, parse_reading
+from fgcompile.cli.arguments import parse_class, parse_reading
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
-    FixOption,
     JsonOption,
     MaxPixelsOption,
     PageOption,
@@ -39,7 +38,6 @@ def verify(
     artifact: ArtifactArgument,
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
     weights: WeightsOption = None,
-    fix: FixOption = None,
     providers: ProviderOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,7 +48,7 @@ def verify(
         check = fgcompile.verify  # first of all, for it says what is not installed
         metadata = read_metadata(artifact)
         inputs = noise(metadata)
-        model = seeded_model(source, weights, metadata.get("output"), parse_fixed(fix or []))
+        model = seeded_model(source, weights, metadata.get("output"), metadata["model"].get("fixed"))
         report = check(artifact, model, inputs, providers=providers)
     if as_json:
         terminal.print_json(report.as_dict())

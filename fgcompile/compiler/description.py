@@ -42,6 +42,7 @@ def describe_program(
             "name": captured.name,
             "parameter_digest": _parameter_digest(captured),
             **({} if captured.explained is None else {"explained": captured.explained}),
+            **({"fixed": dict(captured.fixed)} if captured.fixed else {}),
         },
         "format": request.format,
         "inputs": _input_specs(captured, program),

@@ -195,10 +195,10 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     )
     report = progress or (lambda stage: None)
     report("capture")
-    opened = open_model(model, example_inputs, request.output)
+    opened = open_model(model, example_inputs, request)
     with dumping(model_name(opened.model)):
         bound = bind(opened.model, hold(opened.inputs), request)
-        captured = replace(capture_in(torch.float64, bound, request), explained=opened.explained)
+        captured = replace(capture_in(torch.float64, bound, request), explained=opened.explained, fixed=opened.fixed)
         request = with_own_labels(captured, request, opened.labels)
         require_labels(captured, request)
         examples = request.examples(bound.inputs)
@@ -225,7 +225,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
 def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **options: Any) -> FusedProgram:
     """The fused program in float64, before it is emitted; options as for ``compile``."""
     request = Request(**options)
-    opened = open_model(model, example_inputs, request.output)
+    opened = open_model(model, example_inputs, request)
     with dumping(model_name(opened.model)):
         bound = bind(opened.model, hold(opened.inputs), request)
         captured = capture_in(torch.float64, bound, request)
@@ -250,7 +250,7 @@ def expose_biases(
         InputError: A layout does not fit.
     """
     request = Request(layouts=layouts or {})
-    opened = open_model(model, example_inputs)
+    opened = open_model(model, example_inputs, request)
     return expose(capture_bound(bind(opened.model, hold(opened.inputs), request), request), request.layouts)
 
 
@@ -291,7 +291,7 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         score_inputs=score_inputs or {},
         layouts=layouts or {},
     )
-    opened = open_model(model, inputs, output)
+    opened = open_model(model, inputs, request)
     bound = bind(opened.model, hold(opened.inputs), request)
     with one_at_a_time():
         captured = capture_bound(bound, request)

@@ -27,7 +27,7 @@ from fgcompile.compiler.frontend import as_rounded, capture_in
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.request import Model
-from fgcompile.compiler.sources import open_model
+from fgcompile.compiler.sources import open_model, read_model
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
 
@@ -84,8 +84,9 @@ def verify(
 
     count = len(examples) - len(own)
     with one_at_a_time():
-        opened = open_model(model, (), request.output).model
-        bound = bind(opened, by_name(opened, names[:count], examples[:count]), request)
+        read = read_model(model, request.output, metadata["model"].get("fixed"))
+        opened = open_model(read, by_name(read, names[:count], examples[:count]), request)
+        bound = bind(opened.model, opened.inputs, request)
         captured = capture_in(torch.float64, bound, request)
         exposed = expose(captured, request.layouts)
 

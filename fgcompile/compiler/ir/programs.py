@@ -50,6 +50,7 @@ class CapturedProgram:
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
         explained: Of a file, the tensor that is explained, in words.
+        fixed: Of a file, its inputs that are constants.
     """
 
     graph_module: fx.GraphModule
@@ -62,6 +63,7 @@ class CapturedProgram:
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
     explained: str | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

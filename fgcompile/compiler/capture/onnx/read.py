@@ -49,6 +49,7 @@ def read_onnx(path: Path, output: str | int | None = None, fixed: Mapping[str, A
             f"{path} has operators that fgcompile does not read: "
             + "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
         )
+    module.fixed = dict(fixed or {})
     return module
 
 

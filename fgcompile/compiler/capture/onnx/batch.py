@@ -1,0 +1,242 @@
+"""A file that says a batch of one takes any: where a shape or a constant has the batch's size, it follows the batch.
+
+A file is run at its own batch on two examples, then at twice that on both of them. Each node must then give the one
+after the other, along some axis; where it does not as it is, what it was given is changed in each of a few ways
+
+    Reshape, Expand, Resize to (1, 3, …)     →  (n, 3, …)
+    Concat, LSTM … with a constant (1, …)    →  repeated n times
+
+until it does. The first node of which none of them does is named. So nothing is guessed: that the samples are apart is
+seen of every value there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fgcompile.artifact.layouts import written_axis
+from fgcompile.compiler.capture.onnx.graph import Step
+from fgcompile.compiler.capture.onnx.model import FACTOR, OnnxModel
+from fgcompile.compiler.capture.onnx.node import OnnxNode
+from fgcompile.compiler.capture.onnx.values import Value, as_tensor
+from fgcompile.errors import CaptureError
+
+SHAPED = {"Reshape": 1, "Expand": 1, "Resize": 3, "ConstantOfShape": 0, "Tile": 1}
+"""Operators that an input tells a shape, and which input that is."""
+
+CLOSE = 1e-4
+"""How far two runs may be apart, relative to the largest number: kernels add up in another order."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """One entry of a shape is multiplied by how many times the file's batch there is."""
+
+    index: int
+    entry: int
+
+    def __call__(self, values: Sequence[Value], factor: Any) -> list[Value]:
+        shape = np.array(values[self.index], dtype=object)
+        shape[self.entry] = shape[self.entry] * _number(factor)
+        return [shape if at == self.index else value for at, value in enumerate(values)]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Constants are repeated along an axis."""
+
+    indices: tuple[int, ...]
+    axis: int
+
+    def __call__(self, values: Sequence[Value], factor: Any) -> list[Value]:
+        return [self._repeat(value, factor) if at in self.indices else value for at, value in enumerate(values)]
+
+    def _repeat(self, value: Value, factor: Any) -> Tensor:
+        tensor = as_tensor(value)
+        sizes = [1] * tensor.ndim
+        sizes[self.axis] = _number(factor)
+        return tensor.repeat(sizes)
+
+
+def _number(factor: Any) -> Any:
+    return factor.item() if isinstance(factor, np.ndarray) else factor
+
+
+Change = Scaled | Repeated
+Values = dict[str, Value]
+
+
+def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapping[str, str]) -> None:
+    """Makes a model take any batch, where its file says one.
+
+    Args:
+        model: The model; its nodes are changed where they have to be.
+        examples: Of all inputs by name, at any batch; their shapes, and the values of integers.
+        layouts: Where inputs have their batch, if it is not in front.
+
+    Raises:
+        CaptureError: A node fixes the batch; names it.
+    """
+    facts = {fact.name: fact for fact in model.inputs}
+    model.batch_axes = tuple(written_axis(layouts.get(name), examples[name].ndim) for name in model.input_names)
+    axes = dict(zip(model.input_names, model.batch_axes, strict=True))
+    sizes = {shape[axes[name]] for name in axes if (shape := facts[name].shape) and len(shape) > axes[name]}
+    written = {size for size in sizes if isinstance(size, int)}
+    if not written:
+        return
+    if len(written) > 1:
+        raise CaptureError(f"the inputs of {model.source_name} have batches of {sorted(written)}: give their --layout")
+    (batch,) = written
+    _free_batch(model, [_at(batch, examples, axes, seed) for seed in (1, 2)])
+    model.file_batch = batch
+
+
+def _at(batch: int, examples: Mapping[str, Tensor], axes: Mapping[str, int], seed: int) -> dict[str, Tensor]:
+    """Seeded inputs of a batch, shaped as examples are; of integers the examples' own, in another order."""
+    generator = torch.Generator().manual_seed(seed)
+    made = {}
+    for name, example in examples.items():
+        rows = torch.randint(example.shape[axes[name]], (batch,), generator=generator)
+        value = example.index_select(axes[name], rows)
+        if value.is_floating_point():
+            value = torch.randn(value.shape, generator=generator).to(value.dtype)
+        elif value.dtype != torch.bool:
+            value = value.flatten()[torch.randperm(value.numel(), generator=generator)].reshape(value.shape)
+        made[name] = value
+    return made
+
+
+def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> None:
+    """Changes nodes until twice the batch gives what two examples of it give."""
+    batch = examples[0][model.input_names[0]].shape[model.batch_axes[0]]
+    first, second = (_recorded(model, example) for example in examples)
+    joined: Values = {}
+    for name, axis in zip(model.input_names, model.batch_axes, strict=True):
+        joined[name] = torch.cat([example[name] for example in examples], axis)
+    search = _Search(model, batch, first, second)
+    model.run(joined, search.compute)
+    for name in model.output_names:
+        if not search.agrees(name, joined.get(name)):
+            raise search.refusal()
+
+
+def _recorded(model: OnnxModel, example: Mapping[str, Tensor]) -> Values:
+    """All values of a run."""
+    values: Values = dict(example)
+
+    def compute(step: Step, child: nn.Module, given: list[Value]) -> Sequence[Value]:
+        with torch.no_grad():
+            results: Sequence[Value] = child(*given)
+        values.update(zip(step.outputs, results, strict=False))
+        return results
+
+    model.run(dict(example), compute)
+    return values
+
+
+class _Search:
+    """Node by node, the change that makes it give one sample after the other."""
+
+    def __init__(self, model: OnnxModel, batch: int, first: Values, second: Values) -> None:
+        self.model, self.batch, self.first, self.second = model, batch, first, second
+        self.doubted: str | None = None
+
+    def compute(self, step: Step, child: Any, given: list[Value]) -> Sequence[Value]:
+        """A node's results at twice the batch; it keeps the change that gave them."""
+        fallback: tuple[Change | None, Sequence[Value]] | None = None
+        for change in self._changes(step, child, given):
+            results = self._tried(child, given, change)
+            if results is None:
+                continue
+            if all(self.agrees(name, result) for name, result in zip(step.outputs, results, strict=False) if name):
+                return self._kept(step, child, change, results)
+            # Samples may lie between each other, as in (l n) c; whether they do is seen where they are apart again.
+            fallback = fallback or (change, results)
+        self.doubted = self.doubted or child.title
+        if fallback is None:
+            raise self.refusal()
+        return self._kept(step, child, *fallback)
+
+    def agrees(self, name: str, value: Value) -> bool:
+        """Whether a value holds one sample after the other along an axis; of numbers that are known it is not asked."""
+        one, other = self.first.get(name), self.second.get(name)
+        if not (isinstance(value, Tensor) and isinstance(one, Tensor) and isinstance(other, Tensor)):
+            return True
+        if value.shape == one.shape:
+            return _close(one, other) and _close(value, one)
+        if value.ndim != one.ndim or value.numel() != 2 * one.numel():
+            return False
+        doubled = [axis for axis in range(one.ndim) if value.shape[axis] == 2 * one.shape[axis]]
+        return any(_close(value, torch.cat([one, other], axis)) for axis in doubled)
+
+    def refusal(self) -> CaptureError:
+        """What is said of the first node that does not take another batch."""
+        return CaptureError(
+            f"{self.doubted} of {self.model.source_name} fixes the batch at {self.batch}: export the model with a "
+            "dynamic batch (dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, --explained NAME"
+        )
+
+    def _changes(self, step: Step, child: Any, given: Sequence[Value]) -> Iterator[Change | None]:
+        yield None
+        if not isinstance(child, OnnxNode):
+            return
+        size, values = self.batch, child.filled(given)
+        index = SHAPED.get(child.operator_name)
+        shape = values[index] if index is not None and index < len(values) else None
+        if index is not None and isinstance(shape, np.ndarray):
+            # First what is the batch's size itself, then what it may be folded into.
+            yield from (Scaled(index, entry) for entry, number in enumerate(shape) if number == size)
+            yield from (Scaled(index, entry) for entry, number in enumerate(shape) if number not in (size, 0, -1))
+        arrays = {at: value for at, value in enumerate(values) if isinstance(value, Tensor | np.ndarray)}
+        settled = {at: value.shape for at, value in arrays.items() if self._is_settled(at, step, child)}
+        for axis in range(_AXES):
+            fitting = tuple(at for at, sizes in settled.items() if len(sizes) > axis and sizes[axis] == size)
+            if fitting:
+                yield Repeated(fitting, axis)
+
+    def _is_settled(self, index: int, step: Step, child: OnnxNode) -> bool:
+        """Whether an input is the same for all samples."""
+        name = step.inputs[index]
+        if index in child.constants() or name is None:
+            return index in child.constants()
+        one, other = self.first.get(name), self.second.get(name)
+        return isinstance(one, Tensor) and isinstance(other, Tensor) and _close(one, other)
+
+    def _tried(self, child: Any, given: list[Value], change: Change | None) -> Sequence[Value] | None:
+        values = given if change is None else [*given, 2]
+        try:
+            with torch.no_grad():
+                if change is not None:
+                    child.change = change
+                results: Sequence[Value] = child(*values)
+                return results
+        except Exception:  # whatever PyTorch raises of shapes that do not fit
+            return None
+        finally:
+            if change is not None:
+                child.change = None
+
+    def _kept(self, step: Step, child: Any, change: Change | None, results: Sequence[Value]) -> Sequence[Value]:
+        if change is not None:
+            child.change = change
+            step.inputs = (*step.inputs, FACTOR)
+        return results
+
+
+_AXES = 2
+"""Constants have the batch on the first axis, or behind the directions of a recurrent layer."""
+
+
+def _close(value: Tensor, other: Tensor) -> bool:
+    if value.shape != other.shape:
+        return False
+    if not value.is_floating_point():
+        return bool(torch.equal(value, other))
+    size = other.abs().nan_to_num(0, 0, 0).amax() if other.numel() else torch.zeros(())
+    return bool(torch.allclose(value, other, rtol=0, atol=float(size) * CLOSE, equal_nan=True))
