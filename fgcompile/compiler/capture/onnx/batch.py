@@ -70,6 +70,10 @@ def _number(factor: Any) -> Any:
 
 Change = Scaled | Repeated
 Values = dict[str, Value]
+_Result = tuple[Change | None, Sequence[Value], dict[str, int | None]]
+
+SAME = -1
+"""The axis of the samples in a value that is the same for all of them."""
 
 
 def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapping[str, str]) -> None:
@@ -122,7 +126,7 @@ def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> N
     search = _Search(model, batch, first, second)
     model.run(joined, search.compute)
     for name in model.output_names:
-        if not search.agrees(name, joined.get(name)):
+        if search.axis(name, joined.get(name)) is None:
             raise search.refusal()
 
 
@@ -145,35 +149,47 @@ class _Search:
 
     def __init__(self, model: OnnxModel, batch: int, first: Values, second: Values) -> None:
         self.model, self.batch, self.first, self.second = model, batch, first, second
+        self.axes = dict(zip(model.input_names, model.batch_axes, strict=True))
         self.doubted: str | None = None
 
     def compute(self, step: Step, child: Any, given: list[Value]) -> Sequence[Value]:
         """A node's results at twice the batch; it keeps the change that gave them."""
-        fallback: tuple[Change | None, Sequence[Value]] | None = None
+        source = next((self.axes[name] for name in step.inputs if name in self.axes), 0)
+        fallback: _Result | None = None
+        apart: _Result | None = None
         for change in self._changes(step, child, given):
             results = self._tried(child, given, change)
             if results is None:
                 continue
-            if all(self.agrees(name, result) for name, result in zip(step.outputs, results, strict=False) if name):
-                return self._kept(step, child, change, results)
-            # Samples may lie between each other, as in (l n) c; whether they do is seen where they are apart again.
-            fallback = fallback or (change, results)
-        self.doubted = self.doubted or child.title
-        if fallback is None:
+            axes = {name: self.axis(name, value) for name, value in zip(step.outputs, results, strict=False) if name}
+            if None in axes.values():
+                # Samples may lie between each other, as in (l n) c; whether they do is seen where they are apart again.
+                fallback = fallback or (change, results, {})
+            elif source in axes.values() or not _moves(axes):
+                return self._kept(step, child, (change, results, axes))
+            else:  # (1, 2 c) has them one after the other as (2, c) has: where they were before is preferred
+                apart = apart or (change, results, axes)
+        if apart is None:
+            self.doubted = self.doubted or child.title
+        found = apart or fallback
+        if found is None:
             raise self.refusal()
-        return self._kept(step, child, *fallback)
+        return self._kept(step, child, found)
 
-    def agrees(self, name: str, value: Value) -> bool:
-        """Whether a value holds one sample after the other along an axis; of numbers that are known it is not asked."""
+    def axis(self, name: str, value: Value) -> int | None:
+        """Along which axis a value holds one sample after the other, ``SAME`` if on none; None if it does not.
+
+        Of numbers that are known it is not asked.
+        """
         one, other = self.first.get(name), self.second.get(name)
         if not (isinstance(value, Tensor) and isinstance(one, Tensor) and isinstance(other, Tensor)):
-            return True
+            return SAME
         if value.shape == one.shape:
-            return _close(one, other) and _close(value, one)
+            return SAME if _close(one, other) and _close(value, one) else None
         if value.ndim != one.ndim or value.numel() != 2 * one.numel():
-            return False
+            return None
         doubled = [axis for axis in range(one.ndim) if value.shape[axis] == 2 * one.shape[axis]]
-        return any(_close(value, torch.cat([one, other], axis)) for axis in doubled)
+        return next((axis for axis in doubled if _close(value, torch.cat([one, other], axis))), None)
 
     def refusal(self) -> CaptureError:
         """What is said of the first node that does not take another batch."""
@@ -222,11 +238,18 @@ class _Search:
             if change is not None:
                 child.change = None
 
-    def _kept(self, step: Step, child: Any, change: Change | None, results: Sequence[Value]) -> Sequence[Value]:
+    def _kept(self, step: Step, child: Any, found: _Result) -> Sequence[Value]:
+        change, results, axes = found
+        self.axes.update((name, axis) for name, axis in axes.items() if axis is not None and axis != SAME)
         if change is not None:
             child.change = change
             step.inputs = (*step.inputs, FACTOR)
         return results
+
+
+def _moves(axes: Mapping[str, int | None]) -> bool:
+    """Whether a result has samples at all."""
+    return any(axis != SAME for axis in axes.values())
 
 
 _AXES = 2
