@@ -196,6 +196,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     report = progress or (lambda stage: None)
     report("capture")
     opened = open_model(model, example_inputs, request)
+    request = replace(request, output=opened.output)
     with dumping(model_name(opened.model)):
         bound = bind(opened.model, hold(opened.inputs), request)
         captured = replace(capture_in(torch.float64, bound, request), explained=opened.explained, fixed=opened.fixed)
@@ -226,6 +227,7 @@ def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **opti
     """The fused program in float64, before it is emitted; options as for ``compile``."""
     request = Request(**options)
     opened = open_model(model, example_inputs, request)
+    request = replace(request, output=opened.output)
     with dumping(model_name(opened.model)):
         bound = bind(opened.model, hold(opened.inputs), request)
         captured = capture_in(torch.float64, bound, request)
@@ -292,6 +294,7 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         layouts=layouts or {},
     )
     opened = open_model(model, inputs, request)
+    request = replace(request, output=opened.output)
     bound = bind(opened.model, hold(opened.inputs), request)
     with one_at_a_time():
         captured = capture_bound(bound, request)

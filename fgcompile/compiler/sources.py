@@ -13,6 +13,7 @@ from torch.export import ExportedProgram
 from fgcompile.compiler.capture.binding import argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.exported_program import read_exported_program
 from fgcompile.compiler.capture.onnx.batch import follow_batch
+from fgcompile.compiler.capture.onnx.comparison import compare_with_runtime
 from fgcompile.compiler.capture.onnx.facts import sizes_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.read import read_onnx
@@ -35,6 +36,7 @@ class Opened:
         explained: Of an ONNX file the tensor that is explained, in words; else None.
         labels: The classes' names where the file has them.
         fixed: Its inputs that are constants.
+        output: Which of the model's outputs is explained.
     """
 
     model: Model
@@ -42,6 +44,7 @@ class Opened:
     explained: str | None = None
     labels: tuple[str, ...] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
+    output: str | int | None = None
 
 
 def open_model(source: Model | str | Path, example_inputs: Any, request: Request) -> Opened:
@@ -57,6 +60,7 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         InputError: There are no examples, and ``source`` has none.
         SourceError: The file cannot be read.
         UnsupportedOpError: An ONNX file has operators that are not read.
+        VerificationError: A file was read otherwise than ONNX Runtime does.
     """
     fixed = _numbers(example_inputs) if isinstance(source, str | Path) else {}
     if fixed:
@@ -65,9 +69,11 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
     if example_inputs is None:
         example_inputs = _own_examples(model)
     if isinstance(model, OnnxModel):
-        follow_batch(model, _by_name(model, example_inputs), request.layouts)
-        return Opened(model, example_inputs, model.explained.describe(), model.labels, model.fixed)
-    return Opened(model, example_inputs)
+        examples = _by_name(model, example_inputs)
+        follow_batch(model, examples, request.layouts)
+        compare_with_runtime(model, examples)
+        return Opened(model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked)
+    return Opened(model, example_inputs, output=request.output)
 
 
 def read_model(

@@ -86,6 +86,7 @@ def verify(
     with one_at_a_time():
         read = read_model(model, request.output, metadata["model"].get("fixed"))
         opened = open_model(read, by_name(read, names[:count], examples[:count]), request)
+        request = replace(request, output=opened.output)
         bound = bind(opened.model, opened.inputs, request)
         captured = capture_in(torch.float64, bound, request)
         exposed = expose(captured, request.layouts)

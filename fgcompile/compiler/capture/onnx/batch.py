@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from fgcompile.artifact.layouts import written_axis
+from fgcompile.compiler.capture.onnx.facts import examples_at
 from fgcompile.compiler.capture.onnx.graph import Step
 from fgcompile.compiler.capture.onnx.model import FACTOR, OnnxModel
 from fgcompile.compiler.capture.onnx.node import OnnxNode
@@ -97,23 +98,8 @@ def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapp
     if len(written) > 1:
         raise CaptureError(f"the inputs of {model.source_name} have batches of {sorted(written)}: give their --layout")
     (batch,) = written
-    _free_batch(model, [_at(batch, examples, axes, seed) for seed in (1, 2)])
+    _free_batch(model, [examples_at(batch, examples, axes, seed) for seed in (1, 2)])
     model.file_batch = batch
-
-
-def _at(batch: int, examples: Mapping[str, Tensor], axes: Mapping[str, int], seed: int) -> dict[str, Tensor]:
-    """Seeded inputs of a batch, shaped as examples are; of integers the examples' own, in another order."""
-    generator = torch.Generator().manual_seed(seed)
-    made = {}
-    for name, example in examples.items():
-        rows = torch.randint(example.shape[axes[name]], (batch,), generator=generator)
-        value = example.index_select(axes[name], rows)
-        if value.is_floating_point():
-            value = torch.randn(value.shape, generator=generator).to(value.dtype)
-        elif value.dtype != torch.bool:
-            value = value.flatten()[torch.randperm(value.numel(), generator=generator)].reshape(value.shape)
-        made[name] = value
-    return made
 
 
 def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> None:

@@ -30,10 +30,12 @@ class Explained:
         values: In order; one is explained, by ``name``.
         name: The tensor in the file that is explained; None where there are several outputs and none is named.
         instead_of: The output whose logits these are, and the operator between; None where it is what was asked for.
+        in_file: The names in the file of the tensors, of logits before they are shaped as the output.
     """
 
     values: tuple[ir.Value, ...]
     name: str | None
+    in_file: tuple[str, ...]
     instead_of: tuple[str, str] | None = None
 
     def describe(self) -> str | None:
@@ -57,18 +59,20 @@ def choose_explained(graph: ir.Graph, output: str | int | None) -> Explained:
     outputs = tuple(graph.outputs)
     if isinstance(output, str):
         value = _find(graph, output)
-        return Explained((value,), output)
+        return Explained((value,), output, (output,))
     if output is not None:
         if not -len(outputs) <= output < len(outputs):
             raise SourceError(f"the file has {len(outputs)} outputs, and none at position {output}")
-        outputs = (outputs[output],)
+        value = outputs[output]
+        return Explained((value,), str(value.name), (str(value.name),))
     if len(outputs) > 1:
-        return Explained(outputs, None)
+        return Explained(outputs, None, tuple(str(value.name) for value in outputs))
     (value,) = outputs
-    logits, operator = _logits(graph, value)
-    if operator is None:
-        return Explained((value,), value.name)
-    return Explained((logits,), logits.name, (str(value.name), operator))
+    found = _logits(graph, value)
+    if found is None:
+        return Explained((value,), value.name, (str(value.name),))
+    logits, shaped, operator = found
+    return Explained((shaped,), logits.name, (str(logits.name),), (str(value.name), operator))
 
 
 def _find(graph: ir.Graph, name: str) -> ir.Value:
@@ -81,8 +85,8 @@ def _find(graph: ir.Graph, name: str) -> ir.Value:
     return values[name]
 
 
-def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, str | None]:
-    """What a softmax or sigmoid takes that a value is made by, in the value's shape; and the operator."""
+def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, ir.Value, str] | None:
+    """What a softmax or sigmoid takes that a value is made by; the same in the value's shape; and the operator."""
     behind: list[ir.Node] = []
     node = value.producer()
     while node is not None and node.op_type in KEEPING and not node.domain:
@@ -90,11 +94,11 @@ def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, str | None]:
         source = node.inputs[0]
         node = None if source is None else source.producer()
     if node is None or node.op_type not in PROBABILITIES or node.domain or node.inputs[0] is None:
-        return value, None
-    logits = node.inputs[0]
+        return None
+    logits = shaped = node.inputs[0]
     for keeping in reversed(behind):
-        logits = _again(graph, keeping, logits)
-    return logits, node.op_type
+        shaped = _again(graph, keeping, shaped)
+    return logits, shaped, node.op_type
 
 
 def _again(graph: ir.Graph, node: ir.Node, value: ir.Value) -> ir.Value:

@@ -105,6 +105,21 @@ def sizes_of(fact: InputFact, batch: int) -> tuple[int, ...]:
     return sizes
 
 
+def examples_at(batch: int, examples: Mapping[str, Tensor], axes: Mapping[str, int], seed: int) -> dict[str, Tensor]:
+    """Seeded inputs of a batch, shaped as examples are; of integers the examples' own, in another order."""
+    generator = torch.Generator().manual_seed(seed)
+    made = {}
+    for name, example in examples.items():
+        rows = torch.randint(example.shape[axes[name]], (batch,), generator=generator)
+        value = example.index_select(axes[name], rows)
+        if value.is_floating_point():
+            value = torch.randn(value.shape, generator=generator).to(value.dtype)
+        elif value.dtype != torch.bool:
+            value = value.flatten()[torch.randperm(value.numel(), generator=generator)].reshape(value.shape)
+        made[name] = value
+    return made
+
+
 def labels(properties: Mapping[str, str]) -> tuple[str, ...] | None:
     """The names of the classes, where a file's metadata have them as a list or as a mapping from 0 on."""
     for key in LABEL_KEYS:

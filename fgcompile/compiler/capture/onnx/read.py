@@ -49,7 +49,8 @@ def read_onnx(path: Path, output: str | int | None = None, fixed: Mapping[str, A
             f"{path} has operators that fgcompile does not read: "
             + "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
         )
-    module.fixed = dict(fixed or {})
+    module.fixed, module.path = dict(fixed or {}), path
+    module.asked = None if output is None else explained.name
     return module
 
 
