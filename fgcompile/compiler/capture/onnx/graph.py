@@ -50,7 +50,7 @@ class OnnxGraph(nn.Module):
     def run(self, scope: dict[str, Value]) -> list[Value]:
         """The outputs, of a scope that has the inputs and what is read of outer ones; it is written into."""
         for step in self._steps:
-            results = getattr(self, step.child)(*(scope.get(name) for name in step.inputs))
+            results = getattr(self, step.child)(*(None if name is None else scope.get(name) for name in step.inputs))
             scope.update(zip(step.outputs, results, strict=False))
             for name in step.last:
                 scope.pop(name, None)
