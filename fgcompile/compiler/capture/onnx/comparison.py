@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
-import onnxruntime
+import onnxruntime  # type: ignore[import-untyped]  # ships no types
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.facts import examples_at

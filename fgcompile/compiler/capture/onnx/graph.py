@@ -56,10 +56,8 @@ class OnnxGraph(nn.Module):
         ``compute(step, child, values)`` calls a node, if it is given.
         """
         for step in self._steps:
-            child, values = (
-                getattr(self, step.child),
-                [None if name is None else scope.get(name) for name in step.inputs],
-            )
+            child = getattr(self, step.child)
+            values = [None if name is None else scope.get(name) for name in step.inputs]
             results = child(*values) if compute is None else compute(step, child, values)
             scope.update(zip(step.outputs, results, strict=False))
             for name in step.last:

@@ -13,7 +13,7 @@ from torch import nn
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers, shared
 from fgcompile.compiler.ir.torch_internals import without_modes
-from fgcompile.errors import CaptureError
+from fgcompile.errors import CaptureError, UnsupportedOpError
 
 
 class OnnxNode(nn.Module):
@@ -46,7 +46,7 @@ class OnnxNode(nn.Module):
         self._known: dict[int, Known] = {}
         self._own: set[int] = set()
         for index, one in constants.items():
-            as_numbers = self._name(index) in (*operator.numbers, *operator.either)
+            as_numbers = self._is_number(index, one.value) or self._name(index) in operator.either
             # Small ones may meet sizes, and what is computed of both is known; large ones are held once.
             if as_numbers or one.value.size <= _SMALL:
                 self._known[index] = one.value
@@ -57,7 +57,17 @@ class OnnxNode(nn.Module):
         self.training = False
 
     def forward(self, *values: Value) -> tuple[Value, ...]:
-        """The node's outputs, of its inputs in order; constants are None there."""
+        """The node's outputs, of its inputs in order; constants are None there.
+
+        Raises:
+            UnsupportedOpError: The row has no form of it.
+        """
+        try:
+            return self._computed(values)
+        except UnsupportedOpError as error:
+            raise UnsupportedOpError(f"{self.title}: {error}") from error
+
+    def _computed(self, values: Sequence[Value]) -> tuple[Value, ...]:
         if self.change is not None:
             return self._changed(values[:-1], values[-1])
         filled = [self._filled(index, value) for index, value in enumerate(values)]
@@ -96,18 +106,22 @@ class OnnxNode(nn.Module):
         parameter = self._inputs[min(index, len(self._inputs) - 1)]
         return f"{parameter.name}_{index}" if parameter.kind is parameter.VAR_POSITIONAL else parameter.name
 
-    def _as_wanted(self, index: int, value: Value) -> Any:
-        """A value as the row wants it: numbers, an array, or a tensor."""
+    def _is_number(self, index: int, value: Value) -> bool:
         name = self._name(index)
-        if value is None or isinstance(value, list):
+        if name in self._operator.numbers_if_known:
+            return isinstance(value, np.ndarray) and value.size == 1
+        return name in self._operator.numbers
+
+    def _as_wanted(self, index: int, value: Value) -> Any:
+        """A value as the row wants it: numbers, a tensor, or as it is."""
+        name = self._name(index)
+        if value is None or name in self._operator.either:
             return value
-        if name in self._operator.numbers:
-            return self._numbers(name, value)
-        return value if name in self._operator.either and isinstance(value, np.ndarray) else as_tensor(value)
+        return self._numbers(name, value) if self._is_number(index, value) else as_tensor(value)
 
     def _numbers(self, name: str, value: Value) -> Any:
         if isinstance(value, np.ndarray):
-            return numbers(value)
+            return value.item() if name in self._operator.numbers_if_known else numbers(value)
         raise CaptureError(
             f"{self.title} takes its {name} from values that are computed: one graph needs them constant"
         )

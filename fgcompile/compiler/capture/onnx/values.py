@@ -7,6 +7,7 @@ and concatenations of them. NumPy arrays hold both: of the dtype that ONNX has, 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
@@ -18,7 +19,17 @@ from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import UnsupportedOpError
 
 Known = np.ndarray[Any, Any]
-Value = Tensor | Known | list[Any] | None
+
+
+@dataclass(frozen=True)
+class Filled:
+    """One number at all places of a shape that has symbols."""
+
+    shape: tuple[Any, ...]
+    number: Known
+
+
+Value = Tensor | Known | Filled | list[Any] | None
 """A list is a sequence of tensors; None is an optional input that is left out."""
 
 _INTEGERS = {int, bool, np.bool_, np.int64, np.int32}
@@ -51,6 +62,10 @@ def as_tensor(value: Value) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, Filled):
+        return torch.full(value.shape, value.number.item(), dtype=shared(value.number).dtype)
+    if isinstance(value, list):
+        raise UnsupportedOpError("the file has a sequence of tensors where fgcompile reads one tensor")
     assert isinstance(value, np.ndarray)
     if not is_symbolic(value):
         # A copy where PyTorch could write into the file's own bytes.

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 
 from fgcompile.compiler.capture.onnx.operators.arithmetic import ARITHMETIC
 from fgcompile.compiler.capture.onnx.operators.convolution import CONVOLUTION
+from fgcompile.compiler.capture.onnx.operators.creation import CREATION
 from fgcompile.compiler.capture.onnx.operators.linear import LINEAR
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
+from fgcompile.compiler.capture.onnx.operators.order import ORDER
+from fgcompile.compiler.capture.onnx.operators.parts import PARTS
 from fgcompile.compiler.capture.onnx.operators.pooling import POOLING
+from fgcompile.compiler.capture.onnx.operators.scatter import SCATTER
+from fgcompile.compiler.capture.onnx.operators.sequences import SEQUENCES
 from fgcompile.compiler.capture.onnx.operators.shape import SHAPE
 
 ONNX = ""
@@ -20,6 +25,11 @@ FAMILIES: Mapping[str, Mapping[str, Operator]] = {
     "linear": LINEAR,
     "pooling": POOLING,
     "shape": SHAPE,
+    "parts": PARTS,
+    "scatter": SCATTER,
+    "creation": CREATION,
+    "order": ORDER,
+    "sequences": SEQUENCES,
 }
 """Rows of ONNX's own domain, by family."""
 

@@ -18,14 +18,17 @@ class Operator:
             as there is no symbol among them.
         numbers: Names of those of its inputs that are numbers when a graph is built, not tensors: shapes, axes, pads.
             ``compute`` gets them as lists of integers and symbols, or a number where they have no axis.
+        numbers_if_known: Names of inputs that are one number where it is known, and else tensors: bounds, exponents.
         on_numbers: The same where every input is known and some are symbols: takes and returns arrays
             (``values.Known``). None where it is not computed from sizes.
-        either: Names of those of its inputs that ``compute`` gets as an array where they are known, else as a tensor.
+        either: Names of those of its inputs that ``compute`` gets as they are: an array where they are known, a tensor,
+            or a sequence as a list.
         note: What a reader of the table should know: what is left out, or how it is done.
     """
 
     compute: Callable[..., Any]
     numbers: tuple[str, ...] = ()
     on_numbers: Callable[..., Any] | None = None
+    numbers_if_known: tuple[str, ...] = ()
     either: tuple[str, ...] = ()
     note: str = ""
