@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -62,8 +62,7 @@ class FileReference:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         proto = onnx.load(str(model.path), load_external_data=False)
-        known = {value.name for value in proto.graph.output}
-        proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
+        _keep(proto.graph, names)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(model.path.parent))
         self._session = onnxruntime.InferenceSession(
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -93,6 +92,31 @@ class FileReference:
 
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
+
+
+def _keep(graph: onnx.GraphProto, names: Sequence[str]) -> None:
+    """Leaves of a graph what computes some tensors, and these as its outputs."""
+    needed, kept = set(names), []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(_read(node))
+            kept.append(node)
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in reversed(kept)]
+    typed = {value.name: value for value in graph.output}
+    outputs = [typed.get(name, onnx.ValueInfoProto(name=name)) for name in names]
+    del graph.node[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.output.extend(outputs)
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """The names of what a node reads, its bodies included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for body in (attribute.g, *attribute.graphs):
+            for inner in body.node:
+                yield from _read(inner)
+            yield from (value.name for value in body.output)
 
 
 def _joined(parts: Sequence[np.ndarray]) -> np.ndarray:

@@ -46,12 +46,13 @@ class Explained:
         return f"{self.name}, the logits that {operator} makes '{output}' of"
 
 
-def choose_explained(graph: ir.Graph, output: str | int | None) -> Explained:
+def choose_explained(graph: ir.Graph, output: str | int | None, logits: bool = True) -> Explained:
     """What is explained.
 
     Args:
         graph: The file's, which gets nodes where logits have to be shaped as the output is.
         output: Any tensor's name, or the position of an output; None for the only output, or its logits.
+        logits: Whether it is its logits.
 
     Raises:
         SourceError: There is no such tensor.
@@ -68,11 +69,11 @@ def choose_explained(graph: ir.Graph, output: str | int | None) -> Explained:
     if len(outputs) > 1:
         return Explained(outputs, None, tuple(str(value.name) for value in outputs))
     (value,) = outputs
-    found = _logits(graph, value)
+    found = _logits(graph, value) if logits else None
     if found is None:
         return Explained((value,), value.name, (str(value.name),))
-    logits, shaped, operator = found
-    return Explained((shaped,), logits.name, (str(logits.name),), (str(value.name), operator))
+    source, shaped, operator = found
+    return Explained((shaped,), source.name, (str(source.name),), (str(value.name), operator))
 
 
 def _find(graph: ir.Graph, name: str) -> ir.Value:

@@ -19,13 +19,20 @@ from fgcompile.compiler.capture.onnx.upgrade import upgraded
 from fgcompile.errors import InputError, UnsupportedOpError
 
 
-def read_onnx(path: Path, output: str | int | None = None, fixed: Mapping[str, Any] | None = None) -> OnnxModel:
+def read_onnx(
+    path: Path,
+    output: str | int | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    *,
+    logits: bool = True,
+) -> OnnxModel:
     """The model of a file.
 
     Args:
         path: The file.
         output: Which tensor is explained, see ``choose_explained``.
         fixed: Inputs that are constants, by name: numbers.
+        logits: Whether logits are meant where the only output is a softmax or sigmoid of them.
 
     Raises:
         InputError: ``fixed`` has a name that is no input.
@@ -37,7 +44,7 @@ def read_onnx(path: Path, output: str | int | None = None, fixed: Mapping[str, A
     model = upgraded(model, path)
     graph = model.graph
     _fix(graph, fixed or {})
-    explained = choose_explained(graph, output)
+    explained = choose_explained(graph, output, logits)
     graph.outputs.clear()
     graph.outputs.extend(explained.values)
     RemoveUnusedNodesPass()(model)
