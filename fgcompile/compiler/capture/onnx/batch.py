@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from fgcompile.artifact.layouts import written_axis
 from fgcompile.compiler.capture.onnx.facts import examples_at
 from fgcompile.compiler.capture.onnx.graph import Step
-from fgcompile.compiler.capture.onnx.model import FACTOR, OnnxModel
+from fgcompile.compiler.capture.onnx.model import SAMPLES, OnnxModel
 from fgcompile.compiler.capture.onnx.node import OnnxNode
 from fgcompile.compiler.capture.onnx.values import Value, as_tensor
 from fgcompile.errors import CaptureError
@@ -37,41 +37,42 @@ CLOSE = 1e-4
 
 @dataclass(frozen=True)
 class Scaled:
-    """One entry of a shape is multiplied by how many times the file's batch there is."""
+    """One entry of a shape, a multiple of the file's batch, becomes that of the samples there are."""
 
     index: int
     entry: int
+    batch: int
 
-    def __call__(self, values: Sequence[Value], factor: Any) -> list[Value]:
+    def __call__(self, values: Sequence[Value], samples: Any) -> list[Value]:
         shape = np.array(values[self.index], dtype=object)
-        shape[self.entry] = shape[self.entry] * _number(factor)
+        shape[self.entry] = shape[self.entry] // self.batch * _number(samples)
         return [shape if at == self.index else value for at, value in enumerate(values)]
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """Constants are repeated along an axis."""
+    """Constants, whose slices along an axis are alike, have one for each sample."""
 
     indices: tuple[int, ...]
     axis: int
 
-    def __call__(self, values: Sequence[Value], factor: Any) -> list[Value]:
-        return [self._repeat(value, factor) if at in self.indices else value for at, value in enumerate(values)]
+    def __call__(self, values: Sequence[Value], samples: Any) -> list[Value]:
+        return [self._repeat(value, samples) if at in self.indices else value for at, value in enumerate(values)]
 
-    def _repeat(self, value: Value, factor: Any) -> Tensor:
-        tensor = as_tensor(value)
-        sizes = [1] * tensor.ndim
-        sizes[self.axis] = _number(factor)
-        return tensor.repeat(sizes)
+    def _repeat(self, value: Value, samples: Any) -> Tensor:
+        first = as_tensor(value).narrow(self.axis, 0, 1)
+        sizes = [-1] * first.ndim
+        sizes[self.axis] = _number(samples)
+        return first.expand(sizes)
 
 
-def _number(factor: Any) -> Any:
-    return factor.item() if isinstance(factor, np.ndarray) else factor
+def _number(samples: Any) -> Any:
+    return samples.item() if isinstance(samples, np.ndarray) else samples
 
 
 Change = Scaled | Repeated
 Values = dict[str, Value]
-_Result = tuple[Change | None, Sequence[Value], dict[str, int | None]]
+_Way = tuple[Change | None, Sequence[Value], dict[str, int | None]]
 
 SAME = -1
 """The axis of the samples in a value that is the same for all of them."""
@@ -110,10 +111,15 @@ def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> N
     for name, axis in zip(model.input_names, model.batch_axes, strict=True):
         joined[name] = torch.cat([example[name] for example in examples], axis)
     search = _Search(model, batch, first, second)
-    model.run(joined, search.compute)
-    for name in model.output_names:
-        if search.axis(name, joined.get(name)) is None:
-            raise search.refusal()
+    for _ in range(_TRIES):
+        if search.succeeds(dict(joined)):
+            return
+        if not search.turn_back():
+            break
+    raise CaptureError(
+        f"{search.doubted} of {model.source_name} fixes the batch at {batch}: export the model with a dynamic batch "
+        "(dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, --explained NAME"
+    )
 
 
 def _recorded(model: OnnxModel, example: Mapping[str, Tensor]) -> Values:
@@ -131,36 +137,72 @@ def _recorded(model: OnnxModel, example: Mapping[str, Tensor]) -> Values:
 
 
 class _Search:
-    """Node by node, the change that makes it give one sample after the other."""
+    """Node by node, the change that makes it give one sample after the other; where it does not go on, back again."""
 
     def __init__(self, model: OnnxModel, batch: int, first: Values, second: Values) -> None:
         self.model, self.batch, self.first, self.second = model, batch, first, second
-        self.axes = dict(zip(model.input_names, model.batch_axes, strict=True))
+        self.axes: dict[str, int] = {}
         self.doubted: str | None = None
+        # Of nodes that can be changed in several ways, in order: which one is taken, of how many.
+        self.turns: dict[str, tuple[int, int]] = {}
+
+    def succeeds(self, joined: Values) -> bool:
+        """Whether the outputs have one sample after the other, as nodes are changed now."""
+        self.axes = dict(zip(self.model.input_names, self.model.batch_axes, strict=True))
+        self.model.unchange()
+        try:
+            results = self.model.run(joined, self.compute)
+        except _NoWayError:
+            return False
+        names = self.model.output_names
+        return all(self.axis(name, value) is not None for name, value in zip(names, results, strict=True))
+
+    def turn_back(self) -> bool:
+        """Takes another way at the last node that has one."""
+        while self.turns:
+            child, (taken, count) = self.turns.popitem()
+            if taken + 1 < count:
+                self.turns[child] = (taken + 1, count)
+                return True
+        return False
 
     def compute(self, step: Step, child: Any, given: list[Value]) -> Sequence[Value]:
         """A node's results at twice the batch; it keeps the change that gave them."""
+        results = self._tried(child, given, None)
+        axes = self._axes(step, results)
         source = next((self.axes[name] for name in step.inputs if name in self.axes), 0)
-        fallback: _Result | None = None
-        apart: _Result | None = None
+        if results is None or not (source in axes.values() or set(axes.values()) == {SAME}):
+            ways = self._ways(step, child, given, source)
+            if not ways or any(None in way[2].values() for way in ways[:1]):
+                self.doubted = self.doubted or child.title
+            if not ways:
+                raise _NoWayError
+            taken, _ = self.turns.setdefault(step.child, (0, len(ways)))
+            change, results, axes = ways[taken]
+            if change is not None:
+                child.change = change
+                step.inputs = (*step.inputs, SAMPLES)
+        self.axes.update((name, axis) for name, axis in axes.items() if axis is not None and axis != SAME)
+        return results
+
+    def _ways(self, step: Step, child: Any, given: list[Value], source: int) -> list[_Way]:
+        """What a node gives as it is and changed, in the order of how well the samples are apart in it."""
+        ways = []
         for change in self._changes(step, child, given):
             results = self._tried(child, given, change)
-            if results is None:
-                continue
-            axes = {name: self.axis(name, value) for name, value in zip(step.outputs, results, strict=False) if name}
-            if None in axes.values():
-                # Samples may lie between each other, as in (l n) c; whether they do is seen where they are apart again.
-                fallback = fallback or (change, results, {})
-            elif source in axes.values() or not _moves(axes):
-                return self._kept(step, child, (change, results, axes))
-            else:  # (1, 2 c) has them one after the other as (2, c) has: where they were before is preferred
-                apart = apart or (change, results, axes)
-        if apart is None:
-            self.doubted = self.doubted or child.title
-        found = apart or fallback
-        if found is None:
-            raise self.refusal()
-        return self._kept(step, child, found)
+            if results is not None:
+                ways.append((change, results, self._axes(step, results)))
+
+        def doubt(way: _Way) -> int:
+            # (1, 2 c) has the samples one after the other as (2, c) has: where they were before is preferred. They may
+            # also lie between each other, as in (l n) c, which shows where they are apart again.
+            return 0 if source in way[2].values() else 2 if None in way[2].values() else 1
+
+        kept = [way for way in ways if doubt(way) < 2 or way[0] is None]  # a wrong change mixes them as well
+        return sorted(kept, key=doubt)
+
+    def _axes(self, step: Step, results: Sequence[Value] | None) -> dict[str, int | None]:
+        return {name: self.axis(name, value) for name, value in zip(step.outputs, results or (), strict=False) if name}
 
     def axis(self, name: str, value: Value) -> int | None:
         """Along which axis a value holds one sample after the other, ``SAME`` if on none; None if it does not.
@@ -177,13 +219,6 @@ class _Search:
         doubled = [axis for axis in range(one.ndim) if value.shape[axis] == 2 * one.shape[axis]]
         return next((axis for axis in doubled if _close(value, torch.cat([one, other], axis))), None)
 
-    def refusal(self) -> CaptureError:
-        """What is said of the first node that does not take another batch."""
-        return CaptureError(
-            f"{self.doubted} of {self.model.source_name} fixes the batch at {self.batch}: export the model with a "
-            "dynamic batch (dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, --explained NAME"
-        )
-
     def _changes(self, step: Step, child: Any, given: Sequence[Value]) -> Iterator[Change | None]:
         yield None
         if not isinstance(child, OnnxNode):
@@ -193,12 +228,12 @@ class _Search:
         shape = values[index] if index is not None and index < len(values) else None
         if index is not None and isinstance(shape, np.ndarray):
             # First what is the batch's size itself, then what it may be folded into.
-            yield from (Scaled(index, entry) for entry, number in enumerate(shape) if number == size)
-            yield from (Scaled(index, entry) for entry, number in enumerate(shape) if number not in (size, 0, -1))
+            scaled = [entry for entry, number in enumerate(shape) if number > 0 and number % size == 0]
+            yield from (Scaled(index, entry, size) for entry in sorted(scaled, key=lambda entry: shape[entry] != size))
         arrays = {at: value for at, value in enumerate(values) if isinstance(value, Tensor | np.ndarray)}
-        settled = {at: value.shape for at, value in arrays.items() if self._is_settled(at, step, child)}
+        settled = {at: value for at, value in arrays.items() if self._is_settled(at, step, child)}
         for axis in range(_AXES):
-            fitting = tuple(at for at, sizes in settled.items() if len(sizes) > axis and sizes[axis] == size)
+            fitting = tuple(at for at, value in settled.items() if _is_alike(as_tensor(value), axis, size))
             if fitting:
                 yield Repeated(fitting, axis)
 
@@ -211,7 +246,7 @@ class _Search:
         return isinstance(one, Tensor) and isinstance(other, Tensor) and _close(one, other)
 
     def _tried(self, child: Any, given: list[Value], change: Change | None) -> Sequence[Value] | None:
-        values = given if change is None else [*given, 2]
+        values = given if change is None else [*given, 2 * self.batch]
         try:
             with torch.no_grad():
                 if change is not None:
@@ -224,19 +259,20 @@ class _Search:
             if change is not None:
                 child.change = None
 
-    def _kept(self, step: Step, child: Any, found: _Result) -> Sequence[Value]:
-        change, results, axes = found
-        self.axes.update((name, axis) for name, axis in axes.items() if axis is not None and axis != SAME)
-        if change is not None:
-            child.change = change
-            step.inputs = (*step.inputs, FACTOR)
-        return results
+
+class _NoWayError(Exception):
+    """A node takes no other batch."""
 
 
-def _moves(axes: Mapping[str, int | None]) -> bool:
-    """Whether a result has samples at all."""
-    return any(axis != SAME for axis in axes.values())
+def _is_alike(value: Tensor, axis: int, size: int) -> bool:
+    """Whether a constant has a slice for each sample of the file's batch, all of them alike."""
+    if value.ndim <= axis or value.shape[axis] != size:
+        return False
+    return bool((value == value.narrow(axis, 0, 1)).all())
 
+
+_TRIES = 64
+"""How often the graph is run, at most."""
 
 _AXES = 2
 """Constants have the batch on the first axis, or behind the directions of a recurrent layer."""

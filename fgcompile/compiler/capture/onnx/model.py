@@ -14,9 +14,10 @@ from fgcompile.compiler.capture.binding import Named
 from fgcompile.compiler.capture.onnx.explained import Explained
 from fgcompile.compiler.capture.onnx.facts import InputFact, example
 from fgcompile.compiler.capture.onnx.graph import Missing, OnnxGraph, Step
+from fgcompile.compiler.capture.onnx.node import OnnxNode
 from fgcompile.compiler.capture.onnx.values import Value, as_tensor, known
 
-FACTOR = "how many times the file's batch"
+SAMPLES = "how many samples"
 """The name of a value of the graph that is none of the file's."""
 
 
@@ -68,8 +69,15 @@ class OnnxModel(OnnxGraph, Named):
     def _scope(self, feeds: Mapping[str, Tensor]) -> dict[str, Value]:
         if self.file_batch is None:
             return dict(feeds)
-        samples = feeds[self.input_names[0]].shape[self.batch_axes[0]]
-        return {**feeds, FACTOR: known(samples // self.file_batch)}
+        return {**feeds, SAMPLES: known(feeds[self.input_names[0]].shape[self.batch_axes[0]])}
+
+    def unchange(self) -> None:
+        """Nodes compute what the file says again."""
+        for step in self._steps:
+            step.inputs = tuple(name for name in step.inputs if name != SAMPLES)
+            child = getattr(self, step.child)
+            if isinstance(child, OnnxNode):
+                child.change = None
 
     def tensors(self, feeds: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
         """Tensors of the file by name, inner ones too, of inputs by name."""
