@@ -12,6 +12,7 @@ from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.operators.order import ORDER
 from fgcompile.compiler.capture.onnx.operators.parts import PARTS
 from fgcompile.compiler.capture.onnx.operators.pooling import POOLING
+from fgcompile.compiler.capture.onnx.operators.recurrent import RECURRENT
 from fgcompile.compiler.capture.onnx.operators.scatter import SCATTER
 from fgcompile.compiler.capture.onnx.operators.sequences import SEQUENCES
 from fgcompile.compiler.capture.onnx.operators.shape import SHAPE
@@ -30,6 +31,7 @@ FAMILIES: Mapping[str, Mapping[str, Operator]] = {
     "creation": CREATION,
     "order": ORDER,
     "sequences": SEQUENCES,
+    "recurrent": RECURRENT,
 }
 """Rows of ONNX's own domain, by family."""
 
