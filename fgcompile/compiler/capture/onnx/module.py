@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from fgcompile.compiler.capture.onnx.node import Constant, OnnxNode
 from fgcompile.compiler.capture.onnx.operators import OPERATORS
-from fgcompile.compiler.capture.onnx.values import Known, Value, as_tensor
+from fgcompile.compiler.capture.onnx.values import Known, Value, as_array, as_tensor
 from fgcompile.compiler.ir.nodes import free_name
 
 
@@ -38,7 +38,7 @@ class OnnxModule(nn.Module):
         """The graph's outputs, one alone or several as a tuple, of its inputs in order or by name."""
         scope: dict[str, Value] = {**dict(zip(self.input_names, inputs, strict=False)), **named}
         for step in self._steps:
-            results = getattr(self, step.child)(*(scope.get(name) for name in step.inputs))
+            results = getattr(self, step.child)(*(None if name is None else scope.get(name) for name in step.inputs))
             scope.update(zip(step.outputs, results, strict=False))
         outputs = tuple(as_tensor(self._result(name, scope)) for name in self.output_names)
         return outputs if len(outputs) > 1 else outputs[0]
@@ -101,4 +101,4 @@ def _name(value: ir.Value) -> str:
 
 def _array(result: Value) -> Known:
     assert result is not None
-    return result.detach().numpy() if isinstance(result, Tensor) else result
+    return as_array(result) if isinstance(result, Tensor) else result

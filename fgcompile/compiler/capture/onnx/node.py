@@ -12,7 +12,7 @@ from torch import nn
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.values import Known, Value, as_tensor, numbers
-from fgcompile.errors import CaptureError
+from fgcompile.errors import CaptureError, UnsupportedOpError
 
 
 class OnnxNode(nn.Module):
@@ -41,32 +41,46 @@ class OnnxNode(nn.Module):
         self._attributes = {**attributes, **({"outputs": outputs} if "outputs" in wanted else {})}
         self._known: dict[int, Known] = {index: one.value for index, one in constants.items()}
         for index, one in constants.items():
-            if self._name(index) not in operator.numbers:
+            if not self._is_number(index, one.value):
                 one.register(self, self._name(index))
         self.training = False
 
     def forward(self, *values: Value) -> tuple[Value, ...]:
         """The node's outputs, of its inputs in order; constants are None there."""
         filled = [self._known.get(index, value) for index, value in enumerate(values)]
+        try:
+            return _tuple(self._compute(filled))
+        except UnsupportedOpError as error:
+            raise UnsupportedOpError(f"{self.title}: {error}") from None
+
+    def _compute(self, filled: Sequence[Value]) -> Any:
         given = [value for value in filled if value is not None]
         on_numbers = self._operator.on_numbers
-        if on_numbers is not None and given and all(isinstance(value, np.ndarray) for value in given):
-            return _tuple(on_numbers(*filled, **self._attributes))
-        return _tuple(self._operator.compute(*map(self._as_wanted, range(len(filled)), filled), **self._attributes))
+        # Of constants alone it is computed once, as of tensors: their dtypes are kept, and they may be large.
+        sizes = all(isinstance(value, np.ndarray) for value in given) and len(given) > len(self._known)
+        if on_numbers is not None and sizes:
+            return on_numbers(*filled, **self._attributes)
+        return self._operator.compute(*map(self._as_wanted, range(len(filled)), filled), **self._attributes)
 
     def _name(self, index: int) -> str:
         # The last parameter may be ``*others``.
         parameter = self._inputs[min(index, len(self._inputs) - 1)]
         return f"{parameter.name}_{index}" if parameter.kind is parameter.VAR_POSITIONAL else parameter.name
 
+    def _is_number(self, index: int, value: Value) -> bool:
+        name = self._name(index)
+        if name in self._operator.numbers_if_known:
+            return isinstance(value, np.ndarray) and value.size == 1
+        return name in self._operator.numbers
+
     def _as_wanted(self, index: int, value: Value) -> Any:
         if value is None:
             return None
         name = self._name(index)
-        if name not in self._operator.numbers:
+        if not self._is_number(index, value):
             return getattr(self, name) if index in self._known else as_tensor(value)
         if isinstance(value, np.ndarray):
-            return numbers(value)
+            return value.item() if name in self._operator.numbers_if_known else numbers(value)
         raise CaptureError(
             f"{self.title} takes its {name} from values that are computed: one graph needs them constant"
         )

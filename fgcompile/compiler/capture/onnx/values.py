@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import torch
 from torch import Tensor
@@ -41,6 +42,8 @@ def as_tensor(value: Value) -> Tensor:
     if isinstance(value, Tensor):
         return value
     assert value is not None
+    if value.dtype == ml_dtypes.bfloat16:
+        return torch.from_numpy(value.view(np.int16).copy()).view(torch.bfloat16)
     if not is_symbolic(value):
         # A copy where PyTorch could write into the file's own bytes.
         return torch.from_numpy(value if value.flags.writeable and value.flags.c_contiguous else value.copy())
@@ -48,6 +51,14 @@ def as_tensor(value: Value) -> Tensor:
     dtype = torch.float32 if floating else torch.int64
     elements = [torch.full((), each, dtype=dtype) for each in value.flat]
     return torch.stack(elements).reshape(value.shape) if elements else torch.empty(value.shape, dtype=dtype)
+
+
+def as_array(tensor: Tensor) -> Known:
+    """A tensor as an array of the same dtype."""
+    tensor = tensor.detach()
+    if tensor.dtype == torch.bfloat16:
+        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()
 
 
 def numbers(value: Known) -> Any:

@@ -17,6 +17,7 @@ class Operator:
             ``outputs`` gets the number of outputs that the node has.
         numbers: Names of those of its inputs that are numbers when a graph is built, not tensors: shapes, axes, pads.
             ``compute`` gets them as lists of integers and symbols, or a number where they have no axis.
+        numbers_if_known: Names of inputs that are one number where it is known, and else tensors: bounds, exponents.
         on_numbers: The same where every input is known: takes and returns arrays (``values.Known``). None where it is
             not computed from sizes.
         note: What a reader of the table should know: what is left out, or how it is done.
@@ -25,4 +26,5 @@ class Operator:
     compute: Callable[..., Any]
     numbers: tuple[str, ...] = ()
     on_numbers: Callable[..., Any] | None = None
+    numbers_if_known: tuple[str, ...] = ()
     note: str = ""
