@@ -30,6 +30,7 @@ from torch.fx.experimental.symbolic_shapes import (
     ShapeEnv,
     StatelessSymbolicContext,
     free_unbacked_symbols,
+    statically_known_true,
 )
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes as without_modes
@@ -51,6 +52,7 @@ __all__ = [
     "free_unbacked_symbols",
     "is_contiguous_or_false",
     "pytree",
+    "statically_known_true",
     "without_modes",
 ]
 

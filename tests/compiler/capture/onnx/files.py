@@ -27,7 +27,7 @@ DTYPES |= {"float64": TensorProto.DOUBLE, "float16": TensorProto.FLOAT16, "uint8
 def node(operator: str, inputs: str, outputs: str, domain: str = "", **attributes: Any) -> onnx.NodeProto:
     """A node whose inputs and outputs are named in words; ``_`` is one that is left out."""
     takes, returns = (["" if name == "_" else name for name in each.split()] for each in (inputs, outputs))
-    return helper.make_node(operator, takes, returns, f"the_{operator}", domain=domain, **attributes)
+    return helper.make_node(operator, takes, returns, f"{operator}_{returns[0]}", domain=domain, **attributes)
 
 
 def graph(

@@ -4,31 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fgcompile.compiler.capture.onnx.operators.activations import ACTIVATIONS
 from fgcompile.compiler.capture.onnx.operators.arithmetic import ARITHMETIC
+from fgcompile.compiler.capture.onnx.operators.blocks import BLOCKS
+from fgcompile.compiler.capture.onnx.operators.casts import CASTS
 from fgcompile.compiler.capture.onnx.operators.convolution import CONVOLUTION
 from fgcompile.compiler.capture.onnx.operators.creation import CREATION
+from fgcompile.compiler.capture.onnx.operators.dropout import DROPOUT
+from fgcompile.compiler.capture.onnx.operators.functions import FUNCTIONS
 from fgcompile.compiler.capture.onnx.operators.linear import LINEAR
+from fgcompile.compiler.capture.onnx.operators.logic import LOGIC
+from fgcompile.compiler.capture.onnx.operators.normalization import NORMALIZATION
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.operators.order import ORDER
+from fgcompile.compiler.capture.onnx.operators.pad import PADDING
 from fgcompile.compiler.capture.onnx.operators.parts import PARTS
 from fgcompile.compiler.capture.onnx.operators.pooling import POOLING
+from fgcompile.compiler.capture.onnx.operators.recurrent import RECURRENT
+from fgcompile.compiler.capture.onnx.operators.reductions import REDUCTIONS
+from fgcompile.compiler.capture.onnx.operators.resize import RESIZE
+from fgcompile.compiler.capture.onnx.operators.sampling import SAMPLING
 from fgcompile.compiler.capture.onnx.operators.scatter import SCATTER
 from fgcompile.compiler.capture.onnx.operators.sequences import SEQUENCES
 from fgcompile.compiler.capture.onnx.operators.shape import SHAPE
+from fgcompile.compiler.capture.onnx.operators.signals import SIGNALS
 
 ONNX = ""
 """The domain of ONNX itself."""
 
 FAMILIES: Mapping[str, Mapping[str, Operator]] = {
+    "activations": ACTIVATIONS,
     "arithmetic": ARITHMETIC,
+    "blocks": BLOCKS,
+    "casts": CASTS,
     "convolution": CONVOLUTION,
+    "dropout": DROPOUT,
+    "functions": FUNCTIONS,
     "linear": LINEAR,
+    "logic": LOGIC,
+    "normalization": NORMALIZATION,
+    "pad": PADDING,
     "pooling": POOLING,
+    "reductions": REDUCTIONS,
+    "resize": RESIZE,
+    "sampling": SAMPLING,
     "shape": SHAPE,
-    "parts": PARTS,
-    "scatter": SCATTER,
+    "signals": SIGNALS,
     "creation": CREATION,
     "order": ORDER,
+    "parts": PARTS,
+    "recurrent": RECURRENT,
+    "scatter": SCATTER,
     "sequences": SEQUENCES,
 }
 """Rows of ONNX's own domain, by family."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from fgcompile.compiler.capture.onnx.symbols import larger
+
 
 def window_pads(
     sizes: Sequence[Any],
@@ -28,8 +30,14 @@ def window_pads(
     before, after = [], []
     for size, window, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
         covered = (-(-size // stride) - 1) * stride + (window - 1) * dilation + 1
-        total = max(covered - size, 0) if isinstance(size, int) else covered - size
+        # At stride 1 the sum is a number whatever the size is.
+        total = larger(covered - size, 0) if stride > 1 else (window - 1) * dilation
         less, more = total // 2, total - total // 2
         before.append(less if auto_pad == "SAME_UPPER" else more)
         after.append(more if auto_pad == "SAME_UPPER" else less)
     return before, after
+
+
+def by_axis(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
+    """What is added before and after each axis, the last axis first, as ``torch.nn.functional.pad`` takes it."""
+    return [each for pair in zip(reversed(before), reversed(after), strict=True) for each in pair]

@@ -1,0 +1,44 @@
+"""Cases that are left out, by patterns of their names, each with its reason; a test fails where one of them passes."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+_UNSIGNED = "PyTorch computes no unsigned integers of more than 8 bits"
+_SMALL = "types of 8 bits with a point, and of 4 and 2 bits"
+_TRAINING = "training"
+_EMPTY = "a reduction of no elements"
+_WHOLE_SIZE = "ONNX Runtime and PyTorch align corners of the whole output size, the case those of its fraction"
+
+LEFT_OUT: dict[str, str] = {
+    **{
+        f"test_{name}_uint[136]*": _UNSIGNED
+        for name in ("add", "sub", "div", "mod", "min", "max", "greater", "greater_equal", "less", "less_equal")
+    },
+    "test_bitshift_*_uint[136]*": _UNSIGNED,
+    "test_bitwise_not_3d": _UNSIGNED,
+    "test_cast*FLOAT8*": _SMALL,
+    "test_cast*FLOAT4*": _SMALL,
+    "test_cast*INT4*": _SMALL,
+    "test_cast*INT2*": _SMALL,
+    "test_batchnorm_*_training_mode": _TRAINING,
+    "test_training_dropout_*": _TRAINING,
+    "test_training_dropout": _TRAINING,
+    "test_equal_string*": "strings",
+    "test_reduce_m*_empty_set*": _EMPTY,
+    "test_col2im_5d": "columns as blocks of three axes, which PyTorch does not have",
+    "test_resize_downsample_scales_linear_align_corners": _WHOLE_SIZE,
+    "test_resize_downsample_scales_cubic_align_corners": _WHOLE_SIZE,
+    "test_roialign_mode_max": "the largest of samples that were weighted before",
+}
+
+LOOSER: dict[str, float] = {
+    "test_dft_inverse": 1e-6,
+    "test_basic_deform_conv_with_padding": 1e-6,
+}
+"""Absolute tolerances in place of a case's 1e-7, which is less than float32 rounds sums of about 1 to zero."""
+
+
+def reason(name: str) -> str:
+    """Why a case is left out; empty if it is not."""
+    return next((why for pattern, why in LEFT_OUT.items() if fnmatchcase(name, pattern)), "")

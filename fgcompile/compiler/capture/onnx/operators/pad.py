@@ -1,0 +1,94 @@
+"""What is added around a tensor, or cut from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from fgcompile.compiler.capture.onnx.operators.operator import Operator
+from fgcompile.compiler.capture.onnx.operators.padding import by_axis
+from fgcompile.errors import UnsupportedOpError
+
+_MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
+_NUMPY: dict[str, Any] = {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}
+
+
+def pad(
+    x: Tensor,
+    pads: Sequence[Any],
+    constant_value: Any = None,
+    axes: Sequence[int] | None = None,
+    *,
+    mode: str = "constant",
+) -> Tensor:
+    """``pads`` are those at the beginnings of all axes, or of ``axes``, then at the ends; negative ones cut.
+
+    Raises:
+        UnsupportedOpError: A dynamic size is to be reflected or repeated over more axes than PyTorch does.
+    """
+    named = [axis % x.ndim for axis in (range(x.ndim) if axes is None else axes)]
+    before, after = [0] * x.ndim, [0] * x.ndim
+    for place, axis in enumerate(named):
+        before[axis], after[axis] = pads[place], pads[len(named) + place]
+    if mode == "constant":
+        return functional.pad(x, _trimmed(by_axis(before, after)), value=_number(constant_value))
+    cut = [min(each, 0) if isinstance(each, int) else 0 for each in by_axis(before, after)]
+    if any(cut):
+        x = functional.pad(x, cut)
+        before, after = ([max(each, 0) for each in side] for side in (before, after))
+    return _repeated(x, before, after, mode)
+
+
+def _number(value: Any) -> Any:
+    # Some files have it as an axis of one.
+    return value[0] if isinstance(value, list) else 0 if value is None else value
+
+
+def _trimmed(pads: list[Any]) -> list[Any]:
+    """Without the leading axes that get nothing, the last of the list."""
+    while len(pads) > 2 and pads[-1] == 0 and pads[-2] == 0:
+        pads = pads[:-2]
+    return pads
+
+
+def _repeated(x: Tensor, before: list[Any], after: list[Any], mode: str) -> Tensor:
+    # PyTorch does so over all axes but the first two, and at most once.
+    within = mode == "edge" or all(
+        isinstance(pad, int) and isinstance(size, int) and pad < size + (mode == "wrap")
+        for side in (before, after)
+        for pad, size in zip(side[2:], x.shape[2:], strict=True)
+    )
+    if 3 <= x.ndim <= 5 and within and not any(before[:2] + after[:2]):
+        return functional.pad(x, by_axis(before[2:], after[2:]), mode=_MODES[mode])
+    for axis, (first, last) in enumerate(zip(before, after, strict=True)):
+        if not (first or last):
+            continue
+        if not isinstance(x.shape[axis], int):
+            raise UnsupportedOpError(f"it pads axis {axis} by {mode}, which has a dynamic size: fix that size")
+        places = np.pad(np.arange(x.shape[axis]), (first, last), mode=_NUMPY[mode])
+        x = x.index_select(axis, torch.tensor(places.tolist(), device=x.device))
+    return x
+
+
+def center_crop_pad(x: Tensor, shape: Sequence[Any], *, axes: Sequence[int] | None = None) -> Tensor:
+    """The middle, or with as many zeros on both sides; where that is odd, one more behind."""
+    named = [axis % x.ndim for axis in (range(x.ndim) if axes is None else axes)]
+    pads = [0] * (2 * len(named))
+    for place, (axis, size) in enumerate(zip(named, shape, strict=True)):
+        more = size - x.shape[axis]
+        if not isinstance(more, int):
+            raise UnsupportedOpError(f"it crops or pads axis {axis}, which has a dynamic size: fix that size")
+        first = abs(more) // 2 * (1 if more > 0 else -1)
+        pads[place], pads[len(named) + place] = first, more - first
+    return pad(x, pads, axes=named)
+
+
+PADDING: dict[str, Operator] = {
+    "CenterCropPad": Operator(center_crop_pad, ("shape",)),
+    "Pad": Operator(pad, ("pads", "constant_value", "axes")),
+}
