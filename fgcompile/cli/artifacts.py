@@ -46,8 +46,10 @@ def verify(
         import fgcompile
 
         check = fgcompile.verify  # first of all, for it says what is not installed
-        inputs = noise(read_metadata(artifact))
-        report = check(artifact, seeded_model(source, weights), inputs, providers=providers)
+        metadata = read_metadata(artifact)
+        inputs = noise(metadata)
+        model = seeded_model(source, weights, metadata.get("output"), metadata["model"].get("fixed"))
+        report = check(artifact, model, inputs, providers=providers)
     if as_json:
         terminal.print_json(report.as_dict())
     else:

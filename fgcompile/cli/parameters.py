@@ -17,6 +17,10 @@ SourceArgument = Annotated[
 ]
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]
 WeightsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="A state dict: .safetensors or .pt.")]
+FixOption = Annotated[
+    list[str] | None,
+    typer.Option("--fix", metavar="NAME=NUMBER", help="An input of an .onnx file that is a constant, as sr=16000."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ProviderOption = Annotated[
     list[str] | None,

@@ -27,13 +27,14 @@ from fgcompile.compiler.frontend import as_rounded, capture_in
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.request import Model
+from fgcompile.compiler.sources import open_model, read_model
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
 
 
 def verify(
     path: str | Path,
-    model: Model,
+    model: Model | str | Path,
     inputs: Tensor | Array | Sequence[Tensor | Array] | Mapping[str, Tensor | Array],
     target: Callable[..., Tensor] | None = None,
     providers: Sequence[Provider] | None = None,
@@ -46,7 +47,7 @@ def verify(
 
     Args:
         path: The artifact.
-        model: The model that it was compiled from.
+        model: The model that it was compiled from, or its file.
         inputs: What the *artifact* takes, in its order or by its names: raw images ``(N, H, W, C)`` if it was compiled
             with ``preprocess``, and a score's own inputs after the model's.
         target: The score that it was compiled with, if that was a function.
@@ -83,7 +84,10 @@ def verify(
 
     count = len(examples) - len(own)
     with one_at_a_time():
-        bound = bind(model, by_name(model, names[:count], examples[:count]), request)
+        read = read_model(model, request.output, metadata["model"].get("fixed"))
+        opened = open_model(read, by_name(read, names[:count], examples[:count]), request)
+        request = replace(request, output=opened.output)
+        bound = bind(opened.model, opened.inputs, request)
         captured = capture_in(torch.float64, bound, request)
         exposed = expose(captured, request.layouts)
 

@@ -109,7 +109,7 @@ def test_refused_sources_say_why_in_one_line(folder: Path, source: str, message:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("model.pt2", "exported program"), ("model.onnx", "onnx2torch")], ids=["pt2", "onnx"]
+    ("name", "message"), [("model.pt2", "exported program"), ("model.onnx", "as an ONNX model")], ids=["pt2", "onnx"]
 )
 def test_damaged_program_files_are_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_bytes(b"damaged")

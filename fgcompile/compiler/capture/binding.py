@@ -29,6 +29,16 @@ class Around(nn.Module):
         self.training = False
 
 
+class Named(nn.Module):
+    """A model of ours that takes its inputs by position or by name, which need be no names of Python's.
+
+    Attributes:
+        input_names: In order.
+    """
+
+    input_names: tuple[str, ...] = ()
+
+
 class ByName(Around):
     """A model that takes its inputs by position, in the order of ``names``; the others stay at their defaults."""
 
@@ -79,7 +89,7 @@ def argument_names(model: Model, count: int) -> list[str]:
         return list(model.names[:count])
     if isinstance(model, Around):
         return argument_names(model.wrapped_model, count)
-    if isinstance(model, ExportedProgram):
+    if isinstance(model, ExportedProgram | Named):
         return input_names(model)[:count]
     names: list[str] = []
     for name, parameter in _parameters(model).items():
@@ -95,10 +105,18 @@ def innermost(model: Model) -> Model:
     return model
 
 
+def model_name(model: Model) -> str:
+    """What messages and metadata call a model: its class, or its file."""
+    name = getattr(model, "source_name", None)
+    return name if isinstance(name, str) else type(model).__name__
+
+
 def input_names(model: Model) -> list[str]:
     """The names of what a model takes, in order."""
     if isinstance(model, ExportedProgram):
         return [str(name) for name in model.graph_signature.user_inputs]
+    if isinstance(model, Named):
+        return list(model.input_names)
     return [name for name, parameter in _parameters(model).items() if parameter.kind not in VARIADIC]
 
 
@@ -107,11 +125,13 @@ def _parameters(model: nn.Module) -> Mapping[str, inspect.Parameter]:
 
 
 def _positional(model: nn.Module) -> list[str]:
+    if isinstance(model, Named):
+        return input_names(model)
     return [name for name, parameter in _parameters(model).items() if parameter.kind in POSITIONAL]
 
 
 def _require_names(model: Model, parameters: Sequence[str], named: Mapping[str, Any]) -> None:
-    if isinstance(model, ExportedProgram):
+    if isinstance(model, ExportedProgram | Named):
         required, others = set(parameters), False
     else:
         signature = _parameters(model).values()
@@ -122,7 +142,7 @@ def _require_names(model: Model, parameters: Sequence[str], named: Mapping[str, 
         ("missing", [name for name in parameters if name in required and name not in named]),
     ):
         if names:
-            kind = "the program" if isinstance(model, ExportedProgram) else type(model).__name__
+            kind = "the program" if isinstance(model, ExportedProgram) else model_name(model)
             raise InputError(
                 f"{problem} example input {', '.join(map(repr, names))}: {kind} takes {', '.join(parameters)}"
             )

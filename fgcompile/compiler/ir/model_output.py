@@ -28,6 +28,8 @@ def explained(structure: Any, output: str | int | None = None) -> Any:
         return structure
     named = _named(structure)
     if output is not None:
+        if isinstance(output, int) and isinstance(structure, Mapping) and -len(named) <= output < len(named):
+            return list(named.values())[output]
         if output not in named:
             raise ScoreError(f"the model has no output {output!r}: name one of {', '.join(map(repr, named))}")
         return named[output]

@@ -49,6 +49,8 @@ class CapturedProgram:
         indexed: For each input, the model's first, the axes that its values index.
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
+        explained: Of a file, the tensor that is explained, in words.
+        fixed: Of a file, its inputs that are constants.
     """
 
     graph_module: fx.GraphModule
@@ -60,6 +62,8 @@ class CapturedProgram:
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
+    explained: str | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,9 @@ from fgcompile.errors import CaptureError, FgcompileError, first_line
 
 Missing = dict[str, list[str]]
 """Operators that are no row of the table, and the titles of the nodes that they are of."""
+
+
+Compute = Callable[["Step", nn.Module, list[Value]], Sequence[Value]]
 
 
 class OnnxGraph(nn.Module):
@@ -38,7 +41,7 @@ class OnnxGraph(nn.Module):
         self.input_names = tuple(name_of(value) for value in graph.inputs if name_of(value) not in initializers)
         self.output_names = tuple(name_of(value) for value in graph.outputs)
         self._known = {name: one for name, one in known.items() if name not in self.input_names}
-        self._steps: list[_Step] = []
+        self._steps: list[Step] = []
         for node in graph:
             self._add(node)
         # Constants that nodes read are theirs now.
@@ -47,10 +50,15 @@ class OnnxGraph(nn.Module):
         self._forget()
         self.training = False
 
-    def run(self, scope: dict[str, Value]) -> list[Value]:
-        """The outputs, of a scope that has the inputs and what is read of outer ones; it is written into."""
+    def run(self, scope: dict[str, Value], compute: Compute | None = None) -> list[Value]:
+        """The outputs, of a scope that has the inputs and what is read of outer ones; it is written into.
+
+        ``compute(step, child, values)`` calls a node, if it is given.
+        """
         for step in self._steps:
-            results = getattr(self, step.child)(*(None if name is None else scope.get(name) for name in step.inputs))
+            child = getattr(self, step.child)
+            values = [None if name is None else scope.get(name) for name in step.inputs]
+            results = child(*values) if compute is None else compute(step, child, values)
             scope.update(zip(step.outputs, results, strict=False))
             for name in step.last:
                 scope.pop(name, None)
@@ -70,7 +78,7 @@ class OnnxGraph(nn.Module):
             if all(isinstance(each, np.ndarray) for each in results):
                 self._known.update((name, Constant(each)) for name, each in zip(outputs, results, strict=False) if name)
                 return
-        self._steps.append(_Step(self._named(node, child), [*names, *reads], outputs))
+        self._steps.append(Step(self._named(node, child), [*names, *reads], outputs))
 
     def _node(self, node: ir.Node, given: Mapping[int, Constant]) -> nn.Module | None:
         operator = OPERATORS.get((node.domain, node.op_type))
@@ -111,7 +119,7 @@ class OnnxGraph(nn.Module):
             needed.update(name for name in step.inputs if name is not None)
 
 
-class _Step:
+class Step:
     """Which child computes which values of which others, and which of them nobody takes after it."""
 
     def __init__(self, child: str, inputs: Sequence[str | None], outputs: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ class OnnxNode(nn.Module):
 
     Attributes:
         title: The node's operator and name, as messages have it.
+        change: How what it is given follows the batch where the file has its own in it; its last input then is by what
+            factor.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class OnnxNode(nn.Module):
     ) -> None:
         super().__init__()
         self.title, self._operator = title, operator
+        self.operator_name = title.partition(" ")[0]
         signature = inspect.signature(operator.compute).parameters.values()
         self._inputs = [one for one in signature if one.kind is not one.KEYWORD_ONLY]
         wanted = [one.name for one in signature if one.kind is one.KEYWORD_ONLY]
@@ -50,6 +53,7 @@ class OnnxNode(nn.Module):
             if not as_numbers:
                 one.register(self, self._name(index))
                 self._own.add(index)
+        self.change: Callable[[Sequence[Value], Any], list[Value]] | None = None
         self.training = False
 
     def forward(self, *values: Value) -> tuple[Value, ...]:
@@ -64,6 +68,8 @@ class OnnxNode(nn.Module):
             raise UnsupportedOpError(f"{self.title}: {error}") from error
 
     def _computed(self, values: Sequence[Value]) -> tuple[Value, ...]:
+        if self.change is not None:
+            return self._changed(values[:-1], values[-1])
         filled = [self._filled(index, value) for index, value in enumerate(values)]
         given = [value for value in filled if value is not None]
         compute, on_numbers = self._operator.compute, self._operator.on_numbers
@@ -76,6 +82,19 @@ class OnnxNode(nn.Module):
                 return _tuple(on_numbers(*filled, **self._attributes))
         own = [getattr(self, self._name(at)) if at in self._own else value for at, value in enumerate(filled)]
         return _tuple(compute(*map(self._as_wanted, range(len(own)), own), **self._attributes))
+
+    def _changed(self, values: Sequence[Value], factor: Any) -> tuple[Value, ...]:
+        assert self.change is not None
+        filled = self.change([self._filled(index, value) for index, value in enumerate(values)], factor)
+        return _tuple(self._operator.compute(*map(self._as_wanted, range(len(filled)), filled), **self._attributes))
+
+    def filled(self, values: Sequence[Value]) -> list[Value]:
+        """What the node computes with: its constants, and values for its other inputs."""
+        return [self._filled(index, value) for index, value in enumerate(values)]
+
+    def constants(self) -> set[int]:
+        """Which of the node's inputs are constants."""
+        return self._own | set(self._known)
 
     def _filled(self, index: int, value: Value) -> Value:
         if index in self._known:

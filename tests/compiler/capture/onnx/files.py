@@ -55,11 +55,11 @@ def assert_same(proto: onnx.ModelProto, feeds: Mapping[str, Any], folder: Path, 
     onnx.save(proto, path)
     arrays = {name: np.asarray(array) for name, array in feeds.items()}
     expected = onnx_runtime(path).run(None, arrays)
-    module = read_onnx(path)
+    module = read_onnx(path, logits=False)
     assert set(module.input_names) == set(arrays)
     with torch.no_grad():
         outputs = module(*(torch.from_numpy(arrays[name]) for name in module.input_names))
-    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    outputs = tuple(outputs.values()) if isinstance(outputs, dict) else (outputs,)
     for actual, wanted in zip(outputs, map(torch.from_numpy, expected), strict=True):
         torch.testing.assert_close(actual, wanted, rtol=tolerance, atol=tolerance)
 
