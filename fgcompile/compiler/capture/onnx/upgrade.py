@@ -116,6 +116,12 @@ def _change_clip(node: ir.Node) -> None:
         _as_input(name, place, np.float32)(node)
 
 
+def _change_dft(node: ir.Node) -> None:
+    """``axis`` is an input, which was 1 where it was left out."""
+    axis = _popped(node, "axis")
+    _set_input(node, 2, _constant(node, "axis", np.array(1 if axis is None else axis, np.int64)))
+
+
 def _change_pad(node: ir.Node) -> None:
     _as_input("pads", 1)(node)
     _as_input("value", 2, np.float32)(node)
@@ -226,6 +232,7 @@ _REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", 
 CHANGES: dict[str, tuple[tuple[int, Change], ...]] = {
     "BatchNormalization": ((9, _without("spatial", [1])),),
     "Clip": ((11, _change_clip),),
+    "DFT": ((20, _change_dft),),
     "Dropout": ((12, _without("ratio", [])),),
     "GridSample": ((20, _value("mode", {"bilinear": "linear", "bicubic": "cubic"})),),
     "GroupNormalization": ((21, _change_groups),),

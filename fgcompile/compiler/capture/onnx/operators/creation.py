@@ -67,12 +67,16 @@ def torch_dtype(number: int) -> torch.dtype:
 
 
 def one_hot(indices: Any, depth: Any, values: Known, *, axis: int = -1) -> Tensor:
-    """``values[1]`` at each index along a new axis, else ``values[0]``: an embedding of the indices."""
+    """``values[1]`` at each index along a new axis, else ``values[0]``: an embedding of the indices.
+
+    Negative ones count from the end; those out of range have no place.
+    """
     off, on = as_tensor(values)
     count = int(depth[0] if isinstance(depth, list) else depth)
-    hit = torch.eye(count, dtype=torch.bool)
-    table = torch.where(hit, on, off)
-    encoded = functional.embedding(_positions(as_tensor(indices)), table)
+    table = torch.where(torch.eye(count + 1, count, dtype=torch.bool), on, off)
+    positions = _positions(as_tensor(indices))
+    inside = (positions >= -count) & (positions < count)
+    encoded = functional.embedding(torch.where(inside, positions % count, count), table)
     return encoded if axis in (-1, encoded.ndim - 1) else encoded.movedim(-1, axis)
 
 
