@@ -20,6 +20,7 @@ from fgcompile.compiler.capture.onnx.operators.order import ORDER
 from fgcompile.compiler.capture.onnx.operators.pad import PADDING
 from fgcompile.compiler.capture.onnx.operators.parts import PARTS
 from fgcompile.compiler.capture.onnx.operators.pooling import POOLING
+from fgcompile.compiler.capture.onnx.operators.quantization import QUANTIZATION, QUANTIZATION_OF_MICROSOFT
 from fgcompile.compiler.capture.onnx.operators.recurrent import RECURRENT
 from fgcompile.compiler.capture.onnx.operators.reductions import REDUCTIONS
 from fgcompile.compiler.capture.onnx.operators.resize import RESIZE
@@ -48,6 +49,7 @@ FAMILIES: Mapping[str, Mapping[str, Operator]] = {
     "pad": PADDING,
     "parts": PARTS,
     "pooling": POOLING,
+    "quantization": QUANTIZATION,
     "recurrent": RECURRENT,
     "reductions": REDUCTIONS,
     "resize": RESIZE,
@@ -59,7 +61,11 @@ FAMILIES: Mapping[str, Mapping[str, Operator]] = {
 }
 """Rows of ONNX's own domain, by family."""
 
+MICROSOFT = "com.microsoft"
+"""The domain of what ONNX Runtime adds, much of which its optimiser writes."""
+
 OPERATORS: dict[tuple[str, str], Operator] = {
-    (ONNX, name): row for family in FAMILIES.values() for name, row in family.items()
+    **{(ONNX, name): row for family in FAMILIES.values() for name, row in family.items()},
+    **{(MICROSOFT, name): row for name, row in QUANTIZATION_OF_MICROSOFT.items()},
 }
 """All rows."""
