@@ -89,7 +89,7 @@ class FileReference:
         model = self._model
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
         count = feeds[model.input_names[0]].shape[axes[model.input_names[0]]]
-        step = model.file_batch or count
+        step = 1 if model.apart else model.file_batch or count
         parts = []
         for start in range(0, count, step):
             part = {name: value.narrow(axes[name], start, step).numpy() for name, value in feeds.items()}

@@ -38,7 +38,7 @@ class OnnxNode(nn.Module):
         self.title, self._operator = title, operator
         self.operator_name = title.partition(" ")[0]
         signature = inspect.signature(operator.compute).parameters.values()
-        self._inputs = [one for one in signature if one.kind is not one.KEYWORD_ONLY]
+        self._inputs = [one for one in signature if one.kind not in (one.KEYWORD_ONLY, one.VAR_KEYWORD)]
         wanted = [one.name for one in signature if one.kind is one.KEYWORD_ONLY]
         passed = any(one.kind is one.VAR_KEYWORD for one in signature)  # to another row's function
         unknown = [name for name in attributes if name not in wanted and not passed]
