@@ -188,6 +188,12 @@ def _change_groups(node: ir.Node) -> None:
         node.replace_input_with(place, _insert(node, "Reshape", [wide, whole], f"{name}_each"))
 
 
+def _change_dft(node: ir.Node) -> None:
+    """The axis is the third input, and was the second axis where nothing was said."""
+    node.attributes.setdefault("axis", ir.AttrInt64("axis", 1))
+    _as_input("axis", 2)(node)
+
+
 def _change_scan(node: ir.Node) -> None:
     raise _NoFormError("runs along the second axis of samples")
 
@@ -226,6 +232,7 @@ _REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", 
 CHANGES: dict[str, tuple[tuple[int, Change], ...]] = {
     "BatchNormalization": ((9, _without("spatial", [1])),),
     "Clip": ((11, _change_clip),),
+    "DFT": ((20, _change_dft),),
     "Dropout": ((12, _without("ratio", [])),),
     "GridSample": ((20, _value("mode", {"bilinear": "linear", "bicubic": "cubic"})),),
     "GroupNormalization": ((21, _change_groups),),
