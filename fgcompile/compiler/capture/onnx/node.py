@@ -80,8 +80,9 @@ class OnnxNode(nn.Module):
                 with torch.no_grad(), without_modes():
                     wanted = [self._as_wanted(index, value) for index, value in enumerate(filled)]
                     return tuple(map(as_known, _tuple(compute(*wanted, **self._attributes))))
-            if on_numbers is not None:
-                return _tuple(on_numbers(*filled, **self._attributes))
+            results = NotImplemented if on_numbers is None else on_numbers(*filled, **self._attributes)
+            if results is not NotImplemented:
+                return _tuple(results)
         own = [getattr(self, self._name(at)) if at in self._own else value for at, value in enumerate(filled)]
         if not self._operator.levels and any(isinstance(value, Levels) for value in own):
             return self._on_levels(own)
