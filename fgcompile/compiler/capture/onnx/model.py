@@ -20,6 +20,9 @@ from fgcompile.compiler.capture.onnx.values import Value, as_tensor, known
 SAMPLES = "how many samples"
 """The name of a value of the graph that is none of the file's."""
 
+FOR_THE_BATCH = {"DynamicQuantizeLinear", "DynamicQuantizeMatMul"}
+"""Operators that ONNX Runtime computes with something of the whole batch."""
+
 
 class OnnxModel(OnnxGraph, Named):
     """A file's graph up to what is explained.
@@ -33,6 +36,8 @@ class OnnxModel(OnnxGraph, Named):
         path: Where the file is.
         fixed: Inputs of the file that are constants here.
         batch_axes: Where each input has its batch.
+        apart: Whether ONNX Runtime makes a sample's result depend on its neighbours, as where it finds the range to
+            quantise to at run time: here each has its own, as there one at a time.
         file_batch: The batch that the file was written for, where nodes were changed to follow another.
     """
 
@@ -49,6 +54,9 @@ class OnnxModel(OnnxGraph, Named):
         self.asked: str | None = None
         self.batch_axes = (0,) * len(self.input_names)
         self.file_batch: int | None = None
+        self.apart = any(
+            getattr(getattr(self, step.child), "operator_name", "") in FOR_THE_BATCH for step in self._steps
+        )
         self.source_name = name
         self.explained = explained
         self.labels = labels

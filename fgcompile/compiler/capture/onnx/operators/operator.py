@@ -20,9 +20,11 @@ class Operator:
             ``compute`` gets them as lists of integers and symbols, or a number where they have no axis.
         numbers_if_known: Names of inputs that are one number where it is known, and else tensors: bounds, exponents.
         on_numbers: The same where every input is known and some are symbols: takes and returns arrays
-            (``values.Known``). None where it is not computed from sizes.
+            (``values.Known``), or ``NotImplemented`` where tensors are needed. None where it is not
+            computed from sizes.
         either: Names of those of its inputs that ``compute`` gets as they are: an array where they are known, a tensor,
             or a sequence as a list.
+        levels: Whether it computes with numbers of 8 bits (``levels.Levels``).
         note: What a reader of the table should know: what is left out, or how it is done.
     """
 
@@ -31,4 +33,5 @@ class Operator:
     on_numbers: Callable[..., Any] | None = None
     numbers_if_known: tuple[str, ...] = ()
     either: tuple[str, ...] = ()
+    levels: bool = False
     note: str = ""

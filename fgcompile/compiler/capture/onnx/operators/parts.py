@@ -30,6 +30,7 @@ def slice_(
     """From each start to before each end; both count from the end where they are negative, and are held to the axis."""
     for axis, start, end, step in _slices(starts, ends, axes, steps):
         if step > 0:
+            start, end = _near(start), _near(end)
             whole = start == 0 and isinstance(end, int) and end >= FAR and step == 1
             x = x if whole else x[_at(x, axis, slice(start, end, step))]
         else:
@@ -49,6 +50,11 @@ def _slices(
 ) -> zip[tuple[int, Any, Any, int]]:
     count = len(starts)
     return zip(axes or range(count), starts, ends, steps or [1] * count, strict=True)
+
+
+def _near(place: Any) -> Any:
+    """A place that PyTorch takes: further from an end than any axis is long is all the same."""
+    return max(min(place, 2**62), -(2**62)) if isinstance(place, int) else place
 
 
 def _at(x: Any, axis: int, index: Any) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.values import Filled, Known, known
+from fgcompile.compiler.capture.onnx.values import Filled, Known, is_symbolic, known
 
 
 def shape(x: Any, *, start: int = 0, end: int | None = None) -> Known:
@@ -86,6 +86,8 @@ def expand(x: Tensor, shape: Sequence[Any]) -> Tensor:
 
 
 def expand_numbers(x: Known, shape: Known) -> Known:
+    if is_symbolic(shape):
+        return NotImplemented  # an array is of a known size
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape.tolist())))
 
 
@@ -97,6 +99,8 @@ def tile(x: Tensor, repeats: Sequence[Any]) -> Tensor:
 
 
 def tile_numbers(x: Known, repeats: Known) -> Known:
+    if is_symbolic(repeats):
+        return NotImplemented
     return np.tile(x, repeats.tolist())
 
 
