@@ -8,7 +8,7 @@ import io
 import tempfile
 import warnings
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,7 @@ from benchmarks.onnx_cases.left_out import LOOSER
 from fgcompile.compiler.capture.onnx.operators import OPERATORS
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.compiler.capture.onnx.values import as_tensor
-from fgcompile.errors import UnsupportedOpError, first_line
+from fgcompile.errors import CaptureError, UnsupportedOpError, first_line
 
 
 @dataclass(frozen=True)
@@ -68,47 +68,67 @@ def cases() -> Mapping[tuple[str, str], Sequence[Case]]:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a case: why it failed, and whether that is for another operator, which its definition has."""
+    """What became of a case.
+
+    Attributes:
+        failure: Why it failed.
+        for_another: Whether that is for another operator, which its definition has.
+        refused: Whether it was refused, for itself.
+    """
 
     failure: str = ""
     for_another: bool = False
+    refused: bool = False
 
 
 def run(case: Case) -> Outcome:
     """Reads the model as a file, runs it in PyTorch, and compares dtypes, shapes and values.
 
-    What may be a number or a tensor is tried as both.
+    Shapes, axes and pads are constants, as files have them; what may be a number or a tensor is tried as both. Where
+    a definition by others computes with sizes that it is given, all that can be sizes is constant.
     """
-    outcome = _run(case, ("numbers",))
-    both = any(_numbers(node, "numbers_if_known") for node in case.model.graph.node)
-    return _run(case, ("numbers", "numbers_if_known")) if both and not outcome.failure else outcome
+    nodes = case.model.graph.node
+    numbers, both = (
+        {name for node in nodes for name in _numbers(node, kind)} for kind in ("numbers", "numbers_if_known")
+    )
+    sizes = {value.name for value, array in zip(case.model.graph.input, case.inputs, strict=True) if _is_size(array)}
+    outcome = _run(case, numbers)
+    if outcome.refused and not sizes <= numbers:
+        outcome = _run(case, sizes | numbers)
+    return _run(case, numbers | both) if both and not outcome.failure else outcome
 
 
-def _run(case: Case, kinds: Sequence[str]) -> Outcome:
+def _is_size(array: Any) -> bool:
+    """Whether these may be sizes: integers, truths, or a single number."""
+    return isinstance(array, np.ndarray | np.generic) and (array.dtype.kind in "iub" or array.ndim == 0)
+
+
+def _run(case: Case, constant: Set[str]) -> Outcome:
     try:
-        model, inputs = _with_numbers_constant(case.model, case.inputs, kinds)
+        model, inputs = _with_constants(case.model, case.inputs, constant)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             onnx.save(model, path)
-            module = read_onnx(path)
-        outputs = module(*map(_tensor, inputs))
-        for actual, expected in zip(_tuple(outputs), map(_tensor, case.outputs), strict=True):
+            module = read_onnx(path, logits=False)
+        outputs = module(**{name: _tensor(array) for name, array in inputs.items()})
+        results = outputs.values() if isinstance(outputs, dict) else [outputs]
+        for actual, expected in zip(results, map(_tensor, case.outputs), strict=True):
             atol = LOOSER.get(case.name, case.atol)
             torch.testing.assert_close(actual, expected, rtol=case.rtol, atol=atol, equal_nan=True)
-    except UnsupportedOpError as error:
-        # Its own operator is a row: what is not read is one that its definition or its upgrade has.
-        return Outcome(first_line(error), for_another="does not read" in str(error))
+    except (CaptureError, UnsupportedOpError) as error:
+        # Its own operator is a row: what is not read is one that its definition has.
+        another = "has operators that fgcompile does not read" in str(error)
+        return Outcome(first_line(error), for_another=another, refused=not another)
     except Exception as error:  # whatever an operator raises is its failure
         return Outcome(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
     return Outcome()
 
 
-def _with_numbers_constant(
-    model: onnx.ModelProto, inputs: Sequence[Any], kinds: Sequence[str]
-) -> tuple[onnx.ModelProto, list[Any]]:
-    """The model with those inputs as constants that it is built with: shapes, axes, pads, as files have them."""
-    constant = {name for node in model.graph.node for kind in kinds for name in _numbers(node, kind)}
-    fixed, left = onnx.ModelProto(), []
+def _with_constants(
+    model: onnx.ModelProto, inputs: Sequence[Any], constant: Set[str]
+) -> tuple[onnx.ModelProto, dict[str, Any]]:
+    """The model with some inputs as constants, and the others."""
+    fixed, left = onnx.ModelProto(), {}
     fixed.CopyFrom(model)
     del fixed.graph.input[:]
     for value, array in zip(model.graph.input, inputs, strict=True):
@@ -116,7 +136,7 @@ def _with_numbers_constant(
             fixed.graph.initializer.append(from_array(np.array(array), value.name))
         else:
             fixed.graph.input.append(value)
-            left.append(array)
+            left[value.name] = array
     return fixed, left
 
 
@@ -130,7 +150,3 @@ def _numbers(node: onnx.NodeProto, kind: str) -> list[str]:
 
 def _tensor(array: Any) -> torch.Tensor:
     return as_tensor(to_array(array) if isinstance(array, onnx.TensorProto) else np.array(array))
-
-
-def _tuple(outputs: torch.Tensor | tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-    return outputs if isinstance(outputs, tuple) else (outputs,)

@@ -17,6 +17,8 @@ from fgcompile.artifact.names import EXPLAIN
 from fgcompile.artifact.validation import Array, batch_size, check_inputs, input_specs
 from fgcompile.compiler.capture.binding import by_name
 from fgcompile.compiler.capture.bound import bind
+from fgcompile.compiler.capture.onnx.comparison import on_file
+from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.emitted import draws_of
 from fgcompile.compiler.checking.expected import expected_outputs, returned_as
 from fgcompile.compiler.checking.inputs import as_dtype
@@ -26,7 +28,7 @@ from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import as_rounded, capture_in
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.turns import one_at_a_time
-from fgcompile.compiler.request import Model
+from fgcompile.compiler.request import Model, Request
 from fgcompile.compiler.sources import open_model, read_model
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
@@ -104,7 +106,29 @@ def verify(
     given = [as_dtype(value, torch.float64) for value in tensors]
     exact, _ = expected_outputs(exposed, request, given, chosen, form)
     draws = draws_of(rounded, request, given, chosen, form)
-    return compare(Comparison(outputs, exact, draws, request.precision, form.axes))
+    report = compare(Comparison(outputs, exact, draws, request.precision, form.axes))
+    expected = on_file(opened.model, _model_inputs(feeds, names[:count], request)) if "logits" in outputs else None
+    if expected is None:
+        return report
+    return Report((*report.checks, _of_file(outputs["logits"], expected, report)))
+
+
+def _model_inputs(feeds: Mapping[str, Array], names: Sequence[str], request: Request) -> dict[str, Tensor]:
+    """What the model takes, of what the artifact does."""
+    values = {name: torch.from_numpy(feeds[name]) for name in names}
+    if request.preprocess is not None:
+        mean, std = torch.tensor(request.preprocess.mean), torch.tensor(request.preprocess.std)
+        images = (values[names[0]] / 255 - mean) / std
+        values[names[0]] = images.permute(0, 3, 1, 2).contiguous()
+    return values
+
+
+def _of_file(logits: Array, expected: Array, report: Report) -> Check:
+    """The artifact's logits beside those that ONNX Runtime computes with the file that it was compiled from."""
+    limit = next(check.limit for check in report.checks if check.name.startswith("logits"))
+    same = logits.size == expected.size
+    apart = relative_difference(logits.ravel(), expected.ravel()) if same else float("inf")
+    return Check("logits, relative to ONNX Runtime on the file", apart, limit)
 
 
 def _in_order(inputs: Any, names: Sequence[str]) -> Any:

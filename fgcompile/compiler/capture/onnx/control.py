@@ -161,7 +161,9 @@ class Scan(Control):
 def stack(values: Sequence[Value], axis: int) -> Value:
     """Values behind each other along a new axis."""
     if all(isinstance(value, np.ndarray) for value in values):
-        return known(np.stack([np.asarray(value).astype(object) for value in values], axis))
+        arrays = [np.asarray(value) for value in values]
+        symbols = any(map(is_symbolic, arrays))
+        return known(np.stack([each.astype(object) for each in arrays], axis)) if symbols else np.stack(arrays, axis)
     return torch.stack([as_tensor(value) for value in values], axis)
 
 

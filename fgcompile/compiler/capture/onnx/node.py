@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from fgcompile.compiler.capture.onnx.levels import Levels
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers, shared
 from fgcompile.compiler.ir.torch_internals import without_modes
@@ -39,7 +40,8 @@ class OnnxNode(nn.Module):
         signature = inspect.signature(operator.compute).parameters.values()
         self._inputs = [one for one in signature if one.kind is not one.KEYWORD_ONLY]
         wanted = [one.name for one in signature if one.kind is one.KEYWORD_ONLY]
-        unknown = [name for name in attributes if name not in wanted]
+        passed = any(one.kind is one.VAR_KEYWORD for one in signature)  # to another row's function
+        unknown = [name for name in attributes if name not in wanted and not passed]
         if unknown:
             raise CaptureError(f"{title} has the attribute '{unknown[0]}', which fgcompile does not read")
         self._attributes = {**attributes, **({"outputs": outputs} if "outputs" in wanted else {})}
@@ -81,7 +83,20 @@ class OnnxNode(nn.Module):
             if on_numbers is not None:
                 return _tuple(on_numbers(*filled, **self._attributes))
         own = [getattr(self, self._name(at)) if at in self._own else value for at, value in enumerate(filled)]
+        if not self._operator.levels and any(isinstance(value, Levels) for value in own):
+            return self._on_levels(own)
         return _tuple(compute(*map(self._as_wanted, range(len(own)), own), **self._attributes))
+
+    def _on_levels(self, values: Sequence[Value]) -> tuple[Value, ...]:
+        """What an operator makes of levels that puts elements elsewhere, or takes some of them."""
+        (found,) = [value for value in values if isinstance(value, Levels)]
+        if self.operator_name not in KEEPING_LEVELS or found.scale.ndim:
+            raise UnsupportedOpError(
+                f"it computes with numbers of 8 bits themselves: only {', '.join(sorted(KEEPING_LEVELS))} are read so"
+            )
+        plain = [found.level if value is found else value for value in values]
+        results = _tuple(self._operator.compute(*map(self._as_wanted, range(len(plain)), plain), **self._attributes))
+        return tuple(found.like(each) if isinstance(each, Tensor) else each for each in results)
 
     def _changed(self, values: Sequence[Value], factor: Any) -> tuple[Value, ...]:
         assert self.change is not None
@@ -115,7 +130,7 @@ class OnnxNode(nn.Module):
     def _as_wanted(self, index: int, value: Value) -> Any:
         """A value as the row wants it: numbers, a tensor, or as it is."""
         name = self._name(index)
-        if value is None or name in self._operator.either:
+        if value is None or isinstance(value, Levels) or name in self._operator.either:
             return value
         return self._numbers(name, value) if self._is_number(index, value) else as_tensor(value)
 
@@ -126,6 +141,10 @@ class OnnxNode(nn.Module):
             f"{self.title} takes its {name} from values that are computed: one graph needs them constant"
         )
 
+
+KEEPING_LEVELS = {"Identity", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather"}
+KEEPING_LEVELS |= {"MaxPool", "DepthToSpace", "SpaceToDepth", "Expand"}
+"""Operators that do the same to levels as to the numbers that these stand for."""
 
 _SMALL = 1000
 """Of how many numbers a constant may be that is known beside its parameter."""

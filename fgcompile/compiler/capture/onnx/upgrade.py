@@ -116,6 +116,12 @@ def _change_clip(node: ir.Node) -> None:
         _as_input(name, place, np.float32)(node)
 
 
+def _change_dft(node: ir.Node) -> None:
+    """``axis`` is an input, which was 1 where it was left out."""
+    axis = _popped(node, "axis")
+    _set_input(node, 2, _constant(node, "axis", np.array(1 if axis is None else axis, np.int64)))
+
+
 def _change_pad(node: ir.Node) -> None:
     _as_input("pads", 1)(node)
     _as_input("value", 2, np.float32)(node)
@@ -186,12 +192,6 @@ def _change_groups(node: ir.Node) -> None:
         column = _insert(node, "Unsqueeze", [node.inputs[place], last], f"{name}_column")
         wide = _insert(node, "Expand", [column, shape], f"{name}_wide")
         node.replace_input_with(place, _insert(node, "Reshape", [wide, whole], f"{name}_each"))
-
-
-def _change_dft(node: ir.Node) -> None:
-    """The axis is the third input, and was the second axis where nothing was said."""
-    node.attributes.setdefault("axis", ir.AttrInt64("axis", 1))
-    _as_input("axis", 2)(node)
 
 
 def _change_scan(node: ir.Node) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.capture.onnx.levels import Levels
 from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import UnsupportedOpError
 
@@ -29,7 +30,7 @@ class Filled:
     number: Known
 
 
-Value = Tensor | Known | Filled | list[Any] | None
+Value = Tensor | Known | Filled | Levels | list[Any] | None
 """A list is a sequence of tensors; None is an optional input that is left out."""
 
 _INTEGERS = {int, bool, np.bool_, np.int64, np.int32}
@@ -62,6 +63,8 @@ def as_tensor(value: Value) -> Tensor:
     """
     if isinstance(value, Tensor):
         return value
+    if isinstance(value, Levels):
+        return value.numbers()
     if isinstance(value, Filled):
         return torch.full(value.shape, value.number.item(), dtype=shared(value.number).dtype)
     if isinstance(value, list):
@@ -114,6 +117,8 @@ _OF_TORCH = {
 
 def as_known(value: Any) -> Any:
     """A result of known values alone, tensors as arrays."""
+    if isinstance(value, Levels):
+        return value.numbers().numpy().astype(value.dtype)
     if not isinstance(value, Tensor):
         return [as_known(each) for each in value] if isinstance(value, list) else value
     with without_modes():

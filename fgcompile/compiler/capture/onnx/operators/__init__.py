@@ -23,6 +23,7 @@ from fgcompile.compiler.capture.onnx.operators.order import ORDER
 from fgcompile.compiler.capture.onnx.operators.pad import PADDING
 from fgcompile.compiler.capture.onnx.operators.parts import PARTS
 from fgcompile.compiler.capture.onnx.operators.pooling import POOLING
+from fgcompile.compiler.capture.onnx.operators.quantization import QUANTIZATION, QUANTIZATION_OF_MICROSOFT
 from fgcompile.compiler.capture.onnx.operators.recurrent import RECURRENT
 from fgcompile.compiler.capture.onnx.operators.reductions import REDUCTIONS
 from fgcompile.compiler.capture.onnx.operators.resize import RESIZE
@@ -42,40 +43,45 @@ MICROSOFT = "com.microsoft"
 FAMILIES: Mapping[str, Mapping[str, Operator]] = {
     "activations": ACTIVATIONS,
     "arithmetic": ARITHMETIC,
+    "attention": {**ATTENTION, **ROTARY},
     "blocks": BLOCKS,
     "casts": CASTS,
     "convolution": CONVOLUTION,
+    "creation": CREATION,
     "dropout": DROPOUT,
     "functions": FUNCTIONS,
+    "fused": SIMPLIFIED,
     "linear": LINEAR,
     "logic": LOGIC,
     "normalization": NORMALIZATION,
+    "order": ORDER,
     "pad": PADDING,
+    "parts": PARTS,
     "pooling": POOLING,
+    "quantization": QUANTIZATION,
+    "recurrent": RECURRENT,
     "reductions": REDUCTIONS,
     "resize": RESIZE,
     "sampling": SAMPLING,
-    "shape": SHAPE,
-    "signals": SIGNALS,
-    "creation": CREATION,
-    "order": ORDER,
-    "parts": PARTS,
-    "recurrent": RECURRENT,
     "scatter": SCATTER,
     "sequences": SEQUENCES,
-    "attention": {**ATTENTION, **ROTARY},
-    "fused": SIMPLIFIED,
+    "shape": SHAPE,
+    "signals": SIGNALS,
 }
 """Rows of ONNX's own domain, by family."""
 
-FUSED_FAMILIES: Mapping[str, Mapping[str, Operator]] = {
+FAMILIES_OF_MICROSOFT: Mapping[str, Mapping[str, Operator]] = {
     "fused": FUSED,
     "fused attention": FUSED_ATTENTION,
+    "quantization": QUANTIZATION_OF_MICROSOFT,
     "older": {"GatherND": PARTS["GatherND"], "Trilu": CREATION["Trilu"], "Range": CREATION["Range"]},
 }
 """Rows of ONNX Runtime's own domain, by family: what its optimiser makes, and what ONNX had later."""
 
 OPERATORS: dict[tuple[str, str], Operator] = {
-    (ONNX, name): row for family in FAMILIES.values() for name, row in family.items()
-} | {(MICROSOFT, name): row for family in FUSED_FAMILIES.values() for name, row in family.items()}
+    (domain, name): row
+    for domain, families in ((ONNX, FAMILIES), (MICROSOFT, FAMILIES_OF_MICROSOFT))
+    for family in families.values()
+    for name, row in family.items()
+}
 """All rows."""

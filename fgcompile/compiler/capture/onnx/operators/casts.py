@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from onnx import TensorProto
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch import Tensor
 from fgcompile.compiler.capture.onnx.operators.elementwise import by_element
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.symbols import integer, real
-from fgcompile.compiler.capture.onnx.values import Known, is_symbolic
+from fgcompile.compiler.capture.onnx.values import Known, as_tensor
 from fgcompile.errors import UnsupportedOpError
 
 DTYPES: dict[int, torch.dtype] = {
@@ -58,22 +57,17 @@ def cast_like(x: Tensor, like: Tensor, *, saturate: int = 1, round_mode: str = "
 
 
 def cast_numbers_like(x: Known, like: Known, *, saturate: int = 1, round_mode: str = "up") -> Known:
-    if not is_symbolic(like):
-        return _as(x, torch.from_numpy(like[:0].copy() if like.ndim else like.reshape(1)[:0].copy()).dtype)
-    floating = any(isinstance(each, torch.SymFloat | float) for each in like.flat)
-    return _as(x, torch.float32 if floating else torch.int64)
+    # A symbol has no dtype but an integer's or a floating-point number's.
+    return _as(x, torch.float32 if as_tensor(like).is_floating_point() else torch.int64)
 
 
 def _as(x: Known, dtype: torch.dtype) -> Known:
-    if is_symbolic(x):
-        return by_element(lambda each: _number(each, dtype), x)
-    return x.astype(np.dtype(str(dtype).removeprefix("torch.")))
+    return by_element(lambda each: _number(each, dtype), x)
 
 
 def _number(number: Any, dtype: torch.dtype) -> Any:
     if dtype is torch.bool:
         return number != 0
-    # A symbol has no dtype but an integer's or a floating-point number's.
     return real(number) if dtype.is_floating_point else integer(number)
 
 

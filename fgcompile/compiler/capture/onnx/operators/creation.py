@@ -69,17 +69,19 @@ def torch_dtype(number: int) -> torch.dtype:
 def one_hot(indices: Any, depth: Any, values: Known, *, axis: int = -1) -> Tensor:
     """``values[1]`` at each index along a new axis, else ``values[0]``: an embedding of the indices.
 
-    They count from the end where they are negative; one that is out of range is nowhere.
+    Negative ones count from the end; those out of range have no place.
     """
     off, on = as_tensor(values)
     count = int(depth[0] if isinstance(depth, list) else depth)
     table = torch.where(torch.eye(count + 1, count, dtype=torch.bool), on, off)
-    places = as_tensor(indices).to(torch.int64)
-    places = torch.where(places < 0, places + count, places)
-    # The table's last row has no place.
-    places = torch.where((places < 0) | (places >= count), count, places)
-    encoded = functional.embedding(places, table)
+    positions = _positions(as_tensor(indices))
+    inside = (positions >= -count) & (positions < count)
+    encoded = functional.embedding(torch.where(inside, positions % count, count), table)
     return encoded if axis in (-1, encoded.ndim - 1) else encoded.movedim(-1, axis)
+
+
+def _positions(indices: Tensor) -> Tensor:
+    return indices if indices.dtype in (torch.int32, torch.int64) else indices.to(torch.int64)
 
 
 def trilu(x: Tensor, k: Any = None, *, upper: int = 1) -> Tensor:

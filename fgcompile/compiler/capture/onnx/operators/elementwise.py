@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.values import Known, is_symbolic, known
+from fgcompile.compiler.capture.onnx.values import Known, known
 
 
 def unary(compute: Callable[[Tensor], Tensor], on_number: Callable[[Any], Any] | None = None) -> Operator:
@@ -56,12 +56,7 @@ def many(compute: Callable[[Tensor, Tensor], Tensor], on_pair: Callable[[Any, An
 
 
 def by_element(compute: Callable[..., Any], *arrays: Known) -> Known:
-    """A function of Python's numbers and of symbols, by element. Numbers keep the dtype of the first array."""
+    """A function of Python's numbers and of symbols, by element."""
     together = np.broadcast_arrays(*arrays)
     elements = zip(*(each.ravel().tolist() for each in together), strict=True)
-    result = known([compute(*each) for each in elements]).reshape(together[0].shape)
-    # Comparisons give truths whatever they compare, and what holds a symbol has no other dtype.
-    first = next((each for each in arrays if not is_symbolic(each)), None)
-    if first is None or is_symbolic(result) or result.dtype == np.bool_:
-        return result
-    return result.astype(first.dtype)
+    return known([compute(*each) for each in elements]).reshape(together[0].shape)

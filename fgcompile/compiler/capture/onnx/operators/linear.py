@@ -28,19 +28,6 @@ def gemm(
     return product if c is None else product + beta * c
 
 
-def matmul_integer(
-    a: Tensor, b: Tensor, a_zero_point: Tensor | None = None, b_zero_point: Tensor | None = None
-) -> Tensor:
-    """``(A − a₀) (B − b₀)`` in 32 bits; a zero point for each row of A, and for each column of B, or one for all."""
-    left, right = a.to(torch.int32), b.to(torch.int32)
-    if a_zero_point is not None:
-        rows = a_zero_point.to(torch.int32)
-        left = left - (rows.unsqueeze(-1) if rows.ndim == 1 and rows.shape[0] > 1 else rows)
-    if b_zero_point is not None:
-        right = right - b_zero_point.to(torch.int32)
-    return torch.matmul(left, right)
-
-
 def einsum(*tensors: Tensor, equation: str) -> Tensor:
     return torch.einsum(equation, *tensors)
 
@@ -50,5 +37,4 @@ LINEAR: dict[str, Operator] = {
     "Einsum": Operator(einsum),
     "Gemm": Operator(gemm),
     "MatMul": binary(torch.matmul),
-    "MatMulInteger": Operator(matmul_integer),
 }

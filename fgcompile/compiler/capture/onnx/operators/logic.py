@@ -25,8 +25,7 @@ def where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 def where_of_numbers(condition: Known, x: Known, y: Known) -> Known:
-    # The dtype is that of what is chosen.
-    return by_element(lambda x, y, condition: x if _certain(condition) else y, x, y, condition)
+    return by_element(lambda condition, x, y: x if _certain(condition) else y, condition, x, y)
 
 
 def _certain(condition: Any) -> bool:

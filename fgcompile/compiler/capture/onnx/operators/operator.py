@@ -23,6 +23,7 @@ class Operator:
             (``values.Known``). None where it is not computed from sizes.
         either: Names of those of its inputs that ``compute`` gets as they are: an array where they are known, a tensor,
             or a sequence as a list.
+        levels: Whether it computes with numbers of 8 bits (``levels.Levels``).
         note: What a reader of the table should know: what is left out, or how it is done.
     """
 
@@ -31,4 +32,5 @@ class Operator:
     on_numbers: Callable[..., Any] | None = None
     numbers_if_known: tuple[str, ...] = ()
     either: tuple[str, ...] = ()
+    levels: bool = False
     note: str = ""

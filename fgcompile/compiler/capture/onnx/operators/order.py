@@ -26,7 +26,6 @@ def _cumulative(compute: Callable[[Tensor, int], Tensor], neutral: float) -> Ope
         """Of all elements up to each, or behind each with ``reverse``; without itself with ``exclusive``."""
         dim = axis[0] if isinstance(axis, list) else axis
         x = x.flip(dim) if reverse else x
-        # PyTorch's sums of small integers are of larger ones.
         y = compute(x, dim).to(x.dtype)
         if exclusive:
             first = torch.full_like(y.narrow(dim, 0, 1), neutral)

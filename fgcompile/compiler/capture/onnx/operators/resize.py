@@ -64,11 +64,6 @@ def resize(
     return _extrapolated(result, resized, extrapolation_value) if crop else result
 
 
-def upsample(x: Tensor, scales: Sequence[Any], *, mode: str = "nearest") -> Tensor:
-    """The operator before Resize."""
-    return resize(x, None, scales, coordinate_transformation_mode="asymmetric", mode=mode, nearest_mode="floor")
-
-
 def _axes(x: Tensor, named: Sequence[int], given: tuple[Any, Any, Any], policy: str) -> list[Axis]:
     roi, scales, sizes = given
     before = [x.shape[axis] for axis in named]
@@ -167,7 +162,4 @@ def _extrapolated(x: Tensor, resized: Sequence[Axis], value: float) -> Tensor:
     return torch.where(torch.from_numpy(beyond), torch.full((), value, dtype=x.dtype), x)
 
 
-RESIZE: dict[str, Operator] = {
-    "Resize": Operator(resize, ("roi", "scales", "sizes")),
-    "Upsample": Operator(upsample, ("scales",)),
-}
+RESIZE: dict[str, Operator] = {"Resize": Operator(resize, ("roi", "scales", "sizes"))}
