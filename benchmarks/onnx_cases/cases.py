@@ -20,7 +20,7 @@ import torch
 from onnx.backend.test.case.node import collect_testcases
 from onnx.numpy_helper import from_array, to_array
 
-from benchmarks.onnx_cases.left_out import LOOSER
+from benchmarks.onnx_cases.left_out import tolerance
 from fgcompile.compiler.capture.onnx.operators import OPERATORS
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.compiler.capture.onnx.values import as_tensor
@@ -113,7 +113,7 @@ def _run(case: Case, constant: Set[str]) -> Outcome:
         outputs = module(**{name: _tensor(array) for name, array in inputs.items()})
         results = outputs.values() if isinstance(outputs, dict) else [outputs]
         for actual, expected in zip(results, map(_tensor, case.outputs), strict=True):
-            atol = LOOSER.get(case.name, case.atol)
+            atol = tolerance(case.name, case.atol)
             torch.testing.assert_close(actual, expected, rtol=case.rtol, atol=atol, equal_nan=True)
     except (CaptureError, UnsupportedOpError) as error:
         # Its own operator is a row: what is not read is one that its definition has.
