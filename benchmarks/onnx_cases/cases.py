@@ -94,8 +94,9 @@ def run(case: Case) -> Outcome:
     sizes = {value.name for value, array in zip(case.model.graph.input, case.inputs, strict=True) if _is_size(array)}
     outcome = _run(case, numbers)
     if outcome.refused and not sizes <= numbers:
-        outcome = _run(case, sizes | numbers)
-    return _run(case, numbers | both) if both and not outcome.failure else outcome
+        numbers |= sizes
+        outcome = _run(case, numbers)
+    return outcome if both <= numbers or outcome.failure else _run(case, numbers | both)
 
 
 def _is_size(array: Any) -> bool:
@@ -145,7 +146,7 @@ def _numbers(node: onnx.NodeProto, kind: str) -> list[str]:
     if operator is None:
         return []
     parameters, wanted = inspect.signature(operator.compute).parameters, getattr(operator, kind)
-    return [name for name, parameter in zip(node.input, parameters, strict=False) if parameter in wanted]
+    return [name for name, parameter in zip(node.input, parameters, strict=False) if name and parameter in wanted]
 
 
 def _tensor(array: Any) -> torch.Tensor:

@@ -37,7 +37,7 @@ def pad(
     for place, axis in enumerate(named):
         before[axis], after[axis] = pads[place], pads[len(named) + place]
     if mode == "constant":
-        return functional.pad(x, _trimmed(by_axis(before, after)), value=_number(constant_value))
+        return _filled(x, _trimmed(by_axis(before, after)), 0 if constant_value is None else constant_value)
     cut = [min(each, 0) if isinstance(each, int) else 0 for each in by_axis(before, after)]
     if any(cut):
         x = functional.pad(x, cut)
@@ -45,9 +45,11 @@ def pad(
     return _repeated(x, before, after, mode)
 
 
-def _number(value: Any) -> Any:
-    # Some files have it as an axis of one.
-    return value[0] if isinstance(value, list) else 0 if value is None else value
+def _filled(x: Tensor, pads: list[Any], value: Any) -> Tensor:
+    if not isinstance(value, Tensor):
+        return functional.pad(x, pads, value=value)
+    within = functional.pad(torch.ones_like(x, dtype=torch.bool), pads, value=False)
+    return torch.where(within, functional.pad(x, pads), value)
 
 
 def _adds(pad: Any) -> bool:
@@ -96,5 +98,5 @@ def center_crop_pad(x: Tensor, shape: Sequence[Any], *, axes: Sequence[int] | No
 
 PADDING: dict[str, Operator] = {
     "CenterCropPad": Operator(center_crop_pad, ("shape",)),
-    "Pad": Operator(pad, ("pads", "constant_value", "axes")),
+    "Pad": Operator(pad, ("pads", "axes"), numbers_if_known=("constant_value",)),
 }
