@@ -194,12 +194,6 @@ def _change_groups(node: ir.Node) -> None:
         node.replace_input_with(place, _insert(node, "Reshape", [wide, whole], f"{name}_each"))
 
 
-def _change_dft(node: ir.Node) -> None:
-    """The axis is the third input, and was the second axis where nothing was said."""
-    node.attributes.setdefault("axis", ir.AttrInt64("axis", 1))
-    _as_input("axis", 2)(node)
-
-
 def _change_scan(node: ir.Node) -> None:
     raise _NoFormError("runs along the second axis of samples")
 

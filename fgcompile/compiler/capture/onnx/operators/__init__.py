@@ -43,12 +43,14 @@ MICROSOFT = "com.microsoft"
 FAMILIES: Mapping[str, Mapping[str, Operator]] = {
     "activations": ACTIVATIONS,
     "arithmetic": ARITHMETIC,
+    "attention": {**ATTENTION, **ROTARY},
     "blocks": BLOCKS,
     "casts": CASTS,
     "convolution": CONVOLUTION,
     "creation": CREATION,
     "dropout": DROPOUT,
     "functions": FUNCTIONS,
+    "fused": SIMPLIFIED,
     "linear": LINEAR,
     "logic": LOGIC,
     "normalization": NORMALIZATION,
@@ -65,12 +67,10 @@ FAMILIES: Mapping[str, Mapping[str, Operator]] = {
     "sequences": SEQUENCES,
     "shape": SHAPE,
     "signals": SIGNALS,
-    "attention": {**ATTENTION, **ROTARY},
-    "fused": SIMPLIFIED,
 }
 """Rows of ONNX's own domain, by family."""
 
-FUSED_FAMILIES: Mapping[str, Mapping[str, Operator]] = {
+FAMILIES_OF_MICROSOFT: Mapping[str, Mapping[str, Operator]] = {
     "fused": FUSED,
     "fused attention": FUSED_ATTENTION,
     "quantization": QUANTIZATION_OF_MICROSOFT,
@@ -79,6 +79,9 @@ FUSED_FAMILIES: Mapping[str, Mapping[str, Operator]] = {
 """Rows of ONNX Runtime's own domain, by family: what its optimiser makes, and what ONNX had later."""
 
 OPERATORS: dict[tuple[str, str], Operator] = {
-    (ONNX, name): row for family in FAMILIES.values() for name, row in family.items()
-} | {(MICROSOFT, name): row for family in FUSED_FAMILIES.values() for name, row in family.items()}
+    (domain, name): row
+    for domain, families in ((ONNX, FAMILIES), (MICROSOFT, FAMILIES_OF_MICROSOFT))
+    for family in families.values()
+    for name, row in family.items()
+}
 """All rows."""

@@ -143,7 +143,9 @@ def _asked(x: Tensor, mask: Tensor | None, softcap: float, mode: int) -> Tensor:
         return _weights(x, mask)
     if mode < 2 or mask is None:
         return x
-    return torch.where(mask, x, -math.inf) if mask.dtype == torch.bool else x + mask
+    if mask.dtype == torch.bool:
+        return torch.where(mask, x, -math.inf)
+    return torch.where(mask <= LOWEST, -math.inf, x + mask)
 
 
 def _padded(mask: Tensor, keys: Any) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from onnx import TensorProto
 from torch import Tensor
@@ -11,7 +12,8 @@ from torch import Tensor
 from fgcompile.compiler.capture.onnx.operators.elementwise import by_element
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.symbols import integer, real
-from fgcompile.compiler.capture.onnx.values import Known, as_tensor
+from fgcompile.compiler.capture.onnx.values import Known, as_known, as_tensor, is_symbolic
+from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import UnsupportedOpError
 
 DTYPES: dict[int, torch.dtype] = {
@@ -52,13 +54,15 @@ def cast_numbers(x: Known, *, to: int, saturate: int = 1, round_mode: str = "up"
     return _as(x, dtype_of(to))
 
 
-def cast_like(x: Tensor, like: Tensor, *, saturate: int = 1, round_mode: str = "up") -> Tensor:
-    return x.to(like.dtype)
-
-
-def cast_numbers_like(x: Known, like: Known, *, saturate: int = 1, round_mode: str = "up") -> Known:
-    # A symbol has no dtype but an integer's or a floating-point number's.
-    return _as(x, torch.float32 if as_tensor(like).is_floating_point() else torch.int64)
+def cast_like(x: Any, like: Any, *, saturate: int = 1, round_mode: str = "up") -> Any:
+    """``x`` in the dtype of another; numbers that are known stay so."""
+    dtype = as_tensor(like).dtype
+    if not isinstance(x, np.ndarray):
+        return as_tensor(x).to(dtype)
+    if is_symbolic(x):
+        return _as(x, dtype)
+    with without_modes():
+        return as_known(as_tensor(x).to(dtype))
 
 
 def _as(x: Known, dtype: torch.dtype) -> Known:
@@ -73,5 +77,5 @@ def _number(number: Any, dtype: torch.dtype) -> Any:
 
 CASTS: dict[str, Operator] = {
     "Cast": Operator(cast, on_numbers=cast_numbers),
-    "CastLike": Operator(cast_like, on_numbers=cast_numbers_like),
+    "CastLike": Operator(cast_like, on_numbers=cast_like, either=("x", "like")),
 }

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.operators.padding import by_axis
+from fgcompile.compiler.capture.onnx.symbols import larger
 from fgcompile.errors import UnsupportedOpError
 
 _MODES = {"reflect": "reflect", "edge": "replicate", "wrap": "circular"}
@@ -36,39 +37,46 @@ def pad(
     for place, axis in enumerate(named):
         before[axis], after[axis] = pads[place], pads[len(named) + place]
     if mode == "constant":
-        return functional.pad(x, _trimmed(by_axis(before, after)), value=_number(constant_value))
+        return _filled(x, _trimmed(by_axis(before, after)), 0 if constant_value is None else constant_value)
     cut = [min(each, 0) if isinstance(each, int) else 0 for each in by_axis(before, after)]
     if any(cut):
         x = functional.pad(x, cut)
-        before, after = ([max(each, 0) for each in side] for side in (before, after))
+        before, after = ([larger(each, 0) for each in side] for side in (before, after))
     return _repeated(x, before, after, mode)
 
 
-def _number(value: Any) -> Any:
-    # Some files have it as an axis of one.
-    return value[0] if isinstance(value, list) else 0 if value is None else value
+def _filled(x: Tensor, pads: list[Any], value: Any) -> Tensor:
+    if not isinstance(value, Tensor):
+        return functional.pad(x, pads, value=value)
+    within = functional.pad(torch.ones_like(x, dtype=torch.bool), pads, value=False)
+    return torch.where(within, functional.pad(x, pads), value)
+
+
+def _adds(pad: Any) -> bool:
+    """Whether it may be another number than zero."""
+    return not isinstance(pad, int) or pad != 0
 
 
 def _trimmed(pads: list[Any]) -> list[Any]:
     """Without the leading axes that get nothing, the last of the list."""
-    while len(pads) > 2 and pads[-1] == 0 and pads[-2] == 0:
+    while len(pads) > 2 and not any(map(_adds, pads[-2:])):
         pads = pads[:-2]
     return pads
 
 
 def _repeated(x: Tensor, before: list[Any], after: list[Any], mode: str) -> Tensor:
-    # PyTorch does so over all axes but the first two, and at most once.
+    # PyTorch does so over all axes but the first two, and at most once; dynamic sizes are larger than what is added.
     within = mode == "edge" or all(
-        isinstance(pad, int) and isinstance(size, int) and pad < size + (mode == "wrap")
+        not (isinstance(size, int) and isinstance(pad, int)) or pad < size + (mode == "wrap")
         for side in (before, after)
         for pad, size in zip(side[2:], x.shape[2:], strict=True)
     )
-    if 3 <= x.ndim <= 5 and within and not any(before[:2] + after[:2]):
+    if 3 <= x.ndim <= 5 and within and not any(map(_adds, before[:2] + after[:2])):
         return functional.pad(x, by_axis(before[2:], after[2:]), mode=_MODES[mode])
     for axis, (first, last) in enumerate(zip(before, after, strict=True)):
-        if not (first or last):
+        if not (_adds(first) or _adds(last)):
             continue
-        if not isinstance(x.shape[axis], int):
+        if not all(isinstance(each, int) for each in (x.shape[axis], first, last)):
             raise UnsupportedOpError(f"it pads axis {axis} by {mode}, which has a dynamic size: fix that size")
         places = np.pad(np.arange(x.shape[axis]), (first, last), mode=_NUMPY[mode])
         x = x.index_select(axis, torch.tensor(places.tolist(), device=x.device))
@@ -90,5 +98,5 @@ def center_crop_pad(x: Tensor, shape: Sequence[Any], *, axes: Sequence[int] | No
 
 PADDING: dict[str, Operator] = {
     "CenterCropPad": Operator(center_crop_pad, ("shape",)),
-    "Pad": Operator(pad, ("pads", "constant_value", "axes")),
+    "Pad": Operator(pad, ("pads", "axes"), numbers_if_known=("constant_value",)),
 }

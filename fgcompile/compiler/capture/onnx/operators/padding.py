@@ -29,9 +29,10 @@ def window_pads(
         return [0] * axes, [0] * axes
     before, after = [], []
     for size, window, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
-        covered = (-(-size // stride) - 1) * stride + (window - 1) * dilation + 1
-        # At stride 1 the sum is a number whatever the size is.
-        total = larger(covered - size, 0) if stride > 1 else (window - 1) * dilation
+        reach = (window - 1) * dilation + 1
+        # The last window begins where the last stride does, of 1 to ``stride`` elements.
+        total = reach - 1 - (size - 1) % stride
+        total = larger(total, 0) if reach < stride else total
         less, more = total // 2, total - total // 2
         before.append(less if auto_pad == "SAME_UPPER" else more)
         after.append(more if auto_pad == "SAME_UPPER" else less)
@@ -41,3 +42,8 @@ def window_pads(
 def by_axis(before: Sequence[Any], after: Sequence[Any]) -> list[Any]:
     """What is added before and after each axis, the last axis first, as ``torch.nn.functional.pad`` takes it."""
     return [each for pair in zip(reversed(before), reversed(after), strict=True) for each in pair]
+
+
+def alike(before: Sequence[Any], after: Sequence[Any]) -> bool:
+    """Whether both ends of each axis get as much, whatever its size is: a symbol is not asked."""
+    return all(isinstance(each, int) for each in (*before, *after)) and list(before) == list(after)

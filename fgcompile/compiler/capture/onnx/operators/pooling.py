@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.operators.padding import by_axis, window_pads
-from fgcompile.compiler.capture.onnx.symbols import larger
+from fgcompile.compiler.capture.onnx.operators.padding import alike, by_axis, window_pads
+from fgcompile.compiler.capture.onnx.symbols import larger, smaller
 
 _MAXIMA = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
 _MEANS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
@@ -40,10 +40,11 @@ class Windows:
     ceil: bool
 
     @property
-    def alike(self) -> bool:
+    def as_in_torch(self) -> bool:
         """Whether PyTorch pads so: the same at both ends, and at most half a window."""
-        halves = all(2 * pad <= size for pad, size in zip(self.before, self.kernel, strict=True))
-        return self.before == self.after and halves
+        if not alike(self.before, self.after):
+            return False
+        return all(2 * pad <= size for pad, size in zip(self.before, self.kernel, strict=True))
 
     def outputs(self, sizes: Sequence[Any]) -> list[Any]:
         """How many there are along each axis. None begins behind the values and what is added before them."""
@@ -52,9 +53,8 @@ class Windows:
             covered, stride = (self.kernel[axis] - 1) * self.dilation[axis] + 1, self.stride[axis]
             room = size + self.before[axis] + self.after[axis] - covered
             count = (-(-room // stride) if self.ceil else room // stride) + 1
-            # Rounding up adds one, which may begin too late; symbols are compared by what they are.
-            late = self.ceil and (count - 1) * stride >= size + self.before[axis]
-            counts.append(count - 1 if late else count)
+            # Rounding up adds one, which may begin too late.
+            counts.append(smaller(count, -(-(size + self.before[axis]) // stride)) if self.ceil else count)
         return counts
 
     def ends(self, sizes: Sequence[Any]) -> list[Any]:
@@ -69,7 +69,8 @@ class Windows:
     def of(self, x: Tensor) -> Tensor:
         """The windows of a padded tensor: ``(N, C, *outputs, *kernel)``."""
         for axis, (size, stride, step) in enumerate(zip(self.kernel, self.stride, self.dilation, strict=True)):
-            x = x.unfold(2 + axis, (size - 1) * step + 1, stride)[..., ::step]
+            x = x.unfold(2 + axis, (size - 1) * step + 1, stride)
+            x = x[..., ::step] if step > 1 else x
         return x
 
 
@@ -98,13 +99,13 @@ def max_pool(
     dtype = x.dtype
     # PyTorch pools no integers of 8 bits.
     values = x if x.is_floating_point() else x.to(torch.float32)
-    padded, before = (values, place.before) if place.alike else (_padded(values, place), [0] * len(kernel_shape))
+    padded, before = (values, place.before) if place.as_in_torch else (_padded(values, place), [0] * len(kernel_shape))
     pool = _MAXIMA[len(kernel_shape) - 1]
-    ceil = place.ceil and place.alike
+    ceil = place.ceil and place.as_in_torch
     if outputs == 1:
         return pool(padded, place.kernel, place.stride, before, place.dilation, ceil).to(dtype)
     largest, indices = pool(padded, place.kernel, place.stride, before, place.dilation, ceil, return_indices=True)
-    shift = [0] * len(kernel_shape) if place.alike else place.before
+    shift = [0] * len(kernel_shape) if place.as_in_torch else place.before
     return largest.to(dtype), _whole_indices(indices, x, (padded.shape[2:], shift), storage_order)
 
 
@@ -152,7 +153,7 @@ def average_pool(
 ) -> Tensor:
     """The mean of each window: of its values, or with ``count_include_pad`` of what was padded too."""
     place = windows(x, kernel_shape, strides, dilations, (auto_pad, pads, ceil_mode))
-    if place.alike and all(step == 1 for step in place.dilation):
+    if place.as_in_torch and all(step == 1 for step in place.dilation):
         pool = _MEANS[len(kernel_shape) - 1]
         return pool(x, place.kernel, place.stride, place.before, place.ceil, bool(count_include_pad))
     sizes, axes = x.shape[2:], tuple(range(-len(kernel_shape), 0))

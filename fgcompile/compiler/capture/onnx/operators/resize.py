@@ -9,17 +9,15 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from fgcompile.compiler.capture.onnx.operators.interpolation import interpolated
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.operators.resize_axis import Axis, Filter, nearest, outside, weights
-from fgcompile.compiler.capture.onnx.symbols import integer
+from fgcompile.compiler.capture.onnx.operators.resize_axis import Axis, Filter, nearest, outputs_of, outside, weights
+from fgcompile.compiler.capture.onnx.symbols import decided, integer
 from fgcompile.errors import UnsupportedOpError
 
 _LARGEST = 2**26
 """Elements of a matrix that is written."""
-
-_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
 def resize(
@@ -52,9 +50,9 @@ def resize(
     )
     if not resized:
         return x
-    own = _interpolation(x, resized, filter)
+    own = interpolated(x, resized, filter, bool(scales))
     if own is not None:
-        return _interpolated(x, resized, own, bool(scales))
+        return own
     if not all(axis.known for axis in resized):
         raise UnsupportedOpError(
             f"it resizes a dynamic size with mode={mode}, "
@@ -68,67 +66,26 @@ def _axes(x: Tensor, named: Sequence[int], given: tuple[Any, Any, Any], policy: 
     roi, scales, sizes = given
     before = [x.shape[axis] for axis in named]
     if scales:
-        after = [_floor(size * scale) for size, scale in zip(before, scales, strict=True)]
+        after = [_outputs(size, scale) for size, scale in zip(before, scales, strict=True)]
     elif policy != "stretch":
+        if not all(isinstance(size, int) for size in (*before, *sizes)):
+            raise UnsupportedOpError("it keeps the shape of a picture of a dynamic size: fix that size")
         pick = min if policy == "not_larger" else max
         scale = pick(wanted / size for wanted, size in zip(sizes, before, strict=True))
         scales, after = [scale] * len(named), [math.floor(scale * size + 0.5) for size in before]
     else:
         after = list(sizes)
-        scales = [wanted / size for wanted, size in zip(after, before, strict=True)]
+        # A batch of any size is as large as it was.
+        same = [decided(wanted == size) is True for wanted, size in zip(after, before, strict=True)]
+        scales = [1 if kept else wanted / size for kept, wanted, size in zip(same, after, before, strict=True)]
     starts, ends = (roi[: len(named)], roi[len(named) :]) if roi else ([0.0] * len(named), [1.0] * len(named))
     return [Axis(*each) for each in zip(named, before, after, scales, starts, ends, strict=True)]
 
 
-def _floor(number: Any) -> Any:
-    return integer(number) if isinstance(number, torch.SymFloat) else math.floor(number)
-
-
-def _interpolation(x: Tensor, resized: Sequence[Axis], filter: Filter) -> tuple[str, bool | None] | None:
-    """The mode and ``align_corners`` of PyTorch's interpolation, if it does the same."""
-    space = x.ndim - 2
-    if not (1 <= space <= 3 and x.is_floating_point()) or any(axis.axis < 2 for axis in resized):
-        return None
-    if filter.mode == "nearest":
-        return _nearest_interpolation(resized, filter)
-    if filter.antialias and not all(axis.known and axis.scale >= 1 for axis in resized):
-        return None
-    modes = _LINEAR if filter.mode == "linear" else {2: "bicubic"}
-    # Without a weight outside, a linear one is the edge's as well; a cubic one is not.
-    edges = filter.mode == "linear" or (filter.cubic_coeff_a == -0.75 and not filter.exclude_outside)
-    if space not in modes or not edges:
-        return None
-    if filter.coordinates == "align_corners":
-        return modes[space], True
-    whole = all(axis.known and axis.outputs == axis.scale * axis.size for axis in resized)
-    several = all(not isinstance(axis.outputs, int) or axis.outputs > 1 for axis in resized)
-    centred = filter.coordinates == "half_pixel" or (filter.coordinates == "pytorch_half_pixel" and several)
-    return (modes[space], False) if centred or (filter.coordinates == "half_pixel_symmetric" and whole) else None
-
-
-def _nearest_interpolation(resized: Sequence[Axis], filter: Filter) -> tuple[str, None] | None:
-    if not all(axis.known for axis in resized):
-        # PyTorch's rounds halves up, which does not matter at whole scales: there are none.
-        return ("nearest", None) if (filter.coordinates, filter.rounding) == ("asymmetric", "floor") else None
-    for mode, shift in (("nearest", 0.0), ("nearest-exact", 0.5)):
-        if all(np.array_equal(nearest(axis, filter), _nearest_of_torch(axis, shift)) for axis in resized):
-            return mode, None
-    return None
-
-
-def _nearest_of_torch(axis: Axis, shift: float) -> Any:
-    places = np.arange(axis.outputs, dtype=np.float32) + np.float32(shift)
-    return np.minimum(np.floor(places * np.float32(1 / axis.scale)), axis.size - 1).astype(np.int64)
-
-
-def _interpolated(x: Tensor, resized: Sequence[Axis], own: tuple[str, bool | None], scaled: bool) -> Tensor:
-    mode, align_corners = own
-    by_axis = {axis.axis: axis for axis in resized}
-    if scaled and all(isinstance(axis.scale, float) for axis in resized):
-        scales = [float(by_axis[axis].scale) if axis in by_axis else 1.0 for axis in range(2, x.ndim)]
-        return functional.interpolate(x, scale_factor=scales, mode=mode, align_corners=align_corners)
-    sizes = [by_axis[axis].outputs if axis in by_axis else x.shape[axis] for axis in range(2, x.ndim)]
-    return functional.interpolate(x, sizes, mode=mode, align_corners=align_corners)
+def _outputs(size: Any, scale: Any) -> Any:
+    if isinstance(size, int) and isinstance(scale, int | float):
+        return int(outputs_of(np.array(size), scale))
+    return size if isinstance(scale, int | float) and scale == 1 else integer(size * scale)
 
 
 def _by_axis(x: Tensor, resized: Sequence[Axis], filter: Filter) -> Tensor:

@@ -40,7 +40,7 @@ class Axis:
     @property
     def changes(self) -> bool:
         """Whether it is another axis afterwards."""
-        return not self.known or (self.size, self.outputs, self.scale) != (self.outputs, self.outputs, 1)
+        return not (isinstance(self.scale, int | float) and self.scale == 1)
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,12 @@ _COORDINATES: dict[str, Callable[[Axis, Numbers], Numbers]] = {
     ),
 }
 """Where each output lies among the values, by mode: of whole output sizes, as ONNX Runtime and PyTorch take them."""
+
+
+def outputs_of(sizes: Numbers, scale: float) -> Numbers:
+    """How many outputs axes of these sizes have, in the precision of runtimes."""
+    outputs: Numbers = np.floor(sizes.astype(np.float32) * np.float32(scale)).astype(np.int64)
+    return outputs
 
 
 def _real(number: float, like: Numbers) -> Any:
