@@ -14,6 +14,7 @@ from torch.nn import functional
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.operators.padding import alike, by_axis, window_pads
 from fgcompile.compiler.capture.onnx.symbols import larger, smaller
+from fgcompile.errors import UnsupportedOpError
 
 _MAXIMA = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
 _MEANS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
@@ -75,9 +76,17 @@ class Windows:
 
 
 def windows(x: Tensor, kernel: Sequence[int], strides: Any, dilations: Any, padding: tuple[str, Any, int]) -> Windows:
-    """The windows of a node: its attributes, ``padding`` its ``auto_pad``, ``pads`` and ``ceil_mode``."""
+    """The windows of a node: its attributes, ``padding`` its ``auto_pad``, ``pads`` and ``ceil_mode``.
+
+    Raises:
+        UnsupportedOpError: They have gaps and are padded by ``auto_pad``.
+    """
     axes, (auto_pad, pads, ceil) = len(kernel), padding
     stride, dilation = list(strides or [1] * axes), list(dilations or [1] * axes)
+    if auto_pad.startswith("SAME") and any(step > 1 for step in dilation):
+        raise UnsupportedOpError(
+            f"it has dilations and auto_pad={auto_pad}, which runtimes read differently: write pads"
+        )
     before, after = window_pads(x.shape[2:], kernel, stride, dilation, auto_pad, pads)
     return Windows(list(kernel), stride, dilation, before, after, bool(ceil))
 
