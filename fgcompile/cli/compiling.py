@@ -72,7 +72,11 @@ def compile_(
         ),
     ] = "fullgrad",
     outputs: Annotated[
-        str, typer.Option(help="Separated by commas; also contributions, residual, input_gradient, bias_gradients.")
+        str,
+        typer.Option(
+            help="Separated by commas; also contributions, residual, input_gradient, bias_gradients, and "
+            "model: its other outputs, by their names."
+        ),
     ] = "logits,saliency",
     biases: Annotated[
         str, typer.Option(help="constants, or inputs: the artifact takes the bias parameters, by default as trained.")
@@ -125,7 +129,7 @@ def compile_(
 
         report("load")
         chosen = int(explained) if explained is not None and explained.isdigit() else explained
-        model = seeded_model(source, weights, chosen, fixed)
+        model = seeded_model(source, weights, chosen, fixed, "model" in outputs.split(","))
         artifact = compile(
             model,
             example_inputs(model, shapes, layouts),

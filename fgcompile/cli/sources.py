@@ -32,7 +32,8 @@ def load_source(
     source: str,
     weights: Path | None = None,
     output: str | int | None = None,
-    fixed: Mapping[str, Any] | None = None,
+    fixed: Mapping[str, float] | None = None,
+    others: bool = False,
 ) -> nn.Module | ExportedProgram:
     """Builds or reads the model that ``source`` names, in eval mode, and loads ``weights`` into it.
 
@@ -48,6 +49,7 @@ def load_source(
             the model key for key and shape for shape.
         output: Of an ``.onnx`` file the tensor that is explained.
         fixed: Its inputs that are constants, by name.
+        others: Whether it returns its other outputs too.
 
     Raises:
         SourceError: The source or the weights cannot be read, or do not fit.
@@ -56,7 +58,7 @@ def load_source(
     if path.suffix in SUFFIXES:
         if weights is not None:
             raise SourceError(f"{source} carries its own weights: leave out --weights")
-        return read_source(path, output, fixed)
+        return read_source(path, output, fixed, others)
     scheme, separator, rest = source.partition(":")
     if not separator or not rest:
         raise SourceError(f"cannot tell what model {source!r} is: give {FORMS}")

@@ -147,8 +147,9 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             ``"signed"``, none at all, for the signed sum of all terms by place.
         rules: ``"taylor"``: true gradients, as in the paper. ``"libragrad"``: the gradient of the locally linear model,
             in which gates, attention weights and the scales of normalisations are constants; for Transformers.
-        outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"`` and
-            ``"bias_gradients"``; the artifact returns them in this order.
+        outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"``,
+            ``"bias_gradients"`` and ``"model"``, the model's other outputs under their own names; the artifact returns
+            them in this order.
         biases: ``"constants"``, or ``"inputs"``: the artifact takes every bias parameter as an optional input.
         noise: The noisy copies of ``smooth_fullgrad``.
         layouts: How the axes of inputs or sites lie over space where it is not to be inferred, by name (``*`` matches

@@ -65,7 +65,7 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
     fixed = _numbers(example_inputs) if isinstance(source, str | Path) else {}
     if fixed:
         example_inputs = {name: value for name, value in example_inputs.items() if name not in fixed} or None
-    model = read_model(source, request.output, fixed)
+    model = read_model(source, request, fixed)
     if example_inputs is None:
         example_inputs = _own_examples(model)
     if isinstance(model, OnnxModel):
@@ -76,15 +76,26 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
     return Opened(model, example_inputs, output=request.output)
 
 
-def read_model(
-    source: Model | str | Path, output: str | int | None = None, fixed: Mapping[str, float] | None = None
-) -> Model:
+def read_model(source: Model | str | Path, request: Request, fixed: Mapping[str, float] | None = None) -> Model:
     """The model: what was given, or what its file holds, as ``read_source``."""
-    return read_source(Path(source), output, fixed) if isinstance(source, str | Path) else source
+    if not isinstance(source, str | Path):
+        return source
+    return read_source(Path(source), request.output, fixed, "model" in request.outputs)
 
 
-def read_source(path: Path, output: str | int | None = None, fixed: Mapping[str, float] | None = None) -> Model:
+def read_source(
+    path: Path,
+    output: str | int | None = None,
+    fixed: Mapping[str, float] | None = None,
+    others: bool = False,
+) -> Model:
     """The model of a file, by its suffix.
+
+    Args:
+        path: The file.
+        output: Of an ONNX file the tensor that is explained.
+        fixed: Of an ONNX file the inputs that are constants, by name.
+        others: Whether an ONNX file's other outputs are returned too.
 
     Raises:
         SourceError: It is no such file, or cannot be read.
@@ -95,7 +106,7 @@ def read_source(path: Path, output: str | int | None = None, fixed: Mapping[str,
     if not path.is_file():
         raise SourceError(f"{path}: no such file")
     if path.suffix == ".onnx":
-        return read_onnx(path, output, fixed)
+        return read_onnx(path, output, fixed, others=others)
     if fixed:
         raise SourceError(f"{path} takes tensors alone: only inputs of an .onnx file can be fixed")
     return read_exported_program(path)

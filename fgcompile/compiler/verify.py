@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.names import EXPLAIN, LOGITS, MODEL, is_predicted
 from fgcompile.artifact.validation import Array, batch_size, check_inputs, input_specs
 from fgcompile.compiler.capture.binding import by_name
 from fgcompile.compiler.capture.bound import bind
@@ -73,7 +73,10 @@ def verify(
         names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
     feeds = check_inputs(_arrays(_in_order(inputs, names)), metadata)
     outputs = load(path, providers).run(_with_own(feeds, metadata))
-    returned = dict.fromkeys(spec["name"].split(".")[0] for spec in metadata["outputs"])
+    names_returned = [spec["name"] for spec in metadata["outputs"]]
+    returned = dict.fromkeys(
+        MODEL if name != LOGITS and is_predicted(name) else name.split(".")[0] for name in names_returned
+    )
     request = replace(read_request(metadata, target), outputs=tuple(returned))
     tensors = [torch.from_numpy(array) for array in feeds.values()]
     # The artifact takes raw images (N, H, W, C), the model was captured at (N, C, H, W); of examples only shapes and
@@ -86,7 +89,7 @@ def verify(
 
     count = len(examples) - len(own)
     with one_at_a_time():
-        read = read_model(model, request.output, metadata["model"].get("fixed"))
+        read = read_model(model, request, metadata["model"].get("fixed"))
         opened = open_model(read, by_name(read, names[:count], examples[:count]), request)
         request = replace(request, output=opened.output)
         bound = bind(opened.model, opened.inputs, request)

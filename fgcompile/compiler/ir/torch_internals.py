@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import SymInt, Tensor
+from torch import SymBool, SymInt, Tensor
 from torch._dispatch.python import enable_python_dispatcher
 from torch._ops import HigherOrderOperator, OperatorBase, OpOverload, OpOverloadPacket
 from torch._prims_common import is_contiguous_or_false
@@ -93,6 +93,12 @@ def example(size: SymInt) -> int:
 def evaluated(size: int | SymInt, numbers: Mapping[Any, int]) -> int:
     """A symbolic size with numbers in place of its symbols."""
     return size if isinstance(size, int) else int(size.node.expr.subs(dict(numbers)))
+
+
+def holds_at_ones(truth: SymBool) -> bool:
+    """A comparison of symbolic sizes where all of them are 1, which PyTorch leaves out of what it decides."""
+    expression = truth.node.expr
+    return bool(expression.subs(dict.fromkeys(expression.free_symbols, 1)))
 
 
 def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None]:

@@ -25,6 +25,7 @@ def read_onnx(
     fixed: Mapping[str, Any] | None = None,
     *,
     logits: bool = True,
+    others: bool = False,
 ) -> OnnxModel:
     """The model of a file.
 
@@ -33,6 +34,7 @@ def read_onnx(
         output: Which tensor is explained, see ``choose_explained``.
         fixed: Inputs that are constants, by name: numbers.
         logits: Whether logits are meant where the only output is a softmax or sigmoid of them.
+        others: Whether the model returns the file's other outputs too.
 
     Raises:
         InputError: ``fixed`` has a name that is no input.
@@ -45,8 +47,9 @@ def read_onnx(
     graph = model.graph
     _fix(graph, fixed or {})
     explained = choose_explained(graph, output, logits)
+    rest = [value for value in graph.outputs if others and value not in explained.values]
     graph.outputs.clear()
-    graph.outputs.extend(explained.values)
+    graph.outputs.extend([*explained.values, *rest])
     RemoveUnusedNodesPass()(model)
     facts = [input_fact(value, path) for value in graph.inputs if value.uses() and value.name not in graph.initializers]
     missing: Missing = {}
@@ -57,7 +60,9 @@ def read_onnx(
             + "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
         )
     module.fixed, module.path = dict(fixed or {}), path
-    module.asked = None if output is None else explained.name
+    # Of several tensors, the one that is explained is told by its name.
+    several = output is not None or (others and explained.name is not None)
+    module.asked = explained.values[0].name if several else None
     return module
 
 

@@ -66,7 +66,7 @@ def as_tensor(value: Value) -> Tensor:
     if isinstance(value, Levels):
         return value.numbers()
     if isinstance(value, Filled):
-        return torch.full(value.shape, value.number.item(), dtype=shared(value.number).dtype)
+        return as_tensor(value.number).expand(value.shape)
     if isinstance(value, list):
         raise UnsupportedOpError("the file has a sequence of tensors where fgcompile reads one tensor")
     assert isinstance(value, np.ndarray)

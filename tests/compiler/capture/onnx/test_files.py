@@ -231,3 +231,38 @@ def test_a_wrong_reading_names_the_node(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(OnnxNode, "forward", wrongly)
     with pytest.raises(VerificationError, match="beginning with GlobalAveragePool 'GlobalAveragePool_g'"):
         fgcompile.compile(path)
+
+
+@pytest.mark.parametrize("on_demand", [False, True], ids=["always", "on demand"])
+def test_the_other_outputs_come_along(tmp_path: Path, on_demand: bool) -> None:
+    path = saved(
+        tmp_path / "network.onnx", node("Softmax", "z", "p"), node("Tanh", "f", "logits"), outputs=["p", "logits"]
+    )
+    options: dict[str, Any] = {"outputs": ("logits", "saliency", "model"), "on_demand": on_demand}
+    fgcompile.compile(path, output="p", **options).save(tmp_path / "artifact.onnx")
+    session = fgcompile.load(tmp_path / "artifact.onnx")
+    images = random(3, CHANNELS, 6, 6)
+    explanation = session.explain(images)
+    (expected, other) = onnx_runtime(path).run(None, {"image:0": images})
+    np.testing.assert_allclose(explanation.logits, expected, rtol=1e-5, atol=1e-6)
+    # The file's own name is the artifact's for something else.
+    assert list(explanation.outputs) == ["model_logits"]
+    np.testing.assert_allclose(explanation.outputs["model_logits"], other, rtol=1e-5, atol=1e-6)
+    assert fgcompile.verify(tmp_path / "artifact.onnx", path, torch.from_numpy(images)).passed
+    if on_demand:
+        feeds = {"image:0": images, "target": np.zeros(3, np.int64), "explain": np.array(False)}
+        assert {name: len(value) for name, value in session.run(feeds).items()} == {
+            "logits": 3,
+            "saliency": 0,
+            "model_logits": 3,
+        }
+
+
+def test_probabilities_come_along_with_their_logits(tmp_path: Path) -> None:
+    path = saved(tmp_path / "network.onnx", node("Softmax", "z", "p"), outputs=["p"])
+    fgcompile.compile(path, outputs=("logits", "saliency", "model")).save(tmp_path / "artifact.onnx")
+    images = random(3, CHANNELS, 6, 6)
+    explanation = fgcompile.load(tmp_path / "artifact.onnx").explain(images)
+    (expected,) = onnx_runtime(path).run(None, {"image:0": images})
+    np.testing.assert_allclose(explanation.outputs["p"], expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(explanation.logits, logits_of(path, images), rtol=1e-5, atol=1e-6)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.values import Filled, Known, is_symbolic, known
+from fgcompile.compiler.capture.onnx.values import Filled, Known, as_tensor, is_symbolic, known
 
 
 def shape(x: Any, *, start: int = 0, end: int | None = None) -> Known:
@@ -29,7 +29,9 @@ def reshape(x: Tensor, shape: Sequence[Any], *, allowzero: int = 0) -> Tensor:
     return x.reshape(_reshaped(x.shape, shape, allowzero))
 
 
-def reshape_numbers(x: Known, shape: Known, *, allowzero: int = 0) -> Known:
+def reshape_numbers(x: Known, shape: Known, *, allowzero: int = 0) -> Any:
+    if is_symbolic(shape):
+        return reshape(as_tensor(x), shape.tolist(), allowzero=allowzero)
     return x.reshape(_reshaped(x.shape, shape.tolist(), allowzero))
 
 
@@ -85,9 +87,11 @@ def expand(x: Tensor, shape: Sequence[Any]) -> Tensor:
     return x.expand(sizes)
 
 
-def expand_numbers(x: Known, shape: Known) -> Known:
+def expand_numbers(x: Known, shape: Known) -> Any:
+    if is_symbolic(shape) and x.size == 1 and len(shape) >= x.ndim:
+        return Filled(tuple(shape.tolist()), x.reshape(()))
     if is_symbolic(shape):
-        return NotImplemented  # an array is of a known size
+        return expand(as_tensor(x), shape.tolist())
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape.tolist())))
 
 
@@ -98,9 +102,9 @@ def tile(x: Tensor, repeats: Sequence[Any]) -> Tensor:
     return x.repeat(*repeats)
 
 
-def tile_numbers(x: Known, repeats: Known) -> Known:
+def tile_numbers(x: Known, repeats: Known) -> Any:
     if is_symbolic(repeats):
-        return NotImplemented
+        return tile(as_tensor(x), repeats.tolist())
     return np.tile(x, repeats.tolist())
 
 
