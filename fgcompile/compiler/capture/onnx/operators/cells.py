@@ -77,7 +77,7 @@ def gru_step(
     f, g = functions[cell.side]
     size = h.shape[-1]
     first, last = cell.recurrent[: 2 * size], cell.recurrent[2 * size :]
-    biases: Any = (None, None) if cell.recurrent_bias is None else cell.recurrent_bias.split([2 * size, size])
+    biases: Any = (None, None) if cell.recurrent_bias is None else torch.split(cell.recurrent_bias, [2 * size, size])
     of_z, of_r = (gates[..., : 2 * size] + functional.linear(h, first, biases[0])).chunk(2, -1)
     z, r = f(_clipped(of_z, clip)), f(_clipped(of_r, clip))
     seen = r * functional.linear(h, last, biases[1]) if reset_after else functional.linear(r * h, last, biases[1])

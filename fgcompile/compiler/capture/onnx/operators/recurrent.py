@@ -174,8 +174,8 @@ def _by_steps(
     w, r, b, p = weights
     found = []
     for side in range(len(w)):
-        biases = (None, None) if b is None else b[side].chunk(2)
-        cell = Cell(w[side], r[side], *biases, None if p is None else p[side], side)
+        first, second = (None, None) if b is None else b[side].chunk(2)
+        cell = Cell(w[side], r[side], first, second, None if p is None else p[side], side)
         own = tuple(each[side] for each in states)
         backwards = direction == "reverse" or side == 1
         found.append(unrolled(x, cell, step, own, (backwards, lengths)))
