@@ -12,7 +12,7 @@ SourceArgument = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="package.module:callable (arguments as name?key=value), torchvision:NAME, timm:NAME, "
-        "transformers:PATH, or a .pt2 or .onnx file.",
+        "transformers:PATH, or a .onnx, .pt2 or TorchScript .pt file.",
     ),
 ]
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]

@@ -24,7 +24,7 @@ from fgcompile.cli.weights import load_weights, some
 from fgcompile.compiler.sources import SUFFIXES, read_source
 from fgcompile.errors import first_line
 
-FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
+FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or an .onnx, .pt2 or .pt file"
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
@@ -41,9 +41,9 @@ def load_source(
         source: ``package.module:callable`` (the current directory is searched too), ``torchvision:NAME``,
             ``torchvision:NAME.PART`` (a part of the model, such as a detector's ``backbone``), ``timm:NAME`` or
             ``transformers:PATH``, each with arguments as ``NAME?key=value&key=value`` (Python literals; anything else
-            is a string); or the path of a ``.pt2`` program or an ``.onnx`` model. PATH is a folder with a
-            ``config.json``, and weights or else the model is random, or that file alone; its arguments replace values
-            of the configuration, except that ``class`` names the class to build, such as
+            is a string); or the path of an ``.onnx`` model, a ``.pt2`` program or TorchScript, ``.pt``. PATH is a
+            folder with a ``config.json``, and weights or else the model is random, or that file alone; its arguments
+            replace values of the configuration, except that ``class`` names the class to build, such as
             ``AutoModelForSequenceClassification``: the configuration's own if it is left out.
         weights: A state dict, ``.safetensors``, or ``.pt``/``.pth`` (read with ``weights_only=True``), that must fit
             the model key for key and shape for shape.

@@ -193,7 +193,8 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     for record in records:
         if "error" not in record:
             top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
-            _add(table, Path(record["image"]).name, record["name"], f"{record['score']:.2f}", top, record["overlay"])
+            score = "" if record["score"] is None else f"{record['score']:.2f}"
+            _add(table, Path(record["image"]).name, record["name"], score, top, record["overlay"])
     if table.rows:
         _out.print(table)
     for record in records:

@@ -128,7 +128,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
 
     Args:
         model: A module in evaluation mode, an exported program with a dynamic batch, or the path of a file: an
-            ``.onnx`` model, or a ``.pt2`` of ``torch.export.save``.
+            ``.onnx`` model, a ``.pt2`` of ``torch.export.save``, or a ``.pt`` of ``torch.jit.save``.
         example_inputs: A tensor ``(N, …)``, a tuple of tensors by position, or a mapping by name, such as a tokenizer
             returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes matter. The
             artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set. None takes

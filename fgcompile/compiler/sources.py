@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
@@ -17,12 +18,13 @@ from fgcompile.compiler.capture.onnx.comparison import compare_with_runtime
 from fgcompile.compiler.capture.onnx.facts import sizes_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.read import read_onnx
+from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
 from fgcompile.compiler.request import Inputs, Model, Request, hold
 from fgcompile.errors import InputError, SourceError
 
 __all__ = ["SUFFIXES", "OnnxModel", "Opened", "input_names", "open_model", "read_model", "read_source", "sizes_of"]
 
-SUFFIXES = (".onnx", ".pt2")
+SUFFIXES = (".onnx", ".pt2", ".pt")
 """Of the files that are models."""
 
 
@@ -51,7 +53,8 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
     """The model that is meant, and examples for it.
 
     Args:
-        source: A module, an exported program, or the path of an ``.onnx`` model or a ``.pt2`` program.
+        source: A module, an exported program, or the path of an ``.onnx`` model, a ``.pt2`` program or
+            a ``.pt`` of ``torch.jit.save``.
         example_inputs: As for ``compile``; None for what a file says of its inputs. In a mapping for an ONNX file, a
             number in the place of a tensor fixes that input.
         request: Which output is explained, and where inputs have their batch.
@@ -68,6 +71,8 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
     model = read_model(source, request, fixed)
     if example_inputs is None:
         example_inputs = _own_examples(model)
+    if isinstance(model, torch.jit.ScriptModule):
+        return Opened(convert_torchscript(model, example_inputs), example_inputs, output=request.output)
     if isinstance(model, OnnxModel):
         examples = _by_name(model, example_inputs)
         follow_batch(model, examples, request.layouts)
@@ -109,7 +114,7 @@ def read_source(
         return read_onnx(path, output, fixed, others=others)
     if fixed:
         raise SourceError(f"{path} takes tensors alone: only inputs of an .onnx file can be fixed")
-    return read_exported_program(path)
+    return read_exported_program(path) if path.suffix == ".pt2" else read_torchscript(path)
 
 
 def _by_name(model: OnnxModel, given: Inputs) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -117,6 +118,9 @@ def input_names(model: Model) -> list[str]:
         return [str(name) for name in model.graph_signature.user_inputs]
     if isinstance(model, Named):
         return list(model.input_names)
+    if isinstance(model, torch.jit.ScriptModule):
+        forward: Any = model.forward
+        return [argument.name for argument in forward.schema.arguments[1:]]
     return [name for name, parameter in _parameters(model).items() if parameter.kind not in VARIADIC]
 
 

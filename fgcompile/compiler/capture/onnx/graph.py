@@ -41,7 +41,7 @@ class OnnxGraph(nn.Module):
         self.input_names = tuple(name_of(value) for value in graph.inputs if name_of(value) not in initializers)
         self.output_names = tuple(name_of(value) for value in graph.outputs)
         self._known = {name: one for name, one in known.items() if name not in self.input_names}
-        self._steps: list[Step] = []
+        self.steps: list[Step] = []
         for node in graph:
             self._add(node)
         # Constants that nodes read are theirs now.
@@ -55,7 +55,7 @@ class OnnxGraph(nn.Module):
 
         ``compute(step, child, values)`` calls a node, if it is given.
         """
-        for step in self._steps:
+        for step in self.steps:
             child = getattr(self, step.child)
             values = [None if name is None else scope.get(name) for name in step.inputs]
             results = child(*values) if compute is None else compute(step, child, values)
@@ -78,7 +78,7 @@ class OnnxGraph(nn.Module):
             if all(isinstance(each, np.ndarray) for each in results):
                 self._known.update((name, Constant(each)) for name, each in zip(outputs, results, strict=False) if name)
                 return
-        self._steps.append(Step(self._named(node, child), [*names, *reads], outputs))
+        self.steps.append(Step(self._named(node, child), [*names, *reads], outputs))
 
     def _node(self, node: ir.Node, given: Mapping[int, Constant]) -> nn.Module | None:
         operator = OPERATORS.get((node.domain, node.op_type))
@@ -97,7 +97,7 @@ class OnnxGraph(nn.Module):
         return CONTROL[node.op_type](title(node), bodies, given, len(node.inputs), attributes(node))
 
     def _named(self, node: ir.Node, child: nn.Module) -> str:
-        name = (node.name or f"{node.op_type}_{len(self._steps)}").strip("/")
+        name = (node.name or f"{node.op_type}_{len(self.steps)}").strip("/")
         path = free_name(re.sub(r"[^\w/:-]", "_", name) or "_", dir(self))
         self.add_module(path, child)
         return path
@@ -105,7 +105,7 @@ class OnnxGraph(nn.Module):
     def _find_reads(self) -> tuple[str, ...]:
         own = {*self.input_names, *self._known}
         reads: dict[str, None] = {}
-        for step in self._steps:
+        for step in self.steps:
             reads.update((name, None) for name in step.inputs if name is not None and name not in own)
             own.update(step.outputs)
         reads.update((name, None) for name in self.output_names if name not in own)
@@ -114,7 +114,7 @@ class OnnxGraph(nn.Module):
     def _forget(self) -> None:
         """Values are let go behind the last step that takes them."""
         needed = set(self.output_names)
-        for step in reversed(self._steps):
+        for step in reversed(self.steps):
             step.last = [name for name in {*step.inputs, *step.outputs} - needed if name is not None]
             needed.update(name for name in step.inputs if name is not None)
 

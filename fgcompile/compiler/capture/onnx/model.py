@@ -56,7 +56,7 @@ class OnnxModel(OnnxGraph, Named):
         self.batch_axes = (0,) * len(self.input_names)
         self.file_batch: int | None = None
         self.apart = any(
-            getattr(getattr(self, step.child), "operator_name", "") in FOR_THE_BATCH for step in self._steps
+            getattr(getattr(self, step.child), "operator_name", "") in FOR_THE_BATCH for step in self.steps
         )
         self.source_name = name
         # Without the graph's values, which would keep the file's bytes beside the weights.
@@ -83,7 +83,7 @@ class OnnxModel(OnnxGraph, Named):
 
     def unchange(self) -> None:
         """Nodes compute what the file says again."""
-        for step in self._steps:
+        for step in self.steps:
             step.inputs = tuple(name for name in step.inputs if name != SAMPLES)
             child = getattr(self, step.child)
             if isinstance(child, OnnxNode):
@@ -105,7 +105,7 @@ class OnnxModel(OnnxGraph, Named):
 
     def titles(self) -> dict[str, str]:
         """The nodes by the names of the tensors that they compute, in the file's order."""
-        return {name: getattr(self, step.child).title for step in self._steps for name in step.outputs if name}
+        return {name: getattr(self, step.child).title for step in self.steps for name in step.outputs if name}
 
     def example_inputs(self) -> dict[str, Tensor]:
         """An example of each input, by name.

@@ -43,13 +43,15 @@ def read_onnx(
     """
     model = load_model(path)
     InlinePass()(model)
-    model = upgraded(model, path)
     graph = model.graph
     _fix(graph, fixed or {})
     explained = choose_explained(graph, output, logits)
     rest = [value for value in graph.outputs if others and value not in explained.values]
     graph.outputs.clear()
     graph.outputs.extend([*explained.values, *rest])
+    RemoveUnusedNodesPass()(model)
+    # Once the names that the file has are no longer asked for: older forms of operators become several.
+    graph = upgraded(model, path).graph
     RemoveUnusedNodesPass()(model)
     facts = [input_fact(value, path) for value in graph.inputs if value.uses() and value.name not in graph.initializers]
     missing: Missing = {}
