@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ class OnnxModel(OnnxGraph, Named):
             getattr(getattr(self, step.child), "operator_name", "") in FOR_THE_BATCH for step in self.steps
         )
         self.source_name = name
-        self.explained = explained
+        # Without the graph's values, which would keep the file's bytes beside the weights.
+        self.explained = replace(explained, values=())
         self.labels = labels
         self.path = Path()
         self.fixed: Mapping[str, float] = {}

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fgcompile.compiler.capture.onnx.counted import counted
 from fgcompile.compiler.capture.onnx.levels import Levels
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
+from fgcompile.compiler.capture.onnx.places import Columns, Count
 from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers, shared
 from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import CaptureError, UnsupportedOpError
@@ -47,7 +49,11 @@ class OnnxNode(nn.Module):
         self._attributes = {**attributes, **({"outputs": outputs} if "outputs" in wanted else {})}
         self._known: dict[int, Known] = {}
         self._own: set[int] = set()
+        self._parts: dict[int, list[str]] = {}
         for index, one in constants.items():
+            if (prepare := operator.prepare.get(self._name(index))) is not None:
+                self._register_parts(index, prepare(one.value))
+                continue
             as_numbers = self._is_number(index, one.value) or self._name(index) in operator.either
             # Small ones may meet sizes, and what is computed of both is known; large ones are held once.
             if as_numbers or one.value.size <= _SMALL:
@@ -57,6 +63,11 @@ class OnnxNode(nn.Module):
                 self._own.add(index)
         self.change: Callable[[Sequence[Value], Any], list[Value]] | None = None
         self.training = False
+
+    def _register_parts(self, index: int, arrays: Sequence[Known]) -> None:
+        self._parts[index] = [f"{self._name(index)}_{place}" for place in range(len(arrays))]
+        for name, array in zip(self._parts[index], arrays, strict=True):
+            Constant(array).register(self, name)
 
     def forward(self, *values: Value) -> tuple[Value, ...]:
         """The node's outputs, of its inputs in order; constants are None there.
@@ -84,6 +95,11 @@ class OnnxNode(nn.Module):
             if results is not NotImplemented:
                 return _tuple(results)
         own = [getattr(self, self._name(at)) if at in self._own else value for at, value in enumerate(filled)]
+        if any(isinstance(value, Count | Columns) for value in own):
+            result = counted(self.operator_name, filled, self._attributes)
+            if result is not NotImplemented:
+                return (result,)
+            own = [as_tensor(value) if isinstance(value, Count | Columns) else value for value in own]
         if not self._operator.levels and any(isinstance(value, Levels) for value in own):
             return self._on_levels(own)
         return _tuple(compute(*map(self._as_wanted, range(len(own)), own), **self._attributes))
@@ -110,11 +126,13 @@ class OnnxNode(nn.Module):
 
     def constants(self) -> set[int]:
         """Which of the node's inputs are constants."""
-        return self._own | set(self._known)
+        return self._own | set(self._known) | set(self._parts)
 
     def _filled(self, index: int, value: Value) -> Value:
         if index in self._known:
             return self._known[index]
+        if index in self._parts:
+            return [getattr(self, name) for name in self._parts[index]]
         return getattr(self, self._name(index)) if index in self._own else value
 
     def _name(self, index: int) -> str:
@@ -131,7 +149,7 @@ class OnnxNode(nn.Module):
     def _as_wanted(self, index: int, value: Value) -> Any:
         """A value as the row wants it: numbers, a tensor, or as it is."""
         name = self._name(index)
-        if value is None or isinstance(value, Levels) or name in self._operator.either:
+        if value is None or isinstance(value, Levels) or name in self._operator.either or index in self._parts:
             return value
         return self._numbers(name, value) if self._is_number(index, value) else as_tensor(value)
 

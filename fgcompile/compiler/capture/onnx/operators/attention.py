@@ -59,7 +59,7 @@ def heads_of(x: Tensor, count: int | None) -> Tensor:
     if x.ndim == 4:
         return x
     assert count
-    return x.unflatten(2, (count, x.shape[2] // count)).transpose(1, 2)
+    return x.reshape(x.shape[0], x.shape[1], count, x.shape[2] // count).transpose(1, 2)
 
 
 def joined(heads: Tensor) -> Tensor:

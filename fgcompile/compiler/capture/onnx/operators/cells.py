@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from fgcompile.errors import UnsupportedOpError
 
-ORDERS = {"lstm": (0, 2, 3, 1), "gru": (1, 0, 2), "rnn": (0,)}
+ORDERS = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 """PyTorch's gates i, f, g, o and r, z, n, by their places in ONNX's i, o, f, c and z, r, h."""
 
 States = tuple[Tensor, ...]
@@ -61,7 +61,7 @@ def lstm_step(
 ) -> States:
     h, c = states
     f, g, last = functions[cell.side]
-    of_i, of_o, of_f, of_c = (gates + functional.linear(h, cell.recurrent, cell.recurrent_bias)).chunk(4, -1)
+    of_i, of_f, of_c, of_o = (gates + functional.linear(h, cell.recurrent, cell.recurrent_bias)).chunk(4, -1)
     see_i, see_o, see_f = (None, None, None) if cell.peepholes is None else cell.peepholes.chunk(3)
     i = f(_clipped(_seen(of_i, see_i, c), clip))
     forget = 1 - i if coupled else f(_clipped(_seen(of_f, see_f, c), clip))
@@ -77,8 +77,8 @@ def gru_step(
     f, g = functions[cell.side]
     size = h.shape[-1]
     first, last = cell.recurrent[: 2 * size], cell.recurrent[2 * size :]
-    biases: Any = (None, None) if cell.recurrent_bias is None else cell.recurrent_bias.split([2 * size, size])
-    of_z, of_r = (gates[..., : 2 * size] + functional.linear(h, first, biases[0])).chunk(2, -1)
+    biases: Any = (None, None) if cell.recurrent_bias is None else torch.split(cell.recurrent_bias, [2 * size, size])
+    of_r, of_z = (gates[..., : 2 * size] + functional.linear(h, first, biases[0])).chunk(2, -1)
     z, r = f(_clipped(of_z, clip)), f(_clipped(of_r, clip))
     seen = r * functional.linear(h, last, biases[1]) if reset_after else functional.linear(r * h, last, biases[1])
     new = g(_clipped(gates[..., 2 * size :] + seen, clip))

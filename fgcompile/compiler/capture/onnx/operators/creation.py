@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
+from fgcompile.compiler.capture.onnx.places import Count
 from fgcompile.compiler.capture.onnx.values import Filled, Known, as_tensor
 from fgcompile.errors import UnsupportedOpError
 
@@ -48,9 +49,11 @@ def range_known(start: Any, limit: Any, delta: Any) -> Any:
     values = [each.reshape(()) if isinstance(each, np.ndarray) else each for each in (start, limit, delta)]
     if any(isinstance(each, Tensor) for each in values):
         raise UnsupportedOpError("takes its ends from values that are computed: one graph needs them constant")
-    if any(each.dtype == object for each in values):
-        return range_(*(each.item() for each in values))
     first, last, step = (each.item() for each in values)
+    if isinstance(last, torch.SymInt) and isinstance(first, int) and (first, step) == (0, 1):
+        return Count((last,))
+    if any(each.dtype == object for each in values):
+        return range_(first, last, step)
     return np.arange(first, last, step).astype(values[0].dtype)
 
 

@@ -39,7 +39,7 @@ def attention(
         raise UnsupportedOpError("it turns its heads or shares a buffer with its past, which fgcompile does not read")
     projected = functional.linear(x, weights.T, bias)
     sizes = list(qkv_hidden_sizes or [projected.shape[-1] // 3] * 3)
-    query, key, value = (heads_of(part, num_heads) for part in projected.split(sizes, -1))
+    query, key, value = (heads_of(part, num_heads) for part in torch.split(projected, sizes, -1))
     if past is not None:
         key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
     mask = _mask(mask_index, query, key, mask_filter_value)
@@ -155,11 +155,11 @@ def group_query_attention(
     if do_rotary:
         assert cos_cache is not None
         assert sin_cache is not None
-        caches = [
+        cosines, sines = (
             cache[:length] if position_ids is None else cache[position_ids].unsqueeze(1)
             for cache in (cos_cache, sin_cache)
-        ]
-        q, k = turned(q, *caches, rotary_interleaved), turned(k, *caches, rotary_interleaved)
+        )
+        q, k = (turned(each, cosines, sines, rotary_interleaved) for each in (q, k))
     mask = both(window_mask(length, length, 0, (max(local_window_size, 0) - 1, 0)), attention_bias)
     return joined(attend(q, k, v, mask, scale or None, softcap)), k, v
 
@@ -170,7 +170,7 @@ def _grouped(
     if key is not None and value is not None:
         return heads_of(query, heads), heads_of(key, shared), heads_of(value, shared)
     size = query.shape[-1] // (heads + 2 * shared)
-    parts = query.split([heads * size, shared * size, shared * size], -1)
+    parts = torch.split(query, [heads * size, shared * size, shared * size], -1)
     return heads_of(parts[0], heads), heads_of(parts[1], shared), heads_of(parts[2], shared)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -25,6 +25,8 @@ class Operator:
         either: Names of those of its inputs that ``compute`` gets as they are: an array where they are known, a tensor,
             or a sequence as a list.
         levels: Whether it computes with numbers of 8 bits (``levels.Levels``).
+        prepare: By the names of inputs, which arrays a constant becomes when a graph is made: ``compute`` gets them as
+            a list of tensors in its place.
         note: What a reader of the table should know: what is left out, or how it is done.
     """
 
@@ -34,4 +36,5 @@ class Operator:
     numbers_if_known: tuple[str, ...] = ()
     either: tuple[str, ...] = ()
     levels: bool = False
+    prepare: Mapping[str, Callable[[Any], list[Any]]] = field(default_factory=dict)
     note: str = ""

@@ -18,12 +18,15 @@ from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.operators.recurrent_activations import activations_of
 from fgcompile.errors import UnsupportedOpError
 
+Weight = Tensor | list[Tensor]
+"""Of all directions, as the file has it, or one for each, with gates in PyTorch's order."""
+
 
 def lstm(
     x: Tensor,
-    w: Tensor,
-    r: Tensor,
-    b: Tensor | None = None,
+    w: Weight,
+    r: Weight,
+    b: Weight | None = None,
     sequence_lens: Any = None,
     initial_h: Tensor | None = None,
     initial_c: Tensor | None = None,
@@ -38,7 +41,7 @@ def lstm(
     input_forget: int = 0,
     layout: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``c = f ⊙ c + i ⊙ g(…)``, ``h = o ⊙ h(c)``; gates i, o, f, c, peepholes i, o, f."""
+    """``c = f ⊙ c + i ⊙ g(…)``, ``h = o ⊙ h(c)``; gates i, o, f, c in the file, peepholes i, o, f."""
     sides = len(w)
     functions = activations_of(activations, ("Sigmoid", "Tanh", "Tanh"), sides, activation_alpha, activation_beta)
     lengths = _lengths(sequence_lens, x.shape[layout])
@@ -46,15 +49,16 @@ def lstm(
     plain = plain and p is None and not clip and not input_forget and lengths is None
     step = partial(lstm_step, clip=clip, coupled=bool(input_forget), functions=functions)
     run = torch.lstm if plain else None
-    y, (h, c) = _recurrent("lstm", x, (w, r, b, p), [initial_h, initial_c], (run, step, lengths, direction, layout))
+    weights = (*_ordered("LSTM", w, r, b), p)
+    y, (h, c) = _recurrent(x, weights, [initial_h, initial_c], (run, step, lengths, direction, layout))
     return y, h, c
 
 
 def gru(
     x: Tensor,
-    w: Tensor,
-    r: Tensor,
-    b: Tensor | None = None,
+    w: Weight,
+    r: Weight,
+    b: Weight | None = None,
     sequence_lens: Any = None,
     initial_h: Tensor | None = None,
     *,
@@ -67,7 +71,7 @@ def gru(
     layout: int = 0,
     linear_before_reset: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    """``h = (1 − z) ⊙ g(…) + z ⊙ h``; gates z, r, h."""
+    """``h = (1 − z) ⊙ g(…) + z ⊙ h``; gates z, r, h in the file."""
     sides = len(w)
     functions = activations_of(activations, ("Sigmoid", "Tanh"), sides, activation_alpha, activation_beta)
     lengths = _lengths(sequence_lens, x.shape[layout])
@@ -75,15 +79,16 @@ def gru(
     plain = plain and bool(linear_before_reset) and not clip and lengths is None
     step = partial(gru_step, clip=clip, reset_after=bool(linear_before_reset), functions=functions)
     run = torch.gru if plain else None
-    y, (h,) = _recurrent("gru", x, (w, r, b, None), [initial_h], (run, step, lengths, direction, layout))
+    weights = (*_ordered("GRU", w, r, b), None)
+    y, (h,) = _recurrent(x, weights, [initial_h], (run, step, lengths, direction, layout))
     return y, h
 
 
 def rnn(
     x: Tensor,
-    w: Tensor,
-    r: Tensor,
-    b: Tensor | None = None,
+    w: Weight,
+    r: Weight,
+    b: Weight | None = None,
     sequence_lens: Any = None,
     initial_h: Tensor | None = None,
     *,
@@ -103,25 +108,47 @@ def rnn(
     fused = {"Tanh": torch.rnn_tanh, "Relu": torch.rnn_relu}.get(next(iter(names)))
     run = fused if len(names) == 1 and not clip and lengths is None else None
     step = partial(rnn_step, clip=clip, functions=functions)
-    y, (h,) = _recurrent("rnn", x, (w, r, b, None), [initial_h], (run, step, lengths, direction, layout))
+    y, (h,) = _recurrent(x, (*_ordered("RNN", w, r, b), None), [initial_h], (run, step, lengths, direction, layout))
     return y, h
 
 
-Weights = tuple[Tensor, Tensor, Tensor | None, Tensor | None]
+Weights = tuple[list[Tensor], list[Tensor], list[Tensor] | None, Tensor | None]
 How = tuple[Callable[..., Any] | None, Callable[..., Any], Tensor | None, str, int]
 
 
+def by_direction(kind: str, gates: Any) -> list[Any]:
+    """Gates ``(D, G·H, …)``, or both biases of them, ``(D, 2·G·H)``, of each direction, in PyTorch's order."""
+    order = ORDERS[kind]
+    sizes = (gates.shape[0], -1, len(order), gates.shape[1] // len(order) // (2 if gates.ndim == 2 else 1))
+    parted = gates.reshape(*sizes, *gates.shape[2:])[:, :, list(order)].reshape(gates.shape)
+    return [parted[side] for side in range(gates.shape[0])]
+
+
+def _ordered(kind: str, *weights: Tensor | list[Tensor] | None) -> Any:
+    """The same of those that are not constants, which had it done to them when the graph was made."""
+    return [by_direction(kind, each) if isinstance(each, Tensor) else each for each in weights]
+
+
+def _row(compute: Callable[..., Any], kind: str) -> Operator:
+    return Operator(
+        compute,
+        either=("sequence_lens",),
+        prepare={name: partial(by_direction, kind) for name in "wrb"},
+        note="of a fixed number of steps",
+    )
+
+
 def _recurrent(
-    kind: str, x: Tensor, weights: Weights, initial: Sequence[Tensor | None], how: How
+    x: Tensor, weights: Weights, initial: Sequence[Tensor | None], how: How
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """All hidden states ``(T, D, N, H)``, and the last states ``(D, N, H)``."""
     run, step, lengths, direction, layout = how
     # The batch is behind the steps, here and in PyTorch.
     x = x.transpose(0, 1) if layout else x
-    shape = (len(weights[0]), x.shape[1], weights[1].shape[-1])
+    shape = (len(weights[0]), x.shape[1], weights[1][0].shape[-1])
     states = [_state(each, x, shape, layout) for each in initial]
     if run is not None:
-        y, last = _fused(run, kind, x, weights, states, direction)
+        y, last = _fused(run, x, weights, states, direction)
     else:
         y, last = _by_steps(step, x, weights, states, lengths, direction)
     if layout:
@@ -137,18 +164,16 @@ def _state(given: Tensor | None, x: Tensor, shape: Sequence[Any], layout: int) -
 
 def _fused(
     run: Callable[..., Any],
-    kind: str,
     x: Tensor,
     weights: Weights,
     states: Sequence[Tensor],
     direction: str,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """PyTorch's own, whose gates are in another order."""
+    """PyTorch's own, forwards, backwards or both ways."""
     w, r, b, _ = weights
     flat: list[Tensor] = []
     for side in range(len(w)):
-        parts = [w[side], r[side], *(() if b is None else b[side].chunk(2))]
-        flat.extend(_reordered(part, ORDERS[kind]) for part in parts)
+        flat += [w[side], r[side], *(() if b is None else b[side].chunk(2))]
     backwards, both = direction == "reverse", direction == "bidirectional"
     x = x.flip(0) if backwards else x
     state = tuple(states) if len(states) > 1 else states[0]
@@ -156,11 +181,6 @@ def _fused(
     y = y.flip(0) if backwards else y
     steps = y.unflatten(-1, (2, y.shape[-1] // 2)).permute(0, 2, 1, 3) if both else y.unsqueeze(1)
     return steps, tuple(last)
-
-
-def _reordered(gates: Tensor, order: Sequence[int]) -> Tensor:
-    parts = gates.chunk(len(order))
-    return torch.cat([parts[gate] for gate in order]) if list(order) != sorted(order) else gates
 
 
 def _by_steps(
@@ -174,8 +194,8 @@ def _by_steps(
     w, r, b, p = weights
     found = []
     for side in range(len(w)):
-        biases = (None, None) if b is None else b[side].chunk(2)
-        cell = Cell(w[side], r[side], *biases, None if p is None else p[side], side)
+        first, second = (None, None) if b is None else b[side].chunk(2)
+        cell = Cell(w[side], r[side], first, second, None if p is None else p[side], side)
         own = tuple(each[side] for each in states)
         backwards = direction == "reverse" or side == 1
         found.append(unrolled(x, cell, step, own, (backwards, lengths)))
@@ -196,8 +216,4 @@ def _lengths(given: Any, steps: Any) -> Tensor | None:
     return given if isinstance(given, Tensor) else None
 
 
-RECURRENT: dict[str, Operator] = {
-    "LSTM": Operator(lstm, either=("sequence_lens",), note="of a fixed number of steps"),
-    "GRU": Operator(gru, either=("sequence_lens",), note="of a fixed number of steps"),
-    "RNN": Operator(rnn, either=("sequence_lens",), note="of a fixed number of steps"),
-}
+RECURRENT: dict[str, Operator] = {"LSTM": _row(lstm, "LSTM"), "GRU": _row(gru, "GRU"), "RNN": _row(rnn, "RNN")}
