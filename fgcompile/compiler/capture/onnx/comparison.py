@@ -156,7 +156,9 @@ def _distance(found: Tensor, expected: Array) -> float:
         return float("inf")
     if not array.size or np.array_equal(array, expected, equal_nan=array.dtype.kind == "f"):
         return 0.0
-    apart = np.abs(array.astype(np.float64) - expected.astype(np.float64))
+    same = (array == expected) | (np.isnan(array) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0, np.abs(array.astype(np.float64) - expected.astype(np.float64)))
     size = np.abs(expected[np.isfinite(expected)].astype(np.float64)).max(initial=0.0)
     return float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max() / max(size, np.finfo(np.float32).tiny))
 

@@ -62,6 +62,11 @@ def test_pooling(pooling: str, windows: str, tmp_path: Path) -> None:
     _check(tmp_path, node(operator, "x", "y", **attributes, **POOLED[windows]), {})
 
 
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_norms_of_channels(order: int, tmp_path: Path) -> None:
+    _check(tmp_path, node("GlobalLpPool", "x", "y", p=order), {}, opset=21)
+
+
 @pytest.mark.parametrize("windows", [name for name in POOLED if "auto_pad" not in POOLED[name]])
 @pytest.mark.parametrize("order", [0, 1])
 def test_places_of_the_largest(windows: str, order: int, tmp_path: Path) -> None:
