@@ -25,6 +25,7 @@ STAGES = {
     "compiler.checking",
     "compiler.backends",
     "compiler.frontend",
+    "compiler.sources",
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -49,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiler.tracing": GROUND | {"compiler.biases", "compiler.fullgrad"},
     "compiler.checking": GROUND | {"compiler.fullgrad", "runtime"},
     "compiler.frontend": GROUND | {"compiler.capture", "compiler.rules", "compiler.passes"},
+    "compiler.sources": GROUND | {"compiler.capture"},
     "compiler.description": GROUND | STAGES | {"_version"},
     "compiler.pipeline": GROUND | STAGES | {"compiler.description", "runtime", "system"},
     "compiler.verify": GROUND | STAGES | {"compiler.description", "runtime"},
@@ -56,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bulk": {"runtime", "media", "artifact", "system", "errors"},
     "serving": {"runtime", "media", "artifact", "system", "errors", "_version"},
     "demo": {"", "bench", "media", "artifact", "system", "errors"},
-    "cli": {"", "scores", "compiler.checking", "compiler.verify", "compiler.pipeline"}
+    "cli": {"", "scores", "compiler.checking", "compiler.verify", "compiler.pipeline", "compiler.sources"}
     | {"bench", "bulk", "serving", "demo", "media", "runtime", "artifact", "system", "errors", "_version"},
     "": {
         "_version",
@@ -79,7 +81,7 @@ WITH_TORCH = (
     "cli/models.py",
     "cli/examples.py",
     "cli/weights.py",
-    "cli/exported_program.py",
+    "compiler/capture/exported_program.py",
 )
 WITH_TORCH += ("runtime/torchscript.py", "runtime/aotinductor.py", "runtime/torch_device.py", "runtime/tensors.py")
 WITH_TORCH += ("bench/onnx_forward.py", "bench/torchscript_forward.py")

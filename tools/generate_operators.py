@@ -1,8 +1,8 @@
-"""Writes the table of supported operators, ``docs/operators.md``, from the compiler's registries.
+"""Writes the tables of supported operators, of ATen and of ONNX files, from the compiler's registries.
 
     python -m tools.generate_operators
 
-A test holds the committed file to what this prints, so a new row in a registry needs a new run.
+A test holds the committed files to what this prints, so a new row in a registry needs a new run.
 """
 
 from __future__ import annotations
@@ -12,10 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fgcompile.compiler.biases import FALLBACK, bias_table
+from fgcompile.compiler.capture.onnx.control import CONTROL
+from fgcompile.compiler.capture.onnx.operators import FAMILIES as ONNX_FAMILIES
+from fgcompile.compiler.capture.onnx.operators import FAMILIES_OF_MICROSOFT, MICROSOFT
+from fgcompile.compiler.capture.onnx.upgrade import OLDEST, OPSET
 from fgcompile.compiler.lowering import FAMILIES
 from fgcompile.compiler.rules.libragrad import rewrite_table
 
-PATH = Path(__file__).parents[1] / "docs" / "operators.md"
+DOCS = Path(__file__).parents[1] / "docs"
 
 INTRODUCTION = """\
 # Supported operators
@@ -46,9 +50,20 @@ LOWERINGS = """\
 Operators that are rewritten while the fused graph is traced, and the file in `fgcompile/compiler/lowering` that does
 it. Every other operator stays as it is."""
 
+ONNX = f"""\
+# Operators of ONNX files
+
+Made by `python -m tools.generate_operators` from the importer's own table; do not edit by hand.
+
+A file is brought from opset {OLDEST} or later to opset {OPSET}, whose definitions the rows have: a file of
+`fgcompile/compiler/capture/onnx/operators` is a family. Shapes, axes and other numbers that a graph is built with are
+constants of the file or computed from sizes; "sizes" marks what is computed of symbols too, such as the batch. What the
+rows compute is compared with ONNX's own cases, [onnx_cases.md](../benchmarks/results/onnx_cases.md) has the figures.
+[operators.md](operators.md) says what becomes of the operators in an explanation."""
+
 
 def render() -> str:
-    """The document as Markdown."""
+    """The document of ATen's operators as Markdown."""
     return "\n\n".join([INTRODUCTION, *(section() for section in SECTIONS)]) + "\n"
 
 
@@ -74,6 +89,21 @@ def _render_lowerings() -> str:
     )
     return f"{LOWERINGS}\n\n{_table(['operator', 'file', 'how'], rows)}"
 
+
+def render_onnx() -> str:
+    """The document of ONNX's operators as Markdown."""
+    rows = [
+        [f"`{domain}{name}`", family, "yes" if row.on_numbers is not None else "", row.note]
+        for domain, families in (("", ONNX_FAMILIES), (f"{MICROSOFT}.", FAMILIES_OF_MICROSOFT))
+        for family, table in families.items()
+        for name, row in table.items()
+    ]
+    rows += [[f"`{name}`", "control", "", _summary(control)] for name, control in CONTROL.items()]
+    return f"{ONNX}\n\n{_table(['operator', 'family', 'sizes', 'how'], sorted(rows))}\n"
+
+
+DOCUMENTS: dict[Path, Callable[[], str]] = {DOCS / "operators.md": render, DOCS / "onnx-operators.md": render_onnx}
+"""What is made, and how."""
 
 SECTIONS = (_render_biases, _render_rules, _render_lowerings)
 """One function for each registry."""
@@ -101,5 +131,6 @@ def _summary(documented: object) -> str:
 
 
 if __name__ == "__main__":
-    PATH.write_text(render(), encoding="utf-8")
-    print(PATH)
+    for path, make in DOCUMENTS.items():
+        path.write_text(make(), encoding="utf-8")
+        print(path)

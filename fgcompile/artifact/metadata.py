@@ -23,8 +23,13 @@ class Versions(TypedDict):
     onnx: str
 
 
-class ModelSpec(TypedDict):
-    """The compiled model: its class and ``sha256:…`` over its parameters."""
+class _ModelOptions(TypedDict, total=False):
+    explained: str
+    fixed: dict[str, float]
+
+
+class ModelSpec(_ModelOptions):
+    """The compiled model: class or file, ``sha256:…`` over its parameters; of a file what is explained and fixed."""
 
     name: str
     parameter_digest: str

@@ -34,6 +34,15 @@ RESIDUAL = "residual"
 """The output of what the terms lack of the score."""
 
 
+EXPLANATION = ("saliency", CONTRIBUTIONS, RESIDUAL, "input_gradient", "bias_gradients")
+"""The outputs that explain; where one of them is several, ``.`` and a name stand behind."""
+
+
+def is_predicted(output: str) -> bool:
+    """Whether an output is what the model returns: the logits, or another under its own name."""
+    return output.partition(".")[0] not in EXPLANATION
+
+
 MODEL = "model"
 """The name, in a ``.pt2``, of the model that does all."""
 

@@ -81,7 +81,10 @@ _channel = number(-1e30, 1e30)
 _FIELDS: dict[str, Check] = {
     "schema": whole(1, _INTEGER),
     "versions": mapping(_short, _short, 100),
-    "model": record({"name": _name, "parameter_digest": _short}),
+    "model": record(
+        {"name": _name, "parameter_digest": _short},
+        {"explained": _name, "fixed": mapping(_name, number(-1e30, 1e30), 100)},
+    ),
     "format": one_of(*SUFFIXES),
     "inputs": sequence(_tensor, 100_000, least=1),
     "outputs": sequence(_tensor, 100_000, least=1),

@@ -105,6 +105,10 @@ def read_labels(path: Path) -> list[str]:
         raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
 
 
+DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")
+"""What an input on the command line may be of."""
+
+
 @dataclass(frozen=True)
 class InputShape:
     """An input's sizes without the batch, its dtype, and the parameter that it is for, if it has been named."""
@@ -122,9 +126,27 @@ def parse_input(text: str) -> InputShape:
         sizes = tuple(int(part) for part in shape.split("x"))
     except ValueError:
         sizes = ()
-    if not sizes or min(sizes) < 1 or dtype not in ("", "float32", "int64") or bool(separator) != name.isidentifier():
+    if not sizes or min(sizes) < 1 or dtype not in ("", *DTYPES) or bool(separator) != bool(re.fullmatch(r"\S+", name)):
         raise InputError(
             f"--input {text}: give one input's shape without the batch, e.g. {DEFAULT_INPUT} or 128:int64, "
             "and its name in front if you like, ids=128:int64"
         )
     return InputShape(sizes, dtype or "float32", name or None)
+
+
+def parse_fixed(texts: Sequence[str]) -> dict[str, float]:
+    """Inputs that are constants, ``sr=16000``.
+
+    Raises:
+        InputError: One is no name and a number.
+    """
+    fixed = {}
+    for text in texts:
+        name, _, value = text.rpartition("=")
+        try:
+            fixed[name] = int(value) if re.fullmatch(r"[-+]?\d+", value) else float(value)
+        except ValueError:
+            name = ""
+        if not name:
+            raise InputError(f"--fix {text}: give an input's name and its number, as sr=16000")
+    return fixed

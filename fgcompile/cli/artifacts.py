@@ -47,7 +47,9 @@ def verify(
 
         check = fgcompile.verify  # first of all, for it says what is not installed
         inputs = noise(read_metadata(artifact))
-        report = check(artifact, seeded_model(source, weights), inputs, providers=providers)
+        # A file is read as the artifact says that it was.
+        model = Path(source) if Path(source).suffix == ".onnx" else seeded_model(source, weights)
+        report = check(artifact, model, inputs, providers=providers)
     if as_json:
         terminal.print_json(report.as_dict())
     else:

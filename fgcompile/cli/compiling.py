@@ -12,6 +12,7 @@ from fgcompile.cli import terminal
 from fgcompile.cli.arguments import (
     DEFAULT_INPUT,
     choose_format,
+    parse_fixed,
     parse_input,
     parse_layouts,
     parse_normalisation,
@@ -19,7 +20,7 @@ from fgcompile.cli.arguments import (
     read_labels,
 )
 from fgcompile.cli.models import seeded_model
-from fgcompile.cli.parameters import SourceArgument, WeightsOption
+from fgcompile.cli.parameters import FixOption, SourceArgument, WeightsOption
 from fgcompile.system.files import require_writable
 
 
@@ -32,10 +33,11 @@ def compile_(
         typer.Option(
             "--input",
             metavar="[NAME=]CxHxW",
-            help=f"An input's shape without batch, {DEFAULT_INPUT} by default; 128:int64 for token ids; once for each, "
-            "by position or by the name of the model's parameter.",
+            help=f"An input's shape without batch, {DEFAULT_INPUT} by default, or what a file says; 128:int64 for "
+            "token ids; once for each, by position or by the name of the model's parameter.",
         ),
     ] = None,
+    fix: FixOption = None,
     artifact_format: Annotated[
         str | None,
         typer.Option("--format", help="onnx, pt2 (AOTInductor) or torchscript (legacy); by default by OUT's suffix."),
@@ -48,7 +50,10 @@ def compile_(
         ),
     ] = None,
     explained: Annotated[
-        str | None, typer.Option("--explained", help="Which of several outputs is explained, by name or position.")
+        str | None,
+        typer.Option(
+            help="Which of several outputs is explained, by name or position; of an .onnx file any tensor, by name."
+        ),
     ] = None,
     method: Annotated[
         str, typer.Option(help="fullgrad, simple_fullgrad (no biases in the map) or smooth_fullgrad (noisy copies).")
@@ -67,7 +72,11 @@ def compile_(
         ),
     ] = "fullgrad",
     outputs: Annotated[
-        str, typer.Option(help="Separated by commas; also contributions, residual, input_gradient, bias_gradients.")
+        str,
+        typer.Option(
+            help="Separated by commas; also contributions, residual, input_gradient, bias_gradients, and "
+            "model: its other outputs, by their names."
+        ),
     ] = "logits,saliency",
     biases: Annotated[
         str, typer.Option(help="constants, or inputs: the artifact takes the bias parameters, by default as trained.")
@@ -98,6 +107,7 @@ def compile_(
     """Compile a model into an artifact."""
     suffixed = choose_format(artifact_format, output)
     require_writable(output)
+    fixed = parse_fixed(fix or [])
     shapes = [parse_input(text) for text in inputs or []]
     score = None if target is None else parse_target(target)
     layouts = parse_layouts(layout or [])
@@ -118,12 +128,13 @@ def compile_(
         from fgcompile.cli.examples import example_inputs
 
         report("load")
-        model = seeded_model(source, weights)
+        chosen = int(explained) if explained is not None and explained.isdigit() else explained
+        model = seeded_model(source, weights, chosen, fixed, "model" in outputs.split(","))
         artifact = compile(
             model,
             example_inputs(model, shapes, layouts),
             target=score,
-            output=int(explained) if explained is not None and explained.isdigit() else explained,
+            output=chosen,
             outputs=tuple(outputs.split(",")),
             layouts=layouts,
             preprocess=None if channels is None else Preprocess(mean=channels[0], std=channels[1]),

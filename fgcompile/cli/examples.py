@@ -6,7 +6,6 @@ Ids that are all the same make ties, of which a pooling takes one and a lowering
 from __future__ import annotations
 
 import contextlib
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,8 @@ from torch.overrides import TorchFunctionMode
 
 from fgcompile.artifact.layouts import written_axis
 from fgcompile.cli.arguments import DEFAULT_INPUT, InputShape, parse_input
+from fgcompile.compiler.sources import OnnxModel, input_names, sizes_of
+from fgcompile.errors import InputError
 
 BATCH = 2
 """The samples of an example."""
@@ -33,21 +34,46 @@ def example_inputs(
         args, keywords = model.example_inputs
         return (*args, keywords) if keywords else tuple(args)
     generator = torch.Generator().manual_seed(0)
+    if isinstance(model, OnnxModel):
+        shapes = _of_file(model, shapes, layouts or {})
     shapes = shapes or [parse_input(DEFAULT_INPUT)]
     sizes = [
         _with_batch(one.sizes, [layouts[name] for name in names if name in layouts] if layouts else [])
         for one, names in zip(shapes, _names(model, shapes), strict=True)
     ]
-    values = [
-        torch.randn(size, generator=generator) if one.dtype == "float32" else torch.ones(size, dtype=torch.int64)
-        for one, size in zip(shapes, sizes, strict=True)
-    ]
+    values = [_value(size, getattr(torch, one.dtype), generator) for one, size in zip(shapes, sizes, strict=True)]
     front = [value for one, value in zip(shapes, values, strict=True) if one.name is None]
     named = {one.name: value for one, value in zip(shapes, values, strict=True) if one.name is not None}
     if isinstance(model, nn.Module):
         for value, rows in _rows_read(model, front, named, values):
             value.random_(0, rows, generator=generator)
     return (*front, named) if named else tuple(front)
+
+
+def _value(size: Sequence[int], dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    if dtype.is_floating_point:
+        return torch.randn(size, generator=generator).to(dtype)
+    if dtype == torch.uint8:  # a picture's bytes
+        return torch.randint(256, size, generator=generator).to(dtype)
+    return torch.ones(size, dtype=dtype)
+
+
+def _of_file(model: OnnxModel, shapes: Sequence[InputShape], layouts: Mapping[str, str]) -> list[InputShape]:
+    """All inputs of a file by name, in its dtypes: their sizes are those given, by name or in order, or the file's."""
+    front = [one.sizes for one in shapes if one.name is None]
+    named = {one.name: one.sizes for one in shapes if one.name is not None}
+    known = [fact.name for fact in model.inputs]
+    if unknown := [name for name in named if name not in known]:
+        raise InputError(f"--input {unknown[0]}: the file has no such input, it takes {', '.join(known)}")
+    if len(front) > len(known):
+        raise InputError(f"--input is given {len(shapes)} times: the file takes {', '.join(known)}")
+    found = []
+    for index, fact in enumerate(model.inputs):
+        axis = written_axis(layouts.get(fact.name), 0 if fact.shape is None else len(fact.shape))
+        given = front[index] if index < len(front) else named.get(fact.name)
+        dtype = str(fact.dtype).removeprefix("torch.")
+        found.append(InputShape(given or sizes_of(fact, axis), dtype, fact.name))
+    return found
 
 
 def _with_batch(sizes: Sequence[int], layouts: Sequence[str]) -> tuple[int, ...]:
@@ -58,7 +84,7 @@ def _with_batch(sizes: Sequence[int], layouts: Sequence[str]) -> tuple[int, ...]
 
 def _names(model: nn.Module | ExportedProgram, shapes: Sequence[InputShape]) -> list[tuple[str, ...]]:
     """What each input may be called in layouts: by its parameter, and the only one by ``x``."""
-    parameters = list(inspect.signature(model.forward).parameters) if isinstance(model, nn.Module) else []
+    parameters = input_names(model) if isinstance(model, nn.Module) else []
     only = ("x",) if len(shapes) == 1 else ()
     return [
         (one.name,) if one.name is not None else (*parameters[index : index + 1], *only)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,24 @@ if TYPE_CHECKING:
 _VERIFIED_INPUTS = 4
 
 
-def seeded_model(source: str, weights: Path | None) -> nn.Module | ExportedProgram:
-    """The model; without weights its random ones are the same every time, so that `verify` sees what was compiled."""
+def seeded_model(
+    source: str,
+    weights: Path | None,
+    output: str | int | None = None,
+    fixed: Mapping[str, float] | None = None,
+    others: bool = False,
+) -> nn.Module | ExportedProgram:
+    """The model; without weights its random ones are the same every time, so that `verify` sees what was compiled.
+
+    Of an ``.onnx`` file ``output`` is the tensor that is explained, ``fixed`` are its inputs that are
+    constants, and ``others`` asks for its other outputs too.
+    """
     import torch
 
     from fgcompile.cli.sources import load_source
 
     torch.manual_seed(0)
-    return load_source(source, weights)
+    return load_source(source, weights, output, fixed, others)
 
 
 def noise(metadata: Metadata) -> list[Array]:

@@ -12,11 +12,15 @@ SourceArgument = Annotated[
     typer.Argument(
         metavar="SOURCE",
         help="package.module:callable (arguments as name?key=value), torchvision:NAME, timm:NAME, "
-        "transformers:PATH, or a .pt2 or .onnx file.",
+        "transformers:PATH, or a .onnx, .pt2 or TorchScript .pt file.",
     ),
 ]
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]
 WeightsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="A state dict: .safetensors or .pt.")]
+FixOption = Annotated[
+    list[str] | None,
+    typer.Option("--fix", metavar="NAME=NUMBER", help="An input of an .onnx file that is a constant, as sr=16000."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ProviderOption = Annotated[
     list[str] | None,

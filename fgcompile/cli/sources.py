@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from fgcompile.artifact.onnx_container import external_paths
 from fgcompile.errors import MissingPackageError, SourceError
 
 try:
@@ -20,39 +19,46 @@ except ImportError as error:
     raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
 from torch.export import ExportedProgram
 
-from fgcompile.cli.exported_program import read_exported_program
 from fgcompile.cli.transformers_internals import from_config
 from fgcompile.cli.weights import load_weights, some
+from fgcompile.compiler.sources import SUFFIXES, read_source
 from fgcompile.errors import first_line
 
-FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or a .pt2 or .onnx file"
+FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or an .onnx, .pt2 or .pt file"
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
-def load_source(source: str, weights: Path | None = None) -> nn.Module | ExportedProgram:
+def load_source(
+    source: str,
+    weights: Path | None = None,
+    output: str | int | None = None,
+    fixed: Mapping[str, float] | None = None,
+    others: bool = False,
+) -> nn.Module | ExportedProgram:
     """Builds or reads the model that ``source`` names, in eval mode, and loads ``weights`` into it.
 
     Args:
         source: ``package.module:callable`` (the current directory is searched too), ``torchvision:NAME``,
             ``torchvision:NAME.PART`` (a part of the model, such as a detector's ``backbone``), ``timm:NAME`` or
             ``transformers:PATH``, each with arguments as ``NAME?key=value&key=value`` (Python literals; anything else
-            is a string); or the path of a ``.pt2`` program or an ``.onnx`` model. PATH is a folder with a
-            ``config.json``, and weights or else the model is random, or that file alone; its arguments replace values
-            of the configuration, except that ``class`` names the class to build, such as
+            is a string); or the path of an ``.onnx`` model, a ``.pt2`` program or TorchScript, ``.pt``. PATH is a
+            folder with a ``config.json``, and weights or else the model is random, or that file alone; its arguments
+            replace values of the configuration, except that ``class`` names the class to build, such as
             ``AutoModelForSequenceClassification``: the configuration's own if it is left out.
         weights: A state dict, ``.safetensors``, or ``.pt``/``.pth`` (read with ``weights_only=True``), that must fit
             the model key for key and shape for shape.
+        output: Of an ``.onnx`` file the tensor that is explained.
+        fixed: Its inputs that are constants, by name.
+        others: Whether it returns its other outputs too.
 
     Raises:
         SourceError: The source or the weights cannot be read, or do not fit.
     """
     path = Path(source)
-    if path.suffix in _FILE_LOADERS:
-        if not path.is_file():
-            raise SourceError(f"{source}: no such file")
+    if path.suffix in SUFFIXES:
         if weights is not None:
             raise SourceError(f"{source} carries its own weights: leave out --weights")
-        return _FILE_LOADERS[path.suffix](path)
+        return read_source(path, output, fixed, others)
     scheme, separator, rest = source.partition(":")
     if not separator or not rest:
         raise SourceError(f"cannot tell what model {source!r} is: give {FORMS}")
@@ -186,42 +192,11 @@ def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
     return cast(nn.Module, model)
 
 
-def _read_onnx(path: Path) -> nn.Module:
-    onnx2torch = _import("onnx2torch", "pip install onnx2torch")
-    _require_own_weights(path)
-    try:
-        return cast(nn.Module, onnx2torch.convert(path)).eval()
-    except Exception as error:  # protobuf errors and unknown operators alike, each with its own class
-        raise SourceError(
-            f"{path} cannot be turned into a PyTorch model by onnx2torch ({_one_line(error)}): "
-            "compile from the model's PyTorch source instead"
-        ) from error
-
-
-def _require_own_weights(path: Path) -> None:
-    """Refuses an ONNX model some of whose weights lie outside its folder."""
-    try:
-        outside = [place for place in external_paths(path.read_bytes()) if not _is_below(path.parent, place)]
-    except ValueError:
-        return  # no ONNX model at all: its reader says so
-    if outside:
-        raise SourceError(f"{path} has weights in {outside[0]!a}, outside its folder: put them beside it")
-
-
-def _is_below(folder: Path, place: str) -> bool:
-    whole = (folder / place).resolve()
-    return whole.is_relative_to(folder.resolve()) and (whole.is_file() or not whole.exists())
-
-
 def _one_line(error: BaseException) -> str:
     kind, line = type(error).__name__, first_line(error)
     return kind if line == kind else f"{kind}: {line}"
 
 
-_FILE_LOADERS: dict[str, Callable[[Path], nn.Module | ExportedProgram]] = {
-    ".pt2": read_exported_program,
-    ".onnx": _read_onnx,
-}
 _LIBRARY_LOADERS: dict[str, Callable[[str, Mapping[str, Any]], nn.Module]] = {
     "torchvision": _build_torchvision,
     "timm": _build_timm,

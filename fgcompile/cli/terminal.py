@@ -122,6 +122,7 @@ def print_summary(metadata: Metadata, path: Path) -> None:
         {
             "format": _format(metadata),
             "size": decimal(path.stat().st_size),
+            **_explained(metadata),
             **_signature(metadata),
             "sites": _sites(metadata),
             "completeness": _completeness(metadata),
@@ -147,6 +148,7 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             "digest": digest,
             "model": metadata["model"]["name"],
             "parameters": metadata["model"]["parameter_digest"],
+            **_explained(metadata),
             "format": _format(metadata),
             **_signature(metadata),
             "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
@@ -191,7 +193,8 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     for record in records:
         if "error" not in record:
             top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
-            _add(table, Path(record["image"]).name, record["name"], f"{record['score']:.2f}", top, record["overlay"])
+            score = "" if record["score"] is None else f"{record['score']:.2f}"
+            _add(table, Path(record["image"]).name, record["name"], score, top, record["overlay"])
     if table.rows:
         _out.print(table)
     for record in records:
@@ -283,6 +286,11 @@ def _signature(metadata: Metadata) -> dict[str, str]:
 
 def _completeness(metadata: Metadata) -> str:
     return f"terms add up to the score within {metadata['completeness']:.1e} of their magnitude (float64)"
+
+
+def _explained(metadata: Metadata) -> dict[str, str]:
+    explained = metadata["model"].get("explained")
+    return {} if explained is None else {"explained": explained}
 
 
 def _sites(metadata: Metadata) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from torch import Tensor
@@ -38,7 +38,12 @@ def describe_program(
             "fgcompile": __version__,
             **{package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxscript")},
         },
-        "model": {"name": captured.name, "parameter_digest": _parameter_digest(captured)},
+        "model": {
+            "name": captured.name,
+            "parameter_digest": _parameter_digest(captured),
+            **({} if captured.explained is None else {"explained": captured.explained}),
+            **({"fixed": dict(captured.fixed)} if captured.fixed else {}),
+        },
         "format": request.format,
         "inputs": _input_specs(captured, program),
         "outputs": [_spec(spec) for spec in program.outputs],
@@ -134,6 +139,12 @@ def _spec(spec: ValueSpec) -> dict[str, Any]:
     return described if spec.default is None else {**described, "optional": True}
 
 
+def with_own_labels(captured: CapturedProgram, request: Request, labels: Sequence[str] | None) -> Request:
+    """The request with a file's own labels, where none were given and these are one for each class."""
+    fitting = labels is not None and request.labels is None and len(labels) == _classes(captured, request)
+    return dataclasses.replace(request, labels=labels) if fitting else request
+
+
 def require_labels(captured: CapturedProgram, request: Request) -> None:
     """Refuses labels that are not one for each class, as soon as the classes are known.
 
@@ -143,13 +154,18 @@ def require_labels(captured: CapturedProgram, request: Request) -> None:
     labels = request.labels
     if labels is None:
         return
+    classes = _classes(captured, request)
+    if classes is not None and len(labels) != classes:
+        raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
+
+
+def _classes(captured: CapturedProgram, request: Request) -> int | None:
+    """The number of logits, where they are ``(N, K)``."""
     structure: Any = returned(captured)
     if captured.scored:
         structure, _ = structure
     logits = (main_output if captured.scored else explained)(structure, request.output)
-    classes = logits.shape[1] if isinstance(logits, Tensor) and logits.ndim == 2 else None
-    if classes is not None and len(labels) != classes:
-        raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
+    return logits.shape[1] if isinstance(logits, Tensor) and logits.ndim == 2 else None
 
 
 def _parameter_digest(captured: CapturedProgram) -> str:

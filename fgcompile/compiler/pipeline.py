@@ -16,12 +16,13 @@ from torch import Tensor
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.backends import EMITTERS
+from fgcompile.compiler.capture.binding import model_name
 from fgcompile.compiler.capture.bound import bind
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
 from fgcompile.compiler.checking.smallest import find_smallest
-from fgcompile.compiler.description import describe_program, require_labels
+from fgcompile.compiler.description import describe_program, require_labels, with_own_labels
 from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import as_rounded, capture_bound, capture_in, in_dtype
@@ -57,6 +58,7 @@ from fgcompile.compiler.request import (
     hold,
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
+from fgcompile.compiler.sources import open_model
 from fgcompile.compiler.tracing.portability import require_portable, require_portable_writes
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 from fgcompile.compiler.tracing.trace import trace
@@ -97,8 +99,8 @@ class Artifact:
 
 @one_at_a_time()
 def compile(  # noqa: PLR0913 - public: its keywords are the options
-    model: Model,
-    example_inputs: Inputs,
+    model: Model | str | Path,
+    example_inputs: Inputs | None = None,
     *,
     format: Format = "onnx",
     target: Target = None,
@@ -125,15 +127,18 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     emitted is run and compared too, where the format's runtime is installed; both in batches of 1, 2 and 5.
 
     Args:
-        model: A module in evaluation mode, or an exported program with a dynamic batch.
+        model: A module in evaluation mode, an exported program with a dynamic batch, or the path of a file: an
+            ``.onnx`` model, a ``.pt2`` of ``torch.export.save``, or a ``.pt`` of ``torch.jit.save``.
         example_inputs: A tensor ``(N, …)``, a tuple of tensors by position, or a mapping by name, such as a tokenizer
             returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes matter. The
-            artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
+            artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set. None takes
+            what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), or
             ``"torchscript"``, which PyTorch keeps alive but no longer develops.
         target: None makes the class an input of the artifact; an int fixes it; ``"predicted"`` explains the largest
             logit; a callable maps the model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
-        output: Which of several outputs is explained, by name or position.
+        output: Which of several outputs is explained, by name or position; of an ``.onnx`` file any tensor, by name.
+            By default the only output, or its logits where it is a softmax or sigmoid of them.
         score_inputs: Examples ``(N, …)`` of inputs that a callable target takes by name, beside the output. The
             artifact takes them after the model's, and they are constants to the explanation.
         method: ``"fullgrad"``; ``"simple_fullgrad"``, whose map takes the layers' gradients without their biases;
@@ -142,8 +147,9 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             ``"signed"``, none at all, for the signed sum of all terms by place.
         rules: ``"taylor"``: true gradients, as in the paper. ``"libragrad"``: the gradient of the locally linear model,
             in which gates, attention weights and the scales of normalisations are constants; for Transformers.
-        outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"`` and
-            ``"bias_gradients"``; the artifact returns them in this order.
+        outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"``,
+            ``"bias_gradients"`` and ``"model"``, the model's other outputs under their own names; the artifact returns
+            them in this order.
         biases: ``"constants"``, or ``"inputs"``: the artifact takes every bias parameter as an optional input.
         noise: The noisy copies of ``smooth_fullgrad``.
         layouts: How the axes of inputs or sites lie over space where it is not to be inferred, by name (``*`` matches
@@ -189,11 +195,13 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         device=device,
     )
     report = progress or (lambda stage: None)
-    given = hold(example_inputs)
-    with dumping(type(model).__name__):
-        report("capture")
-        bound = bind(model, given, request)
-        captured = capture_in(torch.float64, bound, request)
+    report("capture")
+    opened = open_model(model, example_inputs, request)
+    request = replace(request, output=opened.output)
+    with dumping(model_name(opened.model)):
+        bound = bind(opened.model, hold(opened.inputs), request)
+        captured = replace(capture_in(torch.float64, bound, request), explained=opened.explained, fixed=opened.fixed)
+        request = with_own_labels(captured, request, opened.labels)
         require_labels(captured, request)
         examples = request.examples(bound.inputs)
         exposed, program = fuse_captured(captured, request, examples, report)
@@ -216,23 +224,27 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
 
 
 @one_at_a_time()
-def fuse(model: Model, example_inputs: Inputs, **options: Any) -> FusedProgram:
+def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **options: Any) -> FusedProgram:
     """The fused program in float64, before it is emitted; options as for ``compile``."""
-    request, given = Request(**options), hold(example_inputs)
-    with dumping(type(model).__name__):
-        bound = bind(model, given, request)
+    request = Request(**options)
+    opened = open_model(model, example_inputs, request)
+    request = replace(request, output=opened.output)
+    with dumping(model_name(opened.model)):
+        bound = bind(opened.model, hold(opened.inputs), request)
         captured = capture_in(torch.float64, bound, request)
         return fuse_captured(captured, request, request.examples(bound.inputs))[1]
 
 
 @one_at_a_time()
-def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, str] | None = None) -> BiasedProgram:
+def expose_biases(
+    model: Model | str | Path, example_inputs: Inputs | None = None, layouts: Mapping[str, str] | None = None
+) -> BiasedProgram:
     """The model with every bias term an explicit input, ``f(x, b_1 … b_L)``.
 
     ``program.graph_module(*inputs, *program.biases.values())`` returns the model's flat outputs.
 
     Args:
-        model: A module in evaluation mode, or an exported program with a dynamic batch.
+        model: As for ``compile``.
         example_inputs: As for ``compile``.
         layouts: Layouts by hand, as for ``compile``; the program takes every input with its batch in front.
 
@@ -241,11 +253,12 @@ def expose_biases(model: Model, example_inputs: Inputs, layouts: Mapping[str, st
         InputError: A layout does not fit.
     """
     request = Request(layouts=layouts or {})
-    return expose(capture_bound(bind(model, hold(example_inputs), request), request), request.layouts)
+    opened = open_model(model, example_inputs, request)
+    return expose(capture_bound(bind(opened.model, hold(opened.inputs), request), request), request.layouts)
 
 
 def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
-    model: Model,
+    model: Model | str | Path,
     inputs: Inputs,
     target: Target | Tensor = None,
     rules: RuleSet = "taylor",
@@ -256,7 +269,7 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     """The exact full-gradient, eager, in the dtype of the inputs, or else of the model (float64: exact completeness).
 
     Args:
-        model: A module in evaluation mode, or an exported program.
+        model: As for ``compile``.
         inputs: As ``example_inputs`` of ``compile``; gradients are in the order of the model's parameters.
         target: None or ``"predicted"`` for the largest logit, a class, an int64 tensor ``(N,)`` of classes (−1 for
             the predicted one), or a callable from the output to a score ``(N,)``.
@@ -281,7 +294,9 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         score_inputs=score_inputs or {},
         layouts=layouts or {},
     )
-    bound = bind(model, hold(inputs), request)
+    opened = open_model(model, inputs, request)
+    request = replace(request, output=opened.output)
+    bound = bind(opened.model, hold(opened.inputs), request)
     with one_at_a_time():
         captured = capture_bound(bound, request)
         require_scores(captured, request.output)

@@ -19,7 +19,7 @@ from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, 
 from fgcompile.errors import InputError
 
 Format = Literal["onnx", "torchscript", "pt2"]
-Output = Literal["logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients"]
+Output = Literal["logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients", "model"]
 Method = Literal["fullgrad", "simple_fullgrad", "smooth_fullgrad"]
 PsiName = Literal["fullgrad", "grad-cam", "signed"]
 RuleSet = Literal["taylor", "libragrad"]

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.names import EXPLAIN, LOGITS, MODEL, is_predicted
 from fgcompile.artifact.validation import Array, batch_size, check_inputs, input_specs
 from fgcompile.compiler.capture.binding import by_name
 from fgcompile.compiler.capture.bound import bind
+from fgcompile.compiler.capture.onnx.comparison import on_file
+from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.emitted import draws_of
 from fgcompile.compiler.checking.expected import expected_outputs, returned_as
 from fgcompile.compiler.checking.inputs import as_dtype
@@ -26,14 +28,15 @@ from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import as_rounded, capture_in
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.turns import one_at_a_time
-from fgcompile.compiler.request import Model
+from fgcompile.compiler.request import Model, Request
+from fgcompile.compiler.sources import open_model, read_model
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
 
 
 def verify(
     path: str | Path,
-    model: Model,
+    model: Model | str | Path,
     inputs: Tensor | Array | Sequence[Tensor | Array] | Mapping[str, Tensor | Array],
     target: Callable[..., Tensor] | None = None,
     providers: Sequence[Provider] | None = None,
@@ -46,7 +49,7 @@ def verify(
 
     Args:
         path: The artifact.
-        model: The model that it was compiled from.
+        model: The model that it was compiled from, or its file.
         inputs: What the *artifact* takes, in its order or by its names: raw images ``(N, H, W, C)`` if it was compiled
             with ``preprocess``, and a score's own inputs after the model's.
         target: The score that it was compiled with, if that was a function.
@@ -70,7 +73,10 @@ def verify(
         names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
     feeds = check_inputs(_arrays(_in_order(inputs, names)), metadata)
     outputs = load(path, providers).run(_with_own(feeds, metadata))
-    returned = dict.fromkeys(spec["name"].split(".")[0] for spec in metadata["outputs"])
+    names_returned = [spec["name"] for spec in metadata["outputs"]]
+    returned = dict.fromkeys(
+        MODEL if name != LOGITS and is_predicted(name) else name.split(".")[0] for name in names_returned
+    )
     request = replace(read_request(metadata, target), outputs=tuple(returned))
     tensors = [torch.from_numpy(array) for array in feeds.values()]
     # The artifact takes raw images (N, H, W, C), the model was captured at (N, C, H, W); of examples only shapes and
@@ -83,7 +89,10 @@ def verify(
 
     count = len(examples) - len(own)
     with one_at_a_time():
-        bound = bind(model, by_name(model, names[:count], examples[:count]), request)
+        read = read_model(model, request, metadata["model"].get("fixed"))
+        opened = open_model(read, by_name(read, names[:count], examples[:count]), request)
+        request = replace(request, output=opened.output)
+        bound = bind(opened.model, opened.inputs, request)
         captured = capture_in(torch.float64, bound, request)
         exposed = expose(captured, request.layouts)
 
@@ -100,7 +109,29 @@ def verify(
     given = [as_dtype(value, torch.float64) for value in tensors]
     exact, _ = expected_outputs(exposed, request, given, chosen, form)
     draws = draws_of(rounded, request, given, chosen, form)
-    return compare(Comparison(outputs, exact, draws, request.precision, form.axes))
+    report = compare(Comparison(outputs, exact, draws, request.precision, form.axes))
+    expected = on_file(opened.model, _model_inputs(feeds, names[:count], request)) if "logits" in outputs else None
+    if expected is None:
+        return report
+    return Report((*report.checks, _of_file(outputs["logits"], expected, report)))
+
+
+def _model_inputs(feeds: Mapping[str, Array], names: Sequence[str], request: Request) -> dict[str, Tensor]:
+    """What the model takes, of what the artifact does."""
+    values = {name: torch.from_numpy(feeds[name]) for name in names}
+    if request.preprocess is not None:
+        mean, std = torch.tensor(request.preprocess.mean), torch.tensor(request.preprocess.std)
+        images = (values[names[0]] / 255 - mean) / std
+        values[names[0]] = images.permute(0, 3, 1, 2).contiguous()
+    return values
+
+
+def _of_file(logits: Array, expected: Array, report: Report) -> Check:
+    """The artifact's logits beside those that ONNX Runtime computes with the file that it was compiled from."""
+    limit = next(check.limit for check in report.checks if check.name.startswith("logits"))
+    same = logits.size == expected.size
+    apart = relative_difference(logits.ravel(), expected.ravel()) if same else float("inf")
+    return Check("logits, relative to ONNX Runtime on the file", apart, limit)
 
 
 def _in_order(inputs: Any, names: Sequence[str]) -> Any:

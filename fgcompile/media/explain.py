@@ -22,7 +22,13 @@ from fgcompile.system.files import make_directory, write_atomically
 from fgcompile.system.text import brief, visible
 
 NO_MAP = "this artifact does not compute a class's logits and map: compile it with both outputs"
+"""What is wrong with an artifact that has no class to explain."""
+
+NO_SALIENCY = "this artifact does not compute a map: compile it with saliency among its outputs"
 """What is wrong with an artifact that photos cannot be explained by."""
+
+SCORE = "score"
+"""What is explained by an artifact whose target is a function of the model's outputs."""
 
 
 _LONGEST_NAME = 200
@@ -42,7 +48,8 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     """Explains each photo and writes its picture, and its map if wanted, into ``directory``.
 
     Args:
-        session: An artifact with ``preprocess`` whose outputs include the logits and the saliency.
+        session: An artifact with ``preprocess`` whose outputs include the saliency, and the logits of classes unless
+            it explains a score.
         paths: The photos.
         directory: Created if need be. Files are named ``<photo>-explained.png`` and ``<photo>-saliency.npy``; where
             several photos bear one name, theirs are numbered.
@@ -54,6 +61,8 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     Returns:
         For each photo a record of ``image``, ``overlay``, ``saliency`` (with ``npy``), ``target``, ``name``, ``score``,
         ``top`` and, where the artifact computes it, ``residual``; of one that cannot be read, ``image`` and ``error``.
+        Of a score that was a function ``target`` is None, and so is ``score`` unless contributions and residual, which
+        add up to it, are computed too.
 
     Raises:
         InputError: The target is out of range, or the artifact takes no photos.
@@ -83,16 +92,29 @@ def _write(
     photo: NDArray[np.uint8], explanation: Explanation, labels: Sequence[str] | None, files: Mapping[str, Path]
 ) -> dict[str, Any]:
     """Writes a photo's files, and says what they show."""
-    logits, saliency, explained_class = split(explanation, 0)
-    explained = class_score(logits, explained_class, labels)
-    write_png(draw_panel(photo, saliency, explained.name, f"score {explained.score:.2f}"), files["overlay"])
+    record: dict[str, Any]
+    if explanation.target is None and explanation.saliency is not None:
+        saliency, record = explanation.saliency[0, 0], {"target": None, "name": SCORE, "score": _score(explanation)}
+        record["top"] = []
+    else:
+        logits, saliency, explained_class = split(explanation, 0)
+        explained = class_score(logits, explained_class, labels)
+        record = {"target": explained.index, "name": explained.name, "score": explained.score}
+        record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
+    value = "" if record["score"] is None else f"score {record['score']:.2f}"
+    write_png(draw_panel(photo, saliency, record["name"], value), files["overlay"])
     if "saliency" in files:
         _write_npy(saliency, files["saliency"])
-    record: dict[str, Any] = {"target": explained.index, "name": explained.name, "score": explained.score}
-    record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
     if explanation.residual is not None:
         record["residual"] = float(explanation.residual[0])
     return record
+
+
+def _score(explanation: Explanation) -> float | None:
+    """The explained score of the first sample, if its terms are known: they and the residual add up to it."""
+    if explanation.contributions is None or explanation.residual is None:
+        return None
+    return float(explanation.contributions[0].sum() + explanation.residual[0])
 
 
 def split(explanation: Explanation, sample: int) -> tuple[NDArray[Any], NDArray[Any], int]:
@@ -102,7 +124,7 @@ def split(explanation: Explanation, sample: int) -> tuple[NDArray[Any], NDArray[
         InputError: One of them is not there.
     """
     if explanation.logits is None or explanation.saliency is None or explanation.target is None:
-        raise InputError(NO_MAP)
+        raise InputError(NO_SALIENCY if explanation.target is None else NO_MAP)
     return explanation.logits[sample], explanation.saliency[sample, 0], int(explanation.target[sample])
 
 

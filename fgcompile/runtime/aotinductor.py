@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from fgcompile.artifact.metadata import Metadata, TensorSpec
-from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, LOGITS, MODEL, PREDICT
+from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, MODEL, PREDICT, is_predicted
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE
 from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.artifact.zip_container import read_extra_file
@@ -63,12 +63,19 @@ class AotInductorBackend:
         return {name: output.cpu().numpy() for name, output in zip(names, outputs, strict=True)}
 
     def _run_divided(self, given: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-        """The logits, and the other outputs: explained, or empty where that is not asked for."""
+        """What the model returns, and the other outputs: explained, or empty where that is not asked for."""
         explain = given.pop(EXPLAIN, False)
-        logits, *carried = self._models[PREDICT](*given.values())
+        names = [spec["name"] for spec in self._outputs]
+        own = [name for name in names if is_predicted(name)]
+        results = self._models[PREDICT](*given.values())
+        found, carried = dict(zip(own, results, strict=False)), results[len(own) :]
+        others = [spec for spec in self._outputs if not is_predicted(spec["name"])]
         if explain:
-            return [logits, *self._models[EXPLAIN](*(value.contiguous() for value in carried), *given.values())]
-        return [logits, *(_empty(spec) for spec in self._outputs if spec["name"] != LOGITS)]
+            explained = self._models[EXPLAIN](*(value.contiguous() for value in carried), *given.values())
+        else:
+            explained = [_empty(spec) for spec in others]
+        found |= {spec["name"]: value for spec, value in zip(others, explained, strict=True)}
+        return [found[name] for name in names]
 
 
 def _empty(spec: TensorSpec) -> torch.Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.names import EXPLAIN, LOGITS
+from fgcompile.artifact.names import EXPLAIN, LOGITS, is_predicted
 from fgcompile.artifact.seal import SEAL_SIZE
 from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import (
@@ -76,6 +76,7 @@ class Explanation:
         residual: The score minus the sum of the terms, shape (N,).
         input_gradient: ∂f/∂x in the input's shape; with several inputs a tuple, in the artifact's order.
         bias_gradients: δ ⊙ b of each site by name.
+        outputs: What the model returns beside the logits, by name, where it was compiled with "model" in outputs.
     """
 
     logits: Array | None
@@ -86,6 +87,7 @@ class Explanation:
     residual: Array | None
     input_gradient: Array | tuple[Array, ...] | None
     bias_gradients: Mapping[str, Array]
+    outputs: Mapping[str, Array] = field(default_factory=dict)
 
 
 class _Closed:
@@ -188,6 +190,7 @@ class Session:
             residual=outputs.get("residual"),
             input_gradient=_input_gradient(outputs),
             bias_gradients=_named(outputs, "bias_gradients."),
+            outputs={name: value for name, value in outputs.items() if name != LOGITS and is_predicted(name)},
         )
 
     def predict(self, x: Array | tuple[Array, ...] | Mapping[str, Array]) -> Array:

@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "zoo": {"harness", "networks"},
     "pictures": {"harness"},
     "trust": {"harness", "networks"},
+    "onnx_cases": {"harness"},
 }
 """What each folder may import beside itself; of the repository also fgcompile and examples, never tests."""
 

@@ -61,7 +61,8 @@ def test_the_batch_is_where_the_layout_has_it() -> None:
         ("ids=128:int64", InputShape((128,), "int64", "ids")),
         ("=3x4", None),
         ("a b=3x4", None),
-        ("ids=128:int32", None),
+        ("ids=128:int32", InputShape((128,), "int32", "ids")),
+        ("ids=128:text", None),
     ],
 )
 def test_shapes_of_inputs_are_read(text: str, shape: InputShape | None) -> None:

@@ -84,7 +84,7 @@ def test_exported_program(tmp_path: Path) -> None:
     ("source", "message"),
     [
         ("resnet", "cannot tell what model 'resnet' is"),
-        ("weights.pt", "cannot tell what model 'weights.pt' is"),
+        ("weights.bin", "cannot tell what model 'weights.bin' is"),
         ("sample_models:", "cannot tell what model"),
         ("sample_models.py:build", "name its module, sample_models:build"),
         ("no_such_module:build", "cannot import no_such_module"),
@@ -109,7 +109,7 @@ def test_refused_sources_say_why_in_one_line(folder: Path, source: str, message:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("model.pt2", "exported program"), ("model.onnx", "onnx2torch")], ids=["pt2", "onnx"]
+    ("name", "message"), [("model.pt2", "exported program"), ("model.onnx", "as an ONNX model")], ids=["pt2", "onnx"]
 )
 def test_damaged_program_files_are_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / name).write_bytes(b"damaged")

@@ -20,6 +20,7 @@ INTERNALS = {
     "cli/transformers_internals.py",
     "compiler/backends/aotinductor/inductor_internals.py",
     "compiler/backends/onnx/onnxscript_internals.py",
+    "compiler/capture/torchscript_internals.py",
     "compiler/ir/torch_internals.py",
     "runtime/torch_internals.py",
     "serving/rest/uvicorn_internals.py",

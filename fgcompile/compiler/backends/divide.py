@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, fx
 
-from fgcompile.artifact.names import LOGITS
+from fgcompile.artifact.names import is_predicted
 from fgcompile.compiler.ir.graphs import ancestors
 from fgcompile.compiler.ir.programs import FusedProgram
 
@@ -16,7 +16,7 @@ class Halves:
     """The two parts of a fused graph; both take all of its inputs.
 
     Attributes:
-        predict: ``(*inputs) → (logits, *carried)``.
+        predict: ``(*inputs) → (*predicted, *carried)``: the logits, and what else the model returns.
         explain: ``(*carried, *inputs) →`` the other outputs.
         carried: How many values the second part takes from the first.
     """
@@ -29,15 +29,15 @@ class Halves:
 def divide(program: FusedProgram) -> Halves:
     """The fused graph in two parts, which share their constants.
 
-    What the logits depend on is the prediction. Values of it that the rest needs are carried over; sizes are read
-    again, since a back end carries tensors only.
+    What the model's outputs depend on is the prediction. Values of it that the rest needs are carried over; sizes are
+    read again, since a back end carries tensors only.
     """
     graph = program.graph_module.graph
     results: list[fx.Node] = list(graph.output_node().args[0])  # type: ignore[arg-type]
     names = [spec.name for spec in program.outputs]
-    logits = results[names.index(LOGITS)]
-    others = [node for node, name in zip(results, names, strict=True) if name != LOGITS]
-    prediction = ancestors([logits])
+    predicted = [node for node, name in zip(results, names, strict=True) if is_predicted(name)]
+    others = [node for node, name in zip(results, names, strict=True) if not is_predicted(name)]
+    prediction = ancestors(predicted)
 
     def is_carried(node: fx.Node) -> bool:
         return node in prediction and node.op == "call_function" and isinstance(node.meta["val"], Tensor)
@@ -45,7 +45,7 @@ def divide(program: FusedProgram) -> Halves:
     explanation = ancestors(others, stop=is_carried)
     carried = [node for node in graph.nodes if node in explanation and is_carried(node)]
     return Halves(
-        predict=_part(program.graph_module, prediction, [], [logits, *carried]),
+        predict=_part(program.graph_module, prediction, [], [*predicted, *carried]),
         explain=_part(program.graph_module, explanation, carried, others),
         carried=len(carried),
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from fgcompile.compiler.biases.rule import Application, BiasRule, Implicit
-from fgcompile.compiler.ir.own_backward import OWN_BACKWARD
+from fgcompile.compiler.ir.own_backward import OWN_BACKWARD, QUANTIZED
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 
@@ -20,4 +20,5 @@ def _difference(application: Application) -> Tensor:
 
 OWN: dict[OpOverload, BiasRule] = {
     OWN_BACKWARD: BiasRule("own backward", lambda call: Implicit(_difference), "closed form: y − J̃ a, J̃ its own"),
+    QUANTIZED: BiasRule("quantization", lambda call: Implicit(_difference), "closed form: the rounding error y − J̃ a"),
 }

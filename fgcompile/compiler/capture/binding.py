@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
@@ -27,6 +28,16 @@ class Around(nn.Module):
         super().__init__()
         self.wrapped_model = model
         self.training = False
+
+
+class Named(nn.Module):
+    """A model of ours that takes its inputs by position or by name, which need be no names of Python's.
+
+    Attributes:
+        input_names: In order.
+    """
+
+    input_names: tuple[str, ...] = ()
 
 
 class ByName(Around):
@@ -79,7 +90,7 @@ def argument_names(model: Model, count: int) -> list[str]:
         return list(model.names[:count])
     if isinstance(model, Around):
         return argument_names(model.wrapped_model, count)
-    if isinstance(model, ExportedProgram):
+    if isinstance(model, ExportedProgram | Named):
         return input_names(model)[:count]
     names: list[str] = []
     for name, parameter in _parameters(model).items():
@@ -95,10 +106,21 @@ def innermost(model: Model) -> Model:
     return model
 
 
+def model_name(model: Model) -> str:
+    """What messages and metadata call a model: its class, or its file."""
+    name = getattr(model, "source_name", None)
+    return name if isinstance(name, str) else type(model).__name__
+
+
 def input_names(model: Model) -> list[str]:
     """The names of what a model takes, in order."""
     if isinstance(model, ExportedProgram):
         return [str(name) for name in model.graph_signature.user_inputs]
+    if isinstance(model, Named):
+        return list(model.input_names)
+    if isinstance(model, torch.jit.ScriptModule):
+        forward: Any = model.forward
+        return [argument.name for argument in forward.schema.arguments[1:]]
     return [name for name, parameter in _parameters(model).items() if parameter.kind not in VARIADIC]
 
 
@@ -107,11 +129,13 @@ def _parameters(model: nn.Module) -> Mapping[str, inspect.Parameter]:
 
 
 def _positional(model: nn.Module) -> list[str]:
+    if isinstance(model, Named):
+        return input_names(model)
     return [name for name, parameter in _parameters(model).items() if parameter.kind in POSITIONAL]
 
 
 def _require_names(model: Model, parameters: Sequence[str], named: Mapping[str, Any]) -> None:
-    if isinstance(model, ExportedProgram):
+    if isinstance(model, ExportedProgram | Named):
         required, others = set(parameters), False
     else:
         signature = _parameters(model).values()
@@ -122,7 +146,7 @@ def _require_names(model: Model, parameters: Sequence[str], named: Mapping[str, 
         ("missing", [name for name in parameters if name in required and name not in named]),
     ):
         if names:
-            kind = "the program" if isinstance(model, ExportedProgram) else type(model).__name__
+            kind = "the program" if isinstance(model, ExportedProgram) else model_name(model)
             raise InputError(
                 f"{problem} example input {', '.join(map(repr, names))}: {kind} takes {', '.join(parameters)}"
             )

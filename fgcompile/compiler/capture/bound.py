@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.artifact.layouts import written_axis
-from fgcompile.compiler.capture.binding import Around, argument_names, bind_inputs, input_names
+from fgcompile.compiler.capture.binding import Around, Named, argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.models import require_model
 from fgcompile.compiler.ir.batch_axes import put_back, to_front
 from fgcompile.compiler.request import Inputs, Model, Request
@@ -96,8 +96,8 @@ def as_given(model: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _artifact_names(model: Model, given: Inputs, own: Sequence[str]) -> tuple[str, ...]:
-    """Those of the model's parameters; the only input given by position is ``x``, unless another parameter is."""
+    """Those of the model's parameters, or file; a module's only input given by position is ``x``, unless another is."""
     named = isinstance(given, Mapping) or (not isinstance(given, Tensor) and isinstance(given[-1], Mapping))
-    if len(own) > 1 or named or ONLY in input_names(model):
+    if len(own) > 1 or named or ONLY in input_names(model) or isinstance(model, Named):
         return tuple(own)
     return (ONLY,)

@@ -7,6 +7,7 @@ bias table: normalisations, softmax, activations and interpolation stay whole.
 from __future__ import annotations
 
 import dataclasses
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.agreement import require_same_outputs
-from fgcompile.compiler.capture.binding import Around, argument_names, bind_inputs, innermost
+from fgcompile.compiler.capture.binding import Around, Named, argument_names, bind_inputs, innermost, model_name
 from fgcompile.compiler.capture.cache import without_cache
 from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
@@ -66,7 +67,7 @@ def capture(
     extras = {} if score is None else dict(score_inputs or {})
     given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
     computed = bound if score is None else Scored(bound, score, output, list(extras))
-    name = type(own).__name__
+    name = model_name(own)
     with without_cache(own):
         exported = (
             computed if isinstance(computed, ExportedProgram) else export_module(computed, given, name, dynamic_sizes)
@@ -88,8 +89,10 @@ def capture(
 def _input_names(model: Model, count: int) -> list[str] | None:
     """The names of the inputs where the model is one of ours around the user's; else the graph has them."""
     if isinstance(model, Scored):
-        return model.input_names(count)
-    return argument_names(model, count) if isinstance(model, Around) else None
+        return [re.sub(r"\W", "_", name) for name in model.input_names(count)]
+    if not isinstance(model, Around | Named):
+        return None
+    return [re.sub(r"\W", "_", name) for name in argument_names(model, count)]
 
 
 def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | None = None) -> CapturedProgram:

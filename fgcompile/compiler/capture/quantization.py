@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.ir.own_backward import OWN_BACKWARD
+from fgcompile.compiler.ir.own_backward import QUANTIZED
 from fgcompile.compiler.ir.torch_internals import fake_quantize_learned, fake_quantize_learned_channel
 
 aten = torch.ops.aten
@@ -30,7 +30,7 @@ def quantize(self: Tensor, scale: Any, zero_point: Any, quant_min: int, quant_ma
     level = (self.detach() * inverse).round() + zero_point
     inside = (level >= quant_min).logical_and(level <= quant_max)
     value = (level.clamp(quant_min, quant_max) - zero_point) * scale
-    result: Tensor = OWN_BACKWARD(value, self * inside.to(self.dtype))
+    result: Tensor = QUANTIZED(value, self * inside.to(self.dtype))
     return result
 
 

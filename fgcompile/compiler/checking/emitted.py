@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.names import EXPLAIN, LOGITS
+from fgcompile.artifact.names import EXPLAIN, is_predicted
 from fgcompile.compiler.checking.differences import Values
 from fgcompile.compiler.checking.expected import Returned, expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck
@@ -101,8 +101,8 @@ def _check_run(
         return
     check_artifact(replace(expected, artifact=_outputs(session, {**feeds, EXPLAIN: np.array(True)})))
     prediction = _outputs(session, {**feeds, EXPLAIN: np.array(False)})
-    require_empty({name: value for name, value in prediction.items() if name != LOGITS})
-    check_artifact(replace(expected, artifact={LOGITS: prediction[LOGITS]}))
+    require_empty({name: value for name, value in prediction.items() if not is_predicted(name)})
+    check_artifact(replace(expected, artifact={name: prediction[name] for name in prediction if is_predicted(name)}))
 
 
 def _outputs(session: Session, feeds: Mapping[str, np.ndarray[Any, Any]]) -> Mapping[str, np.ndarray[Any, Any]]:

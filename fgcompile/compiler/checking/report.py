@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fgcompile.artifact.names import is_predicted
 from fgcompile.compiler.checking.differences import Values, median_difference, relative_difference
 from fgcompile.compiler.ir.rounding import UNITS
 from fgcompile.compiler.request import Precision
@@ -27,6 +28,9 @@ A runtime that adds up 60,000 numbers one after the other loses more digits than
 
 HALF_FLOOR = 8.0
 """The same in half precision, in units of rounding."""
+
+OTHERS = 10.0
+"""How much more of it is accepted of the model's other outputs: a sigmoid of logits shows what these lose."""
 
 FACTOR = 3.0
 """How much further from float64 an artifact may be than what rounding does to the eager model."""
@@ -99,9 +103,9 @@ class Comparison:
     precision: Precision = "float32"
     axes: Mapping[str, int] = field(default_factory=dict)
 
-    def limit(self, measured: float, difference: Callable[[Outputs, Outputs], float]) -> float:
-        """The floor, or a multiple of what rounding does to the model; no more models are drawn than are needed."""
-        limit = self.floor
+    def limit(self, measured: float, difference: Callable[[Outputs, Outputs], float], factor: float = 1.0) -> float:
+        """So many floors, or a multiple of what rounding does to the model; no more are drawn than are needed."""
+        limit = self.floor * factor
         for number in range(DRAWS if math.isfinite(measured) else 0):
             if measured <= limit:
                 break
@@ -164,7 +168,8 @@ def _compare_maps(comparison: Comparison, label: str, names: Sequence[str]) -> C
         return median_difference(one, other, names)
 
     measured = difference(comparison.artifact, comparison.exact)
-    return Check(label, measured, comparison.limit(measured, difference))
+    factor = OTHERS if all(map(is_predicted, names)) else 1.0
+    return Check(label, measured, comparison.limit(measured, difference, factor))
 
 
 def _groups(artifact: Outputs) -> dict[str, list[str]]:

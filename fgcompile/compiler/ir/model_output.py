@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
 from torch import Tensor
 
+from fgcompile.artifact.names import is_predicted
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram
 from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import ScoreError
@@ -64,6 +65,24 @@ def main_output(structure: Any, output: str | int | None = None) -> Tensor:
     if output is not None or any(name in named for name in LOGITS) or not tensors:
         return cast(Tensor, explained(structure, output))
     return tensors[0]
+
+
+def other_outputs(structure: Any, chosen: Tensor, taken: Collection[str] = ()) -> dict[str, Tensor]:
+    """The tensors that a model returns beside the one that is called ``logits``, by their names.
+
+    A mapping's or dataclass's are its own, ``output_1`` is the second of a tuple; what is nested has its key behind a
+    dot. A name that is an explanation's, or ``taken``, has ``model_`` in front.
+    """
+    own = {}
+    for key, value in _named(structure).items():
+        name = f"output_{key}" if isinstance(key, int) else str(key)
+        leaves, _ = pytree.tree_flatten_with_path(value)
+        for path, leaf in leaves:
+            if isinstance(leaf, Tensor) and leaf is not chosen:
+                full = ".".join([name, *(str(getattr(each, "key", getattr(each, "idx", each))) for each in path)])
+                reserved = full == LOGITS[0] or not is_predicted(full) or full in taken
+                own[f"model_{full}" if reserved else full] = leaf
+    return own
 
 
 def _named(structure: Any) -> dict[str | int, Any]:

@@ -16,6 +16,9 @@ from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 COMPOSITE = (".container.", ".transformer.", ".rnn.", "MultiheadAttention")
 """PyTorch's own modules that are made of several operators, so that a name needs the operator too."""
 
+SINGLE = ("torch.nn.modules.", "fgcompile.compiler.capture.onnx.node.")
+"""Where the modules are defined that are named without their operator: PyTorch's own, and a node of an ONNX file."""
+
 
 def layer_name(node: fx.Node) -> str:
     """The qualified name of the layer that a node comes from; for a function in a module, ``<module>.<operator>``."""
@@ -26,7 +29,7 @@ def layer_name(node: fx.Node) -> str:
         return called
     path, kind = stack[-1]
     kind = kind if isinstance(kind, str) else f"{kind.__module__}.{kind.__qualname__}"
-    if path and kind.startswith("torch.nn.modules.") and not any(part in kind for part in COMPOSITE):
+    if path and kind.startswith(SINGLE) and not any(part in kind for part in COMPOSITE):
         return str(path)
     return f"{path}.{called}" if path else called
 

@@ -51,6 +51,8 @@ class CapturedProgram:
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
         output_constants: The outputs that are no tensors, such as None in place of a loss, by their places in the spec.
         other_below: Sizes, by their names in the inputs' shapes, at and below which the graph is not the model.
+        explained: Of a file, the tensor that is explained, in words.
+        fixed: Of a file, its inputs that are constants.
     """
 
     graph_module: fx.GraphModule
@@ -64,6 +66,8 @@ class CapturedProgram:
     batch_axes: tuple[int, ...] = ()
     output_constants: Mapping[int, Any] = field(default_factory=dict)
     other_below: tuple[Mapping[str, int], ...] = ()
+    explained: str | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
-from torch import SymInt, Tensor
+from torch import SymBool, SymInt, Tensor
 from torch._dispatch.python import enable_python_dispatcher
 from torch._ops import HigherOrderOperator, OperatorBase, OpOverload, OpOverloadPacket
 from torch._prims_common import is_contiguous_or_false
@@ -31,6 +31,7 @@ from torch.fx.experimental.symbolic_shapes import (
     ShapeEnv,
     StatelessSymbolicContext,
     free_unbacked_symbols,
+    statically_known_true,
 )
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes as without_modes
@@ -52,6 +53,7 @@ __all__ = [
     "free_unbacked_symbols",
     "is_contiguous_or_false",
     "pytree",
+    "statically_known_true",
     "without_modes",
 ]
 
@@ -92,6 +94,12 @@ def example(size: SymInt) -> int:
 def evaluated(size: int | SymInt, numbers: Mapping[Any, int]) -> int:
     """A symbolic size with numbers in place of its symbols."""
     return size if isinstance(size, int) else int(size.node.expr.subs(dict(numbers)))
+
+
+def holds_at_ones(truth: SymBool) -> bool:
+    """A comparison of symbolic sizes where all of them are 1, which PyTorch leaves out of what it decides."""
+    expression = truth.node.expr
+    return bool(expression.subs(dict.fromkeys(expression.free_symbols, 1)))
 
 
 def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fgcompile.compiler.ir.own_backward import OWN_BACKWARD
+from fgcompile.compiler.ir.own_backward import OWN_BACKWARD, QUANTIZED
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 
@@ -16,4 +16,4 @@ def _lower(value: Tensor, linear: Tensor) -> Tensor:
     return value.clone()
 
 
-LOWERINGS: dict[OpOverload, Callable[..., Any]] = {OWN_BACKWARD: _lower}
+LOWERINGS: dict[OpOverload, Callable[..., Any]] = {OWN_BACKWARD: _lower, QUANTIZED: _lower}

@@ -55,6 +55,7 @@ class Arguments:
     Attributes:
         examples: The fake values of the model's inputs, then of the score's own.
         names: The names of the artifact's inputs that have no default, in order.
+        called: The same by the names that they have in the graph.
         defaults: The bias parameters that the artifact takes, by the names of those inputs.
         constants: Everything else that is lifted, by the name of its attribute.
         dtype: The floating-point dtype that the program computes in.
@@ -71,6 +72,10 @@ class Arguments:
         self.dtype = floating_dtype([*self.examples, *program.biases.values()])
         self.watch = SizeWatch(self.examples)
         self.names = _input_names(program, request)
+        # A file's name may be none of Python's, which an argument needs; ``called`` tells what it is outside.
+        self.called: dict[str, str] = {}
+        for name in self.names:
+            self.called[free_name(re.sub(r"\W", "_", name), self.called)] = name
         self._batch_axes = (*program.batch_axes, *[0] * (len(given) - len(program.batch_axes)))
         self._takes_target = request.target is None
         self._preprocess = request.preprocess
@@ -133,7 +138,7 @@ class Arguments:
     def put_back(self, graph_module: fx.GraphModule) -> None:
         """Names the inputs of the traced graph, and turns the lifted constants from placeholders into attributes."""
         graph = graph_module.graph
-        names = [*self.names, *self.defaults]
+        names = [*self.called, *self.defaults]
         placeholders = list(graph.find_nodes(op="placeholder"))
         for node, name in zip(placeholders, names, strict=False):
             with graph.inserting_before(node):

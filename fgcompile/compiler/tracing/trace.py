@@ -86,6 +86,7 @@ class _Tracer:
         if name in self.arguments.defaults:
             value = self.arguments.defaults[name]
             return ValueSpec(name, _dtype_name(value), tuple(value.shape), value)
+        name = self.arguments.called[name]
         value = node.meta["val"]
         spec = self.specify(name, value)
         if sum(isinstance(size, str) for size in spec.shape) < 2:

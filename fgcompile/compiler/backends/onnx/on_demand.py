@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from fgcompile.artifact.names import EXPLAIN, LOGITS
+from fgcompile.artifact.names import EXPLAIN, is_predicted
 from fgcompile.compiler.ir.sizes import BATCH
 
 EXPLAINED = "explained"
@@ -18,11 +18,11 @@ EXPLAINED = "explained"
 
 
 def explain_conditionally(graph: onnx.GraphProto) -> None:
-    """Moves all that the logits do not depend on into a branch, which runs where the input ``explain`` is true."""
-    # What the logits are computed from, walked backwards; it stays outside, and so does every constant that it reads.
+    """Moves all that the model's outputs do not need into a branch, which runs where the input ``explain`` is true."""
+    # What they are computed from, walked backwards, stays outside, and so does every constant that it reads.
     producers = {name: node for node in graph.node for name in node.output}
     prediction: set[str] = set()
-    pending = [LOGITS]
+    pending = [value.name for value in graph.output if is_predicted(value.name)]
     while pending:
         name = pending.pop()
         if name not in prediction:
@@ -31,7 +31,7 @@ def explain_conditionally(graph: onnx.GraphProto) -> None:
     # An initialiser of an input's name is that input's default (biases="inputs"): only the outermost graph can have
     # one, so it stays outside even where the explanation alone reads it.
     inputs = {value.name for value in graph.input}
-    others = [value for value in graph.output if value.name != LOGITS]
+    others = [value for value in graph.output if not is_predicted(value.name)]
     branch = helper.make_graph(
         [
             *(node for node in graph.node if not prediction.intersection(node.output)),

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.artifact.metadata import dumps
-from fgcompile.artifact.names import EXPLAIN, LOGITS, METADATA_FILE, MODEL, PREDICT
+from fgcompile.artifact.names import EXPLAIN, METADATA_FILE, MODEL, PREDICT, is_predicted
 from fgcompile.artifact.seal import seal_zip
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.archive import write_archive
@@ -72,22 +72,25 @@ def _divided(program: FusedProgram) -> torch.jit.ScriptModule:
     )
     arguments = ", ".join(names[spec.name] for spec in program.inputs)
     carried = [f"carried_{index}" for index in range(halves.carried)]
+    # The model's outputs and the explanation's, each by its place among the artifact's.
+    places = {spec.name: f"output_{index}" for index, spec in enumerate(program.outputs)}
+    own = [name for output, name in places.items() if is_predicted(output)]
+    explained = [spec for spec in program.outputs if not is_predicted(spec.name)]
+    results = ", ".join(places[spec.name] for spec in explained)
     empty = [
         f"torch.zeros({[size if isinstance(size, int) else 0 for size in spec.shape]}, dtype=torch.{spec.dtype}, "
-        "device=logits.device)"
-        for spec in program.outputs
-        if spec.name != LOGITS
+        f"device={own[0]}.device)"
+        for spec in explained
     ]
-    results = ", ".join(f"output_{index}" for index in range(len(empty)))
     module.define(
         f"""
 def forward(self, {signature}):
-    {", ".join(["logits", *carried])}, = self.predict({arguments})
+    {", ".join([*own, *carried])}, = self.predict({arguments})
     if bool({names[EXPLAIN]}):
         {results}, = self.explain({", ".join([*carried, arguments])})
     else:
         {results}, = {", ".join(empty)},
-    return logits, {results}
+    return {", ".join(places.values())}
 """
     )
     return module.eval()

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fgcompile.cli.exported_program import read_exported_program
+from fgcompile.compiler.capture.exported_program import read_exported_program
 from fgcompile.errors import SourceError
 
 

@@ -1,0 +1,287 @@
+"""A file that says a batch of one takes any: where a shape or a constant has the batch's size, it follows the batch.
+
+A file is run at its own batch on two examples, then at twice that on both of them. Each node must then give the one
+after the other, along some axis; where it does not as it is, what it was given is changed in each of a few ways
+
+    Reshape, Expand, Resize to (1, 3, …)     →  (n, 3, …)
+    Concat, LSTM … with a constant (1, …)    →  repeated n times
+
+until it does. The first node of which none of them does is named. So nothing is guessed: that the samples are apart is
+seen of every value there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fgcompile.artifact.layouts import written_axis
+from fgcompile.compiler.capture.onnx.facts import examples_at
+from fgcompile.compiler.capture.onnx.graph import Step
+from fgcompile.compiler.capture.onnx.model import SAMPLES, OnnxModel
+from fgcompile.compiler.capture.onnx.node import OnnxNode
+from fgcompile.compiler.capture.onnx.values import Value, as_tensor
+from fgcompile.errors import CaptureError
+
+SHAPED = {"Reshape": 1, "Expand": 1, "Resize": 3, "ConstantOfShape": 0, "Tile": 1}
+"""Operators that an input tells a shape, and which input that is."""
+
+CLOSE = 1e-4
+"""How far two runs may be apart, relative to the largest number: kernels add up in another order."""
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """One entry of a shape, a multiple of the file's batch, becomes that of the samples there are."""
+
+    index: int
+    entry: int
+    batch: int
+
+    def __call__(self, values: Sequence[Value], samples: Any) -> list[Value]:
+        shape = np.array(values[self.index], dtype=object)
+        shape[self.entry] = shape[self.entry] // self.batch * _number(samples)
+        return [shape if at == self.index else value for at, value in enumerate(values)]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Constants, whose slices along an axis are alike, have one for each sample."""
+
+    indices: tuple[int, ...]
+    axis: int
+
+    def __call__(self, values: Sequence[Value], samples: Any) -> list[Value]:
+        return [self._repeat(value, samples) if at in self.indices else value for at, value in enumerate(values)]
+
+    def _repeat(self, value: Value, samples: Any) -> Tensor:
+        first = as_tensor(value).narrow(self.axis, 0, 1)
+        sizes = [-1] * first.ndim
+        sizes[self.axis] = _number(samples)
+        return first.expand(sizes)
+
+
+def _number(samples: Any) -> Any:
+    return samples.item() if isinstance(samples, np.ndarray) else samples
+
+
+Change = Scaled | Repeated
+Values = dict[str, Value]
+_Way = tuple[Change | None, Sequence[Value], dict[str, int | None]]
+
+SAME = -1
+"""The axis of the samples in a value that is the same for all of them."""
+
+
+def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapping[str, str]) -> None:
+    """Makes a model take any batch, where its file says one.
+
+    Args:
+        model: The model; its nodes are changed where they have to be.
+        examples: Of all inputs by name, at any batch; their shapes, and the values of integers.
+        layouts: Where inputs have their batch, if it is not in front.
+
+    Raises:
+        CaptureError: A node fixes the batch; names it.
+    """
+    facts = {fact.name: fact for fact in model.inputs}
+    model.batch_axes = tuple(written_axis(layouts.get(name), examples[name].ndim) for name in model.input_names)
+    axes = dict(zip(model.input_names, model.batch_axes, strict=True))
+    sizes = {shape[axes[name]] for name in axes if (shape := facts[name].shape) and len(shape) > axes[name]}
+    written = {size for size in sizes if isinstance(size, int)}
+    if not written:
+        return
+    if len(written) > 1:
+        raise CaptureError(f"the inputs of {model.source_name} have batches of {sorted(written)}: give their --layout")
+    (batch,) = written
+    _free_batch(model, [examples_at(batch, examples, axes, seed) for seed in (1, 2)])
+    model.file_batch = batch
+
+
+def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> None:
+    """Changes nodes until twice the batch gives what two examples of it give."""
+    batch = examples[0][model.input_names[0]].shape[model.batch_axes[0]]
+    first, second = (_recorded(model, example) for example in examples)
+    joined: Values = {}
+    for name, axis in zip(model.input_names, model.batch_axes, strict=True):
+        joined[name] = torch.cat([example[name] for example in examples], axis)
+    search = _Search(model, batch, first, second)
+    for _ in range(_TRIES):
+        if search.succeeds(dict(joined)):
+            return
+        if not search.turn_back():
+            break
+    raise CaptureError(
+        f"{search.doubted} of {model.source_name} fixes the batch at {batch}: export the model with a dynamic batch "
+        "(dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, --explained NAME"
+    )
+
+
+def _recorded(model: OnnxModel, example: Mapping[str, Tensor]) -> Values:
+    """All values of a run."""
+    values: Values = dict(example)
+
+    def compute(step: Step, child: nn.Module, given: list[Value]) -> Sequence[Value]:
+        with torch.no_grad():
+            results: Sequence[Value] = child(*given)
+        values.update(zip(step.outputs, results, strict=False))
+        return results
+
+    model.run(dict(example), compute)
+    return values
+
+
+class _Search:
+    """Node by node, the change that makes it give one sample after the other; where it does not go on, back again."""
+
+    def __init__(self, model: OnnxModel, batch: int, first: Values, second: Values) -> None:
+        self.model, self.batch, self.first, self.second = model, batch, first, second
+        self.axes: dict[str, int] = {}
+        self.doubted: str | None = None
+        # Of nodes that can be changed in several ways, in order: which one is taken, of how many.
+        self.turns: dict[str, tuple[int, int]] = {}
+
+    def succeeds(self, joined: Values) -> bool:
+        """Whether the outputs have one sample after the other, as nodes are changed now."""
+        self.axes = dict(zip(self.model.input_names, self.model.batch_axes, strict=True))
+        self.model.unchange()
+        try:
+            results = self.model.run(joined, self.compute)
+        except _NoWayError:
+            return False
+        names = self.model.output_names
+        return all(self.axis(name, value) is not None for name, value in zip(names, results, strict=True))
+
+    def turn_back(self) -> bool:
+        """Takes another way at the last node that has one."""
+        while self.turns:
+            child, (taken, count) = self.turns.popitem()
+            if taken + 1 < count:
+                self.turns[child] = (taken + 1, count)
+                return True
+        return False
+
+    def compute(self, step: Step, child: Any, given: list[Value]) -> Sequence[Value]:
+        """A node's results at twice the batch; it keeps the change that gave them."""
+        results = self._tried(child, given, None)
+        axes = self._axes(step, results)
+        source = next((self.axes[name] for name in step.inputs if name in self.axes), 0)
+        if results is None or not (source in axes.values() or set(axes.values()) == {SAME}):
+            ways = self._ways(step, child, given, source)
+            if not ways or any(None in way[2].values() for way in ways[:1]):
+                self.doubted = self.doubted or child.title
+            if not ways:
+                raise _NoWayError
+            taken, _ = self.turns.setdefault(step.child, (0, len(ways)))
+            change, results, axes = ways[taken]
+            if change is not None:
+                child.change = change
+                step.inputs = (*step.inputs, SAMPLES)
+        self.axes.update((name, axis) for name, axis in axes.items() if axis is not None and axis != SAME)
+        return results
+
+    def _ways(self, step: Step, child: Any, given: list[Value], source: int) -> list[_Way]:
+        """What a node gives as it is and changed, in the order of how well the samples are apart in it."""
+        ways = []
+        for change in self._changes(step, child, given):
+            results = self._tried(child, given, change)
+            if results is not None:
+                ways.append((change, results, self._axes(step, results)))
+
+        def doubt(way: _Way) -> int:
+            # (1, 2 c) has the samples one after the other as (2, c) has: where they were before is preferred. They may
+            # also lie between each other, as in (l n) c, which shows where they are apart again.
+            return 0 if source in way[2].values() else 2 if None in way[2].values() else 1
+
+        kept = [way for way in ways if doubt(way) < 2 or way[0] is None]  # a wrong change mixes them as well
+        return sorted(kept, key=doubt)
+
+    def _axes(self, step: Step, results: Sequence[Value] | None) -> dict[str, int | None]:
+        return {name: self.axis(name, value) for name, value in zip(step.outputs, results or (), strict=False) if name}
+
+    def axis(self, name: str, value: Value) -> int | None:
+        """Along which axis a value holds one sample after the other, ``SAME`` if on none; None if it does not.
+
+        Of numbers that are known it is not asked.
+        """
+        one, other = self.first.get(name), self.second.get(name)
+        if not (isinstance(value, Tensor) and isinstance(one, Tensor) and isinstance(other, Tensor)):
+            return SAME
+        if value.shape == one.shape:
+            return SAME if _close(one, other) and _close(value, one) else None
+        if value.ndim != one.ndim or value.numel() != 2 * one.numel():
+            return None
+        doubled = [axis for axis in range(one.ndim) if value.shape[axis] == 2 * one.shape[axis]]
+        return next((axis for axis in doubled if _close(value, torch.cat([one, other], axis))), None)
+
+    def _changes(self, step: Step, child: Any, given: Sequence[Value]) -> Iterator[Change | None]:
+        yield None
+        if not isinstance(child, OnnxNode):
+            return
+        size, values = self.batch, child.filled(given)
+        index = SHAPED.get(child.operator_name)
+        shape = values[index] if index is not None and index < len(values) else None
+        if index is not None and isinstance(shape, np.ndarray):
+            # First what is the batch's size itself, then what it may be folded into.
+            scaled = [entry for entry, number in enumerate(shape) if number > 0 and number % size == 0]
+            yield from (Scaled(index, entry, size) for entry in sorted(scaled, key=lambda entry: shape[entry] != size))
+        arrays = {at: value for at, value in enumerate(values) if isinstance(value, Tensor | np.ndarray)}
+        settled = {at: value for at, value in arrays.items() if self._is_settled(at, step, child)}
+        for axis in range(_AXES):
+            fitting = tuple(at for at, value in settled.items() if _is_alike(as_tensor(value), axis, size))
+            if fitting:
+                yield Repeated(fitting, axis)
+
+    def _is_settled(self, index: int, step: Step, child: OnnxNode) -> bool:
+        """Whether an input is the same for all samples."""
+        name = step.inputs[index]
+        if index in child.constants() or name is None:
+            return index in child.constants()
+        one, other = self.first.get(name), self.second.get(name)
+        return isinstance(one, Tensor) and isinstance(other, Tensor) and _close(one, other)
+
+    def _tried(self, child: Any, given: list[Value], change: Change | None) -> Sequence[Value] | None:
+        values = given if change is None else [*given, 2 * self.batch]
+        try:
+            with torch.no_grad():
+                if change is not None:
+                    child.change = change
+                results: Sequence[Value] = child(*values)
+                return results
+        except Exception:  # whatever PyTorch raises of shapes that do not fit
+            return None
+        finally:
+            if change is not None:
+                child.change = None
+
+
+class _NoWayError(Exception):
+    """A node takes no other batch."""
+
+
+def _is_alike(value: Tensor, axis: int, size: int) -> bool:
+    """Whether a constant has a slice for each sample of the file's batch, all of them alike."""
+    if value.ndim <= axis or value.shape[axis] != size:
+        return False
+    return bool((value == value.narrow(axis, 0, 1)).all())
+
+
+_TRIES = 64
+"""How often the graph is run, at most."""
+
+_AXES = 2
+"""Constants have the batch on the first axis, or behind the directions of a recurrent layer."""
+
+
+def _close(value: Tensor, other: Tensor) -> bool:
+    if value.shape != other.shape:
+        return False
+    if not value.is_floating_point():
+        return bool(torch.equal(value, other))
+    size = other.abs().nan_to_num(0, 0, 0).amax() if other.numel() else torch.zeros(())
+    return bool(torch.allclose(value, other, rtol=0, atol=float(size) * CLOSE, equal_nan=True))

@@ -1,0 +1,182 @@
+"""A file as it was read, beside ONNX Runtime on the file itself: where the two part, the first node is named."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+from torch import Tensor
+
+from fgcompile.compiler.capture.onnx.facts import examples_at
+from fgcompile.compiler.capture.onnx.model import OnnxModel
+from fgcompile.errors import CaptureWarning, VerificationError, first_line
+
+CLOSE = 1e-4
+"""How far the two may be apart, relative to the largest number of a tensor: kernels add up in another order."""
+
+BATCHES = (1, 2, 5)
+"""The samples that are compared, in this many calls."""
+
+Array = np.ndarray[Any, Any]
+Arrays = dict[str, Array]
+
+
+def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> None:
+    """Holds a model to ONNX Runtime on its file, on seeded inputs.
+
+    Args:
+        model: As read.
+        examples: Of its inputs by name: their shapes, and the values of integers.
+
+    Raises:
+        VerificationError: A tensor that is explained differs; names the first node that does.
+
+    Warns:
+        CaptureWarning: ONNX Runtime cannot run the file, so that it was not compared.
+    """
+    try:
+        reference = FileReference(model, model.explained.in_file)
+        axes = dict(zip(model.input_names, model.batch_axes, strict=True))
+        given = [examples_at(count * (model.file_batch or 1), examples, axes, count) for count in BATCHES]
+        runs = [(feeds, reference.run(feeds)) for feeds in given]
+    except ImportError:
+        message = f"{model.path} was not compared with ONNX Runtime, which is not installed: pip install onnxruntime"
+        warnings.warn(message, CaptureWarning, stacklevel=2)
+        return
+    except Exception as error:  # of a file that ONNX Runtime refuses, in its own classes
+        message = f"{model.path} was not compared with ONNX Runtime, which does not run it ({first_line(error)})"
+        warnings.warn(message, CaptureWarning, stacklevel=2)
+        return
+    for feeds, expected in runs:
+        found = model.tensors(feeds, expected)
+        differing = [name for name in expected if not _close(found[name], expected[name])]
+        if differing:
+            raise VerificationError(
+                _parting(model, given[0], differing[0], found[differing[0]], expected[differing[0]])
+            )
+
+
+def on_file(model: object, feeds: Mapping[str, Tensor]) -> Array | None:
+    """What ONNX Runtime makes the explained tensor of a file; None of other models, and where it is not said which."""
+    if not isinstance(model, OnnxModel) or len(model.explained.in_file) != 1:
+        return None
+    name, samples = model.input_names[0], model.file_batch or 1
+    if feeds[name].shape[model.batch_axes[0]] % samples:
+        return None
+    try:
+        (result,) = FileReference(model, model.explained.in_file).run(feeds).values()
+    except Exception:  # what ONNX Runtime does not run has been said while compiling
+        return None
+    return result
+
+
+class FileReference:
+    """ONNX Runtime on a file, at any batch: one of a fixed batch is called for part after part."""
+
+    def __init__(self, model: OnnxModel, names: Sequence[str]) -> None:
+        import onnxruntime  # type: ignore[import-untyped]  # ships no types; compiling does not need it
+
+        self._model, self._names = model, list(names)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        proto = onnx.load(str(model.path), load_external_data=False)
+        _keep(proto.graph, names)
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(model.path.parent))
+        self._session = onnxruntime.InferenceSession(
+            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, feeds: Mapping[str, Tensor]) -> Arrays:
+        """The tensors by name, of inputs by name."""
+        model = self._model
+        axes = dict(zip(model.input_names, model.batch_axes, strict=True))
+        count = feeds[model.input_names[0]].shape[axes[model.input_names[0]]]
+        step = 1 if model.apart else model.file_batch or count
+        parts = []
+        for start in range(0, count, step):
+            part = {name: value.narrow(axes[name], start, step).numpy() for name, value in feeds.items()}
+            parts.append(self._session.run(self._names, {**part, **self._others(step)}))
+        return {name: _joined(values) for name, *values in zip(self._names, *parts, strict=True)}
+
+    def _others(self, batch: int) -> Arrays:
+        """Inputs that are fixed, and those that what is compared does not need."""
+        others = {}
+        for spec in self._session.get_inputs():
+            if spec.name not in self._model.input_names:
+                shape = [size if isinstance(size, int) else batch for size in spec.shape]
+                dtype = np.dtype(_DTYPES.get(spec.type, spec.type.removeprefix("tensor(").removesuffix(")")))
+                others[spec.name] = np.full(shape, self._model.fixed.get(spec.name, 0), dtype)
+        return others
+
+
+_DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
+
+
+def _keep(graph: onnx.GraphProto, names: Sequence[str]) -> None:
+    """Leaves of a graph what computes some tensors, and these as its outputs."""
+    needed, kept = set(names), []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(_read(node))
+            kept.append(node)
+    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in reversed(kept)]
+    typed = {value.name: value for value in graph.output}
+    outputs = [typed.get(name, onnx.ValueInfoProto(name=name)) for name in names]
+    del graph.node[:], graph.output[:]
+    graph.node.extend(nodes)
+    graph.output.extend(outputs)
+
+
+def _read(node: onnx.NodeProto) -> Iterator[str]:
+    """The names of what a node reads, its bodies included."""
+    yield from node.input
+    for attribute in node.attribute:
+        for body in (attribute.g, *attribute.graphs):
+            for inner in body.node:
+                yield from _read(inner)
+            yield from (value.name for value in body.output)
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    """One sample after the other, along the axis that has them; a file of a fixed batch has it in front."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _close(found: Tensor, expected: Array) -> bool:
+    return _distance(found, expected) <= CLOSE
+
+
+def _distance(found: Tensor, expected: Array) -> float:
+    """How far apart two tensors are, relative to the largest number; infinitely where their shapes differ."""
+    array = found.detach().numpy()
+    if array.shape != expected.shape:
+        return float("inf")
+    if not array.size or np.array_equal(array, expected, equal_nan=array.dtype.kind == "f"):
+        return 0.0
+    same = (array == expected) | (np.isnan(array) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0, np.abs(array.astype(np.float64) - expected.astype(np.float64)))
+    size = np.abs(expected[np.isfinite(expected)].astype(np.float64)).max(initial=0.0)
+    return float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max() / max(size, np.finfo(np.float32).tiny))
+
+
+def _parting(model: OnnxModel, feeds: Mapping[str, Tensor], name: str, found: Tensor, expected: Array) -> str:
+    """What is said of a file that was read otherwise than ONNX Runtime does."""
+    beginning = f"'{name}' of {model.path} is {_distance(found, expected):.1e} from what ONNX Runtime makes it"
+    node = _first_node(model, feeds)
+    where = "" if node is None else f", beginning with {node}"
+    return f"{beginning}{where}: fgcompile reads an operator wrongly; please report this"
+
+
+def _first_node(model: OnnxModel, feeds: Mapping[str, Tensor]) -> str | None:
+    """The first node whose results differ, in the file's order."""
+    titles = model.titles()
+    try:
+        expected = FileReference(model, list(titles)).run(feeds)
+    except Exception:  # an inner tensor that ONNX Runtime does not give out
+        return None
+    found = model.tensors(feeds, titles)
+    return next((titles[name] for name in titles if not _close(found[name], expected[name])), None)

@@ -1,0 +1,144 @@
+"""What an ONNX file says of itself: names, dtypes, shapes and dynamic axes of its inputs, and labels."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+import torch
+from torch import Tensor
+
+from fgcompile.errors import InputError, SourceError
+
+EXAMPLES = 2
+"""The samples of an example."""
+
+LARGEST_ID = 2
+"""Of an example's integers, which index tables that have at least that many rows."""
+
+LABEL_KEYS = ("names", "labels", "classes", "class_names", "id2label")
+"""What exporters call the names of the classes in a file's metadata."""
+
+_DTYPES = {
+    ir.DataType.FLOAT: torch.float32,
+    ir.DataType.DOUBLE: torch.float64,
+    ir.DataType.FLOAT16: torch.float16,
+    ir.DataType.BFLOAT16: torch.bfloat16,
+    ir.DataType.INT64: torch.int64,
+    ir.DataType.INT32: torch.int32,
+    ir.DataType.INT16: torch.int16,
+    ir.DataType.INT8: torch.int8,
+    ir.DataType.UINT8: torch.uint8,
+    ir.DataType.BOOL: torch.bool,
+}
+
+
+@dataclass(frozen=True)
+class InputFact:
+    """An input as the file has it.
+
+    Attributes:
+        name: The file's.
+        dtype: PyTorch's.
+        shape: Numbers, and names or None where a size is dynamic; None where the file does not say.
+    """
+
+    name: str
+    dtype: torch.dtype
+    shape: tuple[int | str | None, ...] | None
+
+
+def input_fact(value: ir.Value, path: object) -> InputFact:
+    """What the file says of one input.
+
+    Raises:
+        SourceError: It is no tensor of numbers.
+    """
+    assert value.name is not None
+    if value.dtype not in _DTYPES:
+        kind = "a sequence or of no known type" if value.dtype is None else f"of type {value.dtype}"
+        raise SourceError(f"{path} has an input '{value.name}', {kind}: fgcompile takes tensors of numbers")
+    shape = None if value.shape is None else tuple(_size(size) for size in value.shape)
+    return InputFact(value.name, _DTYPES[value.dtype], shape)
+
+
+def _size(size: int | ir.SymbolicDim) -> int | str | None:
+    if isinstance(size, int):
+        return size if size > 0 else None
+    return size.value
+
+
+def example(fact: InputFact) -> Tensor:
+    """An example ``(2, …)`` of an input.
+
+    Raises:
+        InputError: The file leaves a size behind the batch open.
+    """
+    generator = torch.Generator().manual_seed(0)
+    shape = (EXAMPLES, *sizes_of(fact, 0))
+    if fact.dtype.is_floating_point:
+        return torch.randn(shape, generator=generator).to(fact.dtype)
+    return torch.randint(LARGEST_ID, shape, generator=generator).to(fact.dtype)
+
+
+def sizes_of(fact: InputFact, batch: int) -> tuple[int, ...]:
+    """An input's sizes without the batch, which is on an axis.
+
+    Raises:
+        InputError: The file leaves one open, or the input has no batch.
+    """
+    if fact.shape is None:
+        raise InputError(f"the file does not say the shape of its input '{fact.name}': give an example, --input")
+    if not fact.shape:
+        raise InputError(f"the file's input '{fact.name}' is a single number: give its value, --fix {fact.name}=VALUE")
+    own = [*fact.shape[:batch], *fact.shape[batch + 1 :]]
+    sizes = tuple(size for size in own if isinstance(size, int))
+    if len(sizes) < len(own):
+        shown = [str(size or "?") for size in own]
+        raise InputError(
+            f"the file leaves sizes of its input '{fact.name}' open ({' x '.join(shown)} without the batch): "
+            f"give numbers, as --input {fact.name}={'x'.join(s if s.isdigit() else '64' for s in shown)}"
+        )
+    return sizes
+
+
+def examples_at(batch: int, examples: Mapping[str, Tensor], axes: Mapping[str, int], seed: int) -> dict[str, Tensor]:
+    """Seeded inputs of a batch, shaped as examples are; of integers the examples' own, in another order."""
+    generator = torch.Generator().manual_seed(seed)
+    made = {}
+    for name, example in examples.items():
+        rows = torch.randint(example.shape[axes[name]], (batch,), generator=generator)
+        value = example.index_select(axes[name], rows)
+        if value.is_floating_point():
+            value = torch.randn(value.shape, generator=generator).to(value.dtype)
+        elif value.dtype != torch.bool:
+            value = value.flatten()[torch.randperm(value.numel(), generator=generator)].reshape(value.shape)
+        made[name] = value
+    return made
+
+
+def labels(properties: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The names of the classes, where a file's metadata have them as a list or as a mapping from 0 on."""
+    for key in LABEL_KEYS:
+        found = _literal(properties.get(key, ""))
+        if isinstance(found, Mapping):
+            ordered = {int(index): name for index, name in found.items() if str(index).isdigit()}
+            found = (
+                [ordered[index] for index in range(len(ordered))] if set(ordered) == set(range(len(found))) else None
+            )
+        if isinstance(found, Sequence) and not isinstance(found, str) and all(isinstance(one, str) for one in found):
+            return tuple(found) or None
+    return None
+
+
+def _literal(text: str) -> object:
+    """What a text says as JSON or as a literal of Python's; None where it is neither."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return None

@@ -1,0 +1,116 @@
+"""An ONNX file as a model: its graph, under the names that the file gives its inputs and outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from torch import Tensor, nn
+
+from fgcompile.compiler.capture.binding import Named
+from fgcompile.compiler.capture.onnx.explained import Explained
+from fgcompile.compiler.capture.onnx.facts import InputFact, example
+from fgcompile.compiler.capture.onnx.graph import Missing, OnnxGraph, Step
+from fgcompile.compiler.capture.onnx.node import OnnxNode
+from fgcompile.compiler.capture.onnx.values import Value, as_tensor, known
+
+SAMPLES = "how many samples"
+"""The name of a value of the graph that is none of the file's."""
+
+FOR_THE_BATCH = {"DynamicQuantizeLinear", "DynamicQuantizeMatMul"}
+"""Operators that ONNX Runtime computes with something of the whole batch."""
+
+
+class OnnxModel(OnnxGraph, Named):
+    """A file's graph up to what is explained.
+
+    Attributes:
+        source_name: What messages and metadata call it.
+        inputs: What the file says of the inputs that the graph needs.
+        explained: Which tensors it returns.
+        asked: The name of the one that was asked for, if one was.
+        labels: The classes' names, where the file has them.
+        path: Where the file is.
+        fixed: Inputs of the file that are constants here.
+        batch_axes: Where each input has its batch.
+        apart: Whether ONNX Runtime makes a sample's result depend on its neighbours, as where it finds the range to
+            quantise to at run time: here each has its own, as there one at a time.
+        file_batch: The batch that the file was written for, where nodes were changed to follow another.
+    """
+
+    def __init__(
+        self,
+        graph: ir.Graph,
+        missing: Missing,
+        name: str,
+        explained: Explained,
+        inputs: Sequence[InputFact],
+        labels: tuple[str, ...] | None,
+    ) -> None:
+        super().__init__(graph, {}, missing)
+        self.asked: str | None = None
+        self.batch_axes = (0,) * len(self.input_names)
+        self.file_batch: int | None = None
+        self.apart = any(
+            getattr(getattr(self, step.child), "operator_name", "") in FOR_THE_BATCH for step in self.steps
+        )
+        self.source_name = name
+        # Without the graph's values, which would keep the file's bytes beside the weights.
+        self.explained = replace(explained, values=())
+        self.labels = labels
+        self.path = Path()
+        self.fixed: Mapping[str, float] = {}
+        self.inputs = tuple(fact for fact in inputs if fact.name in self.input_names)
+
+    def forward(self, *inputs: Tensor, **named: Tensor) -> Any:
+        """The tensors by their names in the file; the only output, or its logits, as it is."""
+        scope = self._scope({**dict(zip(self.input_names, inputs, strict=False)), **named})
+        results = tuple(map(as_tensor, self.run(scope)))
+        return (
+            results[0]
+            if self.asked is None and len(results) == 1
+            else dict(zip(self.output_names, results, strict=True))
+        )
+
+    def _scope(self, feeds: Mapping[str, Tensor]) -> dict[str, Value]:
+        if self.file_batch is None:
+            return dict(feeds)
+        return {**feeds, SAMPLES: known(feeds[self.input_names[0]].shape[self.batch_axes[0]])}
+
+    def unchange(self) -> None:
+        """Nodes compute what the file says again."""
+        for step in self.steps:
+            step.inputs = tuple(name for name in step.inputs if name != SAMPLES)
+            child = getattr(self, step.child)
+            if isinstance(child, OnnxNode):
+                child.change = None
+
+    def tensors(self, feeds: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
+        """Tensors of the file by name, inner ones too, of inputs by name."""
+        wanted, found = set(names), dict[str, Tensor]()
+
+        def compute(step: Step, child: nn.Module, values: list[Value]) -> Sequence[Value]:
+            results: Sequence[Value] = child(*values)
+            named = zip(step.outputs, results, strict=False)
+            found.update((name, as_tensor(value)) for name, value in named if name in wanted and value is not None)
+            return results
+
+        with torch.no_grad():
+            self.run(self._scope(feeds), compute)
+        return found
+
+    def titles(self) -> dict[str, str]:
+        """The nodes by the names of the tensors that they compute, in the file's order."""
+        return {name: getattr(self, step.child).title for step in self.steps for name in step.outputs if name}
+
+    def example_inputs(self) -> dict[str, Tensor]:
+        """An example of each input, by name.
+
+        Raises:
+            InputError: The file does not say what is needed.
+        """
+        return {fact.name: example(fact) for fact in self.inputs}

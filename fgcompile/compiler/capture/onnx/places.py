@@ -1,0 +1,58 @@
+"""Integers of which it is known that they count samples, and indices of several axes of which some do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Count:
+    """``factor · i + rest`` at place ``i`` of the first axis.
+
+    Attributes:
+        shape: Of the whole.
+        factor: How far it is from one sample to the next.
+        rest: What each place adds, of as many axes, or nothing.
+    """
+
+    shape: tuple[Any, ...]
+    factor: int = 1
+    rest: Tensor | None = None
+
+    def index(self) -> Tensor:
+        """The samples' numbers, of size 1 along the other axes."""
+        return torch.arange(self.shape[0]).reshape(-1, *[1] * (len(self.shape) - 1))
+
+    def tensor(self) -> Tensor:
+        """It as a tensor."""
+        numbers = (self.factor * self.index()).expand(self.shape)
+        return numbers if self.rest is None else numbers + self.rest
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it counts samples and nothing else."""
+        return self.factor == 1 and self.rest is None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Indices of several axes, ``(…, k)`` for k of them: one value for each."""
+
+    parts: tuple[Any, ...]
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Of the whole."""
+        return (*self.parts[0].shape, len(self.parts))
+
+    def tensor(self) -> Tensor:
+        """It as a tensor."""
+        return torch.stack([each.tensor() if isinstance(each, Count) else each for each in self.parts], -1)
+
+    def index(self) -> tuple[Tensor, ...]:
+        """What indexes the axes."""
+        return tuple(each.index() if isinstance(each, Count) else each for each in self.parts)

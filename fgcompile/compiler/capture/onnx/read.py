@@ -1,0 +1,92 @@
+"""An ``.onnx`` file as a module. Nothing of the file is run, and no weight is read from outside its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
+
+from fgcompile.compiler.capture.onnx.explained import choose_explained
+from fgcompile.compiler.capture.onnx.facts import input_fact, labels
+from fgcompile.compiler.capture.onnx.graph import Missing
+from fgcompile.compiler.capture.onnx.loading import load_model
+from fgcompile.compiler.capture.onnx.model import OnnxModel
+from fgcompile.compiler.capture.onnx.upgrade import upgraded
+from fgcompile.errors import InputError, UnsupportedOpError
+
+
+def read_onnx(
+    path: Path,
+    output: str | int | None = None,
+    fixed: Mapping[str, Any] | None = None,
+    *,
+    logits: bool = True,
+    others: bool = False,
+) -> OnnxModel:
+    """The model of a file.
+
+    Args:
+        path: The file.
+        output: Which tensor is explained, see ``choose_explained``.
+        fixed: Inputs that are constants, by name: numbers.
+        logits: Whether logits are meant where the only output is a softmax or sigmoid of them.
+        others: Whether the model returns the file's other outputs too.
+
+    Raises:
+        InputError: ``fixed`` has a name that is no input.
+        SourceError: It is no ONNX file, or not one that can be read, or it has no such output.
+        UnsupportedOpError: It has operators that are no row of the table; names all of them.
+    """
+    model = load_model(path)
+    InlinePass()(model)
+    graph = model.graph
+    _fix(graph, fixed or {})
+    explained = choose_explained(graph, output, logits)
+    rest = [value for value in graph.outputs if others and value not in explained.values]
+    graph.outputs.clear()
+    graph.outputs.extend([*explained.values, *rest])
+    RemoveUnusedNodesPass()(model)
+    # Once the names that the file has are no longer asked for: older forms of operators become several.
+    graph = upgraded(model, path).graph
+    RemoveUnusedNodesPass()(model)
+    facts = [input_fact(value, path) for value in graph.inputs if value.uses() and value.name not in graph.initializers]
+    missing: Missing = {}
+    module = OnnxModel(graph, missing, path.stem, explained, facts, labels(model.metadata_props))
+    if missing:
+        raise UnsupportedOpError(
+            f"{path} has operators that fgcompile does not read: "
+            + "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
+        )
+    module.fixed, module.path = dict(fixed or {}), path
+    # Of several tensors, the one that is explained is told by its name.
+    several = output is not None or (others and explained.name is not None)
+    module.asked = explained.values[0].name if several else None
+    return module
+
+
+def _fix(graph: ir.Graph, fixed: Mapping[str, Any]) -> None:
+    """Makes inputs constants.
+
+    Raises:
+        InputError: There is no such input, or it takes something else.
+    """
+    inputs = {str(value.name): value for value in graph.inputs}
+    for name, number in fixed.items():
+        if name not in inputs:
+            raise InputError(f"the file has no input '{name}' to fix: its inputs are {', '.join(map(repr, inputs))}")
+        value = inputs[name]
+        shape = () if value.shape is None else tuple(size if isinstance(size, int) else 1 for size in value.shape)
+        try:
+            array = np.full(shape, number, dtype=(value.dtype or ir.DataType.FLOAT).numpy())
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InputError(f"input '{name}' cannot be fixed to {number!r}: {error}") from error
+        value.const_value = ir.tensor(array, name=name)
+        graph.register_initializer(value)
+
+
+def _some(titles: list[str]) -> str:
+    return ", ".join(titles[:3]) + (f" and {len(titles) - 3} more" if len(titles) > 3 else "")

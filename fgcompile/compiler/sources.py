@@ -1,0 +1,140 @@
+"""A model given as a file: what ``compile``, ``full_gradient`` and ``verify`` take beside modules and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.export import ExportedProgram
+
+from fgcompile.compiler.capture.binding import argument_names, bind_inputs, input_names
+from fgcompile.compiler.capture.exported_program import read_exported_program
+from fgcompile.compiler.capture.onnx.batch import follow_batch
+from fgcompile.compiler.capture.onnx.comparison import compare_with_runtime
+from fgcompile.compiler.capture.onnx.facts import sizes_of
+from fgcompile.compiler.capture.onnx.model import OnnxModel
+from fgcompile.compiler.capture.onnx.read import read_onnx
+from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
+from fgcompile.compiler.request import Inputs, Model, Request, hold
+from fgcompile.errors import InputError, SourceError
+
+__all__ = ["SUFFIXES", "OnnxModel", "Opened", "input_names", "open_model", "read_model", "read_source", "sizes_of"]
+
+SUFFIXES = (".onnx", ".pt2", ".pt")
+"""Of the files that are models."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model, read if it was a file, and the examples of its inputs.
+
+    Attributes:
+        model: A module or an exported program.
+        inputs: Examples: those given, or the file's own.
+        explained: Of an ONNX file the tensor that is explained, in words; else None.
+        labels: The classes' names where the file has them.
+        fixed: Its inputs that are constants.
+        output: Which of the model's outputs is explained.
+    """
+
+    model: Model
+    inputs: Inputs
+    explained: str | None = None
+    labels: tuple[str, ...] | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    output: str | int | None = None
+
+
+def open_model(source: Model | str | Path, example_inputs: Any, request: Request) -> Opened:
+    """The model that is meant, and examples for it.
+
+    Args:
+        source: A module, an exported program, or the path of an ``.onnx`` model, a ``.pt2`` program or
+            a ``.pt`` of ``torch.jit.save``.
+        example_inputs: As for ``compile``; None for what a file says of its inputs. In a mapping for an ONNX file, a
+            number in the place of a tensor fixes that input.
+        request: Which output is explained, and where inputs have their batch.
+
+    Raises:
+        InputError: There are no examples, and ``source`` has none.
+        SourceError: The file cannot be read.
+        UnsupportedOpError: An ONNX file has operators that are not read.
+        VerificationError: A file was read otherwise than ONNX Runtime does.
+    """
+    fixed = _numbers(example_inputs) if isinstance(source, str | Path) else {}
+    if fixed:
+        example_inputs = {name: value for name, value in example_inputs.items() if name not in fixed} or None
+    model = read_model(source, request, fixed)
+    if example_inputs is None:
+        example_inputs = _own_examples(model)
+    if isinstance(model, torch.jit.ScriptModule):
+        return Opened(convert_torchscript(model, example_inputs), example_inputs, output=request.output)
+    if isinstance(model, OnnxModel):
+        examples = _by_name(model, example_inputs)
+        follow_batch(model, examples, request.layouts)
+        compare_with_runtime(model, examples)
+        return Opened(model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked)
+    return Opened(model, example_inputs, output=request.output)
+
+
+def read_model(source: Model | str | Path, request: Request, fixed: Mapping[str, float] | None = None) -> Model:
+    """The model: what was given, or what its file holds, as ``read_source``."""
+    if not isinstance(source, str | Path):
+        return source
+    return read_source(Path(source), request.output, fixed, "model" in request.outputs)
+
+
+def read_source(
+    path: Path,
+    output: str | int | None = None,
+    fixed: Mapping[str, float] | None = None,
+    others: bool = False,
+) -> Model:
+    """The model of a file, by its suffix.
+
+    Args:
+        path: The file.
+        output: Of an ONNX file the tensor that is explained.
+        fixed: Of an ONNX file the inputs that are constants, by name.
+        others: Whether an ONNX file's other outputs are returned too.
+
+    Raises:
+        SourceError: It is no such file, or cannot be read.
+        UnsupportedOpError: An ONNX file has operators that are not read.
+    """
+    if path.suffix not in SUFFIXES:
+        raise SourceError(f"cannot tell what model '{path}' is: give a file that ends in {' or '.join(SUFFIXES)}")
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file")
+    if path.suffix == ".onnx":
+        return read_onnx(path, output, fixed, others=others)
+    if fixed:
+        raise SourceError(f"{path} takes tensors alone: only inputs of an .onnx file can be fixed")
+    return read_exported_program(path) if path.suffix == ".pt2" else read_torchscript(path)
+
+
+def _by_name(model: OnnxModel, given: Inputs) -> dict[str, Tensor]:
+    """Examples by the file's names."""
+    bound, values = bind_inputs(model, hold(given))
+    return dict(zip(argument_names(bound, len(values)), values, strict=True))
+
+
+def _numbers(example_inputs: Any) -> dict[str, float]:
+    """Of inputs by name those that are numbers, not tensors."""
+    if not isinstance(example_inputs, Mapping):
+        return {}
+    return {name: value for name, value in example_inputs.items() if isinstance(value, int | float)}
+
+
+def _own_examples(model: Model) -> Inputs:
+    if isinstance(model, OnnxModel):
+        return model.example_inputs()
+    if isinstance(model, ExportedProgram) and model.example_inputs is not None:
+        args, keywords = model.example_inputs
+        if all(isinstance(value, Tensor) for value in (*args, *keywords.values())):
+            return (*args, dict(keywords)) if keywords else tuple(args)
+    raise InputError("example_inputs is None: pass a tensor (N, …) or several; only files say what they take")

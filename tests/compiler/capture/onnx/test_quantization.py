@@ -1,0 +1,115 @@
+"""Files of 8 bits, as ONNX Runtime's own quantiser writes them, beside ONNX Runtime on the file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnxruntime import quantization
+from onnxruntime.quantization import QuantFormat, QuantType
+
+import fgcompile
+from fgcompile.errors import FgcompileError
+from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
+
+WEIGHTS: dict[str, Any] = {
+    "w1": random(8, 3, 3, 3, seed=1),
+    "b1": random(8, seed=2),
+    "w2": random(8, 8, 1, 1, seed=3),
+    "m": random(8, 5, seed=4),
+    "n": random(5, seed=5),
+    "axes": np.array([2, 3]),
+}
+NODES = [
+    node("Conv", "x w1 b1", "c", pads=[1] * 4),
+    node("Relu", "c", "r"),
+    node("MaxPool", "r", "p", kernel_shape=[2, 2], strides=[2, 2]),
+    node("Conv", "p w2", "d"),
+    node("Add", "p d", "s"),
+    node("GlobalAveragePool", "s", "g"),
+    node("Flatten", "g", "f"),
+    node("MatMul", "f m", "a"),
+    node("Add", "a n", "y"),
+]
+
+
+class Calibration(quantization.CalibrationDataReader):
+    def __init__(self) -> None:
+        self.left = iter([{"x": random(2, 3, 8, 8, seed=seed)} for _, seed in enumerate(range(10, 14))])
+
+    def get_next(self) -> dict[str, Array] | None:
+        return next(self.left, None)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("float") / "float.onnx"
+    for index, each in enumerate(NODES):
+        each.name = f"{each.op_type}_{index}"
+    onnx.save(model(graph(NODES, {"x": ("float32", ["n", 3, 8, 8])}, ["y"], WEIGHTS), opset=17, ir_version=8), path)
+    return path
+
+
+def static(**options: Any) -> Callable[[Path, Path], None]:
+    return lambda source, path: quantization.quantize_static(source, path, Calibration(), **options)
+
+
+def dynamic(source: Path, path: Path) -> None:
+    quantization.quantize_dynamic(source, path, op_types_to_quantize=["MatMul"], weight_type=QuantType.QInt8)
+
+
+FORMS: dict[str, Callable[[Path, Path], None]] = {
+    "pairs": static(quant_format=QuantFormat.QDQ),
+    "pairs by channel": static(quant_format=QuantFormat.QDQ, per_channel=True, weight_type=QuantType.QInt8),
+    "unsigned pairs": static(quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8),
+    "operators": static(quant_format=QuantFormat.QOperator, activation_type=QuantType.QUInt8),
+    "at run time": dynamic,
+}
+
+
+@pytest.fixture(params=["pairs by channel", "unsigned pairs", "operators", "at run time"])
+def quantised(request: pytest.FixtureRequest, network: Path, tmp_path: Path) -> Path:
+    logging.getLogger().setLevel(logging.ERROR)
+    FORMS[request.param](network, tmp_path / "quantised.onnx")
+    return tmp_path / "quantised.onnx"
+
+
+def test_the_rounding_error_is_a_term_of_its_own(quantised: Path, tmp_path: Path) -> None:
+    artifact = fgcompile.compile(quantised, outputs=("logits", "saliency", "contributions", "residual"))
+    kinds = {term["kind"] for site in artifact.metadata["sites"] for term in site["terms"]}
+    assert "quantization" in kinds
+    assert artifact.metadata["completeness"] < 1e-9
+    artifact.save(tmp_path / "artifact.onnx")
+    session = fgcompile.load(tmp_path / "artifact.onnx")
+    runtime = onnx_runtime(quantised)
+    x = random(4, 3, 8, 8, seed=20)
+    explanation = session.explain(x)
+    # One sample at a time: where ranges are found at run time, ONNX Runtime takes one for the whole batch.
+    expected = np.concatenate([runtime.run(None, {"x": one[None]})[0] for one in x])
+    np.testing.assert_allclose(explanation.logits, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose([session.explain(one[None]).logits[0] for one in x], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_quantisation_keeps_the_gradient_of_the_network(network: Path, tmp_path: Path) -> None:
+    logging.getLogger().setLevel(logging.ERROR)
+    FORMS["pairs"](network, tmp_path / "quantised.onnx")
+    x = random(3, 3, 8, 8, seed=21)
+    maps = []
+    for source in (network, tmp_path / "quantised.onnx"):
+        fgcompile.compile(source, target=1, outputs=("logits", "input_gradient")).save(tmp_path / "artifact.onnx")
+        maps.append(fgcompile.load(tmp_path / "artifact.onnx").explain(x).input_gradient)
+    own, rounded = (np.asarray(each).ravel() for each in maps)
+    assert np.corrcoef(own, rounded)[0, 1] > 0.95
+
+
+def test_levels_are_read_by_what_knows_them(tmp_path: Path) -> None:
+    nodes = [node("QuantizeLinear", "x s z", "q"), node("Abs", "q", "a"), node("DequantizeLinear", "a s z", "y")]
+    constants = {"s": np.float32(0.1), "z": np.int8(3)}
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 4])}, ["y"], constants)), tmp_path / "file.onnx")
+    with pytest.raises(FgcompileError, match=r"Abs 'Abs_a': it computes with numbers of 8 bits themselves"):
+        fgcompile.compile(tmp_path / "file.onnx")
