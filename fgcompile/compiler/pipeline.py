@@ -199,7 +199,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         exposed, program = fuse_captured(captured, request, examples, report)
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
-        checks, lay_out = make_checks(exposed, program, request, examples), partial(at_sizes, exposed, request.layouts)
+        lay_out = partial(at_sizes, exposed, request.layouts)
+        checks = make_checks(exposed, program, request, examples, lay_out)
         program, checks = find_smallest(program, request, checks, examples, lay_out)
         completeness = max(check.completeness for check in checks)
         program = _in_precision(program, precision)

@@ -106,6 +106,8 @@ def test_fake_tensors_have_symbolic_sizes() -> None:
     assert not internals.expression(doubled).is_number
     assert internals.example(doubled) == 12
     assert isinstance(value.fake_mode.from_tensor(torch.ones(4), static_shapes=True).shape[0], int)
+    assert internals.computed(doubled + 1, {symbol: 5}) == 11
+    assert str(internals.computed(doubled // 3, {symbol: doubled})) == str((4 * value.shape[0]) // 3)
     assert not internals.free_unbacked_symbols(value)
     assert internals.free_unbacked_symbols(value.fake_mode.shape_env.create_unbacked_symint())
 

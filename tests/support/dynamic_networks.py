@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.support.dynamic_tokens import Borders, Rows, Tokens
 from tests.support.networks import randomised
 
 
@@ -208,6 +209,9 @@ CASES = {
     "adaptive": DynamicCase(Adaptive, ((3, 14, 14),), _images((15, 13), (18, 9), (11, 20))),
     "signal": DynamicCase(Signal, ((2, 40),), (((2, 41),), ((2, 64),), ((2, 23),))),
     "volume": DynamicCase(Volume, ((1, 8, 10, 12),), (((1, 9, 11, 10),), ((1, 12, 8, 16),), ((1, 15, 15, 9),))),
+    "tokens": DynamicCase(Tokens, ((3, 16, 20),), _images((20, 32), (12, 8), (29, 18))),
+    "rows": DynamicCase(Rows, ((3, 12, 15),), _images((9, 13), (16, 10), (17, 21))),
+    "borders": DynamicCase(Borders, ((3, 12, 15),), _images((9, 13), (16, 10), (17, 21))),
     "inputs": DynamicCase(
         TwoInputs,
         ((3, 12, 12), (1, 12, 12), (2, 12)),

@@ -14,6 +14,7 @@ from fgcompile.compiler.expose.layouts import find_layouts
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.nodes import is_random
 from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.silence import unlogged
 from fgcompile.compiler.ir.sizes import describe, dimension_names
 from fgcompile.compiler.ir.torch_internals import FakeTensorMode
 
@@ -39,7 +40,8 @@ def at_sizes(exposed: BiasedProgram, layouts: Mapping[str, str], sizes: Mapping[
         value = node.meta["val"]
         shape = [sizes[size] if isinstance(size, str) else size for size in describe(value, names)]
         node.meta["val"] = mode.from_tensor(torch.empty(shape, dtype=value.dtype), static_shapes=True)
-    propagate_shapes(graph_module)
+    with unlogged("torch._subclasses.fake_tensor"):  # which logs what it raises
+        propagate_shapes(graph_module)
     graph = graph_module.graph
     inputs, written = placeholders[: len(exposed.inputs)], as_captured(layouts, exposed)
     maps, sites = find_layouts(graph, inputs, exposed.sites, _constants(graph_module), written)

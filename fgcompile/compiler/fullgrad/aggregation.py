@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, at_size, batch_first, fold, is_first
+from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, at_size, batch_first, fold, is_first, placed_at
 from fgcompile.compiler.fullgrad.psi import PlacedTerm, Psi
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, TermValue
 from fgcompile.compiler.ir.programs import Batch, Placement
@@ -38,7 +37,7 @@ def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
     placed += [
         PlacedTerm(
             term,
-            replace(placement, batch=at_size(placement.batch, term.gradient, samples)),
+            placed_at(placement, term.gradient, samples, full_gradient.sizes),
             len(value.site.placements),
         )
         for value in full_gradient.sites

@@ -18,13 +18,19 @@ from typing import Any, Literal, TextIO
 @contextmanager
 def silenced(name: str) -> Iterator[None]:
     """While it is open, the logger of that name reports errors alone, and nothing is printed and nothing warned of."""
+    with unlogged(name, below=logging.ERROR), warnings.catch_warnings(), unprinted("stdout"):
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def unlogged(name: str, below: int = logging.CRITICAL) -> Iterator[None]:
+    """While it is open, the logger of that name reports nothing below a level: not what is raised and caught either."""
     logger = logging.getLogger(name)
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(below)
     try:
-        with warnings.catch_warnings(), unprinted("stdout"):
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
         logger.setLevel(level)
 

@@ -31,11 +31,31 @@ def same_size(a: int | torch.SymInt, b: int | torch.SymInt) -> bool:
     return str(a) == str(b)
 
 
+def difference(a: int | torch.SymInt, b: int | torch.SymInt) -> int | None:
+    """``a − b`` where that is one number at every size; nothing is assumed from then on."""
+    found: Any = a - b
+    if not isinstance(found, int):
+        found = expression(found).expand()
+        found = int(found) if found.is_number else None
+    return found  # type: ignore[no-any-return]
+
+
 def multiple_of(size: int | torch.SymInt, samples: int | torch.SymInt) -> bool:
     """Whether a size is a number, or the number of samples times a number: no other dynamic size is in it."""
     return is_fixed(size) or (
         not is_fixed(samples) and bool((expression(size) / expression(samples)).is_number)  # type: ignore[arg-type]
     )
+
+
+def symbol_values(pairs: Sequence[tuple[Tensor, Tensor]]) -> dict[Any, int | torch.SymInt]:
+    """What each symbol of the first tensors' sizes, symbols or multiples of one, is by the second ones'."""
+    values: dict[Any, int | torch.SymInt] = {}
+    for symbolic, value in pairs:
+        for size, given in zip(symbolic.shape, value.shape, strict=True):
+            if not is_fixed(size):
+                factor, symbol = expression(size).as_coeff_Mul()
+                values.setdefault(symbol, given if factor == 1 else given // int(factor))
+    return values
 
 
 def describe(value: Tensor, names: Mapping[str, str]) -> Shape:

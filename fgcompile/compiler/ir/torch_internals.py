@@ -33,6 +33,8 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes as without_modes
+from torch.utils._sympy.interp import sympy_interp
+from torch.utils._sympy.reference import PythonReferenceAnalysis
 
 __all__ = [
     "ConstraintViolationError",
@@ -91,6 +93,14 @@ def example(size: SymInt) -> int:
 def evaluated(size: int | SymInt, numbers: Mapping[Any, int]) -> int:
     """A symbolic size with numbers in place of its symbols."""
     return size if isinstance(size, int) else int(size.node.expr.subs(dict(numbers)))
+
+
+def computed(size: int | SymInt, values: Mapping[Any, int | SymInt]) -> int | SymInt:
+    """A symbolic size with other sizes, numbers or symbols, in place of its symbols."""
+    if isinstance(size, int):
+        return size
+    result: int | SymInt = sympy_interp(PythonReferenceAnalysis, dict(values), size.node.expr)
+    return result
 
 
 def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None]:
