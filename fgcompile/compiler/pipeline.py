@@ -201,7 +201,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         report("check")
         lay_out = partial(at_sizes, exposed, request.layouts)
         checks = make_checks(exposed, program, request, examples, lay_out)
-        program, checks = find_smallest(program, request, checks, examples, lay_out)
+        program, checks = find_smallest(program, request, checks, examples, lay_out, captured.turns)
         completeness = max(check.completeness for check in checks)
         program = _in_precision(program, precision)
         metadata = describe_program(captured, program, request, completeness)

@@ -112,6 +112,17 @@ def test_fake_tensors_have_symbolic_sizes() -> None:
     assert internals.free_unbacked_symbols(value.fake_mode.shape_env.create_unbacked_symint())
 
 
+def test_a_decision_by_a_size_is_on_record() -> None:
+    from fgcompile.compiler.ir.torch_internals import conditions_of
+
+    value: Any = _symbolic()
+    assert value.shape[0] > 4
+    ((condition, place),) = conditions_of(value)
+    assert condition.subs(dict.fromkeys(condition.free_symbols, 4)) == False  # noqa: E712 - of sympy
+    assert place is not None
+    assert (place[0], place[1] > 0) == (__file__, True)
+
+
 def test_contiguity_is_asked_without_fixing_a_size() -> None:
     from fgcompile.compiler.ir.torch_internals import is_contiguous_or_false
 

@@ -72,6 +72,24 @@ def require_same_outputs(captured: CapturedProgram, model: nn.Module, inputs: Se
     )
 
 
+def differs(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> bool:
+    """Whether the graph returns something else than the model on inputs of other sizes, or does not take them.
+
+    Not where the model itself does not take them.
+    """
+    with torch.no_grad():
+        try:
+            expected = _outputs(model, inputs)
+        except Exception:  # whatever a model raises at a size that is too small, or too large for a table
+            return False
+        try:
+            found = _difference(captured.graph_module(*inputs), expected).size
+        except RuntimeError:  # of PyTorch, where sizes do not fit each other
+            return True
+    half = next((value.dtype for value in _floats(model, inputs) if value.dtype in HALF), None)
+    return not found <= (SAME if half is None else ROUNDINGS * torch.finfo(half).eps)
+
+
 def _floats(model: nn.Module, examples: Sequence[Tensor]) -> Iterator[Tensor]:
     return (value for value in chain(examples, model.parameters(), model.buffers()) if value.is_floating_point())
 

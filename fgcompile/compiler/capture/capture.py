@@ -27,6 +27,7 @@ from fgcompile.compiler.capture.models import require_model
 from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
+from fgcompile.compiler.capture.size_guards import find_turns
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.request import Inputs, Model, as_inputs
 
@@ -75,10 +76,15 @@ def capture(
             assert isinstance(computed, nn.Module)
             require_same_outputs(captured, computed, given)
             require_same_gradients(captured, computed, given)
-    if dynamic_sizes:
-        require_free_sizes(captured)
+        if dynamic_sizes:
+            require_free_sizes(captured)
+        turns = find_turns(captured, computed, given) if dynamic_sizes and isinstance(computed, nn.Module) else {}
     return dataclasses.replace(
-        captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=score is not None
+        captured,
+        inputs=captured.inputs[: len(inputs)],
+        score_inputs=tuple(extras),
+        scored=score is not None,
+        turns=turns,
     )
 
 

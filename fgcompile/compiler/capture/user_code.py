@@ -49,6 +49,11 @@ def calling_line() -> Place | None:
     return _innermost((frame, frame.f_lineno) for frame in _stack())
 
 
+def own_line(file: str, line: int) -> Place | None:
+    """A line, if it is the user's."""
+    return None if file.startswith(_OTHERS_CODE) else Place(file, line)
+
+
 def calling_layer(model: nn.Module) -> str | None:
     """The innermost layer of ``model`` whose own code is being run."""
     return _layer(model, _stack())
@@ -87,8 +92,8 @@ def _tracebacks(error: BaseException | None) -> Iterator[list[tuple[FrameType, i
 
 def _innermost(lines: Iterator[tuple[FrameType, int]]) -> Place | None:
     for frame, line in lines:
-        if not frame.f_code.co_filename.startswith(_OTHERS_CODE):
-            return Place(frame.f_code.co_filename, line)
+        if place := own_line(frame.f_code.co_filename, line):
+            return place
     return None
 
 

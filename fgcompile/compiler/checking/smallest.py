@@ -21,7 +21,7 @@ from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, make_i
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import LayOut, Sizes, derived_sizes, example_sizes, symbols, values_of
 from fgcompile.compiler.ir.programs import FusedProgram, ValueSpec
-from fgcompile.compiler.ir.sizes import BATCH, hint, size_factor
+from fgcompile.compiler.ir.sizes import BATCH, hint, size_factor, size_name
 from fgcompile.compiler.ir.torch_internals import evaluated
 from fgcompile.compiler.request import Request
 from fgcompile.errors import FgcompileError
@@ -31,18 +31,25 @@ ALWAYS = (1, 2, 3, 4)
 
 
 def find_smallest(
-    program: FusedProgram, request: Request, checks: Sequence[FusedCheck], examples: Sequence[Tensor], lay_out: LayOut
+    program: FusedProgram,
+    request: Request,
+    checks: Sequence[FusedCheck],
+    examples: Sequence[Tensor],
+    lay_out: LayOut,
+    turns: Mapping[str, int],
 ) -> tuple[FusedProgram, list[FusedCheck]]:
     """The program with the smallest sizes it takes in its specs, and the checks with that of these.
 
     Both as they are where only batches vary. All axes shrink together until the graph is off by more than the limit of
-    the ``checks`` or does not run.
+    the ``checks``, does not run, or is not what the model computes: at the size of its ``turns``.
     """
     if not request.dynamic_sizes:
         return program, [*checks]
     limit = max(check.limit for check in checks)
 
     def check(sizes: Sizes) -> FusedCheck | None:
+        if any(size <= turns.get(size_name(name), 0) for name, size in sizes.items()):
+            return None
         try:
             laid = lay_out({**sizes, BATCH: len(CHECK_CLASSES)})
             inputs = make_inputs(program, examples, sizes)

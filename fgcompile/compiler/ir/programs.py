@@ -49,6 +49,7 @@ class CapturedProgram:
         indexed: For each input, the model's first, the axes that its values index.
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
+        turns: Of each dynamic size, by its name, the largest below the example's at which the model goes another way.
     """
 
     graph_module: fx.GraphModule
@@ -60,6 +61,7 @@ class CapturedProgram:
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
+    turns: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

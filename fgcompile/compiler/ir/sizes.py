@@ -108,6 +108,11 @@ def size_factor(size: str) -> int:
     return int(factor) if factor.isdigit() else 1
 
 
+def size_name(size: str) -> str:
+    """What a dynamic size is a multiple of, by its name: ``height`` for ``"16*height"``."""
+    return size.rpartition("*")[2]
+
+
 def batch_axis(shape: Shape) -> tuple[int, int]:
     """The axis that runs along the batch, and how many entries of it belong to one sample, batch-major.
 

@@ -103,6 +103,12 @@ def computed(size: int | SymInt, values: Mapping[Any, int | SymInt]) -> int | Sy
     return result
 
 
+def conditions_of(value: FakeTensor) -> list[tuple[Any, tuple[str, int] | None]]:
+    """What was decided by the symbols of a fake tensor's mode, as expressions that held, with file and line."""
+    lines = ((guard.expr, guard.sloc.framework_loc) for guard in value.fake_mode.shape_env.guards)
+    return [(condition, (line.filename, line.lineno) if hasattr(line, "lineno") else None) for condition, line in lines]
+
+
 def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None]:
     """The least and the largest number that an exported program takes for a symbolic size; None if any."""
     limits = exported.range_constraints.get(size.node.expr)
