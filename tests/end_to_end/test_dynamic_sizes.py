@@ -26,7 +26,7 @@ from tests.support.sweeps import crossed
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 OUTPUTS = ("logits", "saliency", "contributions", "input_gradient")
-QUICK = ("strides", "unet", "inputs", "tokens", "borders")
+QUICK = ("strides", "unet", "inputs", "tokens", "borders", "fractions")
 IN_ARTIFACTS = ("strides", "unet")
 
 

@@ -11,6 +11,7 @@ from fgcompile.compiler.capture.experts import ADVICE as EXPERTS
 from fgcompile.compiler.capture.experts import is_of_experts
 from fgcompile.compiler.ir.nodes import is_random, layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.sizes import hint
 from fgcompile.compiler.ir.torch_internals import HigherOrderOperator, free_unbacked_symbols, pytree
 from fgcompile.errors import CaptureError
 
@@ -49,6 +50,7 @@ def require_explainable(captured: CapturedProgram) -> None:
             _require_independent_samples(node)
             _require_derivative(node)
             _require_sizes(node)
+            _require_own_gradient(node)
             _require_determinism(node)
 
 
@@ -97,6 +99,20 @@ def _require_sizes(node: fx.Node) -> None:
             f"the shape of what '{node.target}' returns in '{layer_name(node)}' depends on values, so no graph can be "
             f"captured: {advice}"
         )
+
+
+def _require_own_gradient(node: fx.Node) -> None:
+    """PyTorch's nearest-neighbour interpolation of signals and volumes reads at other places backward than forward."""
+    if node.target not in (aten.upsample_nearest1d.vec, aten.upsample_nearest3d.vec):
+        return
+    before, after, factors = node.args[0].meta["val"].shape[2:], node.meta["val"].shape[2:], node.args[2]  # type: ignore[union-attr]
+    for size, output, factor in zip(before, after, factors or (), strict=False):  # type: ignore[call-overload]
+        if factor != int(factor) and hint(output) in (hint(size), 2 * hint(size)):
+            raise CaptureError(
+                f"PyTorch's gradient of the interpolation '{layer_name(node)}' by {factor} from {hint(size)} to "
+                f"{hint(output)} places is not that of what it computes: give interpolate size= in place of "
+                "scale_factor=, or recompute_scale_factor=True"
+            )
 
 
 def _require_determinism(node: fx.Node) -> None:

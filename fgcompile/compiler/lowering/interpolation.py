@@ -19,7 +19,7 @@ import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.ir.gathering import is_large
-from fgcompile.compiler.ir.resampling import linear_matrix
+from fgcompile.compiler.ir.resampling import linear_matrix, nearest_places
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis
 from fgcompile.compiler.lowering.bands import Band, probed_band
@@ -141,6 +141,7 @@ def _dynamic_nearest_matrix(
     places = torch.arange(output, dtype=torch.float32, device=like.device)
     ratio = torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
     read = aten.floor.default((places + offset) * ratio)
+    read = read if offset else nearest_places(read, (size, output), places, scale)
     positions = torch.arange(size, dtype=torch.float32, device=like.device)
     return aten.eq.Tensor(positions.unsqueeze(1), aten.minimum.default(read, positions[-1:])).to(like.dtype)
 
@@ -243,6 +244,17 @@ def _lower_nearest_exact(upsample: Callable[..., Tensor]) -> Callable[..., Any]:
     return lower
 
 
+def _lower_nearest(self: Tensor, output_size: Sequence[int], *scales: float | None) -> Any:
+    """Lowers ``upsample_nearest2d`` by factors that dynamic sizes do not give; the exporter's positions are others'."""
+    whole = all(scale is None or scale == int(scale) for scale in scales)
+    if whole or not isinstance(self.shape[0], SymInt) or not any(map(is_dynamic, self.shape[2:])):
+        return NotImplemented
+    x = self
+    for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
+        x = _interpolate(_nearest, x, axis, output, scale, [])
+    return x
+
+
 _nearest = aten.upsample_nearest2d.default
 _nearest_exact = aten._upsample_nearest_exact2d.default
 _linear = aten.upsample_bilinear2d.default
@@ -279,6 +291,7 @@ LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.upsample_bicubic2d.default: _lower_linear(_cubic),
     aten._upsample_bilinear2d_aa.default: _lower_linear(_smooth_linear),
     aten._upsample_bicubic2d_aa.default: _lower_linear(_smooth_cubic),
+    aten.upsample_nearest2d.default: _lower_nearest,
     aten._upsample_nearest_exact1d.default: _lower_nearest_exact(aten.upsample_nearest1d.default),
     aten._upsample_nearest_exact2d.default: _lower_nearest_exact(aten.upsample_nearest2d.default),
     aten._upsample_nearest_exact3d.default: _lower_nearest_exact(aten.upsample_nearest3d.default),

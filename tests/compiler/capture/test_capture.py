@@ -285,6 +285,11 @@ class Inverse(nn.Module):
         (Repeated(), (3,), r"repeat_interleave.*depends on values"),
         (Dropping(), (3,), r"native_dropout.*'layer\.dropout' draws random numbers"),
         (Slopes(), (3,), r"rrelu.*draws random numbers"),
+        (
+            nn.Upsample(scale_factor=1.05),
+            (3, 16),
+            r"gradient of the interpolation 'layer.*' by 1.05 from 16 to 16 places",
+        ),
         pytest.param(
             Inverse(),
             (3, 3),
