@@ -29,11 +29,13 @@ class DynamicInterpolation:
         scale: The factor that the model gave.
         align_corners: Whether the first and last places fall on each other.
         nearest: The offset ``c`` of a nearest-neighbour one; None of a linear one.
+        copies: Whether it reads as ``nearest_places`` has it.
     """
 
     scale: float | None
     align_corners: bool
     nearest: float | None
+    copies: bool = False
 
 
 def interpolate_dynamically(x: Tensor, axis: int, output: int, setting: DynamicInterpolation) -> Tensor:
@@ -70,5 +72,5 @@ def _nearest(rows: Tensor, sizes: tuple[int, int], setting: DynamicInterpolation
     assert offset is not None
     ratio = torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
     read = aten.floor.default((rows.to(torch.float32) + offset) * ratio).to(torch.int64)
-    read = read if offset else nearest_places(read, sizes, rows, scale)
+    read = nearest_places(read, sizes, rows, scale) if setting.copies else read
     return read.clamp(max=size - 1)

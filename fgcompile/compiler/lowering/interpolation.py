@@ -119,7 +119,7 @@ def _is_long_and_dynamic(size: int, output: int) -> bool:
 
 def _setting(forward: Callable[..., Tensor], scale: float | None, corners: Sequence[bool]) -> DynamicInterpolation:
     nearest = None if corners else (0.5 if forward is _nearest_exact else 0.0)
-    return DynamicInterpolation(scale, bool(corners and corners[0]), nearest)
+    return DynamicInterpolation(scale, bool(corners and corners[0]), nearest, forward is _nearest)
 
 
 def _dynamic_linear_matrix(
@@ -141,7 +141,7 @@ def _dynamic_nearest_matrix(
     places = torch.arange(output, dtype=torch.float32, device=like.device)
     ratio = torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
     read = aten.floor.default((places + offset) * ratio)
-    read = read if offset else nearest_places(read, (size, output), places, scale)
+    read = nearest_places(read, (size, output), places, scale) if forward is _nearest else read
     positions = torch.arange(size, dtype=torch.float32, device=like.device)
     return aten.eq.Tensor(positions.unsqueeze(1), aten.minimum.default(read, positions[-1:])).to(like.dtype)
 
@@ -255,6 +255,11 @@ def _lower_nearest(self: Tensor, output_size: Sequence[int], *scales: float | No
     return x
 
 
+def _nearest_of_others(*arguments: Any) -> Tensor:
+    """That of signals and volumes, which does not read as ``nearest_places`` has it."""
+    return aten.upsample_nearest2d.default(*arguments)
+
+
 _nearest = aten.upsample_nearest2d.default
 _nearest_exact = aten._upsample_nearest_exact2d.default
 _linear = aten.upsample_bilinear2d.default
@@ -269,13 +274,13 @@ REACHES: dict[Callable[..., Tensor], tuple[int, bool]] = {
 }
 """How far operators read that are not local, and whether this is in elements of the smaller of the two sizes."""
 
-LOCAL = (_nearest, _nearest_exact, _linear)
+LOCAL = (_nearest, _nearest_of_others, _nearest_exact, _linear)
 """Operators each of whose outputs is one element, or lies between two neighbours."""
 
 LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
-    aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest),
+    aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest_of_others),
     aten.upsample_nearest2d_backward.default: _lower_nearest_backward(_nearest),
-    aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest),
+    aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest_of_others),
     aten._upsample_nearest_exact1d_backward.default: _lower_nearest_backward(_nearest_exact),
     aten._upsample_nearest_exact2d_backward.default: _lower_nearest_backward(_nearest_exact),
     aten._upsample_nearest_exact3d_backward.default: _lower_nearest_backward(_nearest_exact),
