@@ -216,3 +216,18 @@ def test_an_operator_without_a_derivative_is_told_by_type() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(NotImplementedError, match="derivative"):
         torch.autograd.grad(torch.special.zeta(x + 2, x).sum(), x)
+
+
+def test_a_gradient_within_is_seen() -> None:
+    from fgcompile.compiler.ir.torch_internals import takes_a_gradient
+
+    seen = []
+
+    def function(x: Tensor) -> Tensor:
+        seen.append(takes_a_gradient())
+        return x.sum()
+
+    torch.func.grad(function)(torch.ones(2))
+    torch.vmap(function)(torch.ones(2, 3))
+    function(torch.ones(2))
+    assert seen == [True, False, False]

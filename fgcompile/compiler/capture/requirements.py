@@ -9,7 +9,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.capture.experts import ADVICE as EXPERTS
 from fgcompile.compiler.capture.experts import is_of_experts
-from fgcompile.compiler.ir.nodes import is_random, layer_name
+from fgcompile.compiler.ir.nodes import is_random, layer_name, user_line
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.sizes import hint
 from fgcompile.compiler.ir.torch_internals import HigherOrderOperator, free_unbacked_symbols, pytree
@@ -95,9 +95,11 @@ def _require_sizes(node: fx.Node) -> None:
         advice = (
             EXPERTS if is_of_experts(layer_name(node)) else "keep the shape, for example by torch.where with a mask"
         )
+        line = user_line(node)
+        where = f"'{layer_name(node)}'" + (f" at {line}" if line else "")
         raise CaptureError(
-            f"the shape of what '{node.target}' returns in '{layer_name(node)}' depends on values, so no graph can be "
-            f"captured: {advice}"
+            f"the shape of what '{node.target}' returns in {where} depends on values, so no graph can be captured: "
+            f"{advice}"
         )
 
 

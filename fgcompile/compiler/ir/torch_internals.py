@@ -27,6 +27,7 @@ from torch.fx.experimental.symbolic_shapes import (
     ConstraintViolationError,
     DimDynamic,
     GuardOnDataDependentSymNode,
+    PendingUnbackedSymbolNotFound,
     ShapeEnv,
     StatelessSymbolicContext,
     free_unbacked_symbols,
@@ -46,6 +47,7 @@ __all__ = [
     "OpOverload",
     "OpOverloadPacket",
     "OperatorBase",
+    "PendingUnbackedSymbolNotFound",
     "ShapeEnv",
     "StatelessSymbolicContext",
     "below_autograd",
@@ -178,6 +180,13 @@ def functions_applied_by(
 def has_setup_context(function: type[torch.autograd.Function]) -> bool:
     """Whether the function's forward takes no context, which ``setup_context`` fills in."""
     return function.setup_context is not _SingleLevelFunction.setup_context
+
+
+def takes_a_gradient() -> bool:
+    """Whether this code runs within a function that ``torch.func`` differentiates (``grad``, ``jacrev``, ``jvp``)."""
+    level = torch._C._functorch.peek_interpreter_stack()
+    kinds = torch._C._functorch.TransformType
+    return level is not None and level.key() in (kinds.Grad, kinds.Jvp)
 
 
 def without_mutations(function: Callable[..., Any]) -> Callable[..., Any]:
