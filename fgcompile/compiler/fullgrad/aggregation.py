@@ -14,7 +14,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, at_size, batch_first, fold, is_first, placed_at
+from fgcompile.compiler.fullgrad.arrangement import (
+    BATCH_FIRST,
+    at_size,
+    batch_first,
+    fold,
+    grid_at,
+    is_first,
+    placed_at,
+)
 from fgcompile.compiler.fullgrad.psi import PlacedTerm, Psi
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, TermValue
 from fgcompile.compiler.ir.programs import Batch, Placement
@@ -32,8 +40,9 @@ def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
 
 def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
     placed = [PlacedTerm(term, over) for term in full_gradient.input_terms if term.name == over.input]
-    grid = placed[0].grid if placed else over.grid  # an integer input has a fixed size
     samples = full_gradient.score.shape[0]
+    # Of an integer input there is no gradient that would have its size.
+    grid = placed[0].grid if placed else grid_at(over, full_gradient.sizes)
     placed += [
         PlacedTerm(
             term,

@@ -51,9 +51,12 @@ def at_size(batch: Batch, value: Tensor, samples: int) -> Batch:
 def placed_at(placement: Placement, value: Tensor, samples: int, sizes: Mapping[Any, int | SymInt]) -> Placement:
     """The placement with its batch's factor and its grid at the value's own size, where sizes are dynamic."""
     batch = at_size(placement.batch, value, samples)
-    if placement.cells is None:
-        return replace(placement, batch=batch)
-    return replace(placement, batch=batch, grid=tuple(computed(size, sizes) for size in placement.cells.sizes))
+    return replace(placement, batch=batch, grid=grid_at(placement, sizes))
+
+
+def grid_at(placement: Placement, sizes: Mapping[Any, int | SymInt]) -> tuple[Any, ...]:
+    """The grid with what each symbol of the placement's cells is; as it is where there are none."""
+    return placement.grid if placement.cells is None else tuple(computed(n, sizes) for n in placement.cells.sizes)
 
 
 def batch_first(value: Tensor, batch: Batch) -> Tensor:

@@ -94,7 +94,8 @@ def differentiate(
 
 def _sizes(program: BiasedProgram, inputs: Sequence[Tensor]) -> dict[Any, int | torch.SymInt]:
     """What each symbol of the program's inputs is for these, where a placement asks."""
-    if all(placement.cells is None for site in program.sites for placement in site.placements):
+    placements = (*program.maps, *(placement for site in program.sites for placement in site.placements))
+    if all(placement.cells is None for placement in placements):
         return {}
     given = zip(program.graph_module.graph.find_nodes(op="placeholder"), inputs, strict=False)
     return symbol_values([(node.meta["val"], value) for node, value in given])

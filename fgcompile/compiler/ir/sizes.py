@@ -80,8 +80,10 @@ def dimension_names(inputs: Sequence[Tensor]) -> dict[str, str]:
     names = {str(inputs[0].shape[0]): BATCH}
     size: Any  # a number or a SymInt
     for value in inputs:
-        space = SPACE.get(value.ndim - 2, ())
-        for size, name in zip(value.shape[2:], space, strict=False):
+        sizes, space = value.shape[2:], SPACE.get(value.ndim - 2, ())
+        if value.ndim > 1 and not is_fixed(value.shape[1]):
+            sizes, space = value.shape[1:2], SPACE[1]  # a sequence
+        for size, name in zip(sizes, space, strict=False):
             if not is_fixed(size):
                 _, symbol = expression(size).as_coeff_Mul()
                 taken = [of for key, of in names.items() if key != str(symbol) and of.partition("_")[0] == name]

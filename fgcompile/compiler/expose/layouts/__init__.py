@@ -66,7 +66,7 @@ def find_layouts(
             placement = place(_positions(axes.start(node), layout, space, axes.samples), space)
         if placement is not None:
             spaces.append(space)
-            maps.append(placement)
+            maps.append(_at_any_size(placement, axes.start(node), space, node, axes, propagation))
     # An input's own name means the input, even where a layer bears it too.
     names = [str(node.target) for node in inputs]
     of_sites = {name: layout for name, layout in written.items() if name not in names}
@@ -80,6 +80,16 @@ def find_layouts(
     kept, finished = _embedded_alone(inputs, maps, placed)
     _require_maps(written, names, [placement.input for placement in kept])
     return kept, finished
+
+
+def _at_any_size(
+    placement: Placement, own: Positions, space: Space, node: fx.Node, axes: Axes, propagation: Propagation
+) -> Placement:
+    """The map of an integer input of dynamic size with its cells, as it has no gradient that would have this size."""
+    value = node.meta["val"]
+    if value.is_floating_point() or all(multiple_of(size, axes.batch) for size in value.shape):
+        return placement
+    return with_cells(placement, own, space, value, axes.batch, Extents(propagation.positions)) or placement
 
 
 @dataclass(frozen=True)
