@@ -202,9 +202,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         lay_out = partial(at_sizes, exposed, request.layouts)
         checks = make_checks(exposed, program, request, examples, lay_out)
         program, checks = find_smallest(program, request, checks, examples, lay_out, captured.turns)
-        completeness = max(check.completeness for check in checks)
         program = _in_precision(program, precision)
-        metadata = describe_program(captured, program, request, completeness)
+        metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         program = replace(program, metadata=metadata)
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor has no kernels for an interpolation as a whole.

@@ -25,7 +25,7 @@ Setting = int | Sequence[int]
 
 
 def _largest(rank: int) -> Callable[..., Any]:
-    pool = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[rank - 1]
+    pool: Callable[..., Any] = (F.max_pool1d, F.max_pool2d, F.max_pool3d)[rank - 1]
 
     def maximum(
         input: Tensor,
@@ -53,7 +53,7 @@ def _largest(rank: int) -> Callable[..., Any]:
 
 
 def _average(rank: int) -> Callable[..., Any]:
-    pool = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[rank - 1]
+    pool: Callable[..., Tensor] = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)[rank - 1]
 
     def average(
         input: Tensor,
@@ -67,19 +67,19 @@ def _average(rank: int) -> Callable[..., Any]:
         """``avg_pool{1,2,3}d``."""
         divisor = () if divisor_override is None else (divisor_override,)
         if not ceil_mode or not _is_dynamic(input, rank):
-            return pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, *divisor)  # type: ignore[operator]
+            return pool(input, kernel_size, stride, padding, ceil_mode, count_include_pad, *divisor)
         kernel, steps, before, _ = _settings(rank, kernel_size, stride, padding, 1)
         behind = [part for more in reversed(_more(kernel, steps, before)) for part in (0, more)]
-        result = pool(F.pad(input, behind), kernel, steps, before, False, True, *divisor)  # type: ignore[operator]
+        result = pool(F.pad(input, behind), kernel, steps, before, False, True, *divisor)
         if divisor:
-            return result  # type: ignore[no-any-return]
+            return result
         for axis in range(-rank, 0):
             size, (k, s, p) = input.shape[axis], (kernel[axis], steps[axis], before[axis])
             first = torch.arange(result.shape[axis], dtype=input.dtype, device=input.device) * s - p
             counted = (first + k).clamp(max=size + p if count_include_pad else size)
             counted = counted - (first if count_include_pad else first.clamp(min=0))
             result = result * (k / counted).reshape([-1, *[1] * (-axis - 1)])
-        return result  # type: ignore[no-any-return]
+        return result
 
     return average
 

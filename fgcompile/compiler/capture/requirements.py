@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -107,8 +108,10 @@ def _require_own_gradient(node: fx.Node) -> None:
     """PyTorch's nearest-neighbour interpolation of signals and volumes reads at other places backward than forward."""
     if node.target not in (aten.upsample_nearest1d.vec, aten.upsample_nearest3d.vec):
         return
-    before, after, factors = node.args[0].meta["val"].shape[2:], node.meta["val"].shape[2:], node.args[2]  # type: ignore[union-attr]
-    for size, output, factor in zip(before, after, factors or (), strict=False):  # type: ignore[call-overload]
+    source: Any = node.args[0]
+    factors: Any = node.args[2] or ()
+    sizes = zip(source.meta["val"].shape[2:], node.meta["val"].shape[2:], factors, strict=False)
+    for size, output, factor in sizes:
         if factor != int(factor) and hint(output) in (hint(size), 2 * hint(size)):
             raise CaptureError(
                 f"PyTorch's gradient of the interpolation '{layer_name(node)}' by {factor} from {hint(size)} to "

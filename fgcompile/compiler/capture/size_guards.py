@@ -74,6 +74,7 @@ def find_turns(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Ten
 def _axes(values: Sequence[Tensor]) -> list[_Axis]:
     names = dimension_names(values)
     found: dict[Any, _Axis] = {}
+    size: Any  # a number or a SymInt
     for value in values:
         for size in value.shape[1:]:
             if not is_fixed(size):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import SymInt, Tensor
@@ -231,7 +231,8 @@ def _column(numbers: Sequence[float | SymInt], like: Tensor) -> Tensor:
 def _number(number: float | SymInt, like: Tensor) -> Tensor:
     if not isinstance(number, SymInt):
         return torch.full((1, 1), number, dtype=like.dtype, device=like.device)
-    return torch.full((1, 1), 1, dtype=like.dtype, device=like.device) * number
+    size: Any = number
+    return torch.full((1, 1), 1, dtype=like.dtype, device=like.device) * size  # type: ignore[no-any-return]
 
 
 def _by_channel(placed: PlacedTerm, orders: Orders) -> Tensor:

@@ -50,6 +50,7 @@ def multiple_of(size: int | torch.SymInt, samples: int | torch.SymInt) -> bool:
 def symbol_values(pairs: Sequence[tuple[Tensor, Tensor]]) -> dict[Any, int | torch.SymInt]:
     """What each symbol of the first tensors' sizes, symbols or multiples of one, is by the second ones'."""
     values: dict[Any, int | torch.SymInt] = {}
+    size: Any  # a number or a SymInt
     for symbolic, value in pairs:
         for size, given in zip(symbolic.shape, value.shape, strict=True):
             if not is_fixed(size):

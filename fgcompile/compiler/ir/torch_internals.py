@@ -107,7 +107,8 @@ def computed(size: int | SymInt, values: Mapping[Any, int | SymInt]) -> int | Sy
 
 def conditions_of(value: FakeTensor) -> list[tuple[Any, tuple[str, int] | None]]:
     """What was decided by the symbols of a fake tensor's mode, as expressions that held, with file and line."""
-    lines = ((guard.expr, guard.sloc.framework_loc) for guard in value.fake_mode.shape_env.guards)
+    environment: Any = value.fake_mode.shape_env
+    lines: Any = ((guard.expr, guard.sloc.framework_loc) for guard in environment.guards)
     return [(condition, (line.filename, line.lineno) if hasattr(line, "lineno") else None) for condition, line in lines]
 
 
