@@ -100,7 +100,7 @@ def compile_(
         str, typer.Option(help="float32; or float16 or bfloat16, in which the network then computes, for GPUs.")
     ] = "float32",
     dynamic_sizes: Annotated[
-        bool, typer.Option("--dynamic-sizes", help="Height and width are dynamic too; for convolutional models.")
+        bool, typer.Option("--dynamic-sizes", help="Height and width, or a length, are dynamic too.")
     ] = False,
     device: Annotated[str, typer.Option(help="Where it is to be fast: cpu or cuda. A .pt2 runs there alone.")] = "cpu",
 ) -> None:

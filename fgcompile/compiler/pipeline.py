@@ -156,10 +156,10 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             others), e.g. ``{"x": "n h w c", "blocks.*": "n (1 + h w) c"}``; ``"none"`` keeps a site out of the map.
             An input's own says too where its batch is, ``{"x": "l n c"}``; its map and terms have theirs in front.
         preprocess: Scaling and normalisation in front, so that the artifact takes raw uint8 images ``(N, H, W, C)``.
-        dynamic_sizes: Makes the sizes of space dynamic too: height and width of images, the length of signals, the
-            depth of volumes; the map has the input's. For models that are convolutional up to a pooling. Where sizes
-            must be multiples, as in a U-Net, the metadata says so (``"16*height"``). The graph is then checked at a
-            larger and a smaller size, and is slower than one of a fixed size.
+        dynamic_sizes: Makes the sizes of space dynamic too: height and width of images, the length of signals and
+            sequences; the map has the input's. For models that are convolutional, or attend, up to a pooling. Where
+            sizes must be multiples, as in a U-Net, the metadata says so (``"16*height"``). The graph is then checked
+            at a larger and a smaller size, and is slower than one of a fixed size.
         on_demand: Adds a boolean input ``explain``, shape (): where it is false, the artifact returns the logits at the
             price of the model alone, and every other output is empty.
         precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
@@ -207,11 +207,11 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         exposed, program = fuse_captured(captured, request, examples, report)
         warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
         report("check")
-        checks, lay_out = make_checks(exposed, program, request, examples), partial(at_sizes, exposed, request.layouts)
+        lay_out = partial(at_sizes, exposed, request.layouts)
+        checks = make_checks(exposed, program, request, examples, lay_out)
         program, checks = find_smallest(program, request, checks, examples, lay_out)
-        completeness = max(check.completeness for check in checks)
         program = _in_precision(program, precision)
-        metadata = describe_program(captured, program, request, completeness)
+        metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         program = replace(program, metadata=metadata)
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor has no kernels for an interpolation as a whole.

@@ -26,7 +26,7 @@ from tests.support.sweeps import crossed
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 OUTPUTS = ("logits", "saliency", "contributions", "input_gradient")
-QUICK = ("strides", "unet", "inputs")
+QUICK = ("strides", "unet", "inputs", "tokens", "borders", "fractions")
 IN_ARTIFACTS = ("strides", "unet")
 
 
@@ -174,6 +174,20 @@ class Attention(nn.Module):
         return self.head(self.token(self.conv(x).flatten(2).transpose(1, 2)).mean(1))
 
 
+class Windows(nn.Module):
+    """Places become windows of four, in which tokens are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.window, self.head = nn.Conv2d(3, 4, 1), nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv(x)
+        n, c, h, w = y.shape
+        windows = y.reshape(n, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 3, 5, 1).reshape(-1, 4, c)
+        return self.head(self.window(windows).reshape(n, -1, c).mean(1))
+
+
 class Written(nn.Module):
     """A size that is written as a number."""
 
@@ -189,10 +203,10 @@ class Written(nn.Module):
     ("model", "message"),
     [
         (Flattened(), r"'classifier' fixes the size of the input, so it cannot be dynamic \(mat1 and mat2"),
-        (Attention(), r"'token' has the layout 'n \(h w\) c', for which sizes must be fixed"),
+        (Windows(), r"'window' has the layout '\(n h w\) \(h w\) c', for which sizes must be fixed"),
         (Written(), "'Written' fixes the size of the input"),
     ],
-    ids=["flattened", "tokens", "number"],
+    ids=["flattened", "windows", "number"],
 )
 def test_models_that_fix_the_size_are_refused_by_the_layer(model: nn.Module, message: str) -> None:
     with pytest.raises(CaptureError, match=message) as caught:

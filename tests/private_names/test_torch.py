@@ -123,6 +123,8 @@ def test_fake_tensors_have_symbolic_sizes() -> None:
     assert not internals.expression(doubled).is_number
     assert internals.example(doubled) == 12
     assert isinstance(value.fake_mode.from_tensor(torch.ones(4), static_shapes=True).shape[0], int)
+    assert internals.computed(doubled + 1, {symbol: 5}) == 11
+    assert str(internals.computed(doubled // 3, {symbol: doubled})) == str((4 * value.shape[0]) // 3)
     assert not internals.free_unbacked_symbols(value)
     assert internals.free_unbacked_symbols(value.fake_mode.shape_env.create_unbacked_symint())
 
@@ -220,3 +222,18 @@ def test_an_operator_without_a_derivative_is_told_by_type() -> None:
     x = torch.ones(2, requires_grad=True)
     with pytest.raises(NotImplementedError, match="derivative"):
         torch.autograd.grad(torch.special.zeta(x + 2, x).sum(), x)
+
+
+def test_a_gradient_within_is_seen() -> None:
+    from fgcompile.compiler.ir.torch_internals import takes_a_gradient
+
+    seen = []
+
+    def function(x: Tensor) -> Tensor:
+        seen.append(takes_a_gradient())
+        return x.sum()
+
+    torch.func.grad(function)(torch.ones(2))
+    torch.vmap(function)(torch.ones(2, 3))
+    function(torch.ones(2))
+    assert seen == [True, False, False]

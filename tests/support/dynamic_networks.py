@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.support.dynamic_tokens import Borders, Rows, Tokens
 from tests.support.networks import randomised
 
 
@@ -112,6 +113,18 @@ class Enlarged(nn.Module):
         return self.head((x * x).mean((2, 3)))
 
 
+class Fractions(nn.Module):
+    """Nearest-neighbour interpolation by factors that leave small sizes as they are, or double them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.interpolate(torch.tanh(self.conv(x)), scale_factor=1.05)
+        return self.head((F.interpolate(x, scale_factor=2.05) ** 3).mean((2, 3)))
+
+
 class Adaptive(nn.Module):
     """Adaptive pooling to several places and a linear layer over them, as VGG has it."""
 
@@ -205,9 +218,13 @@ CASES = {
         lambda: Segmenter("nearest-exact"), ((3, 24, 24),), _images((25, 31), (16, 40), (33, 18)), dense=True
     ),
     "enlarged": DynamicCase(Enlarged, ((3, 15, 17),), _images((16, 9), (11, 30), (20, 21))),
+    "fractions": DynamicCase(Fractions, ((3, 12, 25),), _images((11, 31), (26, 9), (18, 19))),
     "adaptive": DynamicCase(Adaptive, ((3, 14, 14),), _images((15, 13), (18, 9), (11, 20))),
     "signal": DynamicCase(Signal, ((2, 40),), (((2, 41),), ((2, 64),), ((2, 23),))),
     "volume": DynamicCase(Volume, ((1, 8, 10, 12),), (((1, 9, 11, 10),), ((1, 12, 8, 16),), ((1, 15, 15, 9),))),
+    "tokens": DynamicCase(Tokens, ((3, 16, 20),), _images((20, 32), (12, 8), (29, 18))),
+    "rows": DynamicCase(Rows, ((3, 12, 15),), _images((9, 13), (16, 10), (17, 21))),
+    "borders": DynamicCase(Borders, ((3, 12, 15),), _images((9, 13), (16, 10), (17, 21))),
     "inputs": DynamicCase(
         TwoInputs,
         ((3, 12, 12), (1, 12, 12), (2, 12)),

@@ -82,7 +82,10 @@ def capture(
     if dynamic_sizes:
         require_free_sizes(captured)
     return dataclasses.replace(
-        captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=score is not None
+        captured,
+        inputs=captured.inputs[: len(inputs)],
+        score_inputs=tuple(extras),
+        scored=score is not None,
     )
 
 

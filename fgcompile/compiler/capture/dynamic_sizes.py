@@ -4,6 +4,9 @@ Every spatial axis of every input of rank 3 to 5 gets a dimension of its own. Wh
 all. A network that halves its maps and joins them again after doubling (a U-Net) takes multiples of a power of two
 only, so its dimensions are that factor times a name. Where the axes of several inputs have to agree, those of one
 example size share a dimension.
+
+A model that does not take its images or signals at other sizes may take sequences of another length, ``(N, L, C)`` or
+token ids ``(N, L)``: then that is the dimension.
 """
 
 from __future__ import annotations
@@ -37,23 +40,46 @@ def find_dynamic_sizes(model: nn.Module, examples: Sequence[Tensor]) -> Sizes:
         CaptureError: Names the layer that fixes a size.
         InputError: No input has spatial axes, or the example is not of a size that the model can vary.
     """
-    axes = [(index, axis) for index, value in enumerate(examples) for axis in spatial_axes(value)]
-    if not axes:
+    spatial, sequential = (
+        [(index, axis) for index, value in enumerate(examples) for axis in of(value)]
+        for of in (spatial_axes, sequence_axes)
+    )
+    found, failure = _free(model, examples, spatial) if spatial else (None, None)
+    if found is None and sequential != spatial:
+        found, _ = _free(model, examples, sequential, FACTORS[:1])
+    if found is not None:
+        return found
+    if failure is None:
         raise InputError("dynamic_sizes makes the sizes of space dynamic, and no input has any: leave it out")
-    failure: tuple[str, Exception] | None = None
-    for factor in FACTORS:
-        for shared in (False, True):
-            groups = {place: _group(place, examples, shared) for place in axes}
-            failure = _run(model, _enlarged(examples, groups, factor))
-            if failure is None:
-                _require_multiples(type(model).__name__, examples, axes, factor)
-                return _dimensions(len(examples), groups, factor)
-    assert failure is not None
     layer, error = failure
     raise CaptureError(
         f"'{layer}' fixes the size of the input, so it cannot be dynamic ({first_line(error)}): "
         "leave out dynamic_sizes, or pool to a fixed size in front of it"
     ) from error
+
+
+def _free(
+    model: nn.Module, examples: Sequence[Tensor], axes: Sequence[tuple[int, int]], factors: Sequence[int] = FACTORS
+) -> tuple[Sizes | None, tuple[str, Exception] | None]:
+    """The dimensions of these axes; or None, and the layer that fixes a size, and why."""
+    failure = None
+    for factor in factors:
+        for shared in (False, True):
+            groups = {place: _group(place, examples, shared) for place in axes}
+            failure = _run(model, _enlarged(examples, groups, factor))
+            if failure is None:
+                _require_multiples(type(model).__name__, examples, axes, factor)
+                return _dimensions(len(examples), groups, factor), None
+    return None, failure
+
+
+def sequence_axes(value: Tensor) -> range:
+    """The axis behind the batch, of sequences and ids; of images and volumes as ``spatial_axes``."""
+    return range(1, 2) if value.ndim in SEQUENCES else spatial_axes(value)
+
+
+SEQUENCES = (2, 3)
+"""The ranks that sequences have."""
 
 
 def spatial_axes(value: Tensor) -> range:
@@ -65,7 +91,8 @@ def _group(place: tuple[int, int], examples: Sequence[Tensor], shared: bool) -> 
     """What tells one dimension from another: the axis itself, or its name and size."""
     index, axis = place
     value = examples[index]
-    return (SPACE[value.ndim - 2][axis - 2], value.shape[axis]) if shared else place
+    name = SPACE[value.ndim - 2][axis - 2] if axis > 1 else SPACE[1][0]
+    return (name, value.shape[axis]) if shared else place
 
 
 def _enlarged(examples: Sequence[Tensor], groups: dict[tuple[int, int], Group], factor: int) -> list[Tensor]:
@@ -141,7 +168,8 @@ def require_free_sizes(captured: CapturedProgram) -> None:
     graph = captured.graph_module.graph
     for node in graph.find_nodes(op="placeholder"):
         value = node.meta["val"]
-        if any(is_fixed(value.shape[axis]) for axis in spatial_axes(value)):
+        sequence = value.ndim in SEQUENCES and not is_fixed(value.shape[1])
+        if not sequence and any(is_fixed(value.shape[axis]) for axis in spatial_axes(value)):
             raise CaptureError(
                 f"{captured.name} fixes the spatial size of its input '{node.name}': leave out dynamic_sizes, or write "
                 "sizes as x.shape[2:] instead of numbers (an exported program has to be exported with dynamic sizes)"

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.overrides import TorchFunctionMode
 
-from fgcompile.compiler.capture import dynamic_parts, quantization, whole_windows
+from fgcompile.compiler.capture import dynamic_parts, dynamic_pools, quantization, whole_windows
 from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
 from fgcompile.compiler.capture.embedding_bags import embedding_bag
 from fgcompile.compiler.capture.failures import explain_failure, explain_fixed_batch
@@ -125,8 +125,8 @@ class _ByParts(TorchFunctionMode):
 
     ``nn.TransformerEncoderLayer`` and ``nn.MultiheadAttention`` have a fast path, one operator for a whole layer. They
     leave it where a function could be overridden. Simulated quantisation is written out, and so is what reads sizes as
-    numbers: ``take_along_dim``, ``native_channel_shuffle``, what ``dynamic_parts`` and ``whole_windows`` have. So are
-    bags of embeddings, which have no rule.
+    numbers: ``take_along_dim``, ``native_channel_shuffle``, what ``dynamic_parts``, ``dynamic_pools`` and
+    ``whole_windows`` have. So are bags of embeddings, which have no rule.
     """
 
     def __torch_function__(
@@ -138,6 +138,7 @@ class _ByParts(TorchFunctionMode):
 _WRITTEN_OUT: Mapping[Any, Any] = {
     **quantization.WRITTEN_OUT,
     **dynamic_parts.WRITTEN_OUT,
+    **dynamic_pools.WRITTEN_OUT,
     **whole_windows.WRITTEN_OUT,
     torch.nn.functional.embedding_bag: embedding_bag,
     torch.take_along_dim: take_along,

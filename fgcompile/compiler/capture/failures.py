@@ -11,7 +11,13 @@ from fgcompile.compiler.capture.experts import ADVICE, is_of_experts
 from fgcompile.compiler.capture.scored import unwrapped_name
 from fgcompile.compiler.capture.trial import find_data_read
 from fgcompile.compiler.capture.user_code import failing_layer, failing_line, is_of_package
-from fgcompile.compiler.ir.torch_internals import depends_on_values, hooked_layer, makes_a_number, transforms_a_function
+from fgcompile.compiler.ir.torch_internals import (
+    PendingUnbackedSymbolNotFound,
+    depends_on_values,
+    hooked_layer,
+    makes_a_number,
+    transforms_a_function,
+)
 from fgcompile.errors import first_line
 
 OF_A_BUFFER = ", or let a plain attribute of the module hold what a buffer holds"
@@ -69,6 +75,11 @@ def explain_failure(model: nn.Module, name: str, error: Exception, examples: Seq
         return (
             f"{name} applies a torch.autograd.Function under torch.vmap or another transform of torch.func{where}, "
             "where its backward cannot be kept: apply it to the whole batch, outside of the transform"
+        )
+    if isinstance(error, PendingUnbackedSymbolNotFound):
+        return (
+            f"{name} indexes by a mask beside integers{where}, so that a shape depends on values: index by the "
+            "integers first and by the mask then, or keep the shape by torch.where"
         )
     return _explain_by_parts(model, name, error, examples) or (
         f"torch.export cannot capture {name}{where}: {first_line(error)}; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, fx
@@ -12,6 +13,7 @@ from fgcompile.compiler.capture.experts import is_of_experts
 from fgcompile.compiler.capture.failures import of_a_number
 from fgcompile.compiler.ir.nodes import is_random, layer_name, user_line
 from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.sizes import hint
 from fgcompile.compiler.ir.torch_internals import HigherOrderOperator, free_unbacked_symbols, pytree
 from fgcompile.errors import CaptureError
 
@@ -55,6 +57,7 @@ def require_explainable(captured: CapturedProgram) -> None:
             _require_derivative(node)
             _require_tensors(node, captured.name)
             _require_sizes(node)
+            _require_own_gradient(node)
             _require_determinism(node)
 
 
@@ -106,10 +109,28 @@ def _require_sizes(node: fx.Node) -> None:
         advice = (
             EXPERTS if is_of_experts(layer_name(node)) else "keep the shape, for example by torch.where with a mask"
         )
+        line = user_line(node)
+        where = f"'{layer_name(node)}'" + (f" at {line}" if line else "")
         raise CaptureError(
-            f"the shape of what '{node.target}' returns in '{layer_name(node)}' depends on values, so no graph can be "
-            f"captured: {advice}"
+            f"the shape of what '{node.target}' returns in {where} depends on values, so no graph can be captured: "
+            f"{advice}"
         )
+
+
+def _require_own_gradient(node: fx.Node) -> None:
+    """PyTorch's nearest-neighbour interpolation of signals and volumes reads at other places backward than forward."""
+    if node.target not in (aten.upsample_nearest1d.vec, aten.upsample_nearest3d.vec):
+        return
+    source: Any = node.args[0]
+    factors: Any = node.args[2] or ()
+    sizes = zip(source.meta["val"].shape[2:], node.meta["val"].shape[2:], factors, strict=False)
+    for size, output, factor in sizes:
+        if factor != int(factor) and hint(output) in (hint(size), 2 * hint(size)):
+            raise CaptureError(
+                f"PyTorch's gradient of the interpolation '{layer_name(node)}' by {factor} from {hint(size)} to "
+                f"{hint(output)} places is not that of what it computes: give interpolate size= in place of "
+                "scale_factor=, or recompute_scale_factor=True"
+            )
 
 
 def _require_determinism(node: fx.Node) -> None:

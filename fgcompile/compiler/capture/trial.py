@@ -2,6 +2,7 @@
 
 with torch.inference_mode(): …     no gradient passes, and torch.export makes of it what it likes
 pack_padded_sequence(…)            the shape of what it makes depends on the lengths, which are values
+torch.func.grad(f)(x)              a gradient inside of the model, which an export loses or cannot follow
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.bound import as_given
 from fgcompile.compiler.capture.user_code import calling_layer, calling_line
+from fgcompile.compiler.ir.torch_internals import takes_a_gradient
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
 TRIED_BATCH = 2
@@ -29,7 +31,7 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str) -> tuple[Ten
     """Runs the model with a batch of ``TRIED_BATCH`` samples, and returns them.
 
     Raises:
-        CaptureError: It computes under ``torch.inference_mode``, or with packed sequences.
+        CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient.
         InputError: It does not run.
     """
     with torch.inference_mode(False), torch.no_grad():
@@ -42,7 +44,8 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str) -> tuple[Ten
             with watch:
                 model(*examples)
         except Exception:  # what runs may not run watched (torch.cond does not), which is no fault of the model's
-            _run(model, examples, inputs, name)
+            if watch.refusal is None:
+                _run(model, examples, inputs, name)
     if watch.refusal is not None:
         raise CaptureError(watch.refusal)
     return examples
@@ -106,6 +109,11 @@ class _Watch(TorchFunctionMode):
             self.refusal = (
                 f"{self._where()} packs sequences, which has no graph since its shapes depend on the lengths: "
                 "run the layer on the padded tensor, and mask what it returns behind each end"
+            )
+        elif self.refusal is None and (func is torch.autograd.grad or takes_a_gradient()):
+            self.refusal = (
+                f"{self._where()} takes a gradient inside of the model, which no graph keeps for the explanation to "
+                "go through: write the derivative out as a formula"
             )
         return func(*args, **(kwargs or {}))
 

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import SymInt, Tensor
 
+from fgcompile.compiler.capture.dynamic_pools import WRITTEN_OUT as POOLS
 from fgcompile.compiler.ir.sizes import per_axis, same_size
 
 IDLE: Mapping[str, Sequence[Any]] = {
@@ -52,10 +53,10 @@ def _first_maximum(input: Tensor, rank: int) -> Tensor:
 
 
 WRITTEN_OUT: Mapping[Any, Callable[..., Tensor]] = {
-    torch.avg_pool1d: _over_all(F.avg_pool1d, 1, _mean),
-    F.avg_pool2d: _over_all(F.avg_pool2d, 2, _mean),
-    F.avg_pool3d: _over_all(F.avg_pool3d, 3, _mean),
-    F.max_pool1d: _over_all(F.max_pool1d, 1, _first_maximum),
-    F.max_pool2d: _over_all(F.max_pool2d, 2, _first_maximum),
-    F.max_pool3d: _over_all(F.max_pool3d, 3, _first_maximum),
+    torch.avg_pool1d: _over_all(POOLS[F.avg_pool1d], 1, _mean),
+    F.avg_pool2d: _over_all(POOLS[F.avg_pool2d], 2, _mean),
+    F.avg_pool3d: _over_all(POOLS[F.avg_pool3d], 3, _mean),
+    F.max_pool1d: _over_all(POOLS[F.max_pool1d], 1, _first_maximum),
+    F.max_pool2d: _over_all(POOLS[F.max_pool2d], 2, _first_maximum),
+    F.max_pool3d: _over_all(POOLS[F.max_pool3d], 3, _first_maximum),
 }

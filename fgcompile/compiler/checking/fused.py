@@ -17,12 +17,12 @@ from fgcompile.compiler.checking.expected import expected_outputs, returned_by
 from fgcompile.compiler.checking.independence import dependence, require_independent_samples
 from fgcompile.compiler.checking.inputs import CHECK_CLASSES, MANY, all_inputs, make_inputs, picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
-from fgcompile.compiler.checking.sizes import Sizes, example_sizes, other_sizes
+from fgcompile.compiler.checking.sizes import LayOut, Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.completeness import completeness_error
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
-from fgcompile.compiler.ir.sizes import samples_axis
+from fgcompile.compiler.ir.sizes import BATCH, samples_axis
 from fgcompile.compiler.request import Request
-from fgcompile.errors import CaptureError, VerificationError, first_line
+from fgcompile.errors import CaptureError, InputError, VerificationError, first_line
 
 LIMIT = 1e-9
 """Largest allowed difference, relative to the largest magnitude of the output."""
@@ -127,11 +127,11 @@ def _cause(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
 
 
 def make_checks(
-    exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor]
+    exposed: BiasedProgram, program: FusedProgram, request: Request, examples: Sequence[Tensor], lay_out: LayOut
 ) -> list[FusedCheck]:
     """Checks the fused program at the example's sizes and, where they are dynamic, at larger and smaller ones.
 
-    At each with batches of 2 and 1, at the smallest with one of 5 too.
+    At each with batches of 2 and 1, at the smallest with one of 5 too, and with the layouts that the sites have there.
 
     Raises:
         VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
@@ -141,11 +141,13 @@ def make_checks(
     for sizes in (None, *other_sizes(program)):
         inputs = make_inputs(program, examples, sizes)
         try:
-            reference = expected_outputs(exposed, request, inputs, torch.tensor(CHECK_CLASSES), returned_by(program))
-            checks.append(_check_fused(exposed, program, request, inputs, reference))
+            laid = exposed if sizes is None else lay_out({**sizes, BATCH: len(CHECK_CLASSES)})
+            reference = expected_outputs(laid, request, inputs, torch.tensor(CHECK_CLASSES), returned_by(program))
+            checks.append(_check_fused(laid, program, request, inputs, reference))
         except CaptureError as error:  # of a size, say, where the cause is that samples depend on each other
             raise CaptureError(_cause(exposed, inputs) or str(error)) from error
-        except (RuntimeError, VerificationError) as error:  # of PyTorch, where sizes do not fit
+        # Of PyTorch, where sizes do not fit; of a layout that was written for the example's.
+        except (RuntimeError, VerificationError, InputError) as error:
             if sizes is None:
                 raise
             # Below some size a model takes nothing: a kernel or a padding that is larger than what is left.

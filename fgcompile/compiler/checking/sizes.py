@@ -6,17 +6,20 @@ tried on the symbolic shapes of the graph until none of these is what it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import SymInt, Tensor, fx
 
-from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import BATCH, hint, is_fixed, size_factor
 from fgcompile.compiler.ir.torch_internals import evaluated, expression, pytree
 
 Sizes = dict[str, int]
 """The number in place of each dynamic size of space, by its name in the specs of the inputs: ``{"4*height": 20}``."""
+
+LayOut = Callable[[Mapping[str, int]], BiasedProgram]
+"""The exposed program with the layouts of some sizes, given by their names."""
 
 SMALLEST = 2
 """The least that a derived size is varied to: at 1 PyTorch broadcasts."""

@@ -19,8 +19,8 @@ from fgcompile.compiler.checking.expected import expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck, require_complete
 from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, make_inputs
 from fgcompile.compiler.checking.shapes import run_at
-from fgcompile.compiler.checking.sizes import Sizes, derived_sizes, example_sizes, symbols, values_of
-from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, ValueSpec
+from fgcompile.compiler.checking.sizes import LayOut, Sizes, derived_sizes, example_sizes, symbols, values_of
+from fgcompile.compiler.ir.programs import FusedProgram, ValueSpec
 from fgcompile.compiler.ir.sizes import BATCH, hint, size_factor
 from fgcompile.compiler.ir.torch_internals import evaluated
 from fgcompile.compiler.request import Request
@@ -29,12 +29,13 @@ from fgcompile.errors import FgcompileError
 ALWAYS = (1, 2, 3, 4)
 """Sizes, or multiples of what sizes are multiples of, that are tried whatever becomes of them."""
 
-LayOut = Callable[[Mapping[str, int]], BiasedProgram]
-"""The exposed program with the layouts of some sizes, given by their names."""
-
 
 def find_smallest(
-    program: FusedProgram, request: Request, checks: Sequence[FusedCheck], examples: Sequence[Tensor], lay_out: LayOut
+    program: FusedProgram,
+    request: Request,
+    checks: Sequence[FusedCheck],
+    examples: Sequence[Tensor],
+    lay_out: LayOut,
 ) -> tuple[FusedProgram, list[FusedCheck]]:
     """The program with the smallest sizes it takes in its specs, and the checks with that of these.
 

@@ -10,12 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.fullgrad.arrangement import BATCH_FIRST, at_size, batch_first, fold, is_first
+from fgcompile.compiler.fullgrad.arrangement import (
+    BATCH_FIRST,
+    at_size,
+    batch_first,
+    fold,
+    grid_at,
+    is_first,
+    placed_at,
+)
 from fgcompile.compiler.fullgrad.psi import PlacedTerm, Psi
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, TermValue
 from fgcompile.compiler.ir.programs import Batch, Placement
@@ -33,12 +40,13 @@ def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
 
 def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
     placed = [PlacedTerm(term, over) for term in full_gradient.input_terms if term.name == over.input]
-    grid = placed[0].grid if placed else over.grid  # an integer input has a fixed size
     samples = full_gradient.score.shape[0]
+    # Of an integer input there is no gradient that would have its size.
+    grid = placed[0].grid if placed else grid_at(over, full_gradient.sizes)
     placed += [
         PlacedTerm(
             term,
-            replace(placement, batch=at_size(placement.batch, term.gradient, samples)),
+            placed_at(placement, term.gradient, samples, full_gradient.sizes),
             len(value.site.placements),
         )
         for value in full_gradient.sites

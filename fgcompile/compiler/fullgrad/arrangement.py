@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import SymInt, Tensor
 
-from fgcompile.compiler.ir.programs import Batch, BiasedProgram, Placement
+from fgcompile.compiler.ir.programs import Batch, BiasedProgram, Cells, Placement
+from fgcompile.compiler.ir.sizes import same_size
+from fgcompile.compiler.ir.torch_internals import computed
 
 BATCH_FIRST = Batch(0, 1, True)
 
@@ -44,6 +46,17 @@ def is_first(batch: Batch) -> bool:
 def at_size(batch: Batch, value: Tensor, samples: int) -> Batch:
     """The batch with its factor at the value's own size, where sizes are dynamic."""
     return batch if batch.factor is not None else replace(batch, factor=value.shape[batch.axis] // samples)
+
+
+def placed_at(placement: Placement, value: Tensor, samples: int, sizes: Mapping[Any, int | SymInt]) -> Placement:
+    """The placement with its batch's factor and its grid at the value's own size, where sizes are dynamic."""
+    batch = at_size(placement.batch, value, samples)
+    return replace(placement, batch=batch, grid=grid_at(placement, sizes))
+
+
+def grid_at(placement: Placement, sizes: Mapping[Any, int | SymInt]) -> tuple[Any, ...]:
+    """The grid with what each symbol of the placement's cells is; as it is where there are none."""
+    return placement.grid if placement.cells is None else tuple(computed(n, sizes) for n in placement.cells.sizes)
 
 
 def batch_first(value: Tensor, batch: Batch) -> Tensor:
@@ -84,6 +97,8 @@ def arrange(value: Tensor, placement: Placement) -> Arranged:
     shift = 0 if is_first(placement.batch) else 1
     channels = [axis + shift for axis in placement.channels]
     places = [axis + shift for axis in placement.places]
+    if placement.cells is not None:
+        fronted, places = _in_order(fronted, places, placement.cells, placement.grid)
     samples, *sizes = (math.prod(fronted.shape[a] for a in axes) for axes in ([0], channels, places))
     # A reshape is free, a permutation a copy: channels that come last stay last (axis 2), and only where channels and
     # places are mixed are they brought into order.
@@ -93,6 +108,15 @@ def arrange(value: Tensor, placement: Placement) -> Arranged:
         others = [axis for axis in range(1, fronted.ndim) if axis not in channels and axis not in places]
         fronted = fronted.permute(0, *others, *channels, *places)
     return Arranged(fold(fronted, [samples, *sizes]), 1)
+
+
+def _in_order(value: Tensor, places: list[int], cells: Cells, grid: Sequence[int]) -> tuple[Tensor, list[int]]:
+    """The value without the entries that have no cell, and its axes of places in the order of the grid's."""
+    for axis, before, runs in zip(places, cells.before, cells.runs, strict=True):
+        count = math.prod(grid[run] for run in runs)
+        if before or not same_size(count, value.shape[axis]):
+            value = value.narrow(axis, before, count)
+    return value, sorted(places, key=lambda axis: cells.runs[places.index(axis)])
 
 
 def bias_axis(placement: Placement, channel_axis: int | None, rank: int) -> bool:

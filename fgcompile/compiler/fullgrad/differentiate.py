@@ -24,6 +24,7 @@ from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.model_output import put_together, require_score
 from fgcompile.compiler.ir.nodes import bind, call_of
 from fgcompile.compiler.ir.programs import BiasedProgram, ImplicitBias, Site
+from fgcompile.compiler.ir.sizes import symbol_values
 from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import ScoreError, UnsupportedOpError, first_line
 
@@ -87,7 +88,17 @@ def differentiate(
         maps=program.maps,
         orders=orders,
         batch_axes=dict(zip(program.inputs, program.batch_axes, strict=False)),
+        sizes=_sizes(program, inputs),
     )
+
+
+def _sizes(program: BiasedProgram, inputs: Sequence[Tensor]) -> dict[Any, int | torch.SymInt]:
+    """What each symbol of the program's inputs is for these, where a placement asks."""
+    placements = (*program.maps, *(placement for site in program.sites for placement in site.placements))
+    if all(placement.cells is None for placement in placements):
+        return {}
+    given = zip(program.graph_module.graph.find_nodes(op="placeholder"), inputs, strict=False)
+    return symbol_values([(node.meta["val"], value) for node, value in given])
 
 
 def _gradients(scores: Tensor, values: tuple[Tensor, ...], scale: float) -> tuple[Tensor | None, ...]:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import SymInt, Tensor
 
 from fgcompile.compiler.fullgrad.arrangement import (
     Arranged,
@@ -219,12 +219,20 @@ def _extremes(values: Sequence[Tensor], weights: Sequence[Tensor | None], extrem
     return torch.cat([*(extreme(part, 2, keepdim=True) for part in parts), *rest], 1)
 
 
-def _column(numbers: Sequence[float], like: Tensor) -> Tensor:
-    """Numbers as a constant ``(T, 1)``, or as one number where they are the same."""
-    if len(set(numbers)) == 1:
-        return torch.full((1, 1), numbers[0], dtype=like.dtype, device=like.device)
-    columns = [torch.full((1, 1), number, dtype=like.dtype, device=like.device) for number in numbers]
-    return torch.cat(columns)
+def _column(numbers: Sequence[float | SymInt], like: Tensor) -> Tensor:
+    """Numbers, or sizes, as a constant ``(T, 1)``, or as one number where they are the same."""
+    # By their text, since a size may be symbolic, of attention's weights say, whose keys add up like channels.
+    if len({str(number) for number in numbers}) == 1:
+        numbers = numbers[:1]
+    columns = [_number(number, like) for number in numbers]
+    return columns[0] if len(columns) == 1 else torch.cat(columns)
+
+
+def _number(number: float | SymInt, like: Tensor) -> Tensor:
+    if not isinstance(number, SymInt):
+        return torch.full((1, 1), number, dtype=like.dtype, device=like.device)
+    size: Any = number
+    return torch.full((1, 1), 1, dtype=like.dtype, device=like.device) * size  # type: ignore[no-any-return]
 
 
 def _by_channel(placed: PlacedTerm, orders: Orders) -> Tensor:
@@ -239,7 +247,7 @@ def _by_channel(placed: PlacedTerm, orders: Orders) -> Tensor:
 def _layers(placed: PlacedTerm, places: int) -> int:
     """The number of places in each cell."""
     placement = placed.placement
-    return 1 if placement.axes is not None else places // math.prod(placement.grid)
+    return 1 if placement.axes is not None or placement.cells is not None else places // math.prod(placement.grid)
 
 
 def _channel_weight(placed: PlacedTerm) -> Tensor | None:

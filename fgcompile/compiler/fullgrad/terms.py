@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from torch import SymInt, Tensor
 
 from fgcompile.compiler.fullgrad.arrangement import Orders
 from fgcompile.compiler.fullgrad.size_watch import SizeWatch
@@ -72,6 +72,7 @@ class FullGradient:
         maps: How each input that has a map lies over it.
         orders: The index tensors of the placements' orders.
         batch_axes: Where the user has the batch of each input that has it elsewhere than in front, by its name.
+        sizes: What each symbol of the program's sizes is for these inputs.
     """
 
     output: Any
@@ -82,6 +83,7 @@ class FullGradient:
     maps: tuple[Placement, ...]
     orders: Orders
     batch_axes: Mapping[str, int] = field(default_factory=dict)
+    sizes: Mapping[Any, int | SymInt] = field(default_factory=dict)
 
     def returned_gradients(self) -> dict[str, Tensor]:
         """``∂f/∂x`` of each floating-point input as the user has it, its batch on the same axis."""

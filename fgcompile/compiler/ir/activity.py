@@ -66,4 +66,21 @@ def is_lookup(node: fx.Node, constants: Container[fx.Node]) -> bool:
     if node.target not in TABLES or node in constants:
         return False
     table = bind(node)[TABLES[node.target]]  # type: ignore[index]  # an operator of the mapping
-    return table in constants and is_differentiable(table.meta["val"])
+    if table not in constants or not is_differentiable(table.meta["val"]):
+        return False
+    return any(_reads_an_input(source) for source in node.all_input_nodes if source is not table)
+
+
+def _reads_an_input(node: fx.Node) -> bool:
+    """Whether values of an input are in a node's: of positions, ``arange(x.shape[1])``, its sizes alone are."""
+    seen, left = {node}, [node]
+    while left:
+        current = left.pop()
+        if not isinstance(current.meta.get("val"), torch.Tensor | tuple | list):
+            continue
+        if current.op == "placeholder":
+            return True
+        new = [source for source in current.all_input_nodes if source not in seen]
+        seen.update(new)
+        left += new
+    return False

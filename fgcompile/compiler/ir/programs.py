@@ -104,6 +104,21 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Which cells the places of a value are, where sizes are dynamic and several axes of the grid may share one.
+
+    Attributes:
+        before: For each axis of places, how many entries before the first have no cell.
+        runs: For each, the axes of the grid that run along it, the slowest first.
+        sizes: The number of cells along each axis of the grid, symbols of the graph's inputs among them.
+    """
+
+    before: tuple[int, ...]
+    runs: tuple[tuple[int, ...], ...]
+    sizes: tuple[int | torch.SymInt, ...]
+
+
+@dataclass(frozen=True)
 class Placement:
     """How the elements of a value, ``factor`` in front and then all axes but the batch's, lie over an input.
 
@@ -118,6 +133,7 @@ class Placement:
         grid: The number of cells along each spatial axis of the input, at the example's size.
         axes: Which of the axes above makes each axis of the grid, None for a single cell; None in all where the places
             are not the grid itself, so that its size cannot be dynamic.
+        cells: Where sizes are dynamic and the places are not the grid itself, how they fill it.
     """
 
     input: str
@@ -128,6 +144,7 @@ class Placement:
     order: tuple[int, ...] | None
     grid: tuple[int, ...]
     axes: tuple[int | None, ...] | None = None
+    cells: Cells | None = None
 
 
 @dataclass(frozen=True)

@@ -65,5 +65,27 @@ def equal_sizes(small: int, large: int, like: Tensor) -> Tensor:
     return torch.full((1,), 1, device=like.device) * small == large
 
 
+def nearest_places(read: Tensor, sizes: tuple[int, int], rows: Tensor, scale: float | None) -> Tensor:
+    """What images are read at by PyTorch's nearest-neighbour interpolation, of what the factor gives, ``read``.
+
+    It copies an axis whose size the factor leaves, or exactly doubles: ``i`` and ``⌊i/2⌋`` in place of ``⌊i/s⌋``.
+
+    Args:
+        read: The places by the factor.
+        sizes: Those before and after.
+        rows: The places ``i`` of the output.
+        scale: The factor.
+    """
+    if may_leave_sizes(scale):
+        read = torch.where(equal_sizes(*sizes, rows), rows, read)
+    if scale is not None and 2 < scale < DOUBLING:
+        read = torch.where(equal_sizes(2 * sizes[0], sizes[1], rows), torch.div(rows, 2, rounding_mode="floor"), read)
+    return read
+
+
+DOUBLING = 3
+"""The factor below which ``⌊L s⌋`` may be twice ``L``."""
+
+
 def _places(size: int, like: Tensor) -> Tensor:
     return torch.arange(size, dtype=like.dtype, device=like.device)

@@ -18,15 +18,9 @@ from typing import Any, Literal, TextIO
 @contextmanager
 def silenced(name: str) -> Iterator[None]:
     """While it is open, the logger of that name reports errors alone, and nothing is printed and nothing warned of."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), unprinted("stdout"):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
+    with unlogged(name, below=logging.ERROR), warnings.catch_warnings(), unprinted("stdout"):
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager

@@ -31,11 +31,32 @@ def same_size(a: int | torch.SymInt, b: int | torch.SymInt) -> bool:
     return str(a) == str(b)
 
 
+def difference(a: int | torch.SymInt, b: int | torch.SymInt) -> int | None:
+    """``a − b`` where that is one number at every size; nothing is assumed from then on."""
+    found: Any = a - b
+    if not isinstance(found, int):
+        found = expression(found).expand()
+        found = int(found) if found.is_number else None
+    return found  # type: ignore[no-any-return]
+
+
 def multiple_of(size: int | torch.SymInt, samples: int | torch.SymInt) -> bool:
     """Whether a size is a number, or the number of samples times a number: no other dynamic size is in it."""
     return is_fixed(size) or (
         not is_fixed(samples) and bool((expression(size) / expression(samples)).is_number)  # type: ignore[arg-type]
     )
+
+
+def symbol_values(pairs: Sequence[tuple[Tensor, Tensor]]) -> dict[Any, int | torch.SymInt]:
+    """What each symbol of the first tensors' sizes, symbols or multiples of one, is by the second ones'."""
+    values: dict[Any, int | torch.SymInt] = {}
+    size: Any  # a number or a SymInt
+    for symbolic, value in pairs:
+        for size, given in zip(symbolic.shape, value.shape, strict=True):
+            if not is_fixed(size):
+                factor, symbol = expression(size).as_coeff_Mul()
+                values.setdefault(symbol, given if factor == 1 else given // int(factor))
+    return values
 
 
 def describe(value: Tensor, names: Mapping[str, str]) -> Shape:
@@ -60,8 +81,10 @@ def dimension_names(inputs: Sequence[Tensor]) -> dict[str, str]:
     names = {str(inputs[0].shape[0]): BATCH}
     size: Any  # a number or a SymInt
     for value in inputs:
-        space = SPACE.get(value.ndim - 2, ())
-        for size, name in zip(value.shape[2:], space, strict=False):
+        sizes, space = value.shape[2:], SPACE.get(value.ndim - 2, ())
+        if value.ndim > 1 and not is_fixed(value.shape[1]):
+            sizes, space = value.shape[1:2], SPACE[1]  # a sequence
+        for size, name in zip(sizes, space, strict=False):
             if not is_fixed(size):
                 _, symbol = expression(size).as_coeff_Mul()
                 taken = [of for key, of in names.items() if key != str(symbol) and of.partition("_")[0] == name]
@@ -86,6 +109,11 @@ def size_factor(size: str) -> int:
     """What a dynamic size is a multiple of: 16 for ``"16*height"``, 1 for ``"height"``."""
     factor = size.partition("*")[0]
     return int(factor) if factor.isdigit() else 1
+
+
+def size_name(size: str) -> str:
+    """What a dynamic size is a multiple of, by its name: ``height`` for ``"16*height"``."""
+    return size.rpartition("*")[2]
 
 
 def batch_axis(shape: Shape) -> tuple[int, int]:

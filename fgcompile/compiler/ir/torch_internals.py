@@ -28,6 +28,7 @@ from torch.fx.experimental.symbolic_shapes import (
     ConstraintViolationError,
     DimDynamic,
     GuardOnDataDependentSymNode,
+    PendingUnbackedSymbolNotFound,
     ShapeEnv,
     StatelessSymbolicContext,
     free_unbacked_symbols,
@@ -35,6 +36,8 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes as without_modes
+from torch.utils._sympy.interp import sympy_interp
+from torch.utils._sympy.reference import PythonReferenceAnalysis
 
 __all__ = [
     "ConstraintViolationError",
@@ -46,6 +49,7 @@ __all__ = [
     "OpOverload",
     "OpOverloadPacket",
     "OperatorBase",
+    "PendingUnbackedSymbolNotFound",
     "ShapeEnv",
     "StatelessSymbolicContext",
     "below_autograd",
@@ -100,6 +104,14 @@ def holds_at_ones(truth: SymBool) -> bool:
     """A comparison of symbolic sizes where all of them are 1, which PyTorch leaves out of what it decides."""
     expression = truth.node.expr
     return bool(expression.subs(dict.fromkeys(expression.free_symbols, 1)))
+
+
+def computed(size: int | SymInt, values: Mapping[Any, int | SymInt]) -> int | SymInt:
+    """A symbolic size with other sizes, numbers or symbols, in place of its symbols."""
+    if isinstance(size, int):
+        return size
+    result: int | SymInt = sympy_interp(PythonReferenceAnalysis, dict(values), size.node.expr)
+    return result
 
 
 def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None]:
@@ -205,6 +217,13 @@ def functions_applied_by(
 def has_setup_context(function: type[torch.autograd.Function]) -> bool:
     """Whether the function's forward takes no context, which ``setup_context`` fills in."""
     return function.setup_context is not _SingleLevelFunction.setup_context
+
+
+def takes_a_gradient() -> bool:
+    """Whether this code runs within a function that ``torch.func`` differentiates (``grad``, ``jacrev``, ``jvp``)."""
+    level = torch._C._functorch.peek_interpreter_stack()
+    kinds = torch._C._functorch.TransformType
+    return level is not None and level.key() in (kinds.Grad, kinds.Jvp)
 
 
 def without_mutations(function: Callable[..., Any]) -> Callable[..., Any]:

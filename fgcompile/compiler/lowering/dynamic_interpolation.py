@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.ir.gathering import add_back_by_gathers, add_windows, interpolate_by_gathers
+from fgcompile.compiler.ir.resampling import nearest_places
 
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
@@ -28,19 +29,20 @@ class DynamicInterpolation:
         scale: The factor that the model gave.
         align_corners: Whether the first and last places fall on each other.
         nearest: The offset ``c`` of a nearest-neighbour one; None of a linear one.
+        copies: Whether it reads as ``nearest_places`` has it.
     """
 
     scale: float | None
     align_corners: bool
     nearest: float | None
+    copies: bool = False
 
 
 def interpolate_dynamically(x: Tensor, axis: int, output: int, setting: DynamicInterpolation) -> Tensor:
     """The interpolation along one axis."""
     if setting.nearest is None:
         return interpolate_by_gathers(x, axis, output, setting.align_corners, setting.scale)
-    ratio = _nearest_ratio(x.shape[axis], output, setting.scale)
-    read = _nearest(torch.arange(output, device=x.device), x.shape[axis], setting.nearest, ratio)
+    read = _nearest(torch.arange(output, device=x.device), (x.shape[axis], output), setting)
     return aten.index_select.default(x, axis, read)
 
 
@@ -59,15 +61,16 @@ def go_back_dynamically(g: Tensor, axis: int, size: int, setting: DynamicInterpo
         most = math.ceil(scale) + 4
     rows = (begin - 2).reshape([-1, 1]) + torch.arange(most, device=g.device)
     kept = rows.clamp(min=0).clamp(max=count - 1)
-    read = _nearest(kept, size, setting.nearest, _nearest_ratio(size, count, scale))
+    read = _nearest(kept, (size, count), setting)
     reads = aten.eq.Tensor(read, elements.reshape([-1, 1]))
     return add_windows(g, axis, kept, aten.logical_and.default(reads, aten.eq.Tensor(kept, rows)).to(g.dtype))
 
 
-def _nearest_ratio(size: int, output: int, scale: float | None) -> Tensor | float:
-    return torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
-
-
-def _nearest(rows: Tensor, size: int, offset: float, ratio: Tensor | float) -> Tensor:
+def _nearest(rows: Tensor, sizes: tuple[int, int], setting: DynamicInterpolation) -> Tensor:
     """The element that each of ``rows`` reads: positions in float32, as PyTorch computes them."""
-    return aten.floor.default((rows.to(torch.float32) + offset) * ratio).to(torch.int64).clamp(max=size - 1)
+    (size, output), scale, offset = sizes, setting.scale, setting.nearest
+    assert offset is not None
+    ratio = torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
+    read = aten.floor.default((rows.to(torch.float32) + offset) * ratio).to(torch.int64)
+    read = nearest_places(read, sizes, rows, scale) if setting.copies else read
+    return read.clamp(max=size - 1)

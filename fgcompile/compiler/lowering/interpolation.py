@@ -19,7 +19,7 @@ import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.ir.gathering import is_large
-from fgcompile.compiler.ir.resampling import linear_matrix
+from fgcompile.compiler.ir.resampling import linear_matrix, nearest_places
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.lowering.axes import is_dynamic, multiply_axis
 from fgcompile.compiler.lowering.bands import Band, probed_band
@@ -119,7 +119,7 @@ def _is_long_and_dynamic(size: int, output: int) -> bool:
 
 def _setting(forward: Callable[..., Tensor], scale: float | None, corners: Sequence[bool]) -> DynamicInterpolation:
     nearest = None if corners else (0.5 if forward is _nearest_exact else 0.0)
-    return DynamicInterpolation(scale, bool(corners and corners[0]), nearest)
+    return DynamicInterpolation(scale, bool(corners and corners[0]), nearest, forward is _nearest)
 
 
 def _dynamic_linear_matrix(
@@ -141,6 +141,7 @@ def _dynamic_nearest_matrix(
     places = torch.arange(output, dtype=torch.float32, device=like.device)
     ratio = torch.full((1,), 1.0) * size / output if scale is None else 1.0 / scale
     read = aten.floor.default((places + offset) * ratio)
+    read = nearest_places(read, (size, output), places, scale) if forward is _nearest else read
     positions = torch.arange(size, dtype=torch.float32, device=like.device)
     return aten.eq.Tensor(positions.unsqueeze(1), aten.minimum.default(read, positions[-1:])).to(like.dtype)
 
@@ -243,6 +244,22 @@ def _lower_nearest_exact(upsample: Callable[..., Tensor]) -> Callable[..., Any]:
     return lower
 
 
+def _lower_nearest(self: Tensor, output_size: Sequence[int], *scales: float | None) -> Any:
+    """Lowers ``upsample_nearest2d`` by factors that dynamic sizes do not give; the exporter's positions are others'."""
+    whole = all(scale is None or scale == int(scale) for scale in scales)
+    if whole or not isinstance(self.shape[0], SymInt) or not any(map(is_dynamic, self.shape[2:])):
+        return NotImplemented
+    x = self
+    for axis, (output, scale) in enumerate(zip(output_size, scales, strict=True), start=2):
+        x = _interpolate(_nearest, x, axis, output, scale, [])
+    return x
+
+
+def _nearest_of_others(*arguments: Any) -> Tensor:
+    """That of signals and volumes, which does not read as ``nearest_places`` has it."""
+    return aten.upsample_nearest2d.default(*arguments)
+
+
 _nearest = aten.upsample_nearest2d.default
 _nearest_exact = aten._upsample_nearest_exact2d.default
 _linear = aten.upsample_bilinear2d.default
@@ -257,13 +274,13 @@ REACHES: dict[Callable[..., Tensor], tuple[int, bool]] = {
 }
 """How far operators read that are not local, and whether this is in elements of the smaller of the two sizes."""
 
-LOCAL = (_nearest, _nearest_exact, _linear)
+LOCAL = (_nearest, _nearest_of_others, _nearest_exact, _linear)
 """Operators each of whose outputs is one element, or lies between two neighbours."""
 
 LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
-    aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest),
+    aten.upsample_nearest1d_backward.default: _lower_nearest_backward(_nearest_of_others),
     aten.upsample_nearest2d_backward.default: _lower_nearest_backward(_nearest),
-    aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest),
+    aten.upsample_nearest3d_backward.default: _lower_nearest_backward(_nearest_of_others),
     aten._upsample_nearest_exact1d_backward.default: _lower_nearest_backward(_nearest_exact),
     aten._upsample_nearest_exact2d_backward.default: _lower_nearest_backward(_nearest_exact),
     aten._upsample_nearest_exact3d_backward.default: _lower_nearest_backward(_nearest_exact),
@@ -279,6 +296,7 @@ LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.upsample_bicubic2d.default: _lower_linear(_cubic),
     aten._upsample_bilinear2d_aa.default: _lower_linear(_smooth_linear),
     aten._upsample_bicubic2d_aa.default: _lower_linear(_smooth_cubic),
+    aten.upsample_nearest2d.default: _lower_nearest,
     aten._upsample_nearest_exact1d.default: _lower_nearest_exact(aten.upsample_nearest1d.default),
     aten._upsample_nearest_exact2d.default: _lower_nearest_exact(aten.upsample_nearest2d.default),
     aten._upsample_nearest_exact3d.default: _lower_nearest_exact(aten.upsample_nearest3d.default),

@@ -99,7 +99,7 @@ class _Tracer:
 
         Raises:
             CaptureError: Its batch is fixed, or a size of space that is to be dynamic.
-            ScoreError: It has no batch.
+            ScoreError: It has no batch, or several entries of it for each sample.
         """
         shape = describe(value, self.dimensions)
         if fixed := self.fixed_dimensions():
@@ -110,6 +110,11 @@ class _Tracer:
             raise ScoreError(
                 f"the output '{name}' has shape {shape} for every batch, so no sample has its own: "
                 f"name another output of the model, output=, or leave {name} out of outputs"
+            )
+        if (own := batch_axis(shape)[1]) > 1:
+            raise ScoreError(
+                f"the output '{name}' has shape {shape}, {own} rows for each sample that no one can tell apart: return "
+                f"(N, {own}, …) from the model, or leave {name} out of outputs"
             )
         return ValueSpec(name, _dtype_name(value), shape)
 

@@ -281,10 +281,21 @@ class Inverse(nn.Module):
 @pytest.mark.parametrize(
     ("layer", "shape", "message"),
     [
-        (Chosen(), (3,), r"masked_select.*'layer\.masked_select' depends on values"),
+        (Chosen(), (3,), r"masked_select.*'layer\.masked_select' at \S*test_capture.py:\d+ depends on values"),
+        (
+            Wrapped(lambda x: x[:, [0, 1, 2], x[0, 0] < 9]),
+            (3, 3),
+            r"by a mask beside integers at \S*test_capture.py:\d+",
+        ),
+        (Wrapped(torch.func.grad(lambda x: x.sum())), (3,), r"'layer' of Sequential at .* takes a gradient inside"),
         (Repeated(), (3,), r"repeat_interleave.*depends on values"),
         (Dropping(), (3,), r"native_dropout.*'layer\.dropout' draws random numbers"),
         (Slopes(), (3,), r"rrelu.*draws random numbers"),
+        (
+            nn.Upsample(scale_factor=1.05),
+            (3, 3),
+            r"gradient of the interpolation 'layer' by 1.05 from 3 to 3 places",
+        ),
         pytest.param(
             Inverse(),
             (3, 3),

@@ -3,10 +3,12 @@
 aten.add.Tensor(x, y)       →  aten.add(x, y)
 aten.sym_size.int(x, 0)     →  aten.size(x, 0)
 sym_float(n)                →  float(n)
+math.trunc(s)               →  int(s)
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -31,6 +33,8 @@ def resolve_overloads(graph_module: fx.GraphModule) -> bool:
             node.target = aten.size
         elif node.target is torch.sym_float:
             node.target = float
+        elif node.target is math.trunc:
+            node.target = int
         elif isinstance(node.target, OpOverload):
             node.args, node.kwargs = _written_out(node)
             node.target = node.target.overloadpacket

@@ -7,7 +7,7 @@ arranged into a grid of cells over the input (``placement``). A layout can be wr
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import torch
@@ -15,6 +15,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.expose.layouts.axes import Axes
 from fgcompile.compiler.expose.layouts.call import concrete_shape
+from fgcompile.compiler.expose.layouts.cells import Extents, with_cells
 from fgcompile.compiler.expose.layouts.names import naming, unknown_names
 from fgcompile.compiler.expose.layouts.pattern import read_pattern
 from fgcompile.compiler.expose.layouts.placement import Space, find_batch, place
@@ -65,15 +66,15 @@ def find_layouts(
             placement = place(_positions(axes.start(node), layout, space, axes.samples), space)
         if placement is not None:
             spaces.append(space)
-            maps.append(placement)
+            maps.append(_at_any_size(placement, axes.start(node), space, node, axes, propagation))
     # An input's own name means the input, even where a layer bears it too.
     names = [str(node.target) for node in inputs]
     of_sites = {name: layout for name, layout in written.items() if name not in names}
-    placed = []
+    placed, finder = [], _Finder(spaces, axes, Extents(propagation.positions))
     for site in sites:
         node = values[site.node]
         layout = _written(site.name, of_sites, unused)
-        placed.append(_place_site(site, node, propagation.positions.get(node), layout, spaces, axes))
+        placed.append(finder.place(site, node, propagation.positions.get(node), layout))
     if unused:
         raise InputError(unknown_names(unused, names, [site.name for site in sites]))
     kept, finished = _embedded_alone(inputs, maps, placed)
@@ -81,24 +82,59 @@ def find_layouts(
     return kept, finished
 
 
-def _place_site(
-    site: Site, node: fx.Node, known: object, layout: str | None, spaces: Sequence[Space], axes: Axes
-) -> Site:
-    """The site with its placements, by the positions that the propagation found or by a written layout."""
-    # A site that the propagation lost still has a layout if one is written for it: that is why positions without any
-    # coordinate are tried, not left out.
-    blank = Positions(concrete_shape(node.meta["val"]), (None,) * axes.count)
-    found = known if isinstance(known, Positions) else blank
-    with naming(site.name):
-        candidates = [place(_positions(found, layout, space, axes.samples), space) for space in spaces]
-    placements = tuple(placement for placement in candidates if placement is not None)
+def _at_any_size(
+    placement: Placement, own: Positions, space: Space, node: fx.Node, axes: Axes, propagation: Propagation
+) -> Placement:
+    """The map of an integer input of dynamic size with its cells, as it has no gradient that would have this size."""
     value = node.meta["val"]
-    _require_grids(site.name, value, placements, axes.batch)
-    placements = tuple(
-        replace(placement, batch=_of_any_size(placement.batch, value, axes.batch)) for placement in placements
-    )
-    batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
-    return replace(site, batch=_of_any_size(batch, value, axes.batch), placements=placements)
+    if value.is_floating_point() or all(multiple_of(size, axes.batch) for size in value.shape):
+        return placement
+    return with_cells(placement, own, space, value, axes.batch, Extents(propagation.positions)) or placement
+
+
+@dataclass(frozen=True)
+class _Finder:
+    """What the placements of a site depend on, beside the site."""
+
+    spaces: Sequence[Space]
+    axes: Axes
+    extents: Extents
+
+    def place(self, site: Site, node: fx.Node, known: object, layout: str | None) -> Site:
+        """The site with its placements, by the positions that the propagation found or by a written layout."""
+        # A site that the propagation lost still has a layout if one is written for it: that is why positions without
+        # any coordinate are tried, not left out.
+        value, samples = node.meta["val"], self.axes.batch
+        blank = Positions(concrete_shape(value), (None,) * self.axes.count)
+        found = known if isinstance(known, Positions) else blank
+        placements = []
+        for space in self.spaces:
+            with naming(site.name):
+                positions = _positions(found, layout, space, self.axes.samples)
+                placement = place(positions, space)
+            if placement is not None:
+                placements.append(self._of_any_size(site.name, placement, positions, space, value))
+        batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
+        return replace(site, batch=_of_any_size(batch, value, samples), placements=tuple(placements))
+
+    def _of_any_size(
+        self, name: str, placement: Placement, positions: Positions, space: Space, value: Tensor
+    ) -> Placement:
+        """The placement at any size of the value; one whose places are not the grid itself tells how they fill it.
+
+        Raises:
+            CaptureError: They do not, in a way that holds at every size.
+        """
+        samples = self.axes.batch
+        found: Placement | None = placement
+        if placement.axes is None and any(not multiple_of(size, samples) for size in value.shape):
+            found = with_cells(placement, positions, space, value, samples, self.extents)
+        if found is None:
+            raise CaptureError(
+                f"'{name}' has the layout '{placement.pattern}', for which sizes must be fixed: "
+                f"leave out dynamic_sizes, or keep it out of the map by layouts={{'{name}': 'none'}}"
+            )
+        return replace(found, batch=_of_any_size(found.batch, value, samples))
 
 
 def _require_maps(written: Mapping[str, str], inputs: Sequence[str], maps: Sequence[str]) -> None:
@@ -115,17 +151,6 @@ def _of_any_size(batch: Batch, value: Tensor, samples: int | torch.SymInt) -> Ba
     """The batch without its factor, where that is not a number but follows a dynamic size."""
     known = batch.axis < 0 or multiple_of(value.shape[batch.axis], samples)
     return batch if known else replace(batch, factor=None)
-
-
-def _require_grids(name: str, value: Tensor, placements: Sequence[Placement], samples: int | torch.SymInt) -> None:
-    """Refuses a value of dynamic sizes whose places are not the grid itself."""
-    dynamic = any(not multiple_of(size, samples) for size in value.shape)
-    for placement in placements:
-        if dynamic and placement.axes is None:
-            raise CaptureError(
-                f"'{name}' has the layout '{placement.pattern}', for which sizes must be fixed: "
-                f"leave out dynamic_sizes, or keep it out of the map by layouts={{'{name}': 'none'}}"
-            )
 
 
 def _candidates(inputs: Sequence[fx.Node], written: Mapping[str, str]) -> list[fx.Node]:

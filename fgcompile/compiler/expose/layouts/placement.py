@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.expose.layouts.positions import Positions, varies
+from fgcompile.compiler.expose.layouts.positions import Positions, moves, varies
 from fgcompile.compiler.ir.programs import Batch, Placement
 
 LETTERS = {1: "l", 2: "hw", 3: "dhw", 4: "tdhw"}
@@ -71,7 +71,7 @@ def place(positions: Positions, space: Space) -> Placement | None:
     # From here on one sample is enough: all have the same places. Their shape is that of the value with the batch axis
     # moved to the front, where a factor may be left of it (windows folded into the batch), and with size 1 along every
     # axis on which no coordinate depends. The axes that are left are the places; the others add up within a place.
-    sample = [_of_one_sample(coordinate, positions.shape, batch) for coordinate in given if coordinate is not None]
+    sample = [of_one_sample(coordinate, positions.shape, batch) for coordinate in given if coordinate is not None]
     shape = sum(sample[1:], sample[0]).shape
     assert batch.factor is not None
     sizes = [batch.factor, *(size for axis, size in enumerate(positions.shape) if axis != batch.axis)]
@@ -118,7 +118,7 @@ def _pooled_to_one(shape: tuple[int, ...], batch: Batch, space: Space) -> bool:
     return len(shape) == space.rank > 2 and batch == Batch(0, 1, True) and math.prod(shape[2:]) == 1
 
 
-def _of_one_sample(coordinate: Tensor, shape: tuple[int, ...], batch: Batch) -> Tensor:
+def of_one_sample(coordinate: Tensor, shape: tuple[int, ...], batch: Batch) -> Tensor:
     """The first sample's coordinate, the batch axis's remaining factor in front."""
     fronted = coordinate.movedim(batch.axis, 0)
     if fronted.shape[0] == 1:
@@ -158,7 +158,7 @@ def _pattern(positions: Positions, batch: Batch, given: Sequence[Tensor | None],
     for axis, size in enumerate(positions.shape):
         # The sample's letter first, then the coordinates that run here; an axis with neither is the channels', or of
         # size 1. What is folded into the batch and has no place counts as channels.
-        letters = [letter for letter, c in zip(space.letters, given, strict=True) if varies(c, axis)]
+        letters = [letter for letter, c in zip(space.letters, given, strict=True) if moves(c, axis)]
         outside = max((_outside(c, axis) for c in given if c is not None and varies(c, axis)), default=0)
         names = " ".join((["n"] if axis == batch.axis else []) + letters)
         if axis == batch.axis and batch.factor != 1 and not letters:

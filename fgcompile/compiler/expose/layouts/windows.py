@@ -64,7 +64,7 @@ def _resized(rank: int) -> PositionRule:
             return None
         _mark_spatial(call, source, rank)
         places = [
-            (torch.arange(size, dtype=torch.get_default_dtype()) + 0.5) * (before / size) - 0.5
+            (torch.arange(size, dtype=torch.get_default_dtype()) + 0.5) * (before / max(size, 1)) - 0.5
             for size, before in zip(shapes[0][-rank:], source.shape[-rank:], strict=True)
         ]
         return _resampled(source, shapes[0], places)
