@@ -115,6 +115,11 @@ class Folder:
             )
         return errors
 
+    def overflowed(self) -> int:
+        """The rows with a warning; those of an earlier version have none."""
+        rows = pads.dataset(self.results)
+        return int(rows.count_rows(filter=pads.field("warning").is_valid())) if "warning" in rows.schema.names else 0
+
 
 @contextmanager
 def claim(path: Path, identity: Mapping[str, Any]) -> Iterator[Folder]:

@@ -19,6 +19,7 @@ from fgcompile.cli.parameters import (
     MaxPixelsOption,
     PageOption,
     ProviderOption,
+    TrustOption,
     WeightsOption,
     WindowOption,
 )
@@ -39,15 +40,18 @@ def verify(
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
     weights: WeightsOption = None,
     providers: ProviderOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check an artifact against the eager model; exit status 1 if it differs."""
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
+        from fgcompile.runtime.rehearsal import require_sound
 
         check = fgcompile.verify  # first of all, for it says what is not installed
+        require_sound(artifact, providers, trust=trust)
         inputs = noise(read_metadata(artifact))
-        report = check(artifact, seeded_model(source, weights), inputs, providers=providers)
+        report = check(artifact, seeded_model(source, weights), inputs, providers=providers, trust=trust or None)
     if as_json:
         terminal.print_json(report.as_dict())
     else:
@@ -68,14 +72,17 @@ def explain(
     background: BackgroundOption = "white",
     page: PageOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    trust: TrustOption = False,
 ) -> None:
     """Explain photos: a picture of photo, map and overlay for each; exit status 1 if one of them cannot be read."""
     chosen, reading = parse_class(target), parse_reading(window, background, page, max_pixels)
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
         from fgcompile.runtime import load
+        from fgcompile.runtime.rehearsal import require_sound
 
-        session = load(artifact, providers)
+        require_sound(artifact, providers, trust=trust)
+        session = load(artifact, providers, trust=trust or None)
         records = explain_photos(
             session,
             images,
@@ -101,12 +108,15 @@ def bench(
     seconds: Annotated[float | None, typer.Option(metavar="S", help="How long to measure, by default 10.")] = None,
     repeats: Annotated[int | None, typer.Option(metavar="R", help="How many rounds to measure instead.")] = None,
     providers: ProviderOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what an explanation costs here, beside the forward pass alone."""
     with terminal.progress(f"measuring {artifact}") as report:
         from fgcompile.bench import bench
+        from fgcompile.runtime.rehearsal import require_sound
 
+        require_sound(artifact, providers, threads, trust)
         result = bench(
             artifact,
             batch=batch,
@@ -115,6 +125,7 @@ def bench(
             seconds=seconds,
             repeats=repeats,
             providers=providers,
+            trust=trust or None,
             report=report,
         )
     if as_json:

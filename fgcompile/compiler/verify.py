@@ -37,6 +37,7 @@ def verify(
     inputs: Tensor | Array | Sequence[Tensor | Array] | Mapping[str, Tensor | Array],
     target: Callable[..., Tensor] | None = None,
     providers: Sequence[Provider] | None = None,
+    trust: bool | None = None,
 ) -> Report:
     """Compares an artifact with the eager model it was compiled from, on given inputs.
 
@@ -51,6 +52,7 @@ def verify(
             with ``preprocess``, and a score's own inputs after the model's.
         target: The score that it was compiled with, if that was a function.
         providers: Where the artifact runs, as for ``fgcompile.load``.
+        trust: As for ``fgcompile.load``.
 
     Raises:
         ArtifactError: The file is damaged or not an artifact.
@@ -69,7 +71,7 @@ def verify(
     if isinstance(inputs, Mapping) and len(inputs) == len(names) == 1:
         names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
     feeds = check_inputs(_arrays(_in_order(inputs, names)), metadata)
-    outputs = load(path, providers).run(_with_own(feeds, metadata))
+    outputs = load(path, providers, trust=trust).run(_with_own(feeds, metadata))
     returned = dict.fromkeys(spec["name"].split(".")[0] for spec in metadata["outputs"])
     request = replace(read_request(metadata, target), outputs=tuple(returned))
     tensors = [torch.from_numpy(array) for array in feeds.values()]

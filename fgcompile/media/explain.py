@@ -18,6 +18,7 @@ from fgcompile.media.overlay import draw_panel
 from fgcompile.media.predictions import class_score, top_classes
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.runtime import Explanation, Session
+from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory, write_atomically
 from fgcompile.system.text import brief, visible
 
@@ -53,7 +54,8 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
 
     Returns:
         For each photo a record of ``image``, ``overlay``, ``saliency`` (with ``npy``), ``target``, ``name``, ``score``,
-        ``top`` and, where the artifact computes it, ``residual``; of one that cannot be read, ``image`` and ``error``.
+        ``top``, ``residual`` where the artifact computes it, ``warning`` where numbers overflowed; of one that cannot
+        be read, ``image`` and ``error``.
 
     Raises:
         InputError: The target is out of range, or the artifact takes no photos.
@@ -89,6 +91,8 @@ def _write(
     if "saliency" in files:
         _write_npy(saliency, files["saliency"])
     record: dict[str, Any] = {"target": explained.index, "name": explained.name, "score": explained.score}
+    if found := describe_overflow({"logits": logits, "saliency": saliency}):
+        record["warning"] = found
     record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
     if explanation.residual is not None:
         record["residual"] = float(explanation.residual[0])

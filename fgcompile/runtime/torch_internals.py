@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import torch
 from torch.torch_version import TorchVersion
 
-FOLDERS = TorchVersion(torch.__version__) >= (2, 13)
+FOLDERS = TorchVersion(torch.__version__) >= "2.13"
 """Whether PyTorch reads packages that are unpacked already."""
 
 
