@@ -29,10 +29,11 @@ from fgcompile.media.reading import MAX_PIXELS
 def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
     """Show what an artifact says of itself."""
     content, metadata = read_artifact(artifact)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     if as_json:
-        terminal.print_json(metadata)
+        terminal.print_json({"digest": digest, **metadata})
     else:
-        terminal.print_artifact(metadata, artifact, f"sha256:{hashlib.sha256(content).hexdigest()}")
+        terminal.print_artifact(metadata, artifact, digest)
 
 
 def verify(
