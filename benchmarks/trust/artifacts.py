@@ -28,7 +28,7 @@ from benchmarks.trust.opening import OTHER, REFUSED, SAME, TRACEBACK, WRONG
 from benchmarks.trust.subjects import KINDS, make_subject
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import ArtifactError
-from fgcompile.runtime.rehearsal import require_sound
+from fgcompile.runtime import rehearsal
 
 STORE = Store(
     RESULTS / "trust_artifacts.jsonl",
@@ -40,7 +40,7 @@ SECONDS = 5.0
 SILENCE = 60.0
 STARTING = 600.0
 GROWTH = 500 * 2**20
-TRIED = "ends the process, refused by the commands"
+TRIED = "ends or stops the process, refused by the commands"
 CRASH, HANG, GROWN = "crash", "slower than 5 s", "grown by 500 MB"
 COLUMNS = (REFUSED, SAME, OTHER, TRIED, WRONG, TRACEBACK, CRASH, HANG, GROWN)
 
@@ -60,9 +60,8 @@ class Opener:
         process.stdin.flush()
         line = self._line(process, SILENCE)
         if not line:
-            hung = line is None
             self.stop()
-            return (HANG, "no answer") if hung else _tried(path)
+            return _tried(path, HANG if line is None else CRASH)
         answer = json.loads(line)
         if answer["grown"] > GROWTH:
             return GROWN, f"{answer['grown']} bytes, {answer['outcome']}"
@@ -93,13 +92,14 @@ class Opener:
         return process.stdout.readline() if ready else None
 
 
-def _tried(path: Path) -> tuple[str, str]:
-    """What the commands say of an artifact that ended the process that loaded it: they try code in one of its own."""
+def _tried(path: Path, otherwise: str) -> tuple[str, str]:
+    """What commands say of an artifact whose process ended, or did not answer: they try code in one of its own."""
+    rehearsal.PATIENCE = SILENCE
     try:
-        require_sound(path)
+        rehearsal.require_sound(path)
     except ArtifactError as error:
         return TRIED, str(error)
-    return CRASH, "the process ended"
+    return otherwise, "and the commands take it"
 
 
 def run_batch(opener: Opener, original: Path, change: str, batch: int) -> dict[str, Any]:
@@ -158,8 +158,8 @@ def report() -> bool:
 
 _EXPLANATION = f"""*refused*: an error of `fgcompile.errors`, in one line. *same outputs*: it loads, and every output is
 the untouched artifact's. *other numbers*: within a seal that was made anew, other weights or another program are
-another artifact, and nobody can know; every output has its name, dtype and shape. *{TRIED}*:
-`fgcompile.load` ran a program that PyTorch trusts, and that ended the process; `fgcompile explain`, `verify`, `bench`,
+another artifact, and nobody can know; every output has its name, dtype and shape. *{TRIED}*: a program that PyTorch
+trusts ended the process that called `fgcompile.load`, or did not end itself; `fgcompile explain`, `verify`, `bench`,
 `batch` and `serve` try it in a process of its own, and refuse it. *wrong outputs*: an output has another's name or
 shape, or `fgcompile inspect` fails on what `load` takes. *crash*: the process ended, and no command refuses it."""
 
