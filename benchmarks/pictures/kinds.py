@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pkgutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -69,6 +70,11 @@ def _by_pillow(pixels: NDArray[np.uint8], format: str, mode: str | None = None, 
         return buffer.getvalue()
 
     return write
+
+
+def _by_pydicom(name: str) -> Callable[[], bytes]:
+    """One of ``benchmarks.pictures.dicom``, which is imported where it is made: it needs pydicom."""
+    return lambda: pkgutil.resolve_name(f"benchmarks.pictures.dicom:{name}")(GREY)
 
 
 def _array(array: NDArray[Any]) -> bytes:
@@ -169,6 +175,11 @@ KINDS = (
     _grey("DICOM, rescaled, with a window", lambda: dicom(_scene(424, 2423, "<u2"), {**_STORED, **_WINDOW})),
     Kind("DICOM, 12 bits of 16, unsaid", lambda: dicom(_TWELVE)),
     Kind("DICOM, deflated", lambda: dicom(GREY, deflated=True)),
+    _grey("DICOM, through a table (VOI LUT)", _by_pydicom("through_a_table")),
+    _grey("DICOM, enhanced, the second frame, with `--page 2`", _by_pydicom("with_groups"), page=2),
+    _grey("DICOM, run lengths", _by_pydicom("run_lengths")),
+    _grey("DICOM, JPEG 2000 inside", _by_pydicom("as_jpeg_2000")),
+    Kind("DICOM, lossless JPEG inside", _by_pydicom("lossless_jpeg")),
     Kind("EPS, a program", lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"),
     Kind("a PNG that says 100000 by 100000", _huge),
     Kind("64 million black pixels in 62 kB", _bomb, np.zeros((SIDE, SIDE, 3), np.uint8)),

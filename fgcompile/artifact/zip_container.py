@@ -76,6 +76,14 @@ def read_extra_file(content: bytes, name: str) -> bytes:
     raise LookupError(f"no extra file {name}")
 
 
+def compiled_models(content: bytes) -> list[str]:
+    """The names of the models in a ``.pt2`` that AOTInductor made, in order."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        paths = (name.partition("/")[2] for name in archive.namelist())
+        inner = (path.removeprefix(COMPILED) for path in paths if path.startswith(COMPILED))
+        return list(dict.fromkeys(path.partition("/")[0] for path in inner))
+
+
 def zip_folders(content: bytes | memoryview) -> set[str]:
     """The folders of a zip archive's files, without the archive's own: ``.pt2`` keeps exported programs in ``models``.
 

@@ -37,6 +37,7 @@ def bench(  # noqa: PLR0913 - public: its keywords are the options
     seconds: float | None = None,
     repeats: int | None = None,
     providers: Sequence[Provider] | None = None,
+    trust: bool | None = None,
     report: Callable[[str], None] = lambda stage: None,
 ) -> Bench:
     """Times ``Session.run`` on made-up inputs, for the predicted class where the artifact takes one.
@@ -49,6 +50,7 @@ def bench(  # noqa: PLR0913 - public: its keywords are the options
         seconds: How long to measure, 10 by default; three rounds are always done.
         repeats: How many rounds to measure instead. With concurrency 1 a round is one call.
         providers: As for ``fgcompile.load``.
+        trust: As for ``fgcompile.load``.
         report: Called with each stage as it begins.
 
     Raises:
@@ -57,7 +59,7 @@ def bench(  # noqa: PLR0913 - public: its keywords are the options
         MissingPackageError: The runtime is not installed.
     """
     content, metadata = read_artifact(path)
-    require_trust(path, metadata["format"])
+    require_trust(path, metadata["format"], trust)
     _check_options(concurrency, seconds, repeats)
     feeds = _make_feeds(metadata, _choose_batch(metadata, batch))
     report("load")

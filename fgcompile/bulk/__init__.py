@@ -25,6 +25,7 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
     format: str = "parquet",
     reading: Reading = DEFAULT,
     workers: Workers | None = None,
+    trust: bool | None = None,
     report: Callable[[str], None] = lambda stage: None,
 ) -> Summary:
     """Explains images, each exactly once, however often the run is killed and started again.
@@ -38,6 +39,7 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
         format: One of ``MAP_FORMATS``.
         reading: What the images' files do not say by themselves.
         workers: Who does it.
+        trust: As for ``fgcompile.load``.
         report: Called now and then with how far the run is.
 
     Raises:
@@ -56,4 +58,4 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
         from fgcompile.bulk import run
     except ImportError as error:
         raise MissingPackageError(f"bulk runs need {error.name or 'ray'}: pip install 'fgcompile[ray]'") from error
-    return run.explain_in_bulk(Wanted(artifact, target, format, reading), images, output, workers, report)
+    return run.explain_in_bulk(Wanted(artifact, target, format, reading, trust), images, output, workers, report)

@@ -15,7 +15,7 @@ import ray
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Workers
 from fgcompile.bulk.ray_internals import QUIET, WORKERS_AT_ONCE
-from fgcompile.errors import InputError, first_line
+from fgcompile.errors import FgcompileError, InputError, first_line
 from fgcompile.runtime.session import Provider, provider_name
 from fgcompile.system.machine import cores
 
@@ -58,17 +58,18 @@ def connect(workers: Workers, metadata: Metadata) -> Iterator[Pool]:
 
 
 def _start(workers: Workers, gpus: int) -> Pool:
-    """A Ray of this process's own."""
+    """A Ray of this process's own.
+
+    Raises:
+        FgcompileError: It did not start.
+    """
     actors = workers.actors or max(1, cores() // workers.threads)
     cpus = actors * workers.threads + _spare(actors)
     os.environ.setdefault(WORKERS_AT_ONCE, str(cpus))
-    ray.init(
-        "local",
-        num_cpus=cpus,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+    try:
+        ray.init("local", num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:  # Ray's own words for a machine that is too busy to start it in time are an Exception
+        raise FgcompileError(f"Ray did not start ({first_line(error)}): try again, or give --address of one") from error
     if gpus and workers.actors is None:
         actors = max(1, int(ray.cluster_resources().get("GPU", 0)))
     return Pool(actors, actors, workers.threads, gpus)

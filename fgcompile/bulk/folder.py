@@ -115,6 +115,11 @@ class Folder:
             )
         return errors
 
+    def overflowed(self) -> int:
+        """The rows with a warning; those of an earlier version have none."""
+        rows = pads.dataset(self.results)
+        return int(rows.count_rows(filter=pads.field("warning").is_valid())) if "warning" in rows.schema.names else 0
+
 
 @contextmanager
 def claim(path: Path, identity: Mapping[str, Any]) -> Iterator[Folder]:
@@ -161,8 +166,8 @@ def _require_same(path: Path, identity: Mapping[str, Any]) -> None:
             raise InputError(f"{path}: its results are not of `fgcompile batch`: give another folder")
         return
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{file} cannot be read ({error}): give another folder") from error
     for key in identity:
         if found.get(key) != identity[key]:
@@ -177,5 +182,5 @@ def _begin(commits: Path) -> Path:
     commits.mkdir(exist_ok=True)
     for entry in commits.glob(f"*{_RUNNING}"):
         entry.rename(commits / entry.name.removesuffix(_RUNNING))
-    following = 1 + max((int(entry.name) for entry in commits.iterdir()), default=0)
+    following = 1 + max((int(entry.name) for entry in commits.iterdir() if entry.name.isdecimal()), default=0)
     return commits / f"{following}{_RUNNING}"  # which Ray Data makes

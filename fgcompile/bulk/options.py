@@ -23,12 +23,14 @@ class Wanted:
         target: The explained class; None for the predicted one, or the artifact's own.
         format: One of ``MAP_FORMATS``.
         reading: What the images' files do not say by themselves.
+        trust: As for ``fgcompile.load``.
     """
 
     artifact: Path
     target: int | None
     format: str
     reading: Reading = DEFAULT
+    trust: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Summary:
         explained: Those of them with a map, of this run and of earlier ones.
         unreadable: Those that cannot be read; their rows say why.
         errors: The same by image: why.
+        overflowed: Those that were explained, and whose numbers overflowed; their rows have a warning.
         passed_over: Files in the folders that were asked for that are hidden or not named as images.
         new: Rows of this run.
         seconds: What this run took, without starting Ray.
@@ -74,6 +77,7 @@ class Summary:
     explained: int
     unreadable: int
     errors: Mapping[str, str]
+    overflowed: int
     passed_over: int
     new: int
     seconds: float

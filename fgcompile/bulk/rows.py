@@ -16,7 +16,8 @@ def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int]) -> 
 
     ``target`` is the explained class, ``label`` and ``score`` its name and logit, ``predicted`` the class of the
     highest logit. The map of shape ``(height, width)`` is in ``saliency``, float32, row by row, or in the file that
-    ``file`` names, relative to the run's folder. An image that is no picture has its ``error``, and nothing else.
+    ``file`` names, relative to the run's folder. An image that is no picture has its ``error``, and nothing else; one
+    on which numbers overflowed has a ``warning``.
     """
     height, width, _ = shape
     fields = [
@@ -33,7 +34,7 @@ def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int]) -> 
         fields.append(pa.field("saliency", pa.list_(pa.float32(), height * width)))
     else:
         fields.append(pa.field("file", pa.string()))
-    return pa.schema([*fields, pa.field("error", pa.string())])
+    return pa.schema([*fields, pa.field("warning", pa.string()), pa.field("error", pa.string())])
 
 
 def make_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:

@@ -27,7 +27,7 @@ from fgcompile.bulk.options import Summary, Wanted, Workers
 from fgcompile.bulk.paths import Found, find_images
 from fgcompile.bulk.ray_internals import failure_of_worker
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
-from fgcompile.errors import FgcompileError, InputError, OutputError
+from fgcompile.errors import FgcompileError, InputError, OutputError, first_line
 from fgcompile.media.explain import NO_MAP
 from fgcompile.media.images import photo_shape
 from fgcompile.system.files import make_directory
@@ -48,7 +48,7 @@ def explain_in_bulk(
 ) -> Summary:
     """As ``fgcompile.bulk.explain_in_bulk``."""
     content, metadata = read_artifact(wanted.artifact)
-    require_trust(wanted.artifact, metadata["format"])
+    require_trust(wanted.artifact, metadata["format"], wanted.trust)
     photo_shape(metadata)
     _require_maps(metadata)
     check_target(wanted.target, 1, metadata)
@@ -130,12 +130,18 @@ def _rehearse(task: Task, pool: Pool) -> None:
     """Lets one worker load the artifact: what Ray Data raises for its actors is a text, no longer an error of ours.
 
     Raises:
-        FgcompileError: A worker's.
+        FgcompileError: A worker's; or a worker has ended.
     """
     try:
         ray.get(ray.remote(num_cpus=pool.cpus, num_gpus=pool.gpus)(rehearse).remote(task))
     except RayTaskError as error:
         raise (error.cause if isinstance(error.cause, FgcompileError) else error) from None
+    except RayError as error:
+        reason = first_line(error)
+        error.__context__ = error.__traceback__ = None
+    else:
+        return
+    raise FgcompileError(f"a worker ended while it opened the artifact ({reason}): compile it again")
 
 
 def _write(rows: Dataset, folder: Folder) -> None:
@@ -191,6 +197,7 @@ def _summarise(found: Found, before: Set[str], folder: Folder, seconds: float) -
         explained=len(paths) - len(unreadable),
         unreadable=len(unreadable),
         errors=unreadable,
+        overflowed=folder.overflowed(),
         passed_over=found.passed_over,
         new=len(errors) - len(before),
         seconds=seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Wanted
 from fgcompile.bulk.rows import make_table, row_schema
-from fgcompile.errors import InputError, MissingPackageError
+from fgcompile.errors import InputError, MissingPackageError, NonFiniteWarning
 from fgcompile.media.explain import split, write_png
 from fgcompile.media.images import photo_shape, read_photo
 from fgcompile.media.overlay import draw_panel
 from fgcompile.media.predictions import class_score
 from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.runtime.finite import describe_overflow
 from fgcompile.runtime.session import Explanation, Provider, Session, open_session
 from fgcompile.system.files import write_atomically
 from fgcompile.system.text import visible
@@ -96,7 +98,9 @@ class Explainer:
         if read:
             content = b"".join(photo for photo in images["photo"].to_pylist() if photo is not None)
             photos = np.frombuffer(content, np.uint8).reshape(len(read), *self.shape)
-            explanation = self.load().explain(photos, self._task.wanted.target)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NonFiniteWarning)  # the rows say which image
+                explanation = self.load().explain(photos, self._task.wanted.target)
             for index, row in enumerate(read):
                 self._fill(row, photos[index], explanation, index)
         return make_table(rows, self._schema)
@@ -116,6 +120,7 @@ class Explainer:
         row["predicted"] = int(logits.argmax())
         row["target"], row["label"], row["score"] = explained.index, explained.name, explained.score
         row["height"], row["width"] = saliency.shape
+        row["warning"] = describe_overflow({"logits": logits, "saliency": saliency})
         if explanation.residual is not None:
             row["residual"] = float(explanation.residual[index])
         if self._task.wanted.format == "parquet":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import warnings
@@ -24,6 +25,9 @@ app = typer.Typer(
 
 def main() -> None:
     """Runs the command line; a user's error becomes one line and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows ASCII alone is shown the rest escaped
+            stream.reconfigure(errors="backslashreplace")
     _quieten_pytorch()
     terminal.show_warnings_in_one_line()
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.names import SUFFIXES
+from fgcompile.artifact.regular import read_regular
 from fgcompile.errors import InputError
 from fgcompile.media.reading import Reading
 
@@ -100,7 +101,7 @@ def _parse_numbers(option: str, text: str, wanted: str = "one number a channel, 
 
 def read_labels(path: Path) -> list[str]:
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        return read_regular(path).decode().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
 

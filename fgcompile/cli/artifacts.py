@@ -19,6 +19,7 @@ from fgcompile.cli.parameters import (
     MaxPixelsOption,
     PageOption,
     ProviderOption,
+    TrustOption,
     WeightsOption,
     WindowOption,
 )
@@ -28,10 +29,11 @@ from fgcompile.media.reading import MAX_PIXELS
 def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
     """Show what an artifact says of itself."""
     content, metadata = read_artifact(artifact)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     if as_json:
-        terminal.print_json(metadata)
+        terminal.print_json({"digest": digest, **metadata})
     else:
-        terminal.print_artifact(metadata, artifact, f"sha256:{hashlib.sha256(content).hexdigest()}")
+        terminal.print_artifact(metadata, artifact, digest)
 
 
 def verify(
@@ -39,17 +41,20 @@ def verify(
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
     weights: WeightsOption = None,
     providers: ProviderOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Check an artifact against the eager model; exit status 1 if it differs."""
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
+        from fgcompile.runtime.rehearsal import require_sound
 
         check = fgcompile.verify  # first of all, for it says what is not installed
+        require_sound(artifact, providers, trust=trust)
         inputs = noise(read_metadata(artifact))
         # A file is read as the artifact says that it was.
         model = Path(source) if Path(source).suffix == ".onnx" else seeded_model(source, weights)
-        report = check(artifact, model, inputs, providers=providers)
+        report = check(artifact, model, inputs, providers=providers, trust=trust or None)
     if as_json:
         terminal.print_json(report.as_dict())
     else:
@@ -70,14 +75,17 @@ def explain(
     background: BackgroundOption = "white",
     page: PageOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    trust: TrustOption = False,
 ) -> None:
     """Explain photos: a picture of photo, map and overlay for each; exit status 1 if one of them cannot be read."""
     chosen, reading = parse_class(target), parse_reading(window, background, page, max_pixels)
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
         from fgcompile.runtime import load
+        from fgcompile.runtime.rehearsal import require_sound
 
-        session = load(artifact, providers)
+        require_sound(artifact, providers, trust=trust)
+        session = load(artifact, providers, trust=trust or None)
         records = explain_photos(
             session,
             images,
@@ -103,12 +111,15 @@ def bench(
     seconds: Annotated[float | None, typer.Option(metavar="S", help="How long to measure, by default 10.")] = None,
     repeats: Annotated[int | None, typer.Option(metavar="R", help="How many rounds to measure instead.")] = None,
     providers: ProviderOption = None,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what an explanation costs here, beside the forward pass alone."""
     with terminal.progress(f"measuring {artifact}") as report:
         from fgcompile.bench import bench
+        from fgcompile.runtime.rehearsal import require_sound
 
+        require_sound(artifact, providers, threads, trust)
         result = bench(
             artifact,
             batch=batch,
@@ -117,6 +128,7 @@ def bench(
             seconds=seconds,
             repeats=repeats,
             providers=providers,
+            trust=trust or None,
             report=report,
         )
     if as_json:

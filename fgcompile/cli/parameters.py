@@ -31,6 +31,13 @@ ProviderOption = Annotated[
         "Of TorchScript: cuda.",
     ),
 ]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="Load TorchScript or .pt2, which are code, under any name, without trying it in another process first.",
+    ),
+]
 WindowOption = Annotated[
     str | None,
     typer.Option(metavar="LOW,HIGH", help="The files' values that are black and white, by default what they say."),

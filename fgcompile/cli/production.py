@@ -16,6 +16,7 @@ from fgcompile.cli.parameters import (
     MaxPixelsOption,
     PageOption,
     ProviderOption,
+    TrustOption,
     WindowOption,
 )
 from fgcompile.errors import InputError
@@ -48,6 +49,7 @@ def batch(
     background: BackgroundOption = "white",
     page: PageOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
+    trust: TrustOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Explain many images with Ray Data; started again after a kill, it goes on where it stopped.
@@ -58,7 +60,9 @@ def batch(
     with terminal.progress("explaining") as report:
         from fgcompile.bulk import explain_in_bulk
         from fgcompile.bulk.options import Workers
+        from fgcompile.runtime.rehearsal import require_sound
 
+        require_sound(artifact, providers, threads, trust)
         summary = explain_in_bulk(
             artifact,
             images,
@@ -67,6 +71,7 @@ def batch(
             format=results,
             reading=reading,
             workers=Workers(actors, threads, size, providers, address),
+            trust=trust or None,
             report=report,
         )
     if as_json:
@@ -113,6 +118,7 @@ def serve(
     model_control: Annotated[bool, typer.Option("--model-control", help="Clients may load and unload models.")] = False,
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of one operator.")] = None,
     providers: ProviderOption = None,
+    trust: TrustOption = False,
 ) -> None:
     """Serve artifacts, each under its file's stem: Open Inference Protocol, REST and gRPC, with Prometheus metrics."""
     from fgcompile.serving.address import Address
@@ -136,6 +142,7 @@ def serve(
         concurrency=concurrency,
         providers=providers,
         threads=threads,
+        trust=trust,
         report=terminal.report,
     )
 

@@ -236,6 +236,8 @@ def print_bulk(summary: Summary) -> None:
     rate = f"{summary.new} new in {summary.seconds:.1f} s, {summary.rate:.1f} a second" if summary.new else "none new"
     facts = {"explained": f"{summary.explained} of {summary.images} images, {rate}"}
     facts["unreadable"] = f"{summary.unreadable}{': their rows say why' if summary.unreadable else ''}"
+    if summary.overflowed:
+        facts["overflowed"] = f"{summary.overflowed}: their rows have a warning"
     if summary.passed_over:
         facts["passed over"] = f"{summary.passed_over} files in folders, hidden or not named as images"
     _out.print(visible(str(summary.results)), style="bold")

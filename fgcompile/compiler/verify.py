@@ -40,6 +40,7 @@ def verify(
     inputs: Tensor | Array | Sequence[Tensor | Array] | Mapping[str, Tensor | Array],
     target: Callable[..., Tensor] | None = None,
     providers: Sequence[Provider] | None = None,
+    trust: bool | None = None,
 ) -> Report:
     """Compares an artifact with the eager model it was compiled from, on given inputs.
 
@@ -54,6 +55,7 @@ def verify(
             with ``preprocess``, and a score's own inputs after the model's.
         target: The score that it was compiled with, if that was a function.
         providers: Where the artifact runs, as for ``fgcompile.load``.
+        trust: As for ``fgcompile.load``.
 
     Raises:
         ArtifactError: The file is damaged or not an artifact.
@@ -72,7 +74,7 @@ def verify(
     if isinstance(inputs, Mapping) and len(inputs) == len(names) == 1:
         names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
     feeds = check_inputs(_arrays(_in_order(inputs, names)), metadata)
-    outputs = load(path, providers).run(_with_own(feeds, metadata))
+    outputs = load(path, providers, trust=trust).run(_with_own(feeds, metadata))
     names_returned = [spec["name"] for spec in metadata["outputs"]]
     returned = dict.fromkeys(
         MODEL if name != LOGITS and is_predicted(name) else name.split(".")[0] for name in names_returned

@@ -18,6 +18,7 @@ from fgcompile.media.overlay import draw_panel
 from fgcompile.media.predictions import class_score, top_classes
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.runtime import Explanation, Session
+from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory, write_atomically
 from fgcompile.system.text import brief, visible
 
@@ -60,9 +61,9 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
 
     Returns:
         For each photo a record of ``image``, ``overlay``, ``saliency`` (with ``npy``), ``target``, ``name``, ``score``,
-        ``top`` and, where the artifact computes it, ``residual``; of one that cannot be read, ``image`` and ``error``.
-        Of a score that was a function ``target`` is None, and so is ``score`` unless contributions and residual, which
-        add up to it, are computed too.
+        ``top``, ``residual`` where the artifact computes it, ``warning`` where numbers overflowed; of one that cannot
+        be read, ``image`` and ``error``. Of a score that was a function ``target`` is None, and so is ``score`` unless
+        contributions and residual, which add up to it, are computed too.
 
     Raises:
         InputError: The target is out of range, or the artifact takes no photos.
@@ -105,6 +106,9 @@ def _write(
     write_png(draw_panel(photo, saliency, record["name"], value), files["overlay"])
     if "saliency" in files:
         _write_npy(saliency, files["saliency"])
+    shown = {} if explanation.logits is None else {"logits": explanation.logits[0]}
+    if found := describe_overflow({**shown, "saliency": saliency}):
+        record["warning"] = found
     if explanation.residual is not None:
         record["residual"] = float(explanation.residual[0])
     return record

@@ -13,7 +13,7 @@ from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, MODEL, PREDICT, is_predicted
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE
 from fgcompile.artifact.validation import Array, bias_specs
-from fgcompile.artifact.zip_container import read_extra_file
+from fgcompile.artifact.zip_container import compiled_models, read_extra_file
 from fgcompile.errors import ArtifactError, MissingPackageError, first_line
 from fgcompile.runtime.checked import require_signature
 from fgcompile.runtime.session import Provider
@@ -25,7 +25,8 @@ except ImportError as error:
 
 from fgcompile.runtime.tensors import as_tensor
 from fgcompile.runtime.torch_device import TorchDevice, choose_device, use_threads
-from fgcompile.runtime.torch_internals import load_models, read_facts
+from fgcompile.runtime.torch_internals import FOLDERS, load_models, load_unpacked, read_facts
+from fgcompile.runtime.unpacked import unpacked
 from fgcompile.system.leftovers import temporary_folder
 
 
@@ -84,17 +85,20 @@ def _empty(spec: TensorSpec) -> torch.Tensor:
 
 
 def _load(content: bytes) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]]:
-    """The package's models by name. PyTorch unpacks it into a folder of its own, which it removes with the models."""
-    with temporary_folder() as folder:
-        path = Path(folder, "model.pt2")
-        path.write_bytes(content)
-        try:
+    """The package's models by name."""
+    try:
+        if FOLDERS:
+            return load_unpacked(str(unpacked(content)), compiled_models(content))
+        # An older PyTorch unpacks it into a folder of its own, which it removes with the models.
+        with temporary_folder() as folder:
+            path = Path(folder, "model.pt2")
+            path.write_bytes(content)
             return load_models(str(path))
-        except RuntimeError as error:
-            raise ArtifactError(
-                f"torch {torch.__version__} cannot load the package ({first_line(error)}): "
-                "compile it again, on this machine"
-            ) from error
+    except RuntimeError as error:
+        raise ArtifactError(
+            f"torch {torch.__version__} cannot load the package ({first_line(error)}): "
+            "compile it again, on this machine"
+        ) from error
 
 
 def _read_defaults(content: bytes, metadata: Metadata) -> dict[str, Array]:

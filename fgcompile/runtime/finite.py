@@ -13,7 +13,13 @@ from fgcompile.errors import NonFiniteWarning
 
 
 def warn_of_overflow(outputs: Mapping[str, Array]) -> None:
-    """Warns of the first output with NaN or infinity, whatever the runtime; a logit of -inf is a class masked out."""
+    """Warns of what ``describe_overflow`` finds."""
+    if found := describe_overflow(outputs):
+        warnings.warn(found, NonFiniteWarning, stacklevel=3)
+
+
+def describe_overflow(outputs: Mapping[str, Array]) -> str | None:
+    """The first output with NaN or infinity, in words, or None; a logit of -inf is a class masked out."""
     for name, array in outputs.items():
         if array.dtype.kind != "f" or np.isfinite(array).all():
             continue
@@ -21,10 +27,8 @@ def warn_of_overflow(outputs: Mapping[str, Array]) -> None:
         if name == LOGITS:
             wrong &= ~np.isneginf(array)
         if count := int(np.count_nonzero(wrong)):
-            warnings.warn(
+            return (
                 f"{name} has {count} of {array.size} values that are NaN or infinite: "
-                f"{array.dtype} overflowed on these inputs, give smaller ones",
-                NonFiniteWarning,
-                stacklevel=3,
+                f"{array.dtype} overflowed on these inputs, give smaller ones"
             )
-            return
+    return None

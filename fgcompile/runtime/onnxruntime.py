@@ -37,7 +37,9 @@ class OnnxRuntimeBackend:
         self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
     ) -> None:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors: it warns of every optional input
+        # Fatal ones alone: it warns of every optional input, and what it says of errors, which are raised too, quotes
+        # names from the artifact as they are.
+        options.log_severity_level = 4
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1

@@ -1,7 +1,7 @@
 """ONNX Runtime with inputs and outputs bound to fixed memory on a device, which is what replaying a CUDA graph needs.
 
-For every combination of input shapes the memory is allocated once. A call copies its inputs there, runs, and copies the
-outputs back; a CUDA graph is captured at the first such call and replayed from then on.
+For every combination of input shapes and dtypes the memory is allocated once. A call copies its inputs there, runs, and
+copies the outputs back; a CUDA graph is captured at the first such call and replayed from then on.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # ships no types
 
 from fgcompile.artifact.validation import Array
 
-Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+Shapes = tuple[tuple[str, tuple[int, ...], str], ...]
+"""The name, the shape and the dtype of each input: bytes of another dtype would be copied as they are."""
 
 
 class BoundSession:
@@ -36,7 +38,8 @@ class BoundSession:
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name."""
-        shapes = tuple((name, value.shape) for name, value in feeds.items())
+        feeds = {name: np.ascontiguousarray(value).reshape(value.shape) for name, value in feeds.items()}
+        shapes = tuple((name, value.shape, value.dtype.str) for name, value in feeds.items())
         with self._lock:
             if shapes not in self._bound:
                 self._bound[shapes] = self._bind(feeds, len(self._bound))

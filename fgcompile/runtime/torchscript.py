@@ -6,8 +6,10 @@ import io
 from collections.abc import Mapping, Sequence
 
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.pickles import check_pickles
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE
 from fgcompile.artifact.validation import Array
+from fgcompile.artifact.zip_container import UNREADABLE
 from fgcompile.errors import ArtifactError, MissingPackageError, first_line
 from fgcompile.runtime.checked import require_signature
 from fgcompile.runtime.session import Provider
@@ -53,8 +55,9 @@ class TorchScriptBackend:
 
 def _load(content: bytes, device: str) -> torch.jit.ScriptModule:
     try:
+        check_pickles(content)
         module: torch.jit.ScriptModule = torch.jit.load(io.BytesIO(content), map_location=device)  # type: ignore[no-untyped-call]
-    except RuntimeError as error:
+    except UNREADABLE as error:
         raise ArtifactError(
             f"torch {torch.__version__} cannot load the artifact ({first_line(error)}): upgrade it"
         ) from error

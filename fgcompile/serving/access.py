@@ -7,6 +7,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fgcompile.artifact.regular import read_regular
 from fgcompile.errors import InputError
 
 _SCHEME = b"bearer "
@@ -75,6 +76,6 @@ def _refuse_password() -> str:
 
 def _read(path: Path, what: str) -> bytes:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise InputError(f"cannot read the {what} {path}: {error.strerror}") from error

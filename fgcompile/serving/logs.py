@@ -16,6 +16,11 @@ class OneLine(logging.Formatter):
         return super().formatMessage(record)
 
 
+def _is_no_news(record: logging.LogRecord) -> bool:
+    """False of what asyncio says at every write to a client that has gone, before it tells us."""
+    return record.msg != "socket.send() raised exception."
+
+
 def configure() -> None:
     """Sends the logs of the server, and of the libraries that it listens with, to standard error."""
     handler = logging.StreamHandler()
@@ -25,3 +30,4 @@ def configure() -> None:
         logger.handlers = [handler]
         logger.setLevel(level)
         logger.propagate = False
+    logging.getLogger("asyncio").addFilter(_is_no_news)

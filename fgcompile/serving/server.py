@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from fgcompile.artifact.file import read_artifact
 from fgcompile.errors import InputError, MissingPackageError
-from fgcompile.runtime.session import Provider, load
+from fgcompile.runtime.rehearsal import require_sound
+from fgcompile.runtime.session import Provider, Session, load
 from fgcompile.serving.access import Access, read_access
 from fgcompile.serving.address import Address, open_port, require_free
 from fgcompile.serving.admission import Limits
@@ -50,6 +50,7 @@ def serve(  # noqa: PLR0913 - public: its keywords are the options
     concurrency: int = 1,
     providers: Sequence[Provider] | None = None,
     threads: int | None = None,
+    trust: bool = False,
     report: Report = print,
 ) -> None:
     """Serves artifacts, each under the stem of its file's name, until the process is told to stop.
@@ -66,6 +67,7 @@ def serve(  # noqa: PLR0913 - public: its keywords are the options
         concurrency: Calls that a worker runs side by side, each in memory of its own; further requests wait their turn.
         providers: As for ``fgcompile.load``.
         threads: As for ``fgcompile.load``; by default workers share the cores.
+        trust: Whether code may be loaded under any name, and without being tried in a process of its own first.
         report: Told what happened to workers.
 
     Raises:
@@ -78,13 +80,13 @@ def serve(  # noqa: PLR0913 - public: its keywords are the options
     _check(workers, concurrency, guard)
     access = read_access(guard.certificate, guard.key, guard.token)
     require_free(address.host, address.grpc_port)
-    service = _Service(artifacts, address, limits, concurrency, guard, access, providers, threads)
+    service = _Service(artifacts, address, limits, concurrency, guard, access, providers, threads, trust)
     with open_port(address.host, address.port) as listening:
         if workers == 1:
             _serve(service, listening, shared=False)
             return
         for path in paths:
-            read_artifact(path)  # so that a damaged one is refused once
+            require_sound(path, providers, threads, trust)  # so that a damaged one is refused once
         if threads is None:
             service = replace(service, threads=max(1, (os.cpu_count() or 1) // workers))
         with temporary_folder() as folder:
@@ -118,6 +120,7 @@ class _Service:
     access: Access = field(repr=False)
     providers: Sequence[Provider] | None
     threads: int | None
+    trust: bool
 
 
 def _serve(service: _Service, listening: socket.socket, *, shared: bool) -> None:
@@ -132,9 +135,7 @@ def _serve(service: _Service, listening: socket.socket, *, shared: bool) -> None
     logs.configure()
     guard = service.guard
     process = Process(
-        artifacts={
-            name: partial(load, path, service.providers, service.threads) for name, path in service.artifacts.items()
-        },
+        artifacts={name: partial(_open, path, service, tried=shared) for name, path in service.artifacts.items()},
         address=service.address,
         limits=service.limits,
         access=service.access,
@@ -143,3 +144,10 @@ def _serve(service: _Service, listening: socket.socket, *, shared: bool) -> None
         concurrency=service.concurrency,
     )
     run(process, listening, shared)
+
+
+def _open(path: Path, service: _Service, *, tried: bool) -> Session:
+    """Loads an artifact, now or when a client asks for it; ``tried`` says that this was done for all workers."""
+    if not tried:
+        require_sound(path, service.providers, service.threads, service.trust)
+    return load(path, service.providers, service.threads, trust=service.trust or None)

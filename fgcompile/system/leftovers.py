@@ -7,6 +7,7 @@ another machine does cannot be seen, so that what such a one made is left alone 
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import os
@@ -38,6 +39,19 @@ def temporary_folder() -> Iterator[str]:
     remove_leftovers(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=_own()) as folder:
         yield folder
+
+
+def lasting_folder() -> Path:
+    """A folder for as long as this process lives; if it is killed, gone when the next one asks for a folder."""
+    remove_leftovers(Path(tempfile.gettempdir()))
+    folder = Path(tempfile.mkdtemp(prefix=_own()))
+    atexit.register(_remove_of, os.getpid(), folder)
+    return folder
+
+
+def _remove_of(process: int, folder: Path) -> None:
+    if os.getpid() == process:  # what was forked from it ends too, and may do so first
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @functools.lru_cache(maxsize=1000)

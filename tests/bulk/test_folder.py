@@ -117,3 +117,17 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be written"), claim(tmp_path / "file", IDENTITY):
         pass
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "[1]", "7", '"x"', "{", "\x00"])
+def test_a_run_of_another_kind_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "run.json").write_text(content)
+    with pytest.raises(InputError, match=r"run\.json cannot be read") as caught, claim(tmp_path, IDENTITY):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+def test_what_else_lies_among_the_commits_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".commits" / "notes").mkdir(parents=True)
+    with claim(tmp_path, IDENTITY) as folder:
+        assert folder.commits.name.startswith("1-")

@@ -12,9 +12,13 @@ from PIL import Image
 pa = pytest.importorskip("pyarrow", reason="needs Ray: pip install 'fgcompile[ray]'")
 pytest.importorskip("ray", reason="needs Ray: pip install 'fgcompile[ray]'")
 
-from fgcompile.bulk.stages import read_photos  # noqa: E402
+from fgcompile.artifact.file import read_artifact  # noqa: E402
+from fgcompile.bulk import stages  # noqa: E402
+from fgcompile.bulk.options import Wanted  # noqa: E402
+from fgcompile.bulk.stages import Explainer, Task, read_photos  # noqa: E402
 from fgcompile.media.images import read_photo  # noqa: E402
 from fgcompile.media.reading import Reading  # noqa: E402
+from tests.support.tiny_artifacts import WEIGHT, photo_artifact  # noqa: E402
 
 SHAPE = (16, 16, 3)
 
@@ -57,3 +61,18 @@ def test_the_options_of_reading_reach_the_photos(tmp_path: Path) -> None:
     assert "--window" in read_photos(paths, SHAPE).to_pylist()[0]["error"]
     (row,) = read_photos(paths, SHAPE, Reading(window=(0, 2000))).to_pylist()
     assert row["photo"] == bytes([128] * 768)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_row_of_an_image_on_which_numbers_overflow_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact = tmp_path / "huge.onnx"
+    artifact.write_bytes(photo_artifact(weight=np.float32(1e37) * WEIGHT))
+    content, metadata = read_artifact(artifact)
+    monkeypatch.setattr(stages.ray, "get", lambda _: (np.frombuffer(content, np.uint8), metadata))
+    for name, level in (("black", 0), ("white", 255)):
+        Image.fromarray(np.full((16, 16, 3), level, np.uint8)).save(tmp_path / f"{name}.png")
+    paths = pa.table({"path": [str(tmp_path / f"{name}.png") for name in ("black", "white", "none")]})
+    task = Task(None, Wanted(artifact, None, "parquet"), tmp_path, ["CPUExecutionProvider"], 1)  # type: ignore[arg-type]
+    black, white, none = Explainer(task)(read_photos(paths, SHAPE)).to_pylist()
+    assert (black["warning"], none["warning"]) == (None, None)
+    assert "values that are NaN or infinite: float32 overflowed" in white["warning"]

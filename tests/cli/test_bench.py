@@ -44,3 +44,11 @@ def test_bench_says_why_there_is_no_ratio(run: Run, tmp_path: Path) -> None:
 )
 def test_bench_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:
     assert_one_line_error(run("bench", tiny, *options), message)
+
+
+def test_code_without_a_suffix_takes_trust(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "downloaded"
+    path.write_bytes(torchscript_artifact())
+    assert_one_line_error(run("bench", path, "--repeats", "1"), "its name does not say so")
+    assert run("bench", path, "--repeats", "1", "--trust").status == 0
+    assert run("bench", path.rename(tmp_path / "wrong.onnx"), "--repeats", "1", "--trust").status == 2

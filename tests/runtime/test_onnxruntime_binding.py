@@ -96,3 +96,14 @@ def test_a_captured_graph_gives_what_the_cpu_gives(content: bytes, tmp_path) -> 
     for batch, seed in [(1, 0), (1, 1), (4, 2), (1, 0), (4, 3)]:
         x = feeds(batch, seed)["x"]
         np.testing.assert_allclose(captured.explain(x).saliency, plain.explain(x).saliency, atol=1e-3)
+
+
+def test_what_lies_otherwise_or_is_another_type_is_not_copied_as_it_is(session: onnxruntime.InferenceSession) -> None:
+    bound, given = BoundSession(session, ["logits"], "cpu"), feeds(2, 5)
+    expected = bound.run(given)["logits"]
+    for x in (np.asfortranarray(given["x"]), np.ascontiguousarray(given["x"][..., ::-1])[..., ::-1]):
+        np.testing.assert_array_equal(bound.run({**given, "x": x})["logits"], expected)
+    for wrong in ({"x": given["x"].astype(np.float64)}, {"target": given["target"].astype(np.int32)}):
+        with pytest.raises(Exception, match="Unexpected input data type"):
+            bound.run({**given, **wrong})
+    np.testing.assert_array_equal(bound.run(given)["logits"], expected)

@@ -6,6 +6,7 @@ import json
 import random
 import re
 import socket
+import struct
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -151,3 +152,26 @@ def test_pipelined_requests_are_answered_in_order(server: Server) -> None:
     request = f"{INFER}Content-Length: {len(body)}\r\n{lines}\r\n".encode() + body
     received = _exchange(server, request + b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n" + request)
     assert re.findall(rb"HTTP/1.1 (\d+)", received) == [b"200", b"404", b"200"]
+
+
+def test_what_says_twice_where_its_body_ends_is_the_last_of_its_connection(server: Server) -> None:
+    smuggled = "GET /v2/models/other HTTP/1.1\r\nHost: a\r\n\r\n"
+    request = f"{INFER}Content-Length: {5 + len(smuggled)}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{smuggled}"
+    answer = _exchange(server, request.encode())
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_an_output_is_asked_for_once(server: Server) -> None:
+    x = {"name": "x", "datatype": "FP32", "shape": [1, 3, 4, 4], "data": [0.5] * 48}
+    body = json.dumps({"inputs": [x], "outputs": [{"name": "saliency"}] * 900}).encode()
+    assert b"asks for 'saliency' more than once" in server.post(body, {})[1]
+
+
+def test_who_goes_in_the_midst_of_an_answer_fills_no_log(server: Server, folder: Path) -> None:
+    with _connect(server) as connection:
+        connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n" * 50)
+        connection.recv(1)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert server.rest.is_server_live()
+    assert "socket.send()" not in (folder / "log").read_text()

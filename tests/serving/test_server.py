@@ -60,6 +60,18 @@ def test_an_answer_holds_what_was_asked_for(server: Server, protocol: Any) -> No
     assert (response["id"] if protocol is http else response.id) == "seven"
 
 
+def test_an_answer_says_that_numbers_overflowed(server: Server) -> None:
+    huge = np.full((1, 3, 4, 4), np.finfo(np.float32).max, np.float32)
+    for protocol in (http, grpc):
+        for x, expected in ((huge, True), (huge / np.float32(1e30), False)):
+            response = server.infer(protocol, x, np.array([2])).get_response()
+            parameters = response.get("parameters") or {} if protocol is http else response.parameters
+            assert ("warning" in parameters) == expected
+            if expected:
+                found = parameters["warning"] if protocol is http else parameters["warning"].string_param
+                assert "values that are NaN or infinite: float32 overflowed on these inputs" in found
+
+
 def test_metrics_count_what_was_refused(server: Server) -> None:
     server.post(*rest_body(malformed(random.Random(1))))
     with urllib.request.urlopen(f"{server.url}/metrics") as answer:

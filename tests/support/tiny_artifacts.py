@@ -94,10 +94,10 @@ def onnx_body(metadata: dict[str, object] | str | None = None) -> bytes:
     return model.SerializeToString(deterministic=True)
 
 
-def photo_artifact(**changes: object) -> bytes:
+def photo_artifact(weight: np.ndarray = WEIGHT, **changes: object) -> bytes:
     """An artifact that takes photos."""
     model = parser.parse_model(PHOTO_TEXT)
-    model.graph.initializer.append(onnx.numpy_helper.from_array(WEIGHT, "weight"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "weight"))
     settings = {
         "inputs": [
             {"name": "photo", "dtype": "uint8", "shape": ["batch", 16, 16, 3]},

@@ -39,12 +39,12 @@ FAKE_TENSORS = "torch._subclasses.fake_tensor"
 
 
 @contextmanager
-def unlogged(name: str) -> Iterator[None]:
-    """While it is open, the logger of that name takes no record of this thread."""
+def unlogged(name: str, below: int = logging.CRITICAL + 1) -> Iterator[None]:
+    """While it is open, the logger of that name takes no record of this thread below a level, of none by default."""
     thread, logger = threading.get_ident(), logging.getLogger(name)
 
     def told(record: logging.LogRecord) -> bool:
-        return record.thread != thread
+        return record.thread != thread or record.levelno >= below
 
     logger.addFilter(told)
     try:

@@ -3,7 +3,8 @@
 PS3.3 C.11.1 and C.11.2: the modality's values are ``m = slope v + intercept``. A window of centre c and width w is
 black up to ``c - 1/2 - (w - 1) / 2`` and white from ``c - 1/2 + (w - 1) / 2``, of ``LINEAR_EXACT`` from ``c - w / 2``
 to ``c + w / 2``. Where a file has no window, black and white are the least and the largest value of ``BitsStored``
-bits. MONOCHROME1 is white where values are small.
+bits. A table takes the place of the first equation (Modality LUT), of the window (VOI LUT), or of both. MONOCHROME1 is
+white where values are small.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import numpy as np
 from fgcompile.errors import InputError, MissingPackageError, first_line
 from fgcompile.media.picture import Limits, Picture
 from fgcompile.media.reading import Reading
+from fgcompile.media.sources.dicom_frames import settle
+from fgcompile.media.sources.dicom_tables import through_table
+from fgcompile.media.sources.raster import bounded
 
 MAGIC = b"DICM"
 """What follows the first 128 bytes of such a file."""
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
+_PILLOW = "pillow"
 
 
 def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Picture:
@@ -43,13 +48,11 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
     if reading.page > frames:
         raise InputError(f"it has {frames} frames: give --page from 1 to {frames}")
     reading.require_size(int(data.Columns), int(data.Rows) * int(data.get("SamplesPerPixel") or 1))
-    if "SharedFunctionalGroupsSequence" in data:
-        raise InputError("enhanced DICOM, whose values each frame scales in its own way, is not read: convert it first")
-    samples = _decode(data, file, reading.page - 1)
+    settle(data, reading.page - 1)
+    with bounded(reading):  # what is compressed has a size of its own
+        samples = _decode(data, file, reading.page - 1)
     if data.PhotometricInterpretation not in _GREY:
         return _color(data, samples)
-    if "ModalityLUTSequence" in data:
-        raise InputError("its values go through a table (Modality LUT), which is not read: convert it first")
     return _grey(data, samples, windowed=reading.window is not None)
 
 
@@ -73,39 +76,68 @@ def _require_bounded(file: BinaryIO) -> None:
 
 
 def _decode(data: Any, file: BinaryIO, frame: int) -> Any:
-    from pydicom.pixels import pixel_array
+    from pydicom.pixels import get_decoder, pixel_array
 
     file.seek(0)
+    syntax = data.file_meta.TransferSyntaxUID
     try:
-        return pixel_array(file, index=frame)
-    except (RuntimeError, NotImplementedError) as error:
-        syntax = data.file_meta.TransferSyntaxUID
-        if not syntax.is_compressed:
-            raise
+        plugins = get_decoder(syntax).available_plugins if syntax.is_compressed else ()
+    except NotImplementedError:
+        raise InputError(f"{syntax.name} is not read: save it uncompressed") from None
+    if syntax.is_compressed and not plugins:
         raise MissingPackageError(
-            f"pydicom cannot decompress {syntax.name} ({first_line(error)}): "
-            "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
-        ) from error
+            f"pydicom cannot decompress {syntax.name}: pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
+        )
+    try:
+        # Pillow bounds what it decompresses; others, which would be tried where it fails, do not.
+        return pixel_array(file, index=frame, decoding_plugin=_PILLOW if _PILLOW in plugins else "")
+    except (RuntimeError, NotImplementedError) as error:
+        raise InputError(f"its pixels cannot be read ({first_line(error)}): save it uncompressed") from error
 
 
 def _grey(data: Any, stored: Any, windowed: bool) -> Picture:
-    slope, intercept = _number(data, "RescaleSlope", 1.0), _number(data, "RescaleIntercept", 0.0)
+    inverted, little = data.PhotometricInterpretation == "MONOCHROME1", not _is_big_endian(data)
+    signed = int(data.PixelRepresentation) == 1
+    rescale = (_number(data, "RescaleSlope", 1.0), _number(data, "RescaleIntercept", 0.0))
+    kind, limits = f"a DICOM file of {data.BitsStored} bits", None
+    if table := data.get("ModalityLUTSequence"):
+        stored, bits = through_table(stored, table[0], little, signed)
+        rescale, signed, limits = (1.0, 0.0), False, Limits(0, (1 << bits) - 1, inverted, stored=bits == 16)
+    _require_rescale(*rescale)
+    if not windowed and (table := data.get("VOILUTSequence")):
+        values = _whole(stored, *rescale)
+        shown, bits = through_table(values, table[0], little, signed or rescale[1] < 0)
+        return Picture(shown[..., np.newaxis], Limits(0, (1 << bits) - 1, inverted), kind)
+    if not windowed:
+        limits = _window(data, inverted) or limits
+    return Picture(stored[..., np.newaxis], limits or _by_depth(data, *rescale, inverted), kind, rescale=rescale)
+
+
+def _require_rescale(slope: float, intercept: float) -> None:
     if slope == 0 or not np.isfinite([slope, intercept]).all():
         raise InputError(f"its values are rescaled by {slope:g} and {intercept:g}, which leaves none: convert it first")
-    inverted = data.PhotometricInterpretation == "MONOCHROME1"
-    kind = f"a DICOM file of {data.BitsStored} bits"
-    limits = None if windowed else _window(data, inverted)
-    if limits is None:
-        limits = _by_depth(data, slope, intercept, inverted)
-    return Picture(stored[..., np.newaxis], limits, kind, rescale=(slope, intercept))
+
+
+def _whole(stored: Any, slope: float, intercept: float) -> Any:
+    """The modality's values, which a table takes.
+
+    Raises:
+        InputError: They are no whole numbers, or too large ones.
+    """
+    if slope != int(slope) or intercept != int(intercept) or max(abs(slope), abs(intercept)) > 1 << 31:
+        raise InputError("its grey levels go through a table (VOI LUT) of rescaled values: give --window LOW,HIGH")
+    return int(slope) * stored.astype(np.int64) + int(intercept)
+
+
+def _is_big_endian(data: Any) -> bool:
+    return not data.file_meta.TransferSyntaxUID.is_little_endian
 
 
 def _window(data: Any, inverted: bool) -> Limits | None:
     """The first window that the file has, or None."""
     shape = data.get("VOILUTFunction") or "LINEAR"
-    if "VOILUTSequence" in data or shape not in ("LINEAR", "LINEAR_EXACT"):
-        how = "a table (VOI LUT)" if "VOILUTSequence" in data else f"the function {shape}"
-        raise InputError(f"its grey levels go through {how}: give black and white, --window LOW,HIGH")
+    if shape not in ("LINEAR", "LINEAR_EXACT"):
+        raise InputError(f"its grey levels go through the function {shape}: give black and white, --window LOW,HIGH")
     if data.get("WindowCenter") is None or data.get("WindowWidth") is None:
         return None
     center, width = _number(data, "WindowCenter", 0.0), _number(data, "WindowWidth", 0.0)

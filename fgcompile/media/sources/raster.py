@@ -36,7 +36,7 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
     """
     if shape[2] not in (1, 3):
         raise InputError(f"this artifact takes {shape[2]} channels, which come as an array of shape {shape}, .npy")
-    with _bounded(reading), _opened(file) as image:
+    with bounded(reading), _opened(file) as image:
         _turn_to(image, reading)
         reading.require_size(*image.size)
         if image.format == "PPM" and netpbm.is_slow(image):
@@ -49,7 +49,7 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
 
 
 @contextmanager
-def _bounded(reading: Reading) -> Iterator[None]:
+def bounded(reading: Reading) -> Iterator[None]:
     """Pillow's bound on pixels, which is the whole process's, is ours meanwhile."""
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = reading.max_pixels

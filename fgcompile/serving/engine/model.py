@@ -10,7 +10,7 @@ import numpy as np
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.runtime.session import Session
-from fgcompile.serving.admission import Limits, admit
+from fgcompile.serving.admission import Limits, admit, find_repeated
 from fgcompile.serving.engine.metrics import RESIDUAL
 from fgcompile.serving.protocol.messages import Request
 from fgcompile.serving.protocol.tensors import describe
@@ -70,6 +70,8 @@ class Model:
         for output in request.wanted:
             if output.name not in known:
                 raise InputError(f"the artifact has no output {output.name!r}: ask for one of {', '.join(known)}")
+        if twice := find_repeated([output.name for output in request.wanted]):
+            raise InputError(f"the request asks for {twice!r} more than once: ask for each output once")
         return admit(request.tensors, metadata, limits)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:

@@ -9,6 +9,9 @@ from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.serving.admission import find_repeated
 
+WARNING = "warning"
+"""The parameter of an answer that says that its numbers are not to be used."""
+
 
 @dataclass(frozen=True)
 class Wanted:

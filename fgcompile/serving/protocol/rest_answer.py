@@ -11,7 +11,8 @@ import numpy as np
 import orjson
 
 from fgcompile.artifact.validation import Array
-from fgcompile.serving.protocol.messages import Request, Wanted
+from fgcompile.runtime.finite import describe_overflow
+from fgcompile.serving.protocol.messages import WARNING, Request, Wanted
 from fgcompile.serving.protocol.tensors import DATATYPES
 
 CHUNK = 1 << 14
@@ -32,9 +33,11 @@ class Answer:
 
 
 def encode(request: Request, model: str, outputs: Mapping[str, Array]) -> Answer:
-    """The answer to a request, from the model's outputs."""
+    """The answer to a request, from the model's outputs; JSON has null for NaN and infinity."""
     wanted = request.wanted or [Wanted(name, request.binary) for name in outputs]
-    head = {"model_name": model, "model_version": None, "id": request.id or str(uuid.uuid4()), "parameters": None}
+    found = describe_overflow({output.name: outputs[output.name] for output in wanted})
+    parameters = None if found is None else {WARNING: found}
+    head = {"model_name": model, "model_version": None, "id": request.id or str(uuid.uuid4()), "parameters": parameters}
     parts: list[bytes | memoryview] = [orjson.dumps(head)[:-1], b',"outputs":[']
     raw: list[bytes | memoryview] = []
     for number, output in enumerate(wanted):

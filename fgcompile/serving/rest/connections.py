@@ -279,9 +279,13 @@ class Watched:
             await self._app(scope, receive, send)
             return
 
+        # What says twice where its body ends may be two requests to whoever passed it on: RFC 9112, 6.1.
+        names = {name for name, _ in scope.get("headers", ())}
+        ambiguous = {b"content-length", b"transfer-encoding"} <= names
+
         async def counted(message: Any) -> None:
             connection.count(len(message.get("body", b"")))
-            if message["type"] == "http.response.start" and self._leaving():
+            if message["type"] == "http.response.start" and (ambiguous or self._leaving()):
                 message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
             await send(message)
 

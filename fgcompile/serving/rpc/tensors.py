@@ -12,7 +12,8 @@ from google.protobuf.message import DecodeError
 
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
-from fgcompile.serving.protocol.messages import Request, Wanted, by_name
+from fgcompile.runtime.finite import describe_overflow
+from fgcompile.serving.protocol.messages import WARNING, Request, Wanted, by_name
 from fgcompile.serving.protocol.tensors import DATATYPES, check_shape, from_bytes, to_dtype
 from fgcompile.serving.protocol.wire_bounds import Cut, cut
 from fgcompile.serving.protocol.wire_numbers import read_contents
@@ -98,7 +99,10 @@ def _read(envelope: Envelope, index: int, elements: int) -> Array:
 def encode(request: Request, model: str, outputs: Mapping[str, Array]) -> bytes:
     """The ``ModelInferResponse`` to a request, its values as bytes."""
     response: Any = METHODS["ModelInfer"][1](model_name=model, id=request.id or str(uuid.uuid4()))
-    for name in [output.name for output in request.wanted] or outputs:
+    names = [output.name for output in request.wanted] or list(outputs)
+    if found := describe_overflow({name: outputs[name] for name in names}):
+        response.parameters[WARNING].string_param = found
+    for name in names:
         value = outputs[name]
         response.outputs.add(name=name, shape=value.shape, datatype=DATATYPES[value.dtype])
         response.raw_output_contents.append(value.tobytes())
