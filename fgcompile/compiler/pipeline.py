@@ -30,17 +30,15 @@ from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_t
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
 from fgcompile.compiler.ir.dump import dumping
-from fgcompile.compiler.ir.graphs import copy_graph
-from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, ValueSpec
-from fgcompile.compiler.ir.runner import dump_stage, run_passes, run_program_passes
+from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram
+from fgcompile.compiler.ir.runner import dump_stage, run_program_passes
 from fgcompile.compiler.ir.samples import require_samples
 from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
 from fgcompile.compiler.passes.fold.padding import fold_padding
 from fgcompile.compiler.passes.optimize.optimize import optimize
-from fgcompile.compiler.passes.precision.convert_floats import convert_floats
-from fgcompile.compiler.passes.precision.lower_precision import lower_precision
+from fgcompile.compiler.passes.precision.in_precision import in_precision
 from fgcompile.compiler.request import (
     Biases,
     Device,
@@ -210,7 +208,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         lay_out = partial(at_sizes, exposed, request.layouts)
         checks = make_checks(exposed, program, request, examples, lay_out)
         program, checks = find_smallest(program, request, checks, examples, lay_out)
-        program = _in_precision(program, precision)
+        program = in_precision(program, precision)
         metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         program = replace(program, metadata=metadata)
         report("emit")
@@ -336,30 +334,3 @@ def fuse_captured(
     optimize(program.graph_module)
     require_portable(program.graph_module)
     return exposed, program
-
-
-def _in_precision(program: FusedProgram, precision: str) -> FusedProgram:
-    """The program in float32, its network in half precision if that is asked for."""
-
-    def single(specs: tuple[ValueSpec, ...]) -> tuple[ValueSpec, ...]:
-        return tuple(
-            replace(
-                spec,
-                dtype=spec.dtype.replace("float64", "float32"),
-                default=None if spec.default is None else spec.default.float(),
-            )
-            for spec in specs
-        )
-
-    graph_module = copy_graph(program.graph_module)
-    passes = [convert_floats(torch.float32)]
-    if precision != "float32":
-        passes.append(lower_precision(getattr(torch, precision)))
-    run_passes(graph_module, passes)
-    return replace(
-        program,
-        graph_module=graph_module,
-        inputs=single(program.inputs),
-        outputs=single(program.outputs),
-        dtype=torch.float32,
-    )
