@@ -84,7 +84,7 @@ def test_exported_program(tmp_path: Path) -> None:
     ("source", "message"),
     [
         ("resnet", "cannot tell what model 'resnet' is"),
-        ("weights.pt", "cannot tell what model 'weights.pt' is"),
+        ("weights.bin", "cannot tell what model 'weights.bin' is"),
         ("sample_models:", "cannot tell what model"),
         ("sample_models.py:build", "name its module, sample_models:build"),
         ("no_such_module:build", "cannot import no_such_module"),

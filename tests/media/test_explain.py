@@ -114,10 +114,47 @@ def test_the_photo_itself_survives_in_its_own_folder(photo: Path) -> None:
     assert photo.read_bytes() == before
 
 
-def test_score_artifacts_explain_no_class(photo: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not compute"):
-        explain_photos(session(target="score", inputs=tiny_photo_input()), [photo], tmp_path / "out")
+class Scored:
+    """A backend of a score: its map is the photo in grey, its terms add up to 3."""
+
+    outputs: tuple[str, ...] = ()
+
+    def run(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        grey = feeds["x"].astype(np.float32).mean(3)[:, np.newaxis]
+        every = {
+            "logits": np.zeros((1, 2, 7), np.float32),
+            "saliency": grey,
+            "contributions": np.array([[1.0, 1.5]], np.float32),
+            "residual": np.array([0.5], np.float32),
+        }
+        return {name: every[name] for name in ("logits", *self.outputs)}
 
 
-def tiny_photo_input() -> list[dict[str, Any]]:
-    return [{"name": "x", "dtype": "uint8", "shape": ["batch", 32, 32, 3]}]
+SCORED = {
+    "inputs": [{"name": "x", "dtype": "uint8", "shape": ["batch", 32, 32, 3]}],
+    "target": "score",
+    "labels": None,
+    "preprocess": {"mean": [0.5] * 3, "std": [0.5] * 3},
+}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "score"), [(("saliency",), None), (("saliency", "contributions", "residual"), 3.0)]
+)
+def test_a_score_has_a_map_and_no_class(
+    photo: Path, tmp_path: Path, outputs: tuple[str, ...], score: float | None
+) -> None:
+    backend = Scored()
+    backend.outputs = outputs
+    scored = Session(backend, loads(dumps(tiny_metadata(**SCORED)), "artifact"))  # type: ignore[arg-type]
+    (record,) = explain_photos(scored, [photo], tmp_path / "out")
+    assert (record["target"], record["name"], record["score"], record["top"]) == (None, "score", score, [])
+    assert Image.open(record["overlay"]).size[1] > 32
+
+
+def test_artifacts_without_a_map_are_refused(photo: Path, tmp_path: Path) -> None:
+    backend = Scored()
+    backend.outputs = ()
+    scored = Session(backend, loads(dumps(tiny_metadata(**SCORED)), "artifact"))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="does not compute a map"):
+        explain_photos(scored, [photo], tmp_path / "out")

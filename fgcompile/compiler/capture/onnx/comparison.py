@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime  # type: ignore[import-untyped]  # ships no types
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.facts import examples_at
@@ -43,6 +42,10 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
         given = [examples_at(count * (model.file_batch or 1), examples, axes, count) for count in BATCHES]
         runs = [(feeds, reference.run(feeds)) for feeds in given]
+    except ImportError:
+        message = f"{model.path} was not compared with ONNX Runtime, which is not installed: pip install onnxruntime"
+        warnings.warn(message, CaptureWarning, stacklevel=2)
+        return
     except Exception as error:  # of a file that ONNX Runtime refuses, in its own classes
         message = f"{model.path} was not compared with ONNX Runtime, which does not run it ({first_line(error)})"
         warnings.warn(message, CaptureWarning, stacklevel=2)
@@ -74,6 +77,8 @@ class FileReference:
     """ONNX Runtime on a file, at any batch: one of a fixed batch is called for part after part."""
 
     def __init__(self, model: OnnxModel, names: Sequence[str]) -> None:
+        import onnxruntime  # type: ignore[import-untyped]  # ships no types; compiling does not need it
+
         self._model, self._names = model, list(names)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
@@ -151,7 +156,9 @@ def _distance(found: Tensor, expected: Array) -> float:
         return float("inf")
     if not array.size or np.array_equal(array, expected, equal_nan=array.dtype.kind == "f"):
         return 0.0
-    apart = np.abs(array.astype(np.float64) - expected.astype(np.float64))
+    same = (array == expected) | (np.isnan(array) & np.isnan(expected))
+    with np.errstate(invalid="ignore"):
+        apart = np.where(same, 0, np.abs(array.astype(np.float64) - expected.astype(np.float64)))
     size = np.abs(expected[np.isfinite(expected)].astype(np.float64)).max(initial=0.0)
     return float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max() / max(size, np.finfo(np.float32).tiny))
 

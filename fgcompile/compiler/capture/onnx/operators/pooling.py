@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from torch.nn import functional
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.operators.padding import alike, by_axis, window_pads
 from fgcompile.compiler.capture.onnx.symbols import larger, smaller
+from fgcompile.errors import UnsupportedOpError
 
 _MAXIMA = (functional.max_pool1d, functional.max_pool2d, functional.max_pool3d)
 _MEANS = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)
@@ -39,12 +41,20 @@ class Windows:
     after: list[Any]
     ceil: bool
 
-    @property
-    def as_in_torch(self) -> bool:
-        """Whether PyTorch pads so: the same at both ends, and at most half a window."""
-        if not alike(self.before, self.after):
-            return False
-        return all(2 * pad <= size for pad, size in zip(self.before, self.kernel, strict=True))
+    def of_torch(self, sizes: Sequence[Any]) -> tuple[list[int], bool] | None:
+        """The padding, of both ends, and ``ceil_mode`` with which PyTorch has windows at the same places, if any."""
+        if not all(
+            isinstance(pad, int) and 2 * pad <= size for pad, size in zip(self.before, self.kernel, strict=True)
+        ):
+            return None
+        if alike(self.before, self.after):
+            return self.before, self.ceil
+        if all(isinstance(size, int) for size in (*sizes, *self.after)):
+            for ceil in (False, True):
+                other = dataclasses.replace(self, after=self.before, ceil=ceil)
+                if other.outputs(sizes) == self.outputs(sizes):
+                    return self.before, ceil
+        return None
 
     def outputs(self, sizes: Sequence[Any]) -> list[Any]:
         """How many there are along each axis. None begins behind the values and what is added before them."""
@@ -75,9 +85,17 @@ class Windows:
 
 
 def windows(x: Tensor, kernel: Sequence[int], strides: Any, dilations: Any, padding: tuple[str, Any, int]) -> Windows:
-    """The windows of a node: its attributes, ``padding`` its ``auto_pad``, ``pads`` and ``ceil_mode``."""
+    """The windows of a node: its attributes, ``padding`` its ``auto_pad``, ``pads`` and ``ceil_mode``.
+
+    Raises:
+        UnsupportedOpError: They have gaps and are padded by ``auto_pad``.
+    """
     axes, (auto_pad, pads, ceil) = len(kernel), padding
     stride, dilation = list(strides or [1] * axes), list(dilations or [1] * axes)
+    if auto_pad.startswith("SAME") and any(step > 1 for step in dilation):
+        raise UnsupportedOpError(
+            f"it has dilations and auto_pad={auto_pad}, which runtimes read differently: write pads"
+        )
     before, after = window_pads(x.shape[2:], kernel, stride, dilation, auto_pad, pads)
     return Windows(list(kernel), stride, dilation, before, after, bool(ceil))
 
@@ -99,14 +117,14 @@ def max_pool(
     dtype = x.dtype
     # PyTorch pools no integers of 8 bits.
     values = x if x.is_floating_point() else x.to(torch.float32)
-    padded, before = (values, place.before) if place.as_in_torch else (_padded(values, place), [0] * len(kernel_shape))
+    own, none = place.of_torch(x.shape[2:]), [0] * len(kernel_shape)
+    padded, (padding, ceil) = (_padded(values, place), (none, False)) if own is None else (values, own)
     pool = _MAXIMA[len(kernel_shape) - 1]
-    ceil = place.ceil and place.as_in_torch
     if outputs == 1:
-        return pool(padded, place.kernel, place.stride, before, place.dilation, ceil).to(dtype)
-    largest, indices = pool(padded, place.kernel, place.stride, before, place.dilation, ceil, return_indices=True)
-    shift = [0] * len(kernel_shape) if place.as_in_torch else place.before
-    return largest.to(dtype), _whole_indices(indices, x, (padded.shape[2:], shift), storage_order)
+        return pool(padded, place.kernel, place.stride, padding, place.dilation, ceil).to(dtype)
+    largest, indices = pool(padded, place.kernel, place.stride, padding, place.dilation, ceil, return_indices=True)
+    before = place.before if own is None else none
+    return largest.to(dtype), _whole_indices(indices, x, (padded.shape[2:], before), storage_order)
 
 
 def _padded(x: Tensor, place: Windows) -> Tensor:
@@ -153,20 +171,29 @@ def average_pool(
 ) -> Tensor:
     """The mean of each window: of its values, or with ``count_include_pad`` of what was padded too."""
     place = windows(x, kernel_shape, strides, dilations, (auto_pad, pads, ceil_mode))
-    if place.as_in_torch and all(step == 1 for step in place.dilation):
-        pool = _MEANS[len(kernel_shape) - 1]
-        return pool(x, place.kernel, place.stride, place.before, place.ceil, bool(count_include_pad))
-    sizes, axes = x.shape[2:], tuple(range(-len(kernel_shape), 0))
-    pads = by_axis(place.before, place.ends(sizes))
-    counted = x.new_ones([1, 1, *sizes])
-    if count_include_pad:
-        # Not what is added for the last window to be whole.
-        counted = functional.pad(counted, by_axis(place.before, place.after), value=1.0)
-        more = [end - after for end, after in zip(place.ends(sizes), place.after, strict=True)]
-        counted = functional.pad(counted, by_axis([0] * len(more), more))
-    else:
-        counted = functional.pad(counted, pads)
-    return place.of(functional.pad(x, pads)).sum(axes) / place.of(counted).sum(axes)
+    pool, dense = _MEANS[len(kernel_shape) - 1], all(step == 1 for step in place.dilation)
+    own = place.of_torch(x.shape[2:]) if dense else None
+    if own is not None and (not count_include_pad or alike(place.before, place.after)):
+        return pool(x, place.kernel, place.stride, own[0], own[1], bool(count_include_pad))
+
+    def means(padded: Tensor) -> Tensor:
+        return pool(padded, place.kernel, place.stride) if dense else place.of(padded).mean(axes)
+
+    axes = tuple(range(-len(kernel_shape), 0))
+    whole = means(functional.pad(x, by_axis(place.before, place.ends(x.shape[2:]))))
+    return whole if count_include_pad and not place.ceil else whole / means(_counted(x, place, count_include_pad))
+
+
+def _counted(x: Tensor, place: Windows, count_include_pad: int) -> Tensor:
+    """One where an element is counted, zero where it is not: ``(1, 1, *padded)``."""
+    sizes = x.shape[2:]
+    ends, ones = place.ends(sizes), x.new_ones([1, 1, *sizes])
+    if not count_include_pad:
+        return functional.pad(ones, by_axis(place.before, ends))
+    # What is added for the last window to be whole is not counted.
+    ones = functional.pad(ones, by_axis(place.before, place.after), value=1.0)
+    more = [end - after for end, after in zip(ends, place.after, strict=True)]
+    return functional.pad(ones, by_axis([0] * len(more), more))
 
 
 def lp_pool(

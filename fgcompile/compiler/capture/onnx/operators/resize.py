@@ -50,7 +50,7 @@ def resize(
     )
     if not resized:
         return x
-    own = interpolated(x, resized, filter, bool(scales))
+    own = None if crop else interpolated(x, resized, filter, bool(scales))
     if own is not None:
         return own
     if not all(axis.known for axis in resized):

@@ -67,9 +67,7 @@ class Filter:
 _COORDINATES: dict[str, Callable[[Axis, Numbers], Numbers]] = {
     "half_pixel": lambda axis, x: (x + 0.5) / _real(axis.scale, x) - _real(0.5, x),
     "pytorch_half_pixel": lambda axis, x: _COORDINATES["half_pixel"](axis, x) if axis.outputs > 1 else 0 * x,
-    "half_pixel_symmetric": lambda axis, x: (
-        _COORDINATES["half_pixel"](axis, x) + _real(axis.size / 2 * (1 - axis.outputs / (axis.scale * axis.size)), x)
-    ),
+    "half_pixel_symmetric": lambda axis, x: _offset(axis, x) + (x + 0.5) / _real(axis.scale, x) - _real(0.5, x),
     "asymmetric": lambda axis, x: x / _real(axis.scale, x),
     "align_corners": lambda axis, x: x * (axis.size - 1) / max(axis.outputs - 1, 1),
     "tf_crop_and_resize": lambda axis, x: (
@@ -85,6 +83,12 @@ def outputs_of(sizes: Numbers, scale: float) -> Numbers:
     """How many outputs axes of these sizes have, in the precision of runtimes."""
     outputs: Numbers = np.floor(sizes.astype(np.float32) * np.float32(scale)).astype(np.int64)
     return outputs
+
+
+def _offset(axis: Axis, like: Numbers) -> Any:
+    """What keeps the middle of an axis in the middle, where the outputs are not as many as the scale says."""
+    share = _real(axis.outputs, like) / (_real(axis.scale, like) * _real(axis.size, like))
+    return _real(axis.size / 2, like) * (_real(1, like) - share)
 
 
 def _real(number: float, like: Numbers) -> Any:
