@@ -8,6 +8,10 @@ for each axis that is indexed, or as places in a tensor whose first axes are one
     Concat(Count, i, …; the last axis)   →  Columns
     ScatterND, GatherND at Columns       →  y[arange(N)[:, None], i, …]
     Gather(y of (N·T, …), i + T·Count)   →  y of (N, T, …) [arange(N), i]
+
+So do the places of a mask, which are known only to be written at:
+
+    ScatterND(y, Transpose(NonZero(m)), Expand(v, as many))   →  where(m, v, y)
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.operators.shape import shape, size
-from fgcompile.compiler.capture.onnx.places import Columns, Count
+from fgcompile.compiler.capture.onnx.places import Columns, Count, Found, Spread
 from fgcompile.compiler.capture.onnx.values import as_tensor
 from fgcompile.compiler.ir.sizes import same_size
 
@@ -30,6 +34,8 @@ Made = Callable[[Sequence[Any], dict[str, Any]], Any]
 
 def _reshaped(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
     count, shape = values[0], values[1]
+    if isinstance(count, Spread) and isinstance(shape, np.ndarray) and shape.tolist() == [-1]:
+        return count
     if not isinstance(count, Count) or not count.is_plain or len(count.shape) != 1 or not isinstance(shape, np.ndarray):
         return NotImplemented
     sizes = shape.tolist()
@@ -52,6 +58,8 @@ def _unsqueezed(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
 
 def _expanded(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
     count, shape = values[0], values[1]
+    if isinstance(shape, Tensor):
+        return _spread(count, shape)
     if not isinstance(count, Count) or not count.is_plain or not isinstance(shape, np.ndarray):
         return NotImplemented
     sizes = shape.tolist()
@@ -112,12 +120,31 @@ def _gathered_columns(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
     return x[columns.index()]
 
 
-def _scattered_columns(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
+def _scattered(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
     x, columns, updates = values
     reduction = attributes.get("reduction", "none")
+    if isinstance(columns, Found) and isinstance(updates, Spread) and columns.by_rows and reduction == "none":
+        return _written(as_tensor(x), columns.mask, updates.number)
     if not isinstance(columns, Columns) or reduction not in ("none", "add"):
         return NotImplemented
     return torch.index_put(as_tensor(x), columns.index(), as_tensor(updates), accumulate=reduction == "add")
+
+
+def _written(x: Tensor, mask: Tensor, number: Tensor) -> Tensor:
+    mask = mask if mask.dtype == torch.bool else mask != 0
+    return torch.where(mask.reshape([*mask.shape, *[1] * (x.ndim - mask.ndim)]), number.reshape(()), x)
+
+
+def _transposed(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
+    (found,) = values
+    turned = list(attributes.get("perm") or [1, 0]) == [1, 0]
+    return replace(found, by_rows=not found.by_rows) if isinstance(found, Found) and turned else NotImplemented
+
+
+def _spread(value: Any, shape: Tensor) -> Any:
+    alone = isinstance(value, Tensor | np.ndarray) and all(isinstance(each, int) and each == 1 for each in value.shape)
+    listed = shape.ndim == 1 and same_size(shape.shape[0], 1)
+    return Spread(as_tensor(value)) if alone and listed else NotImplemented
 
 
 def counted(operator: str, values: Sequence[Any], attributes: dict[str, Any]) -> Any:
@@ -136,8 +163,9 @@ _OF_COUNTS: dict[str, Made] = {
     "Identity": _same,
     "Mul": _multiplied,
     "Reshape": _reshaped,
-    "ScatterND": _scattered_columns,
+    "ScatterND": _scattered,
     "Shape": lambda values, attributes: shape(*values, **attributes),
     "Size": lambda values, attributes: size(*values),
+    "Transpose": _transposed,
     "Unsqueeze": _unsqueezed,
 }

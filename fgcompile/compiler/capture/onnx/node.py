@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from fgcompile.compiler.capture.onnx.counted import counted
 from fgcompile.compiler.capture.onnx.levels import Levels
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.places import Columns, Count
+from fgcompile.compiler.capture.onnx.places import Places
 from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers, shared
 from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import CaptureError, UnsupportedOpError
@@ -95,11 +95,11 @@ class OnnxNode(nn.Module):
             if results is not NotImplemented:
                 return _tuple(results)
         own = [getattr(self, self._name(at)) if at in self._own else value for at, value in enumerate(filled)]
-        if any(isinstance(value, Count | Columns) for value in own):
+        if any(isinstance(value, Places) for value in own) or self.operator_name == "Expand":
             result = counted(self.operator_name, filled, self._attributes)
             if result is not NotImplemented:
                 return (result,)
-            own = [as_tensor(value) if isinstance(value, Count | Columns) else value for value in own]
+            own = [as_tensor(value) if isinstance(value, Places) else value for value in own]
         if not self._operator.levels and any(isinstance(value, Levels) for value in own):
             return self._on_levels(own)
         return _tuple(compute(*map(self._as_wanted, range(len(own)), own), **self._attributes))

@@ -1,4 +1,4 @@
-"""Integers of which it is known that they count samples, and indices of several axes of which some do."""
+"""Integers of which it is known that they count samples or say where a mask is true, and what is written there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from fgcompile.errors import UnsupportedOpError
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,38 @@ class Columns:
     def index(self) -> tuple[Tensor, ...]:
         """What indexes the axes."""
         return tuple(each.index() if isinstance(each, Count) else each for each in self.parts)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a mask is true: ``(rank, count)``, or a row for each place, ``(count, rank)``."""
+
+    mask: Tensor
+    by_rows: bool = False
+
+    def tensor(self) -> Tensor:
+        """It as a tensor.
+
+        Raises:
+            UnsupportedOpError: Always, since nobody knows how many places there are.
+        """
+        raise UnsupportedOpError("it takes as many places as values say: one graph needs a known number of them")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One number, as often as values say."""
+
+    number: Tensor
+
+    def tensor(self) -> Tensor:
+        """It as a tensor.
+
+        Raises:
+            UnsupportedOpError: Always, since nobody knows how often.
+        """
+        raise UnsupportedOpError("its shape is computed from values: one graph needs it constant, or of sizes")
+
+
+Places = Count | Columns | Found | Spread
+"""Values that are known as such while a graph is built."""

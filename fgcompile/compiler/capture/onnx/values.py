@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.levels import Levels
-from fgcompile.compiler.capture.onnx.places import Columns, Count
+from fgcompile.compiler.capture.onnx.places import Places
 from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import UnsupportedOpError
 
@@ -31,7 +31,7 @@ class Filled:
     number: Known
 
 
-Value = Tensor | Known | Filled | Levels | Count | Columns | list[Any] | None
+Value = Tensor | Known | Filled | Levels | Places | list[Any] | None
 """A list is a sequence of tensors; None is an optional input that is left out."""
 
 _INTEGERS = {int, bool, np.bool_, np.int64, np.int32}
@@ -66,7 +66,7 @@ def as_tensor(value: Value) -> Tensor:
         return value
     if isinstance(value, Levels):
         return value.numbers()
-    if isinstance(value, Count | Columns):
+    if isinstance(value, Places):
         return value.tensor()
     if isinstance(value, Filled):
         return as_tensor(value.number).expand(value.shape)

@@ -49,8 +49,20 @@ FORMS: dict[str, list[onnx.NodeProto]] = {
     ],
 }
 
+FORMS["write_where_a_mask_is_true"] = [
+    node("Less", "x low", "mask"),
+    node("NonZero", "mask", "found"),
+    node("Transpose", "found", "places", perm=[1, 0]),
+    node("Reshape", "mask last", "all"),
+    node("Cast", "all", "ones", to=7),
+    node("ReduceSum", "ones last", "many", keepdims=1),
+    node("Expand", "low many", "lows"),
+    node("ScatterND", "x places lows", "z"),
+    node("ReduceSum", "z one_axis", "y", keepdims=0),
+]
+
 CONSTANTS: dict[str, Any] = {"zero": 0, "one": 1, "last": [-1], "flat": [-1, 3], "four": [4], "column": [-1, 1]}
-CONSTANTS |= {"part": [0, 3], "one_axis": [1], "three": [3]}
+CONSTANTS |= {"low": np.float32(0.1), "part": [0, 3], "one_axis": [1], "three": [3]}
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.compiler.capture.onnx.files import Array, assert_same, graph, model, node, random
+from tests.compiler.capture.onnx.files import Array, assert_same, graph, model, node, onnx_runtime, random
 
 OWN = "com.microsoft"
 BATCH, STEPS, WIDTH, HEADS = 2, 4, 8, 2
@@ -133,3 +133,23 @@ def test_embeddings_of_tokens(tmp_path: Path) -> None:
         name: generator.integers(0, high, (BATCH, STEPS), np.int32) for name, high in (("ids", 9), ("segments", 2))
     }
     assert_same(proto, {**feeds, "mask": np.array([[1, 1, 1, 0], [1, 1, 0, 0]], np.int32)}, tmp_path)
+
+
+def test_what_the_optimiser_writes(tmp_path: Path) -> None:
+    """A convolution, a GELU of parts and a sum with a norm behind it become operators of its own domain."""
+    nodes = [node("Conv", "x w b", "c"), node("Relu", "c", "r"), node("Reshape", "r rows", "t")]
+    nodes += [node("MatMul", "t m", "tm"), node("Add", "tm e", "a"), node("Div", "a root", "d"), node("Erf", "d", "f")]
+    nodes += [node("Add", "f one", "f1"), node("Mul", "a f1", "p"), node("Mul", "p half", "g")]
+    nodes += [node("Add", "g t", "s"), node("LayerNormalization", "s scale shift", "y")]
+    constants: dict[str, Any] = {"w": _weight(4, 3, 3, 3), "b": _weight(4), "rows": [0, -1, 16], "m": _weight(16, 16)}
+    constants |= {"e": _weight(16), "scale": _weight(16), "shift": random(16), "one": np.float32(1)}
+    constants |= {"root": np.float32(np.sqrt(2)), "half": np.float32(0.5)}
+    onnx.save(model(graph(nodes, {"x": ("float32", IMAGE)}, ["y"], constants), 17, 8), tmp_path / "plain.onnx")
+    onnx_runtime(tmp_path / "plain.onnx", tmp_path / "optimised.onnx")
+    proto = onnx.load(tmp_path / "optimised.onnx")
+    assert {one.op_type for one in proto.graph.node if one.domain == OWN} >= {
+        "FusedConv",
+        "Gelu",
+        "SkipLayerNormalization",
+    }
+    assert_same(proto, {"x": random(*IMAGE)}, tmp_path)

@@ -129,10 +129,11 @@ def test_sequences(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_computed_are_refused(tmp_path: Path) -> None:
-    nodes = [node("Reshape", "x i", "y"), node("NonZero", "x", "z")]
-    onnx.save(model(graph(nodes, {"x": ("float32", [2, 3]), "i": ("int64", [1])}, ["y", "z"])), tmp_path / "model.onnx")
+    nodes = [node("Reshape", "x i", "y"), node("NonZero", "x", "z"), node("Gather", "z i", "p", axis=1)]
+    onnx.save(model(graph(nodes, {"x": ("float32", [2, 3]), "i": ("int64", [1])}, ["y", "p"])), tmp_path / "model.onnx")
     module = read_onnx(tmp_path / "model.onnx")
     with pytest.raises(CaptureError, match="Reshape 'Reshape_y' takes its shape from values that are computed"):
         module(torch.ones(2, 3), torch.tensor([6]))
-    with pytest.raises(FgcompileError, match="NonZero 'NonZero_z': finds as many places as values say"):
-        module.get_submodule("NonZero_z")(torch.ones(2, 3))
+    places = module.get_submodule("NonZero_z")(torch.ones(2, 3))
+    with pytest.raises(FgcompileError, match="Gather 'Gather_p': it takes as many places as values say"):
+        module.get_submodule("Gather_p")(*places, torch.tensor([1]))

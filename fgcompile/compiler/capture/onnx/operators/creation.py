@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.places import Count
+from fgcompile.compiler.capture.onnx.places import Count, Found
 from fgcompile.compiler.capture.onnx.values import Filled, Known, as_tensor
 from fgcompile.errors import UnsupportedOpError
 
@@ -92,11 +92,11 @@ def trilu(x: Tensor, k: Any = None, *, upper: int = 1) -> Tensor:
 
 
 def nonzero(x: Any) -> Any:
-    """The indices of elements that are not 0, ``(rank, count)``: of what is known, or is the same at all places."""
+    """The indices of elements that are not 0, ``(rank, count)``; of values, what can only be written at."""
     if isinstance(x, np.ndarray) and x.dtype != object:
         return np.stack(np.nonzero(x)).astype(np.int64) if x.ndim else np.zeros((0, int(bool(x))), np.int64)
     if not isinstance(x, Filled):
-        raise UnsupportedOpError("finds as many places as values say: one graph needs a known number of them")
+        return Found(as_tensor(x))
     if not x.number.item():
         return np.zeros((len(x.shape), 0), np.int64)
     places = torch.meshgrid(*(torch.arange(size) for size in x.shape), indexing="ij")
@@ -109,5 +109,5 @@ CREATION: dict[str, Operator] = {
     "EyeLike": Operator(eye_like),
     "OneHot": Operator(one_hot, ("depth",), either=("indices", "values"), note="as an embedding of a constant table"),
     "Trilu": Operator(trilu, ("k",)),
-    "NonZero": Operator(nonzero, either=("x",), note="of what is known, or is the same at all places"),
+    "NonZero": Operator(nonzero, either=("x",), note="of what is known, the same at all places, or written at alone"),
 }
