@@ -18,9 +18,16 @@ from typing import Any, Literal, TextIO
 @contextmanager
 def silenced(name: str) -> Iterator[None]:
     """While it is open, the logger of that name reports errors alone, and nothing is printed and nothing warned of."""
-    with unlogged(name, below=logging.ERROR), warnings.catch_warnings(), unprinted("stdout"):
+    logger = logging.getLogger(name)
+    level = logger.level
+    with warnings.catch_warnings(), unprinted("stdout"):
         warnings.simplefilter("ignore")
-        yield
+        # A filter of a logger's does not see what the loggers below it report; they have its level.
+        logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
 
 @contextmanager
@@ -39,12 +46,12 @@ FAKE_TENSORS = "torch._subclasses.fake_tensor"
 
 
 @contextmanager
-def unlogged(name: str, below: int = logging.CRITICAL + 1) -> Iterator[None]:
-    """While it is open, the logger of that name takes no record of this thread below a level, of none by default."""
+def unlogged(name: str) -> Iterator[None]:
+    """While it is open, the logger of that name takes no record of this thread."""
     thread, logger = threading.get_ident(), logging.getLogger(name)
 
     def told(record: logging.LogRecord) -> bool:
-        return record.thread != thread or record.levelno >= below
+        return record.thread != thread
 
     logger.addFilter(told)
     try:

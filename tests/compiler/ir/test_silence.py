@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -28,9 +29,16 @@ def test_streams_are_put_back_after_an_error() -> None:
     assert sys.stdout is before
 
 
-def test_exporters_are_not_heard(capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder) -> None:
+def test_exporters_are_not_heard(
+    capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    below = logging.getLogger("torch.onnx.of_a_part")
     with silenced("torch.onnx"):
         print("progress")
+        below.warning("of what the exporter left out")
         warnings.warn("not the user's to change", stacklevel=1)
     assert capsys.readouterr().out == ""
     assert not recwarn
+    assert not caplog.records
+    below.warning("heard again")
+    assert len(caplog.records) == 1
