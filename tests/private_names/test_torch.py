@@ -56,6 +56,21 @@ def test_conditions_on_sizes_are_kept_with_their_lines() -> None:
     assert [holds(conditions[0], {symbol: size}) for size in (6, 7)] == [False, True]
 
 
+def test_a_condition_that_cannot_be_asked_is_met() -> None:
+    from fgcompile.compiler.ir.torch_internals import FakeTensor, holds, size_conditions, symbol_of
+
+    class Decides(torch.nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x * 2 if 100 % (x.shape[1] - 4) != 3 else x
+
+    exported = torch.export.export(Decides(), (torch.ones(2, 8),), dynamic_shapes=({1: Dim.AUTO},), strict=False)
+    (value,) = (node.meta["val"] for node in exported.graph.nodes if node.op == "placeholder")
+    assert isinstance(value, FakeTensor)
+    condition = next(found for found in size_conditions(value.fake_mode) if found.file == __file__)
+    # A remainder of 0 or of less places than none.
+    assert all(holds(condition, {symbol_of(value.shape[1]): size}) for size in (4, 2))
+
+
 def test_a_transformed_function_is_seen_in_the_failure() -> None:
     from fgcompile.compiler.ir.torch_internals import transforms_a_function
 

@@ -147,7 +147,7 @@ def holds(condition: SizeCondition, numbers: Mapping[Any, int]) -> bool:
     """Whether a condition is met by numbers in place of symbols; it is where other symbols decide, or none can be."""
     try:
         return bool(condition.expression.subs(dict(numbers)) != False)  # noqa: E712 - sympy's own, and no bool
-    except ZeroDivisionError:  # a layer that is empty at these numbers
+    except (ZeroDivisionError, AssertionError):  # a layer that is empty at these numbers, or less: no remainder of it
         return True
 
 
