@@ -10,11 +10,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnxruntime import quantization
 from onnxruntime.quantization import QuantFormat, QuantType
 
 import fgcompile
-from fgcompile.errors import FgcompileError
+from fgcompile.compiler.capture.onnx import comparison
+from fgcompile.compiler.capture.onnx.by_node import differing_node
+from fgcompile.compiler.capture.onnx.read import read_onnx
+from fgcompile.errors import FgcompileError, VerificationError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
 
 WEIGHTS: dict[str, Any] = {
@@ -113,3 +117,44 @@ def test_levels_are_read_by_what_knows_them(tmp_path: Path) -> None:
     onnx.save(model(graph(nodes, {"x": ("float32", ["n", 4])}, ["y"], constants)), tmp_path / "file.onnx")
     with pytest.raises(FgcompileError, match=r"Abs 'Abs_a': it computes with numbers of 8 bits themselves"):
         fgcompile.compile(tmp_path / "file.onnx")
+
+
+def runs_apart(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
+    """Lets ONNX Runtime, its operators fused, return logits that are apart from those of the operators one by one."""
+
+    class Fused(comparison.FileReference):
+        def __init__(self, model: Any, names: Any, fused: bool = True) -> None:
+            super().__init__(model, names, fused)
+            self.by = by if fused else 0.0
+
+        def run(self, feeds: Any) -> Any:
+            return {name: value + np.asarray(self.by, value.dtype) for name, value in super().run(feeds).items()}
+
+    monkeypatch.setattr(comparison, "FileReference", Fused)
+
+
+def test_a_quantised_file_is_compared_node_by_node_where_the_ends_are_apart(
+    network: Path, quantised: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs_apart(monkeypatch, 0.01)
+    examples = {"x": torch.from_numpy(random(2, 3, 8, 8, seed=30))}
+    comparison.compare_with_runtime(read_onnx(quantised), examples)
+    with pytest.raises(VerificationError, match="from what ONNX Runtime makes it"):
+        comparison.compare_with_runtime(read_onnx(network), examples)
+
+
+def test_a_node_that_rounds_otherwise_is_named(quantised: Path) -> None:
+    module = read_onnx(quantised)
+    feeds = {"x": torch.from_numpy(random(1, 3, 8, 8, seed=31))}
+    names = [name for name in module.titles() if name in comparison.names_in_file(module)]
+    expected = comparison.FileReference(module, names, fused=False).run(feeds)
+    assert differing_node(module, feeds, expected) is None
+    levels = next(name for name in names if expected[name].dtype in (np.int8, np.uint8))
+    one, many = dict(expected), dict(expected)
+    one[levels] = expected[levels].copy()
+    one[levels].flat[0] ^= 1
+    many[levels] = expected[levels] ^ np.asarray(1, expected[levels].dtype)
+    title = module.titles()[levels]
+    # What follows is computed of the changed number, and so differs from what was computed of the other one.
+    assert differing_node(module, feeds, one) != title
+    assert differing_node(module, feeds, many) == title
