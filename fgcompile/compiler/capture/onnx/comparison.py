@@ -90,7 +90,7 @@ class FileReference:
         if not fused:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         proto = onnx.load(str(model.path), load_external_data=False)
-        _keep(proto.graph, names)
+        keep(proto.graph, names)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(model.path.parent))
         self._session = onnxruntime.InferenceSession(
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -122,7 +122,7 @@ class FileReference:
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 
 
-def _keep(graph: onnx.GraphProto, names: Sequence[str]) -> None:
+def keep(graph: onnx.GraphProto, names: Sequence[str]) -> None:
     """Leaves of a graph what computes some tensors, and these as its outputs."""
     needed, kept = set(names), []
     for node in reversed(graph.node):
