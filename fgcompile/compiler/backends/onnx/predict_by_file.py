@@ -3,7 +3,8 @@
     x ─ graph ─▶ logits, explanation    becomes    x ─ file ─▶ logits,   x ─ graph ─▶ logits.float, explanation
 
 So a prediction on demand runs in integer kernels, whose pairs ONNX Runtime fuses only where nobody else reads what is
-between them, and is to the bit what the file predicts. The predicted class is that of the file's logits.
+between them, and is to the bit what the file predicts. The predicted class is that of the file's logits
+(``docs/decisions/quantised-predictions.md``).
 """
 
 from __future__ import annotations
