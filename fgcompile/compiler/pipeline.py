@@ -16,8 +16,10 @@ from torch import Tensor
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.backends import EMITTERS
+from fgcompile.compiler.backends.onnx.emit import OPSET
 from fgcompile.compiler.capture.binding import model_name
 from fgcompile.compiler.capture.bound import bind
+from fgcompile.compiler.capture.onnx.prediction import own_prediction
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
@@ -210,7 +212,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         program, checks = find_smallest(program, request, checks, examples, lay_out)
         program = in_precision(program, precision)
         metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
-        program = replace(program, metadata=metadata)
+        prediction = own_prediction(opened.model, request, OPSET)
+        program = replace(program, metadata=metadata, prediction=prediction)
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor has no kernels for an interpolation as a whole.
         with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):

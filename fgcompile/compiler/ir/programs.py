@@ -266,6 +266,8 @@ class FusedProgram:
         dtype: The floating dtype that it computes in.
         on_demand: Whether the artifact computes the explanation only where its input ``explain`` is true. The graph
             computes it always: back ends divide it (``fgcompile.compiler.backends.divide``).
+        prediction: Of a quantised file the graph of ONNX, serialised, that computes the logits on demand by the file's
+            own operators; its inputs are the first of these.
         metadata: What the artifact says of itself (``fgcompile.artifact.file``); filled by the pipeline.
     """
 
@@ -275,6 +277,7 @@ class FusedProgram:
     sites: tuple[Site, ...]
     dtype: torch.dtype
     on_demand: bool = False
+    prediction: bytes | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property

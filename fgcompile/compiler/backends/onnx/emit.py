@@ -13,6 +13,7 @@ from fgcompile.artifact.names import EXPLAIN, METADATA_KEY
 from fgcompile.artifact.seal import seal_onnx
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
+from fgcompile.compiler.backends.onnx.predict_by_file import predict_by_file
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
 from fgcompile.compiler.backends.onnx.simplify import simplify
 from fgcompile.compiler.ir.dump import dump
@@ -95,6 +96,9 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     for spec in program.inputs:
         if spec.default is not None:  # an initialiser of an input's name is its default
             model.graph.initializer.append(onnx.numpy_helper.from_array(spec.default.numpy(), spec.name))
+    if program.prediction is not None:
+        file = onnx.GraphProto.FromString(program.prediction)
+        predict_by_file(model.graph, file, [spec.name for spec in program.inputs[: len(file.input)]])
     if program.on_demand:
         explain_conditionally(model.graph)
         names = [spec.name for spec in program.artifact_inputs]

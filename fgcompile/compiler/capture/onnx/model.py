@@ -16,6 +16,7 @@ from fgcompile.compiler.capture.onnx.explained import Explained
 from fgcompile.compiler.capture.onnx.facts import InputFact, example
 from fgcompile.compiler.capture.onnx.graph import Missing, OnnxGraph, Step
 from fgcompile.compiler.capture.onnx.node import OnnxNode
+from fgcompile.compiler.capture.onnx.operators.quantization import ROUNDING
 from fgcompile.compiler.capture.onnx.values import Value, as_tensor, known
 
 SAMPLES = "how many samples"
@@ -39,6 +40,7 @@ class OnnxModel(OnnxGraph, Named):
         batch_axes: Where each input has its batch.
         apart: Whether ONNX Runtime makes a sample's result depend on its neighbours, as where it finds the range to
             quantise to at run time: here each has its own, as there one at a time.
+        quantised: Whether it rounds to levels.
         file_batch: The batch that the file was written for, where nodes were changed to follow another.
     """
 
@@ -55,9 +57,9 @@ class OnnxModel(OnnxGraph, Named):
         self.asked: str | None = None
         self.batch_axes = (0,) * len(self.input_names)
         self.file_batch: int | None = None
-        self.apart = any(
-            getattr(getattr(self, step.child), "operator_name", "") in FOR_THE_BATCH for step in self.steps
-        )
+        operators = {getattr(getattr(self, step.child), "operator_name", "") for step in self.steps}
+        self.apart = not operators.isdisjoint(FOR_THE_BATCH)
+        self.quantised = not operators.isdisjoint(ROUNDING)
         self.source_name = name
         # Without the graph's values, which would keep the file's bytes beside the weights.
         self.explained = replace(explained, values=())
@@ -68,7 +70,7 @@ class OnnxModel(OnnxGraph, Named):
 
     def forward(self, *inputs: Tensor, **named: Tensor) -> Any:
         """The tensors by their names in the file; the only output, or its logits, as it is."""
-        scope = self._scope({**dict(zip(self.input_names, inputs, strict=False)), **named})
+        scope = self.scope({**dict(zip(self.input_names, inputs, strict=False)), **named})
         results = tuple(map(as_tensor, self.run(scope)))
         return (
             results[0]
@@ -76,7 +78,8 @@ class OnnxModel(OnnxGraph, Named):
             else dict(zip(self.output_names, results, strict=True))
         )
 
-    def _scope(self, feeds: Mapping[str, Tensor]) -> dict[str, Value]:
+    def scope(self, feeds: Mapping[str, Tensor]) -> dict[str, Value]:
+        """What the graph is run in, of inputs by name."""
         if self.file_batch is None:
             return dict(feeds)
         return {**feeds, SAMPLES: known(feeds[self.input_names[0]].shape[self.batch_axes[0]])}
@@ -100,7 +103,7 @@ class OnnxModel(OnnxGraph, Named):
             return results
 
         with torch.no_grad():
-            self.run(self._scope(feeds), compute)
+            self.run(self.scope(feeds), compute)
         return found
 
     def titles(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +11,15 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnxruntime import quantization
 from onnxruntime.quantization import QuantFormat, QuantType
 
 import fgcompile
-from fgcompile.errors import FgcompileError
+from fgcompile.compiler.capture.onnx import comparison
+from fgcompile.compiler.capture.onnx.by_node import differing_node
+from fgcompile.compiler.capture.onnx.read import read_onnx
+from fgcompile.errors import FgcompileError, VerificationError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
 
 WEIGHTS: dict[str, Any] = {
@@ -95,6 +100,27 @@ def test_the_rounding_error_is_a_term_of_its_own(quantised: Path, tmp_path: Path
     np.testing.assert_allclose([session.explain(one[None]).logits[0] for one in x], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("form", ["pairs by channel", "unsigned pairs", "operators"])
+def test_on_demand_a_quantised_file_predicts_by_its_own_nodes(form: str, network: Path, tmp_path: Path) -> None:
+    logging.getLogger().setLevel(logging.ERROR)
+    FORMS[form](network, tmp_path / "quantised.onnx")
+    fgcompile.compile(tmp_path / "quantised.onnx", on_demand=True).save(tmp_path / "artifact.onnx")
+    graph = onnx.load(tmp_path / "artifact.onnx").graph
+    own = [each for each in graph.node if each.op_type != "If"]
+    standard = form != "operators"  # that form has operators of ONNX Runtime's alone
+    assert all(each.name.startswith("file.") for each in own) == standard
+    session = fgcompile.load(tmp_path / "artifact.onnx")
+    x = random(4, 3, 8, 8, seed=22)
+    (expected,) = onnx_runtime(tmp_path / "quantised.onnx").run(None, {"x": x})
+    if standard:
+        np.testing.assert_array_equal(session.predict(x), expected)
+    explanation = session.explain(x)
+    np.testing.assert_array_equal(explanation.logits, session.predict(x))
+    fgcompile.compile(tmp_path / "quantised.onnx").save(tmp_path / "artifact.onnx")
+    always = fgcompile.load(tmp_path / "artifact.onnx").explain(x)
+    np.testing.assert_allclose(explanation.saliency, always.saliency, rtol=1e-4, atol=1e-4)
+
+
 def test_quantisation_keeps_the_gradient_of_the_network(network: Path, tmp_path: Path) -> None:
     logging.getLogger().setLevel(logging.ERROR)
     FORMS["pairs"](network, tmp_path / "quantised.onnx")
@@ -113,3 +139,82 @@ def test_levels_are_read_by_what_knows_them(tmp_path: Path) -> None:
     onnx.save(model(graph(nodes, {"x": ("float32", ["n", 4])}, ["y"], constants)), tmp_path / "file.onnx")
     with pytest.raises(FgcompileError, match=r"Abs 'Abs_a': it computes with numbers of 8 bits themselves"):
         fgcompile.compile(tmp_path / "file.onnx")
+
+
+def runs_apart(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
+    """Lets ONNX Runtime, its operators fused, return logits that are apart from those of the operators one by one."""
+
+    class Fused(comparison.FileReference):
+        def __init__(self, model: Any, names: Any, fused: bool = True) -> None:
+            super().__init__(model, names, fused)
+            self.by = by if fused else 0.0
+
+        def run(self, feeds: Any) -> Any:
+            return {name: value + np.asarray(self.by, value.dtype) for name, value in super().run(feeds).items()}
+
+    monkeypatch.setattr(comparison, "FileReference", Fused)
+
+
+def test_a_quantised_file_is_compared_node_by_node_where_the_ends_are_apart(
+    network: Path, quantised: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs_apart(monkeypatch, 0.01)
+    examples = {"x": torch.from_numpy(random(2, 3, 8, 8, seed=30))}
+    comparison.compare_with_runtime(read_onnx(quantised), examples)
+    with pytest.raises(VerificationError, match="from what ONNX Runtime makes it"):
+        comparison.compare_with_runtime(read_onnx(network), examples)
+
+
+def test_a_node_that_rounds_otherwise_is_named(quantised: Path) -> None:
+    module = read_onnx(quantised)
+    feeds = {"x": torch.from_numpy(random(1, 3, 8, 8, seed=31))}
+    names = [name for name in module.titles() if name in comparison.names_in_file(module)]
+    expected = comparison.FileReference(module, names, fused=False).run(feeds)
+    assert differing_node(module, feeds, expected) is None
+    levels = next(name for name in names if expected[name].dtype in (np.int8, np.uint8))
+    one, many = dict(expected), dict(expected)
+    one[levels] = expected[levels].copy()
+    one[levels].flat[0] ^= 1
+    many[levels] = expected[levels] ^ np.asarray(1, expected[levels].dtype)
+    title = module.titles()[levels]
+    # What follows is computed of the changed number, and so differs from what was computed of the other one.
+    assert differing_node(module, feeds, one) != title
+    assert differing_node(module, feeds, many) == title
+
+
+class Exported(torch.nn.Module):
+    """A network as PyTorch's quantisation of exported programs (PT2E) leaves it: pairs of ``quantized_decomposed``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        importlib.import_module("torch.ao.quantization.fx._decomposed")  # it defines the operators
+        self.register_buffer("weight", torch.from_numpy(random(6, 3, 3, 3, seed=40) * 40).to(torch.int8))
+        self.register_buffer("scale", torch.from_numpy(np.abs(random(6, seed=41)) / 100 + 0.002))
+        self.register_buffer("zero", torch.zeros(6, dtype=torch.int64))
+        self.head = torch.nn.Linear(6, 4)
+
+    def rounded(self, x: torch.Tensor, scale: float, zero: int) -> torch.Tensor:
+        operators, numbers = torch.ops.quantized_decomposed, (scale, zero, -128, 127, torch.int8)
+        real: torch.Tensor = operators.dequantize_per_tensor(operators.quantize_per_tensor(x, *numbers), *numbers)
+        return real
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        weight = torch.ops.quantized_decomposed.dequantize_per_channel(
+            self.weight, self.scale, self.zero, 0, -127, 127, torch.int8
+        )
+        hidden = torch.relu(torch.nn.functional.conv2d(self.rounded(x, 0.03, -3), weight, padding=1))
+        logits: torch.Tensor = self.head(self.rounded(hidden, 0.05, -128).mean((2, 3)))
+        return logits
+
+
+def test_what_pytorch_quantises_is_read_from_its_file(tmp_path: Path) -> None:
+    network, x = Exported().eval(), torch.from_numpy(random(3, 3, 8, 8, seed=42))
+    dynamic_shapes = ({0: torch.export.Dim("batch")},)
+    torch.onnx.export(network, (x,), tmp_path / "file.onnx", dynamo=True, dynamic_shapes=dynamic_shapes, verbose=False)
+    artifact = fgcompile.compile(tmp_path / "file.onnx", outputs=("logits", "saliency", "contributions", "residual"))
+    kinds = [term["kind"] for site in artifact.metadata["sites"] for term in site["terms"]]
+    assert kinds == ["quantization", "quantization", "linear"]
+    assert artifact.metadata["completeness"] < 1e-9
+    artifact.save(tmp_path / "artifact.onnx")
+    logits = fgcompile.load(tmp_path / "artifact.onnx").explain(x.numpy()).logits
+    np.testing.assert_allclose(logits, network(x).detach().numpy(), rtol=1e-5, atol=1e-6)

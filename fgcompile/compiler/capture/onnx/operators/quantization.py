@@ -264,3 +264,6 @@ QUANTIZATION_OF_MICROSOFT: dict[str, Operator] = {
     "DynamicQuantizeMatMul": Operator(dynamic_quantize_matmul, either=ZEROS, levels=True),
 }
 """Rows of the domain ``com.microsoft``."""
+
+ROUNDING = {*QUANTIZATION, *QUANTIZATION_OF_MICROSOFT} - {"DequantizeLinear", "MatMulIntegerToFloat"}
+"""Operators whose results are levels or sums of them."""
