@@ -46,7 +46,7 @@ def of(operator: str, *inputs: Of | str | float) -> Of:
 def made_whole(model: ir.Model) -> ir.Model:
     """The model, in which the last of such nodes is the whole operator; those in front may be left without a reader."""
     nodes = list(RecursiveGraphIterator(model.graph))
-    if any(_is_of(_NORMALISED, node, found := {}) and found["x"].shape is None for node in nodes):
+    if any(_is_of(_NORMALISED, node, {}) and not _has_rank(node) for node in nodes):
         ShapeInferencePass(check_type=False, strict_mode=False)(model)
     for node in nodes:
         for pattern, become in WHOLE:
@@ -54,6 +54,13 @@ def made_whole(model: ir.Model) -> ir.Model:
             if _is_of(pattern, node, found):
                 become(node, found)
     return model
+
+
+def _has_rank(normalisation: ir.Node) -> bool:
+    """Whether it is known what shape was grouped for a normalisation."""
+    grouped = normalisation.inputs[0]
+    node = None if grouped is None else grouped.producer()
+    return node is not None and node.inputs[0] is not None and node.inputs[0].shape is not None
 
 
 def _is_of(pattern: Of, node: ir.Node, found: Found) -> bool:
@@ -79,10 +86,10 @@ def _fits(part: Of | str | float, value: ir.Value | None, found: Found) -> bool:
         if part.name is not None:
             found[part.name] = value
         return node is not None and _is_of(part, node, found)
-    numbers = _numbers(value)
-    if numbers is None or numbers.shape not in ((), (1,)):  # of one axis at most, so that it broadcasts nothing
+    tensor = ir.convenience.get_const_tensor(value)
+    if tensor is None or tuple(tensor.shape) not in ((), (1,)):  # of one axis at most, so that it broadcasts nothing
         return False
-    return math.isclose(numbers.item(), part, rel_tol=1e-5)
+    return math.isclose(tensor.numpy().item(), part, rel_tol=1e-5)
 
 
 def _numbers(value: ir.Value) -> np.ndarray[Any, Any] | None:
@@ -111,7 +118,9 @@ def _become_groups(node: ir.Node, found: Found) -> None:
     in_groups = grouped.shape == (3,) and grouped[0] == 0 and grouped[2] == -1
     if not (plain and in_groups and scale.shape == shift.shape == by_channel):
         return
-    if not _restores(found["shape"], x):
+    # Of signals with as many groups as channels, grouping is no other shape, and is not taken back.
+    kept = len(x.shape) == 3 and x.shape[1] == grouped[1]
+    if not (_restores(found["shape"], x) if "shape" in found else kept):
         return
     normalised = found["normalised"].producer()
     epsilon = None if normalised is None else normalised.attributes.get("epsilon")
@@ -154,7 +163,6 @@ def _gelu_by_tanh(cube: Of) -> Of:
 
 _ERF = of("Erf", of("Div", "x", math.sqrt(2)))
 _NORMALISED = Of("InstanceNormalization", (of("Reshape", "x", "grouped"), "ones", "zeros"), "normalised")
-_GROUPS = of("Reshape", _NORMALISED, "shape")
 
 WHOLE: tuple[tuple[Of, Callable[[ir.Node, Found], None]], ...] = (
     (of("Mul", 0.5, of("Mul", "x", of("Add", 1.0, _ERF))), _becomes("Gelu")),
@@ -163,6 +171,7 @@ WHOLE: tuple[tuple[Of, Callable[[ir.Node, Found], None]], ...] = (
     (of("Mul", "x", of("Sigmoid", "x")), _becomes("Swish")),
     (of("Mul", "x", of("Tanh", of("Softplus", "x"))), _becomes("Mish")),
     (of("Where", of("Greater", "x", 20.0), "x", of("Softplus", "x")), _becomes("Softplus")),
-    (of("Add", of("Mul", _GROUPS, "scale"), "shift"), _become_groups),
+    (of("Add", of("Mul", of("Reshape", _NORMALISED, "shape"), "scale"), "shift"), _become_groups),
+    (of("Add", of("Mul", _NORMALISED, "scale"), "shift"), _become_groups),
 )
 """What is written by several, by its last node, and what that becomes."""

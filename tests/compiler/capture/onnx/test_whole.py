@@ -72,3 +72,13 @@ def test_a_tensor_within_can_be_explained(tmp_path: Path) -> None:
     x = torch.randn(2, 3, 2, 2)
     expected = torch.erf(model[0](x) / math.sqrt(2))
     torch.testing.assert_close(within(x)["/1/Erf_output_0"], expected)
+
+
+@pytest.mark.parametrize("dynamo", [True, False])
+def test_groups_of_one_channel_of_a_signal_are_whole(dynamo: bool, tmp_path: Path) -> None:
+    model = nn.Sequential(nn.Conv1d(2, 4, 1), nn.GroupNorm(4, 4)).eval()
+    nn.init.normal_(model[1].weight)
+    path = export(model, torch.randn(2, 2, 5), tmp_path / "model.onnx", dynamo)
+    assert operators(path) == {"Conv", "GroupNormalization"}
+    x = torch.randn(3, 2, 5)
+    torch.testing.assert_close(read_onnx(path)(x), model(x))
