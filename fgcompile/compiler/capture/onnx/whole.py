@@ -5,6 +5,7 @@
     x · σ(x)                                               →  Swish(x)
     x · tanh(softplus(x))                                  →  Mish(x)
     x > 20 ? x : softplus(x)                               →  Softplus(x)
+    1 / √x                                                 →  Pow(x, −½)
     Reshape(InstanceNormalization(Reshape(x))) · γ + β     →  GroupNormalization(x, γ, β)
 
 By the order of the products the exporters' forms differ from what networks write by hand, which stays as it is. Nodes
@@ -107,6 +108,10 @@ def _becomes(operator: str, **attributes: str) -> Callable[[ir.Node, Found], Non
     return become
 
 
+def _become_power(node: ir.Node, found: Found) -> None:
+    _replace(node, "Pow", [found["x"], _constant(node, "exponent", np.array(-0.5, np.float32))], {})
+
+
 def _become_groups(node: ir.Node, found: Found) -> None:
     """Where the shapes and constants are those of groups of channels, which are on axis 1."""
     x, names = found["x"], ("grouped", "ones", "zeros", "scale", "shift")
@@ -171,6 +176,8 @@ WHOLE: tuple[tuple[Of, Callable[[ir.Node, Found], None]], ...] = (
     (of("Mul", "x", of("Sigmoid", "x")), _becomes("Swish")),
     (of("Mul", "x", of("Tanh", of("Softplus", "x"))), _becomes("Mish")),
     (of("Where", of("Greater", "x", 20.0), "x", of("Softplus", "x")), _becomes("Softplus")),
+    (of("Reciprocal", of("Sqrt", "x")), _become_power),
+    (of("Div", 1.0, of("Sqrt", "x")), _become_power),
     (of("Add", of("Mul", of("Reshape", _NORMALISED, "shape"), "scale"), "shift"), _become_groups),
     (of("Add", of("Mul", _NORMALISED, "scale"), "shift"), _become_groups),
 )

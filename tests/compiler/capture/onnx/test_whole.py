@@ -23,6 +23,14 @@ class Written(nn.Module):
         return x * torch.sigmoid(2 * x)
 
 
+class InverseRoot(nn.Module):
+    """What normalisations written by hand divide by."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, F) to the same."""
+        return torch.rsqrt(x + 0.5)
+
+
 def export(model: nn.Module, x: Tensor, path: Path, dynamo: bool) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -82,3 +90,11 @@ def test_groups_of_one_channel_of_a_signal_are_whole(dynamo: bool, tmp_path: Pat
     assert operators(path) == {"Conv", "GroupNormalization"}
     x = torch.randn(3, 2, 5)
     torch.testing.assert_close(read_onnx(path)(x), model(x))
+
+
+@pytest.mark.parametrize("dynamo", [True, False])
+def test_an_inverse_root_is_one_power(dynamo: bool, tmp_path: Path) -> None:
+    path = export(InverseRoot(), torch.rand(2, 3), tmp_path / "model.onnx", dynamo)
+    assert operators(path) == {"Add", "Pow"}
+    x = torch.rand(3, 3)
+    torch.testing.assert_close(read_onnx(path)(x), torch.rsqrt(x + 0.5))
