@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import fgcompile
 from benchmarks.harness.failures import reason
 from benchmarks.harness.records import Figures
 from benchmarks.zoo.exporting import EXPORTERS, OTHER, Exported, ExportError, Flat, export, quietly
@@ -31,6 +32,9 @@ OUTPUTS = ("logits", "saliency", "input_gradient")
 BATCHES = (1, OTHER)
 CLOSE = 1e-4
 """The largest difference of what is computed in float64 of weights that an exporter may have folded in float32."""
+
+COMPILED = ("embedding_lstm", "encoder_classifier", "digit_recognizer", "resnet18", "squeezenet1_1", "hf_vit")
+"""Networks of which the artifacts are compared too."""
 
 MEMORY = 12 << 30
 
@@ -65,8 +69,48 @@ def read_back(name: str) -> dict[str, Figures]:
         assert row.score is not None
         return row.score(flat.restored(outputs))
 
-    explain = partial(_explain, inputs=inputs, chosen=chosen, score=score if row.score else None)
-    return {exporter: _of_exporter(flat, inputs, exporter, source, explain) for exporter in EXPORTERS}
+    target = score if row.score else None
+    explain = partial(_explain, inputs=inputs, chosen=chosen, score=target)
+    found = {exporter: _of_exporter(flat, inputs, exporter, source, explain) for exporter in EXPORTERS}
+    if name in COMPILED:
+        run = partial(_run_artifact, inputs=inputs, chosen=chosen)
+        reference = quietly(lambda: run(model, target=row.score))
+        for exporter, figures in found.items():
+            figures["artifact"] = _of_artifact(
+                partial(export, flat, inputs, exporter), reference, partial(run, target=target)
+            )
+    return found
+
+
+def _of_artifact(
+    write: Callable[[Path], Exported], reference: Explained, run: Callable[[Path], Explained]
+) -> float | str:
+    """The largest difference of logits and maps of the file's artifact from those of the network's; or the failure."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.onnx"
+        try:
+            quietly(lambda: write(path))
+            return max(_differences(quietly(lambda: run(path)), reference).values())
+        except Exception as error:  # the point of the table is to list what fails, and why
+            return reason(error)
+
+
+def _run_artifact(
+    source: nn.Module | Path, inputs: Sequence[Tensor], chosen: Tensor, target: Callable[[Any], Tensor] | None
+) -> Explained:
+    """Compiles an ONNX artifact and runs it on every batch, in float32."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "artifact.onnx"
+        fgcompile.compile(source, tuple(value[:2] for value in inputs), target=target).save(path)
+        session = fgcompile.load(path, threads=1)
+        found = []
+        for count in BATCHES:
+            given = tuple(value[:count].numpy() for value in inputs)
+            explanation = session.explain(given, None if target else chosen[:count].numpy())
+            outputs = {"logits": explanation.logits}
+            outputs |= {f"saliency.{name}": value for name, value in explanation.saliency_by_input.items()}
+            found.append({name: torch.from_numpy(value) for name, value in outputs.items() if value is not None})
+    return found
 
 
 def _of_exporter(

@@ -38,6 +38,8 @@ LEGEND = f"""\
 - *logits*, *map*, *input gradient*: how far the file's are from the network's, relative to the largest: of each batch
   of 1 and {OTHER} the median over its samples, of both the larger. Both are computed in float64, of the graph that
   the compiler captures; the file's weights are float32, and the exporters fold them. Limit {CLOSE:g}.
+- *artifact*: of some networks, how far logits and maps of the file's ONNX artifact are from those of the network's,
+  both compiled and run in float32.
 - *{SAME}*: all three are below it.
 - *{FOLDED}*: the exporter makes one bias of that of a convolution and that of the BatchNorm behind it, whose terms the
   map of the network takes apart: logits and input gradient are the same, and so is the map of the file that the
@@ -59,6 +61,8 @@ def _close(figures: Figures) -> bool:
     return all(figures.get(kind, CLOSE if kind == "input_gradient" else 1.0) <= CLOSE for kind in KINDS)
 
 
+CAUSE = "cause, or why a batch of 1"
+
 KINDS = ("logits", "saliency", "input_gradient")
 
 
@@ -79,10 +83,13 @@ def render(results: Mapping[str, Result]) -> str:
             found = outcome(figures)
             counts[exporter][found] += 1
             numbers = [f"{figures[kind]:.0e}" if kind in figures else "–" for kind in KINDS]
+            artifact = figures.get("artifact", "–")
+            numbers.append(f"{artifact:.0e}" if isinstance(artifact, float) else artifact.replace("|", "\\|"))
             rows.append([name, exporter, str(figures.get("batch", "–")), found, *numbers, cause(figures)])
-    header = ["network", "exporter", "batch", "result", "logits", "map", "input gradient", "cause, or why a batch of 1"]
+    header = ["network", "exporter", "batch", "result", "logits", "map", "input gradient", "artifact", CAUSE]
     facts = describe(results.values(), "python -m benchmarks.zoo.round_trip")
-    lines = [_share(exporter, counts[exporter]) for exporter in EXPORTERS]
+    lines = [f"{len(results)} of the {len(ZOO)} networks of the zoo.\n"] if len(results) < len(ZOO) else []
+    lines += [_share(exporter, counts[exporter]) for exporter in EXPORTERS]
     parts = [
         f"# Round trip through ONNX files\n\n{facts}\n",
         *lines,
@@ -96,10 +103,12 @@ def render(results: Mapping[str, Result]) -> str:
 
 def _share(exporter: str, count: Counter[str]) -> str:
     written = count.total() - count[UNWRITTEN]
-    passed = count[SAME] + count[FOLDED]
     parts = ", ".join(f"{count[kind]} {kind}" for kind in (SAME, FOLDED, DIFFERENT, UNREAD) if count[kind])
-    share = f"{passed / max(written, 1):.1%}"
-    return f"- **{exporter}**: {share} of {written} that are exported ({parts}; {count[UNWRITTEN]} {UNWRITTEN})."
+    share, explained = (f"{number / max(written, 1):.0%}" for number in (count[SAME], count[SAME] + count[FOLDED]))
+    return (
+        f"- **{exporter}**: {share} of {written} that are exported come back with the same map, {explained} with those "
+        f"of folded biases ({parts}; {count[UNWRITTEN]} {UNWRITTEN})."
+    )
 
 
 def known() -> dict[str, Result]:
