@@ -16,6 +16,7 @@ from fgcompile.compiler.capture.onnx.graph import Missing
 from fgcompile.compiler.capture.onnx.loading import load_model
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.upgrade import upgraded
+from fgcompile.compiler.capture.onnx.whole import made_whole
 from fgcompile.errors import InputError, UnsupportedOpError
 
 
@@ -51,7 +52,7 @@ def read_onnx(
     graph.outputs.extend([*explained.values, *rest])
     RemoveUnusedNodesPass()(model)
     # Once the names that the file has are no longer asked for: older forms of operators become several.
-    graph = upgraded(model, path).graph
+    graph = made_whole(upgraded(model, path)).graph
     RemoveUnusedNodesPass()(model)
     facts = [input_fact(value, path) for value in graph.inputs if value.uses() and value.name not in graph.initializers]
     missing: Missing = {}
