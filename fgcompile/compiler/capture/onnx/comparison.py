@@ -11,7 +11,9 @@ import numpy as np
 import onnx
 from torch import Tensor
 
+from fgcompile.artifact.regular import read_regular
 from fgcompile.compiler.capture.onnx.facts import examples_at
+from fgcompile.compiler.capture.onnx.loading import parsed
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.rounding import SLACK, moved_by_rounding
 from fgcompile.errors import CaptureWarning, VerificationError, first_line
@@ -103,9 +105,9 @@ class FileReference:
         self._model, self._names = model, list(names)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        proto = onnx.load(str(model.path), load_external_data=False)
+        proto, folder = parsed(read_regular(model.path), model.path)
         _keep(proto.graph, names)
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(model.path.parent))
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         self._session = onnxruntime.InferenceSession(
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
