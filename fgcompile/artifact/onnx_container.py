@@ -18,7 +18,7 @@ _LOCATION = b"\x0a\x08location"
 
 # Whatever of a model may hold tensors: message by message, its fields of messages by their numbers (onnx.proto).
 _MODEL: dict[int, str] = {7: "graph", 20: "training", 25: "function"}
-_BELOW: Mapping[str, Mapping[int, str]] = {
+BELOW: Mapping[str, Mapping[int, str]] = {
     "model": _MODEL,
     "training": {1: "graph", 2: "graph"},
     "graph": {1: "node", 5: "tensor", 15: "sparse"},
@@ -27,7 +27,8 @@ _BELOW: Mapping[str, Mapping[int, str]] = {
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
     "sparse": {1: "tensor", 2: "tensor"},
 }
-_DEEPEST = 100
+DEEPEST = 100
+"""Of graphs within graphs that are looked into."""
 
 
 def read_onnx_metadata(content: bytes) -> bytes:
@@ -76,12 +77,12 @@ def _external_tensors(content: bytes) -> Iterator[memoryview]:
 
 def _external(message: memoryview, kind: str, depth: int) -> Iterator[memoryview]:
     """The tensors within a message that lie in another file."""
-    if depth > _DEEPEST:
-        raise ValueError(f"its graphs are deeper than {_DEEPEST}")
+    if depth > DEEPEST:
+        raise ValueError(f"its graphs are deeper than {DEEPEST}")
     if kind == "tensor":
         if any(field == _EXTERNAL_DATA for field, _ in fields(message)):
             yield message
         return
     for field, content in fields(message):
-        if (below := _BELOW[kind].get(field)) is not None:
+        if (below := BELOW[kind].get(field)) is not None:
             yield from _external(content, below, depth + 1)

@@ -17,26 +17,39 @@ def fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
     Raises:
         ValueError: The message ends within a field, or has none that protocol buffers have.
     """
-    position = 0
-    while position < len(message):
-        tag, position = _varint(message, position)
+    for kind, number, _, start, end in spans(message, 0, len(message)):
+        if kind == DELIMITED:
+            yield number, message[start:end]
+
+
+DELIMITED = 2
+"""The wire type of a field that has a length: text, bytes, a message."""
+
+
+def spans(message: memoryview, position: int, last: int) -> Iterator[tuple[int, int, int, int, int]]:
+    """Of the fields from a position on: wire type, number, where each begins, where its content does and where it ends.
+
+    Raises:
+        ValueError: The message ends within a field, or has none that protocol buffers have.
+    """
+    while position < last:
+        beginning = position
+        tag, start = _varint(message, position)
         match tag & 7:
             case 0:
-                _, position = _varint(message, position)
+                _, position = _varint(message, start)
             case 1:
-                position += 8
+                position = start + 8
             case 2:
-                size, start = _varint(message, position)
+                size, start = _varint(message, start)
                 position = start + size
-                if position > len(message):
-                    raise ValueError(_NEITHER)
-                yield tag >> 3, message[start:position]
             case 5:
-                position += 4
+                position = start + 4
             case _:
                 raise ValueError(_NEITHER)
-    if position != len(message):
-        raise ValueError(_NEITHER)
+        if position > last:
+            raise ValueError(_NEITHER)
+        yield tag & 7, tag >> 3, beginning, start, position
 
 
 def _varint(message: memoryview, position: int) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from fgcompile.artifact.names import EXPLAIN, LOGITS, MODEL, is_predicted
 from fgcompile.artifact.validation import Array, batch_size, check_inputs, input_specs
 from fgcompile.compiler.capture.binding import by_name
 from fgcompile.compiler.capture.bound import bind
-from fgcompile.compiler.capture.onnx.comparison import on_file
+from fgcompile.compiler.capture.onnx.comparison import on_file, rounding_on_file
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.emitted import draws_of
 from fgcompile.compiler.checking.expected import expected_outputs, returned_as
@@ -112,11 +112,8 @@ def verify(
     exact, _ = expected_outputs(exposed, request, given, chosen, form)
     draws = draws_of(rounded, request, given, chosen, form)
     comparison = Comparison(outputs, exact, draws, request.precision, form.axes)
-    report = compare(comparison)
-    expected = on_file(opened.model, _model_inputs(feeds, names[:count], request)) if "logits" in outputs else None
-    if expected is None:
-        return report
-    return Report((*report.checks, _of_file(comparison, expected)))
+    of_file = _on_file(opened.model, _model_inputs(feeds, names[:count], request), comparison)
+    return Report((*compare(comparison).checks, *of_file))
 
 
 def _model_inputs(feeds: Mapping[str, Array], names: Sequence[str], request: Request) -> dict[str, Tensor]:
@@ -129,17 +126,21 @@ def _model_inputs(feeds: Mapping[str, Array], names: Sequence[str], request: Req
     return values
 
 
-def _of_file(comparison: Comparison, expected: Array) -> Check:
+def _on_file(model: Model, feeds: Mapping[str, Tensor], comparison: Comparison) -> Iterator[Check]:
     """The artifact's logits beside those that ONNX Runtime computes with the file that it was compiled from.
 
     Of a quantised file it rounds numbers on the border of two levels otherwise than eager PyTorch, or than itself
     where it fuses operators: what that does to the model is the limit here too.
     """
-    logits = np.asarray(comparison.artifact["logits"])
-    same = logits.size == expected.size
-    apart = relative_difference(logits.ravel(), expected.ravel()) if same else float("inf")
-    limit = comparison.limit(apart, lambda one, other: relative_difference(one["logits"], other["logits"]))
-    return Check("logits, relative to ONNX Runtime on the file", apart, limit)
+    expected = on_file(model, feeds) if LOGITS in comparison.artifact else None
+    if expected is None:
+        return
+    logits = np.asarray(comparison.artifact[LOGITS])
+    apart = relative_difference(logits.ravel(), expected.ravel()) if logits.size == expected.size else float("inf")
+    limit = comparison.limit(apart, lambda one, other: relative_difference(one[LOGITS], other[LOGITS]))
+    if limit < apart < float("inf"):
+        limit = max(limit, rounding_on_file(model, feeds))
+    yield Check("logits, relative to ONNX Runtime on the file", apart, limit)
 
 
 def _in_order(inputs: Any, names: Sequence[str]) -> Any:

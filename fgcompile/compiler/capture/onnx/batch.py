@@ -113,6 +113,7 @@ def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> N
     search = _Search(model, batch, first, second)
     for _ in range(_TRIES):
         if search.succeeds(dict(joined)):
+            model.sample_axes = search.axes
             return
         if not search.turn_back():
             break

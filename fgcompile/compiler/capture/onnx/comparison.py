@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import onnx
 from torch import Tensor
 
+from fgcompile.artifact.regular import read_regular
 from fgcompile.compiler.capture.onnx.by_node import differing_node
 from fgcompile.compiler.capture.onnx.facts import examples_at
+from fgcompile.compiler.capture.onnx.loading import parsed
 from fgcompile.compiler.capture.onnx.model import OnnxModel
+from fgcompile.compiler.capture.onnx.rounding import SLACK, moved_by_rounding
 from fgcompile.errors import CaptureWarning, VerificationError, first_line
 
 CLOSE = 1e-4
@@ -33,10 +37,10 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
         examples: Of its inputs by name: their shapes, and the values of integers.
 
     Raises:
-        VerificationError: A tensor that is explained differs; names the first node that does.
+        VerificationError: A tensor that is explained differs by more than rounding moves it; names the first node.
 
     Warns:
-        CaptureWarning: ONNX Runtime cannot run the file, so that it was not compared.
+        CaptureWarning: ONNX Runtime cannot run the file, so that it was not compared; or rounding moves it far.
     """
     try:
         reference = FileReference(model, model.explained.in_file)
@@ -51,17 +55,29 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
         message = f"{model.path} was not compared with ONNX Runtime, which does not run it ({first_line(error)})"
         warnings.warn(message, CaptureWarning, stacklevel=2)
         return
+    apart: list[tuple[float, str, Mapping[str, Tensor]]] = []
     for feeds, expected in runs:
         found = model.tensors(feeds, expected)
-        differing = [name for name in expected if not _close(found[name], expected[name])]
-        if differing and model.quantised:
-            # Levels on a border are rounded to either, and from there on all others follow: each node counts, once.
-            _require_nodes(model, given[0])
-            return
-        if differing:
-            raise VerificationError(
-                _parting(model, given[0], differing[0], found[differing[0]], expected[differing[0]])
-            )
+        apart.extend((distance(found[name], value), name, feeds) for name, value in expected.items())
+    worst = max(apart, key=lambda each: each[0])
+    if worst[0] > CLOSE and model.quantised:
+        # Levels on a border are rounded to either, and from there on all others follow: each node counts, once.
+        _require_nodes(model, given[0])
+    elif worst[0] > CLOSE:
+        _judge(model, *worst)
+
+
+def _judge(model: OnnxModel, apart: float, name: str, feeds: Mapping[str, Tensor]) -> None:
+    """Whether a tensor that differs from ONNX Runtime's was read wrongly, or rounding moves it as far."""
+    rounding = moved_by_rounding(model, feeds, name) if isfinite(apart) else 0.0
+    if apart > SLACK * rounding:
+        raise VerificationError(_parting(model, feeds, name, apart))
+    warnings.warn(
+        f"'{name}' of {model.path} is {apart:.1e} from what ONNX Runtime makes it: rounding moves it by {rounding:.1e} "
+        "on seeded inputs, so that more cannot be told; compare real ones, fgcompile verify ARTIFACT --source FILE",
+        CaptureWarning,
+        stacklevel=3,
+    )
 
 
 def on_file(model: object, feeds: Mapping[str, Tensor]) -> Array | None:
@@ -78,6 +94,12 @@ def on_file(model: object, feeds: Mapping[str, Tensor]) -> Array | None:
     return result
 
 
+def rounding_on_file(model: object, feeds: Mapping[str, Tensor]) -> float:
+    """How far the explained tensor of a file may be from ONNX Runtime's by rounding alone."""
+    assert isinstance(model, OnnxModel)
+    return SLACK * moved_by_rounding(model, feeds, model.explained.in_file[0])
+
+
 class FileReference:
     """ONNX Runtime on a file, at any batch: one of a fixed batch is called for part after part."""
 
@@ -89,9 +111,9 @@ class FileReference:
         options.log_severity_level = 4
         if not fused:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        proto = onnx.load(str(model.path), load_external_data=False)
+        proto, folder = parsed(read_regular(model.path), model.path)
         keep(proto.graph, names)
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(model.path.parent))
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         self._session = onnxruntime.InferenceSession(
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
@@ -106,7 +128,11 @@ class FileReference:
         for start in range(0, count, step):
             part = {name: value.narrow(axes[name], start, step).numpy() for name, value in feeds.items()}
             parts.append(self._session.run(self._names, {**part, **self._others(step)}))
-        return {name: _joined(values) for name, *values in zip(self._names, *parts, strict=True)}
+        return {name: self._joined(name, values) for name, *values in zip(self._names, *parts, strict=True)}
+
+    def _joined(self, name: str, parts: Sequence[Array]) -> Array:
+        """One sample after the other, along the axis that has them."""
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, self._model.sample_axes.get(name, 0))
 
     def _others(self, batch: int) -> Arrays:
         """Inputs that are fixed, and those that what is compared does not need."""
@@ -147,16 +173,7 @@ def _read(node: onnx.NodeProto) -> Iterator[str]:
             yield from (value.name for value in body.output)
 
 
-def _joined(parts: Sequence[Array]) -> Array:
-    """One sample after the other, along the axis that has them; a file of a fixed batch has it in front."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _close(found: Tensor, expected: Array) -> bool:
-    return _distance(found, expected) <= CLOSE
-
-
-def _distance(found: Tensor, expected: Array) -> float:
+def distance(found: Tensor, expected: Array) -> float:
     """How far apart two tensors are, relative to the largest number; infinitely where their shapes differ."""
     array = found.detach().numpy()
     if array.shape != expected.shape:
@@ -170,9 +187,9 @@ def _distance(found: Tensor, expected: Array) -> float:
     return float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max() / max(size, np.finfo(np.float32).tiny))
 
 
-def _parting(model: OnnxModel, feeds: Mapping[str, Tensor], name: str, found: Tensor, expected: Array) -> str:
+def _parting(model: OnnxModel, feeds: Mapping[str, Tensor], name: str, apart: float) -> str:
     """What is said of a file that was read otherwise than ONNX Runtime does."""
-    beginning = f"'{name}' of {model.path} is {_distance(found, expected):.1e} from what ONNX Runtime makes it"
+    beginning = f"'{name}' of {model.path} is {apart:.1e} from what ONNX Runtime makes it"
     node = _first_node(model, feeds)
     where = "" if node is None else f", beginning with {node}"
     return f"{beginning}{where}: fgcompile reads an operator wrongly; please report this"
@@ -211,4 +228,4 @@ def _first_node(model: OnnxModel, feeds: Mapping[str, Tensor]) -> str | None:
     except Exception:  # an inner tensor that ONNX Runtime does not give out
         return None
     found = model.tensors(feeds, titles)
-    return next((titles[name] for name in titles if not _close(found[name], expected[name])), None)
+    return next((titles[name] for name in titles if distance(found[name], expected[name]) > CLOSE), None)

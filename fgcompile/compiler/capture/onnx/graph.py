@@ -172,7 +172,7 @@ def attributes(node: ir.Node) -> dict[str, Any]:
 
 def _plain(attribute: ir.Attr) -> Any:
     if attribute.type == ir.AttributeType.TENSOR:
-        return attribute.as_tensor().numpy()
+        return numbers_of(attribute.as_tensor())
     value = attribute.value
     return list(value) if isinstance(value, tuple) else value
 
@@ -184,4 +184,13 @@ def name_of(value: ir.Value) -> str:
 
 def constant_of(value: ir.Value) -> Constant | None:
     """An initializer's numbers."""
-    return None if value.const_value is None else Constant(value.const_value.numpy())
+    return None if value.const_value is None else Constant(numbers_of(value.const_value))
+
+
+def numbers_of(tensor: ir.TensorProtocol) -> np.ndarray[Any, Any]:
+    """A tensor's numbers; those that lie in a file are copied, and the file is let go."""
+    if not isinstance(tensor, ir.ExternalTensor):
+        return tensor.numpy()
+    array = np.array(tensor.numpy())
+    tensor.release()
+    return array

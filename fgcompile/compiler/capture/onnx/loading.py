@@ -10,6 +10,7 @@ from onnx_ir.external_data import set_base_dir
 
 from fgcompile.artifact.names import METADATA_KEY
 from fgcompile.artifact.onnx_container import external_paths
+from fgcompile.artifact.onnx_skeleton import without_weights
 from fgcompile.artifact.regular import read_regular
 from fgcompile.errors import SourceError, first_line
 
@@ -33,7 +34,7 @@ def load_model(path: Path) -> ir.Model:
             raise SourceError(f"{path} is no ONNX model but {what}: give the file that torch.onnx.export wrote")
     try:
         outside = external_paths(content)
-        proto = onnx.ModelProto.FromString(content)
+        proto, folder = parsed(content, path)
         del content
         _require_model(proto, path)
         _require_own_weights(path, outside)
@@ -42,8 +43,30 @@ def load_model(path: Path) -> ir.Model:
         raise
     except Exception as error:  # protobuf's errors and those of what a field holds are of several kinds
         raise SourceError(f"{path} cannot be read as an ONNX model ({first_line(error)}): export it again") from error
-    set_base_dir(model.graph, path.parent)
+    set_base_dir(model.graph, folder)
     return model
+
+
+def parsed(content: bytes, path: Path) -> tuple[onnx.ModelProto, Path]:
+    """A file's model, and the folder from which its large weights are read: they are left where they are.
+
+    Raises:
+        ValueError: It is no protobuf message.
+    """
+    if external_paths(content):
+        return onnx.ModelProto.FromString(content), path.parent
+    # A parser would copy all weights. Links are followed, since the file that they lie in is named.
+    file = path.resolve()
+    return onnx.ModelProto.FromString(without_weights(content, file.name)), file.parent
+
+
+def state_of(path: Path) -> tuple[int, int, int] | None:
+    """What tells whether a file was changed; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _require_model(proto: onnx.ModelProto, path: Path) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from fgcompile.compiler.capture.binding import Named
 from fgcompile.compiler.capture.onnx.explained import Explained
 from fgcompile.compiler.capture.onnx.facts import InputFact, example
-from fgcompile.compiler.capture.onnx.graph import Missing, OnnxGraph, Step
+from fgcompile.compiler.capture.onnx.graph import Compute, Missing, OnnxGraph, Step
 from fgcompile.compiler.capture.onnx.node import OnnxNode
 from fgcompile.compiler.capture.onnx.operators.quantization import ROUNDING
 from fgcompile.compiler.capture.onnx.values import Value, as_tensor, known
@@ -42,6 +42,7 @@ class OnnxModel(OnnxGraph, Named):
             quantise to at run time: here each has its own, as there one at a time.
         quantised: Whether it rounds to levels.
         file_batch: The batch that the file was written for, where nodes were changed to follow another.
+        sample_axes: Where the tensors of such a file have the samples, by name.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class OnnxModel(OnnxGraph, Named):
         self.asked: str | None = None
         self.batch_axes = (0,) * len(self.input_names)
         self.file_batch: int | None = None
+        self.sample_axes: Mapping[str, int] = {}
         operators = {getattr(getattr(self, step.child), "operator_name", "") for step in self.steps}
         self.apart = not operators.isdisjoint(FOR_THE_BATCH)
         self.quantised = not operators.isdisjoint(ROUNDING)
@@ -92,12 +94,14 @@ class OnnxModel(OnnxGraph, Named):
             if isinstance(child, OnnxNode):
                 child.change = None
 
-    def tensors(self, feeds: Mapping[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
-        """Tensors of the file by name, inner ones too, of inputs by name."""
+    def tensors(
+        self, feeds: Mapping[str, Tensor], names: Iterable[str], call: Compute | None = None
+    ) -> dict[str, Tensor]:
+        """Tensors of the file by name, inner ones too, of inputs by name; ``call`` computes nodes as in ``run``."""
         wanted, found = set(names), dict[str, Tensor]()
 
         def compute(step: Step, child: nn.Module, values: list[Value]) -> Sequence[Value]:
-            results: Sequence[Value] = child(*values)
+            results: Sequence[Value] = child(*values) if call is None else call(step, child, values)
             named = zip(step.outputs, results, strict=False)
             found.update((name, as_tensor(value)) for name, value in named if name in wanted and value is not None)
             return results

@@ -13,11 +13,11 @@ from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 from fgcompile.compiler.capture.onnx.explained import choose_explained
 from fgcompile.compiler.capture.onnx.facts import input_fact, labels
 from fgcompile.compiler.capture.onnx.graph import Missing
-from fgcompile.compiler.capture.onnx.loading import load_model
+from fgcompile.compiler.capture.onnx.loading import load_model, state_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.upgrade import upgraded
 from fgcompile.compiler.capture.onnx.whole import made_whole
-from fgcompile.errors import InputError, UnsupportedOpError
+from fgcompile.errors import InputError, SourceError, UnsupportedOpError
 
 
 def read_onnx(
@@ -42,6 +42,7 @@ def read_onnx(
         SourceError: It is no ONNX file, or not one that can be read, or it has no such output.
         UnsupportedOpError: It has operators that are no row of the table; names all of them.
     """
+    state = state_of(path)
     model = load_model(path)
     InlinePass()(model)
     graph = model.graph
@@ -57,6 +58,8 @@ def read_onnx(
     facts = [input_fact(value, path) for value in graph.inputs if value.uses() and value.name not in graph.initializers]
     missing: Missing = {}
     module = OnnxModel(graph, missing, path.stem, explained, facts, labels(model.metadata_props))
+    if state_of(path) != state:
+        raise SourceError(f"{path} was changed while it was read: compile it again once it is written")
     if missing:
         raise UnsupportedOpError(
             f"{path} has operators that fgcompile does not read: "

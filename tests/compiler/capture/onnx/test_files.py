@@ -13,6 +13,8 @@ import torch
 from onnx import external_data_helper
 
 import fgcompile
+from fgcompile.compiler.capture.onnx import read
+from fgcompile.compiler.capture.onnx.loading import load_model
 from fgcompile.compiler.request import Request
 from fgcompile.compiler.sources import open_model
 from fgcompile.errors import FgcompileError, InputError, SourceError, UnsupportedOpError
@@ -266,3 +268,35 @@ def test_probabilities_come_along_with_their_logits(tmp_path: Path) -> None:
     (expected,) = onnx_runtime(path).run(None, {"image:0": images})
     np.testing.assert_allclose(explanation.outputs["p"], expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(explanation.logits, logits_of(path, images), rtol=1e-5, atol=1e-6)
+
+
+def large(path: Path) -> Path:
+    """A file whose weights are too large to be held twice."""
+    weights = {"w": random(3, 2000), "v": random(2000, 4, seed=1)}
+    nodes = [node("MatMul", "x w", "a"), node("Relu", "a", "r"), node("MatMul", "r v", "y")]
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 3])}, ["y"], weights)), path)
+    return path
+
+
+def test_large_weights_are_read_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    file = large(tmp_path / "store" / "abc")
+    link = tmp_path / "model.onnx"
+    link.symlink_to(file)
+    x = torch.randn(2, 3)
+    opened = open_model(link, x, Request())
+    expected = onnx_runtime(file).run(None, {"x": x.numpy()})[0]
+    torch.testing.assert_close(opened.model(x), torch.from_numpy(expected), rtol=1e-4, atol=1e-4)  # type: ignore[operator]  # an OnnxModel
+
+
+def test_a_file_that_is_written_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = large(tmp_path / "model.onnx")
+
+    def load_and_write(given: Path) -> Any:
+        loaded = load_model(given)
+        given.write_bytes(path.read_bytes() + b"\0")
+        return loaded
+
+    monkeypatch.setattr(read, "load_model", load_and_write)
+    with pytest.raises(SourceError, match="was changed while it was read"):
+        read.read_onnx(path)
