@@ -8,14 +8,16 @@ from typing import Any
 
 import numpy as np
 import onnx
+import torch
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.facts import examples_at
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.errors import CaptureWarning, VerificationError, first_line
 
-CLOSE = 1e-4
-"""How far the two may be apart, relative to the largest number of a tensor: kernels add up in another order."""
+CLOSE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+"""How far the two may be apart, relative to the largest number of a tensor: kernels add up in another order, and round
+numbers of half precision after each of them or after several."""
 
 BATCHES = (1, 2, 5)
 """The samples that are compared, in this many calls."""
@@ -41,7 +43,8 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
         reference = FileReference(model, model.explained.in_file)
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
         given = [examples_at(count * (model.file_batch or 1), examples, axes, count) for count in BATCHES]
-        runs = [(feeds, reference.run(feeds)) for feeds in given]
+        found = [model.tensors(feeds, model.explained.in_file) for feeds in given]
+        runs = [reference.run(feeds, like) for feeds, like in zip(given, found, strict=True)]
     except ImportError:
         message = f"{model.path} was not compared with ONNX Runtime, which is not installed: pip install onnxruntime"
         warnings.warn(message, CaptureWarning, stacklevel=2)
@@ -50,13 +53,11 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
         message = f"{model.path} was not compared with ONNX Runtime, which does not run it ({first_line(error)})"
         warnings.warn(message, CaptureWarning, stacklevel=2)
         return
-    for feeds, expected in runs:
-        found = model.tensors(feeds, expected)
-        differing = [name for name in expected if not _close(found[name], expected[name])]
+    close = _closeness(model)
+    for ours, expected in zip(found, runs, strict=True):
+        differing = [name for name in expected if not _distance(ours[name], expected[name]) <= close]
         if differing:
-            raise VerificationError(
-                _parting(model, given[0], differing[0], found[differing[0]], expected[differing[0]])
-            )
+            raise VerificationError(_parting(model, given[0], differing[0], ours[differing[0]], expected[differing[0]]))
 
 
 def on_file(model: object, feeds: Mapping[str, Tensor]) -> Array | None:
@@ -89,8 +90,8 @@ class FileReference:
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
 
-    def run(self, feeds: Mapping[str, Tensor]) -> Arrays:
-        """The tensors by name, of inputs by name."""
+    def run(self, feeds: Mapping[str, Tensor], like: Mapping[str, Tensor] | None = None) -> Arrays:
+        """The tensors by name, of inputs by name; parts are joined to the shapes of others, if these are given."""
         model = self._model
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
         count = feeds[model.input_names[0]].shape[axes[model.input_names[0]]]
@@ -99,7 +100,8 @@ class FileReference:
         for start in range(0, count, step):
             part = {name: value.narrow(axes[name], start, step).numpy() for name, value in feeds.items()}
             parts.append(self._session.run(self._names, {**part, **self._others(step)}))
-        return {name: _joined(values) for name, *values in zip(self._names, *parts, strict=True)}
+        shapes = {name: tuple(value.shape) for name, value in (like or {}).items()}
+        return {name: _joined(values, shapes.get(name)) for name, *values in zip(self._names, *parts, strict=True)}
 
     def _others(self, batch: int) -> Arrays:
         """Inputs that are fixed, and those that what is compared does not need."""
@@ -140,13 +142,19 @@ def _read(node: onnx.NodeProto) -> Iterator[str]:
             yield from (value.name for value in body.output)
 
 
-def _joined(parts: Sequence[Array]) -> Array:
-    """One sample after the other, along the axis that has them; a file of a fixed batch has it in front."""
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+def _joined(parts: Sequence[Array], shape: tuple[int, ...] | None) -> Array:
+    """One sample after the other, along the axis that has them in a shape, else in front."""
+    first = parts[0]
+    if len(parts) == 1 or first.shape == shape:  # or the same for all samples
+        return first
+    wanted = shape if shape is not None and len(shape) == first.ndim else first.shape
+    grown = [axis for axis, size in enumerate(first.shape) if size != wanted[axis]]
+    return np.concatenate(parts, grown[0] if grown else 0)
 
 
-def _close(found: Tensor, expected: Array) -> bool:
-    return _distance(found, expected) <= CLOSE
+def _closeness(model: OnnxModel) -> float:
+    """How far a model may be from its file, by the coarsest numbers that it computes with."""
+    return max(CLOSE.get(dtype, 0) for dtype in {torch.float32, *model.dtypes()})
 
 
 def _distance(found: Tensor, expected: Array) -> float:
@@ -172,9 +180,9 @@ def _parting(model: OnnxModel, feeds: Mapping[str, Tensor], name: str, found: Te
 def _first_node(model: OnnxModel, feeds: Mapping[str, Tensor]) -> str | None:
     """The first node whose results differ, in the file's order."""
     titles = model.titles()
+    found, close = model.tensors(feeds, titles), _closeness(model)
     try:
-        expected = FileReference(model, list(titles)).run(feeds)
+        expected = FileReference(model, list(titles)).run(feeds, found)
     except Exception:  # an inner tensor that ONNX Runtime does not give out
         return None
-    found = model.tensors(feeds, titles)
-    return next((titles[name] for name in titles if not _close(found[name], expected[name])), None)
+    return next((titles[name] for name in titles if not _distance(found[name], expected[name]) <= close), None)
