@@ -119,12 +119,14 @@ _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
 
 def _keep(graph: onnx.GraphProto, names: Sequence[str]) -> None:
     """Leaves of a graph what computes some tensors, and these as its outputs."""
-    needed, kept = set(names), []
-    for node in reversed(graph.node):
-        if needed.intersection(node.output):
-            needed.update(_read(node))
-            kept.append(node)
-    nodes = [onnx.NodeProto.FromString(node.SerializeToString()) for node in reversed(kept)]
+    makers = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    waiting, kept = list(names), set[int]()
+    while waiting:  # nodes may be in any order
+        index = makers.get(waiting.pop())
+        if index is not None and index not in kept:
+            kept.add(index)
+            waiting.extend(_read(graph.node[index]))
+    nodes = [onnx.NodeProto.FromString(graph.node[index].SerializeToString()) for index in sorted(kept)]
     typed = {value.name: value for value in graph.output}
     outputs = [typed.get(name, onnx.ValueInfoProto(name=name)) for name in names]
     del graph.node[:], graph.output[:]

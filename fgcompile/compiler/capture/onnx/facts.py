@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from fgcompile.errors import InputError, SourceError
 
 EXAMPLES = 2
 """The samples of an example."""
+
+LARGEST = 2**31
+"""More numbers than an example has that fits into a machine; a file may declare any."""
 
 LARGEST_ID = 2
 """Of an example's integers, which index tables that have at least that many rows."""
@@ -82,6 +86,11 @@ def example(fact: InputFact, batch: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     sizes = sizes_of(fact, batch)
     shape = (*sizes[:batch], EXAMPLES, *sizes[batch:])
+    if math.prod(shape) > LARGEST:
+        shown = " x ".join(map(str, sizes))
+        raise InputError(
+            f"the file's input '{fact.name}' has {shown} numbers, too many for an example: give one, --input"
+        )
     if fact.dtype.is_floating_point:
         return torch.randn(shape, generator=generator).to(fact.dtype)
     return torch.randint(LARGEST_ID, shape, generator=generator).to(fact.dtype)

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 import fgcompile
-from fgcompile.errors import CaptureError, FgcompileError, SourceError
+from fgcompile.errors import CaptureError, FgcompileError, InputError, SourceError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
 
 FEATURES, CLASSES = 4, 3
@@ -106,6 +106,55 @@ def test_half_precision_is_held_to_its_own_rounding(tmp_path: Path) -> None:
     x = random(3, FEATURES)
     explanation = explained(path, {"x": x})
     np.testing.assert_allclose(explanation.logits, np.tanh(x @ WEIGHTS["w"]), atol=5e-3)
+
+
+def test_nodes_may_be_in_any_order(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    """ONNX Runtime sorts them too, and is compared."""
+    path = saved(tmp_path, LAYER[::-1], TABLE, ["z"])
+    x = random(3, FEATURES)
+    np.testing.assert_allclose(explained(path, {"x": x}).logits, np.tanh(x @ WEIGHTS["w"]), rtol=1e-5, atol=1e-6)
+    assert not [one for one in recwarn if "not compared" in str(one.message)]
+
+
+def test_nodes_that_wait_for_each_other_are_said(tmp_path: Path) -> None:
+    path = saved(tmp_path, [node("Add", "x q", "p"), node("Tanh", "p", "q"), node("Relu", "q", "z")], TABLE, ["z"])
+    with pytest.raises(SourceError, match="wait for each other"):
+        fgcompile.compile(path)
+
+
+@pytest.mark.parametrize("size", [1 << 40, -FEATURES])
+def test_weights_of_another_size_than_they_say_are_refused(tmp_path: Path, size: int) -> None:
+    path = saved(tmp_path, LAYER, TABLE, ["z"])
+    proto = onnx.load(path)
+    proto.graph.initializer[0].dims[0] = size
+    onnx.save(proto, path)
+    with pytest.raises(SourceError, match=f"does not hold the {size} x {CLASSES} numbers of 'w'"):
+        fgcompile.compile(path)
+
+
+def test_weights_beside_the_file_that_were_cut_off_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path, LAYER, TABLE, ["z"])
+    onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0)
+    weights = tmp_path / "weights"
+    weights.write_bytes(weights.read_bytes()[:-4])
+    with pytest.raises(SourceError, match="does not hold the 4 x 3 numbers of 'w'"):
+        fgcompile.compile(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"), [(b"version https://git-lfs.github.com/spec/v1", "Git LFS"), (b"<html></html>", "web")]
+)
+def test_what_was_downloaded_instead_is_said(tmp_path: Path, content: bytes, what: str) -> None:
+    (tmp_path / "network.onnx").write_bytes(content)
+    with pytest.raises(SourceError, match=what):
+        fgcompile.compile(tmp_path / "network.onnx")
+
+
+def test_an_input_of_any_size_needs_no_memory(tmp_path: Path) -> None:
+    nodes = [node("ReduceMean", "x last", "m"), node("Flatten", "m", "z")]
+    path = saved(tmp_path, nodes, {"x": ("float32", ["n", 3, 1 << 40])}, ["z"], {"last": np.array([2])})
+    with pytest.raises(InputError, match="too many for an example"):
+        fgcompile.compile(path)
 
 
 RECURRENT = [
