@@ -52,7 +52,7 @@ class _Skeleton:
                 parts.append(self._content[beginning:after])
         return parts
 
-    def _place(self, offset: int, length: int) -> Iterator[bytes]:
+    def _place(self, offset: int, length: int) -> Iterator[bytes | memoryview]:
         for key, value in (("location", self._location), ("offset", str(offset)), ("length", str(length))):
             pair = [*_field(_KEY, [key.encode()]), *_field(_VALUE, [value.encode("utf-8", "surrogateescape")])]
             yield from _field(_EXTERNAL_DATA, pair)

@@ -70,7 +70,7 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         example_inputs = {name: value for name, value in example_inputs.items() if name not in fixed} or None
     model = read_model(source, request, fixed)
     if example_inputs is None:
-        example_inputs = _own_examples(model)
+        example_inputs = _own_examples(model, request.layouts)
     if isinstance(model, torch.jit.ScriptModule):
         return Opened(convert_torchscript(model, example_inputs), example_inputs, output=request.output)
     if isinstance(model, OnnxModel):
@@ -130,9 +130,9 @@ def _numbers(example_inputs: Any) -> dict[str, float]:
     return {name: value for name, value in example_inputs.items() if isinstance(value, int | float)}
 
 
-def _own_examples(model: Model) -> Inputs:
+def _own_examples(model: Model, layouts: Mapping[str, str]) -> Inputs:
     if isinstance(model, OnnxModel):
-        return model.example_inputs()
+        return model.example_inputs(layouts)
     if isinstance(model, ExportedProgram) and model.example_inputs is not None:
         args, keywords = model.example_inputs
         if all(isinstance(value, Tensor) for value in (*args, *keywords.values())):

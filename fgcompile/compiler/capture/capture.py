@@ -7,7 +7,6 @@ bias table: normalisations, softmax, activations and interpolation stay whole.
 from __future__ import annotations
 
 import dataclasses
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 
@@ -29,6 +28,7 @@ from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.capture.size_decisions import with_size_decisions
+from fgcompile.compiler.ir.nodes import identifiers
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.request import Inputs, Model, as_inputs
 
@@ -92,10 +92,10 @@ def capture(
 def _input_names(model: Model, count: int) -> list[str] | None:
     """The names of the inputs where the model is one of ours around the user's; else the graph has them."""
     if isinstance(model, Scored):
-        return [re.sub(r"\W", "_", name) for name in model.input_names(count)]
+        return identifiers(model.input_names(count))
     if not isinstance(model, Around | Named):
         return None
-    return [re.sub(r"\W", "_", name) for name in argument_names(model, count)]
+    return identifiers(argument_names(model, count))
 
 
 def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | None = None) -> CapturedProgram:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import keyword
 import operator
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,22 @@ def free_name(name: str, taken: Container[str]) -> str:
         count += 1
         candidate = f"{name}__{count}"
     return candidate
+
+
+def identifier(name: str, taken: Container[str]) -> str:
+    """A name of Python's for an input that may be called anything (``image:0``, ``class``, ``1``), free as another."""
+    plain = re.sub(r"\W", "_", name)
+    # An argument beside ``self``, which a graph's code has in front.
+    usable = plain.isidentifier() and not keyword.iskeyword(plain) and plain != "self"
+    return free_name(plain if usable else f"input_{plain}", taken)
+
+
+def identifiers(names: Iterable[str]) -> list[str]:
+    """The same of several, each its own."""
+    found: list[str] = []
+    for name in names:
+        found.append(identifier(name, found))
+    return found
 
 
 def call_of(node: fx.Node) -> fx.Node:

@@ -23,7 +23,7 @@ from fgcompile.compiler.fullgrad.size_watch import SizeWatch
 from fgcompile.compiler.fullgrad.terms import StandIns
 from fgcompile.compiler.ir.batch_axes import put_back, to_front
 from fgcompile.compiler.ir.graphs import fake, fake_mode
-from fgcompile.compiler.ir.nodes import free_name
+from fgcompile.compiler.ir.nodes import free_name, identifiers
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.request import Request
 from fgcompile.errors import InputError
@@ -73,9 +73,7 @@ class Arguments:
         self.watch = SizeWatch(self.examples)
         self.names = _input_names(program, request)
         # A file's name may be none of Python's, which an argument needs; ``called`` tells what it is outside.
-        self.called: dict[str, str] = {}
-        for name in self.names:
-            self.called[free_name(re.sub(r"\W", "_", name), self.called)] = name
+        self.called = dict(zip(identifiers(self.names), self.names, strict=True))
         self._batch_axes = (*program.batch_axes, *[0] * (len(given) - len(program.batch_axes)))
         self._takes_target = request.target is None
         self._preprocess = request.preprocess

@@ -60,8 +60,16 @@ def emit_onnx(program: FusedProgram) -> bytes:
         assert converted is not None
         dump("translated", lambda: str(converted.model))
         run_model_passes(converted.model, PASSES)
+        _name_ends(converted.model, program)
     _require_size(converted.model)
     return _serialised(converted.model_proto, program)
+
+
+def _name_ends(model: onnx_ir.Model, program: FusedProgram) -> None:
+    """Inputs and outputs are called as the program says: what is both, or two outputs, has another name since."""
+    for values, specs in ((model.graph.inputs, program.inputs), (model.graph.outputs, program.outputs)):
+        for value, spec in zip(values, specs, strict=True):
+            value.name = spec.name
 
 
 def _require_size(model: onnx_ir.Model) -> None:

@@ -1,7 +1,8 @@
 """A file that says a batch of one takes any: where a shape or a constant has the batch's size, it follows the batch.
 
-A file is run at its own batch on two examples, then at twice that on both of them. Each node must then give the one
-after the other, along some axis; where it does not as it is, what it was given is changed in each of a few ways
+A file is run at its own batch on two examples, then at twice that on both of them; one that says any batch, and takes
+only one, has that. Each node must then give the one after the other, along some axis; where it does not as it is, what
+it was given is changed in each of a few ways
 
     Reshape, Expand, Resize to (1, 3, …)     →  (n, 3, …)
     Concat, LSTM … with a constant (1, …)    →  repeated n times
@@ -95,12 +96,25 @@ def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapp
     sizes = {shape[axes[name]] for name in axes if (shape := facts[name].shape) and len(shape) > axes[name]}
     written = {size for size in sizes if isinstance(size, int)}
     if not written:
-        return
+        alone, several = (examples_at(count, examples, axes, count) for count in (1, 2))
+        if _runs(model, several) or not _runs(model, alone):  # what takes neither is said where it is captured
+            return
+        written = {1}
     if len(written) > 1:
         raise CaptureError(f"the inputs of {model.source_name} have batches of {sorted(written)}: give their --layout")
     (batch,) = written
     _free_batch(model, [examples_at(batch, examples, axes, seed) for seed in (1, 2)])
     model.file_batch = batch
+
+
+def _runs(model: OnnxModel, example: Mapping[str, Tensor]) -> bool:
+    """Whether a model takes an example as its file has it."""
+    try:
+        with torch.no_grad():
+            model(**example)
+    except Exception:  # whatever PyTorch raises of shapes that do not fit
+        return False
+    return True
 
 
 def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> None:
@@ -156,7 +170,12 @@ class _Search:
         except _NoWayError:
             return False
         names = self.model.output_names
-        return all(self.axis(name, value) is not None for name, value in zip(names, results, strict=True))
+        return all(self._is_apart(name, self.axis(name, value)) for name, value in zip(names, results, strict=True))
+
+    def _is_apart(self, name: str, axis: int | None) -> bool:
+        """Whether an output has its samples on an axis of their own, or in front: (1, c) is not to become (1, n c)."""
+        one = self.first.get(name)
+        return axis in (0, SAME) or (axis is not None and isinstance(one, Tensor) and one.shape[axis] == self.batch)
 
     def turn_back(self) -> bool:
         """Takes another way at the last node that has one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ from fgcompile.errors import InputError, SourceError
 
 EXAMPLES = 2
 """The samples of an example."""
+
+LARGEST = 2**31
+"""More numbers than an example has that fits into a machine; a file may declare any."""
 
 LARGEST_ID = 2
 """Of an example's integers, which index tables that have at least that many rows."""
@@ -58,8 +62,10 @@ def input_fact(value: ir.Value, path: object) -> InputFact:
         SourceError: It is no tensor of numbers.
     """
     assert value.name is not None
-    if value.dtype not in _DTYPES:
-        kind = "a sequence or of no known type" if value.dtype is None else f"of type {value.dtype}"
+    if not isinstance(value.type, ir.TensorType) or value.dtype not in _DTYPES:
+        # A sequence's dtype is that of its tensors.
+        plain = isinstance(value.type, ir.TensorType) and value.dtype is not None
+        kind = f"of type {value.dtype}" if plain else "a sequence or of no known type"
         raise SourceError(f"{path} has an input '{value.name}', {kind}: fgcompile takes tensors of numbers")
     shape = None if value.shape is None else tuple(_size(size) for size in value.shape)
     return InputFact(value.name, _DTYPES[value.dtype], shape)
@@ -71,14 +77,20 @@ def _size(size: int | ir.SymbolicDim) -> int | str | None:
     return size.value
 
 
-def example(fact: InputFact) -> Tensor:
-    """An example ``(2, …)`` of an input.
+def example(fact: InputFact, batch: int = 0) -> Tensor:
+    """An example of an input, of two samples, which are on an axis.
 
     Raises:
         InputError: The file leaves a size behind the batch open.
     """
     generator = torch.Generator().manual_seed(0)
-    shape = (EXAMPLES, *sizes_of(fact, 0))
+    sizes = sizes_of(fact, batch)
+    shape = (*sizes[:batch], EXAMPLES, *sizes[batch:])
+    if math.prod(shape) > LARGEST:
+        shown = " x ".join(map(str, sizes))
+        raise InputError(
+            f"the file's input '{fact.name}' has {shown} numbers, too many for an example: give one, --input"
+        )
     if fact.dtype.is_floating_point:
         return torch.randn(shape, generator=generator).to(fact.dtype)
     return torch.randint(LARGEST_ID, shape, generator=generator).to(fact.dtype)

@@ -15,6 +15,7 @@ from fgcompile.artifact.regular import read_regular
 from fgcompile.errors import SourceError, first_line
 
 OTHER_CONTENTS = {b"PK": "a zip archive", b"\x89HDF": "an HDF5 file", b"ORTM": "in ONNX Runtime's own format"}
+OTHER_CONTENTS |= {b"version https://git-lfs": "a pointer of Git LFS", b"<": "a page of the web"}
 """What files that are called ``.onnx`` hold instead, by how they begin."""
 
 
@@ -42,8 +43,11 @@ def load_model(path: Path) -> ir.Model:
     except SourceError:
         raise
     except Exception as error:  # protobuf's errors and those of what a field holds are of several kinds
-        raise SourceError(f"{path} cannot be read as an ONNX model ({first_line(error)}): export it again") from error
+        reason = first_line(_cause(error))
+        raise SourceError(f"{path} cannot be read as an ONNX model ({reason}): export it again") from error
     set_base_dir(model.graph, folder)
+    _require_whole_weights(model, path)
+    _sort(model.graph, path)
     return model
 
 
@@ -67,6 +71,42 @@ def state_of(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What an error began with."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _require_whole_weights(model: ir.Model, path: Path) -> None:
+    """Refuses weights of another size than their shape says, which a file that was cut off or changed has."""
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            tensor = value.const_value
+            try:
+                whole = tensor is None or (min(tensor.shape.numpy(), default=0) >= 0 and _holds_all(tensor))
+            except (OSError, ValueError, TypeError):
+                whole = False
+            if tensor is not None and not whole:
+                shape = " x ".join(map(str, tensor.shape))
+                raise SourceError(f"{path} does not hold the {shape} numbers of '{value.name}': export it again")
+
+
+def _holds_all(tensor: ir.TensorProtocol) -> bool:
+    """Whether there are as many bytes as a tensor's shape says; of a file beside the model its length is asked."""
+    if isinstance(tensor, ir.ExternalTensor):
+        return (tensor.offset or 0) + tensor.nbytes <= Path(tensor.path).stat().st_size
+    return tensor.dtype == ir.DataType.STRING or tensor.numpy().shape == tensor.shape.numpy()
+
+
+def _sort(graph: ir.Graph, path: Path) -> None:
+    """Puts nodes behind what they read, where a file has them in another order."""
+    try:
+        graph.sort()
+    except ValueError as error:
+        raise SourceError(f"{path} has nodes that wait for each other: it is no ONNX model, export it again") from error
 
 
 def _require_model(proto: onnx.ModelProto, path: Path) -> None:

@@ -11,6 +11,7 @@ import onnx_ir as ir
 import torch
 from torch import Tensor, nn
 
+from fgcompile.artifact.layouts import written_axis
 from fgcompile.compiler.capture.binding import Named
 from fgcompile.compiler.capture.onnx.explained import Explained
 from fgcompile.compiler.capture.onnx.facts import InputFact, example
@@ -110,14 +111,21 @@ class OnnxModel(OnnxGraph, Named):
             self.run(self.scope(feeds), compute)
         return found
 
+    def dtypes(self) -> set[torch.dtype]:
+        """Of floating-point numbers that the graph computes with."""
+        casts = {getattr(getattr(self, step.child), "dtype", None) for step in self.steps}
+        found = {*casts, *(one.dtype for one in self.parameters()), *(fact.dtype for fact in self.inputs)}
+        return {dtype for dtype in found if dtype is not None and dtype.is_floating_point}
+
     def titles(self) -> dict[str, str]:
         """The nodes by the names of the tensors that they compute, in the file's order."""
         return {name: getattr(self, step.child).title for step in self.steps for name in step.outputs if name}
 
-    def example_inputs(self) -> dict[str, Tensor]:
-        """An example of each input, by name.
+    def example_inputs(self, layouts: Mapping[str, str]) -> dict[str, Tensor]:
+        """An example of each input, by name, the batch where its layout has it.
 
         Raises:
             InputError: The file does not say what is needed.
         """
-        return {fact.name: example(fact) for fact in self.inputs}
+        axes = {fact.name: written_axis(layouts.get(fact.name), len(fact.shape or ())) for fact in self.inputs}
+        return {fact.name: example(fact, axes[fact.name]) for fact in self.inputs}

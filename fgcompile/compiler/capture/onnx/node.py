@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from fgcompile.compiler.capture.onnx.counted import counted
 from fgcompile.compiler.capture.onnx.levels import Levels
+from fgcompile.compiler.capture.onnx.operators.casts import DTYPES
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.places import Places
 from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers, shared
@@ -119,6 +120,11 @@ class OnnxNode(nn.Module):
         assert self.change is not None
         filled = self.change([self._filled(index, value) for index, value in enumerate(values)], factor)
         return _tuple(self._operator.compute(*map(self._as_wanted, range(len(filled)), filled), **self._attributes))
+
+    @property
+    def dtype(self) -> torch.dtype | None:
+        """What it casts to, if it does."""
+        return DTYPES.get(self._attributes["to"]) if self.operator_name == "Cast" else None
 
     def filled(self, values: Sequence[Value]) -> list[Value]:
         """What the node computes with: its constants, and values for its other inputs."""

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
+from onnx_ir.traversal import RecursiveGraphIterator
 
 from fgcompile.compiler.capture.onnx.explained import choose_explained
 from fgcompile.compiler.capture.onnx.facts import input_fact, labels
-from fgcompile.compiler.capture.onnx.graph import Missing
+from fgcompile.compiler.capture.onnx.graph import Missing, title
 from fgcompile.compiler.capture.onnx.loading import load_model, state_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.upgrade import upgraded
@@ -55,7 +56,9 @@ def read_onnx(
     # Once the names that the file has are no longer asked for: older forms of operators become several.
     graph = made_whole(upgraded(model, path)).graph
     RemoveUnusedNodesPass()(model)
-    facts = [input_fact(value, path) for value in graph.inputs if value.uses() and value.name not in graph.initializers]
+    _require_computed(graph, path)
+    _keep_needed(graph, path)
+    facts = [input_fact(value, path) for value in graph.inputs if value.name not in graph.initializers]
     missing: Missing = {}
     module = OnnxModel(graph, missing, path.stem, explained, facts, labels(model.metadata_props))
     if state_of(path) != state:
@@ -90,6 +93,29 @@ def _fix(graph: ir.Graph, fixed: Mapping[str, Any]) -> None:
             raise InputError(f"input '{name}' cannot be fixed to {number!r}: {error}") from error
         value.const_value = ir.tensor(array, name=name)
         graph.register_initializer(value)
+
+
+def _require_computed(graph: ir.Graph, path: Path) -> None:
+    """Refuses a node that reads what no node computes, and what is no input or weight."""
+    for node in RecursiveGraphIterator(graph):
+        for value in node.inputs:
+            known = value is None or value.producer() or value.is_graph_input() or value.is_initializer()
+            if value is not None and not known:
+                raise SourceError(f"{path}: {title(node)} reads '{value.name}', which nothing in the file computes")
+
+
+def _keep_needed(graph: ir.Graph, path: Path) -> None:
+    """Leaves the inputs out that nothing is computed of.
+
+    Raises:
+        SourceError: All of them are.
+    """
+    unused = [value for value in graph.inputs if not value.uses() and value not in graph.outputs]
+    for value in unused:
+        graph.inputs.remove(value)
+    if all(value.name in graph.initializers for value in graph.inputs):
+        names = ", ".join(f"'{value.name}'" for value in graph.outputs)
+        raise SourceError(f"{path} computes {names} of none of its inputs: explain another tensor, --explained NAME")
 
 
 def _some(titles: list[str]) -> str:

@@ -159,7 +159,15 @@ def _recurrent(
 def _state(given: Tensor | None, x: Tensor, shape: Sequence[Any], layout: int) -> Tensor:
     if given is None:
         return x.new_zeros(shape)
-    return given.transpose(0, 1) if layout else given
+    state = given.transpose(0, 1) if layout else given
+    # PyTorch's own layers read and write behind a state that is too small.
+    found = tuple(state.shape)
+    if len(found) != 3 or any(isinstance(one, int) and one != size for one, size in zip(found, shape, strict=True)):
+        raise UnsupportedOpError(
+            f"a state of shape {found} where it takes {tuple(shape)}, with the samples on the axis in the middle: "
+            "where an input has its batch on another axis, say so, as --layout h='c n c'"
+        )
+    return state
 
 
 def _fused(
