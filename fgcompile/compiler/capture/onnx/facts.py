@@ -62,9 +62,10 @@ def input_fact(value: ir.Value, path: object) -> InputFact:
         SourceError: It is no tensor of numbers.
     """
     assert value.name is not None
-    if not isinstance(value.type, ir.TensorType) or value.dtype not in _DTYPES:
-        # A sequence's dtype is that of its tensors.
-        plain = isinstance(value.type, ir.TensorType) and value.dtype is not None
+    # One that may be left out is given; a sequence's dtype is that of its tensors.
+    kind_of = value.type.elem_type if isinstance(value.type, ir.OptionalType) else value.type
+    if not isinstance(kind_of, ir.TensorType) or value.dtype not in _DTYPES:
+        plain = isinstance(kind_of, ir.TensorType) and value.dtype is not None
         kind = f"of type {value.dtype}" if plain else "a sequence or of no known type"
         raise SourceError(f"{path} has an input '{value.name}', {kind}: fgcompile takes tensors of numbers")
     shape = None if value.shape is None else tuple(_size(size) for size in value.shape)

@@ -35,7 +35,8 @@ def read_onnx(
         path: The file.
         output: Which tensor is explained, see ``choose_explained``.
         fixed: Inputs that are constants, by name: numbers.
-        logits: Whether logits are meant where the only output is a softmax or sigmoid of them.
+        logits: Whether what is read is to be explained: logits are meant where the only output is a softmax or sigmoid
+            of them, and there is an input; else it is the file as it is.
         others: Whether the model returns the file's other outputs too.
 
     Raises:
@@ -57,8 +58,11 @@ def read_onnx(
     graph = made_whole(upgraded(model, path)).graph
     RemoveUnusedNodesPass()(model)
     _require_computed(graph, path)
-    _keep_needed(graph, path)
-    facts = [input_fact(value, path) for value in graph.inputs if value.name not in graph.initializers]
+    _keep_needed(graph)
+    if logits:
+        _require_inputs(graph, path)
+    given = [value for value in graph.inputs if value.name not in graph.initializers]
+    facts = [input_fact(value, path) for value in given if logits]
     missing: Missing = {}
     module = OnnxModel(graph, missing, path.stem, explained, facts, labels(model.metadata_props))
     if state_of(path) != state:
@@ -104,15 +108,19 @@ def _require_computed(graph: ir.Graph, path: Path) -> None:
                 raise SourceError(f"{path}: {title(node)} reads '{value.name}', which nothing in the file computes")
 
 
-def _keep_needed(graph: ir.Graph, path: Path) -> None:
-    """Leaves the inputs out that nothing is computed of.
-
-    Raises:
-        SourceError: All of them are.
-    """
+def _keep_needed(graph: ir.Graph) -> None:
+    """Leaves the inputs out that nothing is computed of."""
     unused = [value for value in graph.inputs if not value.uses() and value not in graph.outputs]
     for value in unused:
         graph.inputs.remove(value)
+
+
+def _require_inputs(graph: ir.Graph, path: Path) -> None:
+    """Refuses what is computed of no input, and has no explanation.
+
+    Raises:
+        SourceError: It is.
+    """
     if all(value.name in graph.initializers for value in graph.inputs):
         names = ", ".join(f"'{value.name}'" for value in graph.outputs)
         raise SourceError(f"{path} computes {names} of none of its inputs: explain another tensor, --explained NAME")

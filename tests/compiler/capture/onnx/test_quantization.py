@@ -149,8 +149,9 @@ def runs_apart(monkeypatch: pytest.MonkeyPatch, by: float) -> None:
             super().__init__(model, names, fused)
             self.by = by if fused else 0.0
 
-        def run(self, feeds: Any) -> Any:
-            return {name: value + np.asarray(self.by, value.dtype) for name, value in super().run(feeds).items()}
+        def run(self, feeds: Any, like: Any = None) -> Any:
+            own = super().run(feeds, like)
+            return {name: value + np.asarray(self.by, value.dtype) for name, value in own.items()}
 
     monkeypatch.setattr(comparison, "FileReference", Fused)
 
