@@ -62,7 +62,8 @@ def read_onnx(
     if logits:
         _require_inputs(graph, path)
     given = [value for value in graph.inputs if value.name not in graph.initializers]
-    facts = [input_fact(value, path) for value in given if logits]
+    # Of a file as it is, sequences and what may be left out are nobody's to describe.
+    facts = [input_fact(value, path) for value in given if logits or isinstance(value.type, ir.TensorType)]
     missing: Missing = {}
     module = OnnxModel(graph, missing, path.stem, explained, facts, labels(model.metadata_props))
     if state_of(path) != state:
