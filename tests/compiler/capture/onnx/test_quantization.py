@@ -133,6 +133,45 @@ def test_quantisation_keeps_the_gradient_of_the_network(network: Path, tmp_path:
     assert np.corrcoef(own, rounded)[0, 1] > 0.95
 
 
+def pair(x: str, y: str, scale: str) -> list[onnx.NodeProto]:
+    """Levels and back."""
+    return [node("QuantizeLinear", f"{x} {scale} z", f"{y}_q"), node("DequantizeLinear", f"{y}_q {scale} z", y)]
+
+
+def test_a_logit_beyond_its_levels_has_the_map_of_what_is_in_front_of_them(tmp_path: Path) -> None:
+    nodes = [*pair("x", "r", "s"), node("Gemm", "r w b", "l"), *pair("l", "m", "t"), node("Reshape", "m shape", "y")]
+    constants = {"s": np.float32(0.05), "t": np.float32(5e-4), "z": np.int8(3), "shape": np.array([-1, 5, 1])}
+    constants |= {"w": random(8, 5, seed=1), "b": random(5, seed=2)}
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 8])}, ["y"], constants), 17, 8), tmp_path / "file.onnx")
+    x = random(4, 8, seed=3)
+    x[0, 0] = 9.0  # beyond the levels of the input, which are not the last
+    terms = fgcompile.full_gradient(tmp_path / "file.onnx", torch.from_numpy(x), target=lambda y: y[:, 1, 0])
+    (expected,) = onnx_runtime(tmp_path / "file.onnx").run(None, {"x": x})
+    np.testing.assert_allclose(terms.output[:, 1], expected[:, 1], atol=1e-6)
+    assert np.abs(expected).max() < 0.07 < np.abs(x @ constants["w"] + constants["b"])[:, 1].min()
+    wanted = np.broadcast_to(constants["w"][:, 1], (4, 8)).copy()
+    wanted[0, 0] = 0
+    np.testing.assert_allclose(terms.input_gradient, wanted, rtol=1e-6)
+    assert terms.relative_completeness_error.max() < 1e-5
+
+
+def test_a_rounding_that_another_path_leaves_is_not_the_last(tmp_path: Path) -> None:
+    nodes = [*pair("x", "r", "t"), node("Relu", "r", "p"), node("Add", "r p", "y")]
+    constants = {"t": np.float32(0.002), "z": np.int8(3)}
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 8])}, ["y"], constants), 17, 8), tmp_path / "file.onnx")
+    terms = fgcompile.full_gradient(tmp_path / "file.onnx", torch.full((2, 8), 3.0), target=1)
+    assert not terms.input_gradient.any()
+
+
+def test_logits_are_found_behind_the_levels_of_probabilities(tmp_path: Path) -> None:
+    nodes = [*pair("x", "r", "s"), node("Gemm", "r w", "l"), node("Softmax", "l", "m"), *pair("m", "y", "t")]
+    constants = {"s": np.float32(0.05), "t": np.float32(1 / 255), "z": np.int8(-128), "w": random(8, 5, seed=1)}
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 8])}, ["y"], constants), 17, 8), tmp_path / "file.onnx")
+    found = read_onnx(tmp_path / "file.onnx")
+    assert found.explained.describe() == "l, the logits that Softmax makes 'y' of"
+    assert found.explained.in_file == ("l",)
+
+
 def test_levels_are_read_by_what_knows_them(tmp_path: Path) -> None:
     nodes = [node("QuantizeLinear", "x s z", "q"), node("Abs", "q", "a"), node("DequantizeLinear", "a s z", "y")]
     constants = {"s": np.float32(0.1), "z": np.int8(3)}
