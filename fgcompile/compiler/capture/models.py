@@ -72,8 +72,8 @@ def _require_tensors_of_numbers(model: nn.Module) -> None:
         if kind.__module__.startswith(QUANTISED):
             raise CaptureError(
                 f"'{path or kind.__name__}' ({kind.__name__} of torch.ao.nn.quantized) computes with quantised "
-                "tensors, which PyTorch exports into no graph: quantise the model by torchao's PT2E, or the ONNX file that "
-                "torch.onnx.export writes of it by onnxruntime.quantization"
+                "tensors, which PyTorch exports into no graph: quantise the model by torchao's PT2E, or the ONNX file "
+                "that torch.onnx.export writes of it by onnxruntime.quantization"
             )
 
 
