@@ -19,7 +19,7 @@ import fgcompile
 from fgcompile.compiler.capture.onnx import comparison
 from fgcompile.compiler.capture.onnx.by_node import differing_node
 from fgcompile.compiler.capture.onnx.read import read_onnx
-from fgcompile.errors import FgcompileError, VerificationError
+from fgcompile.errors import CaptureWarning, FgcompileError, VerificationError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
 
 WEIGHTS: dict[str, Any] = {
@@ -119,6 +119,56 @@ def test_on_demand_a_quantised_file_predicts_by_its_own_nodes(form: str, network
     fgcompile.compile(tmp_path / "quantised.onnx").save(tmp_path / "artifact.onnx")
     always = fgcompile.load(tmp_path / "artifact.onnx").explain(x)
     np.testing.assert_allclose(explanation.saliency, always.saliency, rtol=1e-4, atol=1e-4)
+
+
+def test_photos_other_sizes_and_other_outputs_are_predicted_by_the_file_too(network: Path, tmp_path: Path) -> None:
+    logging.getLogger().setLevel(logging.ERROR)
+    FORMS["pairs"](network, tmp_path / "quantised.onnx")
+    proto = onnx.load(tmp_path / "quantised.onnx")
+    inner = next(each.output[0] for each in proto.graph.node if each.op_type == "GlobalAveragePool")
+    proto.graph.output.append(onnx.helper.make_tensor_value_info(inner, onnx.TensorProto.FLOAT, ["n", 8, 1, 1]))
+    for size, name in zip(proto.graph.input[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
+        size.dim_param = name
+    onnx.save(proto, tmp_path / "quantised.onnx")
+    fgcompile.compile(
+        tmp_path / "quantised.onnx",
+        {"x": torch.from_numpy(random(2, 3, 8, 8))},
+        output="y",
+        outputs=("logits", "saliency", "model"),
+        preprocess=fgcompile.Preprocess(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)),
+        dynamic_sizes=True,
+        on_demand=True,
+    ).save(tmp_path / "artifact.onnx")
+    own = [each for each in onnx.load(tmp_path / "artifact.onnx").graph.node if each.op_type != "If"]
+    assert all(each.name.startswith("file.") for each in own)
+    photos = np.random.default_rng(0).integers(0, 256, (3, 10, 12, 3), dtype=np.uint8)
+    channels = photos.transpose(0, 3, 1, 2).astype(np.float32)
+    mean, std = (np.reshape(each, (3, 1, 1)) for each in ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
+    x = channels * (1 / (255 * std)).astype(np.float32) + (-mean / std).astype(np.float32)
+    expected, features = onnx_runtime(tmp_path / "quantised.onnx").run(["y", inner], {"x": x})
+    session = fgcompile.load(tmp_path / "artifact.onnx")
+    np.testing.assert_array_equal(session.predict(photos), expected)
+    explanation = session.explain(photos)
+    np.testing.assert_array_equal(explanation.logits, expected)
+    np.testing.assert_array_equal(explanation.outputs[inner], features)
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "reason"),
+    [
+        ("operators", {}, "QLinearAdd, QLinearGlobalAveragePool are no operators of ONNX's own"),
+        ("at run time", {}, "ONNX Runtime finds one range to quantise to for all samples"),
+        ("pairs", {"biases": "inputs"}, 'with biases="inputs"'),
+    ],
+)
+def test_what_is_predicted_in_floats_says_why(
+    form: str, options: dict[str, Any], reason: str, network: Path, tmp_path: Path
+) -> None:
+    logging.getLogger().setLevel(logging.ERROR)
+    FORMS[form](network, tmp_path / "quantised.onnx")
+    with pytest.warns(CaptureWarning, match=f"predictions are computed in floating-point numbers.*: {reason}") as found:
+        fgcompile.compile(tmp_path / "quantised.onnx", on_demand=True, **options)
+    assert {each.filename for each in found if "predictions" in str(each.message)} == {__file__}
 
 
 def test_quantisation_keeps_the_gradient_of_the_network(network: Path, tmp_path: Path) -> None:
