@@ -49,7 +49,8 @@ def _dequantize(
     """``(q − z) s``."""
     level = input if input.is_floating_point() else input.to(out_dtype or torch.float32)
     offset = isinstance(zero_point, Tensor) or zero_point
-    return (level - zero_point if offset else level) * scale
+    real: Tensor = (level - zero_point if offset else level) * scale
+    return real
 
 
 def _along(input: Tensor, axis: int, value: Tensor | None) -> Tensor | None:

@@ -34,7 +34,11 @@ def predict_by_file(graph: onnx.GraphProto, file: onnx.GraphProto, inputs: Seque
         if node.op_type != "ArgMax":
             node.input[:] = [f"{name}{IN_FLOATS}" if name in predicted else name for name in node.input]
     given = dict(zip((value.name for value in file.input), inputs, strict=True))
-    names = {"": "", **dict(zip((value.name for value in file.output), [LOGITS, *others], strict=True)), **given}
+    names: dict[str, str] = {
+        "": "",
+        **dict(zip((value.name for value in file.output), [LOGITS, *others], strict=True)),
+        **given,
+    }
 
     def renamed(name: str) -> str:
         return names.get(name, f"file.{name}")

@@ -62,7 +62,7 @@ def _count(node: ir.Node) -> None:
     wide = ir.node("Cast", [indices], {"to": ir.DataType.INT64}, name=f"{name}_wide")
     parts = [
         ir.Value(name=f"{name}_{what}", const_value=ir.tensor(np.array(number, np.int64), name=f"{name}_{what}"))
-        for what, number in (("zero", 0), ("size", int(table.shape[0])))
+        for what, number in (("zero", 0), ("size", int(str(table.shape[0]))))
     ]
     below = ir.node("Less", [wide.outputs[0], parts[0]], name=f"{name}_below")
     moved = ir.node("Add", [wide.outputs[0], parts[1]], name=f"{name}_moved")

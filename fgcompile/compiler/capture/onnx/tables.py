@@ -47,7 +47,8 @@ def _real(gather: ir.Node, node: ir.Node) -> np.ndarray[Any, Any] | None:
     if table is None or scale is None or zero is None or scale.size != 1 or zero.size != 1 or table.dtype.itemsize > 1:
         return None
     levels = table.astype(np.int32) - zero.astype(np.int32).reshape(())
-    return (levels * scale.reshape(())).astype(scale.dtype)
+    real: np.ndarray[Any, Any] = (levels * scale.reshape(())).astype(scale.dtype)
+    return real
 
 
 def _numbers(value: ir.Value | None) -> np.ndarray[Any, Any] | None:

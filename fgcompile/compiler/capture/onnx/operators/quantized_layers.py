@@ -36,7 +36,8 @@ def quantized_attention(
 
 def _real(weight: Quantised, scale: Tensor, zero: Number | None) -> Tensor:
     """A matrix with a scale for each column, or one for all."""
-    return levels(weight, along(zero, 2, 1)) * along(scale, 2, 1)
+    real: Tensor = levels(weight, along(zero, 2, 1)) * along(scale, 2, 1)
+    return real
 
 
 def quantized_embed_layer_normalization(
@@ -83,9 +84,10 @@ def dynamic_quantize_lstm(
     **attributes: Any,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """An LSTM of weights ``(D, I, 4 H)`` whose inputs, of all steps, and states, of each, are rounded to levels."""
-    own = [_by_side(*each) for each in ((w, w_scale, w_zero_point), (r, r_scale, r_zero_point))]
+    weights, recurrent = _by_side(w, w_scale, w_zero_point), _by_side(r, r_scale, r_zero_point)
     rounded = _rounded(x.transpose(0, 1)).transpose(0, 1)  # samples are behind the steps
-    return lstm(rounded, *own, b, sequence_lens, initial_h, initial_c, p, through=_rounded, **attributes)
+    others = (b, sequence_lens, initial_h, initial_c, p)
+    return lstm(rounded, weights, recurrent, *others, through=_rounded, **attributes)
 
 
 def _by_side(weight: Tensor, scale: Tensor, zero: Number) -> Tensor:
