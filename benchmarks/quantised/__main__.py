@@ -110,9 +110,8 @@ def _maps(session: fgcompile.Session, own: Mapping[str, Array], of_float: Mappin
     kinds = ", ".join(f"{kind} {100 * share:.1f} %" for kind, share in sorted(shares(session, own).items()))
     return "\n".join(
         [
-            f"- Map beside the float network's, of the same class: correlation {np.nanmedian(alike):.3f} in the "
-            f"median, {np.nanmin(alike):.3f} at least; {np.isnan(alike).sum()} photos without a map, their logit being "
-            "beyond the range of its levels.",
+            f"- Map beside the float network's, of the same class: correlation {np.median(alike):.3f} in the "
+            f"median, {np.min(alike):.3f} at least.",
             f"- Share of the terms: {kinds}.",
             f"- Rounding of the score: {100 * of_score(session, own):.1f} %.",
         ]

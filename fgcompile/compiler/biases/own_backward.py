@@ -15,7 +15,8 @@ from fgcompile.compiler.ir.torch_internals import OpOverload
 def _difference(application: Application) -> Tensor:
     """``y − J̃ a``."""
     linear: Tensor = application.arguments["linear"]
-    return application.output - linear
+    inside: Tensor | None = application.arguments.get("inside")
+    return application.output - (linear if inside is None else linear * inside)
 
 
 OWN: dict[OpOverload, BiasRule] = {

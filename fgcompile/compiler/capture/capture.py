@@ -23,6 +23,7 @@ from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
 from fgcompile.compiler.capture.gradients import require_same_gradients
 from fgcompile.compiler.capture.index_ranges import find_indexed_axes
+from fgcompile.compiler.capture.last_levels import pass_last_levels
 from fgcompile.compiler.capture.models import require_model
 from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
@@ -82,7 +83,7 @@ def capture(
     if dynamic_sizes:
         require_free_sizes(captured)
     return dataclasses.replace(
-        captured,
+        pass_last_levels(captured),
         inputs=captured.inputs[: len(inputs)],
         score_inputs=tuple(extras),
         scored=score is not None,

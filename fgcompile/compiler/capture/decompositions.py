@@ -13,6 +13,7 @@ from torch import SymInt, Tensor
 
 from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.capture import attention, dynamic_parts, sample_convolutions, scatters, writes
+from fgcompile.compiler.capture.exported_levels import written_out
 from fgcompile.compiler.ir.torch_internals import OpOverload, is_contiguous_or_false
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -174,4 +175,4 @@ def decompositions() -> dict[Any, Any]:
     """PyTorch's decompositions into core ATen and our own, without those of the operators that are kept whole."""
     table: Any = torch.export.default_decompositions()  # untyped
     kept = kept_whole(table)
-    return {operator: rule for operator, rule in table.items() if operator not in kept} | DECOMPOSITIONS
+    return {operator: rule for operator, rule in table.items() if operator not in kept} | DECOMPOSITIONS | written_out()

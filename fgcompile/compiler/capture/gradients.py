@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, fx, nn
 
+from fgcompile.compiler.capture.exported_levels import StraightThrough
 from fgcompile.compiler.capture.lookups import InGraph, InModel, Leaves
 from fgcompile.compiler.capture.parting import find_parting, weighted
 from fgcompile.compiler.ir.programs import CapturedProgram
@@ -173,7 +174,7 @@ def _gradients(function: nn.Module, captured: CapturedProgram, point: _Point) ->
         else:
             watched = InModel(found)
     try:
-        with torch.enable_grad():
+        with torch.enable_grad(), StraightThrough():
             for leaf in leaves:
                 leaf.requires_grad_(leaf.is_floating_point())
             # Copies, since a model may write into its inputs, and autograd lets nobody write into a leaf.

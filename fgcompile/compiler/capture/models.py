@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
-from torch import nn
+from torch import fx, nn
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.fake_quantize import require_frozen_observers
@@ -20,6 +22,7 @@ def require_model(model: Model) -> None:
     """
     if isinstance(model, nn.Module):
         _require_python_code(model)
+        _require_tensors_of_numbers(model)
         _require_evaluation_mode(model)
         require_frozen_observers(model)
     elif not isinstance(model, ExportedProgram):
@@ -35,10 +38,47 @@ def _require_evaluation_mode(model: nn.Module) -> None:
     Raises:
         CaptureError: Names the first such part.
     """
+    idle = set(_idle(model))
     for path, module in model.named_modules():
-        if module.training:
+        if module.training and path not in idle:
             part = f"its part '{path}' is" if path else "it is"
             raise CaptureError(f"{type(model).__name__} cannot be compiled while {part} in training mode: call .eval()")
+
+
+def _idle(model: nn.Module) -> Iterator[str]:
+    """The parts whose mode nobody asks: graphs, which say themselves what they do, and what only holds their tensors.
+
+    What ``torch.export`` made of a model has no ``eval()``.
+    """
+    for path, graph_module in model.named_modules():
+        if not isinstance(graph_module, fx.GraphModule):
+            continue
+        yield path
+        called = {str(node.target) for node in graph_module.graph.find_nodes(op="call_module")}
+        for name, module in graph_module.named_modules():
+            within = any(name == target or name.startswith(f"{target}.") for target in called)
+            if name and (not within or type(module).__module__.startswith("torch.export.")):
+                yield f"{path}.{name}" if path else name
+
+
+def _require_tensors_of_numbers(model: nn.Module) -> None:
+    """Refuses layers that compute with tensors of PyTorch's quantised dtypes, which ``torch.export`` cannot trace.
+
+    Raises:
+        CaptureError: Names the first.
+    """
+    for path, module in model.named_modules():
+        kind = type(module)
+        if kind.__module__.startswith(QUANTISED):
+            raise CaptureError(
+                f"'{path or kind.__name__}' ({kind.__name__} of torch.ao.nn.quantized) computes with quantised "
+                "tensors, which PyTorch exports into no graph: quantise the model by torchao's PT2E, or the ONNX file "
+                "that torch.onnx.export writes of it by onnxruntime.quantization"
+            )
+
+
+QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.ao.nn.sparse.quantized")
+"""Where such layers are defined."""
 
 
 def _require_python_code(model: nn.Module) -> None:

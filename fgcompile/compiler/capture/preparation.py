@@ -8,6 +8,7 @@
     y[arange(N), i, j] = v             →  a scatter within each sample (``sample_writes``)
     y[:, i, :, j]                      →  y of these axes in front (``parted_indices``)
     y[:, i % n]                        →  y[:, p[i % n]], which fails out of range  (``index_guards``)
+    quantize(x, s, z, l, h)            →  quantize(x, s, 0, l − z, h − z)    (``exported_levels``)
     y[:, mask]                         →  y[:, i] where the mask is a constant (``constant_masks``)
 
 Blocks go before (``blocks``). PyTorch's decompositions would drop the model's own detachments, and what is detached is
@@ -25,6 +26,7 @@ from torch.export import ExportedProgram
 from fgcompile.compiler.capture.blocks import inline_blocks
 from fgcompile.compiler.capture.constant_masks import ConstantMasks
 from fgcompile.compiler.capture.constants import Constants
+from fgcompile.compiler.capture.exported_levels import separate_zero_points
 from fgcompile.compiler.capture.index_guards import guard_indices
 from fgcompile.compiler.capture.parted_indices import join_indexed_axes
 from fgcompile.compiler.capture.sample_reads import gather_within_samples
@@ -42,6 +44,7 @@ def prepare(exported: ExportedProgram) -> ExportedProgram:
     for node, original in zip(graph.nodes, exported.graph.nodes, strict=True):
         node.name = original.name  # a copy renames what is called like a built-in, and the signature goes by names
     inline_blocks(graph_module, exported)
+    separate_zero_points(graph)
     guard_indices(exported, graph)
     constants = Constants(exported, graph)
     ConstantMasks(exported, graph, constants).rewrite()

@@ -11,7 +11,7 @@ from fgcompile.compiler.ir.own_backward import OWN_BACKWARD, QUANTIZED
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 
-def _lower(value: Tensor, linear: Tensor) -> Tensor:
+def _lower(value: Tensor, linear: Tensor, inside: Tensor | None = None) -> Tensor:
     """A copy: below autograd an operator's result is none of its operands. The optimiser drops it."""
     return value.clone()
 

@@ -20,7 +20,7 @@ from fgcompile.compiler.ir.dump import dump
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import run_model_passes
 from fgcompile.compiler.ir.silence import silenced
-from fgcompile.errors import OutputError, UnsupportedOpError, first_line
+from fgcompile.errors import InputError, OutputError, UnsupportedOpError, first_line
 
 OPSET = 20
 """Old enough for today's TensorRT and OpenVINO, new enough for reductions with axes as inputs."""
@@ -41,8 +41,10 @@ def emit_onnx(program: FusedProgram) -> bytes:
 
     Raises:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
+        InputError: An input is called as an output is.
         OutputError: The weights are more than an ONNX file can hold.
     """
+    _require_own_names(program)
     exported = as_exported(program.graph_module)
     with silenced("torch.onnx"):
         try:
@@ -70,6 +72,16 @@ def _name_ends(model: onnx_ir.Model, program: FusedProgram) -> None:
     for values, specs in ((model.graph.inputs, program.inputs), (model.graph.outputs, program.outputs)):
         for value, spec in zip(values, specs, strict=True):
             value.name = spec.name
+
+
+def _require_own_names(program: FusedProgram) -> None:
+    outputs = {spec.name for spec in program.outputs}
+    for spec in program.inputs:
+        if spec.name in outputs:
+            raise InputError(
+                f"the artifact has an output '{spec.name}', and the model an input of this name, which ONNX does not "
+                "tell apart: rename the model's, or compile to another format"
+            )
 
 
 def _require_size(model: onnx_ir.Model) -> None:

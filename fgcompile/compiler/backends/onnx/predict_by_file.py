@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import onnx
 
-from fgcompile.artifact.names import LOGITS
+from fgcompile.artifact.names import LOGITS, is_predicted
 
-IN_FLOATS = f"{LOGITS}.float"
-"""The logits of the graph that is explained."""
+IN_FLOATS = ".float"
+"""What is behind the names of what the graph that is explained computes of these."""
 
 
 def predict_by_file(graph: onnx.GraphProto, file: onnx.GraphProto, inputs: Sequence[str]) -> None:
@@ -24,15 +24,21 @@ def predict_by_file(graph: onnx.GraphProto, file: onnx.GraphProto, inputs: Seque
 
     Args:
         graph: That of the artifact, before it is divided.
-        file: That of the file, which computes the logits alone.
+        file: That of the file, which computes the logits, and then what else the graph returns as its model's.
         inputs: What the graph calls the file's inputs, in their order.
     """
+    others = [value.name for value in graph.output if is_predicted(value.name) and value.name != LOGITS]
+    predicted = {LOGITS, *others}
     for node in graph.node:
-        node.output[:] = [IN_FLOATS if name == LOGITS else name for name in node.output]
+        node.output[:] = [f"{name}{IN_FLOATS}" if name in predicted else name for name in node.output]
         if node.op_type != "ArgMax":
-            node.input[:] = [IN_FLOATS if name == LOGITS else name for name in node.input]
+            node.input[:] = [f"{name}{IN_FLOATS}" if name in predicted else name for name in node.input]
     given = dict(zip((value.name for value in file.input), inputs, strict=True))
-    names: dict[str, str] = {"": "", file.output[0].name: LOGITS, **given}
+    names: dict[str, str] = {
+        "": "",
+        **dict(zip((value.name for value in file.output), [LOGITS, *others], strict=True)),
+        **given,
+    }
 
     def renamed(name: str) -> str:
         return names.get(name, f"file.{name}")

@@ -19,6 +19,9 @@ PROBABILITIES = ("Softmax", "Sigmoid")
 KEEPING = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 """Operators that stand between them and an output, and only name, shape or convert what they are given."""
 
+LEVELS = ("QuantizeLinear", "DequantizeLinear")
+"""Operators that stand there in a quantised file. Their scale is that of probabilities, which logits do not have."""
+
 _SHOWN = 12
 
 
@@ -90,7 +93,7 @@ def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, ir.Value, str] 
     """What a softmax or sigmoid takes that a value is made by; the same in the value's shape; and the operator."""
     behind: list[ir.Node] = []
     node = value.producer()
-    while node is not None and node.op_type in KEEPING and not node.domain:
+    while node is not None and node.op_type in (*KEEPING, *LEVELS) and not node.domain:
         behind.append(node)
         source = node.inputs[0]
         node = None if source is None else source.producer()
@@ -98,7 +101,8 @@ def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, ir.Value, str] 
         return None
     logits = shaped = node.inputs[0]
     for keeping in reversed(behind):
-        shaped = _again(graph, keeping, shaped)
+        if keeping.op_type not in LEVELS:
+            shaped = _again(graph, keeping, shaped)
     return logits, shaped, node.op_type
 
 

@@ -90,8 +90,8 @@ def quantized(x: Tensor, scale: Tensor, zero: Number, factor: Tensor | None = No
     fixed = x.detach()
     level = (fixed / scale if factor is None else fixed * factor).round()
     inside = ((level >= low) & (level <= high)).to(x.dtype)
-    linear = x * inside / scale if factor is None else x * inside * factor
-    rounded: Tensor = QUANTIZED(torch.minimum(torch.maximum(level, low), high), linear)
+    linear = x / scale if factor is None else x * factor
+    rounded: Tensor = QUANTIZED(torch.minimum(torch.maximum(level, low), high), linear, inside)
     return Levels(rounded, scale, zero, dtype)
 
 

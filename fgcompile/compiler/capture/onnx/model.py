@@ -23,7 +23,7 @@ from fgcompile.compiler.capture.onnx.values import Value, as_tensor, known
 SAMPLES = "how many samples"
 """The name of a value of the graph that is none of the file's."""
 
-FOR_THE_BATCH = {"DynamicQuantizeLinear", "DynamicQuantizeMatMul"}
+FOR_THE_BATCH = {"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"}
 """Operators that ONNX Runtime computes with something of the whole batch."""
 
 

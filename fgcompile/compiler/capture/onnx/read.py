@@ -14,8 +14,10 @@ from onnx_ir.traversal import RecursiveGraphIterator
 from fgcompile.compiler.capture.onnx.explained import choose_explained
 from fgcompile.compiler.capture.onnx.facts import input_fact, labels
 from fgcompile.compiler.capture.onnx.graph import Missing, title
+from fgcompile.compiler.capture.onnx.indices import count_from_front
 from fgcompile.compiler.capture.onnx.loading import load_model, state_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
+from fgcompile.compiler.capture.onnx.tables import dequantised_tables
 from fgcompile.compiler.capture.onnx.upgrade import upgraded
 from fgcompile.compiler.capture.onnx.whole import made_whole
 from fgcompile.errors import InputError, SourceError, UnsupportedOpError
@@ -55,7 +57,7 @@ def read_onnx(
     graph.outputs.extend([*explained.values, *rest])
     RemoveUnusedNodesPass()(model)
     # Once the names that the file has are no longer asked for: older forms of operators become several.
-    graph = made_whole(upgraded(model, path)).graph
+    graph = count_from_front(dequantised_tables(made_whole(upgraded(model, path)).graph))
     RemoveUnusedNodesPass()(model)
     _require_computed(graph, path)
     _keep_needed(graph)

@@ -8,6 +8,8 @@ runtime evaluates when it loads.
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -34,7 +36,7 @@ def fold_constants(graph_module: fx.GraphModule) -> bool:
         for node, value in values.items()
         if isinstance(value, Tensor) and any(user not in values for user in node.users)
     }
-    store = _Store(graph_module)
+    store = _Store(graph_module, needed.values())
     for node, value in needed.items():
         if node.op == "get_attr":
             store.know(str(node.target), value)
@@ -69,8 +71,11 @@ Axes = tuple[tuple[int, int], ...]
 class _Store:
     """The constants that are attributes of a graph, by the memory that they are views of."""
 
-    def __init__(self, graph_module: fx.GraphModule) -> None:
+    def __init__(self, graph_module: fx.GraphModule, needed: Iterable[Tensor]) -> None:
         self._graph_module = graph_module
+        self._forms: dict[Any, set[Any]] = defaultdict(set)
+        for value in map(_without_copies, needed):
+            self._forms[_memory(_without_ones(value))].add(_memory(value))
         self._stored: dict[Any, tuple[str, Axes]] = {}
 
     def know(self, name: str, value: Tensor) -> None:
@@ -80,6 +85,8 @@ class _Store:
     def node(self, name: str, value: Tensor, val: Tensor) -> fx.Node:
         """The node of a constant, stored if need be, and expanded where it repeats itself along an axis."""
         compact = _without_copies(value)
+        if len(self._forms[_memory(_without_ones(compact))]) > 1:  # it is needed without these axes too
+            compact = _without_ones(compact)
         node = self._compact(name, compact, val)
         if compact.shape == value.shape:
             return node
@@ -121,6 +128,13 @@ def _without_copies(value: Tensor) -> Tensor:
         if stride == 0:
             value = value.narrow(axis, 0, 1)
     while value.ndim > 0 and value.shape[0] == 1 and value.stride(0) == 0:
+        value = value[0]
+    return value
+
+
+def _without_ones(value: Tensor) -> Tensor:
+    """Without leading axes of size 1, which an expansion adds."""
+    while value.ndim > 2 and value.shape[0] == 1:
         value = value[0]
     return value
 

@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 
+import fgcompile
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.errors import CaptureError, FgcompileError
 from tests.compiler.capture.onnx.files import assert_same, graph, model, node, random
@@ -137,3 +138,15 @@ def test_numbers_that_are_computed_are_refused(tmp_path: Path) -> None:
     places = module.get_submodule("NonZero_z")(torch.ones(2, 3))
     with pytest.raises(FgcompileError, match="Gather 'Gather_p': it takes as many places as values say"):
         module.get_submodule("Gather_p")(*places, torch.tensor([1]))
+
+
+def test_indices_that_a_file_computes_count_from_the_end_of_a_table(tmp_path: Path) -> None:
+    nodes = [node("Sub", "ids three", "less"), node("Gather", "table less", "found")]
+    nodes += [node("ReduceMean", "found axes", "y", keepdims=0)]
+    constants = {"table": random(9, 5), "three": np.array(3), "axes": np.array([1])}
+    proto = model(graph(nodes, {"ids": ("int64", ["n", 4])}, ["y"], constants))
+    ids = np.array([[0, 1, 2, 8], [3, 4, 5, 6]])
+    assert_same(proto, {"ids": ids}, tmp_path)
+    terms = fgcompile.full_gradient(tmp_path / "model.onnx", {"ids": torch.from_numpy(ids)}, target=2)
+    embedded = constants["table"][ids - 3][..., 2] / 4
+    torch.testing.assert_close(terms.bias_gradients["Gather_found"][..., 2], torch.from_numpy(embedded))

@@ -19,7 +19,7 @@ import fgcompile
 from fgcompile.compiler.capture.onnx import comparison
 from fgcompile.compiler.capture.onnx.by_node import differing_node
 from fgcompile.compiler.capture.onnx.read import read_onnx
-from fgcompile.errors import FgcompileError, VerificationError
+from fgcompile.errors import CaptureWarning, FgcompileError, VerificationError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
 
 WEIGHTS: dict[str, Any] = {
@@ -121,6 +121,56 @@ def test_on_demand_a_quantised_file_predicts_by_its_own_nodes(form: str, network
     np.testing.assert_allclose(explanation.saliency, always.saliency, rtol=1e-4, atol=1e-4)
 
 
+def test_photos_other_sizes_and_other_outputs_are_predicted_by_the_file_too(network: Path, tmp_path: Path) -> None:
+    logging.getLogger().setLevel(logging.ERROR)
+    FORMS["pairs"](network, tmp_path / "quantised.onnx")
+    proto = onnx.load(tmp_path / "quantised.onnx")
+    inner = next(each.output[0] for each in proto.graph.node if each.op_type == "GlobalAveragePool")
+    proto.graph.output.append(onnx.helper.make_tensor_value_info(inner, onnx.TensorProto.FLOAT, ["n", 8, 1, 1]))
+    for size, name in zip(proto.graph.input[0].type.tensor_type.shape.dim[2:], "hw", strict=True):
+        size.dim_param = name
+    onnx.save(proto, tmp_path / "quantised.onnx")
+    fgcompile.compile(
+        tmp_path / "quantised.onnx",
+        {"x": torch.from_numpy(random(2, 3, 8, 8))},
+        output="y",
+        outputs=("logits", "saliency", "model"),
+        preprocess=fgcompile.Preprocess(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)),
+        dynamic_sizes=True,
+        on_demand=True,
+    ).save(tmp_path / "artifact.onnx")
+    own = [each for each in onnx.load(tmp_path / "artifact.onnx").graph.node if each.op_type != "If"]
+    assert all(each.name.startswith("file.") for each in own)
+    photos = np.random.default_rng(0).integers(0, 256, (3, 10, 12, 3), dtype=np.uint8)
+    channels = photos.transpose(0, 3, 1, 2).astype(np.float32)
+    mean, std = (np.reshape(each, (3, 1, 1)) for each in ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
+    x = channels * (1 / (255 * std)).astype(np.float32) + (-mean / std).astype(np.float32)
+    expected, features = onnx_runtime(tmp_path / "quantised.onnx").run(["y", inner], {"x": x})
+    session = fgcompile.load(tmp_path / "artifact.onnx")
+    np.testing.assert_array_equal(session.predict(photos), expected)
+    explanation = session.explain(photos)
+    np.testing.assert_array_equal(explanation.logits, expected)
+    np.testing.assert_array_equal(explanation.outputs[inner], features)
+
+
+@pytest.mark.parametrize(
+    ("form", "options", "reason"),
+    [
+        ("operators", {}, "QLinearAdd, QLinearGlobalAveragePool are no operators of ONNX's own"),
+        ("at run time", {}, "ONNX Runtime finds one range to quantise to for all samples"),
+        ("pairs", {"biases": "inputs"}, 'with biases="inputs"'),
+    ],
+)
+def test_what_is_predicted_in_floats_says_why(
+    form: str, options: dict[str, Any], reason: str, network: Path, tmp_path: Path
+) -> None:
+    logging.getLogger().setLevel(logging.ERROR)
+    FORMS[form](network, tmp_path / "quantised.onnx")
+    with pytest.warns(CaptureWarning, match=f"predictions are computed in floating-point numbers.*: {reason}") as found:
+        fgcompile.compile(tmp_path / "quantised.onnx", on_demand=True, **options)
+    assert {each.filename for each in found if "predictions" in str(each.message)} == {__file__}
+
+
 def test_quantisation_keeps_the_gradient_of_the_network(network: Path, tmp_path: Path) -> None:
     logging.getLogger().setLevel(logging.ERROR)
     FORMS["pairs"](network, tmp_path / "quantised.onnx")
@@ -131,6 +181,45 @@ def test_quantisation_keeps_the_gradient_of_the_network(network: Path, tmp_path:
         maps.append(fgcompile.load(tmp_path / "artifact.onnx").explain(x).input_gradient)
     own, rounded = (np.asarray(each).ravel() for each in maps)
     assert np.corrcoef(own, rounded)[0, 1] > 0.95
+
+
+def pair(x: str, y: str, scale: str) -> list[onnx.NodeProto]:
+    """Levels and back."""
+    return [node("QuantizeLinear", f"{x} {scale} z", f"{y}_q"), node("DequantizeLinear", f"{y}_q {scale} z", y)]
+
+
+def test_a_logit_beyond_its_levels_has_the_map_of_what_is_in_front_of_them(tmp_path: Path) -> None:
+    nodes = [*pair("x", "r", "s"), node("Gemm", "r w b", "l"), *pair("l", "m", "t"), node("Reshape", "m shape", "y")]
+    constants = {"s": np.float32(0.05), "t": np.float32(5e-4), "z": np.int8(3), "shape": np.array([-1, 5, 1])}
+    constants |= {"w": random(8, 5, seed=1), "b": random(5, seed=2)}
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 8])}, ["y"], constants), 17, 8), tmp_path / "file.onnx")
+    x = random(4, 8, seed=3)
+    x[0, 0] = 9.0  # beyond the levels of the input, which are not the last
+    terms = fgcompile.full_gradient(tmp_path / "file.onnx", torch.from_numpy(x), target=lambda y: y[:, 1, 0])
+    (expected,) = onnx_runtime(tmp_path / "file.onnx").run(None, {"x": x})
+    np.testing.assert_allclose(terms.output[:, 1], expected[:, 1], atol=1e-6)
+    assert np.abs(expected).max() < 0.07 < np.abs(x @ constants["w"] + constants["b"])[:, 1].min()
+    wanted = np.broadcast_to(constants["w"][:, 1], (4, 8)).copy()
+    wanted[0, 0] = 0
+    np.testing.assert_allclose(terms.input_gradient, wanted, rtol=1e-6)
+    assert terms.relative_completeness_error.max() < 1e-5
+
+
+def test_a_rounding_that_another_path_leaves_is_not_the_last(tmp_path: Path) -> None:
+    nodes = [*pair("x", "r", "t"), node("Relu", "r", "p"), node("Add", "r p", "y")]
+    constants = {"t": np.float32(0.002), "z": np.int8(3)}
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 8])}, ["y"], constants), 17, 8), tmp_path / "file.onnx")
+    terms = fgcompile.full_gradient(tmp_path / "file.onnx", torch.full((2, 8), 3.0), target=1)
+    assert not terms.input_gradient.any()
+
+
+def test_logits_are_found_behind_the_levels_of_probabilities(tmp_path: Path) -> None:
+    nodes = [*pair("x", "r", "s"), node("Gemm", "r w", "l"), node("Softmax", "l", "m"), *pair("m", "y", "t")]
+    constants = {"s": np.float32(0.05), "t": np.float32(1 / 255), "z": np.int8(-128), "w": random(8, 5, seed=1)}
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 8])}, ["y"], constants), 17, 8), tmp_path / "file.onnx")
+    found = read_onnx(tmp_path / "file.onnx")
+    assert found.explained.describe() == "l, the logits that Softmax makes 'y' of"
+    assert found.explained.in_file == ("l",)
 
 
 def test_levels_are_read_by_what_knows_them(tmp_path: Path) -> None:

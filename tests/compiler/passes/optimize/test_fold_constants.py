@@ -101,3 +101,17 @@ def test_a_matrix_and_its_transpose_are_stored_once(shape: tuple[int, int]) -> N
     assert all(torch.equal(a, b) for a, b in zip(graph_module(x), expected, strict=True))
     if 1 not in shape:  # those of a matrix with one row or column lie alike in memory
         assert len({node.target for node in graph_module.graph.find_nodes(op="get_attr")}) == 2
+
+
+def test_a_batch_of_one_matrix_is_stored_as_the_matrix_is() -> None:
+    weight = torch.randn(3, 4)
+
+    def function(x: torch.Tensor) -> torch.Tensor:
+        return torch.bmm(x[None], weight.t().expand(1, 4, 3)) + x @ weight.t() + (x @ weight.t()) @ weight[:, :3]
+
+    x = torch.randn(2, 4)
+    graph_module = traced(function, x)
+    expected = graph_module(x)
+    run_passes(graph_module, [replace_mutations, fold_constants, drop_unused_constants])
+    assert sorted(tuple(value.shape) for value in graph_module.buffers()) == [(3, 3), (4, 3)]
+    assert torch.equal(graph_module(x), expected)

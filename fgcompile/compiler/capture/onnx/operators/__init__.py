@@ -15,15 +15,18 @@ from fgcompile.compiler.capture.onnx.operators.dropout import DROPOUT
 from fgcompile.compiler.capture.onnx.operators.functions import FUNCTIONS
 from fgcompile.compiler.capture.onnx.operators.fused import FUSED, SIMPLIFIED
 from fgcompile.compiler.capture.onnx.operators.fused_attention import FUSED_ATTENTION
+from fgcompile.compiler.capture.onnx.operators.images_last import IMAGES_LAST
 from fgcompile.compiler.capture.onnx.operators.linear import LINEAR
 from fgcompile.compiler.capture.onnx.operators.logic import LOGIC
 from fgcompile.compiler.capture.onnx.operators.normalization import NORMALIZATION
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.operators.order import ORDER
+from fgcompile.compiler.capture.onnx.operators.packed import PACKED
 from fgcompile.compiler.capture.onnx.operators.pad import PADDING
 from fgcompile.compiler.capture.onnx.operators.parts import PARTS
 from fgcompile.compiler.capture.onnx.operators.pooling import POOLING
 from fgcompile.compiler.capture.onnx.operators.quantization import QUANTIZATION, QUANTIZATION_OF_MICROSOFT
+from fgcompile.compiler.capture.onnx.operators.quantized_layers import QUANTIZED_LAYERS
 from fgcompile.compiler.capture.onnx.operators.recurrent import RECURRENT
 from fgcompile.compiler.capture.onnx.operators.reductions import REDUCTIONS
 from fgcompile.compiler.capture.onnx.operators.resize import RESIZE
@@ -73,7 +76,10 @@ FAMILIES: Mapping[str, Mapping[str, Operator]] = {
 FAMILIES_OF_MICROSOFT: Mapping[str, Mapping[str, Operator]] = {
     "fused": FUSED,
     "fused attention": FUSED_ATTENTION,
+    "images last": IMAGES_LAST,
+    "packed": PACKED,
     "quantization": QUANTIZATION_OF_MICROSOFT,
+    "quantized layers": QUANTIZED_LAYERS,
     "older": {"GatherND": PARTS["GatherND"], "Trilu": CREATION["Trilu"], "Range": CREATION["Range"]},
 }
 """Rows of ONNX Runtime's own domain, by family: what its optimiser makes, and what ONNX had later."""

@@ -57,9 +57,17 @@ def unrolled(
 
 
 def lstm_step(
-    gates: Tensor, states: States, cell: Cell, *, clip: float | None, coupled: bool, functions: Functions
+    gates: Tensor,
+    states: States,
+    cell: Cell,
+    *,
+    clip: float | None,
+    coupled: bool,
+    functions: Functions,
+    through: Callable[[Tensor], Tensor] | None = None,
 ) -> States:
     h, c = states
+    h = h if through is None else through(h)
     f, g, last = functions[cell.side]
     of_i, of_f, of_c, of_o = (gates + functional.linear(h, cell.recurrent, cell.recurrent_bias)).chunk(4, -1)
     see_i, see_o, see_f = (None, None, None) if cell.peepholes is None else cell.peepholes.chunk(3)

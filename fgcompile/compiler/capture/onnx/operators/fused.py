@@ -94,6 +94,13 @@ def fast_gelu(x: Tensor, bias: Tensor | None = None) -> Tensor:
     return functional.gelu(x if bias is None else x + bias, approximate="tanh")
 
 
+def bias_softmax(x: Tensor, bias: Tensor, *, axis: int = 1, is_inner_broadcast: int) -> Tensor:
+    """Softmax of ``x + bias`` over an axis and those behind it."""
+    axis = axis % x.ndim
+    # Repeated within, (a, 1, s) and (a, h, s); repeated around, (b, s) and (a, b, s): both as NumPy has it.
+    return torch.softmax((x + bias).flatten(axis), -1).reshape(x.shape)
+
+
 def quick_gelu(x: Tensor, *, alpha: float = 1.702) -> Tensor:
     """``x σ(α x)``."""
     return x * torch.sigmoid(alpha * x)
@@ -161,6 +168,7 @@ def embed_layer_normalization(
 
 
 FUSED: dict[str, Operator] = {
+    "BiasSoftmax": Operator(bias_softmax),
     "BiasGelu": Operator(lambda a, b: functional.gelu(a + b)),
     "EmbedLayerNormalization": Operator(embed_layer_normalization),
     "FastGelu": Operator(fast_gelu),

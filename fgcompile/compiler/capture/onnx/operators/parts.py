@@ -168,7 +168,7 @@ PARTS: dict[str, Operator] = {
         gather,
         on_numbers=gather_numbers,
         either=("indices",),
-        note="an embedding where the table is constant and the indices are not; there they are not negative",
+        note="an embedding where the table is constant and the indices are not; such an input has no negative ones",
     ),
     "GatherElements": Operator(gather_elements),
     "GatherND": Operator(gather_nd),

@@ -40,14 +40,18 @@ def lstm(
     hidden_size: int | None = None,
     input_forget: int = 0,
     layout: int = 0,
+    through: Callable[[Tensor], Tensor] | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """``c = f ⊙ c + i ⊙ g(…)``, ``h = o ⊙ h(c)``; gates i, o, f, c in the file, peepholes i, o, f."""
+    """``c = f ⊙ c + i ⊙ g(…)``, ``h = o ⊙ h(c)``; gates i, o, f, c in the file, peepholes i, o, f.
+
+    ``through``, which no file has, is what a state goes through before it is multiplied.
+    """
     sides = len(w)
     functions = activations_of(activations, ("Sigmoid", "Tanh", "Tanh"), sides, activation_alpha, activation_beta)
     lengths = _lengths(sequence_lens, x.shape[layout])
     plain = not activations or list(activations) == ["Sigmoid", "Tanh", "Tanh"] * sides
-    plain = plain and p is None and not clip and not input_forget and lengths is None
-    step = partial(lstm_step, clip=clip, coupled=bool(input_forget), functions=functions)
+    plain = plain and p is None and not clip and not input_forget and lengths is None and through is None
+    step = partial(lstm_step, clip=clip, coupled=bool(input_forget), functions=functions, through=through)
     run = torch.lstm if plain else None
     weights = (*_ordered("LSTM", w, r, b), p)
     y, (h, c) = _recurrent(x, weights, [initial_h, initial_c], (run, step, lengths, direction, layout))
