@@ -76,6 +76,7 @@ class Request:
     Attributes:
         outputs: Names of the outputs; whatever their order, the contract's.
         target: Which score is explained.
+        targets: How many elements of the output one call explains; None for one, without an axis of them.
         output: Which of the model's outputs it is computed from, by name or position; None for the only one.
         score_inputs: Examples ``(N, …)`` of the inputs that a callable target takes by name.
         method: FullGrad or one of its variants.
@@ -98,6 +99,7 @@ class Request:
 
     outputs: Sequence[str] = ("logits", "saliency")
     target: Target = None
+    targets: int | None = None
     output: str | int | None = None
     score_inputs: Mapping[str, Tensor] = field(default_factory=dict)
     method: Method = "fullgrad"
@@ -208,6 +210,15 @@ def _target(_: str, given: object) -> Target:
     return int(given)
 
 
+def _targets(what: str, given: object) -> int | None:
+    if given is None:
+        return None
+    count = integer(what, given)
+    if count < 1:
+        raise InputError(f"{what} is {count}: give the number of targets of a call, 1 or more")
+    return count
+
+
 def _output(what: str, given: object) -> str | int | None:
     if given is None or isinstance(given, str):
         return given
@@ -274,6 +285,7 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
 _MADE: Mapping[str, Callable[[str, object], object]] = {
     "outputs": _outputs,
     "target": _target,
+    "targets": _targets,
     "output": _output,
     "score_inputs": _score_inputs,
     "noise": _noise,
@@ -300,6 +312,11 @@ def _require_consistent(request: Request) -> None:
         raise InputError(
             f"score_inputs has {', '.join(map(repr, request.score_inputs))}, and the target is {request.target!r}: "
             "only a function of the output has inputs of its own"
+        )
+    if request.targets is not None and request.target not in (None, "predicted"):
+        raise InputError(
+            f"targets={request.targets} is for several elements of the output, which target=None takes at run time and "
+            f"target='predicted' chooses; the target is {'a function' if request.score else request.target}"
         )
     if request.noise is not None and request.method != "smooth_fullgrad":
         raise InputError(

@@ -17,7 +17,7 @@ from fgcompile.compiler.fullgrad.methods import decompose
 from fgcompile.compiler.fullgrad.outputs import explanation_outputs
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.graphs import fake_mode
-from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Site, ValueSpec
+from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Shape, Site, ValueSpec
 from fgcompile.compiler.ir.sizes import BATCH, batch_axis, describe, dimension_names, hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import OpOverload, make_fx
 from fgcompile.compiler.request import Request
@@ -52,6 +52,8 @@ def trace(
         ),
         sites=tuple(tracer.sites),
         dtype=tracer.arguments.dtype,
+        asked=tracer.asked(),
+        questions=request.targets,
         on_demand=request.on_demand,
     )
 
@@ -74,12 +76,17 @@ class _Tracer:
 
     def run(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         given = self.arguments.tell_apart(arguments)
-        result = decompose(self.program, self.request, given.inputs, given.chosen, given.stand_ins)
-        self.sites = [value.site for value in result.sites]
+        results = decompose(self.program, self.request, given.inputs, given.chosen, given.stand_ins)
+        self.sites = [value.site for value in results[0].sites]
         with aggregation():
-            outputs = explanation_outputs(result, self.request)
+            outputs = explanation_outputs(results, self.request)
         self.output_names = list(outputs)
         return tuple(outputs.values())
+
+    def asked(self) -> Shape:
+        """The sizes of the axes that the input ``target`` indexes."""
+        of = self.arguments.explained
+        return () if of is None else describe(of, self.dimensions)[1:]
 
     def specify_input(self, node: fx.Node) -> ValueSpec:
         name = str(node.target)
