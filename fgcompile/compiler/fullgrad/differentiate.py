@@ -58,6 +58,11 @@ def differentiate(
     return [evaluated.full_gradient(score, keep=number < len(scores)) for number, score in enumerate(scores, start=1)]
 
 
+def model_output(program: BiasedProgram, inputs: Sequence[Tensor], stand_ins: StandIns | None = None) -> Any:
+    """What the model returns, in its own structure; the arguments are those of ``differentiate``."""
+    return _evaluate(program, inputs, stand_ins).structure
+
+
 @dataclass
 class _Evaluated:
     """What the model's forward pass left for the gradients of any score.

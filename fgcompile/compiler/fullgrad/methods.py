@@ -13,10 +13,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.fullgrad.differentiate import differentiate
-from fgcompile.compiler.fullgrad.score import score_functions
+from fgcompile.compiler.fullgrad.differentiate import differentiate, model_output
+from fgcompile.compiler.fullgrad.score import as_indices, class_logits, largest_places, score_functions
 from fgcompile.compiler.fullgrad.smoothing import averaged, noisy
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
+from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.samples import output_axes
 from fgcompile.compiler.request import Noise, Request
@@ -50,6 +51,15 @@ def decompose(
     scores = score_functions(request, chosen, copies)
     results = differentiate(program, noisy(named, noise, request.copies.spread), scores, stand_ins)
     return [averaged(result, copies, output_axes(program)) for result in results]
+
+
+def largest_elements(
+    program: BiasedProgram, inputs: Sequence[Tensor], stand_ins: StandIns | None, request: Request
+) -> Tensor:
+    """The ``targets`` largest elements of the output of each sample, int64 ``(N, T[, r])``."""
+    logits = class_logits(explained(model_output(program, inputs, stand_ins), request.output))
+    assert request.targets is not None
+    return as_indices(largest_places(logits, request.targets), logits)
 
 
 def noise_constants(program: BiasedProgram, inputs: Sequence[Tensor], noise: Noise) -> dict[str, Tensor]:

@@ -44,6 +44,20 @@ def side_by_side(each: Sequence[Mapping[str, Tensor]], result: FullGradient) -> 
     }
 
 
+def by_questions(outputs: Mapping[str, Tensor], result: FullGradient, count: int) -> dict[str, Tensor]:
+    """The outputs of rows, of which each sample has one for each question, with an axis of these behind the batch.
+
+    What is predicted stays as it is, a row for each question: it is the same for all.
+    """
+    axes = {name: result.batch_axes.get(of, 0) for of, name in _gradient_names(result).items()}
+
+    def split(name: str, value: Tensor) -> Tensor:
+        axis = axes.get(name, 0)
+        return value.reshape(*value.shape[:axis], -1, count, *value.shape[axis + 1 :])
+
+    return {name: value if is_predicted(name) else split(name, value) for name, value in outputs.items()}
+
+
 def _gradient_names(result: FullGradient) -> dict[str, str]:
     """The output that is the gradient of each floating-point input, by the input's name."""
     names = list(result.input_gradients)

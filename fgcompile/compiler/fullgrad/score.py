@@ -57,11 +57,13 @@ def score_functions(request: Request, chosen: Tensor | None, copies: int = 1) ->
 
 
 def _of_largest(count: int, index: int) -> Callable[[Tensor], Tensor]:
-    def place(first: Tensor) -> Tensor:
-        require_as_many(first, count)
-        return first.detach().flatten(1).topk(count, 1)[1].select(1, index)
+    return lambda first: largest_places(first, count).select(1, index)
 
-    return place
+
+def largest_places(logits: Tensor, count: int) -> Tensor:
+    """The places in ``logits.flatten(1)`` of the largest, in descending order, int64 ``(N, T)``."""
+    require_as_many(logits, count)
+    return logits.detach().flatten(1).topk(count, 1)[1]
 
 
 def _selecting(place: Callable[[Tensor], Tensor], output: str | int | None, copies: int) -> Score:
@@ -107,14 +109,14 @@ def _largest(logits: Tensor) -> Tensor:
 
 
 def as_indices(place: Tensor, logits: Tensor) -> Tensor:
-    """Places in ``logits.flatten(1)`` as one index for each axis: ``(N, r)``, or ``(N,)`` of logits ``(N, K)``."""
+    """Places in ``logits.flatten(1)`` of any shape as one index for each axis, behind; themselves of ``(N, K)``."""
     if logits.ndim == 2:
         return place
     indices = []
     for size in reversed(logits.shape[1:]):
         indices.append(place % size)
         place = place // size
-    return torch.stack(indices[::-1], 1)
+    return torch.stack(indices[::-1], -1)
 
 
 def class_logits(output: Any) -> Tensor:

@@ -13,15 +13,17 @@ from typing import Any
 from torch import Tensor, fx
 from torch.fx.traceback import preserve_node_meta
 
-from fgcompile.compiler.fullgrad.methods import decompose
-from fgcompile.compiler.fullgrad.outputs import explanation_outputs
+from fgcompile.artifact.names import is_predicted
+from fgcompile.compiler.fullgrad.methods import decompose, largest_elements
+from fgcompile.compiler.fullgrad.outputs import by_questions, explanation_outputs
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.graphs import fake_mode
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Shape, Site, ValueSpec
 from fgcompile.compiler.ir.sizes import BATCH, batch_axis, describe, dimension_names, hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import OpOverload, make_fx
 from fgcompile.compiler.request import Request
-from fgcompile.compiler.tracing.arguments import Arguments
+from fgcompile.compiler.tracing.arguments import Arguments, Given
+from fgcompile.compiler.tracing.compute_once import as_rows, compute_once, in_rows
 from fgcompile.errors import CaptureError, ScoreError
 
 
@@ -43,6 +45,9 @@ def trace(
     with fake_mode(program.graph_module.graph), preserve_node_meta():
         graph_module = make_fx(tracer.run, decompositions)(*tracer.arguments.fakes())
     tracer.arguments.put_back(graph_module)
+    if in_one_batch(request):
+        predicted = [is_predicted(name) for name in tracer.output_names]
+        graph_module = compute_once(graph_module, predicted, _given(request.targets))
     return FusedProgram(
         graph_module=graph_module,
         inputs=tuple(tracer.specify_input(node) for node in _inputs(graph_module)),
@@ -76,10 +81,26 @@ class _Tracer:
 
     def run(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         given = self.arguments.tell_apart(arguments)
+        if in_one_batch(self.request):
+            return self._returned(self._of_rows(given))
         results = decompose(self.program, self.request, given.inputs, given.chosen, given.stand_ins)
         self.sites = [value.site for value in results[0].sites]
         with aggregation():
-            outputs = explanation_outputs(results, self.request)
+            return self._returned(explanation_outputs(results, self.request))
+
+    def _of_rows(self, given: Given) -> dict[str, Tensor]:
+        """The outputs of several targets as rows, see ``compute_once``."""
+        count, inputs, chosen = _given(self.request.targets), given.inputs, given.chosen
+        if chosen is None:
+            chosen = largest_elements(self.program, inputs, given.stand_ins, self.request)
+        alone = replace(self.request, targets=None, target=None)
+        rows = [in_rows(value, count) for value in inputs]
+        (result,) = decompose(self.program, alone, rows, as_rows(chosen), given.stand_ins)
+        self.sites = [value.site for value in result.sites]
+        with aggregation():
+            return by_questions(explanation_outputs([result], alone), result, count)
+
+    def _returned(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         self.output_names = list(outputs)
         return tuple(outputs.values())
 
@@ -124,6 +145,16 @@ class _Tracer:
                 f"(N, {own}, …) from the model, or leave {name} out of outputs"
             )
         return ValueSpec(name, _dtype_name(value), shape)
+
+
+def in_one_batch(request: Request) -> bool:
+    """Whether several targets are rows of one batch. Noisy copies are already rows of a sample, all of them others."""
+    return request.targets is not None and request.method != "smooth_fullgrad"
+
+
+def _given(count: int | None) -> int:
+    assert count is not None
+    return count
 
 
 ADVICE = "write sizes as x.shape[0] or -1 in its forward and its backward, or replace it"
