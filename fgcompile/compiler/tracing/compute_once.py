@@ -20,6 +20,7 @@ from torch import SymInt, Tensor, fx
 from fgcompile.compiler.ir.annotations import is_marked, marked
 from fgcompile.compiler.ir.graphs import call_over_fakes
 from fgcompile.compiler.ir.sizes import same_size
+from fgcompile.compiler.tracing.sample_rows import SampleRows, sample_rows
 
 aten = torch.ops.aten
 
@@ -78,6 +79,7 @@ class _Rewriting:
         self.graph, self._count = fx.Graph(), count
         self._samples: dict[fx.Node, fx.Node] = {}
         self._rows: dict[fx.Node, fx.Node] = {}
+        self._where: dict[fx.Node, SampleRows] = {}
         making = {node for node in old.nodes if is_marked(node, ROWS)}
         made = {node for node in making if _is_tensor(node) and making.isdisjoint(node.users)}
         self._old_rows = next(iter(made)).meta["val"].shape[0]
@@ -91,6 +93,7 @@ class _Rewriting:
                 self._size(node)
             elif node in made:
                 self._samples[node] = self._samples[_source(node, making)]
+                self._locate(self._samples[node])
             elif node in making:
                 continue
             elif node in asked:
@@ -99,7 +102,7 @@ class _Rewriting:
                 self._samples[node] = self._copied(node, self._sample)
                 if node not in same:
                     self._rows[node] = self._samples[node]
-                elif self._axis(node) is None:
+                elif not self._locate(self._samples[node]):
                     self._rows[node] = self._copied(node, self._row)
         results: Any = old.output_node().args[0]
         chosen = [self._sample if alone else self._row for alone in predicted]
@@ -113,22 +116,22 @@ class _Rewriting:
     def _row(self, node: fx.Node) -> fx.Node:
         """A node's value of rows; one that is the same in all rows of a sample is repeated for them."""
         if node not in self._rows:
-            axis = self._axis(node)
-            assert axis is not None
-            self._rows[node] = self._repeated(self._samples[node], axis)
+            self._rows[node] = self._repeated(self._samples[node], self._where[self._samples[node]])
         return self._rows[node]
 
-    def _repeated(self, value: fx.Node, axis: int) -> fx.Node:
-        shape = value.meta["val"].shape
-        between = self._call(value, aten.unsqueeze.default, value, axis + 1)
-        sizes = [*[-1] * (axis + 1), self._count, *[-1] * (len(shape) - axis - 1)]
-        repeated = self._call(value, aten.expand.default, between, sizes)
-        rows = [
-            size if isinstance(size, int) else self._call(value, aten.sym_size.int, value, i)
-            for i, size in enumerate(shape)
-            if i != axis
-        ]
-        return self._call(value, aten.reshape.default, repeated, [*rows[:axis], -1, *rows[axis:]])
+    def _repeated(self, value: fx.Node, where: SampleRows) -> fx.Node:
+        """``(…, N, …)`` as ``(…, N T, …)``; what is of a sample, in front or behind, stays where it is."""
+        axis, own, sizes = where.axis, where.factor, self._behind(value, 0)
+        before, behind = sizes[:axis], sizes[axis + 1 :]
+        if own > 1:
+            parts = [-1, own] if where.outermost else [own, -1]
+            value = self._call(value, aten.reshape.default, value, [*before, *parts, *behind])
+        samples = axis if where.outermost else axis + (own > 1)
+        between = self._call(value, aten.unsqueeze.default, value, samples + 1)
+        rank = between.meta["val"].ndim
+        repeats = [self._count if number == samples + 1 else -1 for number in range(rank)]
+        repeated = self._call(value, aten.expand.default, between, repeats)
+        return self._call(value, aten.reshape.default, repeated, [*before, -1, *behind])
 
     def _broadcast(self, node: fx.Node) -> fx.Node | None:
         """An elementwise operator on ``(N, T, …)``, for which what each sample has once need not be repeated."""
@@ -162,17 +165,16 @@ class _Rewriting:
         ]
 
     def _axis(self, node: fx.Node) -> int | None:
-        """The axis of a value that runs along the samples alone, if there is one and no other does."""
-        value, small = node.meta.get("val"), self._samples[node].meta.get("val")
-        if not isinstance(value, Tensor) or not isinstance(small, Tensor):
-            return None
-        pairs = list(enumerate(zip(value.shape, small.shape, strict=True)))
-        differing = [axis for axis, (rows, samples) in pairs if not same_size(rows, samples)]
-        (axis, *others) = differing or (None,)
-        if axis is None or others:
-            return None
-        rows, samples = value.shape[axis], small.shape[axis]
-        return axis if same_size(rows, self._old_rows) and same_size(samples, self._old_samples) else None
+        """The axis of a value's samples, where these have one of their own."""
+        where = self._where.get(self._samples[node])
+        return where.axis if where is not None and where.factor == 1 else None
+
+    def _locate(self, node: fx.Node) -> bool:
+        """Finds where a value has its samples, if it can be told."""
+        where = sample_rows(node, self._old_samples, self._where)
+        if where is not None:
+            self._where[node] = where
+        return where is not None
 
     def _size(self, node: fx.Node) -> None:
         """The number of rows is that of samples in what is computed for these, and so is a multiple of it."""
