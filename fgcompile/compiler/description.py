@@ -103,13 +103,11 @@ def _axis_names(program: FusedProgram) -> list[str]:
     if len(program.asked) == 1:
         return ["class"]
     names = [f"axis_{number}" for number, _ in enumerate(program.asked, start=1)]
-    spaces = [spec.shape[-len(names) + 1 :] for spec in program.outputs if spec.name == "saliency"]
-    for space in spaces:
+    for space in (spec.shape[-len(names) + 1 :] for spec in program.outputs if spec.name == "saliency"):
         places = SPACE.get(len(space), ())
-        if program.asked[1:] == space and len(places) == len(space):  # (N, K, H, W), of an image of this size
-            return ["class", *places]
-        if program.asked[:-1] == space and len(places) == len(space):  # (N, L, K), of a sequence of this length
-            return [*places, "class"]
+        front, behind = program.asked[1:] == space, program.asked[:-1] == space
+        if front != behind and len(places) == len(space):  # (N, K, H, W) of an image, (N, L, K) of a sequence
+            return ["class", *places] if front else [*places, "class"]
     return names
 
 

@@ -55,7 +55,10 @@ def full_gradient_terms(
     """The full-gradient of a program, see ``fgcompile.full_gradient``; the score's own inputs follow the model's."""
     asked = None
     if isinstance(target, Tensor):
-        asked = _one_each(target, len(inputs[0]), class_logits(explained(returned(program), output)).ndim - 1)
+        logits = class_logits(explained(returned(program), output))
+        asked = _one_each(target, len(inputs[0]), logits.ndim - 1)
+        # No logit has another number, so that the score would be zero.
+        require_elements(asked.cpu().numpy(), [size if isinstance(size, int) else None for size in logits.shape[1:]])
     mode: Target = None if isinstance(target, Tensor) else ("predicted" if target is None else target)
     (result,) = differentiate(program, inputs, [score_function(mode, asked, output)])
     explained_classes = _resolved(mode, asked, result.output, output)
@@ -109,6 +112,4 @@ def _resolved(mode: Target, chosen: Tensor | None, structure: Any, output: str |
     rank = logits.ndim - 1
     if chosen is None:
         chosen = torch.full((len(logits),) if rank == 1 else (len(logits), rank), -1)
-    # No logit has another number, so that the score would be zero.
-    require_elements(chosen.cpu().numpy(), list(logits.shape[1:]))
     return as_indices(resolve(chosen, logits), logits)

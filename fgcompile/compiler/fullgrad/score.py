@@ -94,8 +94,8 @@ def resolve(chosen: Tensor, logits: Tensor) -> Tensor:
     if logits.ndim == 2:
         return torch.where(chosen < 0, logits.detach().argmax(1), chosen)
     values, last = logits.detach(), logits.shape[-1]
-    row = torch.zeros_like(chosen[:, 0])
-    for axis, size in enumerate(logits.shape[1:-1]):
+    row = chosen[:, 0]
+    for axis, size in enumerate(logits.shape[2:-1], start=1):
         row = row * size + chosen[:, axis]
     # Of a sample that asks for the largest of all the row is of no use, and may be no row at all.
     row = row.clamp(min=0)
