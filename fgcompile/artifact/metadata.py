@@ -132,7 +132,7 @@ class TargetAxis(TypedDict):
 
 
 class _MetadataOptions(TypedDict, total=False):
-    targets: int
+    targets: int | str
     target_axes: list[TargetAxis]
     noise: NoiseSpec | None
     output: int | str | None
@@ -151,8 +151,8 @@ class Metadata(_MetadataOptions):
 
     ``format`` is "onnx", "torchscript" or "pt2"; ``target`` is "input" (the artifact takes it), a class index,
     "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``targets`` is how many
-    elements of the output one call explains, where it has an axis of them, and ``target_axes`` what the indices of one
-    in the input ``target`` are; ``output`` names the
+    elements of the output one call explains, where it has an axis of them, or "dynamic" where any number, and
+    ``target_axes`` what the indices of one in the input ``target`` are; ``output`` names the
     explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
     ``device`` is the one that a ``.pt2`` was compiled for; ``signature`` is a digest of inputs, outputs and

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fgcompile.artifact.metadata import Metadata, TargetAxis
-from fgcompile.artifact.names import LOGITS
+from fgcompile.artifact.names import LOGITS, TARGETS
 from fgcompile.artifact.schema import target_form
 from fgcompile.errors import InputError
 
@@ -37,8 +37,9 @@ def asked_axes(metadata: Metadata) -> list[TargetAxis]:
 
 
 def predicted_targets(metadata: Metadata, batch: int) -> NDArray[np.int64]:
-    """The ``target`` that asks for the largest of all, for each sample."""
-    return np.full((batch, *target_form(metadata)), PREDICTED, dtype=np.int64)
+    """The ``target`` that asks for the largest of all, for each sample; once where any number of them is taken."""
+    form = [size if isinstance(size, int) else 1 for size in target_form(metadata)]
+    return np.full((batch, *form), PREDICTED, dtype=np.int64)
 
 
 def check_target(target: Asked, batch: int, metadata: Metadata) -> NDArray[np.int64] | None:
@@ -65,24 +66,34 @@ def check_target(target: Asked, batch: int, metadata: Metadata) -> NDArray[np.in
     try:
         array = np.asarray(target)
     except ValueError as error:  # lists of different lengths
-        raise InputError(f"target is no array: give integers of shape {(batch, *form)}") from error
+        raise InputError(f"target is no array: {_advice(metadata, batch)}") from error
     if array.dtype.kind not in "iu":
-        raise InputError(f"target is {array.dtype}: give an int or an integer array of shape {(batch, *form)}")
+        raise InputError(f"target is {array.dtype}: give an int or an integer array of shape {_shape(metadata, batch)}")
     alone = array.shape == () and metadata.get("targets") is None and array == PREDICTED
+    # Any number of targets is as many as there are, but not none.
+    own = (*array.shape, 0)[array.ndim - len(form)] if array.ndim >= len(form) else 0
+    form = tuple(own if size == TARGETS and own else size for size in form)
     if array.shape not in (form, (batch, *form)) and not alone:
         raise InputError(f"target has shape {array.shape}: {_advice(metadata, batch)}")
     require_targets(array, metadata)
-    return np.array(np.broadcast_to(array, (batch, *form)), dtype=np.int64)
+    return np.array(np.broadcast_to(array, (batch, *form)), dtype=np.int64)  # type: ignore[arg-type]
 
 
 def _advice(metadata: Metadata, batch: int) -> str:
-    form, count = target_form(metadata), metadata.get("targets")
+    count = metadata.get("targets")
     names = [axis["name"] for axis in asked_axes(metadata)]
-    if len(names) < 2:
-        what = "an int or one class" if count is None else f"{count} classes"
+    one, many = ("class", "classes") if len(names) < 2 else (f"({', '.join(names)})", f"({', '.join(names)})")
+    if count is None:
+        what = "an int or one class" if len(names) < 2 else f"the indices {one}"
     else:
-        what = f"indices ({', '.join(names)})" if count is None else f"{count} times indices ({', '.join(names)})"
-    return f"give {what} per sample, shape {(batch, *form)}"
+        what = f"{count} {many}" if isinstance(count, int) else f"any number of {many}"
+    return f"give {what} per sample, shape {_shape(metadata, batch)}"
+
+
+def _shape(metadata: Metadata, batch: int) -> str:
+    form = target_form(metadata)
+    sizes = ", ".join("T" if size == TARGETS else str(size) for size in (batch, *form))
+    return f"({sizes})" if form else f"({sizes},)"
 
 
 def require_targets(target: Array, metadata: Metadata) -> None:

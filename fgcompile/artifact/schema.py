@@ -25,7 +25,7 @@ from fgcompile.artifact.kinds import (
     text,
     whole,
 )
-from fgcompile.artifact.names import CONTRIBUTIONS, EXPLAIN, LOGITS, RESIDUAL, SUFFIXES, TARGET
+from fgcompile.artifact.names import CONTRIBUTIONS, DYNAMIC, EXPLAIN, LOGITS, RESIDUAL, SUFFIXES, TARGET, TARGETS
 from fgcompile.artifact.signature import SIGNATURE, sign
 
 DTYPES = (
@@ -104,7 +104,7 @@ _OPTIONS: dict[str, Check] = {
         record({"samples": whole(1, _INTEGER), "spread": number(0, 1e30), "seed": whole(-_INTEGER - 1, 2**64 - 1)})
     ),
     "output": optional(by_type(int=whole(-_INTEGER, _INTEGER), str=_name)),
-    "targets": whole(1, _INTEGER),
+    "targets": by_type(int=whole(1, _INTEGER), str=one_of(DYNAMIC)),
     "target_axes": sequence(record({"name": _name, "size": by_type(int=whole(1, _INTEGER), str=_short)}), 32, least=1),
     "score_inputs": sequence(_name, 1000),
     "biases": one_of("constants", "inputs"),
@@ -138,10 +138,16 @@ def check_metadata(metadata: Any) -> None:
         raise MalformedError("its inputs, outputs or sites are not those that it was compiled with")
 
 
-def target_form(metadata: Any) -> tuple[int, ...]:
+def target_form(metadata: Any) -> tuple[int | str, ...]:
     """The shape of what ``target`` holds for each sample: ``()``, ``(r,)``, ``(T,)`` or ``(T, r)``."""
-    count, rank = metadata.get("targets"), len(metadata.get("target_axes", [1]))
-    return (*([] if count is None else [count]), *([rank] if rank > 1 else []))
+    rank = len(metadata.get("target_axes", [1]))
+    return (*_questions(metadata), *([rank] if rank > 1 else []))
+
+
+def _questions(metadata: Any) -> list[int | str]:
+    """The axis of several targets, in shapes."""
+    count = metadata.get("targets")
+    return [] if count is None else [TARGETS if count == DYNAMIC else count]
 
 
 def _check_depth(value: Any) -> None:
@@ -214,8 +220,8 @@ def _check_own(metadata: Any, inputs: list[str], outputs: list[str]) -> None:
 
 def _check_questions(metadata: Any, by_name: Any) -> None:
     """The shape of the input that says what is explained."""
-    several = "targets" in metadata
-    if several and metadata["target"] not in ("input", "predicted"):
+    count = metadata.get("targets")
+    if count is not None and metadata["target"] not in ("input", *["predicted"] * (count != DYNAMIC)):
         raise MalformedError("there are several targets, and the target is one")
     if metadata["target"] != "input":
         if "target_axes" in metadata:
@@ -229,7 +235,7 @@ def _check_questions(metadata: Any, by_name: Any) -> None:
 def _check_outputs(metadata: Any) -> None:
     """Shapes that the names of outputs say, and labels and classes that must be as many."""
     terms = sum(len(site["terms"]) for site in metadata["sites"])
-    questions = [metadata["targets"]] if "targets" in metadata else []
+    questions = _questions(metadata)
     for spec in metadata["outputs"]:
         shape = spec["shape"]
         if spec["name"] == RESIDUAL and shape[1:] != questions:

@@ -20,7 +20,7 @@ from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.ir.sizes import SPACE
-from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request
+from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets
 from fgcompile.errors import InputError
 
 
@@ -118,7 +118,7 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
     return Request(
         **named,
         target=score or (None if target == "input" else target),
-        targets=metadata.get("targets"),
+        targets=cast(Targets, metadata.get("targets")),
         output=metadata.get("output"),
         noise=None if noise is None else Noise(**noise),
         layouts=metadata.get("layouts", {}),

@@ -55,6 +55,7 @@ from fgcompile.compiler.request import (
     Request,
     RuleSet,
     Target,
+    Targets,
     hold,
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
@@ -104,7 +105,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     *,
     format: Format = "onnx",
     target: Target = None,
-    targets: int | None = None,
+    targets: Targets = None,
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
     method: Method = "fullgrad",
@@ -141,7 +142,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             ``(N,)`` (``fgcompile.scores`` has common ones).
         targets: T explains so many elements in one call, which computes the forward pass once: the ``target`` is
             ``(N, T)`` or ``(N, T, r)``, ``"predicted"`` takes the T largest, and all that explains has an axis of them
-            behind the batch. None explains one, without such an axis.
+            behind the batch. ``"dynamic"`` takes any number of them. None explains one, without such an axis.
         output: Which of several outputs is explained, by name or position; of an ``.onnx`` file any tensor, by name.
             By default the only output, or its logits where it is a softmax or sigmoid of them.
         score_inputs: Examples ``(N, …)`` of inputs that a callable target takes by name, beside the output. The

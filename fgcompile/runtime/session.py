@@ -315,7 +315,7 @@ def _resolve_target(
     if isinstance(compiled, int):
         return np.full(batch, compiled, dtype=np.int64)
     if target is None:  # predicted
-        return None if logits is None else largest(logits, count)
+        return None if logits is None else largest(logits, count if isinstance(count, int) else None)
     # -1 is resolved by the logits that the artifact returned; without them which element was explained is not known.
     if not (target == PREDICTED).any():
         return target

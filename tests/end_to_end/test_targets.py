@@ -86,7 +86,7 @@ def model(kind: str) -> nn.Module:
 
 
 @cache
-def session(kind: str, targets: int | None, format: str, rules: str = "taylor", target: str | None = None) -> Session:
+def session(kind: str, targets: Any, format: str, rules: str = "taylor", target: str | None = None) -> Session:
     of = KINDS[kind]
     outputs = [name for name in OUTPUTS if name != "input_gradient" or of.example.is_floating_point()]
     artifact = fgcompile.compile(
@@ -170,6 +170,18 @@ def _assert_same(one: Any, several: Any, number: int, batch_axis: int) -> None:
         np.testing.assert_allclose(several.bias_gradients[name][:, number], value, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.parametrize("kind", ["segmenter", "tagger"])
+def test_any_number_of_targets_are_each_as_alone(kind: str) -> None:
+    alone, together = session(kind, None, "onnx"), session(kind, "dynamic", "onnx")
+    assert together.metadata["targets"] == "dynamic"
+    for batch, count in ((1, 1), (2, 5), (5, 2)):
+        x, targets = given(kind, batch), questions(kind, batch)[:, [0, 1, 2, 1, 0][:count]]
+        explained = together.explain(x, targets)
+        for number in range(count):
+            _assert_same(alone.explain(x, targets[:, number]), explained, number, 0)
+    assert together.explain(x).target.shape == (5, 1, len(KINDS[kind].sizes))  # type: ignore[union-attr]
+
+
 def test_several_targets_under_libragrad_are_each_as_alone() -> None:
     alone, together = session("tagger", None, "onnx", "libragrad"), session("tagger", COUNT, "onnx", "libragrad")
     x, targets = given("tagger", 2), questions("tagger", 2)
@@ -238,17 +250,20 @@ def test_metadata_say_what_each_index_is(kind: str) -> None:
     [
         ("classifier", None, [[1, 2]], r"target has shape \(1, 2\): give an int or one class per sample, shape \(2,\)"),
         ("classifier", COUNT, 1, r"target has shape \(\): give 3 classes per sample, shape \(2, 3\)"),
+        ("classifier", "dynamic", 1, r"target has shape \(\): give any number of classes per sample, shape \(2, T\)"),
+        ("classifier", "dynamic", [], r"target is float64: give an int or an integer array of shape \\(2, T\\)"),
+        ("classifier", "dynamic", np.zeros((2, 0), np.int64), r"target has shape \(2, 0\): give any number of classes"),
         ("classifier", COUNT, [0, 1, 5], "target 5 is out of range: give a class from 0 to 4, or -1 for the predicted"),
-        ("tagger", None, 3, r"give indices \(length, class\) per sample, shape \(2, 2\)"),
+        ("tagger", None, 3, r"give the indices \(length, class\) per sample, shape \(2, 2\)"),
         ("tagger", None, [5, 0], r"target \(5, 0\) is out of range: give as length an index from 0 to 4"),
         ("tagger", None, [-1, 0], r"target \(-1, 0\) is out of range: .* -1 in all for the largest of all"),
         ("tagger", None, [0, -2], r"target \(0, -2\) is out of range: give as class an index from 0 to 3, or -1 for"),
-        ("tagger", COUNT, [[0, 0], [1, 1]], r"target has shape \(2, 2\): give 3 times indices"),
-        ("tagger", COUNT, [[0, 0], [1, 1], [2]], "target is no array: give integers of shape"),
+        ("tagger", COUNT, [[0, 0], [1, 1]], r"target has shape \(2, 2\): give 3 \(length, class\) per sample"),
+        ("tagger", COUNT, [[0, 0], [1, 1], [2]], "target is no array: give 3"),
         ("segmenter", None, [0.5, 1, 1], "target is float64: give an int or an integer array"),
     ],
 )
-def test_what_is_no_element_is_refused_by_name(kind: str, targets: int | None, target: Any, message: str) -> None:
+def test_what_is_no_element_is_refused_by_name(kind: str, targets: Any, target: Any, message: str) -> None:
     with pytest.raises(InputError, match=message) as raised:
         session(kind, targets, "onnx").explain(given(kind, 2), target)
     assert "\n" not in str(raised.value)
@@ -269,6 +284,8 @@ def test_a_server_takes_targets_of_any_rank_and_checks_them() -> None:
     [
         ({"targets": 6}, InputError, "targets is 6, and the model's output has 5 values for a sample"),
         ({"targets": 6, "target": "predicted"}, InputError, "targets is 6, and the model's output has 5 values"),
+        ({"targets": "dynamic", "target": "predicted"}, InputError, "explains as many as were compiled: give T"),
+        ({"targets": "dynamic", "method": "smooth_fullgrad"}, InputError, "has noise for as many as were compiled"),
         ({"targets": 2, "target": 3}, InputError, "targets=2 is for several elements of the output"),
         ({"targets": 2, "target": lambda y: y[:, 0]}, InputError, "the target is a function"),
     ],

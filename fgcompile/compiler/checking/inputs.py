@@ -22,6 +22,9 @@ TOGETHER, ALONE, MANY = (0, 1), (0,), (0, 1, 0, 1, 0)
 """The samples of a check, by their number, that make batches of other sizes."""
 
 
+CHECK_TARGETS = 4
+"""How many targets the checks have where any number is taken: not the one that back ends trace with."""
+
 CHECK_SEED = 0
 
 STEP = 7919
@@ -70,10 +73,11 @@ def verified_targets(metadata: Metadata, samples: int) -> Tensor:
     return _targets(axes, metadata.get("targets"), [1] * samples)
 
 
-def _targets(axes: Shape, questions: int | None, firsts: Sequence[int]) -> Tensor:
+def _targets(axes: Shape, questions: int | str | None, firsts: Sequence[int]) -> Tensor:
     """Elements for each sample, the first of them the largest of all where ``firsts`` is 1."""
     sizes = [size if isinstance(size, int) else 1 for size in axes] or [1]
-    rows = [[_element(sizes, number, first) for number in range(questions or 1)] for first in firsts]
+    count = CHECK_TARGETS if isinstance(questions, str) else questions or 1
+    rows = [[_element(sizes, number, first) for number in range(count)] for first in firsts]
     targets = torch.tensor(rows)
     targets = targets[..., 0] if len(sizes) == 1 else targets
     return targets[:, 0] if questions is None else targets

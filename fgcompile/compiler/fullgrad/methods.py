@@ -58,7 +58,7 @@ def largest_elements(
 ) -> Tensor:
     """The ``targets`` largest elements of the output of each sample, int64 ``(N, T[, r])``."""
     logits = class_logits(explained(model_output(program, inputs, stand_ins), request.output))
-    assert request.targets is not None
+    assert isinstance(request.targets, int)
     return as_indices(largest_places(logits, request.targets), logits)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import SymInt, Tensor
 
 from fgcompile.artifact.names import EXPLAIN, TARGET, is_predicted
 from fgcompile.compiler.fullgrad.aggregation import bias_gradients, contributions, saliency
@@ -44,7 +44,7 @@ def side_by_side(each: Sequence[Mapping[str, Tensor]], result: FullGradient) -> 
     }
 
 
-def by_questions(outputs: Mapping[str, Tensor], result: FullGradient, count: int) -> dict[str, Tensor]:
+def by_questions(outputs: Mapping[str, Tensor], result: FullGradient, count: int | SymInt) -> dict[str, Tensor]:
     """The outputs of rows, of which each sample has one for each question, with an axis of these behind the batch.
 
     What is predicted stays as it is, a row for each question: it is the same for all.

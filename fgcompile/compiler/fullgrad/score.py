@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import SymInt, Tensor
 
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.request import Request, Target
@@ -50,10 +50,12 @@ def score_functions(request: Request, chosen: Tensor | None, copies: int = 1) ->
     """
     if request.targets is None:
         return [score_function(request.target, chosen, request.output, copies)]
-    count = request.targets
     if request.target == "predicted":
+        count = request.targets
+        assert isinstance(count, int)
         return [_selecting(_of_largest(count, index), request.output, copies) for index in range(count)]
-    return [score_function(None, _given(chosen).select(1, index), request.output, copies) for index in range(count)]
+    elements = _given(chosen).unbind(1)
+    return [score_function(None, element, request.output, copies) for element in elements]
 
 
 def _of_largest(count: int, index: int) -> Callable[[Tensor], Tensor]:
@@ -134,7 +136,7 @@ def class_logits(output: Any) -> Tensor:
     )
 
 
-def target_shape(output: Any, targets: int | None) -> tuple[int, ...]:
+def target_shape(output: Any, targets: int | SymInt | None) -> tuple[int | SymInt, ...]:
     """What the input ``target`` has behind the batch: ``()``, ``(r,)``, ``(T,)`` or ``(T, r)``.
 
     Raises:
@@ -142,18 +144,19 @@ def target_shape(output: Any, targets: int | None) -> tuple[int, ...]:
         ScoreError: The output is no logits.
     """
     rank = class_logits(output).ndim - 1
-    require_as_many(output, targets)
+    if isinstance(targets, int):
+        require_as_many(output, targets)
     return (*([] if targets is None else [targets]), *([rank] if rank > 1 else []))
 
 
-def require_as_many(logits: Tensor, targets: int | None) -> None:
+def require_as_many(logits: Tensor, targets: int) -> None:
     """Refuses more questions than the output has elements, as far as its sizes are known.
 
     Raises:
         InputError: There are more.
     """
     sizes = [size for size in logits.shape[1:] if isinstance(size, int)]
-    if targets is not None and len(sizes) == logits.ndim - 1 and targets > math.prod(sizes):
+    if len(sizes) == logits.ndim - 1 and targets > math.prod(sizes):
         raise InputError(f"targets is {targets}, and the model's output has {math.prod(sizes)} values for a sample")
 
 

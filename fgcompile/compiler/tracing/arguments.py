@@ -22,7 +22,7 @@ from fgcompile.compiler.fullgrad.score import floating_dtype, target_shape
 from fgcompile.compiler.fullgrad.size_watch import SizeWatch
 from fgcompile.compiler.fullgrad.terms import StandIns
 from fgcompile.compiler.ir.batch_axes import put_back, to_front
-from fgcompile.compiler.ir.graphs import fake, fake_mode
+from fgcompile.compiler.ir.graphs import any_size, fake, fake_mode
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.nodes import free_name, identifiers
 from fgcompile.compiler.ir.programs import BiasedProgram
@@ -78,12 +78,14 @@ class Arguments:
         # A file's name may be none of Python's, which an argument needs; ``called`` tells what it is outside.
         self.called = dict(zip(identifiers(self.names), self.names, strict=True))
         self._batch_axes = (*program.batch_axes, *[0] * (len(given) - len(program.batch_axes)))
-        self._takes_target, self._targets = request.target is None, request.targets
+        self._takes_target = request.target is None
         self.explained = explained(returned(program), request.output) if self._takes_target else None
         self._preprocess = request.preprocess
         if request.preprocess is not None:
             require_image_model(request.preprocess, self.examples[: len(program.inputs)])
         self._lift(program, request)
+        # How many targets a call has, a symbol where any number; of several only.
+        self.count = request.targets if isinstance(request.targets, int | None) else any_size(self._mode)
 
     def _lift(self, program: BiasedProgram, request: Request) -> None:
         """Gives every constant a name, in the order in which all later stages see them."""
@@ -115,7 +117,7 @@ class Arguments:
         if self._preprocess is not None:
             inputs[0] = _raw_image(inputs[0])
         if self._takes_target:
-            behind = target_shape(self.explained, self._targets)
+            behind = target_shape(self.explained, self.count)
             inputs.append(torch.empty((self.examples[0].shape[0], *behind), dtype=torch.int64))
         return inputs + [fake(value, self._mode) for value in (*self.defaults.values(), *self.constants.values())]
 

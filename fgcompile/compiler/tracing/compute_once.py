@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import SymInt, Tensor, fx
 
+from fgcompile.artifact.names import TARGET
 from fgcompile.compiler.ir.annotations import is_marked, marked
 from fgcompile.compiler.ir.graphs import call_over_fakes
 from fgcompile.compiler.ir.sizes import same_size
@@ -57,13 +58,13 @@ def _repeat(value: Tensor, axis: int, count: int | SymInt) -> Tensor:
     return repeated.reshape(*value.shape[:axis], value.shape[axis] * count, *behind)
 
 
-def compute_once(graph_module: fx.GraphModule, predicted: Sequence[bool], count: int) -> fx.GraphModule:
+def compute_once(graph_module: fx.GraphModule, predicted: Sequence[bool], count: int | str | None) -> fx.GraphModule:
     """A graph of rows with the model computed once for each sample.
 
     Args:
         graph_module: The traced graph.
         predicted: Of each of its outputs whether it is what the model returns: it then has a row for each sample.
-        count: T.
+        count: T; any number of them is that of the input ``target``.
     """
     return fx.GraphModule(graph_module, _Rewriting(graph_module.graph, predicted, count).graph)
 
@@ -75,8 +76,8 @@ class _Rewriting:
         graph: The new graph.
     """
 
-    def __init__(self, old: fx.Graph, predicted: Sequence[bool], count: int) -> None:
-        self.graph, self._count = fx.Graph(), count
+    def __init__(self, old: fx.Graph, predicted: Sequence[bool], count: int | str | None) -> None:
+        self.graph, self._fixed = fx.Graph(), count
         self._samples: dict[fx.Node, fx.Node] = {}
         self._rows: dict[fx.Node, fx.Node] = {}
         self._where: dict[fx.Node, SampleRows] = {}
@@ -200,6 +201,14 @@ class _Rewriting:
         )
         placeholder, axis = next(found)
         return self._call(placeholder, aten.sym_size.int, placeholder, axis)
+
+    @cached_property
+    def _count(self) -> int | fx.Node:
+        """The number of targets."""
+        if isinstance(self._fixed, int):
+            return self._fixed
+        (target,) = (node for node in self.graph.find_nodes(op="placeholder") if node.target == TARGET)
+        return self._call(target, aten.sym_size.int, target, 1)
 
     @cached_property
     def _number_of_rows(self) -> fx.Node:

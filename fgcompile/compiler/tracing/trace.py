@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, fx
 from torch.fx.traceback import preserve_node_meta
 
-from fgcompile.artifact.names import is_predicted
+from fgcompile.artifact.names import TARGETS, is_predicted
 from fgcompile.compiler.fullgrad.methods import decompose, largest_elements
 from fgcompile.compiler.fullgrad.outputs import by_questions, explanation_outputs
 from fgcompile.compiler.ir.annotations import aggregation
@@ -47,7 +47,7 @@ def trace(
     tracer.arguments.put_back(graph_module)
     if in_one_batch(request):
         predicted = [is_predicted(name) for name in tracer.output_names]
-        graph_module = compute_once(graph_module, predicted, _given(request.targets))
+        graph_module = compute_once(graph_module, predicted, request.targets)
     return FusedProgram(
         graph_module=graph_module,
         inputs=tuple(tracer.specify_input(node) for node in _inputs(graph_module)),
@@ -70,13 +70,18 @@ class _Tracer:
         self.program = program
         self.request = request
         self.arguments = Arguments(program, request)
-        self.dimensions = dimension_names(self.arguments.examples)
+        self.dimensions = self._dimension_names()
         self.output_names: list[str] = []
         self.sites: list[Site] = []
 
+    def _dimension_names(self) -> dict[str, str]:
+        count = self.arguments.count
+        own = {} if count is None or is_fixed(count) else {str(count): TARGETS}
+        return dimension_names(self.arguments.examples) | own
+
     def fixed_dimensions(self) -> list[str]:
         """The names of the inputs' sizes that turned out to be numbers or one another."""
-        found = dimension_names(self.arguments.examples)
+        found = self._dimension_names()
         return [name for symbol, name in self.dimensions.items() if symbol not in found]
 
     def run(self, *arguments: Tensor) -> tuple[Tensor, ...]:
@@ -90,9 +95,10 @@ class _Tracer:
 
     def _of_rows(self, given: Given) -> dict[str, Tensor]:
         """The outputs of several targets as rows, see ``compute_once``."""
-        count, inputs, chosen = _given(self.request.targets), given.inputs, given.chosen
+        inputs, chosen = given.inputs, given.chosen
         if chosen is None:
             chosen = largest_elements(self.program, inputs, given.stand_ins, self.request)
+        count = chosen.shape[1]
         alone = replace(self.request, targets=None, target=None)
         rows = [in_rows(value, count) for value in inputs]
         (result,) = decompose(self.program, alone, rows, as_rows(chosen), given.stand_ins)
@@ -117,7 +123,7 @@ class _Tracer:
         name = self.arguments.called[name]
         value = node.meta["val"]
         spec = self.specify(name, value)
-        if sum(isinstance(size, str) for size in spec.shape) < 2:
+        if sum(isinstance(size, str) for size in spec.shape) < 2 or TARGETS in spec.shape:
             return spec
         sizes = zip(spec.shape, value.shape, strict=True)
         return replace(spec, example=tuple(1 if name == BATCH else hint(size) for name, size in sizes))
@@ -131,7 +137,7 @@ class _Tracer:
         """
         shape = describe(value, self.dimensions)
         if fixed := self.fixed_dimensions():
-            advice = ADVICE if BATCH in fixed else "leave out dynamic_sizes"
+            advice = ADVICE if BATCH in fixed else f"leave out {'targets' if TARGETS in fixed else 'dynamic_sizes'}"
             culprit = self.arguments.watch.place() or "an operator of the model"
             raise CaptureError(f"{culprit} fixes {', '.join(fixed)} to a number: {advice}")
         if shape and is_fixed(value.shape[0]) and batch_axis(shape)[0] < 0:
@@ -150,11 +156,6 @@ class _Tracer:
 def in_one_batch(request: Request) -> bool:
     """Whether several targets are rows of one batch. Noisy copies are already rows of a sample, all of them others."""
     return request.targets is not None and request.method != "smooth_fullgrad"
-
-
-def _given(count: int | None) -> int:
-    assert count is not None
-    return count
 
 
 ADVICE = "write sizes as x.shape[0] or -1 in its forward and its backward, or replace it"
