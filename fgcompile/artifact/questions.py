@@ -42,13 +42,14 @@ def predicted_targets(metadata: Metadata, batch: int) -> NDArray[np.int64]:
     return np.full((batch, *form), PREDICTED, dtype=np.int64)
 
 
-def check_target(target: Asked, batch: int, metadata: Metadata) -> NDArray[np.int64] | None:
+def check_target(target: Asked, batch: int, metadata: Metadata, of_each: bool = False) -> NDArray[np.int64] | None:
     """The target of each sample, shape ``(N[, T][, r])``, or None where the artifact takes none.
 
     Args:
         target: That of all samples, one per sample, or None; -1 and None mean the largest.
         batch: N.
         metadata: The artifact's.
+        of_each: Whether only one per sample is taken, with the batch in front.
 
     Raises:
         InputError: The artifact has a fixed target; a wrong type or shape; an index out of range.
@@ -73,7 +74,7 @@ def check_target(target: Asked, batch: int, metadata: Metadata) -> NDArray[np.in
     # Any number of targets is as many as there are, but not none.
     own = (*array.shape, 0)[array.ndim - len(form)] if array.ndim >= len(form) else 0
     form = tuple(own if size == TARGETS and own else size for size in form)
-    if array.shape not in (form, (batch, *form)) and not alone:
+    if array.shape not in ((batch, *form), *([] if of_each and form else [form])) and not alone:
         raise InputError(f"target has shape {array.shape}: {_advice(metadata, batch)}")
     require_targets(array, metadata)
     return np.array(np.broadcast_to(array, (batch, *form)), dtype=np.int64)  # type: ignore[arg-type]

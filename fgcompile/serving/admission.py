@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgcompile.artifact.metadata import Metadata, batch_axis
-from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.names import DYNAMIC, EXPLAIN
 from fgcompile.artifact.questions import check_target
 from fgcompile.artifact.schema import target_form
 from fgcompile.artifact.validation import (
@@ -108,8 +108,9 @@ def admit(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> d
     biases = {name: given.pop(name) for name in sorted(optional & given.keys())}
     _check_batch(given, metadata, limits)
     feeds = check_inputs(given, metadata)
-    classes = check_target(_per_sample(target, metadata), batch_size(feeds, metadata), metadata)
+    classes = check_target(_per_sample(target, metadata), batch_size(feeds, metadata), metadata, of_each=True)
     if classes is not None:
+        _check_rows(classes, metadata, limits)
         feeds["target"] = classes
     if metadata.get("on_demand"):
         feeds[EXPLAIN] = _check_explain(explain)
@@ -126,6 +127,16 @@ def _check_batch(given: Mapping[str, Array], metadata: Metadata, limits: Limits)
                 f"{spec['name']} has a batch of {value.shape[axis]}, {limits.batch} are allowed: "
                 "send fewer samples at once"
             )
+
+
+def _check_rows(target: Array, metadata: Metadata, limits: Limits) -> None:
+    """Where any number of targets is taken, each is work and memory as a sample is."""
+    rows = target.shape[0] * target.shape[1] if metadata.get("targets") == DYNAMIC else 0
+    if rows > limits.batch:
+        raise InputError(
+            f"target has {target.shape[1]} targets for each of {target.shape[0]} samples, {limits.batch} are allowed "
+            "in all: send fewer at once"
+        )
 
 
 def _per_sample(target: Array | None, metadata: Metadata) -> Array | None:
