@@ -18,9 +18,9 @@ from fgcompile.compiler.checking.expected import expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck, require_complete
 from fgcompile.compiler.checking.inputs import CHECK_SAMPLES, all_inputs, check_targets, make_inputs
 from fgcompile.compiler.checking.shapes import run_at
-from fgcompile.compiler.checking.sizes import LayOut, Sizes, derived_sizes, example_sizes, symbols, values_of
+from fgcompile.compiler.checking.sizes import LayOut, Sizes, counts_of, derived_sizes, example_sizes, symbols, values_of
 from fgcompile.compiler.ir.programs import FusedProgram, ValueSpec
-from fgcompile.compiler.ir.sizes import BATCH, hint, size_factor
+from fgcompile.compiler.ir.sizes import BATCH, size_factor
 from fgcompile.compiler.ir.torch_internals import evaluated
 from fgcompile.compiler.request import Request
 from fgcompile.errors import FgcompileError
@@ -135,7 +135,7 @@ def _steps(name: str, example: Sizes, named: dict[str, SymInt], derived: Sequenc
 
 
 def _batch(named: dict[str, SymInt]) -> dict[Any, int]:
-    return values_of(named, {BATCH: hint(named[BATCH])})
+    return values_of(named, counts_of(named))
 
 
 def _at_least(spec: ValueSpec, sizes: Sizes) -> ValueSpec:

@@ -61,9 +61,9 @@ def marked(word: str) -> AbstractContextManager[None]:
     return annotate({_WORD: word})
 
 
-def is_marked(node: fx.Node, word: str) -> bool:
-    """Whether a node was traced under a word."""
-    return (node.meta.get("custom") or {}).get(_WORD) == word
+def is_marked(node: fx.Node, *words: str) -> bool:
+    """Whether a node was traced under one of some words."""
+    return (node.meta.get("custom") or {}).get(_WORD) in words
 
 
 def mark_linear(node: fx.Node) -> None:

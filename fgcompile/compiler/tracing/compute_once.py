@@ -87,10 +87,12 @@ class _Rewriting:
         self._old_samples = _source(next(iter(made)), making).meta["val"].shape[0]
         asked = _descendants(node for node in old.nodes if is_marked(node, ASKED) and _is_tensor(node))
         same = _descendants(made) - asked
+        # What else is of rows is the number of them; that of samples may be twice another number by chance.
+        of_rows = _descendants([*made, *(node for node in old.nodes if is_marked(node, ROWS, ASKED))])
         for node in old.nodes:
             if node.op == "output":
                 continue
-            if isinstance(node.meta.get("val"), SymInt):
+            if isinstance(node.meta.get("val"), SymInt) and node in of_rows:
                 self._size(node)
             elif node in made:
                 self._samples[node] = self._samples[_source(node, making)]
