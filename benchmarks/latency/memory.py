@@ -44,11 +44,11 @@ def measure_memory(workload: dict[str, Any], candidate: str) -> dict[str, float]
     work = Workload.from_json(workload)
     work.set_up()
     call = CANDIDATES[candidate].load(work)
-    before, during = _device_memory(call) if work.device == "cuda" else _resident_memory(call)
+    before, during = _device_memory(call) if work.device == "cuda" else resident_memory(call)
     return {"loaded_megabytes": before / 1e6, "call_megabytes": (during - before) / 1e6}
 
 
-def _resident_memory(call: Call) -> tuple[int, int]:
+def resident_memory(call: Call) -> tuple[int, int]:
     _return_freed_memory()
     Path("/proc/self/clear_refs").write_text("5")  # sets the peak to what is resident now: proc_pid_clear_refs(5)
     before = _status("VmRSS")

@@ -124,7 +124,16 @@ class Lowering(TypedDict):
     layers: list[str]
 
 
+class TargetAxis(TypedDict):
+    """An axis of the explained output that ``target`` indexes."""
+
+    name: str
+    size: int | str
+
+
 class _MetadataOptions(TypedDict, total=False):
+    targets: int | str
+    target_axes: list[TargetAxis]
     noise: NoiseSpec | None
     output: int | str | None
     score_inputs: list[str]
@@ -141,7 +150,9 @@ class Metadata(_MetadataOptions):
     """What an artifact says of itself.
 
     ``format`` is "onnx", "torchscript" or "pt2"; ``target`` is "input" (the artifact takes it), a class index,
-    "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``output`` names the
+    "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``targets`` is how many
+    elements of the output one call explains, where it has an axis of them, or "dynamic" where any number, and
+    ``target_axes`` what the indices of one in the input ``target`` are; ``output`` names the
     explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
     ``device`` is the one that a ``.pt2`` was compiled for; ``signature`` is a digest of inputs, outputs and

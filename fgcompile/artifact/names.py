@@ -22,6 +22,14 @@ TARGET = "target"
 """The input of an artifact that says which class to explain."""
 
 
+DYNAMIC = "dynamic"
+"""What ``targets`` is of an artifact that takes any number of them in a call."""
+
+
+TARGETS = "targets"
+"""The name of that number in shapes."""
+
+
 LOGITS = "logits"
 """The output that holds what the model returns."""
 

@@ -25,7 +25,7 @@ from fgcompile.artifact.kinds import (
     text,
     whole,
 )
-from fgcompile.artifact.names import CONTRIBUTIONS, EXPLAIN, LOGITS, RESIDUAL, SUFFIXES, TARGET
+from fgcompile.artifact.names import CONTRIBUTIONS, DYNAMIC, EXPLAIN, LOGITS, RESIDUAL, SUFFIXES, TARGET, TARGETS
 from fgcompile.artifact.signature import SIGNATURE, sign
 
 DTYPES = (
@@ -104,6 +104,8 @@ _OPTIONS: dict[str, Check] = {
         record({"samples": whole(1, _INTEGER), "spread": number(0, 1e30), "seed": whole(-_INTEGER - 1, 2**64 - 1)})
     ),
     "output": optional(by_type(int=whole(-_INTEGER, _INTEGER), str=_name)),
+    "targets": by_type(int=whole(1, _INTEGER), str=one_of(DYNAMIC)),
+    "target_axes": sequence(record({"name": _name, "size": by_type(int=whole(1, _INTEGER), str=_short)}), 32, least=1),
     "score_inputs": sequence(_name, 1000),
     "biases": one_of("constants", "inputs"),
     "layouts": mapping(_name, text(10_000), 10_000),
@@ -134,6 +136,18 @@ def check_metadata(metadata: Any) -> None:
     _check_channels(metadata)
     if SIGNATURE in metadata and metadata[SIGNATURE] != sign(metadata):
         raise MalformedError("its inputs, outputs or sites are not those that it was compiled with")
+
+
+def target_form(metadata: Any) -> tuple[int | str, ...]:
+    """The shape of what ``target`` holds for each sample: ``()``, ``(r,)``, ``(T,)`` or ``(T, r)``."""
+    rank = len(metadata.get("target_axes", [1]))
+    return (*_questions(metadata), *([rank] if rank > 1 else []))
+
+
+def _questions(metadata: Any) -> list[int | str]:
+    """The axis of several targets, in shapes."""
+    count = metadata.get("targets")
+    return [] if count is None else [TARGETS if count == DYNAMIC else count]
 
 
 def _check_depth(value: Any) -> None:
@@ -186,6 +200,7 @@ def _check_own(metadata: Any, inputs: list[str], outputs: list[str]) -> None:
     ):
         if wanted and (name not in by_name or by_name[name]["dtype"] != dtype):
             raise MalformedError(f"inputs lack {name!r} of {dtype}")
+    _check_questions(metadata, by_name)
     own = {TARGET} if metadata["target"] == "input" else set()
     own |= {EXPLAIN} if metadata.get("on_demand") else set()
     if all(name in own or by_name[name].get("optional") for name in inputs):
@@ -203,14 +218,29 @@ def _check_own(metadata: Any, inputs: list[str], outputs: list[str]) -> None:
                 raise MalformedError(f"{spec['name']} indexes {axis['size']!r}, which is no input's size")
 
 
+def _check_questions(metadata: Any, by_name: Any) -> None:
+    """The shape of the input that says what is explained."""
+    count = metadata.get("targets")
+    if count is not None and metadata["target"] not in ("input", *["predicted"] * (count != DYNAMIC)):
+        raise MalformedError("there are several targets, and the target is one")
+    if metadata["target"] != "input":
+        if "target_axes" in metadata:
+            raise MalformedError("target_axes are those of an input that it does not take")
+        return
+    form = target_form(metadata)
+    if list(by_name[TARGET]["shape"][1:]) != list(form):
+        raise MalformedError(f"the shape of {TARGET!r} is not that of the targets")
+
+
 def _check_outputs(metadata: Any) -> None:
     """Shapes that the names of outputs say, and labels and classes that must be as many."""
     terms = sum(len(site["terms"]) for site in metadata["sites"])
+    questions = _questions(metadata)
     for spec in metadata["outputs"]:
         shape = spec["shape"]
-        if spec["name"] == RESIDUAL and len(shape) != 1:
+        if spec["name"] == RESIDUAL and shape[1:] != questions:
             raise MalformedError(f"{RESIDUAL} is not one number a sample")
-        if spec["name"] == CONTRIBUTIONS and (len(shape) != 2 or shape[1] != 1 + terms):
+        if spec["name"] == CONTRIBUTIONS and shape[1:] != [*questions, 1 + terms]:
             raise MalformedError(f"{CONTRIBUTIONS} has not one number for the input and each of {terms} terms")
         if spec["name"] != LOGITS or len(shape) != 2 or not isinstance(shape[1], int):
             continue

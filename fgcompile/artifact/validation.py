@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec, batch_axis
 from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.questions import require_targets
 from fgcompile.errors import InputError
 
 Array = NDArray[Any]
-
-PREDICTED = -1
-"""The target that stands for each sample's predicted class."""
 
 
 def input_specs(metadata: Metadata) -> list[TensorSpec]:
@@ -50,7 +48,7 @@ def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> dict[str, Arr
     for array, spec in given:
         _check_indices(array, spec, {dimension: size for dimension, (_, size) in sizes.items()})
     if metadata["target"] == "input" and "target" in feeds:  # the forward pass alone takes none
-        _check_classes(feeds["target"], metadata)
+        require_targets(feeds["target"], metadata)
     return {name: _plain(array) for name, array in feeds.items()}
 
 
@@ -109,47 +107,12 @@ def batch_size(inputs: Mapping[str, Array], metadata: Metadata) -> int:
     return int(inputs[spec["name"]].shape[batch_axis(spec)])
 
 
-def check_target(target: int | Array | None, batch: int, metadata: Metadata) -> NDArray[np.int64] | None:
-    """The target of each sample, shape (N,), or None where the artifact takes none.
-
-    Args:
-        target: A class for all samples, one per sample, or None; -1 and None mean the predicted class.
-        batch: N.
-        metadata: The artifact's.
-
-    Raises:
-        InputError: The artifact has a fixed target; a wrong type or shape; a class out of range.
-    """
-    if metadata["target"] != "input":
-        if target is not None:
-            raise InputError(
-                f"the artifact's target was fixed when compiling ({metadata['target']}): "
-                "leave target out, or compile with target=None"
-            )
-        return None
-    array = np.asarray(PREDICTED if target is None else target)
-    if array.dtype.kind not in "iu":
-        raise InputError(f"target is {array.dtype}: give an int or an integer array of shape ({batch},)")
-    if array.shape not in ((), (batch,)):
-        raise InputError(f"target has shape {array.shape}: give an int or one class per sample, shape ({batch},)")
-    _check_classes(array, metadata)
-    return np.array(np.broadcast_to(array, (batch,)), dtype=np.int64)
-
-
 def class_count(metadata: Metadata) -> int | None:
     """K of the logits (N, K); None where the artifact does not say."""
     for spec in metadata["outputs"]:
         if spec["name"] == "logits" and len(spec["shape"]) == 2 and isinstance(spec["shape"][1], int):
             return spec["shape"][1]
     return None
-
-
-def _check_classes(target: Array, metadata: Metadata) -> None:
-    classes = class_count(metadata)
-    wrong = target[(target < PREDICTED) | (target >= classes if classes is not None else False)]
-    if wrong.size:
-        last = " up" if classes is None else f" to {classes - 1}"
-        raise InputError(f"target {wrong[0]} is out of range: give a class from 0{last}, or -1 for the predicted one")
 
 
 def _plain(array: Array) -> Array:

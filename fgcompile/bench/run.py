@@ -14,9 +14,10 @@ from fgcompile._version import __version__
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata, batch_axis
 from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.questions import predicted_targets
 from fgcompile.artifact.sample_inputs import make_noise
 from fgcompile.artifact.trust import require_trust
-from fgcompile.artifact.validation import PREDICTED, Array, batch_size, input_specs
+from fgcompile.artifact.validation import Array, batch_size, input_specs
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench
 from fgcompile.bench.timing import measure
@@ -122,7 +123,7 @@ def _choose_batch(metadata: Metadata, wanted: int | None) -> int:
 def _make_feeds(metadata: Metadata, batch: int) -> dict[str, Array]:
     feeds = make_noise(metadata, batch)
     if metadata["target"] == "input":
-        feeds["target"] = np.full(batch, PREDICTED)
+        feeds["target"] = predicted_targets(metadata, batch)
     if metadata.get("on_demand"):
         feeds[EXPLAIN] = np.array(True)
     return feeds

@@ -18,9 +18,10 @@ from ray.exceptions import RayError, RayTaskError
 
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.questions import check_target
 from fgcompile.artifact.seal import read_seal
 from fgcompile.artifact.trust import require_trust
-from fgcompile.artifact.validation import check_target, class_count
+from fgcompile.artifact.validation import class_count
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
 from fgcompile.bulk.options import Summary, Wanted, Workers

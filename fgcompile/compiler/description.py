@@ -19,7 +19,8 @@ from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
-from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request
+from fgcompile.compiler.ir.sizes import SPACE
+from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets
 from fgcompile.errors import InputError
 
 
@@ -52,6 +53,7 @@ def describe_program(
         "psi": request.psi,
         "rules": request.rules,
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
+        **_questions(captured, program),
         "output": request.output,
         "score_inputs": list(captured.score_inputs),
         "biases": request.biases,
@@ -87,6 +89,28 @@ def describe_program(
     return metadata
 
 
+def _questions(captured: CapturedProgram, program: FusedProgram) -> dict[str, Any]:
+    """How many targets a call has, and what each index of one is."""
+    described: dict[str, Any] = {} if program.questions is None else {"targets": program.questions}
+    if not program.asked:
+        return described
+    named = zip(_axis_names(program), program.asked, strict=True)
+    return described | {"target_axes": [{"name": name, "size": size} for name, size in named]}
+
+
+def _axis_names(program: FusedProgram) -> list[str]:
+    """What the indices of a target are, as far as sizes tell: a class, and a place of the map."""
+    if len(program.asked) == 1:
+        return ["class"]
+    names = [f"axis_{number}" for number, _ in enumerate(program.asked, start=1)]
+    for space in (spec.shape[-len(names) + 1 :] for spec in program.outputs if spec.name == "saliency"):
+        places = SPACE.get(len(space), ())
+        front, behind = program.asked[1:] == space, program.asked[:-1] == space
+        if front != behind and len(places) == len(space):  # (N, K, H, W) of an image, (N, L, K) of a sequence
+            return ["class", *places] if front else [*places, "class"]
+    return names
+
+
 def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None) -> Request:
     """What an artifact was asked to compute; a score that was a function is not in it, and has to be given."""
     preprocess, noise, target = metadata["preprocess"], metadata.get("noise"), metadata["target"]
@@ -94,6 +118,7 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
     return Request(
         **named,
         target=score or (None if target == "input" else target),
+        targets=cast(Targets, metadata.get("targets")),
         output=metadata.get("output"),
         noise=None if noise is None else Noise(**noise),
         layouts=metadata.get("layouts", {}),
@@ -141,7 +166,7 @@ def _spec(spec: ValueSpec) -> dict[str, Any]:
 
 def with_own_labels(captured: CapturedProgram, request: Request, labels: Sequence[str] | None) -> Request:
     """The request with a file's own labels, where none were given and these are one for each class."""
-    fitting = labels is not None and request.labels is None and len(labels) == _classes(captured, request)
+    fitting = labels is not None and request.labels is None and len(labels) in _classes(captured, request)
     return dataclasses.replace(request, labels=labels) if fitting else request
 
 
@@ -151,21 +176,25 @@ def require_labels(captured: CapturedProgram, request: Request) -> None:
     Raises:
         InputError: They are fewer or more.
     """
-    labels = request.labels
-    if labels is None:
+    labels, sizes = request.labels, _classes(captured, request)
+    if labels is None or not sizes or len(labels) in sizes:
         return
-    classes = _classes(captured, request)
-    if classes is not None and len(labels) != classes:
-        raise InputError(f"there are {len(labels)} labels for {classes} classes: give one per class, in order")
+    if len(sizes) == 1:
+        raise InputError(f"there are {len(labels)} labels for {sizes[0]} classes: give one per class, in order")
+    shape = f"(N, {', '.join(map(str, sizes))})"
+    raise InputError(
+        f"there are {len(labels)} labels, and no axis of the output {shape} is as long: give one per class"
+    )
 
 
-def _classes(captured: CapturedProgram, request: Request) -> int | None:
-    """The number of logits, where they are ``(N, K)``."""
+def _classes(captured: CapturedProgram, request: Request) -> list[Any]:
+    """The sizes of the logits' axes behind the batch, one of which is the classes'."""
     structure: Any = returned(captured)
     if captured.scored:
         structure, _ = structure
     logits = (main_output if captured.scored else explained)(structure, request.output)
-    return logits.shape[1] if isinstance(logits, Tensor) and logits.ndim == 2 else None
+    several = isinstance(logits, Tensor) and logits.ndim > 2 and not captured.scored
+    return list(logits.shape[1:]) if several or (isinstance(logits, Tensor) and logits.ndim == 2) else []
 
 
 def _parameter_digest(captured: CapturedProgram) -> str:

@@ -55,6 +55,7 @@ from fgcompile.compiler.request import (
     Request,
     RuleSet,
     Target,
+    Targets,
     hold,
 )
 from fgcompile.compiler.rules import apply_rules, warn_of_absorption
@@ -104,6 +105,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     *,
     format: Format = "onnx",
     target: Target = None,
+    targets: Targets = None,
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
     method: Method = "fullgrad",
@@ -135,8 +137,12 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), or
             ``"torchscript"``, which PyTorch keeps alive but no longer develops.
-        target: None makes the class an input of the artifact; an int fixes it; ``"predicted"`` explains the largest
-            logit; a callable maps the model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
+        target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int
+            fixes the class; ``"predicted"`` explains the largest logit; a callable maps the model's output to any score
+            ``(N,)`` (``fgcompile.scores`` has common ones).
+        targets: T explains so many elements in one call, which computes the forward pass once: the ``target`` is
+            ``(N, T)`` or ``(N, T, r)``, ``"predicted"`` takes the T largest, and all that explains has an axis of them
+            behind the batch. ``"dynamic"`` takes any number of them. None explains one, without such an axis.
         output: Which of several outputs is explained, by name or position; of an ``.onnx`` file any tensor, by name.
             By default the only output, or its logits where it is a softmax or sigmoid of them.
         score_inputs: Examples ``(N, …)`` of inputs that a callable target takes by name, beside the output. The
@@ -178,6 +184,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     request = Request(
         outputs=outputs,
         target=target,
+        targets=targets,
         output=output,
         score_inputs=score_inputs or {},
         method=method,

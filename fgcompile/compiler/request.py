@@ -15,6 +15,7 @@ from torch.export import ExportedProgram
 from torch.nn.utils.rnn import PackedSequence
 
 from fgcompile.artifact.characters import unfit_character
+from fgcompile.artifact.names import DYNAMIC
 from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
 from fgcompile.errors import InputError
 
@@ -33,6 +34,7 @@ OUTPUTS: tuple[Output, ...] = get_args(Output)
 Model = nn.Module | ExportedProgram
 Inputs = Tensor | Sequence[Tensor] | Sequence[Tensor | Mapping[str, Tensor]] | Mapping[str, Tensor]
 """A tensor, tensors by position, a mapping by name (as tokenizers return), or tensors and then a mapping."""
+Targets = int | Literal["dynamic"] | None
 Target = int | str | Callable[..., Tensor] | None
 """None: an input of the artifact; an int: a fixed class; ``"predicted"``; or ``score(outputs, …) → (N,)``."""
 
@@ -76,6 +78,8 @@ class Request:
     Attributes:
         outputs: Names of the outputs; whatever their order, the contract's.
         target: Which score is explained.
+        targets: How many elements of the output one call explains, ``"dynamic"`` for any number of them; None for one,
+            without an axis of them.
         output: Which of the model's outputs it is computed from, by name or position; None for the only one.
         score_inputs: Examples ``(N, …)`` of the inputs that a callable target takes by name.
         method: FullGrad or one of its variants.
@@ -98,6 +102,7 @@ class Request:
 
     outputs: Sequence[str] = ("logits", "saliency")
     target: Target = None
+    targets: Targets = None
     output: str | int | None = None
     score_inputs: Mapping[str, Tensor] = field(default_factory=dict)
     method: Method = "fullgrad"
@@ -208,6 +213,16 @@ def _target(_: str, given: object) -> Target:
     return int(given)
 
 
+def _targets(what: str, given: object) -> Targets:
+    if given is None:
+        return None
+    if isinstance(given, str) and given == DYNAMIC:
+        return "dynamic"
+    if not isinstance(given, Integral) or isinstance(given, bool) or given < 1:
+        raise InputError(f"{what} is {given!r}: give the number of targets of a call, 1 or more, or 'dynamic' for any")
+    return int(given)
+
+
 def _output(what: str, given: object) -> str | int | None:
     if given is None or isinstance(given, str):
         return given
@@ -274,6 +289,7 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
 _MADE: Mapping[str, Callable[[str, object], object]] = {
     "outputs": _outputs,
     "target": _target,
+    "targets": _targets,
     "output": _output,
     "score_inputs": _score_inputs,
     "noise": _noise,
@@ -301,6 +317,14 @@ def _require_consistent(request: Request) -> None:
             f"score_inputs has {', '.join(map(repr, request.score_inputs))}, and the target is {request.target!r}: "
             "only a function of the output has inputs of its own"
         )
+    if request.targets is not None and request.target not in (None, "predicted"):
+        raise InputError(
+            f"targets={request.targets} is for several elements of the output, which target=None takes at run time and "
+            f"target='predicted' chooses; the target is {'a function' if request.score else request.target}"
+        )
+    if request.targets == DYNAMIC and (request.target == "predicted" or request.method == "smooth_fullgrad"):
+        what = "target='predicted' explains" if request.target == "predicted" else "smooth_fullgrad has noise for"
+        raise InputError(f"targets='dynamic' takes any number of targets, and {what} as many as were compiled: give T")
     if request.noise is not None and request.method != "smooth_fullgrad":
         raise InputError(
             f"noise is of smooth_fullgrad, and the method is {request.method}: leave it out, or change the method"

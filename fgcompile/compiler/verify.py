@@ -21,7 +21,7 @@ from fgcompile.compiler.capture.onnx.comparison import on_file, rounding_on_file
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.emitted import draws_of
 from fgcompile.compiler.checking.expected import expected_outputs, returned_as
-from fgcompile.compiler.checking.inputs import as_dtype
+from fgcompile.compiler.checking.inputs import as_dtype, verified_targets
 from fgcompile.compiler.checking.report import Check, Comparison, Report, compare
 from fgcompile.compiler.description import read_request
 from fgcompile.compiler.expose.expose import expose
@@ -102,7 +102,7 @@ def verify(
         with one_at_a_time():
             return expose(as_rounded(captured, request.precision, draw), request.layouts)
 
-    chosen = torch.full((batch_size(feeds, metadata),), -1)
+    chosen = verified_targets(metadata, batch_size(feeds, metadata))
     form = returned_as(metadata)
     known = {term.name for site in exposed.sites for term in site.terms}
     missing = {term for terms in form.sites.values() for term in terms} - known
@@ -111,7 +111,7 @@ def verify(
     given = [as_dtype(value, torch.float64) for value in tensors]
     exact, _ = expected_outputs(exposed, request, given, chosen, form)
     draws = draws_of(rounded, request, given, chosen, form)
-    comparison = Comparison(outputs, exact, draws, request.precision, form.axes)
+    comparison = Comparison(outputs, exact, draws, request.precision, form.axes, form.questions)
     of_file = _on_file(opened.model, _model_inputs(feeds, names[:count], request), comparison)
     return Report((*compare(comparison).checks, *of_file))
 
@@ -166,7 +166,7 @@ def _with_own(feeds: Mapping[str, np.ndarray[Any, Any]], metadata: Metadata) -> 
     """The inputs with those that are not the model's."""
     own = dict(feeds)
     if metadata["target"] == "input":
-        own["target"] = np.full(batch_size(feeds, metadata), -1, dtype=np.int64)
+        own["target"] = verified_targets(metadata, batch_size(feeds, metadata)).numpy()
     if metadata.get("on_demand"):
         own[EXPLAIN] = np.array(True)
     return own

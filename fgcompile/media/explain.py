@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fgcompile.artifact.validation import check_target
+from fgcompile.artifact.questions import check_target
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.images import photo_shape, read_photo
 from fgcompile.media.overlay import draw_panel

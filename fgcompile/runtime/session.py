@@ -20,16 +20,15 @@ from numpy.typing import NDArray
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS, is_predicted
+from fgcompile.artifact.questions import PREDICTED, Asked, check_target, largest, resolved
 from fgcompile.artifact.seal import SEAL_SIZE
 from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import (
-    PREDICTED,
     Array,
     batch_size,
     check_biases,
     check_feeds,
     check_inputs,
-    check_target,
 )
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime.checked import CheckedBackend, Runs
@@ -70,7 +69,9 @@ class Explanation:
         logits: The model's output, shape (N, K).
         saliency: The map, shape (N, 1, *spatial); of the first input that has one.
         saliency_by_input: The map of every input that has one, by the input's name.
-        target: The explained class of each sample, shape (N,), -1 resolved; None where a score is explained.
+        target: The explained class of each sample, shape (N,), -1 resolved; of an output of more axes an index for
+            each, (N, r). None where a score is explained. With several targets in a call, (N, T) or (N, T, r), the maps
+            and every output below have an axis of them behind the batch.
         contributions: The signed sum of each term, shape (N, 1 + T): the input's first, then those of
             ``metadata["sites"]`` in their order; they add up to the score.
         residual: The score minus the sum of the terms, shape (N,).
@@ -157,7 +158,7 @@ class Session:
     def explain(
         self,
         x: Array | tuple[Array, ...] | Mapping[str, Array],
-        target: int | Array | None = None,
+        target: Asked = None,
         biases: Mapping[str, Array] | None = None,
     ) -> Explanation:
         """The model's output and its full-gradient explanation.
@@ -166,6 +167,8 @@ class Session:
             x: The input, shape (N, …) or with the batch where layouts had it, or several: a tuple in the artifact's
                 order or a mapping by name.
             target: The class to explain: one for all, or one per sample, shape (N,). None or -1: the predicted class.
+                Of an output of more axes an index for each, (r,) or (N, r), -1 in the last place for the largest there
+                and in all for the largest of all. An artifact of T targets takes as many, (T[, r]) or (N, T[, r]).
             biases: Bias parameters to use instead of the trained ones, by name, where the artifact takes them.
 
         Raises:
@@ -185,7 +188,7 @@ class Session:
             logits=logits,
             saliency=outputs.get("saliency"),
             saliency_by_input=_maps(outputs, self.metadata),
-            target=_resolve_target(self.metadata["target"], classes, logits, batch),
+            target=_resolve_target(self.metadata, classes, logits, batch),
             contributions=outputs.get("contributions"),
             residual=outputs.get("residual"),
             input_gradient=_input_gradient(outputs),
@@ -303,19 +306,20 @@ def _check_options(providers: Sequence[Provider] | None, threads: int | None) ->
 
 
 def _resolve_target(
-    compiled: int | str, classes: NDArray[np.int64] | None, logits: Array | None, batch: int
+    metadata: Metadata, target: NDArray[np.int64] | None, logits: Array | None, batch: int
 ) -> NDArray[np.int64] | None:
-    """The explained classes, with the predicted class in place of -1; None where they cannot be known."""
+    """The explained elements, with the largest in place of -1; None where they cannot be known."""
+    compiled, count = metadata["target"], metadata.get("targets")
     if compiled == "score":
         return None
-    if classes is None:
-        classes = np.full(batch, PREDICTED if compiled == "predicted" else int(compiled), dtype=np.int64)
-    # -1 is resolved by the logits that the artifact returned. Without them, or where they are no list of classes (a
-    # segmentation), which class was explained is not known here.
-    predicted = classes == PREDICTED
-    if not predicted.any():
-        return classes
-    return None if logits is None or logits.ndim != 2 else np.where(predicted, logits.argmax(axis=1), classes)
+    if isinstance(compiled, int):
+        return np.full(batch, compiled, dtype=np.int64)
+    if target is None:  # predicted
+        return None if logits is None else largest(logits, count if isinstance(count, int) else None)
+    # -1 is resolved by the logits that the artifact returned; without them which element was explained is not known.
+    if not (target == PREDICTED).any():
+        return target
+    return None if logits is None else resolved(target, logits, several=count is not None)
 
 
 def _maps(outputs: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from fgcompile.artifact.metadata import Metadata, batch_axis
-from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.names import DYNAMIC, EXPLAIN
+from fgcompile.artifact.questions import check_target
+from fgcompile.artifact.schema import target_form
 from fgcompile.artifact.validation import (
     Array,
     batch_size,
     bias_specs,
     check_biases,
     check_inputs,
-    check_target,
     input_specs,
 )
 from fgcompile.errors import InputError
@@ -86,8 +87,9 @@ def check_body(size: int, limits: Limits) -> None:
 def admit(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> dict[str, Array]:
     """What ``Session.run`` takes, from the tensors that a request names.
 
-    The model's inputs have to be there. ``target``, of shape (N,) or (N, 1) and any integer type, may be left out for
-    the predicted class, and ``explain``, of one element, to get explanations; bias parameters may be left out too.
+    The model's inputs have to be there. ``target``, of any integer type and the artifact's shape, or with another axis
+    of size 1 behind, may be left out for the predicted class, and ``explain``, of one element, to get explanations;
+    bias parameters may be left out too.
 
     Args:
         tensors: The request's, by name.
@@ -106,8 +108,9 @@ def admit(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> d
     biases = {name: given.pop(name) for name in sorted(optional & given.keys())}
     _check_batch(given, metadata, limits)
     feeds = check_inputs(given, metadata)
-    classes = check_target(_per_sample(target), batch_size(feeds, metadata), metadata)
+    classes = check_target(_per_sample(target, metadata), batch_size(feeds, metadata), metadata, of_each=True)
     if classes is not None:
+        _check_rows(classes, metadata, limits)
         feeds["target"] = classes
     if metadata.get("on_demand"):
         feeds[EXPLAIN] = _check_explain(explain)
@@ -126,10 +129,21 @@ def _check_batch(given: Mapping[str, Array], metadata: Metadata, limits: Limits)
             )
 
 
-def _per_sample(target: Array | None) -> Array | None:
-    """The target as (N,): servers that batch requests themselves want a second axis, of size 1."""
-    if isinstance(target, np.ndarray) and target.ndim == 2 and target.shape[1] == 1:
-        return target[:, 0]
+def _check_rows(target: Array, metadata: Metadata, limits: Limits) -> None:
+    """Where any number of targets is taken, each is work and memory as a sample is."""
+    rows = target.shape[0] * target.shape[1] if metadata.get("targets") == DYNAMIC else 0
+    if rows > limits.batch:
+        raise InputError(
+            f"target has {target.shape[1]} targets for each of {target.shape[0]} samples, {limits.batch} are allowed "
+            "in all: send fewer at once"
+        )
+
+
+def _per_sample(target: Array | None, metadata: Metadata) -> Array | None:
+    """The target as (N,), say: servers that batch requests themselves want a second axis, of size 1."""
+    behind = len(target_form(metadata)) + 1
+    if isinstance(target, np.ndarray) and target.ndim == behind + 1 and target.shape[-1] == 1:
+        return target[..., 0]
     return target
 
 

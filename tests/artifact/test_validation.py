@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fgcompile.artifact.validation import check_feeds, check_inputs, check_target
+from fgcompile.artifact.questions import check_target
+from fgcompile.artifact.validation import check_feeds, check_inputs
 from fgcompile.errors import InputError
 from tests.support.tiny_artifacts import tiny_metadata
 

@@ -17,7 +17,7 @@ from fgcompile.artifact.names import EXPLAIN, is_predicted
 from fgcompile.compiler.checking.differences import Values
 from fgcompile.compiler.checking.expected import Returned, expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck
-from fgcompile.compiler.checking.inputs import ALONE, CHECK_CLASSES, MANY, TOGETHER, all_inputs, as_dtype, picked
+from fgcompile.compiler.checking.inputs import ALONE, MANY, TOGETHER, all_inputs, as_dtype, check_targets, picked
 from fgcompile.compiler.checking.report import Comparison, Draws, Outputs, compare
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.rounding import nudged, unit_of
@@ -50,10 +50,10 @@ def check_emitted(
         return
     smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
     for check in checks:
-        values = all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
+        values = all_inputs(program, check.inputs)
         given = [as_dtype(value, program.dtype) for value in values]
         returned = returned_by(program)
-        draws = draws_of(rounded, request, check.inputs, torch.tensor(CHECK_CLASSES), returned)
+        draws = draws_of(rounded, request, check.inputs, check_targets(program), returned)
         # As many samples as it was traced with, one, and more than it has seen.
         for samples in (TOGETHER, ALONE, MANY) if check is smallest else (TOGETHER, ALONE):
             batch = zip(program.inputs, picked(program, given, samples), strict=True)
@@ -64,6 +64,7 @@ def check_emitted(
                 _of_samples(draws, samples, returned),
                 request.precision,
                 returned.axes,
+                returned.questions,
             )
             _check_run(session, program, feeds, expected)
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.compiler.fullgrad.aggregation import bias_gradient
 from fgcompile.compiler.fullgrad.eager import evaluate
+from fgcompile.compiler.fullgrad.outputs import explanation_outputs, side_by_side
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Shape
 from fgcompile.compiler.ir.sizes import samples_axis
@@ -24,22 +25,26 @@ class Returned:
     Attributes:
         sites: The names of each site's terms, in the order of its contributions.
         axes: The axes of its outputs' samples, where these are not in front.
+        questions: Whether it explains several targets at once, with an axis of them behind the batch.
     """
 
     sites: Mapping[str, Sequence[str]]
     axes: Mapping[str, int]
+    questions: bool = False
 
 
 def returned_by(program: FusedProgram) -> Returned:
     """What a program returns."""
     sites = {site.name: [term.name for term in site.terms] for site in program.sites}
-    return Returned(sites, _axes({spec.name: spec.shape for spec in program.outputs}))
+    axes = _axes({spec.name: spec.shape for spec in program.outputs})
+    return Returned(sites, axes, program.questions is not None)
 
 
 def returned_as(metadata: Metadata) -> Returned:
     """What an artifact returns, by its metadata."""
     sites = {site["name"]: [term["name"] for term in site["terms"]] for site in metadata["sites"]}
-    return Returned(sites, _axes({spec["name"]: tuple(spec["shape"]) for spec in metadata["outputs"]}))
+    axes = _axes({spec["name"]: tuple(spec["shape"]) for spec in metadata["outputs"]})
+    return Returned(sites, axes, metadata.get("targets") is not None)
 
 
 def _axes(shapes: Mapping[str, Shape]) -> dict[str, int]:
@@ -60,9 +65,12 @@ def expected_outputs(
     split = [torch.split(value, step, axis) for value, axis in own]
     parts, scores = [], []
     for classes, *given in zip(torch.split(chosen, step), *split, strict=True):
-        result, outputs = evaluate(exposed, request, given, classes, dtype)
-        parts.append(_regroup(returned.sites, outputs, result))
-        scores.append(result.score.detach())
+        results = evaluate(exposed, request, given, classes, dtype)
+        alone = replace(request, targets=None)
+        each = [_regroup(returned.sites, explanation_outputs([result], alone), result) for result in results]
+        score = [result.score.detach() for result in results]
+        parts.append(side_by_side(each, results[0]) if returned.questions else each[0])
+        scores.append(torch.stack(score, 1) if returned.questions else score[0])
     joined = {name: torch.cat([part[name] for part in parts], returned.axes.get(name, 0)) for name in parts[0]}
     return joined, torch.cat(scores)
 

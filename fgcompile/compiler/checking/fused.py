@@ -15,7 +15,15 @@ from torch import Tensor
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.expected import expected_outputs, returned_by
 from fgcompile.compiler.checking.independence import dependence, require_independent_samples
-from fgcompile.compiler.checking.inputs import CHECK_CLASSES, MANY, all_inputs, make_inputs, picked, picked_of
+from fgcompile.compiler.checking.inputs import (
+    CHECK_SAMPLES,
+    MANY,
+    all_inputs,
+    check_targets,
+    make_inputs,
+    picked,
+    picked_of,
+)
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import LayOut, Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.completeness import completeness_error
@@ -141,8 +149,8 @@ def make_checks(
     for sizes in (None, *other_sizes(program)):
         inputs = make_inputs(program, examples, sizes)
         try:
-            laid = exposed if sizes is None else lay_out({**sizes, BATCH: len(CHECK_CLASSES)})
-            reference = expected_outputs(laid, request, inputs, torch.tensor(CHECK_CLASSES), returned_by(program))
+            laid = exposed if sizes is None else lay_out({**sizes, BATCH: CHECK_SAMPLES})
+            reference = expected_outputs(laid, request, inputs, check_targets(program), returned_by(program))
             checks.append(_check_fused(laid, program, request, inputs, reference))
         except CaptureError as error:  # of a size, say, where the cause is that samples depend on each other
             raise CaptureError(_cause(exposed, inputs) or str(error)) from error
@@ -181,7 +189,7 @@ def require_any_batch(program: FusedProgram, check: FusedCheck) -> None:
         CaptureError: A batch size was left in the graph; names the layer.
         VerificationError: Names the output that differs, and by how much.
     """
-    given = all_inputs(program, check.inputs, torch.tensor(CHECK_CLASSES))
+    given = all_inputs(program, check.inputs)
     outputs = run_at(program, picked(program, given, MANY))
     for spec, value in zip(program.outputs, outputs, strict=True):
         if spec.name == "residual" or samples_axis(spec.shape) is None:
@@ -205,12 +213,12 @@ def _check_fused(
     # more on inputs one rounding error away, and the limit becomes a multiple of what that does. A defect exceeds that
     # too.
     expected, score = reference
-    given, limit = all_inputs(program, inputs, torch.tensor(CHECK_CLASSES)), LIMIT
+    given, limit = all_inputs(program, inputs), LIMIT
     try:
         check_program(program, given, expected)
     except (CaptureError, VerificationError):  # a difference, which may be that of rounding errors that the model grows
         nudged = [value * (1 + _ROUNDING) if value.is_floating_point() else value for value in inputs]
-        changed, _ = expected_outputs(exposed, request, nudged, torch.tensor(CHECK_CLASSES), returned_by(program))
+        changed, _ = expected_outputs(exposed, request, nudged, check_targets(program), returned_by(program))
         limit = limit_of_condition(changed, expected)
         check_program(program, given, expected, limit)
     return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)

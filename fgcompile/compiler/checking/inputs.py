@@ -7,19 +7,28 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import TARGET
+from fgcompile.artifact.questions import asked_axes
 from fgcompile.compiler.checking.sizes import Sizes, example_sizes
 from fgcompile.compiler.ir.batch_axes import put_back
-from fgcompile.compiler.ir.programs import FusedProgram, ValueSpec
+from fgcompile.compiler.ir.programs import FusedProgram, Shape, ValueSpec
 from fgcompile.compiler.ir.sizes import BATCH, repeated, samples_axis
 
-CHECK_CLASSES = (0, -1)
-"""The classes that the checks explain, and so their batch size: not the one that back ends trace with."""
+CHECK_SAMPLES = 2
+"""The batch size of the checks: not the one that back ends trace with."""
 
 TOGETHER, ALONE, MANY = (0, 1), (0,), (0, 1, 0, 1, 0)
 """The samples of a check, by their number, that make batches of other sizes."""
 
 
+CHECK_TARGETS = 4
+"""How many targets the checks have where any number is taken: not the one that back ends trace with."""
+
 CHECK_SEED = 0
+
+STEP = 7919
+"""How far elements that are explained are apart, among all of the output's: a prime."""
 
 
 def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes | None = None) -> list[Tensor]:
@@ -33,7 +42,7 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes 
         sizes: The numbers in place of dynamic sizes of space; None for the example's.
     """
     generator = torch.Generator().manual_seed(CHECK_SEED)
-    numbers = {BATCH: len(CHECK_CLASSES), **(example_sizes(program) if sizes is None else sizes)}
+    numbers = {BATCH: CHECK_SAMPLES, **(example_sizes(program) if sizes is None else sizes)}
     inputs = []
     for spec, example in zip(program.inputs, examples, strict=False):
         shape = [numbers[size] if isinstance(size, str) else size for size in spec.shape]
@@ -50,12 +59,48 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes 
     return inputs
 
 
-def all_inputs(program: FusedProgram, inputs: Sequence[Tensor], chosen: Tensor) -> list[Tensor]:
-    """The given inputs, the class if the program takes it, and the defaults of the others."""
-    given = iter(inputs)
+def check_targets(program: FusedProgram) -> Tensor:
+    """What the checks explain: elements of the output in the first sample, and the largest, or that of a row, too.
+
+    Of logits ``(N, K)`` class 0 and the predicted one.
+    """
+    return _targets(program.asked, program.questions, [0, 1])
+
+
+def verified_targets(metadata: Metadata, samples: int) -> Tensor:
+    """What ``verify`` explains of each sample: the largest, and where there are several targets other elements."""
+    axes = tuple(axis["size"] for axis in asked_axes(metadata))
+    return _targets(axes, metadata.get("targets"), [1] * samples)
+
+
+def _targets(axes: Shape, questions: int | str | None, firsts: Sequence[int]) -> Tensor:
+    """Elements for each sample, the first of them the largest of all where ``firsts`` is 1."""
+    sizes = [size if isinstance(size, int) else 1 for size in axes] or [1]
+    count = CHECK_TARGETS if isinstance(questions, str) else questions or 1
+    rows = [[_element(sizes, number, first) for number in range(count)] for first in firsts]
+    targets = torch.tensor(rows)
+    targets = targets[..., 0] if len(sizes) == 1 else targets
+    return targets[:, 0] if questions is None else targets
+
+
+def _element(sizes: Sequence[int], number: int, first: int) -> list[int]:
+    """One index for each axis: far from those of the numbers before."""
+    if first and number == 0:
+        return [-1] * len(sizes)
+    place, indices = number * STEP, []
+    for size in reversed(sizes):
+        indices.append(place % size)
+        place //= size
+    largest_there = first and number == 1 and len(sizes) > 1
+    return [*indices[:0:-1], -1 if largest_there else indices[0]]
+
+
+def all_inputs(program: FusedProgram, inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The given inputs, the targets of the checks if the program takes them, and the defaults of the others."""
+    given, chosen = iter(inputs), check_targets(program)
     values = []
     for spec in program.inputs:
-        default = chosen if spec.name == "target" else spec.default
+        default = chosen if program.asked and spec.name == TARGET else spec.default
         values.append(next(given) if default is None else default)
     return values
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fgcompile.artifact.names import is_predicted
 from fgcompile.compiler.checking.differences import Values, median_difference, relative_difference
@@ -95,6 +96,7 @@ class Comparison:
         draws: The eager model's outputs with other rounding errors.
         precision: The artifact's.
         axes: The axes of the outputs' samples, where these are not in front.
+        questions: Whether what explains has an axis of several targets behind that of the samples.
     """
 
     artifact: Outputs
@@ -102,6 +104,7 @@ class Comparison:
     draws: Draws
     precision: Precision = "float32"
     axes: Mapping[str, int] = field(default_factory=dict)
+    questions: bool = False
 
     def limit(self, measured: float, difference: Callable[[Outputs, Outputs], float], factor: float = 1.0) -> float:
         """So many floors, or a multiple of what rounding does to the model; no more are drawn than are needed."""
@@ -139,15 +142,23 @@ def compare(comparison: Comparison) -> Report:
 
 
 def _samples_in_front(comparison: Comparison) -> Comparison:
-    axes = comparison.axes
-    if not axes:
+    """The same with the samples in front, and each target of a sample as a sample of its own."""
+    axes, questions = comparison.axes, comparison.questions
+    if not axes and not questions:
         return comparison
 
     def turned(outputs: Outputs) -> Outputs:
-        return {name: np.moveaxis(np.asarray(value), axes.get(name, 0), 0) for name, value in outputs.items()}
+        return {name: one_each(name, np.asarray(value)) for name, value in outputs.items()}
+
+    def one_each(name: str, value: NDArray[Any]) -> NDArray[Any]:
+        axis = axes.get(name, 0)
+        if not questions or is_predicted(name):
+            return np.moveaxis(value, axis, 0)
+        both = np.moveaxis(value, (axis, axis + 1), (0, 1))
+        return both.reshape(-1, *both.shape[2:])
 
     artifact, exact = turned(comparison.artifact), turned(comparison.exact)
-    return replace(comparison, artifact=artifact, exact=exact, draws=lambda n: turned(comparison.draws(n)), axes={})
+    return Comparison(artifact, exact, lambda number: turned(comparison.draws(number)), comparison.precision)
 
 
 def _compare_logits(comparison: Comparison) -> list[Check]:

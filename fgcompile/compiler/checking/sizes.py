@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import SymInt, Tensor, fx
 
+from fgcompile.artifact.names import TARGETS
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import BATCH, hint, is_fixed, size_factor
 from fgcompile.compiler.ir.torch_internals import evaluated, expression, pytree
@@ -59,6 +60,11 @@ def symbols(program: FusedProgram) -> dict[str, SymInt]:
     }
 
 
+def counts_of(named: Mapping[str, SymInt]) -> Sizes:
+    """The example's numbers of samples and of targets, where any number of these is taken."""
+    return {name: hint(named[name]) for name in (BATCH, TARGETS) if name in named}
+
+
 def values_of(named: dict[str, SymInt], sizes: Sizes) -> dict[Any, int]:
     """The number in place of each symbol, for sizes by name."""
     split = {name: expression(named[name]).as_coeff_Mul() for name in sizes}
@@ -72,7 +78,8 @@ def shapes_of(node: fx.Node) -> list[Sequence[int | SymInt]]:
 
 def derived_sizes(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
     """Every size of the graph's tensors that depends on space, by its expression: it, and what it is at the example."""
-    batch = expression(symbols(program)[BATCH])
+    named = symbols(program)
+    batch = expression(named[BATCH])
     found = {
         expression(size): (size, hint(size))
         for node in program.graph_module.graph.nodes
@@ -80,7 +87,8 @@ def derived_sizes(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
         for size in shape
         if isinstance(size, SymInt) and not is_fixed(size)
     }
-    return {key: value for key, value in found.items() if key.free_symbols - {batch}}
+    counts = {batch, *(expression(size) for name, size in named.items() if name == TARGETS)}
+    return {key: value for key, value in found.items() if key.free_symbols - counts}
 
 
 def _nearest_changed(
@@ -95,7 +103,7 @@ def _nearest_changed(
             name: size + sign * factor * (step + 2 * index)
             for index, ((name, size), factor) in enumerate(zip(sizes.items(), factors, strict=True))
         }
-        numbers = values_of(named, {**moved, BATCH: hint(named[BATCH])})
+        numbers = values_of(named, {**moved, **counts_of(named)})
         found = [(evaluated(size, numbers), at_example) for size, at_example in derived.values()]
         if min(moved.values()) < SMALLEST or any(value < SMALLEST <= before for value, before in found):
             break

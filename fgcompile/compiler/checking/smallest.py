@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.expected import expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck, require_complete
-from fgcompile.compiler.checking.inputs import CHECK_CLASSES, all_inputs, make_inputs
+from fgcompile.compiler.checking.inputs import CHECK_SAMPLES, all_inputs, check_targets, make_inputs
 from fgcompile.compiler.checking.shapes import run_at
-from fgcompile.compiler.checking.sizes import LayOut, Sizes, derived_sizes, example_sizes, symbols, values_of
+from fgcompile.compiler.checking.sizes import LayOut, Sizes, counts_of, derived_sizes, example_sizes, symbols, values_of
 from fgcompile.compiler.ir.programs import FusedProgram, ValueSpec
-from fgcompile.compiler.ir.sizes import BATCH, hint, size_factor
+from fgcompile.compiler.ir.sizes import BATCH, size_factor
 from fgcompile.compiler.ir.torch_internals import evaluated
 from fgcompile.compiler.request import Request
 from fgcompile.errors import FgcompileError
@@ -48,9 +47,9 @@ def find_smallest(
 
     def check(sizes: Sizes) -> FusedCheck | None:
         try:
-            laid = lay_out({**sizes, BATCH: len(CHECK_CLASSES)})
+            laid = lay_out({**sizes, BATCH: CHECK_SAMPLES})
             inputs = make_inputs(program, examples, sizes)
-            chosen, returned = torch.tensor(CHECK_CLASSES), returned_by(program)
+            chosen, returned = check_targets(program), returned_by(program)
             expected, score = expected_outputs(laid, request, inputs, chosen, returned)
             if not _difference(program, inputs, expected) <= limit:
                 return None
@@ -82,7 +81,7 @@ def _one_by_one(sizes: Sizes, example: Sizes) -> list[Sizes]:
 
 def _difference(program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor]) -> float:
     """The largest difference of the graph's outputs from the eager ones."""
-    outputs = run_at(program, all_inputs(program, inputs, torch.tensor(CHECK_CLASSES)))
+    outputs = run_at(program, all_inputs(program, inputs))
     return max(
         relative_difference(value, expected[spec.name])
         for spec, value in zip(program.outputs, outputs, strict=True)
@@ -136,7 +135,7 @@ def _steps(name: str, example: Sizes, named: dict[str, SymInt], derived: Sequenc
 
 
 def _batch(named: dict[str, SymInt]) -> dict[Any, int]:
-    return values_of(named, {BATCH: hint(named[BATCH])})
+    return values_of(named, counts_of(named))
 
 
 def _at_least(spec: ValueSpec, sizes: Sizes) -> ValueSpec:

@@ -8,7 +8,8 @@ once. Run on real tensors this is the eager full-gradient; run under ``make_fx``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ from torch import Tensor, fx
 from torch.fx.traceback import get_current_meta
 
 from fgcompile.compiler.biases import Application
-from fgcompile.compiler.fullgrad.arrangement import index_orders
+from fgcompile.compiler.fullgrad.arrangement import Orders, index_orders
+from fgcompile.compiler.fullgrad.score import Score
 from fgcompile.compiler.fullgrad.size_watch import SizeWatch
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
 from fgcompile.compiler.ir.activity import ends_of_gradient
@@ -28,68 +30,121 @@ from fgcompile.compiler.ir.sizes import symbol_values
 from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import ScoreError, UnsupportedOpError, first_line
 
-Score = Callable[[Any], Tensor]
-"""Maps the model's output, in its own structure, to one scalar per sample ``(N,)``."""
-
 ENDS_SHOWN = 3
 
 
 def differentiate(
     program: BiasedProgram,
     inputs: Sequence[Tensor],
-    score: Score,
+    scores: Sequence[Score],
     stand_ins: StandIns | None = None,
-) -> FullGradient:
-    """Evaluates the model, the score and all gradients and biases of its full-gradient.
+) -> list[FullGradient]:
+    """Evaluates the model once, and each score and all of its gradients and biases.
 
     Args:
         program: The exposed program.
         inputs: The model's inputs, then the score's own.
-        score: Selects the scalar per sample to explain, where the program does not compute it itself.
+        scores: Each selects the scalar per sample to explain, where the program does not compute it itself.
         stand_ins: What takes the place of constants while tracing.
 
+    Returns:
+        The full-gradient of each score.
+
     Raises:
-        ScoreError: The score is not of shape ``(N,)`` or does not depend on any floating-point input or embedding.
+        ScoreError: A score is not of shape ``(N,)`` or does not depend on any floating-point input or embedding.
         UnsupportedOpError: An operator has neither a rule nor a derivative.
     """
+    evaluated = _evaluate(program, inputs, stand_ins)
+    return [evaluated.full_gradient(score, keep=number < len(scores)) for number, score in enumerate(scores, start=1)]
+
+
+def model_output(program: BiasedProgram, inputs: Sequence[Tensor], stand_ins: StandIns | None = None) -> Any:
+    """What the model returns, in its own structure; the arguments are those of ``differentiate``."""
+    return _evaluate(program, inputs, stand_ins).structure
+
+
+@dataclass
+class _Evaluated:
+    """What the model's forward pass left for the gradients of any score.
+
+    Attributes:
+        program: The exposed program.
+        inputs: What it was given.
+        leaves: The model's inputs, of which gradients are asked.
+        values: The bias inputs by name.
+        recorder: The values of the graph that sites and formulas need.
+        structure: The model's output, with the score if the program computes it.
+        orders: The index tensors of the placements' orders.
+    """
+
+    program: BiasedProgram
+    inputs: Sequence[Tensor]
+    leaves: Sequence[Tensor]
+    values: Mapping[str, Tensor]
+    recorder: _Recorder
+    structure: Any
+    orders: Orders
+    _implicit: dict[str, Tensor] = field(default_factory=dict)
+
+    def full_gradient(self, score: Score, keep: bool) -> FullGradient:
+        """The full-gradient of one score; ``keep`` what that of another needs."""
+        program, reached = self.program, [self.recorder.values[site.node] for site in self.program.sites]
+        with torch.enable_grad():
+            output, scores = self.structure if program.scored else (self.structure, score(self.structure))
+            _require_dependence(program, require_score(scores).requires_grad)
+            differentiable = {name: x for name, x in zip(program.inputs, self.leaves, strict=True) if x.requires_grad}
+            wanted = (*differentiable.values(), *reached)
+            gradients = _gradients(scores, wanted, program.gradient_scale, keep)
+        _require_dependence(program, any(gradient is not None for gradient in gradients))
+        # None where no path leads from the site to the score: it has no term. An input without a path has one of zeros,
+        # since the artifact's outputs are to be those that were asked for.
+        sites = tuple(
+            SiteValue(site, tuple(self._terms(site, gradient)))
+            for site, gradient in zip(program.sites, gradients[len(differentiable) :], strict=True)
+            if gradient is not None
+        )
+        input_terms = tuple(
+            TermValue(name, torch.zeros_like(x) if gradient is None else gradient, x.detach())
+            for (name, x), gradient in zip(differentiable.items(), gradients, strict=False)
+        )
+        return FullGradient(
+            output=output,
+            score=scores.detach(),
+            input_gradients={term.name: term.gradient for term in input_terms},
+            input_terms=input_terms,
+            sites=sites,
+            maps=program.maps,
+            orders=self.orders,
+            batch_axes=dict(zip(program.inputs, program.batch_axes, strict=False)),
+            sizes=_sizes(program, self.inputs),
+        )
+
+    def _terms(self, site: Site, gradient: Tensor) -> list[TermValue]:
+        values = []
+        for term in site.terms:
+            if term.input is not None:
+                values.append(TermValue(term.name, gradient, self.values[term.input], term.channel_axis))
+                continue
+            implicit = self.program.implicit[site.name]
+            if site.name not in self._implicit:  # it is the same for every score
+                self._implicit[site.name] = _implicit(implicit, self.recorder)
+            bias = self._implicit[site.name]
+            values.append(TermValue(term.name, gradient, bias, term.channel_axis, implicit.factor))
+        return values
+
+
+def _evaluate(program: BiasedProgram, inputs: Sequence[Tensor], stand_ins: StandIns | None) -> _Evaluated:
+    """Runs the exposed graph, and keeps what gradients and formulas need."""
+    # Integer inputs have no gradient: it ends at their embeddings, whose bias inputs (``sources``, zero) are leaves
+    # instead. All gradients of a score come from one call of autograd, so that its backward pass is traced once.
     with torch.enable_grad():
-        # Integer inputs have no gradient: it ends at their embeddings, whose bias inputs (``sources``, zero) are leaves
-        # instead. All gradients come from one call of autograd, so that the backward pass is traced once.
         leaves = [x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs[: len(program.inputs)]]
         values = dict(program.biases) | dict(stand_ins.biases if stand_ins else {})
         values |= {name: values[name].detach().requires_grad_() for name in program.sources}
         recorder = _Recorder(program, stand_ins)
         flat = recorder.run(*leaves, *inputs[len(program.inputs) :], *values.values())
-        structure = put_together(program, flat)
-        output, scores = structure if program.scored else (structure, score(structure))
-        _require_dependence(program, require_score(scores).requires_grad)
-        differentiable = {name: x for name, x in zip(program.inputs, leaves, strict=True) if x.requires_grad}
-        reached = [recorder.values[site.node] for site in program.sites]
-        gradients = _gradients(scores, (*differentiable.values(), *reached), program.gradient_scale)
-    _require_dependence(program, any(gradient is not None for gradient in gradients))
-    # None where no path leads from the site to the score: it has no term. An input without a path has one of zeros,
-    # since the artifact's outputs are to be those that were asked for.
-    sites = tuple(
-        SiteValue(site, tuple(_terms(program, site, gradient, values, recorder)))
-        for site, gradient in zip(program.sites, gradients[len(differentiable) :], strict=True)
-        if gradient is not None
-    )
-    input_terms = tuple(
-        TermValue(name, torch.zeros_like(x) if gradient is None else gradient, x.detach())
-        for (name, x), gradient in zip(differentiable.items(), gradients, strict=False)
-    )
     orders = stand_ins.orders if stand_ins else index_orders(program)
-    return FullGradient(
-        output=output,
-        score=scores.detach(),
-        input_gradients={term.name: term.gradient for term in input_terms},
-        input_terms=input_terms,
-        sites=sites,
-        maps=program.maps,
-        orders=orders,
-        batch_axes=dict(zip(program.inputs, program.batch_axes, strict=False)),
-        sizes=_sizes(program, inputs),
-    )
+    return _Evaluated(program, inputs, leaves, values, recorder, put_together(program, flat), orders)
 
 
 def _sizes(program: BiasedProgram, inputs: Sequence[Tensor]) -> dict[Any, int | torch.SymInt]:
@@ -101,10 +156,11 @@ def _sizes(program: BiasedProgram, inputs: Sequence[Tensor]) -> dict[Any, int | 
     return symbol_values([(node.meta["val"], value) for node, value in given])
 
 
-def _gradients(scores: Tensor, values: tuple[Tensor, ...], scale: float) -> tuple[Tensor | None, ...]:
-    """``∂f/∂v`` for every value, None where the score does not depend on it."""
+def _gradients(scores: Tensor, values: tuple[Tensor, ...], scale: float, keep: bool) -> tuple[Tensor | None, ...]:
+    """``∂f/∂v`` for every value, None where the score does not depend on it; ``keep`` the graph for other scores."""
     try:
-        scaled = torch.autograd.grad((scores * scale if scale != 1 else scores).sum(), values, allow_unused=True)
+        total = (scores * scale if scale != 1 else scores).sum()
+        scaled = torch.autograd.grad(total, values, allow_unused=True, retain_graph=keep)
     except NotImplementedError as error:  # what autograd raises where an operator has no derivative
         raise UnsupportedOpError(
             f"an operator of the model is not differentiable ({first_line(error)}): "
@@ -168,20 +224,6 @@ def _require_dependence(program: BiasedProgram, depends: bool) -> None:
         "the score does not depend on the input through differentiable operators: choose a score that is computed "
         "from it, and an input that is of a floating-point dtype or read by an embedding"
     )
-
-
-def _terms(
-    program: BiasedProgram, site: Site, gradient: Tensor, biases: Mapping[str, Tensor], recorder: _Recorder
-) -> list[TermValue]:
-    values = []
-    for term in site.terms:
-        if term.input is not None:
-            values.append(TermValue(term.name, gradient, biases[term.input], term.channel_axis))
-        else:
-            implicit = program.implicit[site.name]
-            bias = _implicit(implicit, recorder)
-            values.append(TermValue(term.name, gradient, bias, term.channel_axis, implicit.factor))
-    return values
 
 
 def _implicit(bias: ImplicitBias, recorder: _Recorder) -> Tensor:

@@ -9,17 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fgcompile.artifact.questions import require_elements
 from fgcompile.compiler.fullgrad.aggregation import bias_gradients, contributions
 from fgcompile.compiler.fullgrad.completeness import completeness_error
 from fgcompile.compiler.fullgrad.differentiate import differentiate
 from fgcompile.compiler.fullgrad.methods import decompose
-from fgcompile.compiler.fullgrad.outputs import explanation_outputs
 from fgcompile.compiler.fullgrad.preprocessing import apply_preprocess, preprocess_constants
-from fgcompile.compiler.fullgrad.score import class_logits, resolve, score_function
+from fgcompile.compiler.fullgrad.score import as_indices, class_logits, resolve, score_function
 from fgcompile.compiler.fullgrad.terms import FullGradient, detached
 from fgcompile.compiler.ir.batch_axes import to_front
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.request import Request, Target
 from fgcompile.errors import InputError
 
@@ -30,7 +31,8 @@ class FullGradientTerms:
 
     Attributes:
         output: The model's output.
-        target: The explained class of each sample, int64 ``(N,)``; None for a callable target.
+        target: The explained element of each sample, int64: its class ``(N,)``, or of an output of more axes one index
+            for each, ``(N, r)``; None for a callable target.
         score: ``f(x)``, ``(N,)``.
         input_gradient: ``∂f/∂x``, or a tuple for several inputs.
         bias_gradients: For each site, ``δ ⊙ b`` with the shape of the site's output, the samples in front.
@@ -51,10 +53,15 @@ def full_gradient_terms(
     program: BiasedProgram, inputs: Sequence[Tensor], target: Target | Tensor, output: str | int | None = None
 ) -> FullGradientTerms:
     """The full-gradient of a program, see ``fgcompile.full_gradient``; the score's own inputs follow the model's."""
-    chosen = _one_each(target, len(inputs[0])) if isinstance(target, Tensor) else None
+    asked = None
+    if isinstance(target, Tensor):
+        logits = class_logits(explained(returned(program), output))
+        asked = _one_each(target, len(inputs[0]), logits.ndim - 1)
+        # No logit has another number, so that the score would be zero.
+        require_elements(asked.cpu().numpy(), [size if isinstance(size, int) else None for size in logits.shape[1:]])
     mode: Target = None if isinstance(target, Tensor) else ("predicted" if target is None else target)
-    result = differentiate(program, inputs, score_function(mode, chosen, output))
-    explained_classes = _resolved(mode, chosen, result.output, output)
+    (result,) = differentiate(program, inputs, [score_function(mode, asked, output)])
+    explained_classes = _resolved(mode, asked, result.output, output)
     sums = contributions(result)
     gradients = tuple(result.returned_gradients().values())
     return FullGradientTerms(
@@ -70,8 +77,8 @@ def full_gradient_terms(
 
 def evaluate(
     program: BiasedProgram, request: Request, inputs: Sequence[Tensor], chosen: Tensor, dtype: torch.dtype
-) -> tuple[FullGradient, dict[str, Tensor]]:
-    """The full-gradient and the requested outputs, eagerly, from the graph as it was captured.
+) -> list[FullGradient]:
+    """The full-gradient of each question, eagerly, from the graph as it was captured.
 
     The inputs are those of the artifact: to preprocess, and with the batch where the user has it.
     """
@@ -81,17 +88,19 @@ def evaluate(
         inputs = [first, *inputs[1:]]
     axes = (*program.batch_axes, *[0] * (len(inputs) - len(program.batch_axes)))
     inputs = [to_front(value, axis) for value, axis in zip(inputs, axes, strict=True)]
-    result = decompose(program, request, inputs, chosen)
-    return result, explanation_outputs(result, request)
+    return decompose(program, request, inputs, chosen)
 
 
-def _one_each(chosen: Tensor, samples: int) -> Tensor:
-    """A class for each sample, int64 ``(N,)``; one is that of all."""
+def _one_each(chosen: Tensor, samples: int, rank: int) -> Tensor:
+    """A class for each sample, int64 ``(N,)``, or ``(N, r)`` indices; one is that of all."""
+    behind = () if rank == 1 else (rank,)
     if chosen.is_floating_point() or chosen.is_complex() or chosen.dtype == torch.bool:
-        raise InputError(f"target is a tensor of {chosen.dtype}: give classes, int64 of shape ({samples},)")
-    if chosen.ndim > 1 or chosen.numel() not in (1, samples):
-        raise InputError(f"target has shape {tuple(chosen.shape)}: give one class per sample, shape ({samples},)")
-    return chosen.to(torch.int64).expand(samples)
+        raise InputError(f"target is a tensor of {chosen.dtype}: give classes, int64 of shape {(samples, *behind)}")
+    if chosen.shape not in (behind, (1, *behind), (samples, *behind)):
+        kind = "class" if rank == 1 else f"{rank} indices"
+        shape = tuple(chosen.shape)
+        raise InputError(f"target has shape {shape}: give one {kind} per sample, shape {(samples, *behind)}")
+    return chosen.to(torch.int64).expand(samples, *behind)
 
 
 def _resolved(mode: Target, chosen: Tensor | None, structure: Any, output: str | int | None) -> Tensor | None:
@@ -100,13 +109,7 @@ def _resolved(mode: Target, chosen: Tensor | None, structure: Any, output: str |
     logits = class_logits(explained(structure, output))
     if isinstance(mode, int):
         return torch.full((len(logits),), mode)
+    rank = logits.ndim - 1
     if chosen is None:
-        return resolve(torch.full((len(logits),), -1), logits)
-    # No logit has another number, so that the score would be zero.
-    wrong = chosen[(chosen < -1) | (chosen >= logits.shape[1])]
-    if len(wrong):
-        raise InputError(
-            f"target {int(wrong[0])} is out of range: give a class from 0 to {logits.shape[1] - 1}, "
-            "or -1 for the predicted one"
-        )
-    return resolve(chosen, logits)
+        chosen = torch.full((len(logits),) if rank == 1 else (len(logits), rank), -1)
+    return as_indices(resolve(chosen, logits), logits)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-import torch
 from torch import Tensor
 
 from fgcompile.compiler.fullgrad.methods import decompose
@@ -28,8 +28,8 @@ def choose_gradient_scale(program: BiasedProgram, request: Request, inputs: Sequ
         inputs: Examples of the model's inputs, then of the score's own.
     """
     given = [value.double() if value.is_floating_point() else value for value in inputs]
-    predicted = torch.full((len(given[0]),), -1)
-    result = decompose(program, request, given, predicted if request.target is None else None)
+    predicted = replace(request, target="predicted", targets=None) if request.target is None else request
+    (result, *_) = decompose(program, predicted, given, None)
     gradients = [*result.input_gradients.values(), *(t.gradient for value in result.sites for t in value.terms)]
     largest = max((gradient.abs().max().item() for gradient in gradients if gradient.numel()), default=0.0)
     return 2.0 ** max(0, math.floor(math.log2(LARGEST / largest))) if largest > 0 else 1.0

@@ -13,10 +13,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.fullgrad.differentiate import differentiate
-from fgcompile.compiler.fullgrad.score import score_function
+from fgcompile.compiler.fullgrad.differentiate import differentiate, model_output
+from fgcompile.compiler.fullgrad.score import as_indices, class_logits, largest_places, score_functions
 from fgcompile.compiler.fullgrad.smoothing import averaged, noisy
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns, TermValue
+from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.samples import output_axes
 from fgcompile.compiler.request import Noise, Request
@@ -32,24 +33,33 @@ def decompose(
     inputs: Sequence[Tensor],
     chosen: Tensor | None,
     stand_ins: StandIns | None = None,
-) -> FullGradient:
-    """The full-gradient that a request asks for, eager or traced.
+) -> list[FullGradient]:
+    """The full-gradient of each question that a request asks, eager or traced; of the only one without ``targets``.
 
     Args:
         program: The exposed program.
         request: What to compute.
         inputs: The model's inputs, then the score's own.
-        chosen: The class of each sample, with ``target=None``.
+        chosen: The element of the output that each sample, and question, asks for, with ``target=None``.
         stand_ins: What takes the place of constants while tracing.
     """
     if request.method != "smooth_fullgrad":
-        return differentiate(program, inputs, score_function(request.target, chosen, request.output), stand_ins)
+        return differentiate(program, inputs, score_functions(request, chosen), stand_ins)
     copies = 1 + request.copies.samples
     noise = stand_ins.noise if stand_ins else noise_constants(program, inputs, request.copies)
     named = dict(zip((*program.inputs, *program.score_inputs), inputs, strict=True))
-    score = score_function(request.target, chosen, request.output, copies)
-    result = differentiate(program, noisy(named, noise, request.copies.spread), score, stand_ins)
-    return averaged(result, copies, output_axes(program))
+    scores = score_functions(request, chosen, copies)
+    results = differentiate(program, noisy(named, noise, request.copies.spread), scores, stand_ins)
+    return [averaged(result, copies, output_axes(program)) for result in results]
+
+
+def largest_elements(
+    program: BiasedProgram, inputs: Sequence[Tensor], stand_ins: StandIns | None, request: Request
+) -> Tensor:
+    """The ``targets`` largest elements of the output of each sample, int64 ``(N, T[, r])``."""
+    logits = class_logits(explained(model_output(program, inputs, stand_ins), request.output))
+    assert isinstance(request.targets, int)
+    return as_indices(largest_places(logits, request.targets), logits)
 
 
 def noise_constants(program: BiasedProgram, inputs: Sequence[Tensor], noise: Noise) -> dict[str, Tensor]:

@@ -1,10 +1,13 @@
-"""The outputs of an explanation, in the contract's order, from a full-gradient; eager or traced."""
+"""The outputs of an explanation, in the contract's order, from full-gradients; eager or traced."""
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping, Sequence
 
-from fgcompile.artifact.names import EXPLAIN, TARGET
+import torch
+from torch import SymInt, Tensor
+
+from fgcompile.artifact.names import EXPLAIN, TARGET, is_predicted
 from fgcompile.compiler.fullgrad.aggregation import bias_gradients, contributions, saliency
 from fgcompile.compiler.fullgrad.methods import without_biases
 from fgcompile.compiler.fullgrad.psi import PSI
@@ -13,9 +16,56 @@ from fgcompile.compiler.ir.model_output import explained, main_output, other_out
 from fgcompile.compiler.request import Request
 from fgcompile.errors import InputError
 
+GRADIENT = "input_gradient"
+"""The output that is the gradient of the only floating-point input; of several, ``.`` and the input's name follow."""
 
-def explanation_outputs(result: FullGradient, request: Request) -> dict[str, Tensor]:
-    """The requested outputs by name.
+
+def explanation_outputs(results: Sequence[FullGradient], request: Request) -> dict[str, Tensor]:
+    """The requested outputs by name, of one question; of several what explains has an axis of them behind the batch.
+
+    Raises:
+        InputError: No input has what an output needs: a spatial layout, or a gradient; or there is no other output.
+    """
+    each = [_outputs(result, request) for result in results]
+    return each[0] if request.targets is None else side_by_side(each, results[0])
+
+
+def side_by_side(each: Sequence[Mapping[str, Tensor]], result: FullGradient) -> dict[str, Tensor]:
+    """The outputs of several questions as one; what is predicted is the same for all.
+
+    Args:
+        each: The outputs of each question.
+        result: The full-gradient of any, which knows where the gradients have their batch.
+    """
+    axes = {name: result.batch_axes.get(of, 0) for of, name in _gradient_names(result).items()}
+    return {
+        name: value if is_predicted(name) else torch.stack([outputs[name] for outputs in each], 1 + axes.get(name, 0))
+        for name, value in each[0].items()
+    }
+
+
+def by_questions(outputs: Mapping[str, Tensor], result: FullGradient, count: int | SymInt) -> dict[str, Tensor]:
+    """The outputs of rows, of which each sample has one for each question, with an axis of these behind the batch.
+
+    What is predicted stays as it is, a row for each question: it is the same for all.
+    """
+    axes = {name: result.batch_axes.get(of, 0) for of, name in _gradient_names(result).items()}
+
+    def split(name: str, value: Tensor) -> Tensor:
+        axis = axes.get(name, 0)
+        return value.reshape(*value.shape[:axis], -1, count, *value.shape[axis + 1 :])
+
+    return {name: value if is_predicted(name) else split(name, value) for name, value in outputs.items()}
+
+
+def _gradient_names(result: FullGradient) -> dict[str, str]:
+    """The output that is the gradient of each floating-point input, by the input's name."""
+    names = list(result.input_gradients)
+    return {name: f"input_gradient.{name}" for name in names} if len(names) > 1 else dict.fromkeys(names, GRADIENT)
+
+
+def _outputs(result: FullGradient, request: Request) -> dict[str, Tensor]:
+    """The requested outputs of one question by name.
 
     ``logits`` is the model's output, ``saliency`` the map ``(N, 1, *spatial)`` (``saliency.<input>`` for each further
     input with a spatial layout), ``contributions`` ``(N, 1 + T)`` the signed sum of each term, ``residual`` ``(N,)`` is
@@ -53,9 +103,8 @@ def explanation_outputs(result: FullGradient, request: Request) -> dict[str, Ten
             raise InputError(
                 "the model has no floating-point input, so no gradient: leave input_gradient out of outputs"
             )
-        several = len(result.input_gradients) > 1
-        for name, gradient in result.returned_gradients().items():
-            outputs[f"input_gradient.{name}" if several else "input_gradient"] = gradient
+        names = _gradient_names(result)
+        outputs |= {names[name]: gradient for name, gradient in result.returned_gradients().items()}
     if "bias_gradients" in wanted:
         outputs |= {f"bias_gradients.{name}": value for name, value in bias_gradients(result).items()}
     if "model" in wanted:

@@ -13,6 +13,7 @@ from fgcompile.compiler.ir.nodes import layer_name
 _KEY = "fgcompile_choice"
 _AGGREGATION = "fgcompile_aggregation"
 _LINEAR = "fgcompile_linear"
+_WORD = "fgcompile_word"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,16 @@ def aggregation() -> AbstractContextManager[None]:
 def is_aggregation(node: fx.Node) -> bool:
     """Whether a node was traced as aggregation."""
     return bool((node.meta.get("custom") or {}).get(_AGGREGATION))
+
+
+def marked(word: str) -> AbstractContextManager[None]:
+    """Marks the operators that are traced while it is open by a word, for a pass to find."""
+    return annotate({_WORD: word})
+
+
+def is_marked(node: fx.Node, *words: str) -> bool:
+    """Whether a node was traced under one of some words."""
+    return (node.meta.get("custom") or {}).get(_WORD) in words
 
 
 def mark_linear(node: fx.Node) -> None:

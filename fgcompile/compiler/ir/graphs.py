@@ -7,12 +7,23 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor, fx
+from torch import SymInt, Tensor, fx
 
-from fgcompile.compiler.ir.torch_internals import FakeTensor, FakeTensorMode, OpOverload, enable_python_dispatcher
+from fgcompile.compiler.ir.torch_internals import (
+    DimDynamic,
+    FakeTensor,
+    FakeTensorMode,
+    OpOverload,
+    StatelessSymbolicContext,
+    enable_python_dispatcher,
+)
 
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
 """Operators that count on strides, which a later stage may change, so that they become reshapes."""
+
+
+ANY_SIZE = 3
+"""The example of a new symbolic size."""
 
 
 class _Propagator(fx.Interpreter):
@@ -74,6 +85,12 @@ def call_over_fakes(node: fx.Node) -> Any:
 def fake(tensor: Tensor, mode: FakeTensorMode) -> Tensor:
     """A fake of a constant: without ``static_shapes`` its sizes would become symbols that equal the batch size."""
     return mode.from_tensor(tensor.detach(), static_shapes=True)
+
+
+def any_size(mode: FakeTensorMode) -> int | SymInt:
+    """A new symbolic size."""
+    context: Any = StatelessSymbolicContext(dynamic_sizes=[DimDynamic.DYNAMIC])
+    return mode.from_tensor(torch.empty(ANY_SIZE), symbolic_context=context).shape[0]
 
 
 def ancestors(nodes: Iterable[fx.Node], stop: Callable[[fx.Node], bool] = lambda node: False) -> set[fx.Node]:

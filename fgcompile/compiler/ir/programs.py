@@ -264,6 +264,9 @@ class FusedProgram:
         outputs: The specs of the outputs, in order.
         sites: The sites whose terms enter the explanation, in the order of ``contributions``.
         dtype: The floating dtype that it computes in.
+        asked: The sizes of the output's axes that its input ``target`` indexes, if it takes one.
+        questions: How many targets a call has for each sample, ``"dynamic"`` for any number; None where it has one, and
+            no axis for it.
         on_demand: Whether the artifact computes the explanation only where its input ``explain`` is true. The graph
             computes it always: back ends divide it (``fgcompile.compiler.backends.divide``).
         prediction: Of a quantised file the graph of ONNX, serialised, that computes the logits on demand by the file's
@@ -276,6 +279,8 @@ class FusedProgram:
     outputs: tuple[ValueSpec, ...]
     sites: tuple[Site, ...]
     dtype: torch.dtype
+    asked: Shape = ()
+    questions: int | str | None = None
     on_demand: bool = False
     prediction: bytes | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)

@@ -18,13 +18,15 @@ from fgcompile.artifact.names import EXPLAIN
 from fgcompile.compiler.fullgrad.arrangement import index_orders
 from fgcompile.compiler.fullgrad.methods import noise_constants
 from fgcompile.compiler.fullgrad.preprocessing import apply_preprocess, preprocess_constants, require_image_model
-from fgcompile.compiler.fullgrad.score import floating_dtype
+from fgcompile.compiler.fullgrad.score import floating_dtype, target_shape
 from fgcompile.compiler.fullgrad.size_watch import SizeWatch
 from fgcompile.compiler.fullgrad.terms import StandIns
 from fgcompile.compiler.ir.batch_axes import put_back, to_front
-from fgcompile.compiler.ir.graphs import fake, fake_mode
+from fgcompile.compiler.ir.graphs import any_size, fake, fake_mode
+from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.nodes import free_name, identifiers
 from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.request import Request
 from fgcompile.errors import InputError
 
@@ -59,6 +61,7 @@ class Arguments:
         defaults: The bias parameters that the artifact takes, by the names of those inputs.
         constants: Everything else that is lifted, by the name of its attribute.
         dtype: The floating-point dtype that the program computes in.
+        explained: The output of which the artifact's input ``target`` tells an element, if it takes it.
         watch: Sees which operator makes a number of a dynamic size.
 
     Raises:
@@ -76,10 +79,13 @@ class Arguments:
         self.called = dict(zip(identifiers(self.names), self.names, strict=True))
         self._batch_axes = (*program.batch_axes, *[0] * (len(given) - len(program.batch_axes)))
         self._takes_target = request.target is None
+        self.explained = explained(returned(program), request.output) if self._takes_target else None
         self._preprocess = request.preprocess
         if request.preprocess is not None:
             require_image_model(request.preprocess, self.examples[: len(program.inputs)])
         self._lift(program, request)
+        # How many targets a call has, a symbol where any number; of several only.
+        self.count = request.targets if isinstance(request.targets, int | None) else any_size(self._mode)
 
     def _lift(self, program: BiasedProgram, request: Request) -> None:
         """Gives every constant a name, in the order in which all later stages see them."""
@@ -111,7 +117,8 @@ class Arguments:
         if self._preprocess is not None:
             inputs[0] = _raw_image(inputs[0])
         if self._takes_target:
-            inputs.append(torch.empty((self.examples[0].shape[0],), dtype=torch.int64))
+            behind = target_shape(self.explained, self.count)
+            inputs.append(torch.empty((self.examples[0].shape[0], *behind), dtype=torch.int64))
         return inputs + [fake(value, self._mode) for value in (*self.defaults.values(), *self.constants.values())]
 
     def tell_apart(self, arguments: Sequence[Tensor]) -> Given:

@@ -13,15 +13,17 @@ from typing import Any
 from torch import Tensor, fx
 from torch.fx.traceback import preserve_node_meta
 
-from fgcompile.compiler.fullgrad.methods import decompose
-from fgcompile.compiler.fullgrad.outputs import explanation_outputs
+from fgcompile.artifact.names import TARGETS, is_predicted
+from fgcompile.compiler.fullgrad.methods import decompose, largest_elements
+from fgcompile.compiler.fullgrad.outputs import by_questions, explanation_outputs
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.graphs import fake_mode
-from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Site, ValueSpec
+from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Shape, Site, ValueSpec
 from fgcompile.compiler.ir.sizes import BATCH, batch_axis, describe, dimension_names, hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import OpOverload, make_fx
 from fgcompile.compiler.request import Request
-from fgcompile.compiler.tracing.arguments import Arguments
+from fgcompile.compiler.tracing.arguments import Arguments, Given
+from fgcompile.compiler.tracing.compute_once import as_rows, compute_once, in_rows
 from fgcompile.errors import CaptureError, ScoreError
 
 
@@ -43,6 +45,9 @@ def trace(
     with fake_mode(program.graph_module.graph), preserve_node_meta():
         graph_module = make_fx(tracer.run, decompositions)(*tracer.arguments.fakes())
     tracer.arguments.put_back(graph_module)
+    if in_one_batch(request):
+        predicted = [is_predicted(name) for name in tracer.output_names]
+        graph_module = compute_once(graph_module, predicted, request.targets)
     return FusedProgram(
         graph_module=graph_module,
         inputs=tuple(tracer.specify_input(node) for node in _inputs(graph_module)),
@@ -52,6 +57,8 @@ def trace(
         ),
         sites=tuple(tracer.sites),
         dtype=tracer.arguments.dtype,
+        asked=tracer.asked(),
+        questions=request.targets,
         on_demand=request.on_demand,
     )
 
@@ -63,23 +70,50 @@ class _Tracer:
         self.program = program
         self.request = request
         self.arguments = Arguments(program, request)
-        self.dimensions = dimension_names(self.arguments.examples)
+        self.dimensions = self._dimension_names()
         self.output_names: list[str] = []
         self.sites: list[Site] = []
 
+    def _dimension_names(self) -> dict[str, str]:
+        count = self.arguments.count
+        own = {} if count is None or is_fixed(count) else {str(count): TARGETS}
+        return dimension_names(self.arguments.examples) | own
+
     def fixed_dimensions(self) -> list[str]:
         """The names of the inputs' sizes that turned out to be numbers or one another."""
-        found = dimension_names(self.arguments.examples)
+        found = self._dimension_names()
         return [name for symbol, name in self.dimensions.items() if symbol not in found]
 
     def run(self, *arguments: Tensor) -> tuple[Tensor, ...]:
         given = self.arguments.tell_apart(arguments)
-        result = decompose(self.program, self.request, given.inputs, given.chosen, given.stand_ins)
+        if in_one_batch(self.request):
+            return self._returned(self._of_rows(given))
+        results = decompose(self.program, self.request, given.inputs, given.chosen, given.stand_ins)
+        self.sites = [value.site for value in results[0].sites]
+        with aggregation():
+            return self._returned(explanation_outputs(results, self.request))
+
+    def _of_rows(self, given: Given) -> dict[str, Tensor]:
+        """The outputs of several targets as rows, see ``compute_once``."""
+        inputs, chosen = given.inputs, given.chosen
+        if chosen is None:
+            chosen = largest_elements(self.program, inputs, given.stand_ins, self.request)
+        count = chosen.shape[1]
+        alone = replace(self.request, targets=None, target=None)
+        rows = [in_rows(value, count) for value in inputs]
+        (result,) = decompose(self.program, alone, rows, as_rows(chosen), given.stand_ins)
         self.sites = [value.site for value in result.sites]
         with aggregation():
-            outputs = explanation_outputs(result, self.request)
+            return by_questions(explanation_outputs([result], alone), result, count)
+
+    def _returned(self, outputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         self.output_names = list(outputs)
         return tuple(outputs.values())
+
+    def asked(self) -> Shape:
+        """The sizes of the axes that the input ``target`` indexes."""
+        of = self.arguments.explained
+        return () if of is None else describe(of, self.dimensions)[1:]
 
     def specify_input(self, node: fx.Node) -> ValueSpec:
         name = str(node.target)
@@ -89,7 +123,7 @@ class _Tracer:
         name = self.arguments.called[name]
         value = node.meta["val"]
         spec = self.specify(name, value)
-        if sum(isinstance(size, str) for size in spec.shape) < 2:
+        if sum(isinstance(size, str) for size in spec.shape) < 2 or TARGETS in spec.shape:
             return spec
         sizes = zip(spec.shape, value.shape, strict=True)
         return replace(spec, example=tuple(1 if name == BATCH else hint(size) for name, size in sizes))
@@ -103,7 +137,7 @@ class _Tracer:
         """
         shape = describe(value, self.dimensions)
         if fixed := self.fixed_dimensions():
-            advice = ADVICE if BATCH in fixed else "leave out dynamic_sizes"
+            advice = ADVICE if BATCH in fixed else f"leave out {'targets' if TARGETS in fixed else 'dynamic_sizes'}"
             culprit = self.arguments.watch.place() or "an operator of the model"
             raise CaptureError(f"{culprit} fixes {', '.join(fixed)} to a number: {advice}")
         if shape and is_fixed(value.shape[0]) and batch_axis(shape)[0] < 0:
@@ -117,6 +151,11 @@ class _Tracer:
                 f"(N, {own}, …) from the model, or leave {name} out of outputs"
             )
         return ValueSpec(name, _dtype_name(value), shape)
+
+
+def in_one_batch(request: Request) -> bool:
+    """Whether several targets are rows of one batch. Noisy copies are already rows of a sample, all of them others."""
+    return request.targets is not None and request.method != "smooth_fullgrad"
 
 
 ADVICE = "write sizes as x.shape[0] or -1 in its forward and its backward, or replace it"

@@ -101,9 +101,9 @@ def test_a_score_that_is_none_is_refused(target: object, message: str) -> None:
 
 
 def test_an_output_that_is_no_class_logits_needs_a_callable() -> None:
-    model = nn.Conv2d(3, 2, 1).eval()
+    model = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)).eval()
     with pytest.raises(ScoreError, match="pass target=score"):
-        fgcompile.full_gradient(model, torch.randn(1, 3, 4, 4))
+        fgcompile.full_gradient(model, torch.randn(2, 3))
 
 
 def test_unknown_rules_are_refused() -> None:

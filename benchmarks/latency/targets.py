@@ -1,0 +1,171 @@
+"""What do several targets in one call cost, beside a call for each?
+
+    python -m benchmarks.latency.targets [--networks NAME …] [--formats onnx pt2]
+
+Needs the extras ``cpu`` and ``demo``, the group ``bench`` and, for ``pt2``, a C++ compiler; writes
+``results/targets.md``. One thread; every network and format has a process of its own, and so has what memory it takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import fgcompile
+from benchmarks.harness.environment import facts, markdown_table, publish
+from benchmarks.harness.isolated import run_isolated
+from benchmarks.latency.memory import resident_memory
+from benchmarks.latency.timing import Effort, Timing, time_alternately
+from benchmarks.networks.architectures import build_network
+from fgcompile.artifact.names import SUFFIXES
+from fgcompile.compiler.tracing import trace
+
+PACKAGES = ("torch", "onnxruntime", "captum")
+NETWORKS = ("resnet18", "resnet50", "mobilenet_v2", "vit_s_16")
+COUNT = 5
+EFFORT = Effort(repeats=15, seconds=12.0)
+LIMIT = 3600.0
+PLACES, CLASSES, PAIRS = 100, 10, 100
+FORMS = ("alone", "rows", "in turns")
+LEGEND = f"""\
+A call of {COUNT} targets beside {COUNT} calls of one, a batch of one picture, one thread, CPU time of the process, \
+medians (and the quartiles' distance).
+
+- *rows*: the form that `targets={COUNT}` has: a row for each target in one backward pass. *in turns*: a backward pass \
+for each, which is what noisy copies get.
+- *ratio*: to {COUNT} calls of one target; goal 0.65. *MB*: the most memory of a call, beyond what is loaded."""
+
+
+class Places(nn.Module):
+    """Classes ``(N, 100, 10)`` of the places of a signal ``(N, 8, 100)``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = [nn.Conv1d(8, 32, 5, padding=2), nn.ReLU(), nn.Conv1d(32, 32, 5, padding=2), nn.ReLU()]
+        self.layers = nn.Sequential(*layers, nn.Conv1d(32, CLASSES, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x).transpose(1, 2)  # type: ignore[no-any-return]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.latency.targets", description=__doc__)
+    parser.add_argument("--networks", nargs="+", default=NETWORKS)
+    parser.add_argument("--formats", nargs="+", default=("onnx", "pt2"))
+    options = parser.parse_args()
+    rows = []
+    for network in options.networks:
+        for format in options.formats:
+            with tempfile.TemporaryDirectory() as folder:
+                arguments = {"network": network, "format": format, "folder": folder}
+                took = run_isolated("benchmarks.latency.targets:measure", arguments, LIMIT)
+                memory = {
+                    form: run_isolated("benchmarks.latency.targets:memory_of", {**arguments, "form": form}, LIMIT)
+                    for form in took
+                }
+            rows += [_row(network, format, form, took, memory) for form in took]
+            print(*(" | ".join(row) for row in rows[-len(took) :]), sep="\n", flush=True)
+    header = ["network", "format", "form", "ms", "ratio", "MB"]
+    pairs = run_isolated("benchmarks.latency.targets:measure_pairs", {}, LIMIT)
+    table = markdown_table(["", "ms", "beside one call"], [[name, *cells] for name, cells in pairs.items()])
+    title = f"## {PAIRS} pairs of a place and a class of an output (N, {PLACES}, {CLASSES})"
+    body = "\n\n".join([LEGEND, markdown_table(header, rows), title, table])
+    publish("targets", "Several targets in one call", facts("benchmarks.latency.targets", PACKAGES), body)
+
+
+def _row(network: str, format: str, form: str, took: Any, memory: Any) -> list[str]:
+    milliseconds, spread = took[form]
+    alone = COUNT * took["alone"][0]
+    name = f"{COUNT} calls" if form == "alone" else form
+    ratio = 1.0 if form == "alone" else milliseconds / alone
+    shown = alone if form == "alone" else milliseconds
+    return [network, format, name, f"{shown:.1f} (± {100 * spread:.0f} %)", f"{ratio:.3f}", f"{memory[form]:.0f}"]
+
+
+def measure(network: str, format: str, folder: str) -> dict[str, tuple[float, float]]:
+    """Milliseconds of a call of each form, and their relative spread; leaves the artifacts in a folder."""
+    _quietly()
+    model, x = build_network(network), torch.randn(1, 3, 224, 224)
+    for form in FORMS:
+        rows = trace.in_one_batch if form != "in turns" else lambda _: False
+        with mock.patch.object(trace, "in_one_batch", rows):
+            targets = None if form == "alone" else COUNT
+            fgcompile.compile(model, x, format=format, targets=targets).save(_path(folder, form, format))  # type: ignore[arg-type]
+    calls = {form: _call(folder, form, format) for form in FORMS}
+    took = time_alternately(calls, EFFORT, lambda: None)
+    return {form: (timing.cpu_median, timing.spread) for form, timing in took.items()}
+
+
+def memory_of(network: str, format: str, folder: str, form: str) -> float:
+    """The most megabytes of a call, beyond what is resident before."""
+    _quietly()
+    before, during = resident_memory(_call(folder, form, format))
+    return (during - before) / 1e6
+
+
+def _call(folder: str, form: str, format: str) -> Callable[[], object]:
+    session = fgcompile.load(_path(folder, form, format), threads=1)
+    x = np.random.default_rng(0).standard_normal((1, 3, 224, 224)).astype(np.float32)
+    target = np.array([7]) if form == "alone" else np.arange(COUNT)[np.newaxis]
+    return lambda: session.run({"x": x, "target": target})
+
+
+def _path(folder: str, form: str, format: str) -> Path:
+    return Path(folder) / f"{form.replace(' ', '_')}{SUFFIXES[format]}"
+
+
+def _quietly() -> None:
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+
+
+def measure_pairs() -> dict[str, list[str]]:
+    """Milliseconds for the explanations of all pairs: in one call, in a call each, and by captum in a call each."""
+    from captum.attr import InputXGradient
+
+    _quietly()
+    torch.manual_seed(0)
+    model, x = Places().eval(), torch.randn(1, 8, PLACES)
+    pairs = np.stack([np.arange(PAIRS) % PLACES, np.arange(PAIRS) % CLASSES], 1)
+    feeds = {"x": x.numpy()}
+    sessions = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for targets in (None, "dynamic"):
+            path = Path(folder) / f"{targets}.onnx"
+            fgcompile.compile(model, x, targets=targets).save(path)  # type: ignore[arg-type]
+            sessions[targets] = fgcompile.load(path, threads=1)
+    attribution = InputXGradient(model)
+    one = f"fgcompile, {PAIRS} pairs in one call"
+    took: dict[str, Timing] = time_alternately(
+        {
+            one: lambda: sessions["dynamic"].run({**feeds, "target": pairs[np.newaxis]}),
+            f"fgcompile, {PAIRS} calls": lambda: [
+                sessions[None].run({**feeds, "target": pair[np.newaxis]}) for pair in pairs
+            ],
+            f"captum's gradient × input, {PAIRS} calls": lambda: [
+                attribution.attribute(x.clone().requires_grad_(), target=tuple(pair)) for pair in pairs.tolist()
+            ],
+        },
+        EFFORT,
+        lambda: None,
+    )
+    return {
+        name: [
+            f"{timing.cpu_median:.1f} (± {100 * timing.spread:.0f} %)",
+            f"{timing.cpu_median / took[one].cpu_median:.1f}",
+        ]
+        for name, timing in took.items()
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""What an artifact is asked: of which elements of its output the explanation is, as its input ``target`` says.
+
+The input is int64: ``(N,)`` classes of logits ``(N, K)``, or ``(N, r)`` of an output ``(N, d_1, …, d_r)``, one index
+for each axis; with several targets in a call an axis of them stands behind the batch, ``(N, T)`` or ``(N, T, r)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fgcompile.artifact.metadata import Metadata, TargetAxis
+from fgcompile.artifact.names import LOGITS, TARGETS
+from fgcompile.artifact.schema import target_form
+from fgcompile.errors import InputError
+
+Array = NDArray[Any]
+
+Asked = int | Sequence[Any] | Array | None
+"""A target as callers give it: that of all samples, one for each, or None for the largest."""
+
+PREDICTED = -1
+"""The index that stands for the largest: in the last place for the largest there, in all for the largest of all."""
+
+
+def asked_axes(metadata: Metadata) -> list[TargetAxis]:
+    """The axes of the output that ``target`` indexes; empty where the artifact does not say."""
+    if "target_axes" in metadata:
+        return metadata["target_axes"]
+    for spec in metadata["outputs"]:  # an artifact of an older version takes a class
+        if spec["name"] == LOGITS and len(spec["shape"]) == 2:
+            return [{"name": "class", "size": spec["shape"][1]}]
+    return []
+
+
+def predicted_targets(metadata: Metadata, batch: int) -> NDArray[np.int64]:
+    """The ``target`` that asks for the largest of all, for each sample; once where any number of them is taken."""
+    form = [size if isinstance(size, int) else 1 for size in target_form(metadata)]
+    return np.full((batch, *form), PREDICTED, dtype=np.int64)
+
+
+def check_target(target: Asked, batch: int, metadata: Metadata, of_each: bool = False) -> NDArray[np.int64] | None:
+    """The target of each sample, shape ``(N[, T][, r])``, or None where the artifact takes none.
+
+    Args:
+        target: That of all samples, one per sample, or None; -1 and None mean the largest.
+        batch: N.
+        metadata: The artifact's.
+        of_each: Whether only one per sample is taken, with the batch in front.
+
+    Raises:
+        InputError: The artifact has a fixed target; a wrong type or shape; an index out of range.
+    """
+    if metadata["target"] != "input":
+        if target is not None:
+            raise InputError(
+                f"the artifact's target was fixed when compiling ({metadata['target']}): "
+                "leave target out, or compile with target=None"
+            )
+        return None
+    if target is None:
+        return predicted_targets(metadata, batch)
+    form = target_form(metadata)
+    try:
+        array = np.asarray(target)
+    except ValueError as error:  # lists of different lengths
+        raise InputError(f"target is no array: {_advice(metadata, batch)}") from error
+    if array.dtype.kind not in "iu":
+        raise InputError(f"target is {array.dtype}: give an int or an integer array of shape {_shape(metadata, batch)}")
+    alone = array.shape == () and metadata.get("targets") is None and array == PREDICTED
+    # Any number of targets is as many as there are, but not none.
+    own = (*array.shape, 0)[array.ndim - len(form)] if array.ndim >= len(form) else 0
+    form = tuple(own if size == TARGETS and own else size for size in form)
+    if array.shape not in ((batch, *form), *([] if of_each and form else [form])) and not alone:
+        raise InputError(f"target has shape {array.shape}: {_advice(metadata, batch)}")
+    require_targets(array, metadata)
+    return np.array(np.broadcast_to(array, (batch, *form)), dtype=np.int64)  # type: ignore[arg-type]
+
+
+def _advice(metadata: Metadata, batch: int) -> str:
+    count = metadata.get("targets")
+    names = [axis["name"] for axis in asked_axes(metadata)]
+    one, many = ("class", "classes") if len(names) < 2 else (f"({', '.join(names)})", f"({', '.join(names)})")
+    if count is None:
+        what = "an int or one class" if len(names) < 2 else f"the indices {one}"
+    else:
+        what = f"{count} {many}" if isinstance(count, int) else f"any number of {many}"
+    return f"give {what} per sample, shape {_shape(metadata, batch)}"
+
+
+def _shape(metadata: Metadata, batch: int) -> str:
+    form = target_form(metadata)
+    sizes = ", ".join("T" if size == TARGETS else str(size) for size in (batch, *form))
+    return f"({sizes})" if form else f"({sizes},)"
+
+
+def require_targets(target: Array, metadata: Metadata) -> None:
+    """Refuses indices that no element of the output has.
+
+    Raises:
+        InputError: Names the first, and what is in range.
+    """
+    axes = asked_axes(metadata)
+    sizes = [axis["size"] if isinstance(axis["size"], int) else None for axis in axes] or [None]
+    require_elements(target, sizes, [axis["name"] for axis in axes])
+
+
+def require_elements(target: Array, sizes: Sequence[int | None], names: Sequence[str] = ()) -> None:
+    """Refuses indices that no element of an output has.
+
+    Args:
+        target: Classes of one axis of any shape, or indices ``(…, r)``.
+        sizes: Those of the axes; None where it is not known, and only a negative index can be told.
+        names: What the axes are called.
+
+    Raises:
+        InputError: Names the first, and what is in range.
+    """
+    if len(sizes) == 1:
+        low, last = PREDICTED, sizes[0]
+        wrong = target[(target < low) | (target >= last if last is not None else False)]
+        if wrong.size:
+            upto = " up" if last is None else f" to {last - 1}"
+            raise InputError(
+                f"target {wrong.flat[0]} is out of range: give a class from 0{upto}, or -1 for the predicted one"
+            )
+        return
+    rows = np.asarray(target).reshape(-1, len(sizes))
+    rows = rows[~(rows == PREDICTED).all(1)]
+    for axis, size in enumerate(sizes):
+        low = PREDICTED if axis == len(sizes) - 1 else 0
+        column = rows[:, axis]
+        wrong = rows[(column < low) | (column >= size if size is not None else False)]
+        if len(wrong):
+            name = names[axis] if axis < len(names) else f"axis {axis + 1}"
+            upto = " up" if size is None else f" to {size - 1}"
+            rest = "-1 for the largest there" if axis == len(sizes) - 1 else "-1 in all for the largest of all"
+            raise InputError(
+                f"target {tuple(wrong[0].tolist())} is out of range: give as {name} an index from 0{upto}, or {rest}"
+            )
+
+
+def largest(logits: Array, count: int | None = None) -> NDArray[np.int64]:
+    """The largest of each sample's, or the ``count`` largest in descending order, as targets of ``(N, …)`` logits."""
+    flat = logits.reshape(len(logits), -1)
+    if count is None:
+        return _indices(flat.argmax(1), logits.shape[1:])
+    return _indices(np.argsort(-flat, axis=1, kind="stable")[:, :count], logits.shape[1:])
+
+
+def resolved(target: NDArray[np.int64], logits: Array, several: bool = False) -> NDArray[np.int64]:
+    """Targets with the largest in place of −1.
+
+    Args:
+        target: ``(N[, T][, r])``.
+        logits: ``(N, d_1, …, d_r)``.
+        several: Whether there is an axis of targets.
+    """
+    if several:
+        return np.stack([resolved(one, logits) for one in np.moveaxis(target, 1, 0)], 1)
+    if logits.ndim == 2:
+        return np.where(target == PREDICTED, logits.argmax(1), target)
+    of_all = (target == PREDICTED).all(1)
+    found = np.where(of_all[:, None], largest(logits), target)
+    there = logits[(np.arange(len(logits)), *found[:, :-1].T)].argmax(1)
+    found[:, -1] = np.where(found[:, -1] == PREDICTED, there, found[:, -1])
+    return found
+
+
+def _indices(places: NDArray[np.int64], sizes: tuple[int, ...]) -> NDArray[np.int64]:
+    """Places among all of a sample's logits as one index for each axis, the last axis; as they are where it is one."""
+    return places if len(sizes) == 1 else np.stack(np.unravel_index(places, sizes), -1)
