@@ -170,6 +170,23 @@ def resolved(target: NDArray[np.int64], logits: Array, several: bool = False) ->
     return found
 
 
+def explained_elements(
+    metadata: Metadata, target: NDArray[np.int64] | None, logits: Array | None, batch: int
+) -> NDArray[np.int64] | None:
+    """The explained elements, with the largest in place of -1; None where they cannot be known."""
+    compiled, count = metadata["target"], metadata.get("targets")
+    if compiled == "score":
+        return None
+    if isinstance(compiled, int):
+        return np.full(batch, compiled, dtype=np.int64)
+    if target is None:  # predicted
+        return None if logits is None else largest(logits, count if isinstance(count, int) else None)
+    # -1 is resolved by the logits that the artifact returned; without them which element was explained is not known.
+    if not (target == PREDICTED).any():
+        return target
+    return None if logits is None else resolved(target, logits, several=count is not None)
+
+
 def _indices(places: NDArray[np.int64], sizes: tuple[int, ...]) -> NDArray[np.int64]:
     """Places among all of a sample's logits as one index for each axis, the last axis; as they are where it is one."""
     return places if len(sizes) == 1 else np.stack(np.unravel_index(places, sizes), -1)

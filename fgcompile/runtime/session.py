@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS, is_predicted
-from fgcompile.artifact.questions import PREDICTED, Asked, check_target, largest, resolved
+from fgcompile.artifact.questions import Asked, check_target, explained_elements, largest, predicted_targets
 from fgcompile.artifact.seal import SEAL_SIZE
 from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import (
@@ -168,7 +168,8 @@ class Session:
                 order or a mapping by name.
             target: The class to explain: one for all, or one per sample, shape (N,). None or -1: the predicted class.
                 Of an output of more axes an index for each, (r,) or (N, r), -1 in the last place for the largest there
-                and in all for the largest of all. An artifact of T targets takes as many, (T[, r]) or (N, T[, r]).
+                and in all for the largest of all. An artifact of T targets takes as many, (T[, r]) or (N, T[, r]);
+                None: the T largest, which a call for the logits finds.
             biases: Bias parameters to use instead of the trained ones, by name, where the artifact takes them.
 
         Raises:
@@ -179,8 +180,8 @@ class Session:
         """
         feeds = check_inputs(x, self.metadata)
         batch = batch_size(feeds, self.metadata)
-        classes = check_target(target, batch, self.metadata)
         feeds |= check_biases(biases or {}, self.metadata)
+        classes = check_target(self._largest(feeds) if target is None else target, batch, self.metadata)
         outputs = self._backend.run({**feeds, **self._own_feeds(classes, explain=True)})
         warn_of_overflow(outputs)
         logits = outputs.get("logits")
@@ -188,7 +189,7 @@ class Session:
             logits=logits,
             saliency=outputs.get("saliency"),
             saliency_by_input=_maps(outputs, self.metadata),
-            target=_resolve_target(self.metadata, classes, logits, batch),
+            target=explained_elements(self.metadata, classes, logits, batch),
             contributions=outputs.get("contributions"),
             residual=outputs.get("residual"),
             input_gradient=_input_gradient(outputs),
@@ -215,6 +216,15 @@ class Session:
         logits = self._backend.run({**feeds, **self._own_feeds(classes, explain=False)})["logits"]
         warn_of_overflow({LOGITS: logits})
         return logits
+
+    def _largest(self, feeds: Mapping[str, Array]) -> NDArray[np.int64] | None:
+        """The largest elements of each sample, where the artifact takes several and returns what they are of."""
+        count = self.metadata.get("targets")
+        returned = any(spec["name"] == LOGITS for spec in self.metadata["outputs"])
+        if self.metadata["target"] != "input" or not isinstance(count, int) or not returned:
+            return None
+        asked = predicted_targets(self.metadata, batch_size(feeds, self.metadata))
+        return largest(self._backend.run({**feeds, **self._own_feeds(asked, explain=False)})[LOGITS], count)
 
     def _own_feeds(self, classes: NDArray[np.int64] | None, explain: bool) -> dict[str, Array]:
         """The inputs that are not the model's, as far as the artifact takes them."""
@@ -303,23 +313,6 @@ def _check_options(providers: Sequence[Provider] | None, threads: int | None) ->
         pair = isinstance(provider, tuple | list) and len(provider) == 2 and isinstance(provider[0], str)
         if not isinstance(provider, str) and not pair:
             raise InputError(f"provider {provider!r} is neither a name nor a name and its options, (name, options)")
-
-
-def _resolve_target(
-    metadata: Metadata, target: NDArray[np.int64] | None, logits: Array | None, batch: int
-) -> NDArray[np.int64] | None:
-    """The explained elements, with the largest in place of -1; None where they cannot be known."""
-    compiled, count = metadata["target"], metadata.get("targets")
-    if compiled == "score":
-        return None
-    if isinstance(compiled, int):
-        return np.full(batch, compiled, dtype=np.int64)
-    if target is None:  # predicted
-        return None if logits is None else largest(logits, count if isinstance(count, int) else None)
-    # -1 is resolved by the logits that the artifact returned; without them which element was explained is not known.
-    if not (target == PREDICTED).any():
-        return target
-    return None if logits is None else resolved(target, logits, several=count is not None)
 
 
 def _maps(outputs: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:

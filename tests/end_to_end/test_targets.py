@@ -204,6 +204,14 @@ def test_the_largest_are_explained_in_descending_order(kind: str) -> None:
         _assert_same(one, explained, number, 0)
 
 
+def test_without_a_target_the_largest_are_explained() -> None:
+    x = given("tagger", 2)
+    explained = session("tagger", COUNT, "onnx").explain(x)
+    predicted = session("tagger", COUNT, "onnx", target="predicted").explain(x)
+    assert np.array_equal(explained.target, predicted.target)  # type: ignore[arg-type]
+    np.testing.assert_allclose(explained.saliency, predicted.saliency, rtol=1e-4, atol=1e-5)
+
+
 def test_noisy_copies_have_several_targets_too() -> None:
     options: dict[str, Any] = {"method": "smooth_fullgrad", "noise": fgcompile.Noise(samples=2)}
     x = given("classifier", 2)
