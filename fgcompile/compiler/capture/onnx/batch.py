@@ -291,7 +291,8 @@ def _lies_between(value: Tensor, one: Tensor, other: Tensor, axis: int) -> bool:
     """Whether an axis holds a part of the one, a part of the other, the next part of the one, and so on."""
     size = one.shape[axis]
     for parts in (count for count in range(2, size + 1) if size % count == 0):
-        split = [each.unflatten(axis, (parts, size // parts)) for each in (one, other)]
+        shape = (*one.shape[:axis], parts, size // parts, *one.shape[axis + 1 :])
+        split = [each.reshape(shape) for each in (one, other)]
         if _close(value, torch.cat(split, axis + 1).flatten(axis, axis + 1)):
             return True
     return False
