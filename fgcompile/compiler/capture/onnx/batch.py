@@ -29,7 +29,7 @@ from fgcompile.compiler.capture.onnx.node import OnnxNode
 from fgcompile.compiler.capture.onnx.values import Value, as_tensor
 from fgcompile.errors import CaptureError
 
-SHAPED = {"Reshape": 1, "Expand": 1, "Resize": 3, "ConstantOfShape": 0, "Tile": 1}
+SHAPED = {"Reshape": 1, "Expand": 1, "Resize": 3, "ConstantOfShape": 0, "Tile": 1, "AffineGrid": 1}
 """Operators that an input tells a shape, and which input that is."""
 
 CLOSE = 1e-4
@@ -77,6 +77,9 @@ _Way = tuple[Change | None, Sequence[Value], dict[str, int | None]]
 
 SAME = -1
 """The axis of the samples in a value that is the same for all of them."""
+
+BETWEEN = -2
+"""That of samples which lie between each other within an axis, as in (l n) c."""
 
 
 def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapping[str, str]) -> None:
@@ -202,7 +205,7 @@ class _Search:
             if change is not None:
                 child.change = change
                 step.inputs = (*step.inputs, SAMPLES)
-        self.axes.update((name, axis) for name, axis in axes.items() if axis is not None and axis != SAME)
+        self.axes.update((name, axis) for name, axis in axes.items() if axis is not None and axis >= 0)
         return results
 
     def _ways(self, step: Step, child: Any, given: list[Value], source: int) -> list[_Way]:
@@ -215,17 +218,18 @@ class _Search:
 
         def doubt(way: _Way) -> int:
             # (1, 2 c) has the samples one after the other as (2, c) has: where they were before is preferred. They may
-            # also lie between each other, as in (l n) c, which shows where they are apart again.
-            return 0 if source in way[2].values() else 2 if None in way[2].values() else 1
+            # also lie between each other, or otherwise, which shows where they are apart again.
+            found = way[2].values()
+            return 0 if source in found else 3 if None in found else 2 if BETWEEN in found else 1
 
-        kept = [way for way in ways if doubt(way) < 2 or way[0] is None]  # a wrong change mixes them as well
+        kept = [way for way in ways if doubt(way) < 3 or way[0] is None]  # a wrong change mixes them as well
         return sorted(kept, key=doubt)
 
     def _axes(self, step: Step, results: Sequence[Value] | None) -> dict[str, int | None]:
         return {name: self.axis(name, value) for name, value in zip(step.outputs, results or (), strict=False) if name}
 
     def axis(self, name: str, value: Value) -> int | None:
-        """Along which axis a value holds one sample after the other, ``SAME`` if on none; None if it does not.
+        """Along which axis a value holds one sample after the other, ``SAME`` or ``BETWEEN``; None if it does not.
 
         Of numbers that are known it is not asked.
         """
@@ -237,7 +241,10 @@ class _Search:
         if value.ndim != one.ndim or value.numel() != 2 * one.numel():
             return None
         doubled = [axis for axis in range(one.ndim) if value.shape[axis] == 2 * one.shape[axis]]
-        return next((axis for axis in doubled if _close(value, torch.cat([one, other], axis))), None)
+        apart = next((axis for axis in doubled if _close(value, torch.cat([one, other], axis))), None)
+        if apart is None and any(_lies_between(value, one, other, axis) for axis in doubled):
+            return BETWEEN
+        return apart
 
     def _changes(self, step: Step, child: Any, given: Sequence[Value]) -> Iterator[Change | None]:
         yield None
@@ -278,6 +285,17 @@ class _Search:
         finally:
             if change is not None:
                 child.change = None
+
+
+def _lies_between(value: Tensor, one: Tensor, other: Tensor, axis: int) -> bool:
+    """Whether an axis holds a part of the one, a part of the other, the next part of the one, and so on."""
+    size = one.shape[axis]
+    for parts in (count for count in range(2, size + 1) if size % count == 0):
+        shape = (*one.shape[:axis], parts, size // parts, *one.shape[axis + 1 :])
+        split = [each.reshape(shape) for each in (one, other)]
+        if _close(value, torch.cat(split, axis + 1).flatten(axis, axis + 1)):
+            return True
+    return False
 
 
 class _NoWayError(Exception):

@@ -99,11 +99,21 @@ def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, ir.Value, str] 
         node = None if source is None else source.producer()
     if node is None or node.op_type not in PROBABILITIES or node.domain or node.inputs[0] is None:
         return None
+    if _is_over_samples(node):
+        return None
     logits = shaped = node.inputs[0]
     for keeping in reversed(behind):
         if keeping.op_type not in LEVELS:
             shaped = _again(graph, keeping, shaped)
     return logits, shaped, node.op_type
+
+
+def _is_over_samples(node: ir.Node) -> bool:
+    """Whether a softmax is over the first axis: of samples, which compete for no class."""
+    axis = node.attributes.get_int("axis", -1)
+    ranks = {len(value.shape) for value in (*node.inputs, *node.outputs) if value is not None and value.shape}
+    rank = max(ranks, default=None)
+    return rank != 1 and axis in (0, None if rank is None else -rank)
 
 
 def _again(graph: ir.Graph, node: ir.Node, value: ir.Value) -> ir.Value:

@@ -110,12 +110,21 @@ def sizes_of(fact: InputFact, batch: int) -> tuple[int, ...]:
     own = [*fact.shape[:batch], *fact.shape[batch + 1 :]]
     sizes = tuple(size for size in own if isinstance(size, int))
     if len(sizes) < len(own):
-        shown = [str(size or "?") for size in own]
-        raise InputError(
-            f"the file leaves sizes of its input '{fact.name}' open ({' x '.join(shown)} without the batch): "
-            f"give numbers, as --input {fact.name}={'x'.join(s if s.isdigit() else '64' for s in shown)}"
-        )
+        raise InputError(_open_sizes(fact, batch, own))
     return sizes
+
+
+def _open_sizes(fact: InputFact, batch: int, own: Sequence[int | str | None]) -> str:
+    """What is said of sizes that are open; a file whose only open one is not where the batch is may have it there."""
+    shown = [str(size or "?") for size in own]
+    given = f"{fact.name}={'x'.join(s if s.isdigit() else '64' for s in shown)}"
+    message = f"the file leaves sizes of its input '{fact.name}' open ({' x '.join(shown)} without the batch): "
+    if fact.shape is None or not isinstance(fact.shape[batch], int) or sum(not isinstance(s, int) for s in own) > 1:
+        return f"{message}give numbers, as --input {given}"
+    layout = " ".join("c" if isinstance(size, int) else "n" for size in fact.shape)
+    sequence = " (a sequence has 'l n c')" if layout == "c n c" else ""
+    there = f"--layout {fact.name}='{layout}'{sequence}"
+    return f"{message}say that the batch is there, {there}, or give numbers, --input {given}"
 
 
 def examples_at(batch: int, examples: Mapping[str, Tensor], axes: Mapping[str, int], seed: int) -> dict[str, Tensor]:

@@ -108,7 +108,10 @@ class OnnxModel(OnnxGraph, Named):
             return results
 
         with torch.no_grad():
-            self.run(self.scope(feeds), compute)
+            results = self.run(self.scope(feeds), compute)
+        # An output may be an input, or a constant, which no node computes.
+        returned = zip(self.output_names, results, strict=True)
+        found.update((name, as_tensor(value)) for name, value in returned if name in wanted - found.keys())
         return found
 
     def dtypes(self) -> set[torch.dtype]:

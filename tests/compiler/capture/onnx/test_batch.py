@@ -61,6 +61,24 @@ CASES: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
         ],
         {"rows": shape(-1, 4), "apart": shape(16, 1, 5), "two": shape(1, -1), "n": random(80, 3, seed=5)},
     ),
+    "folded by its sizes": (
+        [
+            node("Transpose", "r", "t", perm=[2, 3, 0, 1]),
+            node("Reshape", "t rows", "s"),  # (16, 4) as (16, 4 n) too, which the product does not take
+            node("MatMul", "s m", "p"),
+            node("Reshape", "p apart", "q"),
+            node("ReduceMean", "q ahead", "y", keepdims=0),
+        ],
+        {"rows": shape(16, 4), "apart": shape(16, 1, 5), "ahead": shape(0)},
+    ),
+    "a field of places": (
+        [
+            node("AffineGrid", "turn sizes", "g"),
+            node("GridSample", "r g", "s"),
+            node("ReduceMean", "s space", "y", keepdims=0),
+        ],
+        {"turn": random(1, 2, 3, seed=7), "sizes": shape(1, 4, 4, 4), "space": shape(2, 3)},
+    ),
     "heads": (
         # Four heads beside the batch: (1 4) h w.
         [node("Reshape", "r heads", "s"), node("Reshape", "s two", "f"), node("MatMul", "f n", "y")],

@@ -137,6 +137,13 @@ def test_open_sizes_are_asked_for(tmp_path: Path) -> None:
     assert artifact.metadata["inputs"][0]["shape"] == ["batch", CHANNELS, 8, 9]
 
 
+def test_an_axis_that_may_be_the_batch_is_asked_for(tmp_path: Path) -> None:
+    nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("ReduceSum", "t", "z", keepdims=0)]
+    onnx.save(model(graph(nodes, {"x": ("float32", [3, "n", 4])}, ["z"])), tmp_path / "network.onnx")
+    with pytest.raises(InputError, match=r"the batch is there, --layout x='c n c' \(a sequence has 'l n c'\), or give"):
+        fgcompile.compile(tmp_path / "network.onnx")
+
+
 def test_what_is_no_model_is_said_in_a_line(tmp_path: Path) -> None:
     path = saved(tmp_path / "network.onnx", outputs=["z"])
     content = path.read_bytes()

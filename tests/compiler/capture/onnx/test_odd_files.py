@@ -10,12 +10,13 @@ import onnx
 import pytest
 
 import fgcompile
-from fgcompile.errors import CaptureError, FgcompileError, InputError, SourceError
+from fgcompile.errors import CaptureError, FgcompileError, InputError, ScoreError, SourceError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
 
 FEATURES, CLASSES = 4, 3
 WEIGHTS: dict[str, Any] = {"w": random(FEATURES, CLASSES, seed=1)}
 TABLE = {"x": ("float32", ["n", FEATURES])}
+ZERO: dict[str, Any] = {"zero": np.float32(0)}
 LAYER = [node("MatMul", "x w", "m"), node("Tanh", "m", "z")]
 
 
@@ -77,6 +78,37 @@ def test_an_output_may_be_an_input(tmp_path: Path, on_demand: bool) -> None:
     x, outputs = random(3, FEATURES), ("logits", "saliency", "model")
     explanation = explained(path, {"x": x}, output="z", outputs=outputs, on_demand=on_demand)
     np.testing.assert_array_equal(explanation.outputs["model_x"], x)
+
+
+def test_one_of_the_outputs_may_be_a_constant(tmp_path: Path) -> None:
+    path = saved(tmp_path, LAYER, TABLE, ["w", "z"])
+    with pytest.raises(ScoreError, match=r"name the one explained, output= one of \['w', 'z'\]"):
+        fgcompile.compile(path)
+
+
+@pytest.mark.parametrize(
+    "behind", [node("ReduceSum", "z", "all", keepdims=0), node("Identity", "w", "all")], ids=["a sum", "a constant"]
+)
+def test_what_is_no_samples_own_does_not_come_along(tmp_path: Path, behind: onnx.NodeProto) -> None:
+    path = saved(tmp_path, [*LAYER, behind], TABLE, ["z", "all"])
+    with pytest.raises(ScoreError, match=r"the output 'all' has shape .* no sample has its own"):
+        fgcompile.compile(path, output="z", outputs=("logits", "saliency", "model"))
+
+
+def test_truths_come_along(tmp_path: Path) -> None:
+    path, x = saved(tmp_path, [*LAYER, node("Greater", "z zero", "large")], TABLE, ["z", "large"], ZERO), random(3, 4)
+    explanation = explained(path, {"x": x}, output="z", outputs=("logits", "saliency", "model"))
+    np.testing.assert_array_equal(explanation.outputs["large"], explanation.logits > 0)
+
+
+@pytest.mark.parametrize("axis", [0, -2])
+def test_a_softmax_over_samples_has_no_logits(tmp_path: Path, axis: int) -> None:
+    path = saved(tmp_path, [LAYER[0], node("Softmax", "m", "z", axis=axis)], TABLE, ["z"])
+    proto = onnx.load(path)
+    proto.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, ["n", CLASSES]))
+    onnx.save(proto, path)
+    with pytest.raises(CaptureError, match="'Softmax_z' makes of a sample depends on the other samples"):
+        fgcompile.compile(path)
 
 
 def test_a_tensor_that_nothing_computes_is_named(tmp_path: Path) -> None:
