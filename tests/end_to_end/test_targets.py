@@ -365,3 +365,27 @@ def _is_of_rows(node: Any, count: int) -> bool:
     return isinstance(node.target, OpOverload) and any(
         star and factor.isdigit() and int(factor) % count == 0 for factor, star, _ in multiples
     )
+
+
+class Rows(nn.Module):
+    """Logits whose rows are made something else of."""
+
+    def __init__(self, form: Any) -> None:
+        super().__init__()
+        self.layer, self.form = nn.Linear(3, 4), form
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.form(self.layer(x))  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize(
+    ("form", "message"),
+    [
+        (lambda y: torch.cat([y, y]), r"has shape \('2\*batch', 4\), not one row for each sample"),
+        (lambda y: nn.functional.pad(y, (0, 0, 1, 0)), r"has shape \('batch \+ 1', 4\), not one row for each sample"),
+        (lambda y: y[:, :, None].transpose(0, 1), r"has shape \(4, 'batch', 1\), .* its batch is on another axis"),
+    ],
+)
+def test_an_output_without_a_row_for_each_sample_is_refused(form: Any, message: str) -> None:
+    with pytest.raises(ScoreError, match=message):
+        fgcompile.compile(Rows(form).eval(), torch.randn(2, 3))

@@ -7,7 +7,7 @@ from torch import Tensor
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.samples import depends_on_inputs, returned
-from fgcompile.compiler.ir.sizes import batch_axis, describe, dimension_names, is_fixed
+from fgcompile.compiler.ir.sizes import batch_axis, describe, dimension_names, is_fixed, same_size
 from fgcompile.errors import ScoreError
 
 
@@ -19,12 +19,18 @@ def require_scores(captured: CapturedProgram, output: str | int | None) -> None:
     """
     structure = returned(captured)
     value = structure[1] if captured.scored else explained(structure, output)
-    if not isinstance(value, Tensor) or value.ndim not in (1, 2) or not is_fixed(value.shape[0]):
+    inputs = [node.meta["val"] for node in captured.graph_module.graph.find_nodes(op="placeholder")]
+    if not isinstance(value, Tensor) or value.ndim == 0 or same_size(value.shape[0], inputs[0].shape[0]):
         return
     if not depends_on_inputs(captured, value):
         return  # which is refused as such, once it is differentiated
-    inputs = [node.meta["val"] for node in captured.graph_module.graph.find_nodes(op="placeholder")]
     shape = describe(value, dimension_names(inputs))
+    if not is_fixed(value.shape[0]):
+        what = "score" if captured.scored else "model's output"
+        raise ScoreError(
+            f"the {what} has shape {shape}, not one row for each sample: return (N, …) from the model, or name another "
+            "output, output="
+        )
     if captured.scored:
         raise ScoreError(f"the score has shape {shape} whatever the batch: it must be one scalar per sample, (N,)")
     found = "its batch is on another axis" if batch_axis(shape)[0] > 0 else "it is the same for every batch"
