@@ -5,6 +5,8 @@ target of its own; and what does not depend on the target is the same in all T r
 for N samples and repeated where a gradient needs it:
 
     x (N) → model (N · T) → δ (N · T)      becomes      x (N) → model (N) → repeated → δ (N · T)
+
+Why so, and what else was tried: ``docs/decisions/several-targets.md``.
 """
 
 from __future__ import annotations
