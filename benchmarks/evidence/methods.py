@@ -23,7 +23,7 @@ from benchmarks.evidence.subjects import Images, Subject
 from benchmarks.networks.photo_artifacts import compile_for_photos
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from fgcompile.compiler import pipeline
-from fgcompile.compiler.fullgrad.eager import evaluate
+from fgcompile.compiler.fullgrad.eager import evaluate_outputs
 from fgcompile.compiler.request import Request
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 
@@ -84,7 +84,7 @@ def _eager(subject: Subject, folder: Path) -> Explain:
     def explain(images: Images) -> Maps:
         x = subject.network.prepare(torch.from_numpy(images)).double()
         chosen = torch.full((len(x),), -1)
-        return evaluate(exposed, Request(), [x], chosen, torch.float64)[1]["saliency"][:, 0].float().numpy()
+        return evaluate_outputs(exposed, Request(), [x], chosen, torch.float64)["saliency"][:, 0].float().numpy()
 
     return explain
 

@@ -23,7 +23,7 @@ from fgcompile.compiler.capture.bound import bind
 from fgcompile.compiler.checking.differences import median_difference
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import capture_in
-from fgcompile.compiler.fullgrad.eager import evaluate
+from fgcompile.compiler.fullgrad.eager import evaluate_outputs
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.request import Request, hold
 from fgcompile.compiler.sources import open_model
@@ -149,7 +149,7 @@ def _explain(
     found = []
     for count in BATCHES:
         given = [value[:count] for value in doubled]
-        found.append(evaluate(program, request, given, chosen[:count], torch.float64)[1])
+        found.append(evaluate_outputs(program, request, given, chosen[:count], torch.float64))
     return found
 
 

@@ -3,19 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
+from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.bound import Bound
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
+from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.rounding import nudged, unit_of
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.request import Precision, Request
 from fgcompile.compiler.rules import apply_rules
+
+
+def with_own_inputs(bound: Bound, request: Request) -> Request:
+    """The request with examples of the inputs that its score takes of its own, where it gives them: ``own_inputs``.
+
+    Raises:
+        ScoreError: The output is not one that the score is of.
+    """
+    give = getattr(request.score, "own_inputs", None)
+    if give is None or request.score_inputs:
+        return request
+    model: Any = bound.model.module() if isinstance(bound.model, ExportedProgram) else bound.model
+    with torch.no_grad():
+        outputs = model(*bound.inputs)
+    return replace(
+        request, score_inputs=give(outputs if request.output is None else explained(outputs, request.output))
+    )
 
 
 def capture_in(

@@ -27,7 +27,7 @@ from fgcompile.compiler.checking.smallest import find_smallest
 from fgcompile.compiler.description import describe_program, require_labels, with_own_labels
 from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.frontend import as_rounded, capture_bound, capture_in, in_dtype
+from fgcompile.compiler.frontend import as_rounded, capture_bound, capture_in, in_dtype, with_own_inputs
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
@@ -146,7 +146,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         output: Which of several outputs is explained, by name or position; of an ``.onnx`` file any tensor, by name.
             By default the only output, or its logits where it is a softmax or sigmoid of them.
         score_inputs: Examples ``(N, …)`` of inputs that a callable target takes by name, beside the output. The
-            artifact takes them after the model's, and they are constants to the explanation.
+            artifact takes them after the model's, and they are constants to the explanation. None: those that a score
+            of ``fgcompile.scores`` says that it has.
         method: ``"fullgrad"``; ``"simple_fullgrad"``, whose map takes the layers' gradients without their biases;
             ``"smooth_fullgrad"``, whose terms are means over noisy copies of the input.
         psi: The post-processing ψ: ``"fullgrad"``, the authors'; ``"grad-cam"``, that of pytorch-grad-cam;
@@ -207,6 +208,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     request = replace(request, output=opened.output)
     with dumping(model_name(opened.model)):
         bound = bind(opened.model, hold(opened.inputs), request)
+        request = with_own_inputs(bound, request)
         captured = replace(capture_in(torch.float64, bound, request), explained=opened.explained, fixed=opened.fixed)
         request = with_own_labels(captured, request, opened.labels)
         require_labels(captured, request)
@@ -239,6 +241,7 @@ def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **opti
     request = replace(request, output=opened.output)
     with dumping(model_name(opened.model)):
         bound = bind(opened.model, hold(opened.inputs), request)
+        request = with_own_inputs(bound, request)
         captured = capture_in(torch.float64, bound, request)
         return fuse_captured(captured, request, request.examples(bound.inputs))[1]
 

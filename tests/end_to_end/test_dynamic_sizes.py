@@ -17,8 +17,7 @@ import fgcompile
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.fullgrad.eager import evaluate
-from fgcompile.compiler.fullgrad.outputs import explanation_outputs
+from fgcompile.compiler.fullgrad.eager import evaluate_outputs
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.compiler.request import Request, Target
 from fgcompile.errors import CaptureError, InputError
@@ -52,8 +51,7 @@ def expected_of(name: str, shapes: tuple[tuple[int, ...], ...], batch: int, psi:
     request = Request(outputs=OUTPUTS, target=target_of(case), psi=psi)
     score = request.target if callable(request.target) else None
     program = expose(capture(case.build(), inputs, score))
-    full_gradients = evaluate(program, request, inputs, torch.full((batch,), -1), torch.float64)
-    return explanation_outputs(full_gradients, request)
+    return evaluate_outputs(program, request, inputs, torch.full((batch,), -1), torch.float64)
 
 
 @pytest.mark.parametrize("name", slow_but_for(QUICK))

@@ -14,7 +14,7 @@ import fgcompile
 from benchmarks.exactness.random_graphs.network import CLASSES, RandomNetwork, sample_inputs
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.fullgrad.eager import FullGradientTerms, evaluate, full_gradient_terms
+from fgcompile.compiler.fullgrad.eager import FullGradientTerms, evaluate_outputs, full_gradient_terms
 from fgcompile.compiler.ir.programs import CapturedProgram, Site
 from fgcompile.compiler.pipeline import fuse_captured
 from fgcompile.compiler.request import Request
@@ -97,7 +97,7 @@ def _measure_captured(
     fused = dict(zip((spec.name for spec in program.outputs), values, strict=True))
     fused_gradients = [fused[name] for name in fused if name.startswith("input_gradient")]
     expected = {"logits": logits, "contributions": _contributions(program.sites, exact, inputs)}
-    expected |= evaluate(exposed, Request(maps), inputs, target, torch.float64)[1] if maps else {}
+    expected |= evaluate_outputs(exposed, Request(maps), inputs, target, torch.float64) if maps else {}
     figures |= {f"fused {name}": relative_error(fused[name], value) for name, value in expected.items()}
     gradients = _as_tuple(exact.input_gradient)
     figures["fused gradient"] = _gradient_error(fused_gradients, gradients)

@@ -14,6 +14,7 @@ from fgcompile.compiler.fullgrad.aggregation import bias_gradients, contribution
 from fgcompile.compiler.fullgrad.completeness import completeness_error
 from fgcompile.compiler.fullgrad.differentiate import differentiate
 from fgcompile.compiler.fullgrad.methods import decompose
+from fgcompile.compiler.fullgrad.outputs import explanation_outputs
 from fgcompile.compiler.fullgrad.preprocessing import apply_preprocess, preprocess_constants
 from fgcompile.compiler.fullgrad.score import as_indices, class_logits, resolve, score_function
 from fgcompile.compiler.fullgrad.terms import FullGradient, detached
@@ -89,6 +90,13 @@ def evaluate(
     axes = (*program.batch_axes, *[0] * (len(inputs) - len(program.batch_axes)))
     inputs = [to_front(value, axis) for value, axis in zip(inputs, axes, strict=True)]
     return decompose(program, request, inputs, chosen)
+
+
+def evaluate_outputs(
+    program: BiasedProgram, request: Request, inputs: Sequence[Tensor], chosen: Tensor, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """The requested outputs by name, eagerly; the arguments are those of ``evaluate``."""
+    return explanation_outputs(evaluate(program, request, inputs, chosen, dtype), request)
 
 
 def _one_each(chosen: Tensor, samples: int, rank: int) -> Tensor:
