@@ -75,7 +75,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 WITH_TORCH = (
     "compiler/",
-    "scores.py",
+    "scores/",
     "demo/",
     "cli/sources.py",
     "cli/models.py",

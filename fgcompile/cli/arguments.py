@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +12,16 @@ from typing import Any
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.artifact.regular import read_regular
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, SourceError
 from fgcompile.media.reading import Reading
 
 DEFAULT_INPUT = "3x224x224"
+
+SCORES = (
+    *("Difference", "Contrast", "LogOdds", "Value", "Region", "Token", "Continuation", "Similarity", "Box"),
+    *("Box.yolov5", "Box.yolov8", "Box.detr", "Box.retinanet"),
+)
+"""The scores of ``fgcompile.scores``, by name: that module needs torch, which the command line imports late."""
 
 
 def choose_format(wanted: str | None, output: Path) -> str:
@@ -37,24 +45,71 @@ def parse_class(text: str) -> int | None:
 
 
 def parse_target(text: str) -> Any:
-    """A class, ``predicted``, the difference ``a-b`` of two classes' logits, or ``package.module:function``."""
+    """A class, ``predicted``, the difference ``a-b`` of two logits, ``Score:arguments``, or ``module:function``."""
     if difference := re.fullmatch(r"(\d+)-(\d+)", text):
         from fgcompile.scores import Difference
 
         return Difference(int(difference[1]), int(difference[2]))
+    name, _, arguments = text.partition(":")
+    if name in SCORES:
+        return _parse_score(name, arguments)
     if ":" in text:
-        from fgcompile.cli.sources import import_callable
-
-        return import_callable(text)
+        return _import_target(text, name)
     if text == "predicted":
         return text
     try:
         return int(text)
     except ValueError:
         raise InputError(
-            f"--target {text}: give a class as a whole number, 'predicted', a difference of two as 3-5, or "
-            "package.module:function"
+            f"--target {text}: give a class as a whole number, 'predicted', a difference of two as 3-5, a score as "
+            f"Region:15 (of {', '.join(SCORES)}), or package.module:function"
         ) from None
+
+
+def _import_target(text: str, name: str) -> Any:
+    """A function of the user's own; what may have been meant as a score is refused with the scores that there are."""
+    from fgcompile.cli.sources import import_callable
+
+    try:
+        return import_callable(text)
+    except SourceError as error:
+        if "." in name and not name[0].isupper():
+            raise
+        raise InputError(f"--target {text} is no score ({', '.join(SCORES)}) and no function: {error}") from None
+
+
+def _parse_score(name: str, text: str) -> Any:
+    """One of ``fgcompile.scores``: its arguments by position or as ``keyword=value``, ``Box.yolov8`` its own ways."""
+    from fgcompile import scores
+
+    values: list[Any] = []
+    keywords: dict[str, Any] = {}
+    for part in text.split(",") if text else []:
+        keyword, separator, value = part.rpartition("=")
+        if separator:
+            keywords[keyword.strip()] = _parse_value(name, text, value)
+        else:
+            values.append(_parse_value(name, text, part))
+    make = operator.attrgetter(name)(scores)
+    try:
+        inspect.signature(make).bind(*values, **keywords)
+    except TypeError:
+        takes = ", ".join(str(each).replace("'", "") for each in inspect.signature(make).parameters.values())
+        raise InputError(f"--target {name}:{text}: {name} takes {takes}") from None
+    return make(*values, **keywords)
+
+
+def _parse_value(name: str, text: str, value: str) -> Any:
+    """A number, ``none``, ``true`` or ``false``, or numbers with ``/`` between them."""
+    words = {"none": None, "true": True, "false": False}
+    stripped = value.strip().lower()
+    if stripped in words:
+        return words[stripped]
+    try:
+        numbers = tuple(float(part) if "." in part or "e" in part else int(part) for part in stripped.split("/"))
+    except ValueError:
+        raise InputError(f"--target {name}:{text}: '{value}' is no number, none, true or false") from None
+    return numbers[0] if len(numbers) == 1 else numbers
 
 
 def parse_layouts(texts: Sequence[str]) -> dict[str, str]:

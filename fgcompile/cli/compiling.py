@@ -11,6 +11,7 @@ from fgcompile.artifact.file import read_metadata
 from fgcompile.cli import terminal
 from fgcompile.cli.arguments import (
     DEFAULT_INPUT,
+    SCORES,
     choose_format,
     parse_fixed,
     parse_input,
@@ -45,8 +46,10 @@ def compile_(
     target: Annotated[
         str | None,
         typer.Option(
-            help="A class, 'predicted', a difference of two logits as 3-5, or package.module:function of the output; "
-            "by default the artifact takes the class as an input."
+            help="A class, 'predicted', a difference of two logits as 3-5, a score of fgcompile.scores "
+            f"({', '.join(SCORES)}) with what it takes, as Region:15,rows=0/40, Token:3,42 or "
+            "Box.yolov8:3,candidate=none, or package.module:function of the output; by default the artifact takes the "
+            "class, or an index for each axis of the output, as an input."
         ),
     ] = None,
     explained: Annotated[

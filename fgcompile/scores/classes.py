@@ -1,0 +1,111 @@
+"""Scores of class logits ``(N, K)``, and of the probabilities that a softmax or sigmoid has made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fgcompile.errors import InputError, ScoreError
+from fgcompile.scores.requirements import HELD, require_index, require_rank, require_whole
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``f = y_a − y_b`` of logits ``(N, K)``: why one class rather than another.
+
+    Attributes:
+        a: The class that is explained.
+        b: The class that it is set against.
+    """
+
+    a: int
+    b: int
+
+    def __post_init__(self) -> None:
+        require_whole("Difference", a=self.a, b=self.b)
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        require_rank(logits, 2, "(N, K)", "Difference")
+        for index in (self.a, self.b):
+            require_index(index, logits.shape[1], "class")
+        return logits[:, self.a] - logits[:, self.b]
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """``f = y_c − max_{k ≠ c} y_k`` of logits ``(N, K)``: why a class rather than the next best.
+
+    Attributes:
+        index: The class; None for the predicted one, so that ``f`` is the margin of the prediction.
+    """
+
+    index: int | None = None
+
+    def __post_init__(self) -> None:
+        require_whole("Contrast", index=self.index)
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        require_rank(logits, 2, "(N, K)", "Contrast")
+        count = logits.shape[1]
+        if count < 2:
+            raise ScoreError("Contrast sets a class against the next best, and the output has one class")
+        if self.index is not None:
+            require_index(self.index, count, "class")
+            index = self.index % count
+            return logits[:, index] - torch.cat([logits[:, :index], logits[:, index + 1 :]], 1).amax(1)
+        classes, values = torch.arange(count, device=logits.device), logits.detach()
+        best = classes == values.argmax(1, keepdim=True)
+        others = torch.where(best, torch.finfo(logits.dtype).min, values).argmax(1, keepdim=True)
+        return (logits * (best.to(logits.dtype) - (classes == others).to(logits.dtype))).sum(1)
+
+
+@dataclass(frozen=True)
+class LogOdds:
+    """``f = log p_k − log(1 − p_k)`` of probabilities ``(N, K)``: the logit that a softmax or sigmoid has hidden.
+
+    Attributes:
+        index: The class.
+        epsilon: Probabilities are held this far from 0 and 1, where their logarithm is not finite; beyond, the
+            gradient is 0.
+    """
+
+    index: int
+    epsilon: float = HELD
+
+    def __post_init__(self) -> None:
+        require_whole("LogOdds", index=self.index)
+        if not 0 < self.epsilon < 0.5:
+            raise InputError(f"LogOdds has epsilon={self.epsilon}: give a number between 0 and 0.5")
+
+    def own_inputs(self, probabilities: Tensor) -> dict[str, Tensor]:
+        """None; refuses what are no probabilities, in an output for the examples."""
+        require_rank(probabilities, 2, "(N, K)", "LogOdds")
+        require_probabilities("LogOdds", probabilities)
+        return {}
+
+    def __call__(self, probabilities: Tensor) -> Tensor:
+        require_rank(probabilities, 2, "(N, K)", "LogOdds")
+        require_index(self.index, probabilities.shape[1], "class")
+        return log_odds(probabilities[:, self.index], self.epsilon)
+
+
+def log_odds(probabilities: Tensor, epsilon: float = HELD) -> Tensor:
+    """The logits of probabilities of any shape, which are held ``epsilon`` from 0 and 1."""
+    held = probabilities.clamp(epsilon, 1 - epsilon)
+    return held.log() - (1 - held).log()
+
+
+def require_probabilities(name: str, values: Tensor) -> None:
+    """Refuses an output for the examples that has values outside of 0 to 1.
+
+    Raises:
+        ScoreError: It has, so it is of logits, say.
+    """
+    outside = values[(values < 0) | (values > 1)]
+    if len(outside):
+        raise ScoreError(
+            f"{name} is a score of probabilities, and the model's output has {outside[0]:.4g} for the examples: "
+            "use a score of logits, or name another output, output="
+        )

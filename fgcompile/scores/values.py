@@ -1,0 +1,59 @@
+"""Scores of regressions and embeddings: one value of an output, and how near an output is to a vector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fgcompile.errors import ScoreError
+from fgcompile.scores.requirements import require_index, require_rank, require_sizes, require_whole
+
+
+@dataclass(frozen=True)
+class Value:
+    """``f = y_i`` of a regression, or of any output: ``(N,)``, or an index for each axis of ``(N, d_1, …, d_r)``.
+
+    Attributes:
+        index: One index, of all values of a sample in order, or one for each axis.
+    """
+
+    index: int | tuple[int, ...] = 0
+
+    def __post_init__(self) -> None:
+        indices = self.index if isinstance(self.index, tuple) else (self.index,)
+        for index in indices:
+            require_whole("Value", index=index)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        if not isinstance(values, Tensor) or values.ndim == 0:
+            raise ScoreError("Value is a score of an output (N, …), and the model's is none: name another, output=")
+        if isinstance(self.index, int):
+            # Of (N,) a sample has one value, which is its first.
+            flat = values.flatten(1) if values.ndim > 1 else values.unsqueeze(1)
+            require_index(self.index, flat.shape[1], "value")
+            return flat[:, self.index]
+        require_rank(values, 1 + len(self.index), f"of {1 + len(self.index)} axes", "Value")
+        for index, size in zip(self.index, values.shape[1:], strict=True):
+            require_index(index, size, "value")
+            values = values[:, index]
+        return values
+
+
+@dataclass(frozen=True)
+class Similarity:
+    """The cosine of an embedding ``(N, D)`` and a vector given at run time: ``f = <y, q> / (‖y‖ ‖q‖)``.
+
+    The vector is the score's own input ``query`` ``(N, D)``; to one of zeros the similarity is 0, and so is the map.
+    """
+
+    def own_inputs(self, embedding: Tensor) -> dict[str, Tensor]:
+        """Examples of the inputs of its own."""
+        require_rank(embedding, 2, "(N, D)", "Similarity")
+        return {"query": torch.ones_like(embedding).float()}
+
+    def __call__(self, embedding: Tensor, query: Tensor) -> Tensor:
+        require_rank(embedding, 2, "(N, D)", "Similarity")
+        require_sizes("Similarity", "query", query, embedding.shape, "a vector for each sample, (N, D)")
+        return torch.cosine_similarity(embedding, query, dim=1)

@@ -1,0 +1,61 @@
+"""Scores by name on the command line: ``--target Region:15``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fgcompile import scores
+from fgcompile.cli.arguments import SCORES, parse_target
+from fgcompile.errors import FgcompileError
+from fgcompile.scores import Box, Contrast, LogOdds, Region, Similarity, Token, Value
+
+
+def test_every_score_has_its_name() -> None:
+    assert {name for name in SCORES if "." not in name} == set(scores.SCORES)
+    assert all(callable(getattr(Box, name.partition(".")[2])) for name in SCORES if "." in name)
+
+
+@pytest.mark.parametrize(
+    ("text", "score"),
+    [
+        ("Region:15", Region(15)),
+        ("Region:15,rows=0/40,columns=10/20", Region(15, (0, 40), (10, 20))),
+        ("Region:15,mask=true", Region(15, mask=True)),
+        ("Token:3,42", Token(3, 42)),
+        ("Token:none,-1", Token(None, -1)),
+        ("Contrast", Contrast()),
+        ("Contrast:7", Contrast(7)),
+        ("Value:1/2/3", Value((1, 2, 3))),
+        ("LogOdds:1,1e-3", LogOdds(1, 1e-3)),
+        ("Similarity", Similarity()),
+        ("Box:1,axis=2,first=4", Box(1, axis=2, first=4)),
+        ("Box.yolov8:3,candidate=none", Box.yolov8(3, None)),
+        ("Box.detr:3,17", Box.detr(3, 17)),
+    ],
+)
+def test_a_score_by_name(text: str, score: Any) -> None:
+    assert parse_target(text) == score
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Region", "Region takes index: int, rows"),
+        ("Region:1,2,3,4,5", "Region takes index: int, rows"),
+        ("Region:1,index=2", "Region takes index: int, rows"),
+        ("Region:1,row=2", "Region takes index: int, rows"),
+        ("Region:cat", "'cat' is no number"),
+        ("Region:1.5", "Region has index=1.5: give a whole number"),
+        ("Region:1,rows=true", "Region has rows=True"),
+        ("Token:3,,4", "'' is no number"),
+        ("region:1", "is no score .Difference, Contrast"),
+        ("Box.yolov9:1", "is no score .Difference, Contrast"),
+        ("cat", "a score as Region:15 .of Difference, Contrast"),
+    ],
+)
+def test_what_is_no_score_is_refused_with_those_that_are(text: str, message: str) -> None:
+    with pytest.raises(FgcompileError, match=message) as raised:
+        parse_target(text)
+    assert "\n" not in str(raised.value)
