@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.names import DYNAMIC
 from fgcompile.cli import terminal
 from fgcompile.cli.arguments import (
     DEFAULT_INPUT,
@@ -21,6 +22,7 @@ from fgcompile.cli.arguments import (
 )
 from fgcompile.cli.models import seeded_model
 from fgcompile.cli.parameters import FixOption, SourceArgument, WeightsOption
+from fgcompile.errors import InputError
 from fgcompile.system.files import require_writable
 
 
@@ -47,6 +49,12 @@ def compile_(
         typer.Option(
             help="A class, 'predicted', a difference of two logits as 3-5, or package.module:function of the output; "
             "by default the artifact takes the class as an input."
+        ),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T", help="So many elements of the output are explained in one call, or 'dynamic' for any number."
         ),
     ] = None,
     explained: Annotated[
@@ -110,6 +118,7 @@ def compile_(
     fixed = parse_fixed(fix or [])
     shapes = [parse_input(text) for text in inputs or []]
     score = None if target is None else parse_target(target)
+    count = None if targets is None else _parse_targets(targets)
     layouts = parse_layouts(layout or [])
     names = None if labels is None else read_labels(labels)
     channels = parse_normalisation(mean, std)
@@ -134,6 +143,7 @@ def compile_(
             model,
             example_inputs(model, shapes, layouts),
             target=score,
+            targets=count,
             output=chosen,
             outputs=tuple(outputs.split(",")),
             layouts=layouts,
@@ -145,4 +155,17 @@ def compile_(
             **named,
         )
         artifact.save(output)
-    terminal.print_summary(read_metadata(output), output)
+    from fgcompile.cli.next_steps import commands, python_calls
+
+    metadata = read_metadata(output)
+    terminal.print_summary(metadata, output, python_calls(metadata), commands(metadata, output))
+
+
+def _parse_targets(text: str) -> Any:
+    """A number of targets, or ``dynamic``."""
+    if text == DYNAMIC:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"--targets {text}: give a whole number, or '{DYNAMIC}' for any number of targets") from None
