@@ -14,6 +14,7 @@ from PIL import Image
 from fgcompile.artifact.metadata import Metadata, loads
 from fgcompile.cli.next_steps import commands, python_calls
 from fgcompile.errors import InputError
+from fgcompile.media.boxes import Boxes
 from fgcompile.media.comparison import Shown, draw_comparison
 from fgcompile.media.explain import explain_photos
 from fgcompile.media.marks import marks_of
@@ -201,8 +202,6 @@ def test_a_segmenter_s_place_and_region() -> None:
 
 
 def test_boxes_in_pixels_and_parts(photo: Path) -> None:
-    from fgcompile.media.boxes import Boxes
-
     metadata = described([("query", 6), ("class", 5)])
     rows = np.zeros((6, 4), np.float32)
     rows[2] = (16, 8, 8, 4)
@@ -215,9 +214,7 @@ def test_boxes_in_pixels_and_parts(photo: Path) -> None:
         Boxes("boxes", "xyxy", candidate=9).of(None, rows, (32, 64), metadata)
 
 
-@pytest.mark.parametrize(
-    "metadata", [CLASSES, PLACES, described([("class", 5)], 2), described([("class", 5)], target=3)]
-)
+@pytest.mark.parametrize("metadata", [CLASSES, PLACES, described([("class", 5)], 2)])
 def test_commands_that_are_recommended_work(photo: Path, metadata: Metadata) -> None:
     for command in commands(metadata, Path("a b.onnx")):
         words = shlex.split(command)
