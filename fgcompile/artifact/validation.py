@@ -107,14 +107,6 @@ def batch_size(inputs: Mapping[str, Array], metadata: Metadata) -> int:
     return int(inputs[spec["name"]].shape[batch_axis(spec)])
 
 
-def class_count(metadata: Metadata) -> int | None:
-    """K of the logits (N, K); None where the artifact does not say."""
-    for spec in metadata["outputs"]:
-        if spec["name"] == "logits" and len(spec["shape"]) == 2 and isinstance(spec["shape"][1], int):
-            return spec["shape"][1]
-    return None
-
-
 def _plain(array: Array) -> Array:
     """The array as native code reads it: of no subclass, its elements in order and aligned; itself where it is so."""
     plain = np.asarray(array, order="C")

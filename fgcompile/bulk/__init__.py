@@ -14,6 +14,7 @@ from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
 from fgcompile.bulk.ray_internals import LOOPBACK
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.media.wishes import Wish
 
 
 def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
@@ -21,7 +22,7 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
     images: Sequence[str],
     output: Path,
     *,
-    target: int | None = None,
+    target: Wish = None,
     format: str = "parquet",
     reading: Reading = DEFAULT,
     workers: Workers | None = None,
@@ -35,7 +36,8 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
         images: Files, folders and patterns.
         output: The folder of the results, which workers on other machines must see too. Where it holds some already,
             of the same artifact, target, format and reading, only what is missing is explained.
-        target: The explained class; None for the predicted one, or the artifact's own.
+        target: The explained class by its number or its name; of an output of more axes an index for each, ``(2, 40,
+            31)`` or ``"cat,40,31"``. None for the predicted one, or the artifact's own.
         format: One of ``MAP_FORMATS``.
         reading: What the images' files do not say by themselves.
         workers: Who does it.
@@ -44,8 +46,8 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
 
     Raises:
         ArtifactError: The artifact is damaged, or not one.
-        InputError: There are no such images, the artifact takes no photos, an option is out of range, or ``output``
-            holds results of something else.
+        InputError: There are no such images, the artifact takes no photos or explains several targets in a call, there
+            is no such target, an option is out of range, or ``output`` holds results of something else.
         MissingPackageError: The extra ``ray`` is not installed.
         OutputError: ``output`` cannot be written.
     """
@@ -58,4 +60,5 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
         from fgcompile.bulk import run
     except ImportError as error:
         raise MissingPackageError(f"bulk runs need {error.name or 'ray'}: pip install 'fgcompile[ray]'") from error
-    return run.explain_in_bulk(Wanted(artifact, target, format, reading, trust), images, output, workers, report)
+    wanted = Wanted(artifact, None, format, reading, trust)
+    return run.explain_in_bulk(wanted, target, images, output, workers, report)

@@ -20,14 +20,15 @@ class Wanted:
 
     Attributes:
         artifact: Its path.
-        target: The explained class; None for the predicted one, or the artifact's own.
+        target: The index of the explained element on each axis behind the batch, ``(k,)`` for a class; None for the
+            predicted one, or the artifact's own.
         format: One of ``MAP_FORMATS``.
         reading: What the images' files do not say by themselves.
         trust: As for ``fgcompile.load``.
     """
 
     artifact: Path
-    target: int | None
+    target: tuple[int, ...] | None
     format: str
     reading: Reading = DEFAULT
     trust: bool | None = None

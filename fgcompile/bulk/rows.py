@@ -9,21 +9,23 @@ import numpy as np
 import pyarrow as pa
 
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.media.predictions import output_axes
 
 
 def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int]) -> pa.Schema:
     """The columns of the results.
 
     ``target`` is the explained class, ``label`` and ``score`` its name and logit, ``predicted`` the class of the
-    highest logit. The map of shape ``(height, width)`` is in ``saliency``, float32, row by row, or in the file that
-    ``file`` names, relative to the run's folder. An image that is no picture has its ``error``, and nothing else; one
-    on which numbers overflowed has a ``warning``.
+    highest logit; of outputs of more axes both are lists, an index for each. The map of shape ``(height, width)`` is
+    in ``saliency``, float32, row by row, or in the file that ``file`` names, relative to the run's folder. An image
+    that is no picture has its ``error``, and nothing else; one on which numbers overflowed has a ``warning``.
     """
     height, width, _ = shape
+    element = pa.list_(pa.int64()) if len(output_axes(metadata)) > 1 else pa.int64()
     fields = [
         pa.field("path", pa.string()),
-        pa.field("predicted", pa.int64()),
-        pa.field("target", pa.int64()),
+        pa.field("predicted", element),
+        pa.field("target", element),
         pa.field("label", pa.string()),
         pa.field("score", pa.float32()),
     ]

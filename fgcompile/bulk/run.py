@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,9 @@ from ray.exceptions import RayError, RayTaskError
 
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.questions import check_target
+from fgcompile.artifact.questions import PREDICTED
 from fgcompile.artifact.seal import read_seal
 from fgcompile.artifact.trust import require_trust
-from fgcompile.artifact.validation import class_count
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
 from fgcompile.bulk.options import Summary, Wanted, Workers
@@ -29,12 +29,16 @@ from fgcompile.bulk.paths import Found, find_images
 from fgcompile.bulk.ray_internals import failure_of_worker
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError, first_line
-from fgcompile.media.explain import NO_MAP
+from fgcompile.media.asking import choose
 from fgcompile.media.images import photo_shape
+from fgcompile.media.predictions import output_axes, plain
+from fgcompile.media.wishes import Wish, needs_logits
 from fgcompile.system.files import make_directory
 
 _INTERVAL = 2.0
 """Seconds between two looks at how far a run is."""
+
+_NO_MAP = "this artifact does not compute a class's logits and map: compile it with both outputs"
 
 _LARGEST_BLOCK = 64
 """The most images of one file of results: a kill costs each actor the few blocks that it has begun."""
@@ -42,23 +46,24 @@ _LARGEST_BLOCK = 64
 
 def explain_in_bulk(
     wanted: Wanted,
+    target: Wish,
     images: Sequence[str],
     output: Path,
     workers: Workers,
     report: Callable[[str], None],
 ) -> Summary:
-    """As ``fgcompile.bulk.explain_in_bulk``."""
+    """As ``fgcompile.bulk.explain_in_bulk``, with the ``target`` that is to be read."""
     content, metadata = read_artifact(wanted.artifact)
     require_trust(wanted.artifact, metadata["format"], wanted.trust)
     photo_shape(metadata)
     _require_maps(metadata)
-    check_target(wanted.target, 1, metadata)
+    wanted = replace(wanted, target=_read_target(target, metadata))
     found = find_images(images, without=output)
     paths = found.images
     identity = {
         "artifact": read_seal(content),
         "model": metadata["model"]["name"],
-        "target": "the artifact's own" if wanted.target is None else wanted.target,
+        "target": "the artifact's own" if wanted.target is None else plain(wanted.target),
         "format": wanted.format,
         "reading": wanted.reading.as_dict(),
     }
@@ -86,14 +91,36 @@ def explain_in_bulk(
 
 
 def _require_maps(metadata: Metadata) -> None:
-    """Passes artifacts that explain a class.
+    """Passes artifacts that explain one class, or one element of an output, of each photo.
 
     Raises:
         InputError: Says what is wrong.
     """
     missing = {"logits", "saliency"} - {spec["name"] for spec in metadata["outputs"]}
-    if missing or metadata["target"] == "score" or class_count(metadata) is None:
-        raise InputError(NO_MAP)
+    if missing or metadata["target"] == "score" or not output_axes(metadata):
+        raise InputError(_NO_MAP)
+    if (count := metadata.get("targets")) is not None:
+        what = f"{count} targets" if isinstance(count, int) else "any number of targets"
+        raise InputError(
+            f"this artifact explains {what} in a call, and a row has one: compile it without targets for a bulk "
+            "run, or explain single photos"
+        )
+
+
+def _read_target(target: Wish, metadata: Metadata) -> tuple[int, ...] | None:
+    """The element that is explained of every image.
+
+    Raises:
+        InputError: There is none such, or each image would have another.
+    """
+    elements = choose(metadata, target, None, None).elements
+    if not elements or set(elements[0]) == {PREDICTED}:
+        return None
+    if needs_logits(elements[0]):
+        raise InputError(
+            f"target {plain(elements[0])} leaves an index to each image: give all, or -1 in the last place or in all"
+        )
+    return elements[0]
 
 
 def _read_listing(folder: Folder) -> Dataset:

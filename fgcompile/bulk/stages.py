@@ -19,10 +19,12 @@ from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Wanted
 from fgcompile.bulk.rows import make_table, row_schema
 from fgcompile.errors import InputError, MissingPackageError, NonFiniteWarning
-from fgcompile.media.explain import split, write_png
+from fgcompile.media.asking import answers_of
+from fgcompile.media.explain import write_png
 from fgcompile.media.images import photo_shape, read_photo
+from fgcompile.media.marks import marks_of
 from fgcompile.media.overlay import draw_panel
-from fgcompile.media.predictions import class_score
+from fgcompile.media.predictions import largest_element, plain
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.runtime.session import Explanation, Provider, Session, open_session
@@ -100,7 +102,7 @@ class Explainer:
             photos = np.frombuffer(content, np.uint8).reshape(len(read), *self.shape)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", NonFiniteWarning)  # the rows say which image
-                explanation = self.load().explain(photos, self._task.wanted.target)
+                explanation = self.load().explain(photos, self._target(len(read)))
             for index, row in enumerate(read):
                 self._fill(row, photos[index], explanation, index)
         return make_table(rows, self._schema)
@@ -113,12 +115,19 @@ class Explainer:
             self._session = open_session(content, self._metadata, name, task.providers, task.threads)
         return self._session
 
+    def _target(self, count: int) -> NDArray[np.int64] | None:
+        """That of each photo; None for the predicted one, or the artifact's own."""
+        element = self._task.wanted.target
+        return None if element is None else np.array([plain(element)] * count)
+
     def _fill(self, row: dict[str, Any], photo: NDArray[np.uint8], explanation: Explanation, index: int) -> None:
         """Writes what is known of one photo into its row, and its file where there is one."""
-        logits, saliency, target = split(explanation, index)
-        explained = class_score(logits, target, self._metadata["labels"])
-        row["predicted"] = int(logits.argmax())
-        row["target"], row["label"], row["score"] = explained.index, explained.name, explained.score
+        (answer,) = answers_of(explanation, index, self._metadata)
+        assert explanation.logits is not None  # the run has looked
+        assert answer.element is not None
+        logits, saliency = explanation.logits[index], answer.saliency
+        row["predicted"] = plain(largest_element(logits))
+        row["target"], row["label"], row["score"] = plain(answer.element), answer.name, answer.score
         row["height"], row["width"] = saliency.shape
         row["warning"] = describe_overflow({"logits": logits, "saliency": saliency})
         if explanation.residual is not None:
@@ -133,7 +142,8 @@ class Explainer:
             np.savez(buffer, saliency=saliency, logits=logits)
             write_atomically(file, buffer.getvalue())
         else:
-            write_png(draw_panel(photo, saliency, explained.name, f"score {explained.score:.2f}"), file)
+            marks = marks_of(answer.element, logits, self._metadata)
+            write_png(draw_panel(photo, saliency, answer.name, f"score {answer.score:.2f}", marks), file)
 
 
 def rehearse(task: Task) -> None:

@@ -34,16 +34,6 @@ def choose_format(wanted: str | None, output: Path) -> str:
     return wanted or suffixed
 
 
-def parse_class(text: str) -> int | None:
-    """A class; None for ``predicted``."""
-    if text == "predicted":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise InputError(f"--target {text}: give a class as a whole number, or 'predicted'") from None
-
-
 def parse_target(text: str) -> Any:
     """A class, ``predicted``, the difference ``a-b`` of two logits, ``Score:arguments``, or ``module:function``."""
     if difference := re.fullmatch(r"(\d+)-(\d+)", text):

@@ -10,7 +10,7 @@ import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_class, parse_reading
+from fgcompile.cli.arguments import parse_reading
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
@@ -67,7 +67,30 @@ def explain(
     artifact: ArtifactArgument,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, DICOM, or arrays as .npy.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the pictures.")],
-    target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="The class to explain, by number or name, by default the predicted one; of outputs of more axes an "
+            "index for each, as cat,40,31, -1 for the largest."
+        ),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,…",
+            help="Several side by side, on one scale; of two also the difference. With ';' between them names may "
+            "have commas.",
+        ),
+    ] = None,
+    top: Annotated[int | None, typer.Option(metavar="N", help="The N best classes side by side.")] = None,
+    box: Annotated[
+        str | None,
+        typer.Option(
+            metavar="OUTPUT:LAYOUT",
+            help="A detector's boxes, which are drawn: the output that holds them, and cxcywh, xyxy or xywh; "
+            ":fraction behind if they are parts of the picture.",
+        ),
+    ] = None,
     providers: ProviderOption = None,
     as_json: JsonOption = False,
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
@@ -78,7 +101,7 @@ def explain(
     trust: TrustOption = False,
 ) -> None:
     """Explain photos: a picture of photo, map and overlay for each; exit status 1 if one of them cannot be read."""
-    chosen, reading = parse_class(target), parse_reading(window, background, page, max_pixels)
+    reading = parse_reading(window, background, page, max_pixels)
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
         from fgcompile.runtime import load
@@ -90,7 +113,10 @@ def explain(
             session,
             images,
             output,
-            target=chosen,
+            target=target,
+            targets=targets,
+            top=top,
+            box=box,
             npy=npy,
             reading=reading,
             report=report,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.names import DYNAMIC
 from fgcompile.cli import terminal
 from fgcompile.cli.arguments import (
     DEFAULT_INPUT,
@@ -22,6 +23,7 @@ from fgcompile.cli.arguments import (
 )
 from fgcompile.cli.models import seeded_model
 from fgcompile.cli.parameters import FixOption, SourceArgument, WeightsOption
+from fgcompile.errors import InputError
 from fgcompile.system.files import require_writable
 
 
@@ -50,6 +52,12 @@ def compile_(
             f"({', '.join(SCORES)}) with what it takes, as Region:15,rows=0/40, Token:3,42 or "
             "Box.yolov8:3,candidate=none, or package.module:function of the output; by default the artifact takes the "
             "class, or an index for each axis of the output, as an input."
+        ),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="T", help="So many elements of the output are explained in one call, or 'dynamic' for any number."
         ),
     ] = None,
     explained: Annotated[
@@ -113,6 +121,7 @@ def compile_(
     fixed = parse_fixed(fix or [])
     shapes = [parse_input(text) for text in inputs or []]
     score = None if target is None else parse_target(target)
+    count = None if targets is None else _parse_targets(targets)
     layouts = parse_layouts(layout or [])
     names = None if labels is None else read_labels(labels)
     channels = parse_normalisation(mean, std)
@@ -137,6 +146,7 @@ def compile_(
             model,
             example_inputs(model, shapes, layouts),
             target=score,
+            targets=count,
             output=chosen,
             outputs=tuple(outputs.split(",")),
             layouts=layouts,
@@ -148,4 +158,17 @@ def compile_(
             **named,
         )
         artifact.save(output)
-    terminal.print_summary(read_metadata(output), output)
+    from fgcompile.cli.next_steps import commands, python_calls
+
+    metadata = read_metadata(output)
+    terminal.print_summary(metadata, output, python_calls(metadata), commands(metadata, output))
+
+
+def _parse_targets(text: str) -> Any:
+    """A number of targets, or ``dynamic``."""
+    if text == DYNAMIC:
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError(f"--targets {text}: give a whole number, or '{DYNAMIC}' for any number of targets") from None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_class, parse_reading
+from fgcompile.cli.arguments import parse_reading
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
@@ -29,7 +29,13 @@ def batch(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the results, and to go on with them.")
     ],
-    target: Annotated[str, typer.Option(help="The class to explain, or 'predicted'.")] = "predicted",
+    target: Annotated[
+        str | None,
+        typer.Option(
+            help="The class to explain, by number or name, by default the predicted one; of outputs of more axes an "
+            "index for each, as cat,40,31."
+        ),
+    ] = None,
     results: Annotated[
         str, typer.Option("--format", help="Where the maps go: parquet, a column of the results; npz; png, pictures.")
     ] = "parquet",
@@ -56,7 +62,7 @@ def batch(
 
     Exit status 1 if one of them cannot be read.
     """
-    chosen, reading = parse_class(target), parse_reading(window, background, page, max_pixels)
+    reading = parse_reading(window, background, page, max_pixels)
     with terminal.progress("explaining") as report:
         from fgcompile.bulk import explain_in_bulk
         from fgcompile.bulk.options import Workers
@@ -67,7 +73,7 @@ def batch(
             artifact,
             images,
             output,
-            target=chosen,
+            target=target,
             format=results,
             reading=reading,
             workers=Workers(actors, threads, size, providers, address),

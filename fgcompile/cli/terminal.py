@@ -115,8 +115,8 @@ def print_line(text: str) -> None:
     _out.print(visible(text))
 
 
-def print_summary(metadata: Metadata, path: Path) -> None:
-    """What was compiled, and how to run it."""
+def print_summary(metadata: Metadata, path: Path, calls: Sequence[str], commands: Sequence[str]) -> None:
+    """What was compiled, and how to run it: in Python, and in a shell."""
     _out.print(Text.assemble(("Compiled ", ""), (visible(metadata["model"]["name"]), "bold"), visible(f" to {path}")))
     _print_facts(
         {
@@ -129,14 +129,13 @@ def print_summary(metadata: Metadata, path: Path) -> None:
         }
     )
     _out.print("\nRun it:", style="bold")
-    inputs = input_specs(metadata)
-    names = ", ".join(spec["name"] for spec in inputs)
-    call = f"({names})" if len(inputs) > 1 else names
     _out.print("  import fgcompile")
     _out.print(visible(f'  session = fgcompile.load("{path}")'))
-    _out.print(visible(f"  explanation = session.explain({call})  # {'; '.join(map(_spec, inputs))}"))
-    if metadata["preprocess"] is not None:
-        _out.print(visible(f"  $ fgcompile explain {path} photo.jpg -o explained"))
+    inputs = "; ".join(map(_spec, input_specs(metadata)))
+    for call in calls:
+        _out.print(visible(f"  explanation = {call}{f'  # {inputs}' if call == calls[0] else ''}"))
+    for command in commands:
+        _out.print(visible(f"  $ {command}"))
 
 
 def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
@@ -191,10 +190,12 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     """For each photo, the explained class, the best classes, and the picture drawn; or why it cannot be read."""
     table = _table("photo", "explained", "score", "top classes", "picture")
     for record in records:
-        if "error" not in record:
-            top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record["top"])
-            score = "" if record["score"] is None else f"{record['score']:.2f}"
-            _add(table, Path(record["image"]).name, record["name"], score, top, record["overlay"])
+        cells = [Path(record["image"]).name, record.get("overlay", "")]
+        top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record.get("top", []))
+        for explained in record.get("explained", [] if "error" in record else [record]):
+            score = "" if explained["score"] is None else f"{explained['score']:.2f}"
+            _add(table, cells[0], explained["name"], score, top, cells[1])
+            cells, top = ["", ""], ""  # said once for a photo
     if table.rows:
         _out.print(table)
     for record in records:

@@ -105,10 +105,21 @@ def _axis_names(program: FusedProgram) -> list[str]:
     names = [f"axis_{number}" for number, _ in enumerate(program.asked, start=1)]
     for space in (spec.shape[-len(names) + 1 :] for spec in program.outputs if spec.name == "saliency"):
         places = SPACE.get(len(space), ())
-        front, behind = program.asked[1:] == space, program.asked[:-1] == space
+        front, behind = _lies_over(program.asked[1:], space), _lies_over(program.asked[:-1], space)
         if front != behind and len(places) == len(space):  # (N, K, H, W) of an image, (N, L, K) of a sequence
             return ["class", *places] if front else [*places, "class"]
     return names
+
+
+def _lies_over(axes: Sequence[int | str], space: Sequence[int | str]) -> bool:
+    """Whether axes are those of the map, or in two dimensions and more a grid over it with equal strides."""
+    if tuple(axes) == tuple(space):
+        return True
+    strides = {
+        divmod(whole, size) if isinstance(size, int) and isinstance(whole, int) and size > 1 else None
+        for size, whole in zip(axes, space, strict=False)
+    }
+    return len(axes) == len(space) > 1 and len(strides) == 1 and (strides.pop() or (0, 1))[1] == 0
 
 
 def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None) -> Request:

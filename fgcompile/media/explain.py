@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,26 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fgcompile.artifact.questions import check_target
+from fgcompile.artifact.metadata import Metadata
 from fgcompile.errors import InputError, MissingPackageError
+from fgcompile.media.asking import Answer, Reply, ask, choose
+from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
+from fgcompile.media.comparison import Shown, draw_comparison
 from fgcompile.media.images import photo_shape, read_photo
+from fgcompile.media.marks import Marks, marks_of
 from fgcompile.media.overlay import draw_panel
-from fgcompile.media.predictions import class_score, top_classes
+from fgcompile.media.predictions import best_elements, element_score
 from fgcompile.media.reading import DEFAULT, Reading
-from fgcompile.runtime import Explanation, Session
+from fgcompile.media.wishes import Wish
+from fgcompile.runtime import Session
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory, write_atomically
 from fgcompile.system.text import brief, visible
-
-NO_MAP = "this artifact does not compute a class's logits and map: compile it with both outputs"
-"""What is wrong with an artifact that has no class to explain."""
-
-NO_SALIENCY = "this artifact does not compute a map: compile it with saliency among its outputs"
-"""What is wrong with an artifact that photos cannot be explained by."""
-
-SCORE = "score"
-"""What is explained by an artifact whose target is a function of the model's outputs."""
-
 
 _LONGEST_NAME = 200
 """Bytes of a photo's name that go into the names of its files: 255 are what file systems allow."""
@@ -41,7 +37,10 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     paths: Sequence[Path],
     directory: Path,
     *,
-    target: int | None = None,
+    target: Wish = None,
+    targets: str | Sequence[Wish] | None = None,
+    top: int | None = None,
+    box: str | None = None,
     npy: bool = False,
     reading: Reading = DEFAULT,
     report: Callable[[str], None] = lambda photo: None,
@@ -49,28 +48,39 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     """Explains each photo and writes its picture, and its map if wanted, into ``directory``.
 
     Args:
-        session: An artifact with ``preprocess`` whose outputs include the saliency, and the logits of classes unless
-            it explains a score.
+        session: An artifact with ``preprocess`` whose outputs include the saliency.
         paths: The photos.
         directory: Created if need be. Files are named ``<photo>-explained.png`` and ``<photo>-saliency.npy``; where
             several photos bear one name, theirs are numbered.
-        target: The explained class; None for the predicted one, or the artifact's own.
-        npy: Whether to write each map, float32 ``(H, W)``, beside the picture.
+        target: The explained class by its number or its name; of an output of more axes an index for each, ``(2, 40,
+            31)`` or ``"cat,40,31"``, −1 for the largest that the others leave. None for the predicted one, or the
+            artifact's own.
+        targets: Several of them, side by side in one picture on one scale; a text has them separated by ``;`` or,
+            classes, by commas.
+        top: So many of the best classes instead; of an output of more axes those at the place of the largest.
+        box: Which output holds a detector's boxes, and how (``fgcompile.media.boxes``).
+        npy: Whether to write each map, float32 ``(H, W)``, beside the picture; several are ``(T, H, W)``.
         reading: What the photos' files do not say by themselves.
         report: Called with each photo's name as its turn comes.
 
     Returns:
         For each photo a record of ``image``, ``overlay``, ``saliency`` (with ``npy``), ``target``, ``name``, ``score``,
         ``top``, ``residual`` where the artifact computes it, ``warning`` where numbers overflowed; of one that cannot
-        be read, ``image`` and ``error``. Of a score that was a function ``target`` is None, and so is ``score`` unless
+        be read, ``image`` and ``error``. Of several targets these are in ``explained``, a list. Of an output of more
+        axes ``target`` is a list. Of a score that was a function ``target`` is None, and so is ``score`` unless
         contributions and residual, which add up to it, are computed too.
 
     Raises:
         InputError: The target is out of range, or the artifact takes no photos.
         OutputError: The directory cannot be written.
     """
+    question, boxes = choose(session.metadata, target, targets, top), read_boxes(box)
+    metadata = session.metadata
+    best_ones = metadata["target"] == "predicted" and "targets" in metadata
+    several = targets is not None or top is not None or best_ones
     shape = photo_shape(session.metadata)
-    check_target(target, 1, session.metadata)
+    if boxes is not None:
+        boxes.require(session.metadata)
     make_directory(directory)
     records = []
     for path, name in zip(paths, _distinct_names(paths), strict=True):
@@ -80,56 +90,50 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         except (InputError, MissingPackageError) as error:
             records.append({"image": str(path), "error": str(error)})
             continue
-        explanation = session.explain(photo[np.newaxis], target)
+        reply = ask(session, photo[np.newaxis], question)
         written = {"overlay": directory / f"{name}-explained.png"}
         if npy:
             written["saliency"] = directory / f"{name}-saliency.npy"
-        record = _write(photo, explanation, session.metadata["labels"], written)
+        marks = [_marks(answer, reply, session.metadata, photo.shape[:2], boxes) for answer in reply.answers]
+        write_png(_draw(photo, reply.answers, marks), written["overlay"])
+        if npy:
+            maps = np.stack([answer.saliency for answer in reply.answers])
+            _write_npy(maps if several else maps[0], written["saliency"])
+        record = _record(reply, session.metadata, several)
         records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
     return records
 
 
-def _write(
-    photo: NDArray[np.uint8], explanation: Explanation, labels: Sequence[str] | None, files: Mapping[str, Path]
-) -> dict[str, Any]:
-    """Writes a photo's files, and says what they show."""
-    record: dict[str, Any]
-    if explanation.target is None and explanation.saliency is not None:
-        saliency, record = explanation.saliency[0, 0], {"target": None, "name": SCORE, "score": _score(explanation)}
-        record["top"] = []
-    else:
-        logits, saliency, explained_class = split(explanation, 0)
-        explained = class_score(logits, explained_class, labels)
-        record = {"target": explained.index, "name": explained.name, "score": explained.score}
-        record["top"] = [vars(entry) for entry in top_classes(logits, labels)]
-    value = "" if record["score"] is None else f"score {record['score']:.2f}"
-    write_png(draw_panel(photo, saliency, record["name"], value), files["overlay"])
-    if "saliency" in files:
-        _write_npy(saliency, files["saliency"])
-    shown = {} if explanation.logits is None else {"logits": explanation.logits[0]}
-    if found := describe_overflow({**shown, "saliency": saliency}):
+def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, int], boxes: Boxes | None) -> Marks:
+    marks = marks_of(answer.element, reply.logits, metadata)
+    if boxes is None:
+        return marks
+    values = boxes_in(reply.logits, reply.outputs, boxes)
+    return replace(marks, box=boxes.of(answer.element, values, photo, metadata))
+
+
+def _draw(photo: NDArray[np.uint8], answers: Sequence[Answer], marks: Sequence[Marks]) -> Image.Image:
+    """Photo, map and overlay of one; the overlays of several."""
+    shown = [
+        Shown(answer.saliency, answer.name, "" if answer.score is None else f"score {answer.score:.2f}", marked)
+        for answer, marked in zip(answers, marks, strict=True)
+    ]
+    return draw_comparison(photo, shown) if len(shown) > 1 else draw_panel(photo, *shown[0])
+
+
+def _record(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]:
+    """What a picture shows."""
+    first = reply.answers[0]
+    explained = [answer.as_dict() for answer in reply.answers]
+    record: dict[str, Any] = {"explained": explained} if several else explained[0]
+    record["top"] = []
+    if reply.logits is not None and metadata["target"] != "score":
+        best = best_elements(reply.logits, metadata, place=first.element)
+        record["top"] = [vars(element_score(reply.logits, element, metadata)) for element in best]
+    shown = {} if reply.logits is None else {"logits": reply.logits}
+    if found := describe_overflow({**shown, "saliency": np.stack([answer.saliency for answer in reply.answers])}):
         record["warning"] = found
-    if explanation.residual is not None:
-        record["residual"] = float(explanation.residual[0])
     return record
-
-
-def _score(explanation: Explanation) -> float | None:
-    """The explained score of the first sample, if its terms are known: they and the residual add up to it."""
-    if explanation.contributions is None or explanation.residual is None:
-        return None
-    return float(explanation.contributions[0].sum() + explanation.residual[0])
-
-
-def split(explanation: Explanation, sample: int) -> tuple[NDArray[Any], NDArray[Any], int]:
-    """One sample's logits (K,), its map (H, W), and the explained class.
-
-    Raises:
-        InputError: One of them is not there.
-    """
-    if explanation.logits is None or explanation.saliency is None or explanation.target is None:
-        raise InputError(NO_SALIENCY if explanation.target is None else NO_MAP)
-    return explanation.logits[sample], explanation.saliency[sample, 0], int(explanation.target[sample])
 
 
 def write_png(image: Image.Image, path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from fgcompile.media.marks import NONE, Marks, draw_marks
 from fgcompile.system.text import visible
 
 _COLORS = Path(__file__).with_name("inferno.csv")
@@ -21,10 +22,11 @@ _OPACITY = 0.9
 _WARMEST = 0.85  # of the colormap, over a photo: its pale yellow end turns green on dark objects
 _DIM = 0.8
 _LUMA = np.array([0.299, 0.587, 0.114])
-_GAP = 4
-_BACKGROUND = (17, 20, 26)
-_INK = (236, 239, 244)
-_MUTED = (152, 162, 179)
+GAP = 4
+BACKGROUND = (17, 20, 26)
+Color = tuple[int, int, int]
+INKS: tuple[Color, Color] = ((236, 239, 244), (152, 162, 179))
+"""Of the two parts of a caption."""
 _SMALLEST = 160
 
 
@@ -47,7 +49,9 @@ def colour(strength: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(colors[steps.clip(max=len(colors) - 1)])
 
 
-def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, detail: str = "") -> Image.Image:
+def draw_panel(
+    photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, detail: str = "", marks: Marks = NONE
+) -> Image.Image:
     """Draws photo, map and overlay side by side above one line of caption.
 
     Args:
@@ -55,34 +59,52 @@ def draw_panel(photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, det
         saliency: ``(H, W)``, any scale.
         title: The caption's first part, e.g. the class name; shortened where it does not fit.
         detail: Its second part, e.g. the score, set at the right.
+        marks: What is drawn into photo and overlay.
 
     Returns:
         An RGB image of three tiles; tiles of small inputs are enlarged by a whole factor, pixel by pixel.
     """
-    base = photo if photo.shape[2] == 3 else _as_grey(photo)
+    base = in_colour(photo)
     strength = normalise(saliency)
-    heat = colour(strength)
-    blend = _blend(base, strength)
-    title, detail = visible(title), visible(detail)  # Pillow measures no text of two lines
-    factor = max(1, -(-_SMALLEST // min(base.shape[:2])))
-    tiles = [_enlarge(tile, factor) for tile in (base, heat, blend)]
+    factor = enlargement(base)
+    tiles = [enlarge(tile, factor) for tile in (base, colour(strength), blend(base, strength))]
+    for tile in (tiles[0], tiles[2]):
+        draw_marks(tile, marks)
     width, height = tiles[0].size
-    font_size = max(11, min(15, width // 14))
+    font_size = font_size_of(width)
     strip = 2 * font_size
-    panel = Image.new("RGB", (3 * width + 2 * _GAP, height + strip), _BACKGROUND)
+    panel = Image.new("RGB", (3 * width + 2 * GAP, height + strip), BACKGROUND)
     for index, tile in enumerate(tiles):
-        panel.paste(tile, (index * (width + _GAP), 0))
-    _write_caption(panel, height + strip // 2, title, detail, font_size)
+        panel.paste(tile, (index * (width + GAP), 0))
+    write_caption(panel, height + strip // 2, title, detail, font_size)
     return panel
 
 
-def _as_grey(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def in_colour(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A photo of any channels in three; other than in three colours, it is the mean of its channels."""
+    if photo.shape[2] == 3:
+        return photo
     return np.repeat(np.rint(photo.mean(2, keepdims=True)).astype(np.uint8), 3, axis=2)
 
 
-def _blend(base: NDArray[np.uint8], strength: NDArray[np.float64]) -> NDArray[np.float64]:
+def grey_of(base: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """A photo's brightness, ``(H, W, 1)`` in [0, 255]."""
+    return np.asarray((base @ _LUMA)[..., None])
+
+
+def enlargement(base: NDArray[np.uint8]) -> int:
+    """By which whole factor a tile of a photo is enlarged."""
+    return max(1, -(-_SMALLEST // int(min(base.shape[:2]))))
+
+
+def font_size_of(width: int) -> int:
+    """The size of captions below tiles of a width."""
+    return max(11, min(15, width // 14))
+
+
+def blend(base: NDArray[np.uint8], strength: NDArray[np.float64]) -> NDArray[np.float64]:
     """Lays the coloured map over the photo in grey, so that all colour is the map's."""
-    grey = (base @ _LUMA)[..., None]
+    grey = grey_of(base)
     lit = (0.4 * grey + 0.75 * colour(_WARMEST * strength)).clip(
         0, 255
     )  # the photo's texture stays visible in the brightest parts
@@ -90,22 +112,41 @@ def _blend(base: NDArray[np.uint8], strength: NDArray[np.float64]) -> NDArray[np
     return np.asarray((1 - opacity) * _DIM * grey + opacity * lit)
 
 
-def _enlarge(tile: NDArray[Any], factor: int) -> Image.Image:
+def enlarge(tile: NDArray[Any], factor: int) -> Image.Image:
+    """An array in [0, 255] as an image, each pixel a square."""
     image = Image.fromarray(np.rint(tile).astype(np.uint8))
     return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
 
 
-def _write_caption(panel: Image.Image, middle: int, title: str, detail: str, size: int) -> None:
+def write_caption(
+    panel: Image.Image, middle: int, title: str, detail: str, size: int, inks: tuple[Color, Color] = INKS
+) -> None:
+    """Writes a caption below tiles: its first part, and at the right its second; both shortened where they do not fit.
+
+    Args:
+        panel: What is drawn into.
+        middle: Where the line is.
+        title: The first part.
+        detail: The second, of which no more than half of the line is.
+        size: Of the font.
+        inks: The colours of the two.
+    """
     draw = ImageDraw.Draw(panel)
     font = _font(size)
     margin = size // 2 + 2
-    room = panel.width - 3 * margin - draw.textlength(detail, font)
-    if draw.textlength(title, font) > room:
-        while title and draw.textlength(f"{title}…", font) > room:
-            title = title[:-1]
-        title = f"{title}…"
-    draw.text((margin, middle), title, _INK, font, anchor="lm")
-    draw.text((panel.width - margin, middle), detail, _MUTED, font, anchor="rm")
+    room = panel.width - 3 * margin
+    detail = _shorten(visible(detail), room / 2, draw, font)  # Pillow measures no text of two lines
+    title = _shorten(visible(title), room - draw.textlength(detail, font), draw, font)
+    draw.text((margin, middle), title, inks[0], font, anchor="lm")
+    draw.text((panel.width - margin, middle), detail, inks[1], font, anchor="rm")
+
+
+def _shorten(text: str, room: float, draw: ImageDraw.ImageDraw, font: ImageFont.FreeTypeFont) -> str:
+    if draw.textlength(text, font) <= room:
+        return text
+    while text and draw.textlength(f"{text}…", font) > room:
+        text = text[:-1]
+    return f"{text}…"
 
 
 @cache

@@ -150,7 +150,8 @@ def test_an_only_input_is_verified_by_its_name_and_with_its_batch(run: Run, fold
         (["compile", "m:build", "-o", "model.onnx", "--labels", "missing.txt"], "missing.txt cannot be read"),
         (["compile", "m:build", "-o", "model.onnx", "--input", "3xx4"], "--input 3xx4"),
         (["compile", "no_module_of_this_name:build", "-o", "model.onnx"], "cannot import no_module_of_this_name"),
-        (["explain", "missing.onnx", "photo.jpg", "-o", "out", "--target", "cat"], "--target cat"),
+        (["compile", "m:build", "-o", "model.onnx", "--targets", "few"], "--targets few: give a whole number"),
+        (["explain", "missing.onnx", "photo.jpg", "-o", "out", "--target", "cat"], "missing.onnx"),
     ],
 )
 def test_user_errors_are_one_line(
@@ -271,7 +272,6 @@ def test_batch_says_what_to_install(tiny: Path) -> None:
         (["--actors", "0"], "actors is 0"),
         (["--batch", "0"], "batch is 0"),
         (["--format", "jpg"], "format is 'jpg'"),
-        (["--target", "cat"], "--target cat"),
     ],
 )
 def test_batch_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:

@@ -1,0 +1,73 @@
+"""What can be run of an artifact that was just compiled: nothing that would refuse it."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from pathlib import Path
+
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import DYNAMIC, LOGITS
+from fgcompile.artifact.validation import input_specs
+from fgcompile.errors import InputError
+from fgcompile.media.images import photo_shape
+from fgcompile.media.predictions import Element, class_axis, output_axes, plain
+from fgcompile.media.wishes import read_element
+
+_BEST = 3
+
+
+def python_calls(metadata: Metadata) -> list[str]:
+    """Calls of ``Session.explain``, without a target and, where one is an input, with it."""
+    names = [spec["name"] for spec in input_specs(metadata)]
+    x = f"({', '.join(names)})" if len(names) > 1 else names[0]
+    calls = [f"session.explain({x})"]
+    if metadata["target"] == "input":
+        element, count = plain(_example(metadata)), metadata.get("targets")
+        several = 1 if count is None else _BEST if count == DYNAMIC else int(count)
+        if several > _BEST:
+            calls.append(f"session.explain({x}, target=[{element}, …])  # {several} of them")
+        else:
+            calls.append(f"session.explain({x}, target={element if count is None else [element] * several})")
+    return calls
+
+
+def commands(metadata: Metadata, path: Path) -> list[str]:
+    """Commands for the shell: none for an artifact that takes no photos, or makes no map of them."""
+    try:
+        _, _, channels = photo_shape(metadata)
+    except InputError:
+        return []
+    if all(spec["name"] != "saliency" for spec in metadata["outputs"]):
+        return []
+    photo = "photo.jpg" if channels in (1, 3) else "photo.npy"
+    command = f"fgcompile explain {shlex.quote(str(path))} {photo} -o explained"
+    return [command, *(f"{command} {option}" for option in _options(metadata))]
+
+
+def _options(metadata: Metadata) -> list[str]:
+    """What can be asked beside the largest, where the target is an input."""
+    if metadata["target"] != "input":
+        return []
+    options = [f"--target {shlex.quote(_words(_example(metadata), metadata))}"]
+    axes, classes = output_axes(metadata), class_axis(metadata)
+    size = axes[classes]["size"] if axes and classes is not None else None
+    best = min(_BEST, size) if isinstance(size, int) else _BEST
+    known = any(spec["name"] == LOGITS for spec in metadata["outputs"])  # which are the best
+    return [*options, f"--top {best}"] if known and best > 1 else options
+
+
+def _words(element: Element, metadata: Metadata) -> str:
+    """How ``--target`` says an element: a class by its name, if that says which."""
+    labels = metadata["labels"]
+    if len(element) == 1 and labels is not None:
+        with contextlib.suppress(InputError):
+            if read_element(labels[element[0]], metadata) == element:
+                return labels[element[0]]
+    return ",".join(map(str, element))
+
+
+def _example(metadata: Metadata) -> Element:
+    """An element in the middle of the output."""
+    sizes = [axis["size"] for axis in output_axes(metadata)] or [1]
+    return tuple(size // 2 if isinstance(size, int) else 0 for size in sizes)

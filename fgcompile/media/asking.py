@@ -1,0 +1,204 @@
+"""One photo's elements, explained in as few calls as the artifact needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import DYNAMIC
+from fgcompile.artifact.questions import check_target
+from fgcompile.errors import InputError
+from fgcompile.media.predictions import Element, best_elements, class_axis, element_name, output_axes, plain, resolve
+from fgcompile.media.wishes import Wish, needs_logits, read_element, read_elements
+from fgcompile.runtime import Explanation, Session
+
+NO_SALIENCY = "this artifact does not compute a map: compile it with saliency among its outputs"
+"""What is wrong with an artifact that photos cannot be explained by."""
+
+SCORE = "score"
+"""What is explained by an artifact whose target is a function of the model's outputs."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What each photo's explanation is of.
+
+    Attributes:
+        elements: With −1 for the largest; none for the artifact's own, or the predicted one.
+        top: So many of the best instead.
+    """
+
+    elements: tuple[Element, ...] = ()
+    top: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The explanation of one element of one photo.
+
+    Attributes:
+        element: None of a score that was a function, and where the artifact does not return what would say which.
+        name: In words.
+        score: What is explained, where the outputs say it.
+        saliency: ``(H, W)``.
+        residual: Where it is computed.
+    """
+
+    element: Element | None
+    name: str
+    score: float | None
+    saliency: NDArray[Any]
+    residual: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        target = None if self.element is None else plain(self.element)
+        return {"target": target, "name": self.name, "score": self.score} | (
+            {} if self.residual is None else {"residual": self.residual}
+        )
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What an artifact says of one photo.
+
+    Attributes:
+        answers: One for each element that was asked for, in that order.
+        logits: The photo's, ``(d_1, …, d_r)``, where they are returned.
+        outputs: What the model returns beside them, of the photo.
+    """
+
+    answers: tuple[Answer, ...]
+    logits: NDArray[Any] | None
+    outputs: Mapping[str, NDArray[Any]]
+
+
+def choose(metadata: Metadata, target: Wish, targets: str | Sequence[Wish] | None, top: int | None) -> Question:
+    """The question, once the artifact can be asked it.
+
+    Raises:
+        InputError: Two of the three are given; the artifact's target is fixed; no class has such a name, or an index is
+            out of range; there are fewer classes.
+    """
+    given = [name for name, value in (("target", target), ("targets", targets), ("top", top)) if value is not None]
+    if len(given) > 1:
+        raise InputError(f"{' and '.join(given)} are given: give one of target, targets and top")
+    if top is not None:
+        _require_top(metadata, top)
+        return Question(top=top)
+    if not given or target == "predicted" == metadata["target"]:
+        return Question()
+    if metadata["target"] != "input":
+        check_target(0, 1, metadata)  # which refuses any
+    return Question((read_element(target, metadata),) if targets is None else read_elements(targets, metadata))
+
+
+def ask(session: Session, x: NDArray[Any], question: Question) -> Reply:
+    """Explains one sample.
+
+    Args:
+        session: An artifact whose outputs include the saliency.
+        x: The sample, with a batch of 1 in front.
+        question: What ``choose`` returned for this artifact.
+
+    Raises:
+        InputError: The artifact does not compute what it takes.
+    """
+    metadata, elements = session.metadata, question.elements
+    if metadata["target"] == "input" and (question.top or any(map(needs_logits, elements))):
+        logits = session.predict(x)[0]
+        elements = best_elements(logits, metadata, question.top) if question.top else elements
+        elements = tuple(resolve(element, logits) if needs_logits(element) else element for element in elements)
+    calls = [session.explain(x, target) for target in _calls(elements, metadata)]
+    answers = tuple(answer for explanation in calls for answer in answers_of(explanation, 0, metadata))
+    wanted = len(elements) or question.top or (1 if metadata["target"] == "input" else None)
+    first = calls[0]
+    return Reply(
+        answers[:wanted],
+        None if first.logits is None else first.logits[0],
+        {name: value[0] for name, value in first.outputs.items()},
+    )
+
+
+def answers_of(explanation: Explanation, sample: int, metadata: Metadata) -> list[Answer]:
+    """One sample's answers, one for each target of a call.
+
+    Raises:
+        InputError: There is no map.
+    """
+    if explanation.saliency is None:
+        raise InputError(NO_SALIENCY)
+    several = metadata.get("targets") is not None
+    count = explanation.saliency.shape[1] if several else 1
+    return [_answer(explanation, (sample, number) if several else (sample,), metadata) for number in range(count)]
+
+
+def _answer(explanation: Explanation, place: tuple[int, ...], metadata: Metadata) -> Answer:
+    assert explanation.saliency is not None
+    target = explanation.target
+    element = None if target is None else tuple(int(index) for index in np.atleast_1d(target[place]))
+    if element is not None and explanation.logits is not None:
+        score: float | None = float(explanation.logits[(place[0], *element)])
+    else:
+        score = _sum(explanation, place)
+    unknown = SCORE if metadata["target"] == "score" else "predicted"
+    return Answer(
+        element=element,
+        name=unknown if element is None else element_name(element, metadata),
+        score=score,
+        saliency=explanation.saliency[place][0],
+        residual=None if explanation.residual is None else float(explanation.residual[place]),
+    )
+
+
+def _sum(explanation: Explanation, place: tuple[int, ...]) -> float | None:
+    """The explained score, if its terms are known: they and the residual add up to it."""
+    if explanation.contributions is None or explanation.residual is None:
+        return None
+    return float(explanation.contributions[place].sum() + explanation.residual[place])
+
+
+def _calls(elements: Sequence[Element], metadata: Metadata) -> list[Any]:
+    """The targets of each call: as many elements as one takes, the last of them filled up."""
+    if not elements:
+        return [None]
+    flat = [plain(element) for element in elements]
+    count = metadata.get("targets")
+    if count is None:
+        return [element if isinstance(element, int) else np.array(element) for element in flat]
+    size = len(flat) if count == DYNAMIC else int(count)
+    groups = [flat[start : start + size] for start in range(0, len(flat), size)]
+    return [np.array([group + group[-1:] * (size - len(group))]) for group in groups]
+
+
+def _require_top(metadata: Metadata, top: int) -> None:
+    """Passes a number of the best that the artifact can explain.
+
+    Raises:
+        InputError: It cannot.
+    """
+    fixed, count = metadata["target"], metadata.get("targets")
+    if top < 1:
+        raise InputError(f"top is {top}: give 1 or more")
+    if fixed == "predicted" and top > (count if isinstance(count, int) else 1):
+        has = f"{count} best" if count is not None else "best alone"
+        raise InputError(
+            f"top is {top}, and the artifact was compiled to explain the {has}: compile it with targets={top}, or with "
+            "target=None"
+        )
+    if fixed not in ("input", "predicted"):
+        raise InputError(
+            f"top is {top}, and the artifact's target was fixed when compiling ({fixed}): leave top out, or compile "
+            "with target=None"
+        )
+    axes, classes = output_axes(metadata), class_axis(metadata)
+    sizes = [axis["size"] for axis in (axes if classes is None else axes[classes : classes + 1])]
+    known = [size for size in sizes if isinstance(size, int)]
+    if known and len(known) == len(sizes) and top > prod(known):
+        raise InputError(f"top is {top}: the artifact has {prod(known)} {'elements' if classes is None else 'classes'}")

@@ -1,0 +1,140 @@
+"""Elements from words: a class by its number or its name, the index on each axis, or ``predicted``."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.questions import PREDICTED, require_elements
+from fgcompile.errors import InputError
+from fgcompile.media.predictions import Element, class_axis, output_axes
+from fgcompile.system.text import visible
+
+Wish = str | int | Sequence[int | str] | None
+"""An element as callers name it: ``7``, ``"bald eagle"``, ``(2, 40, 31)``, ``"cat,40,31"``; None for the predicted."""
+
+WORD = "predicted"
+"""What stands for the largest, as −1 does."""
+
+_SHOWN = 5
+"""Names of classes in a message."""
+
+
+def read_element(wish: Wish, metadata: Metadata) -> Element:
+    """The indices of an element; −1 for what is to be the largest.
+
+    Args:
+        wish: A number is a class's, even where a label is a number too. Names are those of labels: whole, or the
+            beginning of one alone, in capitals or not.
+        metadata: The artifact's.
+
+    Raises:
+        InputError: No such class, or several; an index out of range; too few or too many of them.
+    """
+    axes = output_axes(metadata)
+    rank = max(1, len(axes))
+    if wish is None or wish in (WORD, PREDICTED, str(PREDICTED)):
+        return (PREDICTED,) * rank
+    parts = _parts(wish, rank, metadata)
+    names = [axis["name"] for axis in axes]
+    if len(parts) != rank:
+        what = f"{rank} indices, {', '.join(names)}, separated by commas" if rank > 1 else "one class"
+        raise InputError(f"target {_shown(wish)}: give {what}, or '{WORD}'")
+    classes = class_axis(metadata)
+    element = tuple(
+        _index(part, names[axis] if names else "class", axis == classes, metadata) for axis, part in enumerate(parts)
+    )
+    sizes = [axis["size"] if isinstance(axis["size"], int) else None for axis in axes] or [None]
+    # −1 on any axis is resolved here by the logits; what an artifact resolves by itself is the last one, or all.
+    require_elements(np.array([_without_largest(element)])[..., 0 if rank == 1 else slice(None)], sizes, names)
+    return element
+
+
+def read_elements(wishes: str | Sequence[Wish], metadata: Metadata) -> tuple[Element, ...]:
+    """Several elements; a text has them separated by ``;``, or, classes, by commas where it has no ``;``.
+
+    Raises:
+        InputError: As ``read_element``; there are none, or one is given twice.
+    """
+    if isinstance(wishes, str):
+        separator = ";" if ";" in wishes or len(output_axes(metadata)) > 1 else ","
+        wishes = [part.strip() for part in wishes.split(separator) if part.strip()]
+    if not wishes:
+        raise InputError("targets are none: give one or more")
+    elements = tuple(read_element(wish, metadata) for wish in wishes)
+    for number, element in enumerate(elements):
+        if element in elements[:number]:
+            raise InputError(f"targets has {_shown(wishes[number])} twice: give each once")
+    return elements
+
+
+def needs_logits(element: Element) -> bool:
+    """Whether −1 stands where no artifact resolves it by itself: not in the last place, nor in all."""
+    return PREDICTED in element[:-1] and any(index != PREDICTED for index in element)
+
+
+def _parts(wish: str | int | Sequence[int | str], rank: int, metadata: Metadata) -> Sequence[int | str]:
+    """What is said of each axis; a class's name may have commas in it."""
+    if not isinstance(wish, str):
+        return list(wish) if isinstance(wish, Sequence) else [wish]
+    if rank == 1:
+        return [wish.strip()]
+    parts, classes = [part.strip() for part in wish.split(",")], class_axis(metadata)
+    more = len(parts) - rank
+    if more > 0 and classes is not None:
+        parts[classes : classes + more + 1] = [", ".join(parts[classes : classes + more + 1])]
+    return parts
+
+
+def _index(part: int | str, axis: str, of_classes: bool, metadata: Metadata) -> int:
+    if not isinstance(part, str):
+        return int(part)
+    if part == WORD:
+        return PREDICTED
+    if re.fullmatch(r"[-+]?\d{1,18}", part):
+        return int(part)
+    if not of_classes:
+        raise InputError(f"target {_shown(part)}: give as {axis} a whole number")
+    return _named(part, metadata["labels"])
+
+
+def _named(name: str, labels: Sequence[str] | None) -> int:
+    """The class of a name.
+
+    Raises:
+        InputError: None has it, or several have.
+    """
+    if labels is None:
+        raise InputError(
+            f"target {_shown(name)}: the artifact has no names of classes: give a class as a whole number, or "
+            f"'{WORD}', or compile it with labels"
+        )
+    wanted = name.casefold()
+    folded = [label.casefold() for label in labels]
+    for found in (
+        [index for index, label in enumerate(folded) if label == wanted],
+        [index for index, label in enumerate(folded) if wanted and label.startswith(wanted)],
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = ", ".join(f"{index} {_shown(labels[index])}" for index in found[:_SHOWN])
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            raise InputError(f"target {_shown(name)} is the name of several classes: give a number, of {some}{more}")
+    near = [label for label in folded if wanted and wanted in label][:_SHOWN]
+    near += [label for label in difflib.get_close_matches(wanted, folded, _SHOWN) if label not in near]
+    meant = ", ".join(_shown(labels[folded.index(label)]) for label in near[:_SHOWN])
+    advice = f"perhaps {meant}" if meant else f"give a name of its labels, a whole number, or '{WORD}'"
+    raise InputError(f"target {_shown(name)} is no class of the artifact: {advice}")
+
+
+def _without_largest(element: Element) -> Element:
+    return tuple(0 if index == PREDICTED else index for index in element) if needs_logits(element) else element
+
+
+def _shown(wish: object) -> str:
+    return repr(visible(wish)) if isinstance(wish, str) else str(wish)
