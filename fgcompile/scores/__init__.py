@@ -2,7 +2,7 @@
 
 Any function may be one; these are the usual ones, and examples of how to write others. What they compute has biases of
 its own, which are terms like the model's. Some take inputs of their own, which the artifact then has behind the
-model's: ``own_inputs(output)`` gives examples of these, for ``score_inputs``.
+model's: ``own_inputs(output)`` gives examples of these, so that ``compile`` needs no ``score_inputs``.
 """
 
 from __future__ import annotations
@@ -27,4 +27,15 @@ SCORES: Mapping[str, type] = {
 }
 """The scores by their names, as the command line takes them."""
 
-__all__ = ["SCORES", *SCORES]
+__all__ = [
+    "SCORES",
+    "Box",
+    "Continuation",
+    "Contrast",
+    "Difference",
+    "LogOdds",
+    "Region",
+    "Similarity",
+    "Token",
+    "Value",
+]
