@@ -10,6 +10,9 @@ from torch import Tensor
 from fgcompile.errors import InputError, ScoreError
 from fgcompile.scores.requirements import HELD, require_index, require_rank, require_whole
 
+LEAST = 1e-7
+"""What float32 can still tell from 1."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -76,8 +79,8 @@ class LogOdds:
 
     def __post_init__(self) -> None:
         require_whole("LogOdds", index=self.index)
-        if not 0 < self.epsilon < 0.5:
-            raise InputError(f"LogOdds has epsilon={self.epsilon}: give a number between 0 and 0.5")
+        if not LEAST <= self.epsilon < 0.5:
+            raise InputError(f"LogOdds has epsilon={self.epsilon}: give a number from {LEAST:.0e} to below 0.5")
 
     def own_inputs(self, probabilities: Tensor) -> dict[str, Tensor]:
         """None; refuses what are no probabilities, in an output for the examples."""

@@ -35,7 +35,7 @@ class Box:
     Attributes:
         index: The class; None for the likeliest of the candidate.
         candidate: Its place among the candidates; −1 for the best of that class; None for an input ``candidate`` at run
-            time, int64 ``(N,)``, which takes the same.
+            time, int64 ``(N,)``, which takes the same; further ones below 0 count from the end, as in Python.
         axis: The axis of the candidates, 1 or 2; classes are on the other.
         first: Where on that the classes begin, behind the box, say.
         objectness: Where on that, in front of the classes, is whether there is anything; None for no such.

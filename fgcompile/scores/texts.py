@@ -17,7 +17,8 @@ FORM = "(N, L, K)"
 class Token:
     """``f = log softmax(y_l)_t`` of logits ``(N, L, K)``: the log-probability of a token, or class, at a position.
 
-    What is None is an input of the artifact, which takes the same numbers.
+    What is None is an input of the artifact, which takes the same numbers; further ones below 0 count
+    from the end, as in Python.
 
     Attributes:
         position: The position, −1 for the last; None for an input ``position`` at run time, int64 ``(N,)``.
