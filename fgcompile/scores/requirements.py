@@ -27,8 +27,11 @@ def require_index(index: int, size: Any, what: str) -> None:
 
 
 def require_sizes(name: str, own: str, value: Tensor, sizes: Sequence[Any], form: str) -> None:
-    """Refuses a score's own input of other sizes, which might be spread over the output's; dynamic ones are free."""
-    known = zip(value.shape, sizes, strict=False)
+    """Refuses a score's own input of other sizes, which might be spread over the output's.
+
+    Dynamic ones are free, and so is the batch: an example of one sample does for any number.
+    """
+    known = zip(value.shape[1:], sizes[1:], strict=False)
     other = any(isinstance(a, int) and isinstance(b, int) and a != b for a, b in known)
     if value.ndim != len(sizes) or other:
         wanted = ", ".join(map(str, sizes))

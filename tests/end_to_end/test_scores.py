@@ -193,6 +193,15 @@ def test_a_score_is_what_is_written_by_hand(name: str, samples: int) -> None:
     assert terms.relative_completeness_error.max() < 1e-12
 
 
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.own])
+def test_an_example_of_one_sample_does_for_any_number(name: str) -> None:
+    case, x = CASES[name], images(2)
+    model = head(case.form)
+    one = {own: value[:1] for own, value in case.score.own_inputs(model(x).detach()).items()}
+    program = fgcompile.compile(model.float(), x.float(), target=case.score, score_inputs=one)
+    assert [spec["shape"][0] for spec in program.metadata["inputs"]] == ["batch"] * (1 + len(case.own))
+
+
 @pytest.mark.whole
 @pytest.mark.parametrize("name", CASES)
 def test_an_artifact_of_a_score_is_what_is_written_by_hand(name: str, tmp_path: Path) -> None:
