@@ -48,6 +48,15 @@ def explain(artifact: Path, photos: Sequence[Path], target: str = "") -> list[di
     Raises:
         subprocess.CalledProcessError: It failed; Node.js has said on stderr why.
     """
-    command = ["node", "--input-type=module", "--eval", _PROGRAM, "--", artifact.resolve(), target, *photos]
+    command = [
+        "node",
+        "--input-type=module",
+        "--eval",
+        _PROGRAM,
+        "--",
+        str(artifact.resolve()),
+        target,
+        *map(str, photos),
+    ]
     done = subprocess.run(command, cwd=FOLDER, stdout=subprocess.PIPE, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]
