@@ -56,7 +56,7 @@ def write_photo(pixels: Array, folder: Path) -> None:
     Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0]).save(folder / "photo.ppm")
 
 
-def explain(programs: Path, artifact: Path, folder: Path, *target: int) -> tuple[list[str], Array, Array]:
+def explain(programs: Path, artifact: Path, folder: Path, *target: int | str) -> tuple[list[str], Array, Array]:
     """What the program of the artifact's format prints of ``photo.ppm``, the logits and the map.
 
     Raises:

@@ -12,14 +12,16 @@ from typing import Any
 FOLDER = Path(__file__).parents[2] / "examples" / "node"
 
 _PROGRAM = """
+import { readTargets } from "../browser/targets.js";
 import { loadArtifact, readPhoto } from "./artifact.mjs";
 
 const [path, target, ...photos] = process.argv.slice(1);
 const artifact = await loadArtifact(path);
 for (const photo of photos) {
   const pixels = await readPhoto(photo, artifact.shape);
-  const { logits, saliency } = await artifact.explain(pixels, Number(target));
-  console.log(JSON.stringify({ pixels: [...pixels], logits: [...logits], saliency: [...saliency] }));
+  const { logits, maps, targets } = await artifact.explain(pixels, target ? readTargets(target) : undefined);
+  const saliency = maps.flatMap((map) => [...map]);
+  console.log(JSON.stringify({ pixels: [...pixels], logits: [...logits.data], saliency, targets }));
 }
 """
 
@@ -39,12 +41,22 @@ def version(package: Path) -> str:
     return f"{described['name']} {described['version']}"
 
 
-def explain(artifact: Path, photos: Sequence[Path], target: int = -1) -> list[dict[str, Any]]:
-    """Explains photos: for each the ``pixels`` that the artifact was given, its ``logits`` and its ``saliency``.
+def explain(artifact: Path, photos: Sequence[Path], target: str = "") -> list[dict[str, Any]]:
+    """Explains photos: for each the ``pixels`` that the artifact was given, its ``logits``, its ``saliency``
+    and the ``targets`` explained. ``target`` is what explain.mjs takes as such, or nothing.
 
     Raises:
         subprocess.CalledProcessError: It failed; Node.js has said on stderr why.
     """
-    command = ["node", "--input-type=module", "--eval", _PROGRAM, "--", artifact.resolve(), str(target), *photos]
+    command = [
+        "node",
+        "--input-type=module",
+        "--eval",
+        _PROGRAM,
+        "--",
+        str(artifact.resolve()),
+        target,
+        *map(str, photos),
+    ]
     done = subprocess.run(command, cwd=FOLDER, stdout=subprocess.PIPE, text=True, check=True)
     return [json.loads(line) for line in done.stdout.splitlines()]

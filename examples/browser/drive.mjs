@@ -63,14 +63,21 @@ const steps = {
     await page.locator("#query").press("Enter");
     return look();
   },
+  /** Clicks on the picture, at parts of its height and width. */
+  async click({ at: [down, across] }) {
+    const { width, height } = await page.locator("#picture").boundingBox();
+    await page.locator("#picture").click({ position: { x: across * width, y: down * height } });
+    return look();
+  },
   /** The numbers behind the picture. */
   numbers: () =>
     page.evaluate(async () => {
-      const { photo, explanation } = (await import("./main.js")).shown;
+      const { photo, explanation, map } = (await import("./main.js")).shown;
       const { normalise } = await import("./overlay.js");
-      const { logits, saliency, target } = explanation;
-      const strength = [...normalise(saliency)];
-      return { pixels: [...photo.pixels], logits: [...logits], saliency: [...saliency], strength, target };
+      const { logits, maps, targets } = explanation;
+      const strength = [...normalise(maps[map])];
+      const saliency = maps.flatMap((each) => [...each]);
+      return { pixels: [...photo.pixels], logits: [...logits.data], saliency, strength, targets, map };
     }),
   /** The milliseconds of some calls on the photo that is shown. */
   time: ({ calls }) =>

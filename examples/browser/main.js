@@ -2,14 +2,15 @@
 
 import { PbfReader } from "pbf";
 import { readArtifact } from "./artifact.js";
-import { className, listClasses } from "./classes.js";
+import { classAxis, isSame, listClasses, rankClasses } from "./classes.js";
 import { drawOverlay } from "./overlay.js";
 import { readPhoto } from "./photo.js";
 import { openSession } from "./session.js";
+import { scoreOf, targetAxes, targetCount, targetName } from "./targets.js";
 
 const ARTIFACT = "model.onnx"; // beside the page
 
-/** What the page shows: the artifact, its session, the photo's file, the photo, and its explanation. */
+/** What the page shows: the artifact, its session, the photo's file, the photo, its explanation, which of its maps. */
 export const shown = {};
 
 const element = (id) => document.getElementById(id);
@@ -37,6 +38,10 @@ function perform(doing, task) {
 async function useArtifact(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const artifact = await readArtifact(file.name, bytes, new PbfReader(bytes));
+  if (isChoosable(artifact.metadata) && !classAxis(artifact.metadata)) {
+    const names = targetAxes(artifact.metadata).map(({ name }) => name);
+    throw new Error(`${file.name} takes targets of ${names.join(", ")}, not of a class and a place: use examples/node`);
+  }
   const session = await openSession(artifact);
   Object.assign(shown, { artifact, session, name: file.name });
   if (shown.file) await usePhoto(shown.file);
@@ -45,42 +50,75 @@ async function useArtifact(file) {
 async function usePhoto(file) {
   if (shown.artifact) {
     const photo = await readPhoto(file, shown.artifact.shape);
-    Object.assign(shown, { photo, explanation: await shown.session.explain(photo.pixels) });
+    Object.assign(shown, { photo, explanation: await shown.session.explain(photo.pixels), map: 0 });
     element("query").value = "";
     show();
   }
   shown.file = file;
 }
 
-async function explainClass(index) {
-  shown.explanation = await shown.session.explain(shown.photo.pixels, index);
+/** Shows the map of a target; where a call explains several, those of the next best classes there come along. */
+async function explainTarget(target) {
+  const { artifact, explanation, photo, session } = shown;
+  let map = explanation.targets.findIndex((other) => isSame(other, target));
+  if (map === -1) {
+    const others = rankClasses(explanation.logits, target, artifact.metadata).map((entry) => entry.target);
+    const asked = [target, ...others.filter((other) => !isSame(other, target))];
+    const count = targetCount(artifact.metadata) ?? 1;
+    const targets = Array.from({ length: count }, (_, rank) => asked[rank % asked.length]);
+    shown.explanation = await session.explain(photo.pixels, targets);
+    map = 0;
+  }
+  shown.map = map;
   show();
 }
 
+/** Asks about the place that was clicked, and the largest class there. */
+function explainPlace(event) {
+  const { artifact, explanation } = shown;
+  const places = classAxis(artifact.metadata)?.places ?? [];
+  if (!isChoosable(artifact.metadata) || places.length === 0) return;
+  const box = element("picture").getBoundingClientRect();
+  const at = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+  const place = [...explanation.targets[0]];
+  places.forEach((axis, side) => {
+    const size = explanation.logits.sizes[axis];
+    place[axis] = Math.min(Math.max(Math.floor(at[side] * size), 0), size - 1);
+  });
+  element("query").value = "";
+  const [{ target, name }] = rankClasses(explanation.logits, place, artifact.metadata);
+  perform(`Explaining ${name} …`, () => explainTarget(target));
+}
+
+function isChoosable(metadata) {
+  return metadata.target === "input";
+}
+
 function show() {
-  const { artifact, explanation, photo } = shown;
-  const { labels } = artifact.metadata;
-  drawOverlay(overlay, photo.canvas, explanation.saliency, artifact.shape);
+  const { artifact, explanation, map, photo } = shown;
+  drawOverlay(overlay, photo.canvas, explanation.maps[map], artifact.shape);
   element("picture").replaceChildren(photo.canvas, overlay);
-  const { target, logits } = explanation;
-  const name = target === undefined ? "the artifact's own score" : className(target, labels);
+  const target = explanation.targets?.[map];
+  const name = target ? targetName(target, artifact.metadata) : "the artifact's own score";
   element("picture").ariaLabel = `The map for ${name}, over the photo`;
-  element("caption").textContent = target === undefined ? name : `${name}, score ${logits[target].toFixed(2)}`;
+  element("caption").textContent = target ? `${name}, score ${scoreOf(target, explanation.logits).toFixed(2)}` : name;
   element("empty").hidden = true;
   element("figure").hidden = false;
   listButtons();
 }
 
 function listButtons() {
-  const { artifact, explanation } = shown;
-  const fixed = artifact.metadata.target !== "input";
+  const { artifact, explanation, map } = shown;
+  const { metadata } = artifact;
+  const shownTarget = explanation.targets?.[map];
   element("query").disabled = false;
-  const items = listClasses(explanation, artifact.metadata.labels, element("query").value).map((entry) => {
+  const items = listClasses(explanation.logits, shownTarget, metadata, element("query").value).map((entry) => {
     const button = document.createElement("button");
     button.append(...[entry.name, entry.score.toFixed(2)].map((text) => span(text)));
-    button.disabled = fixed;
-    button.ariaPressed = String(entry.index === explanation.target);
-    button.onclick = () => perform(`Explaining ${entry.name} …`, () => explainClass(entry.index));
+    const there = explanation.targets?.some((target) => isSame(target, entry.target)); // its map, at a fixed target too
+    button.disabled = !isChoosable(metadata) && !(there && explanation.maps.length > 1);
+    button.ariaPressed = String(isSame(entry.target, shownTarget));
+    button.onclick = () => perform(`Explaining ${entry.name} …`, () => explainTarget(entry.target));
     const item = document.createElement("li");
     item.append(button);
     return item;
@@ -114,6 +152,7 @@ for (const input of document.querySelectorAll("input[type=file]")) {
   };
 }
 element("opacity").oninput = (event) => (overlay.style.opacity = event.target.value / 100);
+element("picture").onclick = explainPlace;
 element("query").oninput = listButtons;
 element("search").onsubmit = (event) => {
   event.preventDefault();

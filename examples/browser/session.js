@@ -1,10 +1,11 @@
-/** One call of the artifact: logits and map, on WebGPU where there is an adapter, else in WebAssembly. */
+/** The artifact in ONNX Runtime Web: on WebGPU where there is an adapter, else in WebAssembly. */
+
+import { makeExplain } from "./call.js";
 
 /**
  * Loads an artifact into ONNX Runtime Web and runs it once, since the first run is slower than the others.
  *
- * Returns `{ backend, explain }`: where it runs, in words, and `explain(pixels, target)`; of the classes, −1 is the
- * predicted one.
+ * Returns `{ backend, explain }`: where it runs, in words, and what `makeExplain` returns.
  */
 export async function openSession(artifact) {
   let failure = "";
@@ -23,33 +24,11 @@ export async function openSession(artifact) {
   return open(artifact, runtime, "wasm", backend);
 }
 
-async function open({ bytes, metadata, input, shape }, runtime, provider, backend) {
+async function open(artifact, runtime, provider, backend) {
   runtime.env.logLevel = "error";
-  const session = await runtime.InferenceSession.create(bytes, { executionProviders: [provider] });
-  const fixed = metadata.target !== "input";
-
-  async function explain(pixels, target = -1) {
-    // A copy of the pixels, since the worker keeps what it is given.
-    const feeds = { [input]: new runtime.Tensor("uint8", pixels.slice(), [1, ...shape]) };
-    if (!fixed) feeds.target = new runtime.Tensor("int64", [BigInt(target)], [1]);
-    if (metadata.on_demand) feeds.explain = new runtime.Tensor("bool", [true], []);
-    const start = performance.now();
-    const { logits, saliency } = await session.run(feeds, ["logits", "saliency"]);
-    const milliseconds = performance.now() - start;
-    return {
-      logits: logits.data,
-      saliency: saliency.data,
-      target: explained(fixed ? metadata.target : target, logits.data),
-      milliseconds,
-    };
-  }
-
-  await explain(new Uint8Array(shape[0] * shape[1] * shape[2]));
+  const session = await runtime.InferenceSession.create(artifact.bytes, { executionProviders: [provider] });
+  const explain = makeExplain(artifact, session, runtime.Tensor);
+  const [height, width, channels] = artifact.shape;
+  await explain(new Uint8Array(height * width * channels));
   return { backend, explain };
-}
-
-/** The explained class; undefined where the artifact explains a score of its own. */
-function explained(target, logits) {
-  if (target === -1 || target === "predicted") return logits.indexOf(logits.reduce((best, score) => Math.max(best, score)));
-  return Number.isInteger(target) ? target : undefined;
 }

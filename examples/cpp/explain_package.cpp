@@ -1,6 +1,6 @@
 // Explains a photo by an AOTInductor package, with libtorch alone:
 //
-//     explain_package ARTIFACT.pt2 PHOTO.ppm [CLASS]
+//     explain_package ARTIFACT.pt2 PHOTO.ppm [TARGET]
 
 #include "photo_program.h"
 

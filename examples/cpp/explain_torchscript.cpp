@@ -1,6 +1,6 @@
 // Explains a photo by a TorchScript artifact, with libtorch alone:
 //
-//     explain_torchscript ARTIFACT.pt PHOTO.ppm [CLASS]
+//     explain_torchscript ARTIFACT.pt PHOTO.ppm [TARGET]
 
 #include "photo_program.h"
 

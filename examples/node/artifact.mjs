@@ -5,31 +5,20 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { PbfReader } from "pbf";
 import sharp from "sharp";
 import { readArtifact } from "../browser/artifact.js";
+import { makeExplain } from "../browser/call.js";
 
 const KEPT = 224 / 256; // of the short side: the usual evaluation crop of ImageNet
 
-/** Loads an artifact that was compiled with --mean and --std: it takes the raw photo, uint8 (N, H, W, C). */
+/**
+ * Loads an artifact that was compiled with --mean and --std: it takes the raw photo, uint8 (N, H, W, C).
+ *
+ * Its `explain(pixels, target)` is that of `makeExplain`: of one element of the output, or of several.
+ */
 export async function loadArtifact(path) {
   const bytes = await readFile(path);
-  const { metadata, input, shape } = await readArtifact(path, bytes, new PbfReader(bytes));
-  const classes = metadata.outputs.find((spec) => spec.name === "logits").shape[1];
-  const session = await InferenceSession.create(bytes);
-
-  /** Explains a class of one photo, −1 the predicted one: `{ logits, saliency }`, (K,) and (H, W), float32. */
-  async function explain(pixels, target = -1) {
-    if (!Number.isInteger(target) || target < -1 || target >= classes) {
-      throw new Error(`target: give the number of a class from 0 to ${classes - 1}`);
-    }
-    const fixed = metadata.target !== "input";
-    if (fixed && target !== -1) throw new Error(`target: fixed when compiling ${path} (${metadata.target})`);
-    const feeds = { [input]: new Tensor("uint8", pixels, [1, ...shape]) };
-    if (!fixed) feeds.target = new Tensor("int64", [BigInt(target)], [1]);
-    if (metadata.on_demand) feeds.explain = new Tensor("bool", [true], []);
-    const { logits, saliency } = await session.run(feeds, ["logits", "saliency"]);
-    return { logits: logits.data, saliency: saliency.data };
-  }
-
-  return { metadata, shape, explain };
+  const artifact = await readArtifact(path, bytes, new PbfReader(bytes));
+  const explain = makeExplain(artifact, await InferenceSession.create(bytes), Tensor);
+  return { metadata: artifact.metadata, shape: artifact.shape, explain };
 }
 
 /** Reads a photo, turned upright, scaled (bicubic) and cropped about its centre: uint8 (H, W, C). */
@@ -53,10 +42,17 @@ export async function readPhoto(path, [height, width, channels]) {
   }
 }
 
-/** Writes a map as a grey PNG: its minimum black, its maximum white. */
-export async function writeMap(path, saliency, [height, width]) {
-  const low = saliency.reduce((a, b) => Math.min(a, b));
-  const high = saliency.reduce((a, b) => Math.max(a, b));
-  const heat = Uint8Array.from(saliency, (value) => (255 * (value - low)) / (high - low || 1));
-  await sharp(heat, { raw: { width, height, channels: 1 } }).toColourspace("b-w").png().toFile(path);
+/** Writes maps as a grey PNG, side by side: the minimum of them all black, the maximum white. */
+export async function writeMaps(path, maps, [height, width]) {
+  const low = Math.min(...maps.map((map) => map.reduce((a, b) => Math.min(a, b))));
+  const high = Math.max(...maps.map((map) => map.reduce((a, b) => Math.max(a, b))));
+  const heat = new Uint8Array(height * width * maps.length);
+  maps.forEach((map, rank) => {
+    map.forEach((value, place) => {
+      const left = Math.floor(place / width) * width * maps.length + rank * width;
+      heat[left + (place % width)] = (255 * (value - low)) / (high - low || 1);
+    });
+  });
+  const raw = { width: width * maps.length, height, channels: 1 };
+  await sharp(heat, { raw }).toColourspace("b-w").png().toFile(path);
 }

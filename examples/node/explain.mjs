@@ -1,34 +1,38 @@
 /**
  * Explains a photo in Node.js: the top classes, and the map as a picture.
  *
- *     node explain.mjs ARTIFACT.onnx PHOTO [--target CLASS] [--output saliency.png]
+ *     node explain.mjs ARTIFACT.onnx PHOTO [--target TARGET] [--output saliency.png]
  *
- * The artifact is one compiled with --mean and --std. CLASS is a number; without it the predicted class is explained.
+ * The artifact is one compiled with --mean and --std. TARGET is the number of a class, 3, or an index for each axis of
+ * the output, 2,40,31; several, as 3;5;7, for an artifact that takes several. Without it the largest are explained.
  */
 
 import { parseArgs } from "node:util";
-import { loadArtifact, readPhoto, writeMap } from "./artifact.mjs";
+import { largestTargets, readTargets, scoreOf, targetName } from "../browser/targets.js";
+import { loadArtifact, readPhoto, writeMaps } from "./artifact.mjs";
 
-const USAGE = "node explain.mjs ARTIFACT.onnx PHOTO [--target CLASS] [--output saliency.png]";
+const USAGE = "node explain.mjs ARTIFACT.onnx PHOTO [--target TARGET] [--output saliency.png]";
+const LISTED = 3;
 
 async function main() {
-  const options = { target: { type: "string", default: "-1" }, output: { type: "string", default: "saliency.png" } };
+  const options = { target: { type: "string" }, output: { type: "string", default: "saliency.png" } };
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
   if (positionals.length !== 2) throw new Error(`usage: ${USAGE}`);
   const [path, photo] = positionals;
 
   const artifact = await loadArtifact(path);
+  const target = values.target === undefined ? undefined : readTargets(values.target);
   const pixels = await readPhoto(photo, artifact.shape);
-  const start = performance.now();
-  const { logits, saliency } = await artifact.explain(pixels, Number(values.target));
-  const milliseconds = performance.now() - start;
-  await writeMap(values.output, saliency, artifact.shape);
+  const { logits, targets, maps, milliseconds } = await artifact.explain(pixels, target);
+  await writeMaps(values.output, maps, artifact.shape);
 
-  const { labels } = artifact.metadata;
-  const classes = Array.from(logits, (score, index) => ({ name: labels ? labels[index] : `class ${index}`, score }));
-  classes.sort((a, b) => b.score - a.score);
-  for (const { name, score } of classes.slice(0, 3)) console.log(`${score.toFixed(2).padStart(6)}  ${name}`);
-  console.log(`The map is in ${values.output}; logits and map took ${Math.round(milliseconds)} ms.`);
+  // Of one class the best, to compare with; else what each map is of: the best places are beside each other.
+  const listed = maps.length === 1 && logits.sizes.length === 1 ? largestTargets(logits, LISTED) : targets;
+  for (const each of listed ?? []) {
+    console.log(`${scoreOf(each, logits).toFixed(2).padStart(6)}  ${targetName(each, artifact.metadata)}`);
+  }
+  const [written, are] = maps.length === 1 ? ["The map is", "map"] : [`${maps.length} maps are side by side`, "maps"];
+  console.log(`${written} in ${values.output}; logits and ${are} took ${Math.round(milliseconds)} ms.`);
 }
 
 main().catch((error) => {

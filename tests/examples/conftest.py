@@ -17,6 +17,7 @@ from fgcompile.demo.pictures import find_pictures
 
 HEIGHT, WIDTH = 48, 64
 BIRDS = ["auk", "bittern", "crane", "dotterel", "eagle", "falcon"]
+PLACES = ["sky", "sea", "land", "ship"]
 
 
 def compile_colours(path: Path, **options: Any) -> Path:
@@ -32,9 +33,32 @@ def compile_colours(path: Path, **options: Any) -> Path:
     return path
 
 
+def compile_places(path: Path, **options: Any) -> Path:
+    """An untrained segmenter for the same photos: its output is (N, 4, HEIGHT, WIDTH)."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 5, stride=2, padding=2), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.SiLU(),
+        nn.Upsample(scale_factor=2), nn.Conv2d(8, len(PLACES), 1),
+    )  # fmt: skip
+    preprocess = fgcompile.Preprocess((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    x = torch.randn(2, 3, HEIGHT, WIDTH)
+    fgcompile.compile(model.eval(), x, preprocess=preprocess, labels=PLACES, **options).save(path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_colours(tmp_path_factory.mktemp("colours") / "colours.onnx")
+
+
+@pytest.fixture(scope="session")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_places(tmp_path_factory.mktemp("places") / "places.onnx")
+
+
+@pytest.fixture(scope="session")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compile_colours(tmp_path_factory.mktemp("three") / "three.onnx", targets=3)
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +81,7 @@ def digit_pictures() -> list[Path]:
     return [picture.path for picture in find_pictures("mnist")]
 
 
-def largest_difference(session: fgcompile.Session, found: dict[str, Any], target: int | None = None) -> float:
+def largest_difference(session: fgcompile.Session, found: dict[str, Any], target: Any = None) -> float:
     """Explains the pixels that an example was given, and returns by how much its map differs, of the map's maximum."""
     shape = session.metadata["inputs"][0]["shape"][1:]
     pixels = np.array(found["pixels"], dtype=np.uint8).reshape(1, *shape)

@@ -14,7 +14,7 @@ import fgcompile
 from benchmarks.serving.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
 from fgcompile.media.images import read_photo
 from fgcompile.media.overlay import normalise
-from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
+from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if reason := missing():
@@ -40,7 +40,7 @@ def test_the_map_is_that_of_the_session(page: Page, colours: Path, photos: list[
         found = page.do("numbers")
         differences.append(largest_difference(session, found))
         predicted = int(np.argmax(found["logits"]))
-        assert found["target"] == predicted
+        assert found["targets"] == [[predicted]]
         assert seen["caption"] == f"{BIRDS[predicted]}, score {max(found['logits']):.2f}"
         assert seen["classes"] == [BIRDS[index] for index in np.argsort(-np.array(found["logits"]))]
     print("largest difference, of the map's maximum:", max(differences))
@@ -55,7 +55,7 @@ def test_another_class_has_another_map(page: Page, colours: Path, photos: list[P
         seen = page.do("explain", name=name.upper())
         assert seen["caption"].startswith(f"{name}, score ")
         found = page.do("numbers")
-        assert found["target"] == target
+        assert found["targets"] == [[target]]
         assert largest_difference(session, found, target) < 1e-4
         maps.append(np.array(found["saliency"]))
     assert min(np.abs(a - b).max() for a, b in pairwise(maps)) > 1e-3
@@ -147,6 +147,46 @@ def test_another_artifact_explains_the_photo_that_is_there(
     np.testing.assert_array_equal(np.reshape(found["pixels"], (28, 28, 1)), read_photo(digit_pictures[0], (28, 28, 1)))
     assert largest_difference(fgcompile.load(digits), found) < 1e-4
     assert "colours.onnx" in page.do("choose", file=colours)["status"]
+
+
+def test_a_click_asks_about_a_place_of_a_segmenter(page: Page, places: Path, photos: list[Path], colours: Path) -> None:
+    session = fgcompile.load(places)
+    page.do("choose", file=photos[17])
+    assert page.do("choose", file=places)["error"] == ""
+    seen = page.do("click", at=[(40 + 0.5) / HEIGHT, (31 + 0.5) / WIDTH])
+    assert seen["error"] == ""
+    found = page.do("numbers")
+    found["logits"] = np.reshape(found["logits"], (len(PLACES), HEIGHT, WIDTH))
+    order = np.argsort(-found["logits"][:, 40, 31])
+    assert found["targets"] == [[order[0], 40, 31]]
+    assert seen["classes"] == [f"{PLACES[index]}, height 40, width 31" for index in order]
+    assert largest_difference(session, found, [int(order[0]), 40, 31]) < 1e-4
+
+    seen = page.do("explain", name=PLACES[order[2]])
+    assert seen["caption"].startswith(f"{PLACES[order[2]]}, height 40, width 31, score ")
+    found = page.do("numbers")
+    found["logits"] = np.reshape(found["logits"], (len(PLACES), HEIGHT, WIDTH))
+    assert largest_difference(session, found, [int(order[2]), 40, 31]) < 1e-4
+    page.do("choose", file=colours)
+
+
+def test_several_targets_come_along(page: Page, three: Path, photos: list[Path], colours: Path) -> None:
+    session = fgcompile.load(three)
+    page.do("choose", file=photos[17])
+    page.do("choose", file=three)
+    found = page.do("numbers")
+    order = [int(index) for index in np.argsort(-np.array(found["logits"]))]
+    assert found["targets"] == [[index] for index in order[:3]]
+    assert largest_difference(session, found, order[:3]) < 1e-4
+    seen = page.do("explain", name=BIRDS[order[1]])
+    assert seen["caption"].startswith(BIRDS[order[1]])
+    assert page.do("numbers")["map"] == 1
+    seen = page.do("explain", name=BIRDS[order[4]])
+    assert seen["caption"].startswith(BIRDS[order[4]])
+    found = page.do("numbers")
+    assert found["targets"] == [[index] for index in (order[4], *order[:2])]
+    assert largest_difference(session, found, [order[4], *order[:2]]) < 1e-4
+    page.do("choose", file=colours)
 
 
 def test_artifacts_on_demand_and_of_a_fixed_class(photos: list[Path], tmp_path: Path) -> None:

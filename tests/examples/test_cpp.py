@@ -21,6 +21,7 @@ from fgcompile.artifact.metadata import dumps
 from fgcompile.demo.networks import load_digit_network, load_efficientnet
 from fgcompile.demo.pictures import find_pictures
 from fgcompile.media.images import photo_shape, read_photo
+from tests.examples.conftest import compile_places
 from tests.support.networks import ConvNet, randomised
 
 PROGRAMS = {".pt": "explain_torchscript", ".pt2": "explain_package"}
@@ -165,7 +166,7 @@ def refuse(programs: Path, program: str, folder: Path, *arguments: object) -> st
     return line
 
 
-def test_wrong_photos_and_classes_are_one_line(programs: Path, artifact: Path, tmp_path: Path) -> None:
+def test_wrong_photos_and_targets_are_one_line(programs: Path, artifact: Path, tmp_path: Path) -> None:
     program = program_of(artifact)
     pixels = write_photo(find_pictures("imagenet")[0].path, artifact, tmp_path)
     photo = (tmp_path / "photo.ppm").read_bytes()
@@ -185,11 +186,61 @@ def test_wrong_photos_and_classes_are_one_line(programs: Path, artifact: Path, t
         "short.ppm": "short.ppm: is cut off: write it again",
     }.items():
         assert refuse(programs, program, tmp_path, artifact, name) == message
-    for target in ("10", "-2", "3.5", "99999999999999999999"):
+    for target in ("10", "-2"):
         line = refuse(programs, program, tmp_path, artifact, "photo.ppm", target)
-        assert line == f"the class is '{target}': give one from 0 to 9, or -1 for the predicted one"
+        assert line == f"target {target} is out of range: give a class from 0 to 9, or -1 for the predicted one"
+    for target in ("3.5", "99999999999999999999", "", "3;"):
+        assert "is none: give a number" in refuse(programs, program, tmp_path, artifact, "photo.ppm", target)
+    assert "2 given" in refuse(programs, program, tmp_path, artifact, "photo.ppm", "3;5")
     for arguments in ((), (artifact, "photo.ppm", "1", "2")):
         assert refuse(programs, program, tmp_path, *arguments).startswith("usage: ")
+
+
+def require_the_sessions_maps(
+    programs: Path, artifact: Path, folder: Path, text: str, target: Any, named: list[str]
+) -> None:
+    """Of targets that are no single class: maps, the picture of them side by side, and what is printed."""
+    pixels = write_photo(find_pictures("imagenet")[0].path, artifact, folder)
+    printed, logits, saliency = cpp.explain(programs, artifact, folder, text)
+    expected = fgcompile.load(artifact, threads=1).explain(pixels[None], target)
+    np.testing.assert_array_equal(logits, expected.logits)
+    assert saliency.shape == expected.saliency.shape
+    np.testing.assert_allclose(saliency, expected.saliency, rtol=0, atol=1e-6 * expected.saliency.max())
+    heat = np.concatenate(list(expected.saliency.reshape(-1, *saliency.shape[-2:])), axis=1)
+    heat = 255 * (heat - heat.min()) / (heat.max() - heat.min())
+    with Image.open(folder / "saliency.pgm") as opened:
+        assert np.abs(np.asarray(opened) - heat).max() <= 1.01
+    targets = expected.target.reshape(len(named), -1)
+    scores = [expected.logits[(0, *row)] for row in targets]
+    assert printed[1:-1] == [f"explained {name}, score {s:.6g}" for name, s in zip(named, scores, strict=True)]
+
+
+def test_an_element_of_a_segmenter(programs: Path, tmp_path: Path) -> None:
+    path = compile_places(tmp_path / "places.pt", format="torchscript")
+    for text, target in (("2,40,31", [2, 40, 31]), ("2,40,-1", [2, 40, -1]), ("-1", [-1, -1, -1])):
+        photo = write_photo(find_pictures("imagenet")[0].path, path, tmp_path)
+        named = fgcompile.load(path).explain(photo[None], target).target
+        assert named is not None
+        name = "class {}, height {}, width {}".format(*named[0])
+        require_the_sessions_maps(programs, path, tmp_path, text, target, [name])
+    rest = "or -1 alone for the largest of all"
+    for text, message in {
+        "4,0,0": f"target 4,0,0 is out of range: give as class an index from 0 to 3, {rest}",
+        "2,48,0": f"target 2,48,0 is out of range: give as height an index from 0 to 47, {rest}",
+        "2,40": "target 2,40 is none: give the indices class,height,width",
+        "1,1,1;2,2,2": "target: 2 given, and a call of this artifact explains 1",
+    }.items():
+        assert refuse(programs, program_of(path), tmp_path, path, "photo.ppm", text) == message
+
+
+@pytest.mark.parametrize("count", [3, "dynamic"])
+def test_several_targets(programs: Path, tmp_path: Path, count: int | str) -> None:
+    path = compile_network(tmp_path / "several.pt", "torchscript", targets=count)
+    named = ["class 3", "class 5", "class 7"]
+    require_the_sessions_maps(programs, path, tmp_path, "3;5;7", [3, 5, 7], named)
+    if count == 3:
+        line = refuse(programs, program_of(path), tmp_path, path, "photo.ppm", "3;5")
+        assert line == "target: 2 given, and a call of this artifact explains 3"
 
 
 def test_comments_in_a_photo_are_skipped(programs: Path, artifact: Path, tmp_path: Path) -> None:
@@ -235,7 +286,7 @@ def test_artifacts_of_other_inputs_are_refused(programs: Path, artifact: Path, t
     prepared = {"dtype": "float32", "name": "x", "shape": ["batch", 3, *SIZE]}
     sizes = {**photo, "example": photo["shape"], "shape": ["batch", "height", "width", 3]}
     bias = {"dtype": "float32", "name": "stem.bias", "optional": True, "shape": [8]}
-    message = "does not take one photo of fixed size and a class, and return logits and saliency"
+    message = "does not take one photo of fixed size and a target, and return logits and saliency"
     for change, expected in (
         ({"inputs": [prepared, target]}, message),
         ({"inputs": [sizes, target]}, message),

@@ -12,7 +12,7 @@ from PIL import Image
 import fgcompile
 from benchmarks.serving.node import FOLDER, explain, missing
 from fgcompile.media.images import read_photo
-from tests.examples.conftest import BIRDS, HEIGHT, WIDTH, compile_colours, largest_difference
+from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if reason := missing():
@@ -25,10 +25,10 @@ def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("target", [-1, 3])
-def test_the_map_is_that_of_the_session(colours: Path, photos: list[Path], target: int) -> None:
+@pytest.mark.parametrize("target", ["-1", "3"])
+def test_the_map_is_that_of_the_session(colours: Path, photos: list[Path], target: str) -> None:
     session = fgcompile.load(colours)
-    differences = [largest_difference(session, found, target) for found in explain(colours, photos[:4], target)]
+    differences = [largest_difference(session, found, int(target)) for found in explain(colours, photos[:4], target)]
     print("largest difference, of the map's maximum:", max(differences))
     assert max(differences) < 1e-4
 
@@ -86,6 +86,68 @@ def test_artifacts_on_demand_and_of_a_fixed_class(photos: list[Path], tmp_path: 
     assert "fixed when compiling" in done.stderr
 
 
+@pytest.mark.parametrize("target", [[2, 40, 31], [2, 40, -1], [-1, -1, -1]])
+def test_an_element_of_a_segmenter_is_that_of_the_session(places: Path, photos: list[Path], target: list[int]) -> None:
+    session = fgcompile.load(places)
+    (found,) = explain(places, photos[:1], ",".join(map(str, target)))
+    pixels = np.array(found["pixels"], dtype=np.uint8).reshape(1, HEIGHT, WIDTH, 3)
+    expected = session.explain(pixels, target)
+    assert expected.target is not None
+    assert found["targets"] == expected.target.tolist()
+    found["logits"] = np.reshape(found["logits"], (len(PLACES), HEIGHT, WIDTH))
+    assert largest_difference(session, found, target) < 1e-4
+
+
+@pytest.mark.parametrize("count", [3, "dynamic"])
+def test_several_targets_are_those_of_the_session(photos: list[Path], tmp_path: Path, count: int | str) -> None:
+    path = compile_colours(tmp_path / "several.onnx", targets=count, on_demand=True)
+    session = fgcompile.load(path)
+    (found,) = explain(path, photos[:1], "3;-1;0")
+    predicted = int(np.argmax(found["logits"]))
+    assert found["targets"] == [[3], [predicted], [0]]
+    assert largest_difference(session, found, [3, -1, 0]) < 1e-4
+
+    (found,) = explain(path, photos[:1])
+    best = np.argsort(-np.array(found["logits"]))[: 3 if count == 3 else 1]
+    assert found["targets"] == [[index] for index in best]
+    assert largest_difference(session, found, best) < 1e-4
+
+
+def test_it_names_each_target_and_draws_the_maps_side_by_side(
+    places: Path, three: Path, photos: list[Path], tmp_path: Path
+) -> None:
+    done = run(tmp_path, places, photos[0], "--target", "2,40,31")
+    assert done.stdout.splitlines()[0].endswith("  land, height 40, width 31")
+    done = run(tmp_path, three, photos[0], "--target", "3;5;1")
+    assert [line.split()[1] for line in done.stdout.splitlines()[:3]] == [BIRDS[index] for index in (3, 5, 1)]
+    pixels = np.array(explain(three, photos[:1])[0]["pixels"], dtype=np.uint8).reshape(1, HEIGHT, WIDTH, 3)
+    maps = fgcompile.load(three).explain(pixels, [3, 5, 1]).saliency
+    assert maps is not None
+    heat = np.concatenate(list(maps[0, :, 0]), axis=1)
+    heat = 255 * (heat - heat.min()) / (heat.max() - heat.min())
+    with Image.open(tmp_path / "saliency.png") as written:
+        assert np.abs(np.asarray(written, dtype=float) - heat).max() < 1.5
+
+
+def test_targets_that_there_are_not_are_one_line(places: Path, three: Path, photos: list[Path], tmp_path: Path) -> None:
+    for path, target, message in (
+        (places, "4,0,0", "give as class an index from 0 to 3"),
+        (places, "0,48,0", "give as height an index from 0 to 47"),
+        (places, "0,0,64", "give as width an index from 0 to 63"),
+        (places, "0,-1,0", "give as height an index from 0 to 47"),
+        (places, "2,40", "give the indices class,height,width"),
+        (places, "0,0,0;1,1,1", "2 given, and a call of this artifact explains 1"),
+        (three, "3", "1 given, and a call of this artifact explains 3"),
+        (three, "3;5;6", "target 6 is out of range: give a class from 0 to 5"),
+        (three, "3;5;", "is none"),
+        (three, "3;5;1.5", "is none"),
+    ):
+        done = run(tmp_path, path, photos[0], f"--target={target}")
+        assert done.returncode == 2, target
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
 def test_errors_are_one_line(colours: Path, photos: list[Path], tmp_path: Path) -> None:
     (tmp_path / "tiny.onnx").write_bytes(onnx_artifact())
     (tmp_path / "text.onnx").write_text("not a model")
@@ -109,7 +171,7 @@ def test_errors_are_one_line(colours: Path, photos: list[Path], tmp_path: Path) 
         ("flipped.onnx", photo): "do not match its SHA-256 seal",
         ("newer.onnx", photo): "made by a newer fgcompile",
         (colours, photo, "--target", "6"): "from 0 to 5",
-        (colours, photo, "--target", "eagle"): "from 0 to 5",
+        (colours, photo, "--target", "eagle"): "target eagle is none",
         (colours, photo, "--output", "missing/map.png"): "missing/map.png",
     }.items():
         done = run(tmp_path, *arguments)

@@ -1,0 +1,66 @@
+/** One call of an artifact, by whichever of ONNX Runtime's packages opened it: the page's, or that of Node.js. */
+
+import {
+  checkTarget,
+  checkTargets,
+  explainedTargets,
+  largestTargets,
+  targetAxes,
+  targetCount,
+  targetTensor,
+} from "./targets.js";
+
+/**
+ * The function that explains a photo: `explain(pixels, target)`, with `artifact` from `readArtifact`, and the package's
+ * session and `Tensor`.
+ *
+ * The target is a number, an index for each axis, or several of either; without one the largest are explained, as many
+ * as a call takes. Returns `{ logits: { data, sizes }, targets, maps, milliseconds }`: of each map, float32 (H, W), the
+ * element that it is of; the targets are undefined where the artifact explains a score of its own.
+ */
+export function makeExplain({ metadata, input, shape }, session, Tensor) {
+  const fixed = metadata.target !== "input";
+
+  async function call(pixels, targets, explained) {
+    // A copy of the pixels, since a worker keeps what it is given.
+    const feeds = { [input]: new Tensor("uint8", pixels.slice(), [1, ...shape]) };
+    if (!fixed) {
+      const { data, dims } = targetTensor(metadata, targets);
+      feeds.target = new Tensor("int64", data, dims);
+    }
+    if (metadata.on_demand) feeds.explain = new Tensor("bool", [explained], []);
+    const { logits, saliency } = await session.run(feeds, ["logits", "saliency"]);
+    return { logits: { data: logits.data, sizes: logits.dims.slice(1) }, saliency: saliency.data };
+  }
+
+  /** The elements with the largest logits, which a call has to tell; where it explains one, the artifact finds it. */
+  async function largest(pixels) {
+    const count = targetCount(metadata) ?? 1;
+    const alone = Array.from({ length: count }, () => targetAxes(metadata).map(() => -1));
+    if (fixed || count === 1) return alone;
+    const { logits } = await call(pixels, alone, false);
+    const found = largestTargets(logits, count);
+    return alone.map((_, rank) => found[rank % found.length]); // again from the first where there are fewer
+  }
+
+  return async function explain(pixels, target) {
+    if (fixed && target !== undefined) {
+      throw new Error(`target: fixed when compiling (${metadata.target}), leave it out`);
+    }
+    const asked = target === undefined ? undefined : checkTargets(metadata, target);
+    const start = performance.now();
+    const targets = asked ?? (await largest(pixels));
+    const { logits, saliency } = await call(pixels, targets, true);
+    const milliseconds = performance.now() - start;
+    if (!fixed) requireElements(targets, metadata, logits.sizes);
+    const size = shape[0] * shape[1];
+    const maps = Array.from({ length: saliency.length / size }, (_, i) => saliency.subarray(i * size, (i + 1) * size));
+    return { logits, targets: explainedTargets(metadata, targets, logits), maps, milliseconds };
+  };
+}
+
+/** Sizes that depend on the photo's are known once the logits are there. */
+function requireElements(targets, metadata, sizes) {
+  const axes = targetAxes(metadata).map(({ name }, place) => ({ name, size: sizes[place] }));
+  for (const target of targets) checkTarget(target, axes);
+}
