@@ -176,7 +176,7 @@ def test_all_of_bulk_runs_but_ray_itself(production: Environment, folder: Path) 
         "from fgcompile.bulk.stages import Explainer, Task, read_photos\n"
         "content, metadata = read_artifact('net.onnx')\n"
         "ray.get = lambda reference: reference\n"
-        "task = Task((numpy.frombuffer(content, numpy.uint8), metadata), Wanted(Path('net.onnx'), 2, 'parquet'),\n"
+        "task = Task((numpy.frombuffer(content, numpy.uint8), metadata), Wanted(Path('net.onnx'), (2,), 'parquet'),\n"
         "            Path('out'), None, 1)\n"
         "explainer = Explainer(task)\n"
         "rows = explainer(read_photos(pyarrow.table({'path': ['photo.png']}), explainer.shape)).to_pylist()\n"
