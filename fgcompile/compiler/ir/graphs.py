@@ -95,11 +95,20 @@ def any_size(mode: FakeTensorMode) -> int | SymInt:
 
 def ancestors(nodes: Iterable[fx.Node], stop: Callable[[fx.Node], bool] = lambda node: False) -> set[fx.Node]:
     """The nodes and all that they are computed from, but for what lies behind those at which to stop."""
+    return _reached(nodes, lambda node: [] if stop(node) else node.all_input_nodes)
+
+
+def descendants(nodes: Iterable[fx.Node]) -> set[fx.Node]:
+    """The nodes and all that is computed from them."""
+    return _reached(nodes, lambda node: node.users)
+
+
+def _reached(nodes: Iterable[fx.Node], following: Callable[[fx.Node], Iterable[fx.Node]]) -> set[fx.Node]:
     found: set[fx.Node] = set()
     pending = list(nodes)
     while pending:
         node = pending.pop()
         if node not in found:
             found.add(node)
-            pending.extend([] if stop(node) else node.all_input_nodes)
+            pending.extend(following(node))
     return found

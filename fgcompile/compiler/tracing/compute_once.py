@@ -12,7 +12,7 @@ Why so, and what else was tried: ``docs/decisions/several-targets.md``.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -21,7 +21,7 @@ from torch import SymInt, Tensor, fx
 
 from fgcompile.artifact.names import TARGET
 from fgcompile.compiler.ir.annotations import is_marked, marked
-from fgcompile.compiler.ir.graphs import call_over_fakes
+from fgcompile.compiler.ir.graphs import call_over_fakes, descendants
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.tracing.sample_rows import SampleRows, sample_rows
 
@@ -44,20 +44,16 @@ ELEMENTWISE = (
 
 def in_rows(value: Tensor, count: int | SymInt) -> Tensor:
     """An input ``(N, …)`` once for each target: ``(N · T, …)``, those of a sample one behind the other."""
+    behind = value.shape[1:]
     with marked(ROWS):
-        return _repeat(value, 0, count)
+        repeated = value.unsqueeze(1).expand(value.shape[0], count, *behind)
+        return repeated.reshape(value.shape[0] * count, *behind)
 
 
 def as_rows(targets: Tensor) -> Tensor:
     """The targets ``(N, T, …)`` as rows ``(N · T, …)``."""
     with marked(ASKED):
         return targets.flatten(0, 1)
-
-
-def _repeat(value: Tensor, axis: int, count: int | SymInt) -> Tensor:
-    behind = value.shape[axis + 1 :]
-    repeated = value.unsqueeze(axis + 1).expand(*value.shape[: axis + 1], count, *behind)
-    return repeated.reshape(*value.shape[:axis], value.shape[axis] * count, *behind)
 
 
 def compute_once(graph_module: fx.GraphModule, predicted: Sequence[bool], count: int | str | None) -> fx.GraphModule:
@@ -87,10 +83,10 @@ class _Rewriting:
         made = {node for node in making if _is_tensor(node) and making.isdisjoint(node.users)}
         self._old_rows = next(iter(made)).meta["val"].shape[0]
         self._old_samples = _source(next(iter(made)), making).meta["val"].shape[0]
-        asked = _descendants(node for node in old.nodes if is_marked(node, ASKED) and _is_tensor(node))
-        same = _descendants(made) - asked
+        asked = descendants(node for node in old.nodes if is_marked(node, ASKED) and _is_tensor(node))
+        same = descendants(made) - asked
         # What else is of rows is the number of them; that of samples may be twice another number by chance.
-        of_rows = _descendants([*made, *(node for node in old.nodes if is_marked(node, ROWS, ASKED))])
+        of_rows = descendants([*made, *(node for node in old.nodes if is_marked(node, ROWS, ASKED))])
         for node in old.nodes:
             if node.op == "output":
                 continue
@@ -241,15 +237,3 @@ def _source(node: fx.Node, making: Container[fx.Node]) -> fx.Node:
     while node in making:
         (node,) = (source for source in node.all_input_nodes if _is_tensor(source))
     return node
-
-
-def _descendants(nodes: Iterable[fx.Node]) -> set[fx.Node]:
-    """The nodes and all that is computed from them."""
-    found: set[fx.Node] = set()
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        if node not in found:
-            found.add(node)
-            pending.extend(node.users)
-    return found
