@@ -175,5 +175,5 @@ def test_the_names_of_options_are_those_of_their_tables() -> None:
     from fgcompile.compiler.rules import RULE_SETS
 
     assert tuple(EMITTERS) == tuple(SUFFIXES) == get_args(Format)
-    assert tuple(PSI) == get_args(PsiName)
-    assert tuple(RULE_SETS) == get_args(RuleSet)
+    assert ("auto", *PSI) == get_args(PsiName)
+    assert ("auto", *RULE_SETS) == get_args(RuleSet)

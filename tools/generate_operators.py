@@ -8,8 +8,9 @@ A test holds the committed files to what this prints, so a new row in a registry
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fgcompile.compiler.biases import FALLBACK, bias_table
 from fgcompile.compiler.capture.onnx.control import CONTROL
@@ -17,7 +18,7 @@ from fgcompile.compiler.capture.onnx.operators import FAMILIES as ONNX_FAMILIES
 from fgcompile.compiler.capture.onnx.operators import FAMILIES_OF_MICROSOFT, MICROSOFT
 from fgcompile.compiler.capture.onnx.upgrade import OLDEST, OPSET
 from fgcompile.compiler.lowering import FAMILIES
-from fgcompile.compiler.rules.libragrad import rewrite_table
+from fgcompile.compiler.rules import attnlrp, libragrad
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -41,8 +42,9 @@ a derivative is an error."""
 RULES = """\
 ## Rules
 
-The rule set `taylor` differentiates the captured graph as it is. `libragrad` first rewrites these operators, as the
-file in `fgcompile/compiler/rules` says; every other one keeps its true gradient."""
+The rule set `taylor` differentiates the captured graph as it is. `libragrad` and `attnlrp` first rewrite these
+operators, as the file in `fgcompile/compiler/rules` says; where two stand here, the second is that of `attnlrp`. Every
+other operator keeps its true gradient."""
 
 LOWERINGS = """\
 ## Lowerings
@@ -74,11 +76,17 @@ def _render_biases() -> str:
 
 
 def _render_rules() -> str:
-    rows = sorted(
-        [f"`{operator}`", f"`{rewrite.__module__.rpartition('.')[2]}.py`", _summary(sys.modules[rewrite.__module__])]
-        for operator, rewrite in rewrite_table().items()
+    tables = [rules.rewrite_table() for rules in (libragrad, attnlrp)]
+    rows = [[f"`{operator}`", *_files(operator, tables)] for operator in {**tables[0], **tables[1]}]
+    return f"{RULES}\n\n{_table(['operator', 'file', 'how'], sorted(rows))}"
+
+
+def _files(operator: Any, tables: Iterable[Mapping[Any, Any]]) -> tuple[str, str]:
+    """Where an operator's rows are, and what the first of them does."""
+    modules = dict.fromkeys(table[operator].__module__ for table in tables if operator in table)
+    return ", ".join(f"`{module.rpartition('.')[2]}.py`" for module in modules), _summary(
+        sys.modules[next(iter(modules))]
     )
-    return f"{RULES}\n\n{_table(['operator', 'file', 'how'], rows)}"
 
 
 def _render_lowerings() -> str:

@@ -84,7 +84,11 @@ def _eager(subject: Subject, folder: Path) -> Explain:
     def explain(images: Images) -> Maps:
         x = subject.network.prepare(torch.from_numpy(images)).double()
         chosen = torch.full((len(x),), -1)
-        return evaluate_outputs(exposed, Request(), [x], chosen, torch.float64)["saliency"][:, 0].float().numpy()
+        return (
+            evaluate_outputs(exposed, Request(psi="fullgrad"), [x], chosen, torch.float64)["saliency"][:, 0]
+            .float()
+            .numpy()
+        )
 
     return explain
 

@@ -118,7 +118,7 @@ def _explain(network: Network, x: Array, targets: list[int], format: str, precis
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fgcompile.RulesWarning)
         artifact = fgcompile.compile(
-            network.model, torch.from_numpy(x[:1]), format=format, precision=precision, outputs=outputs
+            network.model, torch.from_numpy(x[:1]), format=format, precision=precision, outputs=outputs, rules="taylor"
         )
     session = open_session(artifact.content, artifact.metadata, "artifact")  # type: ignore[arg-type]
     return [session.explain(x[i : i + 1], target) for i, target in enumerate(targets)]

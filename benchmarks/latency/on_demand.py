@@ -20,7 +20,9 @@ def compile_on_demand(workload: Workload) -> Path:
     def write(path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", fgcompile.RulesWarning)
-            artifact = fgcompile.compile(workload.network(), workload.inputs(batch=1), on_demand=True)
+            artifact = fgcompile.compile(
+                workload.network(), workload.inputs(batch=1), on_demand=True, rules="taylor", psi="fullgrad"
+            )
         artifact.save(path)
 
     return once(workload.folder / "on_demand.onnx", write)

@@ -44,6 +44,8 @@ def compile_artifact(format: str, workload: Workload) -> Path:
                 format=format,
                 device=workload.device,
                 precision=workload.precision,
+                rules="taylor",
+                psi="fullgrad",
             )
         artifact.save(path)
 

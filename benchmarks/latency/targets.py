@@ -99,7 +99,9 @@ def measure(network: str, format: str, folder: str) -> dict[str, tuple[float, fl
         rows = trace.in_one_batch if form != "in turns" else lambda _: False
         with mock.patch.object(trace, "in_one_batch", rows):
             targets = None if form == "alone" else COUNT
-            fgcompile.compile(model, x, format=format, targets=targets).save(_path(folder, form, format))  # type: ignore[arg-type]
+            options: dict[str, Any] = {"format": format, "targets": targets}
+            artifact = fgcompile.compile(model, x, rules="taylor", psi="fullgrad", **options)
+            artifact.save(_path(folder, form, format))
     calls = {form: _call(folder, form, format) for form in FORMS}
     took = time_alternately(calls, EFFORT, lambda: None)
     return {form: (timing.cpu_median, timing.spread) for form, timing in took.items()}

@@ -160,7 +160,7 @@ def _program(
     request = Request(outputs=OUTPUTS if floating else OUTPUTS[:2], target=score)
     opened = open_model(model, tuple(value[:2] for value in inputs), request)
     request = replace(request, output=opened.output)
-    captured = capture_in(torch.float64, bind(opened.model, hold(opened.inputs), request), request)
+    captured, request = capture_in(torch.float64, bind(opened.model, hold(opened.inputs), request), request)
     return expose(captured, request.layouts), request
 
 

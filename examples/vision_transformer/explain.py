@@ -1,8 +1,8 @@
-"""Explains the trained network under both rule sets, and measures what lies where the evidence is known to lie.
+"""Explains the trained network under each rule set, and measures what lies where the evidence is known to lie.
 
     python -m examples.vision_transformer.explain          (needs fgcompile[compile,cpu] and matplotlib)
 
-It compiles to ONNX twice, explains one mosaic of each of the 200 sample garments, prints the numbers of
+It compiles to ONNX three times, explains one mosaic of each of the 200 sample garments, prints the numbers of
 docs/transformers.md, and draws maps.png beside this file. It needs neither the data set nor any training.
 """
 
@@ -28,7 +28,7 @@ from examples.vision_transformer.relevance import by_place, by_token
 
 Array = NDArray[np.float32]
 
-RULES = ("taylor", "libragrad")
+RULES = ("taylor", "libragrad", "attnlrp")
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 PICTURE = FOLDER / "maps.png"
 SHOWN = (0, 20, 60, 100, 140, 160)  # the first of six classes; the samples are sorted by class, 20 each
@@ -38,7 +38,9 @@ def explain(mosaics: Mosaics, rules: str) -> fgcompile.Explanation:
     """Compiles to ONNX and explains the predicted classes in one call; prints what the compiler warns of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", fgcompile.RulesWarning)
-        artifact = fgcompile.compile(load_trained(), mosaics.images[:2], rules=rules, outputs=OUTPUTS, labels=CLASSES)
+        artifact = fgcompile.compile(
+            load_trained(), mosaics.images[:2], rules=rules, psi="fullgrad", outputs=OUTPUTS, labels=CLASSES
+        )
     for warning in caught:
         print(f"{warning.category.__name__}: {warning.message}\n")
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +84,7 @@ def draw(mosaics: Mosaics, explanations: dict[str, fgcompile.Explanation], token
     Each FullGrad map has a scale of its own. Signed sums have one for all: red adds to the score, blue takes from it,
     and the strongest colour is a fifth of the score.
     """
-    figure, axes = plt.subplots(5, len(SHOWN), figsize=(8, 7), layout="constrained")
+    figure, axes = plt.subplots(1 + 2 * len(RULES), len(SHOWN), figsize=(8, 9.5), layout="constrained")
     for column, index in enumerate(SHOWN):
         score = explanations["taylor"].logits[index].max()
         pictures = [("mosaic", mosaics.images[index, 0].numpy(), {"cmap": "gray"})]

@@ -132,6 +132,7 @@ class TargetAxis(TypedDict):
 
 
 class _MetadataOptions(TypedDict, total=False):
+    choice: str
     targets: int | str
     target_axes: list[TargetAxis]
     noise: NoiseSpec | None
@@ -153,7 +154,8 @@ class Metadata(_MetadataOptions):
     "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``targets`` is how many
     elements of the output one call explains, where it has an axis of them, or "dynamic" where any number, and
     ``target_axes`` what the indices of one in the input ``target`` are; ``output`` names the
-    explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
+    explained one of several outputs; ``choice`` says why ``rules`` and ``psi`` are not the paper's, where the compiler
+    chose them; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
     ``device`` is the one that a ``.pt2`` was compiled for; ``signature`` is a digest of inputs, outputs and
     sites, which the programs of TorchScript and ``.pt2`` carry too; ``completeness`` is the relative error measured

@@ -100,6 +100,7 @@ _FIELDS: dict[str, Check] = {
     "completeness": number(0, 1e30),
 }
 _OPTIONS: dict[str, Check] = {
+    "choice": text(10_000),
     "noise": optional(
         record({"samples": whole(1, _INTEGER), "spread": number(0, 1e30), "seed": whole(-_INTEGER - 1, 2**64 - 1)})
     ),

@@ -73,15 +73,17 @@ def compile_(
         str,
         typer.Option(
             help="taylor: true gradients, as in the paper; libragrad: gates, attention weights and the scales of "
-            "normalisations are constants, for Transformers."
+            "normalisations are constants; attnlrp: softmax keeps its Jacobian, products split evenly; auto: taylor, "
+            "but libragrad where the model normalises by its own statistics."
         ),
-    ] = "taylor",
+    ] = "auto",
     psi: Annotated[
         str,
         typer.Option(
-            help="How each term becomes a map: fullgrad, the authors'; grad-cam, pytorch-grad-cam's; signed, as it is."
+            help="How each term becomes a map: fullgrad, the authors'; grad-cam, pytorch-grad-cam's; signed, as it is; "
+            "auto: fullgrad, but signed with the rules that auto takes for such a model."
         ),
-    ] = "fullgrad",
+    ] = "auto",
     outputs: Annotated[
         str,
         typer.Option(

@@ -57,7 +57,7 @@ def show_warnings_in_one_line() -> None:
 
 def as_options(message: str) -> str:
     """A message of the library's with its keywords as the command line has them: ``rules='x'`` is ``--rules x``."""
-    return re.sub(r"\b(rules)='([\w-]+)'", r"--\1 \2", message)
+    return re.sub(r"\b(rules|psi)='([\w-]+)'", r"--\1 \2", message)
 
 
 def print_json(value: object) -> None:
@@ -124,6 +124,7 @@ def print_summary(metadata: Metadata, path: Path, calls: Sequence[str], commands
             "size": decimal(path.stat().st_size),
             **_explained(metadata),
             **_signature(metadata),
+            **_choice(metadata),
             "sites": _sites(metadata),
             "completeness": _completeness(metadata),
         }
@@ -151,6 +152,7 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             "format": _format(metadata),
             **_signature(metadata),
             "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
+            **_choice(metadata),
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
             "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …"[:500],
@@ -294,6 +296,12 @@ def _completeness(metadata: Metadata) -> str:
 def _explained(metadata: Metadata) -> dict[str, str]:
     explained = metadata["model"].get("explained")
     return {} if explained is None else {"explained": explained}
+
+
+def _choice(metadata: Metadata) -> dict[str, str]:
+    """Which rules and ψ were chosen, and why."""
+    choice = metadata.get("choice")
+    return {} if choice is None else {"chosen": f"rules {metadata['rules']}, psi {metadata['psi']}: {choice}"}
 
 
 def _sites(metadata: Metadata) -> str:

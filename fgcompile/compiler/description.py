@@ -52,6 +52,7 @@ def describe_program(
         "noise": dataclasses.asdict(request.copies) if smooth else None,
         "psi": request.psi,
         "rules": request.rules,
+        **({} if captured.choice is None else {"choice": captured.choice}),
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
         **_questions(captured, program),
         "output": request.output,

@@ -18,7 +18,7 @@ from fgcompile.compiler.ir.rounding import nudged, unit_of
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.request import Precision, Request
-from fgcompile.compiler.rules import apply_rules
+from fgcompile.compiler.rules import apply_rules, choose_rules
 
 
 def with_own_inputs(bound: Bound, request: Request) -> Request:
@@ -42,12 +42,22 @@ def capture_in(
     dtype: torch.dtype,
     bound: Bound,
     request: Request,
-) -> CapturedProgram:
-    """The captured program of a model and its score under a rule set, computing in a dtype."""
+) -> tuple[CapturedProgram, Request]:
+    """The captured program of a model and its score under a rule set, computing in a dtype.
+
+    Returns:
+        The program, and the request with the rules and ψ that ``"auto"`` stands for.
+    """
     captured = capture_bound(bound, request)
     require_scores(captured, request.output)
     dump_stage("captured", captured.graph_module)
-    return apply_rules(in_dtype(captured, dtype), request.rules)
+    return under_rules(in_dtype(captured, dtype), request)
+
+
+def under_rules(captured: CapturedProgram, request: Request) -> tuple[CapturedProgram, Request]:
+    """A captured program under the rule set that is asked for, and the request with what ``"auto"`` stands for."""
+    captured, request = choose_rules(captured, request)
+    return apply_rules(captured, request.rules), request
 
 
 def capture_bound(bound: Bound, request: Request) -> CapturedProgram:

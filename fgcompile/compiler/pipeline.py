@@ -27,7 +27,7 @@ from fgcompile.compiler.checking.smallest import find_smallest
 from fgcompile.compiler.description import describe_program, require_labels, with_own_labels
 from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.frontend import as_rounded, capture_bound, capture_in, in_dtype, with_own_inputs
+from fgcompile.compiler.frontend import as_rounded, capture_bound, capture_in, in_dtype, under_rules, with_own_inputs
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
@@ -58,7 +58,7 @@ from fgcompile.compiler.request import (
     Targets,
     hold,
 )
-from fgcompile.compiler.rules import apply_rules, warn_of_absorption
+from fgcompile.compiler.rules import warn_of_absorption
 from fgcompile.compiler.sources import open_model
 from fgcompile.compiler.tracing.portability import require_portable, require_portable_writes
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
@@ -109,8 +109,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
     method: Method = "fullgrad",
-    psi: PsiName = "fullgrad",
-    rules: RuleSet = "taylor",
+    psi: PsiName = "auto",
+    rules: RuleSet = "auto",
     outputs: Sequence[str] = ("logits", "saliency"),
     biases: Biases = "constants",
     noise: Noise | None = None,
@@ -151,9 +151,12 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         method: ``"fullgrad"``; ``"simple_fullgrad"``, whose map takes the layers' gradients without their biases;
             ``"smooth_fullgrad"``, whose terms are means over noisy copies of the input.
         psi: The post-processing ψ: ``"fullgrad"``, the authors'; ``"grad-cam"``, that of pytorch-grad-cam;
-            ``"signed"``, none at all, for the signed sum of all terms by place.
+            ``"signed"``, none at all, for the signed sum of all terms by place; ``"auto"``, as the rules.
         rules: ``"taylor"``: true gradients, as in the paper. ``"libragrad"``: the gradient of the locally linear model,
-            in which gates, attention weights and the scales of normalisations are constants; for Transformers.
+            in which gates, attention weights and the scales of normalisations are constants. ``"attnlrp"``: that in
+            which softmax keeps its Jacobian and products split evenly. ``"auto"`` is the paper's, but libragrad and the
+            signed map of a model that normalises by its own statistics on the way to the score: see ``choice`` in the
+            metadata.
         outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"``,
             ``"bias_gradients"`` and ``"model"``, the model's other outputs under their own names; the artifact returns
             them in this order.
@@ -209,12 +212,13 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     with dumping(model_name(opened.model)):
         bound = bind(opened.model, hold(opened.inputs), request)
         request = with_own_inputs(bound, request)
-        captured = replace(capture_in(torch.float64, bound, request), explained=opened.explained, fixed=opened.fixed)
+        captured, request = capture_in(torch.float64, bound, request)
+        captured = replace(captured, explained=opened.explained, fixed=opened.fixed)
         request = with_own_labels(captured, request, opened.labels)
         require_labels(captured, request)
         examples = request.examples(bound.inputs)
         exposed, program = fuse_captured(captured, request, examples, report)
-        warn_of_absorption(exposed, [site.name for site in program.sites], rules, stacklevel=3)  # behind the decorator
+        warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
         report("check")
         lay_out = partial(at_sizes, exposed, request.layouts)
         checks = make_checks(exposed, program, request, examples, lay_out)
@@ -242,7 +246,7 @@ def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **opti
     with dumping(model_name(opened.model)):
         bound = bind(opened.model, hold(opened.inputs), request)
         request = with_own_inputs(bound, request)
-        captured = capture_in(torch.float64, bound, request)
+        captured, request = capture_in(torch.float64, bound, request)
         return fuse_captured(captured, request, request.examples(bound.inputs))[1]
 
 
@@ -255,9 +259,9 @@ def expose_biases(
     ``program.graph_module(*inputs, *program.biases.values())`` returns the model's flat outputs.
 
     Args:
-        model: As for ``compile``.
+        model: As for ``compile``, like the others; the program takes every input with its batch in front.
         example_inputs: As for ``compile``.
-        layouts: Layouts by hand, as for ``compile``; the program takes every input with its batch in front.
+        layouts: As for ``compile``.
 
     Raises:
         CaptureError: The model cannot be captured.
@@ -272,7 +276,7 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     model: Model | str | Path,
     inputs: Inputs,
     target: Target | Tensor = None,
-    rules: RuleSet = "taylor",
+    rules: RuleSet = "auto",
     output: str | int | None = None,
     score_inputs: Mapping[str, Tensor] | None = None,
     layouts: Mapping[str, str] | None = None,
@@ -282,12 +286,11 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     Args:
         model: As for ``compile``.
         inputs: As ``example_inputs`` of ``compile``; gradients are in the order of the model's parameters.
-        target: None or ``"predicted"`` for the largest logit, a class, an int64 tensor ``(N,)`` of classes (−1 for
-            the predicted one), or a callable from the output to a score ``(N,)``.
-        rules: ``"taylor"`` or ``"libragrad"``, as for ``compile``.
-        output: Which of several outputs is explained, by name or position.
+        target: As for ``compile``, None for the largest logit; or an int64 tensor ``(N,)`` of classes, −1 for that.
+        rules: As for ``compile``.
+        output: As for ``compile``.
         score_inputs: Inputs of a callable target, by name.
-        layouts: As for ``compile``; here it matters where an input has its batch, ``{"x": "l n c"}``.
+        layouts: As for ``compile``: where an input has its batch, ``{"x": "l n c"}``.
 
     Raises:
         CaptureError: The model cannot be captured.
@@ -312,11 +315,12 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         captured = capture_bound(bound, request)
         require_scores(captured, request.output)
         dtype = floating_dtype([*bound.inputs, *captured.graph_module.buffers()])
-        exposed = expose(apply_rules(in_dtype(captured, dtype), request.rules), request.layouts)
+        captured, request = under_rules(in_dtype(captured, dtype), request)
+        exposed = expose(captured, request.layouts)
     require_samples(exposed, request.output)
     target = request.target if chosen is None else chosen
     terms = full_gradient_terms(exposed, request.examples(bound.inputs), target, request.output)
-    warn_of_absorption(exposed, terms.bias_gradients, rules, stacklevel=2)
+    warn_of_absorption(captured.normalised, request.rules, stacklevel=2)
     return terms
 
 

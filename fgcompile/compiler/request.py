@@ -22,8 +22,8 @@ from fgcompile.errors import InputError
 Format = Literal["onnx", "torchscript", "pt2"]
 Output = Literal["logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients", "model"]
 Method = Literal["fullgrad", "simple_fullgrad", "smooth_fullgrad"]
-PsiName = Literal["fullgrad", "grad-cam", "signed"]
-RuleSet = Literal["taylor", "libragrad"]
+PsiName = Literal["auto", "fullgrad", "grad-cam", "signed"]
+RuleSet = Literal["auto", "taylor", "libragrad", "attnlrp"]
 Biases = Literal["constants", "inputs"]
 Precision = Literal["float32", "float16", "bfloat16"]
 Device = Literal["cpu", "cuda"]
@@ -83,8 +83,8 @@ class Request:
         output: Which of the model's outputs it is computed from, by name or position; None for the only one.
         score_inputs: Examples ``(N, …)`` of the inputs that a callable target takes by name.
         method: FullGrad or one of its variants.
-        psi: The post-processing ψ.
-        rules: What counts as a constant when the model is differentiated.
+        psi: The post-processing ψ; ``"auto"`` until the model is captured.
+        rules: What counts as a constant when the model is differentiated; ``"auto"`` likewise.
         biases: Whether the artifact takes the bias parameters.
         noise: The noisy copies of ``smooth_fullgrad``; None for the authors'.
         layouts: How axes of inputs and sites lie over space, by name, where it is not to be inferred.
@@ -106,8 +106,8 @@ class Request:
     output: str | int | None = None
     score_inputs: Mapping[str, Tensor] = field(default_factory=dict)
     method: Method = "fullgrad"
-    psi: PsiName = "fullgrad"
-    rules: RuleSet = "taylor"
+    psi: PsiName = "auto"
+    rules: RuleSet = "auto"
     biases: Biases = "constants"
     noise: Noise | None = None
     layouts: Mapping[str, str] = field(default_factory=dict)

@@ -95,7 +95,7 @@ def verify(
         opened = open_model(read, by_name(read, names[:count], examples[:count]), request)
         request = replace(request, output=opened.output)
         bound = bind(opened.model, opened.inputs, request)
-        captured = capture_in(torch.float64, bound, request)
+        captured, _ = capture_in(torch.float64, bound, request)
         exposed = expose(captured, request.layouts)
 
     def rounded(draw: int) -> BiasedProgram:

@@ -15,8 +15,7 @@ from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.expose.layouts.propagation import POSITION_RULES
 from fgcompile.compiler.ir import activity
-from fgcompile.compiler.rules import absorption, weights
-from fgcompile.compiler.rules.libragrad import rewrite_table
+from fgcompile.compiler.rules import absorption, attnlrp, libragrad, weights
 
 aten = torch.ops.aten
 
@@ -30,9 +29,16 @@ MAY_STAY = {
 
 TABLES: dict[str, Collection[Any]] = {
     "biases": bias_table(),
-    "rewrites": rewrite_table(),
+    "rewrites": {*libragrad.rewrite_table(), *attnlrp.rewrite_table()},
     "positions": POSITION_RULES,
-    "weights": {*weights.SOURCES, *weights.TRANSPARENT, *weights.SIGMOIDAL, *weights.CLAMPED, *weights.SUMS},
+    "weights": {
+        *weights.GATES_AND_SCALES.sources,
+        *weights.TRANSPARENT,
+        *weights.SIGMOIDAL,
+        *weights.CLAMPED,
+        *weights.SUMS,
+        *weights.SCALED,
+    },
     "statistics": {*absorption.STATISTICS, *absorption.SCALED},
     "stops": activity.STOPS,
     "lookups": activity.TABLES,

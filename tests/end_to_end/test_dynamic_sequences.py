@@ -83,7 +83,7 @@ def test_sequences_of_any_length(name: str) -> None:
 
 def test_the_terms_of_ids_are_eager_ones() -> None:
     model, x = CASES["ids"][0].double().eval(), ids(3, 7)
-    request = Request(outputs=OUTPUTS, target=1)
+    request = Request(outputs=OUTPUTS, target=1, psi="fullgrad")
     expected = evaluate_outputs(expose(capture(model, x)), request, (x,), torch.full((3,), -1), torch.float64)
     program = fuse(model, ids(2, 12), target=1, outputs=OUTPUTS, dynamic_sizes=True)
     for spec, value in zip(program.outputs, program.graph_module(x), strict=True):

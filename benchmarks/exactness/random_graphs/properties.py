@@ -91,13 +91,13 @@ def _measure_captured(
     exact = full_gradient_terms(exposed, inputs, target)
     figures = {"completeness": exact.relative_completeness_error.max().item()}
     maps = ("saliency",) if exposed.maps else ()
-    request = Request(outputs=("logits", *maps, "contributions", "input_gradient"))
+    request = Request(("logits", *maps, "contributions", "input_gradient"), rules="taylor", psi="fullgrad")
     _, program = fuse_captured(captured, request, inputs)
     values = program.graph_module(*inputs, target)
     fused = dict(zip((spec.name for spec in program.outputs), values, strict=True))
     fused_gradients = [fused[name] for name in fused if name.startswith("input_gradient")]
     expected = {"logits": logits, "contributions": _contributions(program.sites, exact, inputs)}
-    expected |= evaluate_outputs(exposed, Request(maps), inputs, target, torch.float64) if maps else {}
+    expected |= evaluate_outputs(exposed, Request(maps, psi="fullgrad"), inputs, target, torch.float64) if maps else {}
     figures |= {f"fused {name}": relative_error(fused[name], value) for name, value in expected.items()}
     gradients = _as_tuple(exact.input_gradient)
     figures["fused gradient"] = _gradient_error(fused_gradients, gradients)

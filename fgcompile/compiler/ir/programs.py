@@ -53,6 +53,8 @@ class CapturedProgram:
         other_below: Sizes, by their names in the inputs' shapes, at and below which the graph is not the model.
         explained: Of a file, the tensor that is explained, in words.
         fixed: Of a file, its inputs that are constants.
+        normalised: The layers that normalise by their input's own statistics on the way to the score.
+        choice: Why rules and ψ are not the paper's, in words, where that was left to the compiler.
     """
 
     graph_module: fx.GraphModule
@@ -68,6 +70,8 @@ class CapturedProgram:
     other_below: tuple[Mapping[str, int], ...] = ()
     explained: str | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
+    normalised: tuple[str, ...] = ()
+    choice: str | None = None
 
 
 @dataclass(frozen=True)

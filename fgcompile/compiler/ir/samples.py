@@ -47,14 +47,18 @@ def require_samples(program: BiasedProgram, output: str | int | None) -> None:
     Raises:
         CaptureError: Names the site.
     """
-    structure = returned(program)
-    value = structure[1] if program.scored else explained(structure, output)
-    active = active_nodes(program.graph_module.graph)
-    reached = ancestors(_returning(program, value), stop=lambda node: node not in active)
-    on_the_way = {node.name for node in reached if node in active}
+    on_the_way = {node.name for node in nodes_on_the_way(program, output)}
     for site in program.sites:
         if site.node in on_the_way:
             require_batch(site)
+
+
+def nodes_on_the_way(program: CapturedProgram | BiasedProgram, output: str | int | None) -> set[fx.Node]:
+    """The nodes through which a gradient passes from what is explained to an input."""
+    structure = returned(program)
+    value = structure[1] if program.scored else explained(structure, output)
+    active = active_nodes(program.graph_module.graph)
+    return ancestors(_returning(program, value), stop=lambda node: node not in active) & active
 
 
 def require_batch(site: Site) -> None:

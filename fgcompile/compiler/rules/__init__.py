@@ -10,17 +10,19 @@ from collections.abc import Mapping
 
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.runner import Pass, run_program_passes
+from fgcompile.compiler.rules import attnlrp, libragrad
 from fgcompile.compiler.rules.absorption import warn_of_absorption
-from fgcompile.compiler.rules.libragrad import linearize
+from fgcompile.compiler.rules.choice import choose_rules
 
-__all__ = ["RULE_SETS", "apply_rules", "warn_of_absorption"]
+__all__ = ["RULE_SETS", "apply_rules", "choose_rules", "warn_of_absorption"]
 
 RULE_SETS: Mapping[str, tuple[Pass[CapturedProgram, CapturedProgram], ...]] = {
     "taylor": (),
-    "libragrad": (linearize,),
+    "libragrad": (libragrad.linearize,),
+    "attnlrp": (attnlrp.linearize,),
 }
-"""Each rule set by name, as the passes that it is made of: ``taylor``, the true gradient, needs none; ``libragrad`` is
-that of the locally linear model."""
+"""Each rule set by name, as the passes that it is made of: ``taylor``, the true gradient, needs none; ``libragrad``
+and ``attnlrp`` are those of locally linear models."""
 
 
 def apply_rules(captured: CapturedProgram, rules: str) -> CapturedProgram:

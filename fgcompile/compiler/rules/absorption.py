@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Iterable
+from collections.abc import Container, Sequence
 
 import torch
 from torch import fx
 
-from fgcompile.compiler.ir.nodes import bind, call_of
-from fgcompile.compiler.ir.programs import BiasedProgram
+from fgcompile.compiler.ir.nodes import bind, layer_name
+from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.samples import nodes_on_the_way
 from fgcompile.compiler.rules.normalization import NORMALIZATION
 from fgcompile.errors import RulesWarning
 
@@ -45,40 +46,48 @@ SCALED = (
 """What stands between a statistic and the division by it; their first operand is what they scale."""
 
 
-def warn_of_absorption(program: BiasedProgram, reached: Iterable[str], rules: str, stacklevel: int) -> None:
-    """Warns once, under the rules ``taylor``, if a normalisation by the input's own statistics is among the sites.
+def normalised_layers(program: CapturedProgram, output: str | int | None) -> tuple[str, ...]:
+    """The layers that normalise by their input's own statistics on the way to the score, in order.
 
     Args:
-        program: The exposed program.
-        reached: The names of the sites on a path to the score.
+        program: The captured program, before any rule set.
+        output: Which output is explained.
+    """
+    on_the_way = nodes_on_the_way(program, output)
+    nodes = (node for node in program.graph_module.graph.nodes if node in on_the_way)
+    return tuple(dict.fromkeys(layer_name(node) for node in nodes if _normalizes(node, on_the_way)))
+
+
+def absorption(layers: Sequence[str]) -> str:
+    """That a model has such layers, in words."""
+    others = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+    return f"the model normalises by the input's own statistics ('{layers[0]}'{others})"
+
+
+def warn_of_absorption(layers: Sequence[str], rules: str, stacklevel: int) -> None:
+    """Warns once, under the rules ``taylor``, if a normalisation by the input's own statistics is on the way.
+
+    Args:
+        layers: Those that do.
         rules: The rule set.
         stacklevel: Whose line the warning names, counted from the caller of this function as in ``warnings.warn``.
     """
-    if rules != "taylor":
-        return
-    nodes = {node.name: node for node in program.graph_module.graph.nodes}
-    layers = [
-        name
-        for name in reached
-        if name in program.implicit and _normalizes(call_of(nodes[program.implicit[name].node]))
-    ]
-    if layers:
-        others = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
+    if rules == "taylor" and layers:
         warnings.warn(
-            f"the model normalises by the input's own statistics ('{layers[0].partition(':')[0]}'{others}), whose bias "
-            "under rules='taylor' absorbs nearly all that is upstream of it, so that the terms there cancel and little "
-            "of the score is attributed to the input: use rules='libragrad'",
+            f"{absorption(layers)}, whose bias under rules='taylor' absorbs nearly all that is upstream of it, so that "
+            "the terms there cancel and little of the score is attributed to the input: use rules='libragrad' with "
+            "psi='signed', or leave both at 'auto'",
             RulesWarning,
             stacklevel=stacklevel + 1,
         )
 
 
-def _normalizes(call: fx.Node) -> bool:
-    """Whether the call normalises, or divides by a statistic."""
+def _normalizes(call: fx.Node, on_the_way: Container[fx.Node]) -> bool:
+    """Whether the call normalises, or divides by a statistic that is not held constant."""
     if call.target in NORMALIZATION:
         return True
     if call.target is aten.div.Tensor:
-        return _is_statistic(call.args[1], rooted=False)
+        return call.args[1] in on_the_way and _is_statistic(call.args[1], rooted=False)
     if call.target is aten.pow.Tensor_Scalar:
         exponent = bind(call)["exponent"]
         return isinstance(exponent, int | float) and exponent < 0 and _is_statistic(call.args[0], rooted=True)

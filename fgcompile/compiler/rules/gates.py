@@ -6,6 +6,7 @@ LibraGrad (CVPR 2025) and AttnLRP (ICML 2024) both keep the gate and let the rel
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -48,3 +49,19 @@ GATED: dict[OpOverload, Rewrite] = {
     aten.mish.default: where_active(mish, "self"),
     aten.hardswish.default: where_active(hardswish, "self"),
 }
+
+
+def _rescaled(operator: OpOverload) -> Rewrite:
+    """``x · detach(f(x)/x)`` of an activation with ``f(0) = 0``, whose slope there is taken to be 1."""
+
+    def equation(self: Tensor, **settings: Any) -> Tensor:
+        x = self.detach()
+        zero = x == 0
+        value: Tensor = self * (operator(x, **settings).masked_fill(zero, 1.0) / x.masked_fill(zero, 1.0))
+        return value
+
+    return where_active(equation, "self")
+
+
+RESCALED: dict[OpOverload, Rewrite] = {aten.tanh.default: _rescaled(aten.tanh.default)}
+"""The identity rule of AttnLRP (section 3.1), ``R(x) = R(f(x))``, for what is no gated activation."""

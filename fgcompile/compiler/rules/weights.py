@@ -9,23 +9,36 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Container
+from dataclasses import dataclass
 
 import torch
 from torch import fx
 
 from fgcompile.compiler.biases.homogeneous import MOVES
 from fgcompile.compiler.ir.nodes import bind
+from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
-SOURCES = (
-    aten._softmax.default,
-    aten.sigmoid.default,
-    aten.hardsigmoid.default,
-    aten.rsqrt.default,
-    aten.reciprocal.default,
-)
-"""What makes weights of activations."""
+INVERSES = (aten.rsqrt.default, aten.reciprocal.default)
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """What makes weights of activations.
+
+    Attributes:
+        sources: The operators that do; negative powers do too.
+        gates: Whether a saturating function becomes a gate by a shift.
+    """
+
+    sources: tuple[OpOverload, ...]
+    gates: bool
+
+
+GATES_AND_SCALES = Weighing((aten._softmax.default, aten.sigmoid.default, aten.hardsigmoid.default, *INVERSES), True)
+SCALES = Weighing(INVERSES, False)
+"""The scales of normalisations alone."""
 
 TRANSPARENT = (
     operator.getitem,
@@ -46,22 +59,67 @@ TRANSPARENT = (
 SIGMOIDAL = (aten.tanh.default, aten.erf.default)
 CLAMPED = (aten.relu6.default, aten.hardtanh.default, aten.clamp.default)
 SUMS = (aten.add.Tensor, aten.add.Scalar, aten.sub.Tensor)
+COPIES = (aten.clone.default, aten._to_copy.default)
+SCALED = (*COPIES, aten.mul.Tensor, aten.mul.Scalar, aten.div.Tensor, aten.div.Scalar, aten.neg.default)
 
 
-def weight_nodes(graph: fx.Graph, active: Container[fx.Node]) -> set[fx.Node]:
+def weight_nodes(graph: fx.Graph, active: Container[fx.Node], weighing: Weighing) -> set[fx.Node]:
     """Every active node that is a gate or weight."""
     weights: set[fx.Node] = set()
     for node in graph.nodes:
-        if node in active and _is_weight(node, active, weights):
+        if node in active and _is_weight(node, active, weights, weighing):
             weights.add(node)
     return weights
 
 
-def _is_weight(node: fx.Node, active: Container[fx.Node], weights: Container[fx.Node]) -> bool:
+def is_gate_of(gate: fx.Node, factor: fx.Node, active: Container[fx.Node]) -> bool:
+    """Whether a factor of a product is a function, by element, of the other, scaled or not: ``g(x)`` of ``c x``.
+
+    Their product is then an activation, such as a GELU by hand, ``(½ x) · (1 + erf(x/√2))``.
+    """
+    core = _unscaled(factor, active)
+    return _unscaled(gate, active) is not core and _is_function_of(gate, core, active)
+
+
+def is_share(part: fx.Node, whole: fx.Node) -> bool:
+    """Whether the second is a sum of the first, along some axes, as in a softmax by hand: ``eˣ/Σ eˣ``."""
+    while whole.target in (aten.expand.default, aten.add.Scalar, aten.clamp.default, aten.clamp_min.default):
+        whole = whole.all_input_nodes[0]
+    if whole.target not in (aten.sum.dim_IntList, aten.sum.default):
+        return False
+    (summed,) = whole.all_input_nodes
+    return summed is part or (summed.target, summed.args, summed.kwargs) == (part.target, part.args, part.kwargs)
+
+
+def _unscaled(node: fx.Node, active: Container[fx.Node]) -> fx.Node:
+    """The ``x`` of ``c x`` with a constant ``c``."""
+    while node.target in SCALED:
+        operands = [source for source in node.all_input_nodes if source in active]
+        if len(operands) != 1 or (node.args[0] is not operands[0] and node.target is aten.div.Tensor):
+            break
+        (node,) = operands
+    return node
+
+
+def _is_function_of(node: fx.Node, core: fx.Node, active: Container[fx.Node]) -> bool:
+    pending, seen = [node], set[fx.Node]()
+    while pending:
+        each = pending.pop()
+        if each is core or each in seen:
+            continue
+        target = each.target
+        if not (isinstance(target, OpOverload) and (torch.Tag.pointwise in target.tags or target in COPIES)):
+            return False
+        seen.add(each)
+        pending += [source for source in each.all_input_nodes if source in active]
+    return True
+
+
+def _is_weight(node: fx.Node, active: Container[fx.Node], weights: Container[fx.Node], weighing: Weighing) -> bool:
     # Weights arise at a source and spread through what only moves or scales them. A quotient is one if its numerator
     # is: 1/n of anything, but not a/n of an activation a. Of a sum or product all active operands have to be weights:
     # softmax(a) + b is an activation again.
-    if node.target in SOURCES or _is_shifted_gate(node, active):
+    if node.target in weighing.sources or (weighing.gates and _is_shifted_gate(node, active)):
         return True
     if node.target is aten.pow.Tensor_Scalar:
         exponent = node.args[1]

@@ -1,4 +1,4 @@
-"""The warning under the rules taylor: for normalisations by the input's own statistics, and for nothing else."""
+"""Normalisations by the input's own statistics, and nothing else: the warning under taylor, and what auto chooses."""
 
 from __future__ import annotations
 
@@ -52,9 +52,10 @@ def compute(model: nn.Module, rules: str) -> list[warnings.WarningMessage]:
 def test_taylor_warns_once(name: str) -> None:
     model = Normalised(ABSORBING[name]).eval()
     (warning,) = compute(model, "taylor")
-    assert "rules='libragrad'" in str(warning.message)
+    assert "rules='libragrad' with psi='signed'" in str(warning.message)
     assert warning.filename == __file__
     assert not compute(model, "libragrad")
+    assert not compute(model, "auto")
 
 
 @pytest.mark.parametrize("name", HARMLESS)
@@ -69,5 +70,46 @@ def test_batch_norm_does_not_warn() -> None:
 def test_compile_names_the_first_layer_and_counts_the_others() -> None:
     model = nn.Sequential(nn.GroupNorm(2, 6), nn.ReLU(), nn.GroupNorm(3, 6), nn.Flatten(), nn.Linear(96, 3)).eval()
     with pytest.warns(fgcompile.RulesWarning, match=r"\('0' and 1 more\)") as caught:
-        fgcompile.compile(model, torch.randn(2, 6, 4, 4))
+        fgcompile.compile(model, torch.randn(2, 6, 4, 4), rules="taylor")
     assert [warning.filename for warning in caught if warning.category is fgcompile.RulesWarning] == [__file__]
+
+
+Chosen = tuple[str, str]
+AUTO: dict[str, tuple[bool, dict[str, str], Chosen]] = {
+    "a model of the paper's": (False, {}, ("taylor", "fullgrad")),
+    "one that normalises": (True, {}, ("libragrad", "signed")),
+    "explicit rules": (True, {"rules": "attnlrp"}, ("attnlrp", "signed")),
+    "the paper's rules, explicitly": (True, {"rules": "taylor"}, ("taylor", "fullgrad")),
+    "an explicit psi": (True, {"psi": "fullgrad"}, ("libragrad", "fullgrad")),
+    "rules for a model that does not need them": (False, {"rules": "libragrad"}, ("libragrad", "fullgrad")),
+    "no biases to add up": (True, {"method": "simple_fullgrad"}, ("libragrad", "fullgrad")),
+    "on average": (True, {"method": "smooth_fullgrad"}, ("libragrad", "signed")),
+}
+"""Whether the model normalises, what is asked for, and the rules and ψ that are chosen."""
+
+
+@pytest.mark.filterwarnings("ignore::fgcompile.RulesWarning")
+@pytest.mark.parametrize("name", AUTO)
+def test_auto_chooses_by_the_model_and_says_why(name: str) -> None:
+    normalises, options, chosen = AUTO[name]
+    model = Normalised(F.instance_norm if normalises else F.silu).eval()
+    metadata = fgcompile.compile(model, torch.randn(2, 6, 4, 4), target=0, **options).metadata
+    assert (metadata["rules"], metadata["psi"]) == chosen
+    says = metadata.get("choice", "")
+    assert says.startswith("the model normalises by the input's own statistics (") == (
+        normalises and options.get("rules") != "taylor"
+    )
+
+
+def test_auto_looks_at_the_way_to_the_score_alone() -> None:
+    """Of two outputs the explained one decides, and so does the function that explains them."""
+
+    class Two(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"plain": x.mean((2, 3)), "normalised": F.instance_norm(x).abs().mean((2, 3))}
+
+    x = torch.randn(2, 6, 4, 4)
+    rules = [fgcompile.compile(Two().eval(), x, output=output).metadata["rules"] for output in ("plain", "normalised")]
+    assert rules == ["taylor", "libragrad"]
+    score = fgcompile.compile(Two().eval(), x, target=lambda outputs: outputs["plain"][:, 0])
+    assert score.metadata["rules"] == "taylor"

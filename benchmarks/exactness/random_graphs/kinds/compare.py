@@ -50,7 +50,7 @@ def measure_eager(drawn: Drawn) -> Figures:
     inputs, target = drawn.make(ALL, drawn.sizes[0], 1), _classes(ALL)
     expected = expect(drawn, inputs, target)
     terms = fgcompile.full_gradient(
-        copy.deepcopy(drawn.model).double(), inputs, target, layouts=drawn.options.get("layouts")
+        copy.deepcopy(drawn.model).double(), inputs, target, rules="taylor", layouts=drawn.options.get("layouts")
     )
     given = terms.input_gradient
     gradients = (given,) if isinstance(given, Tensor) else given
@@ -70,7 +70,13 @@ def measure_artifact(drawn: Drawn, format: Any, batch: int) -> Figures:
     if not any(x.is_floating_point() for x in example):
         left_out.add("input_gradient")
     outputs = tuple(name for name in OUTPUTS if name not in left_out)
-    options: dict[str, Any] = {"format": format, "psi": "signed", "outputs": outputs, **drawn.options}
+    options: dict[str, Any] = {
+        "format": format,
+        "rules": "taylor",
+        "psi": "signed",
+        "outputs": outputs,
+        **drawn.options,
+    }
     artifact = fgcompile.compile(copy.deepcopy(drawn.model), example, **options)
     session = open_session(artifact.content, artifact.metadata, "the artifact", threads=1)  # type: ignore[arg-type]
     runs = [(n, drawn.sizes[0]) for n in BATCHES] + [(n, size) for size in drawn.sizes[1:] for n in (2, ALL)]
