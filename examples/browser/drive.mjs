@@ -73,11 +73,13 @@ const steps = {
   numbers: () =>
     page.evaluate(async () => {
       const { photo, explanation, map } = (await import("./main.js")).shown;
-      const { normalise } = await import("./overlay.js");
+      const { normalise, normaliseSigned } = await import("./overlay.js");
       const { logits, maps, targets } = explanation;
       const strength = [...normalise(maps[map])];
+      const mean = maps[map].reduce((sum, value) => sum + value, 0) / maps[map].length;
+      const signed = [...normaliseSigned(maps[map].map((value) => value - mean))];
       const saliency = maps.flatMap((each) => [...each]);
-      return { pixels: [...photo.pixels], logits: [...logits.data], saliency, strength, targets, map };
+      return { pixels: [...photo.pixels], logits: [...logits.data], saliency, strength, signed, targets, map };
     }),
   /** The milliseconds of some calls on the photo that is shown. */
   time: ({ calls }) =>

@@ -96,7 +96,7 @@ function isChoosable(metadata) {
 
 function show() {
   const { artifact, explanation, map, photo } = shown;
-  drawOverlay(overlay, photo.canvas, explanation.maps[map], artifact.shape);
+  drawOverlay(overlay, photo.canvas, explanation.maps[map], artifact.shape, artifact.metadata.psi === "signed");
   element("picture").replaceChildren(photo.canvas, overlay);
   const target = explanation.targets?.[map];
   const name = target ? targetName(target, artifact.metadata) : "the artifact's own score";

@@ -8,6 +8,8 @@ const PERCENTILE = 0.995;
 const OPACITY = 0.9;
 const WARMEST = 0.85; // of the colormap: its pale yellow end turns green on dark objects
 const DIM = 0.8;
+const MORE = [255, 140, 40];
+const LESS = [90, 160, 255];
 const COLOURS = Array.from({ length: 256 }, (_, step) => {
   const { r, g, b } = rgb(interpolateInferno((WARMEST * step) / 255));
   return [r, g, b];
@@ -24,8 +26,25 @@ export function normalise(saliency) {
   return Float64Array.from(saliency, (value) => (high > low ? Math.min((value - low) / (high - low), 1) : 0));
 }
 
-/** Draws the coloured map over the photo in grey, so that all colour is the map's. */
-export function drawOverlay(canvas, photo, saliency, [height, width]) {
+/** Scales a signed map to [-1, 1] by the 99.5th percentile of its magnitude, so that 0 stays 0. */
+export function normaliseSigned(saliency) {
+  const sizes = Float64Array.from(saliency, Math.abs);
+  const sorted = sizes.slice().sort();
+  const place = PERCENTILE * (sorted.length - 1);
+  const below = sorted[Math.floor(place)];
+  const most = below + (place % 1) * (sorted[Math.ceil(place)] - below) || sorted.at(-1) || 1;
+  return Float64Array.from(saliency, (value) => Math.max(-1, Math.min(1, value / most)));
+}
+
+/**
+ * Draws the coloured map over the photo in grey, so that all colour is the map's; of a signed map orange adds to the
+ * score and blue takes from it.
+ */
+export function drawOverlay(canvas, photo, saliency, [height, width], signed) {
+  if (signed) {
+    drawSigned(canvas, photo, normaliseSigned(saliency), [height, width]);
+    return;
+  }
   canvas.width = photo.width;
   canvas.height = photo.height;
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -40,6 +59,28 @@ export function drawOverlay(canvas, photo, saliency, [height, width]) {
       const lit = Math.min(0.4 * grey + 0.75 * colour[channel], 255); // the photo's texture stays visible
       image.data[i + channel] = (1 - opacity) * DIM * grey + opacity * lit;
     }
+  }
+  context.putImageData(image, 0, 0);
+}
+
+function drawSigned(canvas, photo, strength, [height, width]) {
+  canvas.width = photo.width;
+  canvas.height = photo.height;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  const signs = [1, -1].map((sign) => {
+    context.drawImage(greyMap(strength.map((value) => Math.max(sign * value, 0)), width, height), 0, 0, canvas.width, canvas.height);
+    return context.getImageData(0, 0, canvas.width, canvas.height).data;
+  });
+  const image = context.createImageData(canvas.width, canvas.height);
+  const below = photo.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  for (let i = 0; i < image.data.length; i += 4) {
+    const grey = luma(below[i], below[i + 1], below[i + 2]);
+    const [hue, size] = signs[0][i] >= signs[1][i] ? [MORE, signs[0][i]] : [LESS, signs[1][i]];
+    const opacity = size / 255;
+    for (let channel = 0; channel < 3; channel++) {
+      image.data[i + channel] = (1 - opacity) * 0.6 * grey + opacity * (0.8 * hue[channel] + 0.2 * grey);
+    }
+    image.data[i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
 }

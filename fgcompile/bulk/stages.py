@@ -26,6 +26,7 @@ from fgcompile.media.marks import marks_of
 from fgcompile.media.overlay import draw_panel
 from fgcompile.media.predictions import largest_element, plain
 from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.media.signed import is_signed
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.runtime.session import Explanation, Provider, Session, open_session
 from fgcompile.system.files import write_atomically
@@ -143,7 +144,8 @@ class Explainer:
             write_atomically(file, buffer.getvalue())
         else:
             marks = marks_of(answer.element, logits, self._metadata)
-            write_png(draw_panel(photo, saliency, answer.name, f"score {answer.score:.2f}", marks), file)
+            signed = is_signed(self._metadata)
+            write_png(draw_panel(photo, saliency, answer.name, f"score {answer.score:.2f}", marks, signed), file)
 
 
 def rehearse(task: Task) -> None:

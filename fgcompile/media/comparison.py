@@ -15,21 +15,18 @@ from fgcompile.media.overlay import (
     GAP,
     INKS,
     Color,
-    blend,
     enlarge,
     enlargement,
     font_size_of,
     grey_of,
     in_colour,
+    lay_over,
     normalise,
     write_caption,
 )
+from fgcompile.media.signed import LESS, MORE, blend_signed, normalise_signed
 
 _COLUMNS = 4
-_PERCENTILE = 99.5
-_MORE = (255, 140, 40)
-_LESS = (90, 160, 255)
-"""Orange where the first map is larger, blue where the second is; also for those who see no red or green."""
 
 
 class Shown(NamedTuple):
@@ -48,42 +45,35 @@ class _Tile(NamedTuple):
     inks: tuple[Color, Color] = INKS
 
 
-def draw_comparison(photo: NDArray[np.uint8], shown: Sequence[Shown]) -> Image.Image:
+def draw_comparison(photo: NDArray[np.uint8], shown: Sequence[Shown], signed: bool = False) -> Image.Image:
     """Draws a photo and the overlay of each map, each above its caption, four in a row.
 
-    All maps are on one scale, as ``normalise`` makes it for all of them together. With exactly two, the last tile is
-    the first map minus the second, on a scale of its own that is symmetrical about 0: where neither is larger, the
-    photo shows.
+    All maps are on one scale, as ``normalise`` or ``normalise_signed`` makes it for all of them together. With exactly
+    two, the last tile is the first map minus the second, on a scale of its own that is symmetrical about 0: where
+    neither is larger, the photo shows.
 
     Args:
         photo: uint8 ``(H, W, C)``.
         shown: The maps, ``(H, W)`` each.
+        signed: Whether their sign says something.
 
     Returns:
         An RGB image.
     """
     base = in_colour(photo)
     factor = enlargement(base)
-    strengths = normalise(np.stack([each.saliency for each in shown]))
+    maps = np.stack([each.saliency for each in shown])
+    strengths = normalise_signed(maps) if signed else normalise(maps)
     tiles = [_Tile(enlarge(base, factor), "photo")]
     for each, strength in zip(shown, strengths, strict=True):
-        tile = enlarge(blend(base, strength), factor)
+        tile = enlarge(lay_over(base, strength, signed), factor)
         draw_marks(tile, each.marks)
         tiles.append(_Tile(tile, each.title, each.detail))
     if len(shown) == 2:
-        difference = enlarge(_difference(base, shown[0].saliency, shown[1].saliency), factor)
-        tiles.append(_Tile(difference, f"more {shown[0].title}", f"more {shown[1].title}", (_MORE, _LESS)))
+        apart = normalise_signed(np.asarray(shown[0].saliency, np.float64) - shown[1].saliency)
+        difference = enlarge(blend_signed(grey_of(base), apart), factor)
+        tiles.append(_Tile(difference, f"more {shown[0].title}", f"more {shown[1].title}", (MORE, LESS)))
     return _arrange(tiles)
-
-
-def _difference(base: NDArray[np.uint8], first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
-    """``first − second`` over the photo in grey: its sign is the hue, its magnitude the opacity."""
-    difference = np.nan_to_num(np.asarray(first, np.float64) - np.asarray(second, np.float64))
-    size = np.abs(difference)
-    most = float(np.percentile(size, _PERCENTILE)) or float(size.max()) or 1.0
-    opacity = np.clip(size / most, 0, 1)[..., None]
-    hue = np.where((difference > 0)[..., None], np.array(_MORE, np.float64), np.array(_LESS, np.float64))
-    return np.asarray((1 - opacity) * 0.6 * grey_of(base) + opacity * (0.8 * hue + 0.2 * grey_of(base)))
 
 
 def _arrange(tiles: Sequence[_Tile]) -> Image.Image:

@@ -22,6 +22,7 @@ from fgcompile.media.marks import Marks, marks_of
 from fgcompile.media.overlay import draw_panel
 from fgcompile.media.predictions import best_elements, element_score
 from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.media.signed import is_signed
 from fgcompile.media.wishes import Wish
 from fgcompile.runtime import Session
 from fgcompile.runtime.finite import describe_overflow
@@ -95,7 +96,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         if npy:
             written["saliency"] = directory / f"{name}-saliency.npy"
         marks = [_marks(answer, reply, session.metadata, photo.shape[:2], boxes) for answer in reply.answers]
-        write_png(_draw(photo, reply.answers, marks), written["overlay"])
+        write_png(_draw(photo, reply.answers, marks, is_signed(metadata)), written["overlay"])
         if npy:
             maps = np.stack([answer.saliency for answer in reply.answers])
             _write_npy(maps if several else maps[0], written["saliency"])
@@ -112,13 +113,13 @@ def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, i
     return replace(marks, box=boxes.of(answer.element, values, photo, metadata))
 
 
-def _draw(photo: NDArray[np.uint8], answers: Sequence[Answer], marks: Sequence[Marks]) -> Image.Image:
+def _draw(photo: NDArray[np.uint8], answers: Sequence[Answer], marks: Sequence[Marks], signed: bool) -> Image.Image:
     """Photo, map and overlay of one; the overlays of several."""
     shown = [
         Shown(answer.saliency, answer.name, "" if answer.score is None else f"score {answer.score:.2f}", marked)
         for answer, marked in zip(answers, marks, strict=True)
     ]
-    return draw_comparison(photo, shown) if len(shown) > 1 else draw_panel(photo, *shown[0])
+    return draw_comparison(photo, shown, signed) if len(shown) > 1 else draw_panel(photo, *shown[0], signed=signed)
 
 
 def _record(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fgcompile.media.marks import NONE, Marks, draw_marks
+from fgcompile.media.signed import LEGEND, blend_signed, colour_signed, normalise_signed
 from fgcompile.system.text import visible
 
 _COLORS = Path(__file__).with_name("inferno.csv")
@@ -50,7 +51,12 @@ def colour(strength: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw_panel(
-    photo: NDArray[np.uint8], saliency: NDArray[Any], title: str, detail: str = "", marks: Marks = NONE
+    photo: NDArray[np.uint8],
+    saliency: NDArray[Any],
+    title: str,
+    detail: str = "",
+    marks: Marks = NONE,
+    signed: bool = False,
 ) -> Image.Image:
     """Draws photo, map and overlay side by side above one line of caption.
 
@@ -60,14 +66,16 @@ def draw_panel(
         title: The caption's first part, e.g. the class name; shortened where it does not fit.
         detail: Its second part, e.g. the score, set at the right.
         marks: What is drawn into photo and overlay.
+        signed: Whether the map's sign says something, so that 0 is where nothing is drawn.
 
     Returns:
         An RGB image of three tiles; tiles of small inputs are enlarged by a whole factor, pixel by pixel.
     """
     base = in_colour(photo)
-    strength = normalise(saliency)
+    strength = normalise_signed(saliency) if signed else normalise(saliency)
+    drawn = colour_signed(strength) if signed else colour(strength)
     factor = enlargement(base)
-    tiles = [enlarge(tile, factor) for tile in (base, colour(strength), blend(base, strength))]
+    tiles = [enlarge(tile, factor) for tile in (base, drawn, lay_over(base, strength, signed))]
     for tile in (tiles[0], tiles[2]):
         draw_marks(tile, marks)
     width, height = tiles[0].size
@@ -76,6 +84,7 @@ def draw_panel(
     panel = Image.new("RGB", (3 * width + 2 * GAP, height + strip), BACKGROUND)
     for index, tile in enumerate(tiles):
         panel.paste(tile, (index * (width + GAP), 0))
+    detail = ", ".join(filter(None, (detail, LEGEND if signed else "")))
     write_caption(panel, height + strip // 2, title, detail, font_size)
     return panel
 
@@ -100,6 +109,11 @@ def enlargement(base: NDArray[np.uint8]) -> int:
 def font_size_of(width: int) -> int:
     """The size of captions below tiles of a width."""
     return max(11, min(15, width // 14))
+
+
+def lay_over(base: NDArray[np.uint8], strength: NDArray[np.float64], signed: bool) -> NDArray[np.float64]:
+    """Lays a map over its photo, as it was scaled: by ``normalise``, or ``normalise_signed``."""
+    return blend_signed(grey_of(base), strength) if signed else blend(base, strength)
 
 
 def blend(base: NDArray[np.uint8], strength: NDArray[np.float64]) -> NDArray[np.float64]:

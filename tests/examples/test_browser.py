@@ -14,6 +14,7 @@ import fgcompile
 from benchmarks.serving.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
 from fgcompile.media.images import read_photo
 from fgcompile.media.overlay import normalise
+from fgcompile.media.signed import normalise_signed
 from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
@@ -81,6 +82,8 @@ def test_brightness_is_that_of_the_gallery(page: Page, photos: list[Path]) -> No
     page.do("choose", file=photos[3])
     found = page.do("numbers")
     np.testing.assert_allclose(found["strength"], normalise(np.array(found["saliency"])), atol=1e-12)
+    saliency = np.array(found["saliency"], np.float64)
+    np.testing.assert_allclose(found["signed"], normalise_signed(saliency - saliency.mean()), atol=1e-5)
 
 
 def test_what_is_no_picture_changes_nothing_but_the_error(page: Page, photos: list[Path], tmp_path: Path) -> None:

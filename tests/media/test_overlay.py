@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fgcompile.media.overlay import colour, draw_panel, normalise
+from fgcompile.media.signed import LESS, MORE, normalise_signed
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
 RAMP = np.linspace(3, 9, 224 * 224).reshape(224, 224)
@@ -79,3 +80,26 @@ def test_titles_are_drawn_in_any_script() -> None:
     """A letter that a font lacks is drawn as its box, the same for all of them."""
     titles = [np.asarray(draw_panel(PHOTO, RAMP, letter)) for letter in "aéЖλא\uffff"]
     assert len({title.tobytes() for title in titles}) == len(titles)
+
+
+def test_a_signed_map_is_dark_where_it_is_zero_and_has_a_hue_for_each_sign() -> None:
+    ramp = np.linspace(-2, 1, 224 * 224).reshape(224, 224)
+    panel = np.asarray(draw_panel(PHOTO, ramp, "7", "score 1.00", signed=True)).astype(int)
+    tile = panel[:224, 228 : 228 + 224]
+    np.testing.assert_allclose(tile[0, 0], LESS, atol=1)
+    np.testing.assert_allclose(tile[-1, -1], np.array(MORE) / 2, atol=2)  # half of the magnitude of the other end
+    zero = np.unravel_index(np.abs(ramp).argmin(), ramp.shape)
+    assert tile[zero].max() <= 1
+    overlay = panel[:224, 2 * 228 : 2 * 228 + 224]
+    assert np.ptp(overlay[zero]) <= 1, "at zero the photo shows, in grey"
+    assert overlay[0, 0, 2] > overlay[0, 0, 0]
+    assert overlay[-1, -1, 0] > overlay[-1, -1, 2]
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, -1e30])
+def test_signed_scales_keep_zero_and_the_sign(scale: float) -> None:
+    values = np.array([[-1.0, 0.0, 0.5, 4.0]]) * scale
+    strength = normalise_signed(values)
+    assert np.array_equal(np.sign(strength), np.sign(values))
+    assert 0.95 < np.abs(strength).max() <= 1
+    assert not normalise_signed(np.zeros((2, 2))).any()
