@@ -6,13 +6,13 @@ import contextlib
 import shlex
 from pathlib import Path
 
+from fgcompile.artifact.elements import Element, class_axis, output_axes, plain
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import DYNAMIC, LOGITS
 from fgcompile.artifact.validation import input_specs
+from fgcompile.artifact.wishes import read_element
 from fgcompile.errors import InputError
 from fgcompile.media.images import photo_shape
-from fgcompile.media.predictions import Element, class_axis, output_axes, plain
-from fgcompile.media.wishes import read_element
 
 _BEST = 3
 
