@@ -26,8 +26,9 @@ from fgcompile.media.images import photo_shape, read_photo
 from fgcompile.media.marks import marks_of
 from fgcompile.media.overlay import draw_panel
 from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.runtime.explanation import Explanation
 from fgcompile.runtime.finite import describe_overflow
-from fgcompile.runtime.session import Explanation, Provider, Session, open_session
+from fgcompile.runtime.session import Provider, Session, open_session
 from fgcompile.system.files import write_atomically
 from fgcompile.system.text import visible
 
