@@ -195,6 +195,8 @@ def _by_token(model: TextModel, encoded: Sequence[Encoded], found: Any) -> TextE
 
 
 def _scored(encoded: Encoded, scores: Array, signed: bool) -> TextExplanation:
+    if not np.isfinite(scores).all():
+        raise InputError("the map of a text has values that are NaN or infinite: the model's numbers overflow for it")
     count = len(encoded.pieces)
     tokens = tuple(
         ExplainedToken(

@@ -34,22 +34,23 @@ def group_words(encoded: Encoded) -> tuple[Group, ...]:
     """The words of a text, in the order of its tokens; special tokens belong to none."""
     words = [_words_by_character(text) for text in encoded.texts]
     groups: list[list[int]] = []
-    open_to: tuple[int, set[int]] | None = None  # the last group's segment, and the words that it has a part of
+    open_to: set[int] | None = None  # the words that the last group has a part of
     blanks: list[int] = []  # tokens that are a space alone: they belong to the word behind them
     for place, piece in enumerate(encoded.pieces):
-        if piece.segment is None:
+        if piece.segment is None or (place and piece.segment != encoded.pieces[place - 1].segment):
             groups, open_to, blanks = _close(groups, blanks), None, []
+        if piece.segment is None:
             continue
         if not encoded.texts[piece.segment][piece.start : piece.end].strip(" "):
             blanks.append(place)
             continue
         own = set(words[piece.segment][piece.start : piece.end]) - {_SPACE}
-        if open_to is not None and open_to[0] == piece.segment and open_to[1] & own:
+        if open_to is not None and open_to & own:
             groups[-1] += [*blanks, place]
-            own |= open_to[1]
+            own |= open_to
         else:
             groups.append([*blanks, place])
-        open_to, blanks = (piece.segment, own), []
+        open_to, blanks = own, []
     return tuple(_group(encoded, places) for places in _close(groups, blanks))
 
 

@@ -10,7 +10,10 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor, nn
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-WORDS = "the film was a du ##ll joy ##ous not paris in . , it ' s <b> & ##ing".split()
+WORDS = (
+    *("the", "film", "was", "a", "du", "##ll", "joy", "##ous", "not", "paris", "in"),
+    *(".", ",", "it", "'", "s", "<b>", "&", "##ing"),
+)
 VOCABULARY = {word: number for number, word in enumerate((*SPECIAL, *WORDS))}
 
 
@@ -32,7 +35,7 @@ def wordpiece() -> Tokenizer:
 
 
 def byte_level() -> Tokenizer:
-    """As GPT-2's: spaces belong to words, nothing is added, nothing to pad with; all of it in bytes but a few merges."""
+    """As GPT-2's: spaces belong to words, nothing is added, nothing to pad with; bytes, and a few merges of them."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {letter: number for number, letter in enumerate(alphabet)}
     merges = [("Ġ", "d"), ("Ġd", "u"), ("Ġdu", "l"), ("Ġdul", "l"), ("f", "i"), ("fi", "l"), ("fil", "m")]
