@@ -18,7 +18,9 @@ _BEST = 3
 
 
 def python_calls(metadata: Metadata) -> list[str]:
-    """Calls of ``Session.explain``, without a target and, where one is an input, with it."""
+    """Calls of ``Session.explain``, without a target and, where one is an input, with it; of a text where it can be."""
+    if "tokenizer" in metadata:
+        return ['session.explain_text("…")']
     names = [spec["name"] for spec in input_specs(metadata)]
     x = f"({', '.join(names)})" if len(names) > 1 else names[0]
     calls = [f"session.explain({x})"]
@@ -33,7 +35,9 @@ def python_calls(metadata: Metadata) -> list[str]:
 
 
 def commands(metadata: Metadata, path: Path) -> list[str]:
-    """Commands for the shell: none for an artifact that takes no photos, or makes no map of them."""
+    """Commands for the shell: none for an artifact that takes neither texts nor photos, or makes no map of them."""
+    if "tokenizer" in metadata:
+        return [f'fgcompile explain {shlex.quote(str(path))} "…" -o explained']
     try:
         _, _, channels = photo_shape(metadata)
     except InputError:

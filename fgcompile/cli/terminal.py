@@ -159,6 +159,7 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
+            **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
             "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …"[:500],
             "completeness": _completeness(metadata),
             "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from fgcompile.artifact.elements import class_axis, output_axes
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.system.text import visible
@@ -85,12 +85,12 @@ class TextModel:
     def _require_known(self, encoded: Sequence[Encoded]) -> None:
         """Refuses tokens that the model has no row for: the tokenizer is another model's."""
         for specs, each in zip(self.inputs.texts, encoded, strict=True):
-            rows = [axis["size"] for axis in specs[IDS].get("indexes", []) if isinstance(axis["size"], int)]
+            rows = _rows(specs[IDS])
             for piece in each.pieces:
-                if rows and piece.id >= min(rows):
+                if rows is not None and piece.id >= rows:
                     raise InputError(
-                        f"the token {visible(piece.text)!r} has the number {piece.id}, and the model knows "
-                        f"{min(rows)}: the tokenizer is another model's, compile with its own"
+                        f"the token {visible(piece.text)!r} has the number {piece.id}, and the model knows {rows}: the "
+                        "tokenizer is another model's, compile with its own"
                     )
 
     def token_name(self, number: int) -> str:
@@ -125,15 +125,21 @@ def open_texts(metadata: Metadata, tokenizer: str) -> TextModel:
 def require_texts(metadata: Metadata, kept: Kept) -> None:
     """Passes an artifact that can keep a tokenizer: texts fill its inputs, and the model has a row for each token.
 
+    Tokens that were added to a vocabulary may have none: a text that has one is refused.
+
     Raises:
         InputError: It takes something that no text says, or knows fewer tokens.
     """
     model = open_texts(metadata, kept.text)
-    largest = max(model.tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+    size = int(model.tokenizer.get_vocab_size(with_added_tokens=False))
     for specs in model.inputs.texts:
-        rows = [axis["size"] for axis in specs[IDS].get("indexes", []) if isinstance(axis["size"], int)]
-        if rows and largest >= min(rows):
+        if (rows := _rows(specs[IDS])) is not None and size > rows:
             raise InputError(
-                f"the tokenizer has tokens up to {largest}, and '{specs[IDS]['name']}' of the model takes "
-                f"{min(rows)}: give the model's own tokenizer"
+                f"the tokenizer has {size} tokens, and '{specs[IDS]['name']}' of the model takes {rows}: give the "
+                "model's own tokenizer"
             )
+
+
+def _rows(spec: TensorSpec) -> int | None:
+    """How many tokens the model knows, where its metadata say so."""
+    return min((axis["size"] for axis in spec.get("indexes", []) if isinstance(axis["size"], int)), default=None)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from torch import Tensor, nn
+
+import fgcompile
+import fgcompile.scores
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.runtime.session import open_session
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = (
@@ -34,14 +40,14 @@ def wordpiece() -> Tokenizer:
     return tokenizer
 
 
+MERGES = (("Ġ", "d"), ("Ġd", "u"), ("Ġdu", "l"), ("Ġdul", "l"), ("f", "i"), ("fi", "l"), ("fil", "m"))
+_ALPHABET = sorted(pre_tokenizers.ByteLevel.alphabet())
+BYTES = {token: number for number, token in enumerate((*_ALPHABET, *(left + right for left, right in MERGES)))}
+
+
 def byte_level() -> Tokenizer:
     """As GPT-2's: spaces belong to words, nothing is added, nothing to pad with; bytes, and a few merges of them."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {letter: number for number, letter in enumerate(alphabet)}
-    merges = [("Ġ", "d"), ("Ġd", "u"), ("Ġdu", "l"), ("Ġdul", "l"), ("f", "i"), ("fi", "l"), ("fil", "m")]
-    for left, right in merges:
-        vocabulary[left + right] = len(vocabulary)
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges))
+    tokenizer = Tokenizer(models.BPE(BYTES, list(MERGES)))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
@@ -129,3 +135,38 @@ def example(*names: str, length: int = 6, words: int = len(VOCABULARY)) -> dict[
         else:
             made[name] = torch.full((2, length), int("mask" in name))
     return made
+
+
+LABELS = ("dull", "<b>bright</b>")
+TAGS = ("O", "B-LOC", "I-LOC")
+OUTPUTS = ("logits", "saliency", "contributions", "residual")
+
+
+@functools.cache
+def text_artifact(kind: str, format: str = "onnx") -> fgcompile.Artifact:
+    """An artifact that keeps a tokenizer, by what its model does; ``tagger`` takes texts of 12 tokens, others any."""
+    options: dict[str, Any] = {"rules": "libragrad", "psi": "signed", "format": format}
+    names = ("input_ids", "attention_mask")
+    if kind == "classifier":
+        model: nn.Module = Classifier()
+        names += ("token_type_ids",)
+        options |= {"labels": LABELS, "outputs": OUTPUTS, "dynamic_sizes": True}
+    elif kind == "tagger":
+        model, options = Tagger(len(VOCABULARY), len(TAGS)), {**options, "labels": TAGS}
+    elif kind == "language":
+        model, options = Tagger(len(BYTES), len(BYTES), causal=True), {**options, "dynamic_sizes": True}
+    elif kind == "embedder":
+        model, options = Embedder(), {**options, "target": fgcompile.scores.Similarity(), "dynamic_sizes": True}
+    else:
+        model, names = TwoTexts(), ("query_input_ids", "query_attention_mask", *names)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = example(*names, length=12 if kind in ("tagger", "two") else 6)
+    tokenizer = byte_level() if kind == "language" else wordpiece()
+    return fgcompile.compile(model.eval(), made, tokenizer=tokenizer, **options)
+
+
+def open_text(kind: str, format: str = "onnx") -> fgcompile.Session:
+    """The artifact, open."""
+    made = text_artifact(kind, format)
+    return open_session(made.content, cast(Metadata, made.metadata), kind, threads=1)

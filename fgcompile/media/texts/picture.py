@@ -14,7 +14,7 @@ from fgcompile.media.texts.page import number_of
 from fgcompile.text.explanation import TextExplanation
 
 _WIDTH = 900
-_MARGIN = 24
+_MARGIN = 12
 _SIZE = 20
 _LINE = 38
 _CAPTION = 46
