@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 import fgcompile
+from fgcompile.artifact.elements import class_score
 from fgcompile.demo.networks import load_efficientnet
 from fgcompile.media.images import read_photo
 from fgcompile.media.overlay import draw_panel
-from fgcompile.media.predictions import class_score
 
 FOLDER = Path(__file__).parent / "efficientnet_lite0"
 

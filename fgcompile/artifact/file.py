@@ -7,9 +7,10 @@ from pathlib import Path
 
 from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.metadata import Metadata, loads
-from fgcompile.artifact.names import METADATA_FILE, METADATA_KEY, SUFFIXES
-from fgcompile.artifact.onnx_container import read_onnx_metadata
+from fgcompile.artifact.names import METADATA_FILE, METADATA_KEY, SUFFIXES, TOKENIZER_FILE, TOKENIZER_KEY
+from fgcompile.artifact.onnx_container import read_onnx_entry, read_onnx_metadata
 from fgcompile.artifact.regular import read_regular
+from fgcompile.artifact.schema import LONGEST_TOKENIZER
 from fgcompile.artifact.seal import SEAL_SIZE
 from fgcompile.artifact.zip_container import (
     LOCAL_FILE,
@@ -81,6 +82,33 @@ def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
 def read_metadata(path: str | Path) -> Metadata:
     """An artifact's metadata, once its seal is checked; errors as ``read_artifact``."""
     return read_artifact(path)[1]
+
+
+def read_tokenizer(content: bytes, metadata: Metadata, path: str | Path) -> str | None:
+    """The tokenizer of a checked artifact, as the JSON of ``tokenizers``; None where it has none.
+
+    Raises:
+        ArtifactError: It is missing, too long, or another than the metadata say.
+    """
+    if "tokenizer" not in metadata:
+        return None
+    try:
+        if metadata["format"] == "onnx":
+            found = read_onnx_entry(content, TOKENIZER_KEY)
+        else:
+            found = read_extra_file(content, TOKENIZER_FILE)
+        if len(found) > LONGEST_TOKENIZER:
+            raise ValueError(f"it is longer than {LONGEST_TOKENIZER} bytes")
+        if digest_of(found) != metadata["tokenizer"]["digest"]:
+            raise ValueError("it is another than the metadata say")
+        return found.decode()
+    except (LookupError, *UNREADABLE) as error:
+        raise ArtifactError(f"{path}: has no readable tokenizer ({_shown(error)}): compile it again") from error
+
+
+def digest_of(content: bytes) -> str:
+    """``sha256:…`` of some bytes."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def suffix_format(path: str | Path) -> str | None:

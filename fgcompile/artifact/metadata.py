@@ -124,6 +124,16 @@ class Lowering(TypedDict):
     layers: list[str]
 
 
+class _TokenizerOptions(TypedDict, total=False):
+    longest: int
+
+
+class TokenizerSpec(_TokenizerOptions):
+    """The tokenizer beside the metadata: ``sha256:…`` of its JSON, and the most tokens that it says a text may have."""
+
+    digest: str
+
+
 class TargetAxis(TypedDict):
     """An axis of the explained output that ``target`` indexes."""
 
@@ -144,6 +154,7 @@ class _MetadataOptions(TypedDict, total=False):
     precision: str
     lowerings: list[Lowering]
     device: str
+    tokenizer: TokenizerSpec
     signature: str
 
 
@@ -157,9 +168,9 @@ class Metadata(_MetadataOptions):
     explained one of several outputs; ``choice`` says why ``rules`` and ``psi`` are not the paper's, where the compiler
     chose them; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
-    ``device`` is the one that a ``.pt2`` was compiled for; ``signature`` is a digest of inputs, outputs and
-    sites, which the programs of TorchScript and ``.pt2`` carry too; ``completeness`` is the relative error measured
-    when compiling.
+    ``device`` is the one that a ``.pt2`` was compiled for; ``tokenizer`` is there where the artifact keeps one, and so
+    takes texts; ``signature`` is a digest of inputs, outputs and sites, which the programs of TorchScript and ``.pt2``
+    carry too; ``completeness`` is the relative error measured when compiling.
     """
 
     schema: int

@@ -14,6 +14,14 @@ METADATA_FILE = f"{METADATA_KEY}.json"
 """The name of the metadata as an extra file of TorchScript and ``.pt2``."""
 
 
+TOKENIZER_KEY = f"{METADATA_KEY}.tokenizer"
+"""The key of a text model's tokenizer in ONNX's ``metadata_props``."""
+
+
+TOKENIZER_FILE = f"{TOKENIZER_KEY}.json"
+"""The name of the tokenizer as an extra file of TorchScript and ``.pt2``."""
+
+
 EXPLAIN = "explain"
 """The boolean input of an artifact that explains on demand: whether to explain, or to return the logits alone."""
 

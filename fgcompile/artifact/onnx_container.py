@@ -38,18 +38,29 @@ def read_onnx_metadata(content: bytes) -> bytes:
         LookupError: There is none.
         ValueError: There are several, the content is no protobuf message, or a tensor lies in another file.
     """
+    found = read_onnx_entry(content, METADATA_KEY)
+    if any(True for _ in _external_tensors(content)):
+        raise ValueError("a tensor of it lies in another file, which the seal does not cover")
+    return found
+
+
+def read_onnx_entry(content: bytes, key: str) -> bytes:
+    """The value of an entry of ``metadata_props``.
+
+    Raises:
+        LookupError: There is none.
+        ValueError: There are several, or the content is no protobuf message.
+    """
     found = []
     for field, entry in fields(memoryview(content)):
         if field == METADATA_PROPS:
             pair = dict(fields(entry))
-            if bytes(pair.get(ENTRY_KEY, b"")) == METADATA_KEY.encode():
+            if bytes(pair.get(ENTRY_KEY, b"")) == key.encode():
                 found.append(pair.get(ENTRY_VALUE, memoryview(b"")))
     if not found:
-        raise LookupError(f"no metadata_props entry {METADATA_KEY}")
+        raise LookupError(f"no metadata_props entry {key}")
     if len(found) > 1:
-        raise ValueError(f"{len(found)} metadata_props entries {METADATA_KEY}")
-    if any(True for _ in _external_tensors(content)):
-        raise ValueError("a tensor of it lies in another file, which the seal does not cover")
+        raise ValueError(f"{len(found)} metadata_props entries {key}")
     return bytes(found[0])
 
 

@@ -37,6 +37,9 @@ DTYPES = (
 LONGEST_TEXT = 64 * 2**20
 """Characters of an artifact's metadata, at most: a network of 10,000 layers and 20,000 classes has 3 million."""
 
+LONGEST_TOKENIZER = 64 * 2**20
+"""Bytes of an artifact's tokenizer, at most: those of 260,000 tokens have 33 million."""
+
 _DEEPEST = 32
 _INTEGER = 2**63 - 1
 _ELEMENTS = 2**32
@@ -114,6 +117,7 @@ _OPTIONS: dict[str, Check] = {
     "precision": _short,
     "lowerings": sequence(_lowering, 100_000),
     "device": _short,
+    "tokenizer": record({"digest": _short}, {"longest": whole(1, _INTEGER)}),
     SIGNATURE: _short,
 }
 _METADATA = record(_FIELDS, _OPTIONS)

@@ -10,11 +10,11 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from fgcompile.artifact.wishes import Wish
 from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
 from fgcompile.bulk.ray_internals import LOOPBACK
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.reading import DEFAULT, Reading
-from fgcompile.media.wishes import Wish
 
 
 def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options

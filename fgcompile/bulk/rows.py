@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from fgcompile.artifact.elements import output_axes
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.media.predictions import output_axes
 
 
 def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int]) -> pa.Schema:

@@ -17,11 +17,13 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.data.checkpoint import CheckpointConfig
 from ray.exceptions import RayError, RayTaskError
 
+from fgcompile.artifact.elements import output_axes, plain
 from fgcompile.artifact.file import read_artifact
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.questions import PREDICTED
 from fgcompile.artifact.seal import read_seal
 from fgcompile.artifact.trust import require_trust
+from fgcompile.artifact.wishes import Wish, needs_logits
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
 from fgcompile.bulk.options import Summary, Wanted, Workers
@@ -31,8 +33,6 @@ from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError, first_line
 from fgcompile.media.asking import choose
 from fgcompile.media.images import photo_shape
-from fgcompile.media.predictions import output_axes, plain
-from fgcompile.media.wishes import Wish, needs_logits
 from fgcompile.system.files import make_directory
 
 _INTERVAL = 2.0

@@ -15,6 +15,7 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 
+from fgcompile.artifact.elements import largest_element, plain
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Wanted
 from fgcompile.bulk.rows import make_table, row_schema
@@ -24,11 +25,11 @@ from fgcompile.media.explain import write_png
 from fgcompile.media.images import photo_shape, read_photo
 from fgcompile.media.marks import marks_of
 from fgcompile.media.overlay import draw_panel
-from fgcompile.media.predictions import largest_element, plain
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.media.signed import is_signed
+from fgcompile.runtime.explanation import Explanation
 from fgcompile.runtime.finite import describe_overflow
-from fgcompile.runtime.session import Explanation, Provider, Session, open_session
+from fgcompile.runtime.session import Provider, Session, open_session
 from fgcompile.system.files import write_atomically
 from fgcompile.system.text import visible
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from fgcompile.cli.parameters import (
     WeightsOption,
     WindowOption,
 )
+from fgcompile.errors import InputError
 from fgcompile.media.reading import MAX_PIXELS
 
 
@@ -65,13 +67,19 @@ def verify(
 
 def explain(
     artifact: ArtifactArgument,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="Photos, DICOM, or arrays as .npy.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write the pictures.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="IMAGE|TEXT…",
+            help="Photos, DICOM, or arrays as .npy; of an artifact with a tokenizer texts, or .txt files of them.",
+        ),
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
             help="The class to explain, by number or name, by default the predicted one; of outputs of more axes an "
-            "index for each, as cat,40,31, -1 for the largest."
+            "index for each, as cat,40,31, -1 for the largest; of a text's tokens WORD,CLASS."
         ),
     ] = None,
     targets: Annotated[
@@ -91,6 +99,13 @@ def explain(
             ":fraction behind if they are parts of the picture.",
         ),
     ] = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")
+    ] = None,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Each text is two, with a tab between them.")] = False,
+    continuation: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What a language model is asked to go on with, as ' dull'.")
+    ] = None,
     providers: ProviderOption = None,
     as_json: JsonOption = False,
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
@@ -100,33 +115,56 @@ def explain(
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     trust: TrustOption = False,
 ) -> None:
-    """Explain photos: a picture of photo, map and overlay for each; exit status 1 if one of them cannot be read."""
+    """Explain photos, a picture of photo, map and overlay for each; or texts, a page of all and a picture of each.
+
+    Exit status 1 if one of them cannot be read.
+    """
     reading = parse_reading(window, background, page, max_pixels)
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
+        from fgcompile.media.texts.explain import explain_and_draw, read_texts
         from fgcompile.runtime import load
         from fgcompile.runtime.rehearsal import require_sound
 
+        of_photos = {"--targets": targets, "--top": top, "--box": box, "--npy": npy, "--window": window}
+        of_texts = {"--file": files, "--pairs": pairs, "--continuation": continuation}
         require_sound(artifact, providers, trust=trust)
         session = load(artifact, providers, trust=trust or None)
-        records = explain_photos(
-            session,
-            images,
-            output,
-            target=target,
-            targets=targets,
-            top=top,
-            box=box,
-            npy=npy,
-            reading=reading,
-            report=report,
-        )
+        takes_texts = session.tokenizer is not None
+        _refuse("photos" if takes_texts else "texts", of_photos if takes_texts else of_texts)
+        if takes_texts:
+            texts = read_texts(inputs or [], files or [], pairs)
+            records = explain_and_draw(session, texts, output, target, continuation, report)
+        elif not inputs:
+            raise InputError("there are no pictures: give one or more")
+        else:
+            records = explain_photos(
+                session,
+                [Path(each) for each in inputs],
+                output,
+                target=target,
+                targets=targets,
+                top=top,
+                box=box,
+                npy=npy,
+                reading=reading,
+                report=report,
+            )
     if as_json:
         terminal.print_json(records)
+    elif takes_texts:
+        terminal.print_texts(records)
     else:
         terminal.print_explanations(records)
     if any("error" in record for record in records):
         raise typer.Exit(1)
+
+
+def _refuse(what: str, options: Mapping[str, object]) -> None:
+    """Refuses options that are of other artifacts."""
+    given = [name for name, value in options.items() if value not in (None, False, [])]
+    if given:
+        raise InputError(f"{' and '.join(given)}: only for artifacts of {what}, which this is not")
 
 
 def bench(

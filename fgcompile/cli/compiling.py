@@ -106,6 +106,14 @@ def compile_(
     ] = None,
     std: Annotated[str | None, typer.Option(help="As --mean, and only with it: x = (photo/255 - mean)/std.")] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A text model's tokenizer.json, or its folder, which the artifact keeps, so that it takes texts; by "
+            "default the one beside a model of Transformers.",
+        ),
+    ] = None,
     on_demand: Annotated[
         bool, typer.Option("--on-demand", help="Add an input 'explain': false returns the logits at a forward's price.")
     ] = False,
@@ -140,6 +148,7 @@ def compile_(
     with terminal.progress(f"compiling {source}") as report:
         from fgcompile import Preprocess, compile
         from fgcompile.cli.examples import example_inputs
+        from fgcompile.cli.tokenizer import find_tokenizer
 
         report("load")
         chosen = int(explained) if explained is not None and explained.isdigit() else explained
@@ -156,6 +165,7 @@ def compile_(
             dynamic_sizes=dynamic_sizes,
             on_demand=on_demand,
             labels=names,
+            tokenizer=find_tokenizer(tokenizer, source, model, shapes),
             progress=report,
             **named,
         )

@@ -6,19 +6,21 @@ import contextlib
 import shlex
 from pathlib import Path
 
+from fgcompile.artifact.elements import Element, class_axis, output_axes, plain
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import DYNAMIC, LOGITS
 from fgcompile.artifact.validation import input_specs
+from fgcompile.artifact.wishes import read_element
 from fgcompile.errors import InputError
 from fgcompile.media.images import photo_shape
-from fgcompile.media.predictions import Element, class_axis, output_axes, plain
-from fgcompile.media.wishes import read_element
 
 _BEST = 3
 
 
 def python_calls(metadata: Metadata) -> list[str]:
-    """Calls of ``Session.explain``, without a target and, where one is an input, with it."""
+    """Calls of ``Session.explain``, without a target and, where one is an input, with it; of a text where it can be."""
+    if "tokenizer" in metadata:
+        return ['session.explain_text("…")']
     names = [spec["name"] for spec in input_specs(metadata)]
     x = f"({', '.join(names)})" if len(names) > 1 else names[0]
     calls = [f"session.explain({x})"]
@@ -33,7 +35,9 @@ def python_calls(metadata: Metadata) -> list[str]:
 
 
 def commands(metadata: Metadata, path: Path) -> list[str]:
-    """Commands for the shell: none for an artifact that takes no photos, or makes no map of them."""
+    """Commands for the shell: none for an artifact that takes neither texts nor photos, or makes no map of them."""
+    if "tokenizer" in metadata:
+        return [f'fgcompile explain {shlex.quote(str(path))} "…" -o explained']
     try:
         _, _, channels = photo_shape(metadata)
     except InputError:

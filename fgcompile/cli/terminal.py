@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 _out = Console(markup=False, highlight=False, soft_wrap=True)
 _err = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
+_STRONGEST = 3
+"""Words of a text that a table shows."""
+
+_LONGEST = 60
+"""Characters of a text that a table shows."""
+
 _MOST_ERRORS = 10
 """Unreadable images that a bulk run names; the rows name all."""
 
@@ -155,6 +161,7 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             **_choice(metadata),
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
+            **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
             "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …"[:500],
             "completeness": _completeness(metadata),
             "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
@@ -203,6 +210,30 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     for record in records:
         if "error" in record:
             _out.print(Text.assemble(("unreadable: ", "bold red"), visible(record["error"])))
+
+
+def print_texts(records: Sequence[Mapping[str, Any]]) -> None:
+    """For each text what is explained, its score and its strongest words, and where the page is; or why it is not."""
+    table = _table("text", "explained", "score", "strongest words", "picture")
+    for record in records:
+        text = record["text"] if isinstance(record["text"], str) else " ⇥ ".join(record["text"])
+        if "error" in record:
+            continue
+        words = sorted(record["words"], key=lambda word: -abs(word["score"]))[:_STRONGEST]
+        strongest = ", ".join(f"{word['text']} {word['score']:{'+' if record['signed'] else ''}.2f}" for word in words)
+        score = "" if record["score"] is None else f"{record['score']:.2f}"
+        _add(table, _short(text), record["name"], score, strongest, Path(record["picture"]).name)
+    if table.rows:
+        _out.print(table)
+    for page in dict.fromkeys(record["page"] for record in records if "page" in record):
+        print_line(f"Wrote {page}")
+    for record in records:
+        if "error" in record:
+            _out.print(Text.assemble(("not explained: ", "bold red"), visible(record["error"])))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def print_bench(bench: Bench, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from fgcompile._version import __version__
+from fgcompile.artifact.file import digest_of
 from fgcompile.artifact.kinds import MalformedError
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
 from fgcompile.artifact.schema import check_metadata
@@ -22,6 +23,7 @@ from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.ir.sizes import SPACE
 from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets
 from fgcompile.errors import InputError
+from fgcompile.text.model import require_texts
 
 
 def describe_program(
@@ -79,6 +81,7 @@ def describe_program(
         ],
         "completeness": float(f"{completeness:.1e}"),
         **({"device": request.device} if request.format == "pt2" else {}),
+        **_tokenizer(request),
     }
     metadata[SIGNATURE] = sign(metadata)
     try:
@@ -87,7 +90,18 @@ def describe_program(
         raise InputError(
             f"the artifact's metadata would be refused ({error}): rename or change what it names"
         ) from error
+    if request.tokenizer is not None:
+        require_texts(cast(Metadata, metadata), request.tokenizer)
     return metadata
+
+
+def _tokenizer(request: Request) -> dict[str, Any]:
+    """What is said of the tokenizer that the artifact keeps."""
+    kept = request.tokenizer
+    if kept is None:
+        return {}
+    longest = {} if kept.longest is None else {"longest": kept.longest}
+    return {"tokenizer": {"digest": digest_of(kept.text.encode()), **longest}}
 
 
 def _questions(captured: CapturedProgram, program: FusedProgram) -> dict[str, Any]:

@@ -81,8 +81,7 @@ class Artifact:
     content: bytes
     metadata: Mapping[str, Any]
 
-    def __repr__(self) -> str:
-        # What a notebook shows behind a compile: in a line, not the megabytes of the file.
+    def __repr__(self) -> str:  # in a line, not the megabytes of the file
         return f"Artifact({self.metadata['model']['name']}, {self.metadata['format']}, {len(self.content)} bytes)"
 
     def save(self, path: str | Path) -> None:
@@ -120,6 +119,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     on_demand: bool = False,
     precision: Precision = "float32",
     labels: Sequence[str] | None = None,
+    tokenizer: object = None,
     device: Device = "cpu",
     progress: Progress | None = None,
 ) -> Artifact:
@@ -175,6 +175,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
             computes in it, and reductions, normalisations and the aggregation in float32, as do inputs and outputs.
         labels: Class names, one per logit, kept in the metadata.
+        tokenizer: A text model's, which ``Session.explain_text`` needs: a path (``tokenizer.json`` or its folder), a
+            ``tokenizers.Tokenizer``, or a fast one of Transformers.
         device: Where the artifact is to be fast: ``"cpu"`` or ``"cuda"``. A ``"pt2"`` runs there alone, and one for
             ``"cuda"`` is compiled on a machine that has it; the other formats run on both.
         progress: Called with the name of each stage as it begins.
@@ -202,6 +204,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         on_demand=on_demand,
         precision=precision,
         labels=labels,
+        tokenizer=tokenizer,  # type: ignore[arg-type]  # the request makes its own of it
         format=format,
         device=device,
     )
@@ -226,7 +229,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         program = in_precision(program, precision)
         metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         prediction = own_prediction(opened.model, request, OPSET)
-        program = replace(program, metadata=metadata, prediction=prediction)
+        program = replace(program, metadata=metadata, prediction=prediction, tokenizer=request.tokenizer_text)
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor has no kernels for an interpolation as a whole.
         with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):

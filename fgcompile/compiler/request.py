@@ -18,6 +18,7 @@ from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.names import DYNAMIC
 from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
 from fgcompile.errors import InputError
+from fgcompile.text.tokenizer import Kept, keep_tokenizer
 
 Format = Literal["onnx", "torchscript", "pt2"]
 Output = Literal["logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients", "model"]
@@ -93,6 +94,7 @@ class Request:
         on_demand: Whether an input ``explain`` tells to compute more than the logits.
         precision: The dtype that the network computes in.
         labels: Class names, one per logit.
+        tokenizer: What the artifact keeps of a text model's tokenizer.
         format: What the artifact is emitted as.
         device: Where it is to be fast.
 
@@ -116,6 +118,7 @@ class Request:
     on_demand: bool = False
     precision: Precision = "float32"
     labels: Sequence[str] | None = None
+    tokenizer: Kept | None = None
     format: Format = "onnx"
     device: Device = "cpu"
 
@@ -135,6 +138,11 @@ class Request:
     def score(self) -> Callable[..., Tensor] | None:
         """The target where it is a function of the model's output."""
         return self.target if callable(self.target) else None
+
+    @property
+    def tokenizer_text(self) -> str | None:
+        """The JSON of the tokenizer that the artifact keeps."""
+        return None if self.tokenizer is None else self.tokenizer.text
 
     def examples(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Examples of all inputs in their order: the model's, then the score's own."""
@@ -254,6 +262,10 @@ def _labels(what: str, given: object) -> tuple[str, ...] | None:
     return tuple(map(str, names))
 
 
+def _tokenizer(_: str, given: object) -> Kept | None:
+    return given if given is None or isinstance(given, Kept) else keep_tokenizer(given)
+
+
 def _noise(what: str, given: object) -> Noise | None:
     if given is None:
         return None
@@ -298,6 +310,7 @@ _MADE: Mapping[str, Callable[[str, object], object]] = {
     "dynamic_sizes": flag,
     "on_demand": flag,
     "labels": _labels,
+    "tokenizer": _tokenizer,
 }
 
 

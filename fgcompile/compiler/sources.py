@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
+from fgcompile.artifact.characters import unfit_character
 from fgcompile.compiler.capture.binding import argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.exported_program import read_exported_program
 from fgcompile.compiler.capture.onnx.batch import follow_batch
@@ -36,7 +37,7 @@ class Opened:
         model: A module or an exported program.
         inputs: Examples: those given, or the file's own.
         explained: Of an ONNX file the tensor that is explained, in words; else None.
-        labels: The classes' names where the file has them.
+        labels: The classes' names where the file, or the model's configuration, has them.
         fixed: Its inputs that are constants.
         output: Which of the model's outputs is explained.
     """
@@ -78,7 +79,17 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         follow_batch(model, examples, request.layouts)
         compare_with_runtime(model, examples)
         return Opened(model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked)
-    return Opened(model, example_inputs, output=request.output)
+    return Opened(model, example_inputs, labels=_own_labels(model), output=request.output)
+
+
+def _own_labels(model: Model) -> tuple[str, ...] | None:
+    """The classes' names in the configuration of a model of Transformers, but those that it numbers for want of any."""
+    named = getattr(getattr(model, "config", None), "id2label", None)
+    if not isinstance(named, Mapping) or not named or set(named) != set(range(len(named))):
+        return None
+    labels = tuple(named[index] for index in range(len(named)))
+    fit = all(isinstance(label, str) and unfit_character(label) is None for label in labels)
+    return labels if fit and labels != tuple(f"LABEL_{index}" for index in named) else None
 
 
 def read_model(source: Model | str | Path, request: Request, fixed: Mapping[str, float] | None = None) -> Model:

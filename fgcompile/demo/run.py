@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 import fgcompile
 from fgcompile import Explanation, Session, load
+from fgcompile.artifact.elements import class_score
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.bench.timing import measure
@@ -27,7 +28,6 @@ from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
 from fgcompile.errors import VerificationError
 from fgcompile.media.explain import write_png
 from fgcompile.media.overlay import draw_panel
-from fgcompile.media.predictions import class_score
 from fgcompile.system.files import make_directory, write_atomically
 from fgcompile.system.machine import cores, processor
 

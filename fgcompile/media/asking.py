@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fgcompile.artifact.elements import Element, best_elements, class_axis, element_name, output_axes, plain, resolve
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import DYNAMIC
 from fgcompile.artifact.questions import check_target
+from fgcompile.artifact.wishes import Wish, needs_logits, read_element, read_elements
 from fgcompile.errors import InputError
-from fgcompile.media.predictions import Element, best_elements, class_axis, element_name, output_axes, plain, resolve
-from fgcompile.media.wishes import Wish, needs_logits, read_element, read_elements
 from fgcompile.runtime import Explanation, Session
 
 NO_SALIENCY = "this artifact does not compute a map: compile it with saliency among its outputs"

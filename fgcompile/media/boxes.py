@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fgcompile.artifact.elements import Element, class_axis, output_axes
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import LOGITS, is_predicted
 from fgcompile.errors import InputError
-from fgcompile.media.predictions import Element, class_axis, output_axes
 
 LAYOUTS = ("cxcywh", "xyxy", "xywh")
 """What the four numbers of a box are: its middle and size, two corners, a corner and its size."""

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from fgcompile.artifact.elements import best_elements, element_score
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.wishes import Wish
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.asking import Answer, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
@@ -20,10 +22,8 @@ from fgcompile.media.comparison import Shown, draw_comparison
 from fgcompile.media.images import photo_shape, read_photo
 from fgcompile.media.marks import Marks, marks_of
 from fgcompile.media.overlay import draw_panel
-from fgcompile.media.predictions import best_elements, element_score
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.media.signed import is_signed
-from fgcompile.media.wishes import Wish
 from fgcompile.runtime import Session
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory, write_atomically

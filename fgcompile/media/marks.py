@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from fgcompile.artifact.elements import Element, class_axis, output_axes
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.media.predictions import Element, class_axis, output_axes
 
 _INK = (90, 220, 255)  # which no map has
 _EDGE = (10, 14, 20)

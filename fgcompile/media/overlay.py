@@ -146,7 +146,7 @@ def write_caption(
         inks: The colours of the two.
     """
     draw = ImageDraw.Draw(panel)
-    font = _font(size)
+    font = font_of(size)
     margin = size // 2 + 2
     room = panel.width - 3 * margin
     detail = _shorten(visible(detail), room / 2, draw, font)  # Pillow measures no text of two lines
@@ -170,5 +170,6 @@ def _colors() -> NDArray[np.float64]:
 
 
 @cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
+def font_of(size: int) -> ImageFont.FreeTypeFont:
+    """The font of captions."""
     return ImageFont.truetype(_FONT, size)

@@ -7,17 +7,16 @@ chooses it; it is imported when an artifact needs it.
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.file import read_artifact, read_tokenizer
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS, is_predicted
 from fgcompile.artifact.questions import Asked, check_target, explained_elements, largest, predicted_targets
@@ -32,9 +31,15 @@ from fgcompile.artifact.validation import (
 )
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime.checked import CheckedBackend, Runs
+from fgcompile.runtime.explanation import Explanation, input_gradients, maps_by_input, with_prefix
 from fgcompile.runtime.finite import warn_of_overflow
 from fgcompile.runtime.source import Provider as Provider  # for whoever loads one
 from fgcompile.runtime.source import Source
+
+if TYPE_CHECKING:  # a server of arrays goes without
+    from fgcompile.text.encoding import Text
+    from fgcompile.text.explanation import TextExplanation
+    from fgcompile.text.questions import TextTarget
 
 RUNTIMES: Mapping[str, str] = {
     "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
@@ -61,36 +66,6 @@ class Backend(Protocol):
         """The artifact's outputs by name, in its order; ``feeds`` holds each input by name."""
 
 
-@dataclass(frozen=True, eq=False)
-class Explanation:
-    """A batch's predictions and what they rest on. What the artifact does not compute is None, or empty.
-
-    Attributes:
-        logits: The model's output, shape (N, K).
-        saliency: The map, shape (N, 1, *spatial); of the first input that has one.
-        saliency_by_input: The map of every input that has one, by the input's name.
-        target: The explained class of each sample, shape (N,), -1 resolved; of an output of more axes an index for
-            each, (N, r). None where a score is explained. With several targets in a call, (N, T) or (N, T, r), the maps
-            and every output below have an axis of them behind the batch.
-        contributions: The signed sum of each term, shape (N, 1 + T): the input's first, then those of
-            ``metadata["sites"]`` in their order; they add up to the score.
-        residual: The score minus the sum of the terms, shape (N,).
-        input_gradient: ∂f/∂x in the input's shape; with several inputs a tuple, in the artifact's order.
-        bias_gradients: δ ⊙ b of each site by name.
-        outputs: What the model returns beside the logits, by name, where it was compiled with "model" in outputs.
-    """
-
-    logits: Array | None
-    saliency: Array | None
-    saliency_by_input: Mapping[str, Array]
-    target: NDArray[np.int64] | None
-    contributions: Array | None
-    residual: Array | None
-    input_gradient: Array | tuple[Array, ...] | None
-    bias_gradients: Mapping[str, Array]
-    outputs: Mapping[str, Array] = field(default_factory=dict)
-
-
 class _Closed:
     """What a closed session has for a backend."""
 
@@ -107,10 +82,14 @@ class Session:
 
     Attributes:
         metadata: What the artifact says of itself (``fgcompile.artifact.metadata.Metadata``).
+        tokenizer: The JSON of the tokenizer that it keeps; None where it keeps none.
     """
 
-    def __init__(self, backend: Runs, metadata: Metadata, source: Source | None = None) -> None:
+    def __init__(
+        self, backend: Runs, metadata: Metadata, source: Source | None = None, tokenizer: str | None = None
+    ) -> None:
         self.metadata = metadata
+        self.tokenizer = tokenizer
         self._backend = backend
         self._source = source
 
@@ -188,14 +167,46 @@ class Session:
         return Explanation(
             logits=logits,
             saliency=outputs.get("saliency"),
-            saliency_by_input=_maps(outputs, self.metadata),
+            saliency_by_input=maps_by_input(outputs, self.metadata),
             target=explained_elements(self.metadata, classes, logits, batch),
             contributions=outputs.get("contributions"),
             residual=outputs.get("residual"),
-            input_gradient=_input_gradient(outputs),
-            bias_gradients=_named(outputs, "bias_gradients."),
+            input_gradient=input_gradients(outputs),
+            bias_gradients=with_prefix(outputs, "bias_gradients."),
             outputs={name: value for name, value in outputs.items() if name != LOGITS and is_predicted(name)},
         )
+
+    @overload
+    def explain_text(self, text: Text, target: TextTarget = ..., continuation: str | None = ...) -> TextExplanation: ...  # type: ignore[overload-overlap]  # a text is a sequence of texts, too
+
+    @overload
+    def explain_text(
+        self, text: Iterable[Text], target: TextTarget = ..., continuation: str | None = ...
+    ) -> list[TextExplanation]: ...
+
+    def explain_text(
+        self, text: Text | Iterable[Text], target: TextTarget = None, continuation: str | None = None
+    ) -> TextExplanation | list[TextExplanation]:
+        """What the model says of a text, and how much each of its tokens and words adds to that.
+
+        Each text is given to the model by itself. Where the artifact's length is fixed, it is padded behind.
+
+        Args:
+            text: A text, or a tuple of its segments, as ``("premise", "hypothesis")``; a list of texts gives a list.
+            target: The class, by number or label; where there is one for each token, ``(token, class)``, the token by
+                number or as a word of the text. None: the predicted class; of a language model the token that it
+                expects behind the text, or in the place of ``[MASK]``; of a tagger its surest tag.
+            continuation: What is to come behind the text instead, as ``" dull"``: a token, or what an artifact compiled
+                with ``fgcompile.scores.Continuation`` takes.
+
+        Raises:
+            InputError: The artifact keeps no tokenizer or takes what no text says; a text is empty or too long; there
+                is no such class, token or word.
+            MissingPackageError: ``tokenizers`` is not installed.
+        """
+        from fgcompile.text.explain import explain_texts
+
+        return explain_texts(self, self.tokenizer, text, target, continuation)
 
     def predict(self, x: Array | tuple[Array, ...] | Mapping[str, Array]) -> Array:
         """The model's output alone, shape (N, K).
@@ -296,7 +307,8 @@ def _open(source: Source, artifact: tuple[bytes, Metadata] | None = None) -> Ses
         return backend(*source.read(), source.providers, source.threads)
 
     first = partial(backend, content, metadata, source.providers, source.threads)
-    return Session(CheckedBackend(first, metadata, reopen), metadata, source)
+    tokenizer = read_tokenizer(content, metadata, source.name)
+    return Session(CheckedBackend(first, metadata, reopen), metadata, source, tokenizer)
 
 
 def provider_name(provider: Provider) -> str:
@@ -313,22 +325,3 @@ def _check_options(providers: Sequence[Provider] | None, threads: int | None) ->
         pair = isinstance(provider, tuple | list) and len(provider) == 2 and isinstance(provider[0], str)
         if not isinstance(provider, str) and not pair:
             raise InputError(f"provider {provider!r} is neither a name nor a name and its options, (name, options)")
-
-
-def _maps(outputs: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
-    """The maps by their inputs. The first is called ``saliency`` alone: of the first input that no other names."""
-    named = _named(outputs, "saliency.")
-    if "saliency" not in outputs:
-        return named
-    first = next(spec["name"] for spec in metadata["inputs"] if spec["name"] not in named)
-    return {first: outputs["saliency"], **named}
-
-
-def _input_gradient(outputs: Mapping[str, Array]) -> Array | tuple[Array, ...] | None:
-    single = outputs.get("input_gradient")
-    return single if single is not None else tuple(_named(outputs, "input_gradient.").values()) or None
-
-
-def _named(outputs: Mapping[str, Array], prefix: str) -> dict[str, Array]:
-    """The outputs whose name starts with ``prefix``, by the rest of their name."""
-    return {name.removeprefix(prefix): array for name, array in outputs.items() if name.startswith(prefix)}

@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from fgcompile.artifact.metadata import Metadata, loads
+from fgcompile.artifact.wishes import read_element, read_elements
 from fgcompile.cli.next_steps import commands, python_calls
 from fgcompile.errors import InputError
 from fgcompile.media.boxes import Boxes
 from fgcompile.media.comparison import Shown, draw_comparison
 from fgcompile.media.explain import explain_photos
 from fgcompile.media.marks import marks_of
-from fgcompile.media.wishes import read_element, read_elements
 from fgcompile.runtime import Session
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 

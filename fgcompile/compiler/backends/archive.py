@@ -6,7 +6,17 @@ import io
 import zipfile
 from collections.abc import Iterable
 
+from fgcompile.artifact.metadata import dumps
+from fgcompile.artifact.names import METADATA_FILE, TOKENIZER_FILE
+from fgcompile.compiler.ir.programs import FusedProgram
+
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
+
+
+def extra_files(program: FusedProgram) -> dict[str, str]:
+    """The extra files of an artifact that is an archive: its metadata, and its tokenizer where it keeps one."""
+    files = {METADATA_FILE: dumps(program.metadata)}
+    return files if program.tokenizer is None else {**files, TOKENIZER_FILE: program.tokenizer}
 
 
 def write_archive(files: Iterable[tuple[str, bytes]]) -> bytes:

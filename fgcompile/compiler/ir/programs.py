@@ -275,6 +275,7 @@ class FusedProgram:
             computes it always: back ends divide it (``fgcompile.compiler.backends.divide``).
         prediction: Of a quantised file the graph of ONNX, serialised, that computes the logits on demand by the file's
             own operators; its inputs are the first of these.
+        tokenizer: The JSON of a text model's tokenizer, which the artifact keeps; None where it keeps none.
         metadata: What the artifact says of itself (``fgcompile.artifact.file``); filled by the pipeline.
     """
 
@@ -287,6 +288,7 @@ class FusedProgram:
     questions: int | str | None = None
     on_demand: bool = False
     prediction: bytes | None = None
+    tokenizer: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -44,7 +44,7 @@ _MODULES = (
     *(
         f"runtime/{name}.py"
         for name in (
-            *("__init__", "checked", "finite", "onnxruntime", "onnxruntime_binding"),
+            *("__init__", "checked", "explanation", "finite", "onnxruntime", "onnxruntime_binding"),
             *("onnxruntime_signature", "session", "source"),
         )
     ),

@@ -24,12 +24,12 @@ from torch.export import ExportedProgram
 from torch.export.passes import move_to_device_pass
 
 from fgcompile.artifact.metadata import dumps
-from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, METADATA_FILE, MODEL, PREDICT
+from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, MODEL, PREDICT
 from fgcompile.artifact.seal import seal_zip
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
 from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
-from fgcompile.compiler.backends.archive import write_archive
+from fgcompile.compiler.backends.archive import extra_files, write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.ir.graphs import copy_graph
@@ -141,7 +141,7 @@ def _on_device(exported: ExportedProgram, device: str) -> ExportedProgram:
 
 def _extra_files(program: FusedProgram) -> dict[str, str]:
     """The metadata, and the values of inputs that may be left out: the library itself takes every input."""
-    files = {METADATA_FILE: dumps(program.metadata)}
+    files = extra_files(program)
     defaults = {spec.name: spec.default for spec in program.inputs if spec.default is not None}
     if defaults:
         # As text, since PyTorch reads the extra files of a package as text.

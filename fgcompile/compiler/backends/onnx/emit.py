@@ -9,7 +9,7 @@ from onnx import TensorProto
 from onnx.helper import make_tensor_value_info
 
 from fgcompile.artifact.metadata import dumps
-from fgcompile.artifact.names import EXPLAIN, METADATA_KEY
+from fgcompile.artifact.names import EXPLAIN, METADATA_KEY, TOKENIZER_KEY
 from fgcompile.artifact.seal import seal_onnx
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
@@ -128,6 +128,9 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     del model.metadata_props[:]
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA_KEY, dumps(program.metadata)
+    if program.tokenizer is not None:
+        entry = model.metadata_props.add()
+        entry.key, entry.value = TOKENIZER_KEY, program.tokenizer
     onnx.checker.check_model(model)
     return seal_onnx(model.SerializeToString(deterministic=True))
 

@@ -12,11 +12,10 @@ from typing import Optional
 import torch
 from torch import Tensor, fx
 
-from fgcompile.artifact.metadata import dumps
-from fgcompile.artifact.names import EXPLAIN, METADATA_FILE, MODEL, PREDICT, is_predicted
+from fgcompile.artifact.names import EXPLAIN, MODEL, PREDICT, is_predicted
 from fgcompile.artifact.seal import seal_zip
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
-from fgcompile.compiler.backends.archive import write_archive
+from fgcompile.compiler.backends.archive import extra_files, write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.torchscript.resolve_overloads import resolve_overloads
 from fgcompile.compiler.backends.torchscript.write_out_addmm import write_out_addmm
@@ -44,7 +43,7 @@ def emit_torchscript(program: FusedProgram) -> bytes:
                 "compile to another format, or replace the operator"
             ) from error
         buffer = io.BytesIO()
-        torch.jit.save(scripted, buffer, _extra_files={METADATA_FILE: dumps(program.metadata)})
+        torch.jit.save(scripted, buffer, _extra_files=extra_files(program))
     return seal_zip(_reproducible(buffer.getvalue()))
 
 

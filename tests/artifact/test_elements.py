@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fgcompile.media.predictions import class_score, top_classes
+from fgcompile.artifact.elements import class_score, top_classes
 
 LOGITS = np.array([0.5, 2.0, 2.0, -1.0], np.float32)
 

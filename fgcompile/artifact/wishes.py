@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from fgcompile.artifact.elements import Element, class_axis, output_axes
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.questions import PREDICTED, require_elements
 from fgcompile.errors import InputError
-from fgcompile.media.predictions import Element, class_axis, output_axes
 from fgcompile.system.text import visible
 
 Wish = str | int | Sequence[int | str] | None

@@ -1,0 +1,106 @@
+"""From texts to a page and pictures of their explanations: what ``fgcompile explain`` does of an artifact for texts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fgcompile.artifact.regular import read_regular
+from fgcompile.errors import InputError
+from fgcompile.media.explain import write_png
+from fgcompile.media.texts.page import draw_page
+from fgcompile.media.texts.picture import draw_text
+from fgcompile.runtime import Session
+from fgcompile.system.files import make_directory, write_atomically
+from fgcompile.system.text import visible
+from fgcompile.text.encoding import Text
+from fgcompile.text.questions import TextTarget
+
+PAGE, NUMBERS = "explained.html", "explained.json"
+"""The files that hold all texts."""
+
+_SUFFIX = ".txt"
+_SHOWN = 40
+
+
+def read_texts(given: Sequence[str], files: Sequence[Path] = (), pairs: bool = False) -> list[Text]:
+    """The texts that are meant.
+
+    Args:
+        given: Texts; what ends in ``.txt`` is a file of them, one a line.
+        files: Further files of texts, whatever they are called.
+        pairs: Whether each has two segments, with a tab between them.
+
+    Raises:
+        InputError: A file cannot be read; there are none; of pairs one has another number of tabs.
+    """
+    texts = [text for one in given for text in (_lines(Path(one)) if one.endswith(_SUFFIX) else [one])]
+    texts += [text for path in files for text in _lines(path)]
+    if not texts:
+        raise InputError("there are no texts: give one, or a file of them, one a line")
+    if not pairs:
+        return list(texts)
+    split = [tuple(text.split("\t")) for text in texts]
+    for text, segments in zip(texts, split, strict=True):
+        if len(segments) != 2:
+            raise InputError(f"{visible(text[:_SHOWN])!r} is no pair: put one tab between the two texts")
+    return list(split)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return [line for line in read_regular(path).decode("utf-8-sig").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise InputError(f"{visible(str(path))}: cannot be read as texts ({reason}): give a UTF-8 file") from error
+
+
+def explain_and_draw(
+    session: Session,
+    texts: Sequence[Text],
+    directory: Path,
+    target: TextTarget = None,
+    continuation: str | None = None,
+    report: Callable[[str], None] = lambda text: None,
+) -> list[dict[str, Any]]:
+    """Explains each text, and writes one page and one JSON of all, and a picture of each, into ``directory``.
+
+    Args:
+        session: An artifact that keeps a tokenizer.
+        texts: The texts.
+        directory: Created if need be. Files are ``explained.html``, ``explained.json`` and ``text-1.png``, ….
+        target: As for ``Session.explain_text``.
+        continuation: As there.
+        report: Called with the beginning of each text as its turn comes.
+
+    Returns:
+        For each text a record: what ``TextExplanation.as_dict`` has, and ``page`` and ``picture``; of one that cannot
+        be explained, ``text`` and ``error``.
+
+    Raises:
+        InputError: The artifact keeps no tokenizer.
+        OutputError: The directory cannot be written.
+    """
+    if session.tokenizer is None:
+        raise InputError("the artifact keeps no tokenizer: compile it with one, --tokenizer PATH")
+    make_directory(directory)
+    explained, records = [], []
+    for number, text in enumerate(texts, start=1):
+        report(visible((text if isinstance(text, str) else text[0])[:_SHOWN]))
+        try:
+            found = session.explain_text(text, target, continuation)
+        except InputError as error:
+            records.append({"text": text if isinstance(text, str) else list(text), "error": str(error)})
+            continue
+        picture = directory / f"text-{number}.png"
+        write_png(draw_text(found), picture)
+        explained.append(found)
+        records.append({**found.as_dict(), "page": str(directory / PAGE), "picture": str(picture)})
+    if explained:
+        page = draw_page(explained, f"{session.metadata['model']['name']}: what each word adds")
+        write_atomically(directory / PAGE, page.encode("utf-8", "replace"))
+    numbers = json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False)
+    write_atomically(directory / NUMBERS, numbers.encode("utf-8", "replace"))
+    return records
