@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from fgcompile._version import __version__
 
 if TYPE_CHECKING:
+    from fgcompile.compiler.compiled import Artifact
     from fgcompile.compiler.fullgrad.eager import FullGradientTerms
-    from fgcompile.compiler.pipeline import Artifact, compile, expose_biases, full_gradient
+    from fgcompile.compiler.pipeline import compile, expose_biases, full_gradient
     from fgcompile.compiler.request import Noise, Preprocess
     from fgcompile.compiler.verify import verify
     from fgcompile.errors import RulesWarning
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Artifact": "fgcompile.compiler.pipeline",
+    "Artifact": "fgcompile.compiler.compiled",
     "Explanation": "fgcompile.runtime",
     "FullGradientTerms": "fgcompile.compiler.fullgrad.eager",
     "Noise": "fgcompile.compiler.request",

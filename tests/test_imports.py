@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"text", "artifact", "system", "errors"},
     "media": {"text", "runtime", "artifact", "system", "errors"},
     "compiler.kinds": {"errors"},
+    "compiler.compiled": {"artifact", "system", "errors"},
     "compiler.request": {"compiler.kinds", "text", "artifact", "errors"},
     "compiler.ir": {"compiler.request", "artifact", "errors"},
     "compiler.capture": GROUND | {"compiler.biases"},  # what has a row there is captured whole
@@ -53,7 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiler.frontend": GROUND | {"compiler.capture", "compiler.rules", "compiler.passes"},
     "compiler.sources": GROUND | {"compiler.capture"},
     "compiler.description": GROUND | STAGES | {"text", "_version"},
-    "compiler.pipeline": GROUND | STAGES | {"compiler.description", "runtime", "system"},
+    "compiler.pipeline": GROUND | STAGES | {"compiler.compiled", "compiler.description", "runtime"},
     "compiler.verify": GROUND | STAGES | {"compiler.description", "runtime"},
     "bench": {"runtime", "media", "artifact", "system", "errors", "_version"},
     "bulk": {"runtime", "media", "artifact", "system", "errors"},
@@ -63,6 +64,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"bench", "bulk", "serving", "demo", "media", "text", "runtime", "artifact", "system", "errors", "_version"},
     "": {
         "_version",
+        "compiler.compiled",
         "compiler.pipeline",
         "compiler.verify",
         "compiler.request",

@@ -6,15 +6,16 @@ for each axis; with several targets in a call an axis of them stands behind the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.metadata import Metadata, TargetAxis
+from fgcompile.artifact.metadata import BATCH, Metadata, TargetAxis
 from fgcompile.artifact.names import LOGITS, TARGETS
 from fgcompile.artifact.schema import target_form
+from fgcompile.artifact.sizes import size_of
 from fgcompile.errors import InputError
 
 Array = NDArray[Any]
@@ -24,6 +25,10 @@ Asked = int | Sequence[Any] | Array | None
 
 PREDICTED = -1
 """The index that stands for the largest: in the last place for the largest there, in all for the largest of all."""
+
+
+_PAST = 2**63
+"""The first number that is no index, of whatever size: int64, as which targets are run, has no such."""
 
 
 def asked_axes(metadata: Metadata) -> list[TargetAxis]:
@@ -42,12 +47,14 @@ def predicted_targets(metadata: Metadata, batch: int) -> NDArray[np.int64]:
     return np.full((batch, *form), PREDICTED, dtype=np.int64)
 
 
-def check_target(target: Asked, batch: int, metadata: Metadata, of_each: bool = False) -> NDArray[np.int64] | None:
+def check_target(
+    target: Asked, sizes: Mapping[str, int], metadata: Metadata, of_each: bool = False
+) -> NDArray[np.int64] | None:
     """The target of each sample, shape ``(N[, T][, r])``, or None where the artifact takes none.
 
     Args:
         target: That of all samples, one per sample, or None; -1 and None mean the largest.
-        batch: N.
+        sizes: The dynamic sizes of the inputs that it is asked with, by name; N is ``batch``.
         metadata: The artifact's.
         of_each: Whether only one per sample is taken, with the batch in front.
 
@@ -61,6 +68,7 @@ def check_target(target: Asked, batch: int, metadata: Metadata, of_each: bool = 
                 "leave target out, or compile with target=None"
             )
         return None
+    batch = sizes[BATCH]
     if target is None:
         return predicted_targets(metadata, batch)
     form = target_form(metadata)
@@ -76,7 +84,7 @@ def check_target(target: Asked, batch: int, metadata: Metadata, of_each: bool = 
     form = tuple(own if size == TARGETS and own else size for size in form)
     if array.shape not in ((batch, *form), *([] if of_each and form else [form])) and not alone:
         raise InputError(f"target has shape {array.shape}: {_advice(metadata, batch)}")
-    require_targets(array, metadata)
+    require_targets(array, metadata, sizes)
     return np.array(np.broadcast_to(array, (batch, *form)), dtype=np.int64)  # type: ignore[arg-type]
 
 
@@ -97,15 +105,15 @@ def _shape(metadata: Metadata, batch: int) -> str:
     return f"({sizes})" if form else f"({sizes},)"
 
 
-def require_targets(target: Array, metadata: Metadata) -> None:
-    """Refuses indices that no element of the output has.
+def require_targets(target: Array, metadata: Metadata, sizes: Mapping[str, int]) -> None:
+    """Refuses indices that no element of the output has, for inputs of these dynamic sizes.
 
     Raises:
         InputError: Names the first, and what is in range.
     """
     axes = asked_axes(metadata)
-    sizes = [axis["size"] if isinstance(axis["size"], int) else None for axis in axes] or [None]
-    require_elements(target, sizes, [axis["name"] for axis in axes])
+    of_axes = [size_of(axis["size"], sizes) for axis in axes] or [None]
+    require_elements(target, of_axes, [axis["name"] for axis in axes])
 
 
 def require_elements(target: Array, sizes: Sequence[int | None], names: Sequence[str] = ()) -> None:
@@ -121,7 +129,7 @@ def require_elements(target: Array, sizes: Sequence[int | None], names: Sequence
     """
     if len(sizes) == 1:
         low, last = PREDICTED, sizes[0]
-        wrong = target[(target < low) | (target >= last if last is not None else False)]
+        wrong = target[(target < low) | (target >= (_PAST if last is None else last))]
         if wrong.size:
             upto = " up" if last is None else f" to {last - 1}"
             raise InputError(
@@ -133,7 +141,7 @@ def require_elements(target: Array, sizes: Sequence[int | None], names: Sequence
     for axis, size in enumerate(sizes):
         low = PREDICTED if axis == len(sizes) - 1 else 0
         column = rows[:, axis]
-        wrong = rows[(column < low) | (column >= size if size is not None else False)]
+        wrong = rows[(column < low) | (column >= (_PAST if size is None else size))]
         if len(wrong):
             name = names[axis] if axis < len(names) else f"axis {axis + 1}"
             upto = " up" if size is None else f" to {size - 1}"

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec, batch_axis
-from fgcompile.artifact.names import EXPLAIN
+from fgcompile.artifact.names import EXPLAIN, TARGET
 from fgcompile.artifact.questions import require_targets
+from fgcompile.artifact.sizes import named_size
 from fgcompile.errors import InputError
 
 Array = NDArray[Any]
@@ -25,6 +26,11 @@ def input_specs(metadata: Metadata) -> list[TensorSpec]:
     return [spec for spec in metadata["inputs"] if not spec.get("optional") and spec["name"] not in own]
 
 
+def takes_target(metadata: Metadata) -> bool:
+    """Whether there is an input ``target``: the forward pass alone, cut out of an artifact, has none any more."""
+    return metadata["target"] == "input" and any(spec["name"] == TARGET for spec in metadata["inputs"])
+
+
 def bias_specs(metadata: Metadata) -> list[TensorSpec]:
     """The specs of the bias parameters that the artifact takes."""
     return [spec for spec in metadata["inputs"] if spec.get("optional")]
@@ -33,12 +39,14 @@ def bias_specs(metadata: Metadata) -> list[TensorSpec]:
 def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:
     """The artifact's inputs by name as native code may read them, each checked against its spec but for NaN.
 
+    Bias parameters and ``target`` may be left out.
+
     Raises:
         InputError: A name is missing or unknown; a wrong type, rank, size or dtype; an index or target out of range.
     """
     if not isinstance(feeds, Mapping):
         raise InputError(f"feeds is a {type(feeds).__name__}: give a mapping of the inputs' names to arrays")
-    optional = [spec["name"] for spec in bias_specs(metadata)]
+    optional = [spec["name"] for spec in bias_specs(metadata)] + [TARGET] * takes_target(metadata)
     _check_names(feeds, [spec["name"] for spec in metadata["inputs"] if spec["name"] not in optional], optional)
     sizes: dict[str, tuple[str, int]] = {}
     given = [(feeds[spec["name"]], spec) for spec in metadata["inputs"] if spec["name"] in feeds]
@@ -47,8 +55,8 @@ def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> dict[str, Arr
         _check_shape(array, spec, {} if spec.get("optional") else sizes)
     for array, spec in given:
         _check_indices(array, spec, {dimension: size for dimension, (_, size) in sizes.items()})
-    if metadata["target"] == "input" and "target" in feeds:  # the forward pass alone takes none
-        require_targets(feeds["target"], metadata)
+    if TARGET in feeds and takes_target(metadata):
+        require_targets(feeds[TARGET], metadata, named_sizes(feeds, metadata))
     return {name: _plain(array) for name, array in feeds.items()}
 
 
@@ -105,6 +113,16 @@ def batch_size(inputs: Mapping[str, Array], metadata: Metadata) -> int:
     """The number of samples of checked inputs."""
     spec = input_specs(metadata)[0]
     return int(inputs[spec["name"]].shape[batch_axis(spec)])
+
+
+def named_sizes(inputs: Mapping[str, Array], metadata: Metadata) -> dict[str, int]:
+    """The dynamic sizes of checked inputs by name, that of the batch among them."""
+    return dict(
+        named_size(dimension, size)
+        for spec in input_specs(metadata)
+        for dimension, size in zip(spec["shape"], inputs[spec["name"]].shape, strict=True)
+        if isinstance(dimension, str)
+    )
 
 
 def _plain(array: Array) -> Array:

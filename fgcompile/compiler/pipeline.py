@@ -6,7 +6,7 @@ model ─capture→ ─rules→ ─expose→ ─fold→ ─differentiate (trace,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.backends.onnx.emit import OPSET
 from fgcompile.compiler.capture.binding import model_name
@@ -24,6 +23,7 @@ from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
 from fgcompile.compiler.checking.smallest import find_smallest
+from fgcompile.compiler.compiled import Artifact
 from fgcompile.compiler.description import describe_program, require_labels, with_own_labels
 from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
@@ -63,38 +63,8 @@ from fgcompile.compiler.sources import open_model
 from fgcompile.compiler.tracing.portability import require_portable, require_portable_writes
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 from fgcompile.compiler.tracing.trace import trace
-from fgcompile.errors import InputError
-from fgcompile.system.files import write_atomically
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, repr=False)
-class Artifact:
-    """A compiled model: its bytes, and what they say of themselves.
-
-    Attributes:
-        content: The file's bytes.
-        metadata: The mapping under the key ``fgcompile`` in the file.
-    """
-
-    content: bytes
-    metadata: Mapping[str, Any]
-
-    def __repr__(self) -> str:  # in a line, not the megabytes of the file
-        return f"Artifact({self.metadata['model']['name']}, {self.metadata['format']}, {len(self.content)} bytes)"
-
-    def save(self, path: str | Path) -> None:
-        """Writes the file, whole or not at all.
-
-        Raises:
-            InputError: The file's suffix belongs to another format.
-            OutputError: The file cannot be written.
-        """
-        suffix = SUFFIXES[self.metadata["format"]]
-        if Path(path).suffix != suffix:
-            raise InputError(f"'{path}' is not a name for an artifact in {self.metadata['format']}: end it in {suffix}")
-        write_atomically(path, self.content)
 
 
 @one_at_a_time()

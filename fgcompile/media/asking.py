@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fgcompile.artifact.elements import Element, best_elements, class_axis, element_name, output_axes, plain, resolve
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import DYNAMIC
-from fgcompile.artifact.questions import check_target
+from fgcompile.artifact.questions import check_target, predicted_targets
 from fgcompile.artifact.wishes import Wish, needs_logits, read_element, read_elements
 from fgcompile.errors import InputError
 from fgcompile.runtime import Explanation, Session
@@ -95,7 +95,7 @@ def choose(metadata: Metadata, target: Wish, targets: str | Sequence[Wish] | Non
     if not given or target == "predicted" == metadata["target"]:
         return Question()
     if metadata["target"] != "input":
-        check_target(0, 1, metadata)  # which refuses any
+        check_target(0, {}, metadata)  # which refuses any
     return Question((read_element(target, metadata),) if targets is None else read_elements(targets, metadata))
 
 
@@ -110,20 +110,36 @@ def ask(session: Session, x: NDArray[Any], question: Question) -> Reply:
     Raises:
         InputError: The artifact does not compute what it takes.
     """
-    metadata, elements = session.metadata, question.elements
-    if metadata["target"] == "input" and (question.top or any(map(needs_logits, elements))):
-        logits = session.predict(x)[0]
-        elements = best_elements(logits, metadata, question.top) if question.top else elements
-        elements = tuple(resolve(element, logits) if needs_logits(element) else element for element in elements)
-    calls = [session.explain(x, target) for target in _calls(elements, metadata)]
-    answers = tuple(answer for explanation in calls for answer in answers_of(explanation, 0, metadata))
-    wanted = len(elements) or question.top or (1 if metadata["target"] == "input" else None)
-    first = calls[0]
+    metadata = session.metadata
+    first, elements = _find(session, x, question)
+    known = {} if first is None else {answer.element: answer for answer in answers_of(first, 0, metadata)}
+    left = [element for element in elements if element not in known]
+    calls = [session.explain(x, target) for target in _calls(left, metadata)] if left or not elements else []
+    answers = [answer for explanation in calls for answer in answers_of(explanation, 0, metadata)]
+    if elements:
+        known |= zip(left, answers, strict=False)  # the last call is filled up
+        answers = [known[element] for element in elements]
+    elif metadata["target"] == "input":
+        answers = answers[:1]
+    seen = first or calls[0]
     return Reply(
-        answers[:wanted],
-        None if first.logits is None else first.logits[0],
-        {name: value[0] for name, value in first.outputs.items()},
+        tuple(answers[: question.top]),
+        None if seen.logits is None else seen.logits[0],
+        {name: value[0] for name, value in seen.outputs.items()},
     )
+
+
+def _find(session: Session, x: NDArray[Any], question: Question) -> tuple[Explanation | None, tuple[Element, ...]]:
+    """The elements by their indices, and the explanation that said them where one did; it is that of the largest."""
+    metadata, elements = session.metadata, question.elements
+    if metadata["target"] != "input" or not (question.top or any(map(needs_logits, elements))):
+        return None, elements
+    # On demand a forward pass says what the logits are; else every call explains, and this one need not be repeated.
+    first = None if metadata.get("on_demand") else session.explain(x, predicted_targets(metadata, 1))
+    logits = session.predict(x)[0] if first is None or first.logits is None else first.logits[0]
+    if question.top:
+        return first, best_elements(logits, metadata, question.top)
+    return first, tuple(resolve(element, logits) if needs_logits(element) else element for element in elements)
 
 
 def answers_of(explanation: Explanation, sample: int, metadata: Metadata) -> list[Answer]:
@@ -165,11 +181,10 @@ def _sum(explanation: Explanation, place: tuple[int, ...]) -> float | None:
 
 
 def _calls(elements: Sequence[Element], metadata: Metadata) -> list[Any]:
-    """The targets of each call: as many elements as one takes, the last of them filled up."""
+    """The targets of each call: as many elements as one takes, the last of them filled up; of none, the predicted."""
     if not elements:
-        return [None]
-    flat = [plain(element) for element in elements]
-    count = metadata.get("targets")
+        return [predicted_targets(metadata, 1) if metadata["target"] == "input" else None]
+    flat, count = [plain(element) for element in elements], metadata.get("targets")
     if count is None:
         return [element if isinstance(element, int) else np.array(element) for element in flat]
     size = len(flat) if count == DYNAMIC else int(count)

@@ -14,11 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fgcompile.artifact.file import read_artifact, read_tokenizer
-from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.names import EXPLAIN, LOGITS, is_predicted
+from fgcompile.artifact.metadata import BATCH, Metadata
+from fgcompile.artifact.names import EXPLAIN, LOGITS, TARGET, is_predicted
 from fgcompile.artifact.questions import Asked, check_target, explained_elements, largest, predicted_targets
 from fgcompile.artifact.seal import SEAL_SIZE
 from fgcompile.artifact.trust import require_trust
@@ -28,6 +27,8 @@ from fgcompile.artifact.validation import (
     check_biases,
     check_feeds,
     check_inputs,
+    named_sizes,
+    takes_target,
 )
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime.checked import CheckedBackend, Runs
@@ -126,13 +127,13 @@ class Session:
 
         Args:
             feeds: Each of ``metadata["inputs"]`` by name, ``target`` and ``explain`` among them; optional ones may be
-                left out.
+                left out, and ``target`` for what ``explain`` takes for None.
 
         Raises:
             InputError: A name is missing or unknown; a wrong type, rank, size or dtype; an index or target out of
                 range.
         """
-        return self._backend.run(check_feeds(feeds, self.metadata))
+        return self._backend.run(self._with_target(check_feeds(feeds, self.metadata)))
 
     def explain(
         self,
@@ -158,17 +159,21 @@ class Session:
             NonFiniteWarning: The inputs are finite, and an output is not: their numbers overflow on the way.
         """
         feeds = check_inputs(x, self.metadata)
-        batch = batch_size(feeds, self.metadata)
+        sizes = named_sizes(feeds, self.metadata)
         feeds |= check_biases(biases or {}, self.metadata)
-        classes = check_target(self._largest(feeds) if target is None else target, batch, self.metadata)
-        outputs = self._backend.run({**feeds, **self._own_feeds(classes, explain=True)})
+        classes = check_target(target, sizes, self.metadata)
+        given = {} if target is None or classes is None else {TARGET: classes}
+        feeds = self._with_target({**feeds, **given, **self._explaining(True)})
+        outputs = self._backend.run(feeds)
         warn_of_overflow(outputs)
         logits = outputs.get("logits")
         return Explanation(
             logits=logits,
             saliency=outputs.get("saliency"),
             saliency_by_input=maps_by_input(outputs, self.metadata),
-            target=explained_elements(self.metadata, classes, logits, batch),
+            target=explained_elements(
+                self.metadata, feeds[TARGET] if takes_target(self.metadata) else None, logits, sizes[BATCH]
+            ),
             contributions=outputs.get("contributions"),
             residual=outputs.get("residual"),
             input_gradient=input_gradients(outputs),
@@ -223,24 +228,34 @@ class Session:
         if all(spec["name"] != "logits" for spec in self.metadata["outputs"]):
             raise InputError("the artifact does not return the logits: compile it with them among the outputs")
         feeds = check_inputs(x, self.metadata)
-        classes = check_target(None, batch_size(feeds, self.metadata), self.metadata)
-        logits = self._backend.run({**feeds, **self._own_feeds(classes, explain=False)})["logits"]
+        if self.metadata["target"] == "input":
+            feeds[TARGET] = predicted_targets(self.metadata, batch_size(feeds, self.metadata))
+        logits = self._backend.run({**feeds, **self._explaining(False)})["logits"]
         warn_of_overflow({LOGITS: logits})
         return logits
 
-    def _largest(self, feeds: Mapping[str, Array]) -> NDArray[np.int64] | None:
-        """The largest elements of each sample, where the artifact takes several and returns what they are of."""
-        count = self.metadata.get("targets")
-        returned = any(spec["name"] == LOGITS for spec in self.metadata["outputs"])
-        if self.metadata["target"] != "input" or not isinstance(count, int) or not returned:
-            return None
-        asked = predicted_targets(self.metadata, batch_size(feeds, self.metadata))
-        return largest(self._backend.run({**feeds, **self._own_feeds(asked, explain=False)})[LOGITS], count)
+    def _with_target(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The feeds, whose target is the predicted element or the T largest where the artifact takes one and has none.
 
-    def _own_feeds(self, classes: NDArray[np.int64] | None, explain: bool) -> dict[str, Array]:
-        """The inputs that are not the model's, as far as the artifact takes them."""
-        feeds: dict[str, Array] = {} if classes is None else {"target": classes}
-        return {**feeds, EXPLAIN: np.array(explain)} if self.metadata.get("on_demand") else feeds
+        Raises:
+            InputError: There are several, and the artifact does not return what they are the largest of.
+        """
+        if TARGET in feeds or not takes_target(self.metadata):
+            return dict(feeds)
+        asked = {**feeds, TARGET: predicted_targets(self.metadata, batch_size(feeds, self.metadata))}
+        count, on_demand = self.metadata.get("targets"), self.metadata.get("on_demand", False)
+        if not isinstance(count, int) or count == 1 or (on_demand and not feeds[EXPLAIN].all()):
+            return asked
+        if all(spec["name"] != LOGITS for spec in self.metadata["outputs"]):
+            raise InputError(
+                f"the artifact does not return the logits, which say what the {count} largest are: give target, or "
+                "compile it with logits among the outputs"
+            )
+        return {**asked, TARGET: largest(self._backend.run({**asked, **self._explaining(False)})[LOGITS], count)}
+
+    def _explaining(self, explain: bool) -> dict[str, Array]:
+        """The input that says whether to explain, where the artifact takes one."""
+        return {EXPLAIN: np.array(explain)} if self.metadata.get("on_demand") else {}
 
 
 def load(

@@ -16,11 +16,11 @@ from fgcompile.artifact.questions import check_target
 from fgcompile.artifact.schema import target_form
 from fgcompile.artifact.validation import (
     Array,
-    batch_size,
     bias_specs,
     check_biases,
     check_inputs,
     input_specs,
+    named_sizes,
 )
 from fgcompile.errors import InputError
 
@@ -88,8 +88,8 @@ def admit(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> d
     """What ``Session.run`` takes, from the tensors that a request names.
 
     The model's inputs have to be there. ``target``, of any integer type and the artifact's shape, or with another axis
-    of size 1 behind, may be left out for the predicted class, and ``explain``, of one element, to get explanations;
-    bias parameters may be left out too.
+    of size 1 behind, may be left out for the predicted class, or the T largest, and ``explain``, of one element, to get
+    explanations; bias parameters may be left out too.
 
     Args:
         tensors: The request's, by name.
@@ -108,7 +108,8 @@ def admit(tensors: Mapping[str, Array], metadata: Metadata, limits: Limits) -> d
     biases = {name: given.pop(name) for name in sorted(optional & given.keys())}
     _check_batch(given, metadata, limits)
     feeds = check_inputs(given, metadata)
-    classes = check_target(_per_sample(target, metadata), batch_size(feeds, metadata), metadata, of_each=True)
+    sizes = named_sizes(feeds, metadata)
+    classes = None if target is None else check_target(_per_sample(target, metadata), sizes, metadata, of_each=True)
     if classes is not None:
         _check_rows(classes, metadata, limits)
         feeds["target"] = classes

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from fgcompile.artifact.elements import Element, class_axis, resolve
+from fgcompile.artifact.metadata import BATCH
 from fgcompile.artifact.questions import PREDICTED, asked_axes, check_target
 from fgcompile.artifact.validation import Array
 from fgcompile.artifact.wishes import WORD, read_element
@@ -43,7 +44,7 @@ def choose_element(
     """
     metadata = model.metadata
     if metadata["target"] != "input":
-        check_target(None if target is None else 0, 1, metadata)  # which refuses any
+        check_target(None if target is None else 0, {BATCH: 1}, metadata)  # which refuses any
         if continuation is not None and not {"tokens", "token"} & set(model.inputs.own):
             raise InputError("the artifact's score takes no continuation: compile it with one of fgcompile.scores")
         return None

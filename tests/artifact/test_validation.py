@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from fgcompile.artifact.questions import check_target
-from fgcompile.artifact.validation import check_feeds, check_inputs
+from fgcompile.artifact.sizes import size_of
+from fgcompile.artifact.validation import check_feeds, check_inputs, named_sizes
 from fgcompile.errors import InputError
 from tests.support.tiny_artifacts import tiny_metadata
 
 X = np.zeros((2, 3, 4, 4), dtype=np.float32)
+CLASSES = np.array([0, -1])
+TWO = {"batch": 2}
 TAKES = "the artifact takes (batch, 3, 4, 4)"
 
 
@@ -124,14 +127,14 @@ def test_a_scalar_input_stays_a_scalar():
     ],
 )
 def test_a_target_is_refused(target, expected):
-    assert message(check_target, target, 2, tiny_metadata()) == expected
+    assert message(check_target, target, TWO, tiny_metadata()) == expected
 
 
 @pytest.mark.parametrize("compiled", [3, "predicted", "score"])
 def test_a_target_is_refused_where_the_artifact_has_its_own(compiled):
     metadata = tiny_metadata(target=compiled)
-    assert check_target(None, 2, metadata) is None
-    assert message(check_target, 1, 2, metadata) == (
+    assert check_target(None, TWO, metadata) is None
+    assert message(check_target, 1, TWO, metadata) == (
         f"the artifact's target was fixed when compiling ({compiled}): leave target out, or compile with target=None"
     )
 
@@ -141,16 +144,80 @@ def test_a_target_is_refused_where_the_artifact_has_its_own(compiled):
 )
 def test_without_a_class_count_only_negative_targets_are_refused(shape):
     metadata = tiny_metadata(outputs=[spec("logits", *shape)])
-    assert check_target(99, 2, metadata).tolist() == [99, 99]
-    assert message(check_target, -2, 2, metadata) == (
+    assert check_target(99, TWO, metadata).tolist() == [99, 99]
+    assert message(check_target, -2, TWO, metadata) == (
         "target -2 is out of range: give a class from 0 up, or -1 for the predicted one"
     )
+
+
+AREA = tiny_metadata(
+    target_axes=[
+        {"name": "class", "size": 4},
+        {"name": "height", "size": "height"},
+        {"name": "width", "size": "((width - 1)//2) + 1"},
+    ],
+    inputs=[spec("x", "batch", 3, "16*height", "width"), spec("target", "batch", 3, dtype="int64")],
+)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ([3, 1, 3], None),
+        ([3, 1, -1], None),
+        ([-1, -1, -1], None),
+        (
+            [3, 2, 0],
+            "target (3, 2, 0) is out of range: give as height an index from 0 to 1, or -1 in all for the largest",
+        ),
+        (
+            [0, 0, 4],
+            "target (0, 0, 4) is out of range: give as width an index from 0 to 3, or -1 for the largest there",
+        ),
+    ],
+)
+def test_dynamic_sizes_bound_targets(target, expected):
+    x = np.zeros((2, 3, 32, 7), np.float32)
+    sizes = named_sizes({"x": x}, AREA)
+    assert sizes == {"batch": 2, "height": 2, "width": 7}
+    if expected is None:
+        assert check_target(target, sizes, AREA).tolist() == [target, target]
+        check_feeds({"x": x, "target": np.array([target, target])}, AREA)
+        return
+    assert message(check_target, target, sizes, AREA).startswith(expected)
+    assert message(check_feeds, {"x": x, "target": np.array([target, target])}, AREA).startswith(expected)
+
+
+def test_an_index_that_int64_does_not_hold_is_out_of_every_range():
+    metadata = tiny_metadata(outputs=[spec("logits", "batch", "classes")])
+    found = message(check_target, np.array([0, 2**63 + 5], np.uint64), TWO, metadata)
+    assert found.startswith("target 9223372036854775813 is out of range")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (5, 5),
+        ("height", 30),
+        ("16*height", 480),
+        ("((height - 1)//2) + 1", 15),
+        ("-height + 40", 10),
+        ("depth", None),
+        ("height // 0", None),
+        ("Max(1, height)", None),
+        ("height**9", None),
+        ("__import__('os')", None),
+        ("height +", None),
+    ],
+)
+def test_sizes_that_metadata_write(written, expected):
+    assert size_of(written, {"height": 30}) == expected
 
 
 @pytest.mark.parametrize(
     ("feeds", "expected"),
     [
-        ({"x": X}, "missing input target: the artifact takes x, target"),
+        ({"target": CLASSES}, "missing input x: the artifact takes x, target"),
         ({"x": X, "target": X, "z": X}, "unknown input z: the artifact takes x, target"),
     ],
 )

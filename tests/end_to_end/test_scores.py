@@ -14,7 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.errors import FgcompileError, InputError, ScoreError
+from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.ir.sizes import is_fixed
+from fgcompile.errors import CaptureError, FgcompileError, InputError, ScoreError
 from fgcompile.runtime.session import Session
 from fgcompile.scores import Box, Continuation, Contrast, LogOdds, Region, Similarity, Token, Value
 
@@ -200,6 +202,45 @@ def test_an_example_of_one_sample_does_for_any_number(name: str) -> None:
     one = {own: value[:1] for own, value in case.score.own_inputs(model(x).detach()).items()}
     program = fgcompile.compile(model.float(), x.float(), target=case.score, score_inputs=one)
     assert [spec["shape"][0] for spec in program.metadata["inputs"]] == ["batch"] * (1 + len(case.own))
+
+
+@pytest.mark.whole
+def test_a_mask_follows_the_sizes_of_the_image(tmp_path: Path) -> None:
+    case, model = CASES["region of a mask"], head("maps")
+    options = {"outputs": ("logits", "saliency", "contributions", "input_gradient"), "dynamic_sizes": True}
+    fgcompile.compile(head("maps").float(), torch.randn(1, 3, 6, 8), target=case.score, **options).save(
+        tmp_path / "a.onnx"
+    )
+    session = fgcompile.load(tmp_path / "a.onnx")
+    assert session.metadata["inputs"][1]["shape"] == ["batch", "height", "width"]
+    x, mask = torch.randn(2, 3, 7, 11).double(), (torch.rand(2, 7, 11) < 0.5).double()
+    found = session.explain((x.float().numpy(), mask.float().numpy()))
+    leaf = x.requires_grad_()
+    score = (model(leaf)[:, 3] * mask).sum((1, 2)) / mask.sum((1, 2))
+    gradient = torch.autograd.grad(score.sum(), leaf)[0]
+    np.testing.assert_allclose(found.contributions.sum(1), score.detach(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.input_gradient, gradient, rtol=1e-3, atol=1e-6)
+    with pytest.raises(InputError, match="mask has width 10, x has 11"):
+        session.explain((x.float().detach().numpy(), np.ones((2, 7, 10), np.float32)))
+
+
+def test_what_a_score_takes_has_its_own_sizes_or_an_image_s() -> None:
+    """Weights of classes stay as many; a mask of half the image's size, which is none of an input's, is refused."""
+    segmenter, image = nn.Conv2d(3, 2, 3, padding=1), torch.randn(1, 3, 6, 8)
+
+    def weighted(logits: Tensor, weights: Tensor) -> Tensor:
+        return (logits.mean((2, 3)) * weights).sum(1)
+
+    captured = capture(
+        segmenter.eval(), image, weighted, score_inputs={"weights": torch.ones(1, 2)}, dynamic_sizes=True
+    )
+    x, weights = captured.graph_module.graph.find_nodes(op="placeholder")[:2]
+    assert [is_fixed(size) for size in x.meta["val"].shape[1:]] == [True, False, False]
+    assert weights.meta["val"].shape[1] == 2
+    half = nn.Conv2d(3, 2, 3, stride=2, padding=1).eval()
+    own = {"mask": torch.ones(1, 3, 4)}
+    with pytest.raises(CaptureError, match="the score does not take the output at other sizes than the examples'"):
+        capture(half, image, Region(1, mask=True), score_inputs=own, dynamic_sizes=True)
 
 
 @pytest.mark.whole

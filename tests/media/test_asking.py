@@ -149,6 +149,16 @@ def test_the_best_are_the_best_classes_at_the_largest_s_place(photo: Path) -> No
         place = np.unravel_index(backend.logits.argmax(), backend.logits.shape)[1:]
         wanted = np.argsort(-backend.logits[(slice(None), *place)])[:3]
         assert [np.atleast_1d(each["target"])[0] for each in record["explained"]] == wanted.tolist()
+        assert backend.calls == {None: 3, 2: 2}[metadata.get("targets")]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("targets", [None, 2, "dynamic"])
+def test_without_a_target_one_call_does(photo: Path, targets: Any) -> None:
+    metadata = described([("class", 5)], targets)
+    backend = Flat(metadata)
+    (record,) = explain_photos(Session(backend, metadata), [photo], photo.parent / "out")  # type: ignore[arg-type]
+    assert record["target"] == int(backend.logits.argmax())
+    assert backend.calls == 1
 
 
 def test_the_class_of_a_place_is_found_by_the_logits(photo: Path) -> None:

@@ -83,8 +83,43 @@ def test_run_is_raw(tiny):
     outputs = tiny.run({"target": np.array([-1, 0, 1]), "x": X})
     assert list(outputs) == ["logits", "saliency"]
     assert np.isnan(tiny.run({"x": X * np.float32(np.nan), "target": np.array([0, 0, 0])})["logits"]).all()
-    with pytest.raises(InputError, match=r"^missing input target: the artifact takes x, target$"):
-        tiny.run({"x": X})
+    with pytest.raises(InputError, match=r"^missing input x: the artifact takes x, target$"):
+        tiny.run({"target": np.array([0])})
+
+
+def test_run_without_a_target_is_of_the_predicted(tiny):
+    expected = tiny.run({"target": np.array([-1, -1, -1]), "x": X})
+    for name, value in tiny.run({"x": X}).items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+class Several:
+    """A backend of three targets, which keeps what it was fed."""
+
+    logits = np.array([[0, 2, 1, 2, 3]], np.float32)
+
+    def __init__(self):
+        self.feeds = []
+
+    def run(self, feeds):
+        self.feeds.append({name: value.tolist() for name, value in feeds.items() if name != "x"})
+        return {"logits": self.logits}
+
+
+def test_without_a_target_the_largest_are_asked_for_and_of_equals_the_first():
+    inputs = [spec("x", "batch", 2), spec("target", "batch", 3, dtype="int64"), spec("explain", dtype="bool")]
+    metadata = tiny_metadata(targets=3, inputs=inputs, on_demand=True)
+    x, backend = np.zeros((1, 2), np.float32), Several()
+    session = Session(backend, metadata)
+    assert session.explain(x).target.tolist() == [[4, 1, 3]]
+    assert session.run({"x": x, "explain": np.array(True)})
+    predicted = [{"target": [[-1, -1, -1]], "explain": False}, {"target": [[4, 1, 3]], "explain": True}]
+    assert backend.feeds == [*predicted, *predicted]
+    session.run({"x": x, "explain": np.array(False)})
+    assert backend.feeds[4:] == predicted[:1]
+    silent = Session(backend, {**metadata, "outputs": [spec("saliency", "batch", 3, 1, 4, 4)]})
+    with pytest.raises(InputError, match="does not return the logits, which say what the 3 largest are: give target"):
+        silent.explain(x)
 
 
 def test_every_output_finds_its_place():

@@ -30,8 +30,18 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(path: Path) -> Iterator[Any]:
-    with served.serving(path, path.with_name("log"), "--max-batch", "8") as running:
+def three(path: Path) -> Path:
+    """A classifier of three questions a call, with all that there is to return."""
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(5)).eval()
+    model(torch.zeros(1, 3, 5, 6))
+    outputs = ("logits", "saliency", "contributions", "residual", "input_gradient")
+    fgcompile.compile(model, torch.randn(1, 3, 5, 6), targets=3, outputs=outputs).save(path.with_name("three.onnx"))
+    return path.with_name("three.onnx")
+
+
+@pytest.fixture(scope="module")
+def server(path: Path, three: Path) -> Iterator[Any]:
+    with served.serving(path, path.with_name("log"), str(three), "--max-batch", "8") as running:
         yield running
 
 
@@ -49,6 +59,20 @@ def test_clients_ask_several_questions_of_several_axes(path: Path, server: Any, 
         answer = client.infer("segmenter", served.as_inputs(protocol, x, targets))
         for name, value in session.run({"x": x, "target": targets}).items():
             np.testing.assert_array_equal(answer.as_numpy(name), value)
+
+
+@pytest.mark.parametrize("protocol", [http, grpc], ids=["http", "grpc"])
+@pytest.mark.parametrize("target", [None, [[4, -1, 0], [0, 1, 2]]], ids=["the largest", "three"])
+def test_without_a_target_the_largest_are_explained(three: Path, server: Any, protocol: Any, target: Any) -> None:
+    session, x = fgcompile.load(three), np.random.default_rng(1).normal(size=(2, 3, 5, 6)).astype(np.float32)
+    client = protocol.InferenceServerClient(server.rest if protocol is http else server.grpc)
+    inputs = served.as_inputs(protocol, x, np.array(target or [[0]]))
+    answer = client.infer("three", inputs if target else inputs[:1])
+    explained = session.explain(x, target)
+    assert explained.saliency is not None
+    for name in ("logits", "saliency", "contributions", "residual", "input_gradient"):
+        np.testing.assert_array_equal(answer.as_numpy(name), getattr(explained, name))
+    assert target or explained.target.tolist() == np.argsort(-explained.logits)[:, :3].tolist()  # type: ignore[operator, union-attr]
 
 
 @pytest.mark.parametrize(

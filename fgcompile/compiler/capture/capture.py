@@ -80,14 +80,12 @@ def capture(
             require_same_outputs(captured, computed, given)
             require_same_gradients(captured, computed, given)
             captured = with_size_decisions(captured, computed, given)
+    captured = dataclasses.replace(
+        captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=score is not None
+    )
     if dynamic_sizes:
         require_free_sizes(captured)
-    return dataclasses.replace(
-        pass_last_levels(captured),
-        inputs=captured.inputs[: len(inputs)],
-        score_inputs=tuple(extras),
-        scored=score is not None,
-    )
+    return pass_last_levels(captured)
 
 
 def _input_names(model: Model, count: int) -> list[str] | None:

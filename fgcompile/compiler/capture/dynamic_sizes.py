@@ -7,10 +7,14 @@ example size share a dimension.
 
 A model that does not take its images or signals at other sizes may take sequences of another length, ``(N, L, C)`` or
 token ids ``(N, L)``: then that is the dimension.
+
+What a score takes of its own has the sizes of the examples, or, where that does not run, follows the inputs' sizes: a
+mask ``(N, H, W)`` those of an image of that height and width.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -23,35 +27,46 @@ from fgcompile.compiler.capture.scored import unwrapped_name
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.sizes import SPACE, hint, is_fixed, repeated
-from fgcompile.errors import CaptureError, InputError, first_line
+from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
 FACTORS = (1, 2, 4, 8, 16, 32, 64)
 """What sizes may have to be a multiple of."""
 
+Place = tuple[int, int]
 Group = tuple[Any, ...]
 Sizes = list[dict[int, Any]]
 """For each input, the dimension of each of its dynamic axes, as ``torch.export`` takes them."""
 
 
-def find_dynamic_sizes(model: nn.Module, examples: Sequence[Tensor]) -> Sizes:
+def find_dynamic_sizes(model: nn.Module, examples: Sequence[Tensor], own: int = 0) -> Sizes:
     """The dimensions of the inputs' spatial axes, as free as the model allows.
+
+    Args:
+        model: The model, with its score.
+        examples: Of all inputs.
+        own: How many of the last are the score's own.
 
     Raises:
         CaptureError: Names the layer that fixes a size.
         InputError: No input has spatial axes, or the example is not of a size that the model can vary.
     """
     spatial, sequential = (
-        [(index, axis) for index, value in enumerate(examples) for axis in of(value)]
+        [(index, axis) for index, value in enumerate(examples[: len(examples) - own]) for axis in of(value)]
         for of in (spatial_axes, sequence_axes)
     )
-    found, failure = _free(model, examples, spatial) if spatial else (None, None)
+    found, failure = _free(model, examples, spatial, own) if spatial else (None, None)
     if found is None and sequential != spatial:
-        found, _ = _free(model, examples, sequential, FACTORS[:1])
+        found, _ = _free(model, examples, sequential, own, FACTORS[:1])
     if found is not None:
         return found
     if failure is None:
         raise InputError("dynamic_sizes makes the sizes of space dynamic, and no input has any: leave it out")
     layer, error = failure
+    if isinstance(error, FgcompileError):  # the score's
+        raise CaptureError(
+            f"the score does not take the output at other sizes than the examples' ({error}): leave out dynamic_sizes, "
+            "or give a score whose own inputs are of an input's size, or of none"
+        ) from error
     raise CaptureError(
         f"'{layer}' fixes the size of the input, so it cannot be dynamic ({first_line(error)}): "
         "leave out dynamic_sizes, or pool to a fixed size in front of it"
@@ -59,18 +74,40 @@ def find_dynamic_sizes(model: nn.Module, examples: Sequence[Tensor]) -> Sizes:
 
 
 def _free(
-    model: nn.Module, examples: Sequence[Tensor], axes: Sequence[tuple[int, int]], factors: Sequence[int] = FACTORS
+    model: nn.Module,
+    examples: Sequence[Tensor],
+    axes: Sequence[Place],
+    own: int,
+    factors: Sequence[int] = FACTORS,
 ) -> tuple[Sizes | None, tuple[str, Exception] | None]:
     """The dimensions of these axes; or None, and the layer that fixes a size, and why."""
     failure = None
+    following = _following(examples, axes, own)
     for factor in factors:
-        for shared in (False, True):
+        for shared, followers in itertools.product((False, True), ({}, following) if following else ({},)):
             groups = {place: _group(place, examples, shared) for place in axes}
+            groups |= {place: groups[source] for place, source in followers.items()}
             failure = _run(model, _enlarged(examples, groups, factor))
             if failure is None:
                 _require_multiples(type(model).__name__, examples, axes, factor)
                 return _dimensions(len(examples), groups, factor), None
     return None, failure
+
+
+def _following(examples: Sequence[Tensor], axes: Sequence[Place], own: int) -> dict[Place, Place]:
+    """For each axis of a score's own inputs that is called as one of these, and is as long, that one."""
+    sources = {_group(place, examples, shared=True): place for place in reversed(axes)}
+    places = [(index, axis) for index in range(len(examples) - own, len(examples)) for axis in _behind(examples[index])]
+    # Without channels: (N, H, W) of an image, (N, L) of a sequence.
+    named = {
+        place: (SPACE[examples[place[0]].ndim - 1][place[1] - 1], examples[place[0]].shape[place[1]])
+        for place in places
+    }
+    return {place: sources[name] for place, name in named.items() if name in sources}
+
+
+def _behind(value: Tensor) -> range:
+    return range(1, value.ndim) if value.ndim - 1 in SPACE else range(0)
 
 
 def sequence_axes(value: Tensor) -> range:
@@ -87,7 +124,7 @@ def spatial_axes(value: Tensor) -> range:
     return range(2, value.ndim) if value.ndim - 2 in SPACE else range(0)
 
 
-def _group(place: tuple[int, int], examples: Sequence[Tensor], shared: bool) -> Group:
+def _group(place: Place, examples: Sequence[Tensor], shared: bool) -> Group:
     """What tells one dimension from another: the axis itself, or its name and size."""
     index, axis = place
     value = examples[index]
@@ -95,7 +132,7 @@ def _group(place: tuple[int, int], examples: Sequence[Tensor], shared: bool) -> 
     return (name, value.shape[axis]) if shared else place
 
 
-def _enlarged(examples: Sequence[Tensor], groups: dict[tuple[int, int], Group], factor: int) -> list[Tensor]:
+def _enlarged(examples: Sequence[Tensor], groups: dict[Place, Group], factor: int) -> list[Tensor]:
     """The inputs, each dimension larger by another odd multiple of the factor, so that none agree by chance."""
     order = list(dict.fromkeys(groups.values()))
     sizes = [list(value.shape) for value in examples]
@@ -136,7 +173,7 @@ def _calls(model: nn.Module) -> Iterator[list[str]]:
             handle.remove()
 
 
-def _require_multiples(name: str, examples: Sequence[Tensor], axes: Sequence[tuple[int, int]], factor: int) -> None:
+def _require_multiples(name: str, examples: Sequence[Tensor], axes: Sequence[Place], factor: int) -> None:
     for index, axis in axes:
         size = examples[index].shape[axis]
         if size % factor or size < 2 * factor:
@@ -146,7 +183,7 @@ def _require_multiples(name: str, examples: Sequence[Tensor], axes: Sequence[tup
             )
 
 
-def _dimensions(count: int, groups: dict[tuple[int, int], Group], factor: int) -> Sizes:
+def _dimensions(count: int, groups: dict[Place, Group], factor: int) -> Sizes:
     """Without a factor torch.export finds out by itself which sizes are equal; a multiple has to be given a name."""
     order = list(dict.fromkeys(groups.values()))
     named = {
@@ -159,14 +196,14 @@ def _dimensions(count: int, groups: dict[tuple[int, int], Group], factor: int) -
 
 
 def require_free_sizes(captured: CapturedProgram) -> None:
-    """Refuses a captured program that fixes a spatial size of an input, or whose example shrinks to a single place.
+    """Refuses a captured program that fixes a spatial size of the model's, or whose example shrinks to one place.
 
     Raises:
         CaptureError: A size is fixed.
         InputError: A dynamic size is 1 somewhere, at which PyTorch broadcasts instead.
     """
     graph = captured.graph_module.graph
-    for node in graph.find_nodes(op="placeholder"):
+    for node in graph.find_nodes(op="placeholder")[: len(captured.inputs)]:
         value = node.meta["val"]
         sequence = value.ndim in SEQUENCES and not is_fixed(value.shape[1])
         if not sequence and any(is_fixed(value.shape[axis]) for axis in spatial_axes(value)):

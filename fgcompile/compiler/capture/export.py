@@ -21,6 +21,7 @@ from fgcompile.compiler.capture.functions.expand import expand
 from fgcompile.compiler.capture.functions.record import recording
 from fgcompile.compiler.capture.messages import without_notes
 from fgcompile.compiler.capture.sample_reads import take_along
+from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.capture.shuffling import shuffle_channels
 from fgcompile.compiler.capture.trial import run_once
 from fgcompile.compiler.ir.silence import unprinted
@@ -46,7 +47,8 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
         InputError: The model does not take such inputs, or ``dynamic_sizes`` needs others.
     """
     examples = run_once(model, inputs, name)
-    free: Sizes = find_dynamic_sizes(model, examples) if dynamic_sizes else [{} for _ in examples]
+    own = model.own if isinstance(model, Scored) else 0
+    free: Sizes = find_dynamic_sizes(model, examples, own) if dynamic_sizes else [{} for _ in examples]
     # Two tries: at a batch size that PyTorch leaves symbolic, of values that it does not look at; then at the one that
     # the model has just been seen to take, since some models refuse 5 samples (a pairing of neighbours, say).
     traced = tuple(value.new_empty((TRACED_BATCH, *value.shape[1:])) for value in inputs)

@@ -45,6 +45,11 @@ class Scored(nn.Module):
         self.training = False
         self._score, self._output, self._extras = score, output, tuple(extras)
 
+    @property
+    def own(self) -> int:
+        """How many inputs are the score's own, the last ones."""
+        return len(self._extras)
+
     def forward(self, *inputs: Tensor) -> tuple[Any, Tensor]:
         count = len(inputs) - len(self._extras)
         args, keywords = (

@@ -63,9 +63,16 @@ def _of_largest(count: int, index: int) -> Callable[[Tensor], Tensor]:
 
 
 def largest_places(logits: Tensor, count: int) -> Tensor:
-    """The places in ``logits.flatten(1)`` of the largest, in descending order, int64 ``(N, T)``."""
+    """The places in ``logits.flatten(1)`` of the largest, int64 ``(N, T)``, falling, of equals the first in front."""
     require_as_many(logits, count)
-    return logits.detach().flatten(1).topk(count, 1)[1]
+    # topk leaves the order of equals to the runtime, and even to the batch: argmax takes the first everywhere.
+    left = logits.detach().flatten(1)
+    indices = torch.arange(left.shape[1], device=left.device).unsqueeze(0)
+    places: list[Tensor] = []
+    for _ in range(count):
+        places.append(left.argmax(1))
+        left = torch.where(indices == places[-1].unsqueeze(1), torch.finfo(left.dtype).min, left)
+    return torch.stack(places, 1)
 
 
 def _selecting(place: Callable[[Tensor], Tensor], output: str | int | None, copies: int) -> Score:
@@ -90,20 +97,22 @@ def resolve(chosen: Tensor, logits: Tensor) -> Tensor:
 
     Args:
         chosen: One index for each axis behind the batch, ``(N, r)``, or ``(N,)`` of logits ``(N, K)``. −1 in the last
-            place stands for the largest there, −1 in all for the largest of all.
+            place stands for the largest there, −1 in all for the largest of all. Other indices that there are not
+            are no element: their place is −1, which selects nothing, so that score and map are 0.
         logits: ``(N, d_1, …, d_r)``.
     """
     if logits.ndim == 2:
         return torch.where(chosen < 0, logits.detach().argmax(1), chosen)
     values, last = logits.detach(), logits.shape[-1]
-    row = chosen[:, 0]
-    for axis, size in enumerate(logits.shape[2:-1], start=1):
+    row, there = torch.zeros_like(chosen[:, 0]), chosen[:, -1] < last
+    for axis, size in enumerate(logits.shape[1:-1]):
         row = row * size + chosen[:, axis]
-    # Of a sample that asks for the largest of all the row is of no use, and may be no row at all.
-    row = row.clamp(min=0)
+        there = there & (chosen[:, axis] >= 0) & (chosen[:, axis] < size)
+    # Of a sample that asks for the largest of all the row is of no use, and no row at all.
+    row = torch.where(there, row, 0)
     of_row = values.flatten(1, -2).gather(1, row.reshape(-1, 1, 1).expand(-1, 1, last)).squeeze(1).argmax(1)
     place = row * last + torch.where(chosen[:, -1] < 0, of_row, chosen[:, -1])
-    return torch.where(chosen.amax(1) < 0, _largest(logits), place)
+    return torch.where(chosen.amax(1) < 0, _largest(logits), torch.where(there, place, -1))
 
 
 def _largest(logits: Tensor) -> Tensor:

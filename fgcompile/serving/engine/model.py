@@ -78,7 +78,7 @@ class Model:
         """The outputs; records how far from complete the explanations are, where the artifact says so."""
         outputs = self.session.run(feeds)
         if {"residual", "contributions"} <= outputs.keys() and outputs["residual"].size:
-            magnitudes = np.abs(outputs["contributions"]).sum(axis=1)
-            for value in np.abs(outputs["residual"]) / np.maximum(magnitudes, np.finfo(np.float32).tiny):
+            magnitudes = np.abs(outputs["contributions"]).sum(axis=-1)  # of each sample, or of each of its targets
+            for value in (np.abs(outputs["residual"]) / np.maximum(magnitudes, np.finfo(np.float32).tiny)).flat:
                 RESIDUAL.labels(self.name).observe(float(value))
         return outputs

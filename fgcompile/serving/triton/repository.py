@@ -38,7 +38,7 @@ _MODULES = (
         f"artifact/{name}.py"
         for name in (
             *("__init__", "characters", "file", "kinds", "metadata", "names", "onnx_container", "protobuf", "regular"),
-            *("questions", "schema", "seal", "signature", "trust", "validation", "zip_container"),
+            *("questions", "schema", "seal", "signature", "sizes", "trust", "validation", "zip_container"),
         )
     ),
     *(

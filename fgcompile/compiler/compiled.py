@@ -1,0 +1,40 @@
+"""What compiling returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fgcompile.artifact.names import SUFFIXES
+from fgcompile.errors import InputError
+from fgcompile.system.files import write_atomically
+
+
+@dataclass(frozen=True, repr=False)
+class Artifact:
+    """A compiled model: its bytes, and what they say of themselves.
+
+    Attributes:
+        content: The file's bytes.
+        metadata: The mapping under the key ``fgcompile`` in the file.
+    """
+
+    content: bytes
+    metadata: Mapping[str, Any]
+
+    def __repr__(self) -> str:  # in a line, not the megabytes of the file
+        return f"Artifact({self.metadata['model']['name']}, {self.metadata['format']}, {len(self.content)} bytes)"
+
+    def save(self, path: str | Path) -> None:
+        """Writes the file, whole or not at all.
+
+        Raises:
+            InputError: The file's suffix belongs to another format.
+            OutputError: The file cannot be written.
+        """
+        suffix = SUFFIXES[self.metadata["format"]]
+        if Path(path).suffix != suffix:
+            raise InputError(f"'{path}' is not a name for an artifact in {self.metadata['format']}: end it in {suffix}")
+        write_atomically(path, self.content)
