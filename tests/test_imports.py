@@ -38,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"text", "artifact", "system", "errors"},
     "media": {"text", "runtime", "artifact", "system", "errors"},
     "compiler.kinds": {"errors"},
-    "compiler.compiled": {"artifact", "system", "errors"},
+    "compiler.compiled": {"runtime", "artifact", "system", "errors"},
     "compiler.request": {"compiler.kinds", "text", "artifact", "errors"},
     "compiler.ir": {"compiler.request", "artifact", "errors"},
     "compiler.capture": GROUND | {"compiler.biases"},  # what has a row there is captured whole

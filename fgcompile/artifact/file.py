@@ -67,6 +67,11 @@ def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
         raise ArtifactError(f"{path}: cannot be read ({reason}): give the path of an artifact") from error
     except MemoryError as error:
         raise ArtifactError(f"{path}: is larger than this machine's memory: give the path of an artifact") from error
+    return content, check_artifact(content, path)
+
+
+def check_artifact(content: bytes, path: str | Path) -> Metadata:
+    """The metadata of an artifact's bytes, checked as ``read_artifact`` does; ``path`` is for messages."""
     check_seal(content, path)
     try:
         container, text = _open_container(content)
@@ -76,7 +81,7 @@ def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
         ) from error
     metadata = loads(text, path)
     _check_format(path, container, metadata["format"])
-    return content, metadata
+    return metadata
 
 
 def read_metadata(path: str | Path) -> Metadata:

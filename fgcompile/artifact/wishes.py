@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,24 @@ def read_elements(wishes: str | Sequence[Wish], metadata: Metadata) -> tuple[Ele
         if element in elements[:number]:
             raise InputError(f"targets has {_shown(wishes[number])} twice: give each once")
     return elements
+
+
+def numbered(target: Any, metadata: Metadata) -> Any:
+    """A target with the number of a class, or of each axis, in place of every name; anything else stays as it is.
+
+    Args:
+        target: As ``Session.explain`` takes it: a name as ``read_element`` reads it, or numbers and names in lists.
+        metadata: The artifact's.
+
+    Raises:
+        InputError: As ``read_element``.
+    """
+    if isinstance(target, str):
+        element = read_element(target, metadata)
+        return element[0] if len(element) == 1 else list(element)
+    if isinstance(target, list | tuple) and any(isinstance(each, str | list | tuple) for each in target):
+        return [numbered(each, metadata) for each in target]
+    return target
 
 
 def needs_logits(element: Element) -> bool:

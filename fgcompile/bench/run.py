@@ -22,7 +22,8 @@ from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench
 from fgcompile.bench.timing import measure
 from fgcompile.errors import InputError
-from fgcompile.runtime.session import Provider, open_session, provider_name
+from fgcompile.runtime.runtimes import provider_name
+from fgcompile.runtime.session import Provider, open_session
 from fgcompile.system.machine import cores, peak_memory, processor
 
 _PACKAGES = ("numpy", "onnxruntime", "onnxruntime-gpu", "openvino", "torch")

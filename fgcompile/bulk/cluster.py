@@ -16,7 +16,8 @@ from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Workers
 from fgcompile.bulk.ray_internals import QUIET, WORKERS_AT_ONCE
 from fgcompile.errors import FgcompileError, InputError, first_line
-from fgcompile.runtime.session import Provider, provider_name
+from fgcompile.runtime.runtimes import provider_name
+from fgcompile.runtime.source import Provider
 from fgcompile.system.machine import cores
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import InputError
+from fgcompile.runtime.session import Provider, Session, load
 from fgcompile.system.files import write_atomically
 
 
@@ -26,6 +27,15 @@ class Artifact:
 
     def __repr__(self) -> str:  # in a line, not the megabytes of the file
         return f"Artifact({self.metadata['model']['name']}, {self.metadata['format']}, {len(self.content)} bytes)"
+
+    def session(self, providers: Sequence[Provider] | None = None, threads: int | None = None) -> Session:
+        """The artifact ready to run, as ``fgcompile.load`` opens it.
+
+        Raises:
+            InputError: An unknown provider, or a number of threads below 1.
+            MissingPackageError: The runtime is not installed.
+        """
+        return load(self, providers, threads)
 
     def save(self, path: str | Path) -> None:
         """Writes the file, whole or not at all.

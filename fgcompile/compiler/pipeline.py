@@ -101,10 +101,10 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     Args:
         model: A module in evaluation mode, an exported program with a dynamic batch, or the path of a file: an
             ``.onnx`` model, a ``.pt2`` of ``torch.export.save``, or a ``.pt`` of ``torch.jit.save``.
-        example_inputs: A tensor ``(N, …)``, a tuple of tensors by position, or a mapping by name, such as a tokenizer
-            returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes matter. The
-            artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set. None takes
-            what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
+        example_inputs: A tensor or array ``(N, …)``, a tuple of them by position, or a mapping by name, such as a
+            tokenizer returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes
+            matter. The artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
+            None takes what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), or
             ``"torchscript"``, which PyTorch keeps alive but no longer develops.
         target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int
@@ -196,16 +196,16 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         lay_out = partial(at_sizes, exposed, request.layouts)
         checks = make_checks(exposed, program, request, examples, lay_out)
         program, checks = find_smallest(program, request, checks, examples, lay_out)
-        program = in_precision(program, precision)
+        program = in_precision(program, request.precision)
         metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         prediction = own_prediction(opened.model, request, OPSET)
         program = replace(program, metadata=metadata, prediction=prediction, tokenizer=request.tokenizer_text)
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor has no kernels for an interpolation as a whole.
-        with preserve_interpolation(LINEAR_INTERPOLATIONS if format == "onnx" else ()):
-            content = EMITTERS[format](program)
+        with preserve_interpolation(LINEAR_INTERPOLATIONS if request.format == "onnx" else ()):
+            content = EMITTERS[request.format](program)
         report("run")
-        rounded = partial(as_rounded, captured, precision)
+        rounded = partial(as_rounded, captured, request.precision)
         check_emitted(content, program, checks, request, lambda draw: expose(rounded(draw), request.layouts))
         return Artifact(content, metadata)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, Literal, get_args
 
+import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 from torch.nn.utils.rnn import PackedSequence
@@ -124,7 +126,7 @@ class Request:
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
-            object.__setattr__(self, name, one_of(name, getattr(self, name), get_args(choices)))
+            object.__setattr__(self, name, one_of(name, _named(getattr(self, name)), get_args(choices)))
         for name, made in _MADE.items():
             object.__setattr__(self, name, made(name, getattr(self, name)))
         _require_consistent(self)
@@ -147,6 +149,13 @@ class Request:
     def examples(self, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """Examples of all inputs in their order: the model's, then the score's own."""
         return (*inputs, *self.score_inputs.values())
+
+
+def _named(given: object) -> object:
+    """The name of a device or dtype of PyTorch's; anything else stays as it is."""
+    if isinstance(given, torch.device):
+        return given.type
+    return str(given).removeprefix("torch.") if isinstance(given, torch.dtype) else given
 
 
 _CHOICES: Mapping[str, Any] = {
@@ -186,6 +195,24 @@ def hold(example_inputs: Any) -> Inputs:
     """The inputs as something that can be read more than once, which a generator cannot."""
     again = isinstance(example_inputs, Tensor | Mapping | Sequence) or not isinstance(example_inputs, Iterable)
     return example_inputs if again else tuple(example_inputs)
+
+
+def with_tensors(given: Any) -> Any:
+    """Examples with a tensor in place of each of NumPy's arrays; anything else stays as it is.
+
+    Raises:
+        InputError: An array's dtype is none of PyTorch's.
+    """
+    if isinstance(given, np.ndarray):
+        try:
+            return torch.tensor(given)
+        except TypeError as error:
+            raise InputError(f"an example input is an array of {given.dtype}: pass numbers") from error
+    if isinstance(given, Mapping) and any(isinstance(value, np.ndarray) for value in given.values()):
+        return {name: with_tensors(value) for name, value in given.items()}
+    if type(given) in (list, tuple):
+        return type(given)(map(with_tensors, given))
+    return given
 
 
 def _require_batch(what: str, value: object) -> None:

@@ -20,7 +20,7 @@ from fgcompile.compiler.capture.onnx.facts import sizes_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
-from fgcompile.compiler.request import Inputs, Model, Request, hold
+from fgcompile.compiler.request import Inputs, Model, Request, hold, with_tensors
 from fgcompile.errors import InputError, SourceError
 
 __all__ = ["SUFFIXES", "OnnxModel", "Opened", "input_names", "open_model", "read_model", "read_source", "sizes_of"]
@@ -66,6 +66,7 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         UnsupportedOpError: An ONNX file has operators that are not read.
         VerificationError: A file was read otherwise than ONNX Runtime does.
     """
+    example_inputs = with_tensors(example_inputs)
     fixed = _numbers(example_inputs) if isinstance(source, str | Path) else {}
     if fixed:
         example_inputs = {name: value for name, value in example_inputs.items() if name not in fixed} or None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,8 +13,11 @@ from numpy.typing import NDArray
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import Array
 
+_SHOWN = 16
+"""Targets that are shown whole."""
 
-@dataclass(frozen=True, eq=False)
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Explanation:
     """A batch's predictions and what they rest on. What the artifact does not compute is None, or empty.
 
@@ -40,6 +45,20 @@ class Explanation:
     input_gradient: Array | tuple[Array, ...] | None
     bias_gradients: Mapping[str, Array]
     outputs: Mapping[str, Array] = field(default_factory=dict)
+
+    def __repr__(self) -> str:  # in a line, not the arrays
+        shown = []
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if isinstance(value, Mapping):
+                shown += [f"{each.name} {', '.join(value)}"] if value and each.name != "saliency_by_input" else []
+            elif isinstance(value, tuple):
+                shown.append(f"{each.name} {', '.join(str(tuple(part.shape)) for part in value)}")
+            elif each.name == "target" and value is not None and math.prod(value.shape) <= _SHOWN:
+                shown.append(f"target {value.tolist()}")
+            elif value is not None:
+                shown.append(f"{each.name} {tuple(value.shape)}")
+        return f"Explanation({', '.join(shown)})"
 
 
 def maps_by_input(outputs: Mapping[str, Array], metadata: Metadata) -> dict[str, Array]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError, first_line
-from fgcompile.runtime.session import Provider, provider_name
+from fgcompile.runtime.runtimes import provider_name
+from fgcompile.runtime.source import Provider
 
 try:
     import onnxruntime  # type: ignore[import-untyped]  # ships no types

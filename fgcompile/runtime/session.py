@@ -1,22 +1,17 @@
-"""One Session over every runtime: NumPy arrays in, an explanation out.
-
-A backend is a class in a module of its own and one row in ``RUNTIMES``, or in ``PROVIDER_RUNTIMES`` where a provider
-chooses it; it is imported when an artifact needs it.
-"""
+"""One Session over every runtime: arrays in, an explanation out."""
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, overload
+from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 import numpy as np
 
-from fgcompile.artifact.file import read_artifact, read_tokenizer
-from fgcompile.artifact.metadata import BATCH, Metadata
+from fgcompile.artifact.file import check_artifact, read_artifact, read_tokenizer
+from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec
 from fgcompile.artifact.names import EXPLAIN, LOGITS, TARGET, is_predicted
 from fgcompile.artifact.questions import Asked, check_target, explained_elements, largest, predicted_targets
 from fgcompile.artifact.seal import SEAL_SIZE
@@ -30,41 +25,28 @@ from fgcompile.artifact.validation import (
     named_sizes,
     takes_target,
 )
-from fgcompile.errors import ArtifactError, InputError
+from fgcompile.artifact.wishes import numbered
+from fgcompile.errors import InputError
 from fgcompile.runtime.checked import CheckedBackend, Runs
 from fgcompile.runtime.explanation import Explanation, input_gradients, maps_by_input, with_prefix
 from fgcompile.runtime.finite import warn_of_overflow
+from fgcompile.runtime.runtimes import backend_class, check_options
 from fgcompile.runtime.source import Provider as Provider  # for whoever loads one
 from fgcompile.runtime.source import Source
+from fgcompile.runtime.torch_callers import as_arrays, as_tensors, of_array
 
 if TYPE_CHECKING:  # a server of arrays goes without
     from fgcompile.text.encoding import Text
     from fgcompile.text.explanation import TextExplanation
     from fgcompile.text.questions import TextTarget
 
-RUNTIMES: Mapping[str, str] = {
-    "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
-    "torchscript": "fgcompile.runtime.torchscript:TorchScriptBackend",
-    "pt2": "fgcompile.runtime.aotinductor:AotInductorBackend",
-}
-"""Where the backend of each artifact format is found, as ``module:class``."""
 
-PROVIDER_RUNTIMES: Mapping[tuple[str, str], str] = {
-    ("onnx", "OpenVINO"): "fgcompile.runtime.openvino:OpenVinoBackend",
-}
-"""Other backends of a format, by the provider that chooses them."""
+class Compiled(Protocol):
+    """What compiling returned."""
 
-
-class Backend(Protocol):
-    """A loaded artifact in one runtime."""
-
-    def __init__(
-        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
-    ) -> None:
-        """Loads an artifact's checked bytes; ``providers`` and ``threads`` as in ``load``."""
-
-    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
-        """The artifact's outputs by name, in its order; ``feeds`` holds each input by name."""
+    @property
+    def content(self) -> bytes:
+        """The file's bytes."""
 
 
 class _Closed:
@@ -118,6 +100,15 @@ class Session:
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        described = (
+            ", ".join(
+                f"{spec['name']} {spec['dtype']} ({', '.join(map(str, spec['shape']))})" for spec in self.metadata[key]
+            )
+            for key in ("inputs", "outputs")
+        )
+        return f"Session({self.metadata['model']['name']}, {self.metadata['format']}: {' -> '.join(described)})"
+
     def close(self) -> None:
         """Lets go of the artifact. Calls that run end; later ones are refused."""
         self._backend = _Closed()
@@ -137,16 +128,18 @@ class Session:
 
     def explain(
         self,
-        x: Array | tuple[Array, ...] | Mapping[str, Array],
-        target: Asked = None,
+        x: Any,
+        target: Asked | str = None,
         biases: Mapping[str, Array] | None = None,
     ) -> Explanation:
         """The model's output and its full-gradient explanation.
 
         Args:
             x: The input, shape (N, …) or with the batch where layouts had it, or several: a tuple in the artifact's
-                order or a mapping by name.
-            target: The class to explain: one for all, or one per sample, shape (N,). None or -1: the predicted class.
+                order or a mapping by name. NumPy's arrays; or PyTorch's tensors, and then so is all that is returned,
+                on the device of the first.
+            target: The class to explain, by number or by its name among the labels: one for all, or one per sample,
+                shape (N,). None or -1: the predicted class.
                 Of an output of more axes an index for each, (r,) or (N, r), -1 in the last place for the largest there
                 and in all for the largest of all. An artifact of T targets takes as many, (T[, r]) or (N, T[, r]);
                 None: the T largest, which a call for the logits finds.
@@ -158,16 +151,17 @@ class Session:
         Warns:
             NonFiniteWarning: The inputs are finite, and an output is not: their numbers overflow on the way.
         """
+        x, device = as_arrays(x)
         feeds = check_inputs(x, self.metadata)
         sizes = named_sizes(feeds, self.metadata)
-        feeds |= check_biases(biases or {}, self.metadata)
-        classes = check_target(target, sizes, self.metadata)
+        feeds |= check_biases(as_arrays(biases or {})[0], self.metadata)
+        classes = check_target(numbered(as_arrays(target)[0], self.metadata), sizes, self.metadata)
         given = {} if target is None or classes is None else {TARGET: classes}
         feeds = self._with_target({**feeds, **given, **self._explaining(True)})
         outputs = self._backend.run(feeds)
         warn_of_overflow(outputs)
         logits = outputs.get("logits")
-        return Explanation(
+        explanation = Explanation(
             logits=logits,
             saliency=outputs.get("saliency"),
             saliency_by_input=maps_by_input(outputs, self.metadata),
@@ -180,6 +174,7 @@ class Session:
             bias_gradients=with_prefix(outputs, "bias_gradients."),
             outputs={name: value for name, value in outputs.items() if name != LOGITS and is_predicted(name)},
         )
+        return explanation if device is None else as_tensors(explanation, device)
 
     @overload
     def explain_text(self, text: Text, target: TextTarget = ..., continuation: str | None = ...) -> TextExplanation: ...  # type: ignore[overload-overlap]  # a text is a sequence of texts, too
@@ -213,7 +208,7 @@ class Session:
 
         return explain_texts(self, self.tokenizer, text, target, continuation)
 
-    def predict(self, x: Array | tuple[Array, ...] | Mapping[str, Array]) -> Array:
+    def predict(self, x: Any) -> Any:
         """The model's output alone, shape (N, K).
 
         An artifact compiled with ``on_demand=True`` then does the work of the model only; any other one explains too,
@@ -227,12 +222,13 @@ class Session:
         """
         if all(spec["name"] != "logits" for spec in self.metadata["outputs"]):
             raise InputError("the artifact does not return the logits: compile it with them among the outputs")
+        x, device = as_arrays(x)
         feeds = check_inputs(x, self.metadata)
         if self.metadata["target"] == "input":
             feeds[TARGET] = predicted_targets(self.metadata, batch_size(feeds, self.metadata))
         logits = self._backend.run({**feeds, **self._explaining(False)})["logits"]
         warn_of_overflow({LOGITS: logits})
-        return logits
+        return logits if device is None else of_array(logits, device)
 
     def _with_target(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The feeds, whose target is the predicted element or the T largest where the artifact takes one and has none.
@@ -258,8 +254,12 @@ class Session:
         return {EXPLAIN: np.array(explain)} if self.metadata.get("on_demand") else {}
 
 
+def _specs(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(f"{spec['name']} {spec['dtype']} ({', '.join(map(str, spec['shape']))})" for spec in specs)
+
+
 def load(
-    path: str | Path,
+    path: str | Path | bytes | Compiled,
     providers: Sequence[Provider] | None = None,
     threads: int | None = None,
     trust: bool | None = None,
@@ -267,7 +267,7 @@ def load(
     """Checks an artifact's seal and metadata, then loads it into the runtime of its format.
 
     Args:
-        path: The artifact.
+        path: The artifact: its file, its bytes, or what ``compile`` returned.
         providers: For ONNX artifacts, ONNX Runtime execution providers in order of preference, each a name or
             ``(name, options)``; by default CUDA where this build of ONNX Runtime has it, then CPU. ``["OpenVINO"]``,
             or ``[("OpenVINO", {"device": "GPU", …})]``, runs the artifact in OpenVINO's own runtime instead. For
@@ -277,8 +277,8 @@ def load(
         threads: Threads of one operator; by default the runtime decides. For TorchScript and ``.pt2`` this is a
             setting of the whole process, ``torch.set_num_threads``.
         trust: TorchScript and ``.pt2`` are code, which loading runs; an ONNX artifact is data. By default they are
-            loaded where the name ends in ``.pt`` or ``.pt2``; True loads them under a name without a suffix of
-            artifacts too, False never.
+            loaded where the name ends in ``.pt`` or ``.pt2``, or they were compiled here; True loads bytes, and files
+            under a name without a suffix of artifacts, too, False never.
 
     Raises:
         ArtifactError: The artifact is unreadable, damaged, of a newer schema or format, or not fgcompile's; its content
@@ -286,11 +286,28 @@ def load(
         InputError: An unknown provider, or a number of threads below 1.
         MissingPackageError: The runtime is not installed.
     """
+    if not isinstance(path, str | Path):
+        return _load_bytes(path, providers, threads, trust)
     content, metadata = read_artifact(path)
     require_trust(path, metadata["format"], trust)
-    _check_options(providers, threads)
+    check_options(providers, threads)
     source = Source(str(Path(path).absolute()), content[-SEAL_SIZE:], None, providers, threads)
     return _open(source, (content, metadata))
+
+
+def _load_bytes(
+    given: bytes | Compiled, providers: Sequence[Provider] | None, threads: int | None, trust: bool | None
+) -> Session:
+    made_here = not isinstance(given, bytes | bytearray | memoryview)
+    content = getattr(given, "content", None) if made_here else bytes(given)  # type: ignore[arg-type]
+    if not isinstance(content, bytes):
+        raise InputError(
+            f"{type(given).__name__} is no artifact: give the path of one, its bytes, or what compile returned"
+        )
+    name = "the artifact"
+    metadata = check_artifact(content, name)
+    require_trust(name, metadata["format"], True if made_here and trust is None else trust)
+    return open_session(content, metadata, name, providers, threads)
 
 
 def open_session(
@@ -301,22 +318,14 @@ def open_session(
     threads: int | None = None,
 ) -> Session:
     """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
-    _check_options(providers, threads)
+    check_options(providers, threads)
     return _open(Source(name, content[-SEAL_SIZE:], (content, metadata), providers, threads))
 
 
 def _open(source: Source, artifact: tuple[bytes, Metadata] | None = None) -> Session:
     """The session of an artifact; ``artifact`` is what ``source`` would read, where that has been read."""
     content, metadata = artifact or source.read()
-    # A provider may stand for a runtime of its own (OpenVINO); else the format's runtime reads what there are.
-    artifact_format = metadata["format"]
-    if artifact_format not in RUNTIMES:
-        raise ArtifactError(
-            f"{source.name}: no runtime here for format {artifact_format!r}: compile to one of {', '.join(RUNTIMES)}"
-        )
-    chosen = (PROVIDER_RUNTIMES.get((artifact_format, provider_name(each))) for each in source.providers or ())
-    location = next(filter(None, chosen), RUNTIMES[artifact_format])
-    backend: type[Backend] = pkgutil.resolve_name(location)
+    backend = backend_class(metadata["format"], source.providers, source.name)
 
     def reopen() -> Runs:
         return backend(*source.read(), source.providers, source.threads)
@@ -324,19 +333,3 @@ def _open(source: Source, artifact: tuple[bytes, Metadata] | None = None) -> Ses
     first = partial(backend, content, metadata, source.providers, source.threads)
     tokenizer = read_tokenizer(content, metadata, source.name)
     return Session(CheckedBackend(first, metadata, reopen), metadata, source, tokenizer)
-
-
-def provider_name(provider: Provider) -> str:
-    """The name of a provider that may have options."""
-    return provider if isinstance(provider, str) else provider[0]
-
-
-def _check_options(providers: Sequence[Provider] | None, threads: int | None) -> None:
-    if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
-        raise InputError(f"threads is {threads!r}: give 1 or more, or None to let the runtime decide")
-    if isinstance(providers, str):
-        raise InputError(f"providers is {providers!r}: pass a list of them, [{providers!r}]")
-    for provider in providers or ():
-        pair = isinstance(provider, tuple | list) and len(provider) == 2 and isinstance(provider[0], str)
-        if not isinstance(provider, str) and not pair:
-            raise InputError(f"provider {provider!r} is neither a name nor a name and its options, (name, options)")

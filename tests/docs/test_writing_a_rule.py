@@ -21,7 +21,7 @@ from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.biases.elementwise import ELEMENTWISE
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.errors import UnsupportedOpError
-from fgcompile.runtime import session
+from fgcompile.runtime import runtimes
 
 TEXT = (Path(__file__).parents[2] / "docs" / "writing-a-rule.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# (\S+\.py)\n(.*?)```", TEXT, re.DOTALL))
@@ -93,7 +93,7 @@ def test_the_runtime_runs_artifacts(
     module = run_example("fgcompile/runtime/onnx_reference.py")
     key, location = ("onnx", "reference"), f"{module.__name__}:OnnxReferenceBackend"
     assert f'("{key[0]}", "{key[1]}"): "{location}"' in TEXT
-    monkeypatch.setattr(session, "PROVIDER_RUNTIMES", {key: location})
+    monkeypatch.setattr(runtimes, "PROVIDER_RUNTIMES", {key: location})
     found = fgcompile.load(compiled, providers=["reference"]).explain(model[1].numpy())
     assert_same_map(found, compiled, model)
 
@@ -116,7 +116,7 @@ def test_the_format_is_emitted_checked_and_loaded(
 
     monkeypatch.setitem(EMITTERS, "torchscript", emit_and_keep)
     monkeypatch.setitem(MARKS, "torchscript", "models/")
-    monkeypatch.setitem(session.RUNTIMES, "torchscript", f"{runtime.__name__}:ExportedProgramBackend")
+    monkeypatch.setitem(runtimes.RUNTIMES, "torchscript", f"{runtime.__name__}:ExportedProgramBackend")
     artifact = fgcompile.compile(*model, format="torchscript")
     assert artifact.content == emit(programs[0])
     artifact.save(tmp_path / "model.pt")

@@ -1,11 +1,13 @@
 """A session explains in every runtime alike, and refuses in one line what its artifact does not take."""
 
+import pkgutil
+
 import numpy as np
 import pytest
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import ArtifactError, InputError
-from fgcompile.runtime import Session, load, session
+from fgcompile.runtime import Session, load, runtimes, session
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference, torchscript_artifact
 
 X = np.random.default_rng(2).normal(size=(3, 3, 4, 4)).astype(np.float32)
@@ -183,7 +185,7 @@ def test_explain_refuses_what_the_artifact_does_not_take(tiny, arguments):
 
 @pytest.mark.parametrize("content", [onnx_artifact(), torchscript_artifact()], ids=["onnx", "torchscript"])
 def test_a_damaged_artifact_never_reaches_a_runtime(content, tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "RUNTIMES", {})
+    monkeypatch.setattr(runtimes, "RUNTIMES", {})
     path = tmp_path / "artifact"
     for changed in (content[:-1], content[:200] + b"?" + content[201:], b""):
         path.write_bytes(changed)
@@ -212,5 +214,5 @@ def test_a_provider_that_is_in_no_list_is_refused_as_a_whole(tmp_path):
 
 
 def test_every_row_names_a_backend():
-    for format in session.RUNTIMES:
-        assert callable(session.pkgutil.resolve_name(session.RUNTIMES[format])), format
+    for format in runtimes.RUNTIMES:
+        assert callable(pkgutil.resolve_name(runtimes.RUNTIMES[format])), format

@@ -37,15 +37,16 @@ _MODULES = (
     *(
         f"artifact/{name}.py"
         for name in (
-            *("__init__", "characters", "file", "kinds", "metadata", "names", "onnx_container", "protobuf", "regular"),
-            *("questions", "schema", "seal", "signature", "sizes", "trust", "validation", "zip_container"),
+            *("__init__", "characters", "elements", "file", "kinds", "metadata", "names", "onnx_container"),
+            *("protobuf", "questions", "regular", "schema", "seal", "signature", "sizes", "trust", "validation"),
+            *("wishes", "zip_container"),
         )
     ),
     *(
         f"runtime/{name}.py"
         for name in (
             *("__init__", "checked", "explanation", "finite", "onnxruntime", "onnxruntime_binding"),
-            *("onnxruntime_signature", "session", "source"),
+            *("onnxruntime_signature", "runtimes", "session", "source", "torch_callers"),
         )
     ),
     *("serving/__init__.py", "serving/admission.py", "system/__init__.py", "system/text.py"),
