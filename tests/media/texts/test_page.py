@@ -76,9 +76,7 @@ def test_nothing_is_loaded_and_nothing_runs() -> None:
     page = draw_page([explained(HOSTILE)], "title")
     ((_, policy),) = [each for each in Reader(page).elements if "http-equiv" in each[1]]
     assert policy["content"] is not None
-    assert policy["content"].startswith(
-        "default-src 'none'; style-src 'unsafe-inline'"
-    )
+    assert policy["content"].startswith("default-src 'none'; style-src 'unsafe-inline'")
     style = page[page.index("<style>") : page.index("</style>")]
     assert "url(" not in style
     assert "@import" not in style
