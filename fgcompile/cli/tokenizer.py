@@ -6,23 +6,17 @@ import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from fgcompile.cli.arguments import InputShape
 from fgcompile.errors import CaptureWarning
 from fgcompile.text.inputs import role_of
 from fgcompile.text.tokenizer import FILE
 
-if TYPE_CHECKING:
-    from torch import nn
-    from torch.export import ExportedProgram
-
 _SCHEME = "transformers:"
 
 
-def find_tokenizer(
-    given: Path | None, source: str, model: nn.Module | ExportedProgram, shapes: Sequence[InputShape]
-) -> Path | None:
+def find_tokenizer(given: Path | None, source: str, model: Any, shapes: Sequence[InputShape]) -> Path | None:
     """The tokenizer that an artifact is to keep.
 
     Args:
@@ -53,11 +47,9 @@ def find_tokenizer(
     return beside
 
 
-def _takes_texts(model: nn.Module | ExportedProgram, shapes: Sequence[InputShape]) -> bool:
-    from torch import nn
-
+def _takes_texts(model: Any, shapes: Sequence[InputShape]) -> bool:
     from fgcompile.compiler.sources import input_names
 
-    names = input_names(model) if isinstance(model, nn.Module) else []
+    names = input_names(model)
     given = [shape.name or next(iter(names[index : index + 1]), "") for index, shape in enumerate(shapes)]
     return bool(given) and all(role_of(name) is not None for name in given)

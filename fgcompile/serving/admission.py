@@ -36,6 +36,7 @@ class Limits:
         connections: Clients of REST, and as many of gRPC, in each process.
         patience: Seconds to wait for a client that has begun a request, or that an answer waits for.
         idle: Seconds that a connection may be without a request.
+        text: Bytes of a text.
     """
 
     batch: int = 32
@@ -44,9 +45,10 @@ class Limits:
     connections: int = 400
     patience: float = 10.0
     idle: float = 65.0
+    text: int = 64 << 10
 
     def __post_init__(self) -> None:
-        for name, value in (("batch", self.batch), ("body", self.body)):
+        for name, value in (("batch", self.batch), ("body", self.body), ("text", self.text)):
             if value < 1:
                 raise InputError(f"the largest {name} of a request is {value}: give 1 or more")
         if self.memory < 2 * self.body:

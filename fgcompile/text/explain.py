@@ -97,7 +97,10 @@ def _require_maps(model: TextModel) -> None:
     for specs in model.inputs.texts:
         name = specs[IDS]["name"]
         if f"saliency.{name}" not in returned and not ("saliency" in returned and name == first):
-            raise InputError(f"the artifact has no map of '{name}': compile it with saliency among its outputs")
+            raise InputError(
+                f"the artifact has no map of '{name}': compile it with saliency among its outputs, and two texts of "
+                "one shape with other lengths, for else they share a map"
+            )
 
 
 def _explain(

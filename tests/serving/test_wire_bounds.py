@@ -62,7 +62,7 @@ def test_long_contents_are_read_in_parts() -> None:
         ("UINT8", [256], None, "out of the range"),
         ("FP32", [1], "int64_contents", "not packed FP32"),
         ("FP16", [1], "fp32_contents", "not packed FP16"),
-        ("BYTES", [b"1"], "bytes_contents", "which no artifact takes"),
+        ("BF16", [b"1"], "bytes_contents", "which no artifact takes"),
     ],
 )
 def test_contents_of_another_kind_are_refused(datatype: str, values: list, field: str | None, message: str) -> None:

@@ -137,7 +137,7 @@ def byte_or_word(number: int) -> str:
 
 
 def test_two_texts_by_a_model_of_two_inputs_and_by_embeddings() -> None:
-    two = open_text("two")  # of 12 tokens each
+    two = open_text("two")  # of 10 and 12 tokens
     found = two.explain_text(("the film", "a joy"))
     first, second = (torch.from_numpy(ids("[CLS]", *words, "[SEP]")) for words in (("the", "film"), ("a", "joy")))
     ones = torch.ones_like(first)

@@ -13,7 +13,7 @@ from fgcompile.errors import FgcompileError, InputError
 from fgcompile.serving.admission import Limits
 from fgcompile.serving.engine.budget import Budget
 from fgcompile.serving.engine.metrics import NO_MODEL, POSTPROCESS, PREDICT, PREPROCESS, REFUSED
-from fgcompile.serving.engine.model import Model
+from fgcompile.serving.engine.model import Admitted, Model
 from fgcompile.serving.protocol.messages import Request
 from fgcompile.serving.refusals import FAILED, FORBIDDEN, MALFORMED, NOT_READY, UNKNOWN_MODEL, Kind, RefusalError
 
@@ -82,14 +82,15 @@ class Engine:
         """
         model = self.find(name)
 
-        def read() -> tuple[Request, dict[str, Array]]:
+        def read() -> tuple[Request, Admitted]:
             request = decode()
             return request, model.admit(request, self.limits)
 
         with PREPROCESS.labels(name).time():
-            request, feeds = await self.work(size, read)
+            request, admitted = await self.work(size, read)
         with PREDICT.labels(name).time():
-            outputs = await asyncio.get_running_loop().run_in_executor(self._runners, model.run, feeds)
+            outputs = await asyncio.get_running_loop().run_in_executor(self._runners, model.run, admitted.feeds)
+        outputs = {**outputs, **admitted.more}
         with POSTPROCESS.labels(name).time():
             return await self.work(sum(value.nbytes for value in outputs.values()), lambda: encode(request, outputs))
 

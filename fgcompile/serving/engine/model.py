@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,30 @@ from fgcompile.serving.admission import Limits, admit, find_repeated
 from fgcompile.serving.engine.metrics import RESIDUAL
 from fgcompile.serving.protocol.messages import Request
 from fgcompile.serving.protocol.tensors import describe
+from fgcompile.serving.protocol.texts import DATATYPE, DTYPE
 from fgcompile.serving.refusals import UNKNOWN_MODEL, RefusalError
+from fgcompile.serving.texts import KNOWN, TEXT, Texts
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A request that may be answered.
+
+    Attributes:
+        feeds: What the artifact takes.
+        more: Outputs beside its own, which are known before it runs.
+    """
+
+    feeds: Mapping[str, Array]
+    more: Mapping[str, Array]
+
+
+def _has_texts(request: Request) -> bool:
+    """Whether an input is of texts; refuses any that is not the one for them."""
+    names = [name for name, value in request.tensors.items() if value.dtype == DTYPE]
+    if other := [name for name in names if name != TEXT]:
+        raise InputError(f"{other[0]} has the datatype '{DATATYPE}', which the artifact does not take: send numbers")
+    return bool(names)
 
 
 class Model:
@@ -28,7 +52,8 @@ class Model:
     def __init__(self, name: str, open_session: Callable[[], Session]) -> None:
         self.name = name
         self._open_session = open_session
-        self._session: Session | None = open_session()
+        self._session: Session | None = None
+        self.load()
 
     @property
     def ready(self) -> bool:
@@ -48,7 +73,8 @@ class Model:
 
     def load(self) -> None:
         """Reads the artifact anew, as it is on the disk now."""
-        self._session = self._open_session()
+        session = self._open_session()
+        self._texts, self._session = Texts(session), session
 
     def unload(self) -> None:
         """Frees what the artifact takes, once the calls that run have ended."""
@@ -57,22 +83,26 @@ class Model:
     def describe(self) -> dict[str, list[dict[str, Any]]]:
         """Its inputs and outputs, as the protocol describes tensors."""
         metadata = self.session.metadata
-        return {kind: [describe(spec) for spec in metadata[kind]] for kind in ("inputs", "outputs")}
+        found = {kind: [describe(spec) for spec in metadata[kind]] for kind in ("inputs", "outputs")}
+        return {"inputs": found["inputs"] + self._texts.inputs, "outputs": found["outputs"] + self._texts.outputs}
 
-    def admit(self, request: Request, limits: Limits) -> dict[str, Array]:
-        """What the artifact takes, from a request.
+    def admit(self, request: Request, limits: Limits) -> Admitted:
+        """What the artifact takes, from a request, and what is known of its texts.
 
         Raises:
             InputError: Anything in it that the artifact does not take.
         """
         metadata = self.session.metadata
-        known = [spec["name"] for spec in metadata["outputs"]]
+        known = [spec["name"] for spec in metadata["outputs"]] + (list(KNOWN) if _has_texts(request) else [])
         for output in request.wanted:
             if output.name not in known:
                 raise InputError(f"the artifact has no output {output.name!r}: ask for one of {', '.join(known)}")
         if twice := find_repeated([output.name for output in request.wanted]):
             raise InputError(f"the request asks for {twice!r} more than once: ask for each output once")
-        return admit(request.tensors, metadata, limits)
+        if not _has_texts(request):
+            return Admitted(admit(request.tensors, metadata, limits), {})
+        tensors, more = self._texts.read(request.tensors, limits)
+        return Admitted(admit(tensors, metadata, limits), more)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs; records how far from complete the explanations are, where the artifact says so."""

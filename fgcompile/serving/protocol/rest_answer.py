@@ -12,6 +12,7 @@ import orjson
 
 from fgcompile.artifact.validation import Array
 from fgcompile.runtime.finite import describe_overflow
+from fgcompile.serving.protocol import texts
 from fgcompile.serving.protocol.messages import WARNING, Request, Wanted
 from fgcompile.serving.protocol.tensors import DATATYPES
 
@@ -49,8 +50,9 @@ def encode(request: Request, model: str, outputs: Mapping[str, Array]) -> Answer
         }
         parts.append(b"," if number else b"")
         if output.binary:
-            described["parameters"] = {"binary_data_size": value.nbytes}
-            raw.append(value.reshape(-1).view(np.uint8).data)
+            content = texts.to_raw(value.flat) if value.dtype == texts.DTYPE else value.reshape(-1).view(np.uint8).data
+            described["parameters"] = {"binary_data_size": len(content)}
+            raw.append(content)
             parts.append(orjson.dumps(described))
         else:
             parts += [orjson.dumps(described)[:-1], b',"data":[', *_numbers(value.reshape(-1)), b"]}"]

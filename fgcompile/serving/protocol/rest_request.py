@@ -9,6 +9,7 @@ import orjson
 
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
+from fgcompile.serving.protocol import texts
 from fgcompile.serving.protocol.json_bounds import Outline, outline
 from fgcompile.serving.protocol.json_numbers import read_numbers
 from fgcompile.serving.protocol.messages import Request, Wanted, by_name
@@ -91,6 +92,8 @@ class _Reader:
         if "data" in tensor:
             span = self._lists[_field(tensor, "data", list, name)[0]]
             sizes = check_shape(name, shape)
+            if datatype == texts.DATATYPE:
+                return name, texts.from_list(bytes(self._body[span[0] : span[1]]), name, sizes)
             return name, read_numbers(self._body, span, name, to_dtype(name, datatype), sizes)
         return name, from_bytes(name, datatype, shape, self._take(tensor, name))
 

@@ -11,6 +11,7 @@ import numpy as np
 from fgcompile.artifact.metadata import TensorSpec
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
+from fgcompile.serving.protocol import texts
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype(np.bool_),
@@ -26,9 +27,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "FP32": np.dtype(np.float32),
     "FP64": np.dtype(np.float64),
 }
-"""NumPy's dtype for each datatype of the protocol; ``BYTES`` and ``BF16``, which no artifact takes, are not there."""
+"""NumPy's dtype for each datatype of numbers; ``BF16``, which no artifact takes, is not there."""
 
-DATATYPES = {dtype: name for name, dtype in DTYPES.items()}
+DATATYPES = {dtype: name for name, dtype in DTYPES.items()} | {texts.DTYPE: texts.DATATYPE}
 
 AXES = 32
 """More than any artifact takes, and fewer than NumPy allows."""
@@ -67,7 +68,10 @@ def from_bytes(name: str, datatype: str, shape: Sequence[object], raw: memoryvie
     Raises:
         InputError: Datatype, shape and bytes do not fit each other.
     """
-    dtype, sizes = to_dtype(name, datatype), check_shape(name, shape)
+    sizes = check_shape(name, shape)
+    if datatype == texts.DATATYPE:
+        return texts.from_raw(raw, name, sizes)
+    dtype = to_dtype(name, datatype)
     expected = math.prod(sizes) * dtype.itemsize
     if len(raw) != expected:
         raise InputError(

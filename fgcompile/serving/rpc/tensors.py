@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.runtime.finite import describe_overflow
+from fgcompile.serving.protocol import texts
 from fgcompile.serving.protocol.messages import WARNING, Request, Wanted, by_name
 from fgcompile.serving.protocol.tensors import DATATYPES, check_shape, from_bytes, to_dtype
 from fgcompile.serving.protocol.wire_bounds import Cut, cut
@@ -88,11 +89,14 @@ def _read(envelope: Envelope, index: int, elements: int) -> Array:
     if envelope.cut.raw:
         begin, end = envelope.cut.raw[index]
         return from_bytes(tensor.name, tensor.datatype, tensor.shape, memoryview(envelope.content)[begin:end])
-    to_dtype(tensor.name, tensor.datatype)
+    if tensor.datatype != texts.DATATYPE:
+        to_dtype(tensor.name, tensor.datatype)
     shape = check_shape(tensor.name, tensor.shape)
     if math.prod(shape) > elements:
         raise InputError(f"{tensor.name} has more than {elements} values in its contents: send raw_input_contents")
     span = envelope.cut.contents[index] or (0, 0)
+    if tensor.datatype == texts.DATATYPE:
+        return texts.from_contents(envelope.content, span, tensor.name, shape)
     return read_contents(envelope.content, span, tensor.name, tensor.datatype, shape)
 
 
@@ -105,6 +109,7 @@ def encode(request: Request, model: str, outputs: Mapping[str, Array]) -> bytes:
     for name in names:
         value = outputs[name]
         response.outputs.add(name=name, shape=value.shape, datatype=DATATYPES[value.dtype])
-        response.raw_output_contents.append(value.tobytes())
+        raw = texts.to_raw(value.flat) if value.dtype == texts.DTYPE else value.tobytes()
+        response.raw_output_contents.append(raw)
     content: bytes = response.SerializeToString()
     return content
