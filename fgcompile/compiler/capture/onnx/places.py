@@ -91,5 +91,27 @@ class Spread:
         raise UnsupportedOpError("its shape is computed from values: one graph needs it constant, or of sizes")
 
 
-Places = Count | Columns | Found | Spread
+@dataclass(frozen=True)
+class Hot:
+    """Which of the numbers from 0 on an index is, along the last axis.
+
+    Attributes:
+        index: Integers ``(…, 1)``.
+        count: How many numbers.
+    """
+
+    index: Tensor
+    count: int
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Of the whole."""
+        return (*self.index.shape[:-1], self.count)
+
+    def tensor(self) -> Tensor:
+        """It as a tensor."""
+        return self.index == torch.arange(self.count, dtype=self.index.dtype)
+
+
+Places = Count | Columns | Found | Spread | Hot
 """Values that are known as such while a graph is built."""
