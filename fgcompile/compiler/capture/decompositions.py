@@ -75,9 +75,7 @@ def decompose_cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) ->
     return (x1 / bounded(x1) * (x2 / bounded(x2))).sum(dim)
 
 
-def decompose_identity(
-    n: int | SymInt, m: int | SymInt | None = None, *, dtype: torch.dtype | None = None, **options: Any
-) -> Tensor:
+def decompose_identity(n: Any, m: Any = None, *, dtype: torch.dtype | None = None, **options: Any) -> Tensor:
     """Ones on the diagonal: PyTorch's own counts rows and columns in uint16 from 256 on, which its CPU kernels lack."""
     device = options.get("device")
     rows, columns = (torch.arange(size, device=device) for size in (n, n if m is None else m))

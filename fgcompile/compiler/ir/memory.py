@@ -10,8 +10,14 @@ from contextlib import contextmanager
 
 from fgcompile.errors import FgcompileError, VerificationError
 
-_SIGNS = ("can't allocate memory", "not enough memory", "out of memory", "failed to allocate memory", "bad alloc")
-_SIGNS += ("bad_alloc",)
+_SIGNS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "failed to allocate memory",
+    "bad alloc",
+    "bad_alloc",
+)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -139,9 +139,17 @@ def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> N
         if not search.turn_back():
             break
     raise CaptureError(
-        f"{search.doubted} of {model.source_name} fixes the batch at {batch}: export the model with a dynamic batch "
-        "(dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, --explained NAME"
+        f"{search.doubted} of {model.source_name} fixes the batch at {batch}{_taken_for(model, batch)}: export the "
+        "model with a dynamic batch (dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, "
+        "--explained NAME"
     )
+
+
+def _taken_for(model: OnnxModel, batch: int) -> str:
+    """What is added where an axis may be taken for the batch that is none."""
+    if batch == 1 or any(model.batch_axes):
+        return ""
+    return f" (the first axis of '{model.input_names[0]}'; if another is the batch, give its --layout)"
 
 
 def _recorded(model: OnnxModel, example: Mapping[str, Tensor]) -> Values:

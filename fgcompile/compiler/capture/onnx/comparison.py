@@ -19,7 +19,7 @@ from fgcompile.compiler.capture.onnx.loading import parsed
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.rounding import SLACK, moved_by_rounding
 from fgcompile.compiler.ir.memory import is_out_of_memory
-from fgcompile.errors import CaptureWarning, VerificationError, first_line
+from fgcompile.errors import CaptureWarning, FgcompileError, VerificationError, first_line
 
 CLOSE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """How far the two may be apart, relative to the largest number of a tensor: kernels add up in another order, and round
@@ -55,6 +55,8 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
         message = f"{model.path} was not compared with ONNX Runtime, which is not installed: pip install onnxruntime"
         warnings.warn(message, CaptureWarning, stacklevel=2)
         return
+    except FgcompileError:  # what we do not compute, which would be said of ONNX Runtime
+        raise
     except Exception as error:  # of a file that ONNX Runtime refuses, in its own classes
         if is_out_of_memory(error):
             raise
@@ -99,7 +101,7 @@ def on_file(model: object, feeds: Mapping[str, Tensor]) -> Array | None:
         (result,) = FileReference(model, model.explained.in_file).run(feeds).values()
     except Exception:  # what ONNX Runtime does not run has been said while compiling
         return None
-    return result
+    return None if result.dtype.kind in "iu" else result  # levels, of which we explain the numbers
 
 
 def rounding_on_file(model: object, feeds: Mapping[str, Tensor]) -> float:

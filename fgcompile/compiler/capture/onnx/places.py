@@ -62,10 +62,11 @@ class Columns:
 
 @dataclass(frozen=True)
 class Found:
-    """Where a mask is true: ``(rank, count)``, or a row for each place, ``(count, rank)``."""
+    """Where a mask is true: ``(rank, count)``, or a row for each place, ``(count, rank)``; by which node."""
 
     mask: Tensor
     by_rows: bool = False
+    title: str = "a node"
 
     def tensor(self) -> Tensor:
         """It as a tensor.
@@ -73,7 +74,9 @@ class Found:
         Raises:
             UnsupportedOpError: Always, since nobody knows how many places there are.
         """
-        raise UnsupportedOpError("it takes as many places as values say: one graph needs a known number of them")
+        raise UnsupportedOpError(
+            f"it takes the places that {self.title} finds, as many as values say: one graph needs to know how many"
+        )
 
 
 @dataclass(frozen=True)

@@ -71,9 +71,9 @@ def read_onnx(
     if state_of(path) != state:
         raise SourceError(f"{path} was changed while it was read: compile it again once it is written")
     if missing:
+        kinds = "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
         raise UnsupportedOpError(
-            f"{path} has operators that fgcompile does not read: "
-            + "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
+            f"{path} has operators that fgcompile does not read: {kinds}{_in_front(graph, missing)}"
         )
     module.fixed, module.path, module.unread = dict(fixed or {}), path, unread
     # Of several tensors, the one that is explained is told by its name.
@@ -128,6 +128,16 @@ def _require_inputs(graph: ir.Graph, path: Path) -> None:
     if all(value.name in graph.initializers for value in graph.inputs):
         names = ", ".join(f"'{value.name}'" for value in graph.outputs)
         raise SourceError(f"{path} computes {names} of none of its inputs: explain another tensor, --explained NAME")
+
+
+def _in_front(graph: ir.Graph, missing: Missing) -> str:
+    """What to explain in place of what nodes make that are not read: the tensors that the first of them takes."""
+    titles = {each for every in missing.values() for each in every}
+    first = next((node for node in graph if title(node) in titles), None)
+    names = (
+        [] if first is None else [f"'{value.name}'" for value in first.inputs if value is not None and value.producer()]
+    )
+    return f"; explain a tensor in front of them, as --explained NAME: {' or '.join(names)}" if names else ""
 
 
 def _some(titles: list[str]) -> str:

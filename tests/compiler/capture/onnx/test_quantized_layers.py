@@ -128,6 +128,19 @@ ON_GPUS: dict[str, tuple[tuple[Any, ...], dict[str, Any], torch.Tensor]] = {
     ),
 }
 
+WHOLE = X.permute(0, 3, 1, 2) + T(random(2, 8))[:, :, None, None] + T(random(8, seed=2))[:, None, None]
+NORMALISED = functional.group_norm(WHOLE, 2, T(random(8)), T(random(8, seed=1)))
+SKIPPED: dict[str, tuple[torch.Tensor, int]] = {"channels last": (X, 1), "channels first": (X.permute(0, 3, 1, 2), 0)}
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+def test_a_norm_of_a_sum(name: str) -> None:
+    x, last = SKIPPED[name]
+    values = (x, T(random(8)), T(random(8, seed=1)), T(random(2, 8)), T(random(8, seed=2)))
+    found = OPERATORS[OWN, "SkipGroupNorm"].compute(*values, groups=2, activation=0, channels_last=last)
+    for ours, expected in zip(found, (NORMALISED, WHOLE), strict=True):
+        torch.testing.assert_close(ours, expected.permute(0, 2, 3, 1) if last else expected)
+
 
 @pytest.mark.parametrize("name", ON_GPUS)
 def test_what_is_made_for_gpus_is_what_its_parts_are(name: str) -> None:

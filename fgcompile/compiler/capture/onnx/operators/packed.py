@@ -55,7 +55,7 @@ def matmul_of_bits(
 def _rounded(a: Tensor, size: int) -> Tensor:
     """``A`` as signed levels of 8 bits, the scale of each block ``max |a| / 127``."""
     width = a.shape[-1]
-    blocks = functional.pad(a, (0, -width % size)).unflatten(-1, (-1, size))
+    blocks = functional.pad(a, (0, -width % size)).reshape(*a.shape[:-1], -1, size)
     largest = blocks.detach().abs().amax(-1, True)
     scale = torch.where(largest > 0, largest / 127, 1)
     found = quantized(blocks, scale, np.zeros((), np.int8))
