@@ -15,7 +15,7 @@ from typing import Any
 from fgcompile.compiler.biases import FALLBACK, bias_table
 from fgcompile.compiler.capture.onnx.control import CONTROL
 from fgcompile.compiler.capture.onnx.operators import FAMILIES as ONNX_FAMILIES
-from fgcompile.compiler.capture.onnx.operators import FAMILIES_OF_MICROSOFT, MICROSOFT
+from fgcompile.compiler.capture.onnx.operators import FAMILIES_OF_MICROSOFT, FAMILIES_OF_ML, MICROSOFT, ML
 from fgcompile.compiler.capture.onnx.upgrade import OLDEST, OPSET
 from fgcompile.compiler.lowering import FAMILIES
 from fgcompile.compiler.rules import attnlrp, libragrad
@@ -64,6 +64,9 @@ rows compute is compared with ONNX's own cases, [onnx_cases.md](../benchmarks/re
 [operators.md](operators.md) says what becomes of the operators in an explanation."""
 
 
+_ONNX_DOMAINS = (("", ONNX_FAMILIES), (f"{MICROSOFT}.", FAMILIES_OF_MICROSOFT), (f"{ML}.", FAMILIES_OF_ML))
+
+
 def render() -> str:
     """The document of ATen's operators as Markdown."""
     return "\n\n".join([INTRODUCTION, *(section() for section in SECTIONS)]) + "\n"
@@ -102,7 +105,7 @@ def render_onnx() -> str:
     """The document of ONNX's operators as Markdown."""
     rows = [
         [f"`{domain}{name}`", family, "yes" if row.on_numbers is not None else "", row.note]
-        for domain, families in (("", ONNX_FAMILIES), (f"{MICROSOFT}.", FAMILIES_OF_MICROSOFT))
+        for domain, families in _ONNX_DOMAINS
         for family, table in families.items()
         for name, row in table.items()
     ]

@@ -1,4 +1,4 @@
-"""Examples of a model's inputs, from their shapes: noise, and ids that the model's tables have rows for.
+"""Examples of a model's inputs, from their shapes: noise, ids that the model's tables have rows for, half of a mask.
 
 Ids that are all the same make ties, of which a pooling takes one and a lowering may take another.
 """
@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from fgcompile.artifact.layouts import written_axis
 from fgcompile.cli.arguments import DEFAULT_INPUT, InputShape, parse_input
-from fgcompile.compiler.sources import OnnxModel, input_names, sizes_of
+from fgcompile.compiler.sources import OnnxModel, input_names, require_read, sizes_of
 from fgcompile.errors import InputError
 
 BATCH = 2
@@ -55,6 +55,8 @@ def _value(size: Sequence[int], dtype: torch.dtype, generator: torch.Generator) 
         return torch.randn(size, generator=generator).to(dtype)
     if dtype == torch.uint8:  # a picture's bytes
         return torch.randint(256, size, generator=generator).to(dtype)
+    if dtype == torch.bool:  # a mask, which may keep or leave out: of all places there would be nothing left
+        return (torch.arange(size[-1]) % 2 == 0).expand(*size).clone()
     return torch.ones(size, dtype=dtype)
 
 
@@ -63,6 +65,7 @@ def _of_file(model: OnnxModel, shapes: Sequence[InputShape], layouts: Mapping[st
     front = [one.sizes for one in shapes if one.name is None]
     named = {one.name: one.sizes for one in shapes if one.name is not None}
     known = [fact.name for fact in model.inputs]
+    require_read(model, named)
     if unknown := [name for name in named if name not in known]:
         raise InputError(f"--input {unknown[0]}: the file has no such input, it takes {', '.join(known)}")
     if len(front) > len(known):

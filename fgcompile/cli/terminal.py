@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from rich.text import Text
 
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.validation import input_specs
+from fgcompile.cli.flags import as_options
 from fgcompile.errors import CaptureWarning, RulesWarning, WeightsWarning
 from fgcompile.system.text import visible
 
@@ -45,7 +45,7 @@ _MOST_ERRORS = 10
 
 def print_error(error: Exception) -> None:
     """One line on standard error, whatever the message holds."""
-    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), visible(" ".join(str(error).split()))))
+    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), visible(as_options(" ".join(str(error).split())))))
 
 
 def show_warnings_in_one_line() -> None:
@@ -59,11 +59,6 @@ def show_warnings_in_one_line() -> None:
             show(message, category, *place, **options)
 
     warnings.showwarning = show_in_one_line
-
-
-def as_options(message: str) -> str:
-    """A message of the library's with its keywords as the command line has them: ``rules='x'`` is ``--rules x``."""
-    return re.sub(r"\b(rules|psi)='([\w-]+)'", r"--\1 \2", message)
 
 
 def print_json(value: object) -> None:

@@ -32,6 +32,7 @@ from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_t
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
 from fgcompile.compiler.ir.dump import dumping
+from fgcompile.compiler.ir.memory import within_memory
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram
 from fgcompile.compiler.ir.runner import dump_stage, run_program_passes
 from fgcompile.compiler.ir.samples import require_samples
@@ -180,9 +181,10 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     )
     report = progress or (lambda stage: None)
     report("capture")
-    opened = open_model(model, example_inputs, request)
+    with within_memory():
+        opened = open_model(model, example_inputs, request)
     request = replace(request, output=opened.output)
-    with dumping(model_name(opened.model)):
+    with dumping(model_name(opened.model)), within_memory():
         bound = bind(opened.model, hold(opened.inputs), request)
         request = with_own_inputs(bound, request)
         captured, request = capture_in(torch.float64, bound, request)

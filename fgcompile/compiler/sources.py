@@ -23,7 +23,17 @@ from fgcompile.compiler.capture.torchscript import convert_torchscript, read_tor
 from fgcompile.compiler.request import Inputs, Model, Request, hold, with_tensors
 from fgcompile.errors import InputError, SourceError
 
-__all__ = ["SUFFIXES", "OnnxModel", "Opened", "input_names", "open_model", "read_model", "read_source", "sizes_of"]
+__all__ = [
+    "SUFFIXES",
+    "OnnxModel",
+    "Opened",
+    "input_names",
+    "open_model",
+    "read_model",
+    "read_source",
+    "require_read",
+    "sizes_of",
+]
 
 SUFFIXES = (".onnx", ".pt2", ".pt")
 """Of the files that are models."""
@@ -131,8 +141,23 @@ def read_source(
 
 def _by_name(model: OnnxModel, given: Inputs) -> dict[str, Tensor]:
     """Examples by the file's names."""
+    require_read(model, given[-1] if isinstance(given, tuple | list) and given else given)
     bound, values = bind_inputs(model, hold(given))
     return dict(zip(argument_names(bound, len(values)), values, strict=True))
+
+
+def require_read(model: OnnxModel, given: Any) -> None:
+    """Refuses an example, of those by name, of an input of the file that nothing explained is computed of.
+
+    Raises:
+        InputError: There is one; names it.
+    """
+    unread = [name for name in given if name in model.unread] if isinstance(given, Mapping) else []
+    if unread:
+        raise InputError(
+            f"nothing that is explained of {model.source_name} is computed of {', '.join(map(repr, unread))}, which "
+            f"the artifact does not take: give examples of {', '.join(map(repr, model.input_names))} alone"
+        )
 
 
 def _numbers(example_inputs: Any) -> dict[str, float]:

@@ -38,6 +38,13 @@ def test_ids_are_drawn_from_the_rows_there_are() -> None:
     assert torch.equal(ids, again[0])
 
 
+def test_half_of_a_mask_is_true() -> None:
+    _ids, mask, _ = example_inputs(
+        Text().eval(), [parse_input("6:int64"), parse_input("6:bool"), parse_input("kinds=6:int64")]
+    )
+    assert mask[1].tolist() == [True, False] * 3
+
+
 def test_a_program_that_takes_names_brings_its_own_example() -> None:
     ids, mask = torch.tensor([[3, 4]]), torch.ones(1, 2)
     program = torch.export.export(Text().eval(), (ids,), {"mask": mask})

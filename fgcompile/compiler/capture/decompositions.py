@@ -75,6 +75,13 @@ def decompose_cosine(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) ->
     return (x1 / bounded(x1) * (x2 / bounded(x2))).sum(dim)
 
 
+def decompose_identity(n: Any, m: Any = None, *, dtype: torch.dtype | None = None, **options: Any) -> Tensor:
+    """Ones on the diagonal: PyTorch's own counts rows and columns in uint16 from 256 on, which its CPU kernels lack."""
+    device = options.get("device")
+    rows, columns = (torch.arange(size, device=device) for size in (n, n if m is None else m))
+    return (rows[:, None] == columns).to(torch.get_default_dtype() if dtype is None else dtype)
+
+
 def decompose_trilinear(
     i1: Tensor,
     i2: Tensor,
@@ -147,6 +154,8 @@ DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     aten._cdist_forward.default: decompose_distances,
     aten._trilinear.default: decompose_trilinear,
     aten.cosine_similarity.default: decompose_cosine,
+    aten.eye.default: decompose_identity,
+    aten.eye.m: decompose_identity,
     aten.hypot.default: decompose_hypotenuse,
     # They differ from maximum and minimum for NaN alone.
     aten.fmax.default: aten.maximum.default,

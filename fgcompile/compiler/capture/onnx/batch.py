@@ -5,6 +5,7 @@ only one, has that. Each node must then give the one after the other, along some
 it was given is changed in each of a few ways
 
     Reshape, Expand, Resize to (1, 3, …)     →  (n, 3, …)
+    Slice from (0, 0, …) up to (1, 3, …)     →  up to (n, 3, …)
     Concat, LSTM … with a constant (1, …)    →  repeated n times
 
 until it does. The first node of which none of them does is named. So nothing is guessed: that the samples are apart is
@@ -27,10 +28,11 @@ from fgcompile.compiler.capture.onnx.graph import Step
 from fgcompile.compiler.capture.onnx.model import SAMPLES, OnnxModel
 from fgcompile.compiler.capture.onnx.node import OnnxNode
 from fgcompile.compiler.capture.onnx.values import Value, as_tensor
-from fgcompile.errors import CaptureError
+from fgcompile.compiler.ir.memory import is_out_of_memory
+from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
-SHAPED = {"Reshape": 1, "Expand": 1, "Resize": 3, "ConstantOfShape": 0, "Tile": 1, "AffineGrid": 1}
-"""Operators that an input tells a shape, and which input that is."""
+SHAPED = {"Reshape": 1, "Expand": 1, "Resize": 3, "ConstantOfShape": 0, "Tile": 1, "AffineGrid": 1, "Slice": 2}
+"""Operators that an input tells a shape, or ends on axes, and which input that is."""
 
 CLOSE = 1e-4
 """How far two runs may be apart, relative to the largest number: kernels add up in another order."""
@@ -115,7 +117,9 @@ def _runs(model: OnnxModel, example: Mapping[str, Tensor]) -> bool:
     try:
         with torch.no_grad():
             model(**example)
-    except Exception:  # whatever PyTorch raises of shapes that do not fit
+    except Exception as error:  # whatever PyTorch raises of shapes that do not fit
+        if is_out_of_memory(error):
+            raise
         return False
     return True
 
@@ -135,18 +139,39 @@ def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> N
         if not search.turn_back():
             break
     raise CaptureError(
-        f"{search.doubted} of {model.source_name} fixes the batch at {batch}: export the model with a dynamic batch "
-        "(dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, --explained NAME"
+        f"{search.doubted} of {model.source_name} fixes the batch at {batch}{_taken_for(model, batch)}: export the "
+        "model with a dynamic batch (dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, "
+        "--explained NAME"
     )
 
 
+def _taken_for(model: OnnxModel, batch: int) -> str:
+    """What is added where an axis may be taken for the batch that is none."""
+    if batch == 1 or any(model.batch_axes):
+        return ""
+    return f" (the first axis of '{model.input_names[0]}'; if another is the batch, give its --layout)"
+
+
 def _recorded(model: OnnxModel, example: Mapping[str, Tensor]) -> Values:
-    """All values of a run."""
+    """All values of a run.
+
+    Raises:
+        InputError: A node does not take what it gets.
+    """
     values: Values = dict(example)
 
     def compute(step: Step, child: nn.Module, given: list[Value]) -> Sequence[Value]:
-        with torch.no_grad():
-            results: Sequence[Value] = child(*given)
+        try:
+            with torch.no_grad():
+                results: Sequence[Value] = child(*given)
+        except FgcompileError:
+            raise
+        except Exception as error:  # whatever PyTorch raises of examples that do not fit
+            title = getattr(child, "title", step.child)
+            raise InputError(
+                f"{title} of {model.source_name} does not take what it gets of the examples: {first_line(error)}; give "
+                "each input's sizes, --input, and where its batch is, --layout"
+            ) from error
         values.update(zip(step.outputs, results, strict=False))
         return results
 
@@ -280,7 +305,9 @@ class _Search:
                     child.change = change
                 results: Sequence[Value] = child(*values)
                 return results
-        except Exception:  # whatever PyTorch raises of shapes that do not fit
+        except Exception as error:  # whatever PyTorch raises of shapes that do not fit
+            if is_out_of_memory(error):
+                raise
             return None
         finally:
             if change is not None:

@@ -18,7 +18,8 @@ from fgcompile.compiler.capture.onnx.facts import examples_at
 from fgcompile.compiler.capture.onnx.loading import parsed
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.rounding import SLACK, moved_by_rounding
-from fgcompile.errors import CaptureWarning, VerificationError, first_line
+from fgcompile.compiler.ir.memory import is_out_of_memory
+from fgcompile.errors import CaptureWarning, FgcompileError, VerificationError, first_line
 
 CLOSE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """How far the two may be apart, relative to the largest number of a tensor: kernels add up in another order, and round
@@ -54,7 +55,11 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
         message = f"{model.path} was not compared with ONNX Runtime, which is not installed: pip install onnxruntime"
         warnings.warn(message, CaptureWarning, stacklevel=2)
         return
+    except FgcompileError:  # what we do not compute, which would be said of ONNX Runtime
+        raise
     except Exception as error:  # of a file that ONNX Runtime refuses, in its own classes
+        if is_out_of_memory(error):
+            raise
         message = f"{model.path} was not compared with ONNX Runtime, which does not run it ({first_line(error)})"
         warnings.warn(message, CaptureWarning, stacklevel=2)
         return
@@ -96,7 +101,7 @@ def on_file(model: object, feeds: Mapping[str, Tensor]) -> Array | None:
         (result,) = FileReference(model, model.explained.in_file).run(feeds).values()
     except Exception:  # what ONNX Runtime does not run has been said while compiling
         return None
-    return result
+    return None if result.dtype.kind in "iu" else result  # levels, of which we explain the numbers
 
 
 def rounding_on_file(model: object, feeds: Mapping[str, Tensor]) -> float:
@@ -109,19 +114,16 @@ class FileReference:
     """ONNX Runtime on a file, at any batch: one of a fixed batch is called for part after part."""
 
     def __init__(self, model: OnnxModel, names: Sequence[str], fused: bool = True) -> None:
-        import onnxruntime  # type: ignore[import-untyped]  # ships no types; compiling does not need it
-
         self._model, self._names = model, list(names)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        if not fused:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         proto, folder = parsed(read_regular(model.path), model.path)
         keep(proto.graph, names)
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
-        self._session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        content = proto.SerializeToString()
+        try:
+            self._session = _session(content, folder, fused)
+        except ImportError:
+            raise
+        except Exception:  # ONNX Runtime does not rewrite every form of such a product
+            self._session = _session(content, folder, fused, exact=False)
 
     def run(self, feeds: Mapping[str, Tensor], like: Mapping[str, Tensor] | None = None) -> Arrays:
         """The tensors by name, of inputs by name; parts are joined to the shapes of others, if these are given."""
@@ -155,6 +157,25 @@ class FileReference:
                 dtype = np.dtype(_DTYPES.get(spec.type, spec.type.removeprefix("tensor(").removesuffix(")")))
                 others[spec.name] = np.full(shape, self._model.fixed.get(spec.name, 0), dtype)
         return others
+
+
+def _session(content: bytes, folder: object, fused: bool, exact: bool = True) -> Any:
+    """A session that computes sums of products of 8 bits exactly, unless it is not to.
+
+    Without VNNI, x86 adds two products in 16 bits, which clip: ONNX Runtime then gives other numbers than the operators
+    are defined to have, but where it is told to turn the signed factor into an unsigned one.
+    """
+    import onnxruntime  # type: ignore[import-untyped]  # ships no types; compiling does not need it
+
+    options, levels = onnxruntime.SessionOptions(), onnxruntime.GraphOptimizationLevel
+    options.log_severity_level = 4
+    if not fused:
+        # All tensors are outputs, which leaves nothing to fuse; without it nothing is turned either.
+        options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED if exact else levels.ORT_DISABLE_ALL
+    if exact:
+        options.add_session_config_entry("session.x64quantprecision", "1")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}

@@ -12,6 +12,10 @@ for each axis that is indexed, or as places in a tensor whose first axes are one
 So do the places of a mask, which are known only to be written at:
 
     ScatterND(y, Transpose(NonZero(m)), Expand(v, as many))   →  where(m, v, y)
+
+And what says which of some numbers an index is, where it becomes real:
+
+    Cast(Equal(i, (0, …, n−1)))  →  an embedding of i
 """
 
 from __future__ import annotations
@@ -24,8 +28,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.capture.onnx.operators.casts import DTYPES
+from fgcompile.compiler.capture.onnx.operators.creation import encoded
 from fgcompile.compiler.capture.onnx.operators.shape import shape, size
-from fgcompile.compiler.capture.onnx.places import Columns, Count, Found, Spread
+from fgcompile.compiler.capture.onnx.places import Columns, Count, Found, Hot, Spread
 from fgcompile.compiler.capture.onnx.values import as_tensor
 from fgcompile.compiler.ir.sizes import same_size
 
@@ -70,6 +76,15 @@ def _expanded(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
 
 def _same(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
     return values[0] if isinstance(values[0], Count) else NotImplemented
+
+
+def _cast(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
+    (value,) = values
+    dtype = DTYPES.get(attributes["to"])
+    if not isinstance(value, Hot) or dtype is None or not dtype.is_floating_point:
+        return _same(values, attributes)
+    off, on = torch.tensor([0, 1], dtype=dtype)
+    return encoded(value.index.squeeze(-1).to(torch.int64), value.count, off, on)
 
 
 def _multiplied(values: Sequence[Any], attributes: dict[str, Any]) -> Any:
@@ -155,7 +170,7 @@ def counted(operator: str, values: Sequence[Any], attributes: dict[str, Any]) ->
 
 _OF_COUNTS: dict[str, Made] = {
     "Add": _added,
-    "Cast": _same,
+    "Cast": _cast,
     "Concat": _concatenated,
     "Expand": _expanded,
     "Gather": _gathered,

@@ -19,6 +19,9 @@ PROBABILITIES = ("Softmax", "Sigmoid")
 KEEPING = ("Identity", "Cast", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 """Operators that stand between them and an output, and only name, shape or convert what they are given."""
 
+OF_LEVELS = ("QLinearSoftmax", "QLinearSigmoid")
+"""The same of levels, of which the numbers that they stand for are explained."""
+
 LEVELS = ("QuantizeLinear", "DequantizeLinear")
 """Operators that stand there in a quantised file. Their scale is that of probabilities, which logits do not have."""
 
@@ -93,19 +96,32 @@ def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, ir.Value, str] 
     """What a softmax or sigmoid takes that a value is made by; the same in the value's shape; and the operator."""
     behind: list[ir.Node] = []
     node = value.producer()
-    while node is not None and node.op_type in (*KEEPING, *LEVELS) and not node.domain:
+    while node is not None and ((node.op_type in KEEPING and not node.domain) or node.op_type in LEVELS):
         behind.append(node)
         source = node.inputs[0]
         node = None if source is None else source.producer()
-    if node is None or node.op_type not in PROBABILITIES or node.domain or node.inputs[0] is None:
+    if node is None or not (_is_of_numbers(node) or node.op_type in OF_LEVELS) or _is_over_samples(node):
         return None
-    if _is_over_samples(node):
+    logits = node.inputs[0]
+    if logits is None:
         return None
-    logits = shaped = node.inputs[0]
+    shaped = _real(graph, node, logits) if node.op_type in OF_LEVELS else logits
     for keeping in reversed(behind):
         if keeping.op_type not in LEVELS:
             shaped = _again(graph, keeping, shaped)
     return logits, shaped, node.op_type
+
+
+def _is_of_numbers(node: ir.Node) -> bool:
+    return node.op_type in PROBABILITIES and not node.domain
+
+
+def _real(graph: ir.Graph, node: ir.Node, levels: ir.Value) -> ir.Value:
+    """The numbers that levels stand for, whose scale and zero point a node takes behind them."""
+    new = ir.Node("", "DequantizeLinear", [levels, *node.inputs[1:3]], [], name=f"{node.name}_real")
+    new.outputs[0].name = f"{levels.name}_real"
+    graph.insert_before(node, new)
+    return new.outputs[0]
 
 
 def _is_over_samples(node: ir.Node) -> bool:

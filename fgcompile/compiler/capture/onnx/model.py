@@ -37,6 +37,7 @@ class OnnxModel(OnnxGraph, Named):
         asked: The name of the one that was asked for, if one was.
         labels: The classes' names, where the file has them.
         path: Where the file is.
+        unread: Inputs of the file that nothing it returns here is computed of.
         fixed: Inputs of the file that are constants here.
         batch_axes: Where each input has its batch.
         apart: Whether ONNX Runtime makes a sample's result depend on its neighbours, as where it finds the range to
@@ -68,6 +69,7 @@ class OnnxModel(OnnxGraph, Named):
         self.explained = replace(explained, values=())
         self.labels = labels
         self.path = Path()
+        self.unread: tuple[str, ...] = ()
         self.fixed: Mapping[str, float] = {}
         self.inputs = tuple(fact for fact in inputs if fact.name in self.input_names)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from fgcompile.compiler.capture.onnx.counted import counted
 from fgcompile.compiler.capture.onnx.levels import Levels
 from fgcompile.compiler.capture.onnx.operators.casts import DTYPES
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
-from fgcompile.compiler.capture.onnx.places import Places
+from fgcompile.compiler.capture.onnx.places import Found, Places
 from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers, shared
 from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import CaptureError, UnsupportedOpError
@@ -77,9 +78,14 @@ class OnnxNode(nn.Module):
             UnsupportedOpError: The row has no form of it.
         """
         try:
-            return self._computed(values)
+            results = self._computed(values)
         except UnsupportedOpError as error:
             raise UnsupportedOpError(f"{self.title}: {error}") from error
+        return tuple(map(self._signed, results)) if self.operator_name == "NonZero" else results
+
+    def _signed(self, value: Value) -> Value:
+        """Places that say which node found them."""
+        return replace(value, title=self.title) if isinstance(value, Found) else value
 
     def _computed(self, values: Sequence[Value]) -> tuple[Value, ...]:
         if self.change is not None:

@@ -62,10 +62,11 @@ class Columns:
 
 @dataclass(frozen=True)
 class Found:
-    """Where a mask is true: ``(rank, count)``, or a row for each place, ``(count, rank)``."""
+    """Where a mask is true: ``(rank, count)``, or a row for each place, ``(count, rank)``; by which node."""
 
     mask: Tensor
     by_rows: bool = False
+    title: str = "a node"
 
     def tensor(self) -> Tensor:
         """It as a tensor.
@@ -73,7 +74,9 @@ class Found:
         Raises:
             UnsupportedOpError: Always, since nobody knows how many places there are.
         """
-        raise UnsupportedOpError("it takes as many places as values say: one graph needs a known number of them")
+        raise UnsupportedOpError(
+            f"it takes the places that {self.title} finds, as many as values say: one graph needs to know how many"
+        )
 
 
 @dataclass(frozen=True)
@@ -91,5 +94,27 @@ class Spread:
         raise UnsupportedOpError("its shape is computed from values: one graph needs it constant, or of sizes")
 
 
-Places = Count | Columns | Found | Spread
+@dataclass(frozen=True)
+class Hot:
+    """Which of the numbers from 0 on an index is, along the last axis.
+
+    Attributes:
+        index: Integers ``(…, 1)``.
+        count: How many numbers.
+    """
+
+    index: Tensor
+    count: int
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Of the whole."""
+        return (*self.index.shape[:-1], self.count)
+
+    def tensor(self) -> Tensor:
+        """It as a tensor."""
+        return self.index == torch.arange(self.count, dtype=self.index.dtype)
+
+
+Places = Count | Columns | Found | Spread | Hot
 """Values that are known as such while a graph is built."""

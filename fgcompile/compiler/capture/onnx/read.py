@@ -60,7 +60,7 @@ def read_onnx(
     graph = count_from_front(dequantised_tables(made_whole(upgraded(model, path)).graph))
     RemoveUnusedNodesPass()(model)
     _require_computed(graph, path)
-    _keep_needed(graph)
+    unread = _keep_needed(graph)
     if logits:
         _require_inputs(graph, path)
     given = [value for value in graph.inputs if value.name not in graph.initializers]
@@ -71,11 +71,11 @@ def read_onnx(
     if state_of(path) != state:
         raise SourceError(f"{path} was changed while it was read: compile it again once it is written")
     if missing:
+        kinds = "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
         raise UnsupportedOpError(
-            f"{path} has operators that fgcompile does not read: "
-            + "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
+            f"{path} has operators that fgcompile does not read: {kinds}{_in_front(graph, missing)}"
         )
-    module.fixed, module.path = dict(fixed or {}), path
+    module.fixed, module.path, module.unread = dict(fixed or {}), path, unread
     # Of several tensors, the one that is explained is told by its name.
     several = output is not None or (others and explained.name is not None)
     module.asked = explained.values[0].name if several else None
@@ -111,11 +111,12 @@ def _require_computed(graph: ir.Graph, path: Path) -> None:
                 raise SourceError(f"{path}: {title(node)} reads '{value.name}', which nothing in the file computes")
 
 
-def _keep_needed(graph: ir.Graph) -> None:
-    """Leaves the inputs out that nothing is computed of."""
-    unused = [value for value in graph.inputs if not value.uses() and value not in graph.outputs]
-    for value in unused:
+def _keep_needed(graph: ir.Graph) -> tuple[str, ...]:
+    """Leaves the inputs out that nothing is computed of; their names."""
+    unread = [value for value in graph.inputs if not value.uses() and value not in graph.outputs]
+    for value in unread:
         graph.inputs.remove(value)
+    return tuple(str(value.name) for value in unread)
 
 
 def _require_inputs(graph: ir.Graph, path: Path) -> None:
@@ -127,6 +128,16 @@ def _require_inputs(graph: ir.Graph, path: Path) -> None:
     if all(value.name in graph.initializers for value in graph.inputs):
         names = ", ".join(f"'{value.name}'" for value in graph.outputs)
         raise SourceError(f"{path} computes {names} of none of its inputs: explain another tensor, --explained NAME")
+
+
+def _in_front(graph: ir.Graph, missing: Missing) -> str:
+    """What to explain in place of what nodes make that are not read: the tensors that the first of them takes."""
+    titles = {each for every in missing.values() for each in every}
+    first = next((node for node in graph if title(node) in titles), None)
+    names = (
+        [] if first is None else [f"'{value.name}'" for value in first.inputs if value is not None and value.producer()]
+    )
+    return f"; explain a tensor in front of them, as --explained NAME: {' or '.join(names)}" if names else ""
 
 
 def _some(titles: list[str]) -> str:

@@ -40,7 +40,10 @@ def upgraded(model: ir.Model, path: Path) -> ir.Model:
     if version >= OPSET:
         return model
     if version < OLDEST:
-        raise SourceError(f"{path} is of opset {version}, fgcompile reads {OLDEST} and later: export it again")
+        raise SourceError(
+            f"{path} is of opset {version}, fgcompile reads {OLDEST} and later: export it again, or try "
+            f"onnx.version_converter.convert_version(onnx.load(FILE), {OPSET - 2})"
+        )
     nodes = [node for node in RecursiveGraphIterator(model.graph) if node.domain == ""]
     if version < 13 and any(_needs_rank(node) for node in nodes):
         ShapeInferencePass(check_type=False, strict_mode=False)(model)

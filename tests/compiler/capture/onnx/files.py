@@ -69,6 +69,8 @@ def onnx_runtime(path: Path, optimised: Path | None = None) -> onnxruntime.Infer
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
+    # Products of 8 bits are exact, where the processor's own instructions for them would clip sums.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     if optimised is not None:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         options.optimized_model_filepath = str(optimised)

@@ -79,6 +79,14 @@ CASES: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
         ],
         {"turn": random(1, 2, 3, seed=7), "sizes": shape(1, 4, 4, 4), "space": shape(2, 3)},
     ),
+    "a slice": (
+        [
+            node("Slice", "r firsts ends", "s"),
+            node("Reshape", "s two", "f"),
+            node("MatMul", "f n", "y"),
+        ],
+        {**flat(1), "firsts": shape(0, 1, 0, 0), "ends": shape(1, 3, 4, 4), "n": random(32, 3, seed=5)},
+    ),
     "heads": (
         # Four heads beside the batch: (1 4) h w.
         [node("Reshape", "r heads", "s"), node("Reshape", "s two", "f"), node("MatMul", "f n", "y")],

@@ -29,15 +29,17 @@ BITS: dict[str, tuple[int, int, dict[str, Any]]] = {
     "four with zero points": (4, 32, {"zero": whole(6, 2)}),
     "four with zero points of floats": (4, 32, {"zero": random(6, 3) + 8}),
     "eight": (8, 32, {"zero": whole(6, 3), "bias": random(6)}),
+    "two": (2, 32, {}),
 }
 
 
+@pytest.mark.parametrize("level", [0, 4])  # 4: ONNX Runtime rounds the other factor to 8 bits
 @pytest.mark.parametrize("name", BITS)
-def test_weights_of_few_bits(name: str, tmp_path: Path) -> None:
+def test_weights_of_few_bits(name: str, level: int, tmp_path: Path) -> None:
     bits, block, others = BITS[name]
     constants = {"w": whole(6, 3, block * bits // 8), "s": np.abs(random(18)) / 100, **others}
     inputs = f"x w s {'zero' if 'zero' in others else '_'} _ {'bias' if 'bias' in others else '_'}"
-    one = node("MatMulNBits", inputs, "y", OWN, K=70, N=6, bits=bits, block_size=block)
+    one = node("MatMulNBits", inputs, "y", OWN, K=70, N=6, bits=bits, block_size=block, accuracy_level=level)
     proto = model(graph([one], {"x": ("float32", ["n", 4, 70])}, ["y"], constants))
     assert_same(proto, {"x": random(2, 4, 70)}, tmp_path)
 
@@ -71,7 +73,8 @@ def test_an_lstm_of_levels(direction: str, gates: bool, tmp_path: Path) -> None:
     shape = (sides, 24) if gates else (sides,)
     constants = {"w": (whole(sides, 5, 24) - 128).astype(np.int8), "r": (whole(sides, 6, 24) - 128).astype(np.int8)}
     constants |= {"b": random(sides, 48), "s": np.abs(random(*shape)) / 300, "z": np.zeros(shape, np.int8)}
-    one = node("DynamicQuantizeLSTM", "x w r b _ _ _ _ s z s z", "y h c", OWN, hidden_size=6, direction=direction)
+    constants |= {"rs": constants["s"], "rz": constants["z"]}  # ONNX Runtime turns no zero point of two weights
+    one = node("DynamicQuantizeLSTM", "x w r b _ _ _ _ s z rs rz", "y h c", OWN, hidden_size=6, direction=direction)
     proto = model(graph([one], {"x": ("float32", [7, 1, 5])}, ["y", "h", "c"], constants))
     assert_same(proto, {"x": random(7, 1, 5)}, tmp_path)
 
@@ -124,6 +127,19 @@ ON_GPUS: dict[str, tuple[tuple[Any, ...], dict[str, Any], torch.Tensor]] = {
         torch.softmax(X + T(random(2, 1, 1, 8)), 3),
     ),
 }
+
+WHOLE = X.permute(0, 3, 1, 2) + T(random(2, 8))[:, :, None, None] + T(random(8, seed=2))[:, None, None]
+NORMALISED = functional.group_norm(WHOLE, 2, T(random(8)), T(random(8, seed=1)))
+SKIPPED: dict[str, tuple[torch.Tensor, int]] = {"channels last": (X, 1), "channels first": (X.permute(0, 3, 1, 2), 0)}
+
+
+@pytest.mark.parametrize("name", SKIPPED)
+def test_a_norm_of_a_sum(name: str) -> None:
+    x, last = SKIPPED[name]
+    values = (x, T(random(8)), T(random(8, seed=1)), T(random(2, 8)), T(random(8, seed=2)))
+    found = OPERATORS[OWN, "SkipGroupNorm"].compute(*values, groups=2, activation=0, channels_last=last)
+    for ours, expected in zip(found, (NORMALISED, WHOLE), strict=True):
+        torch.testing.assert_close(ours, expected.permute(0, 2, 3, 1) if last else expected)
 
 
 @pytest.mark.parametrize("name", ON_GPUS)

@@ -36,12 +36,16 @@ from fgcompile.compiler.capture.onnx.operators.scatter import SCATTER
 from fgcompile.compiler.capture.onnx.operators.sequences import SEQUENCES
 from fgcompile.compiler.capture.onnx.operators.shape import SHAPE
 from fgcompile.compiler.capture.onnx.operators.signals import SIGNALS
+from fgcompile.compiler.capture.onnx.operators.tabular import TABULAR
 
 ONNX = ""
 """The domain of ONNX itself."""
 
 MICROSOFT = "com.microsoft"
 """The domain of ONNX Runtime."""
+
+ML = "ai.onnx.ml"
+"""ONNX's domain of what is no neural network."""
 
 FAMILIES: Mapping[str, Mapping[str, Operator]] = {
     "activations": ACTIVATIONS,
@@ -84,9 +88,12 @@ FAMILIES_OF_MICROSOFT: Mapping[str, Mapping[str, Operator]] = {
 }
 """Rows of ONNX Runtime's own domain, by family: what its optimiser makes, and what ONNX had later."""
 
+FAMILIES_OF_ML: Mapping[str, Mapping[str, Operator]] = {"tabular": TABULAR}
+"""Rows of the domain ``ai.onnx.ml``, by family."""
+
 OPERATORS: dict[tuple[str, str], Operator] = {
     (domain, name): row
-    for domain, families in ((ONNX, FAMILIES), (MICROSOFT, FAMILIES_OF_MICROSOFT))
+    for domain, families in ((ONNX, FAMILIES), (MICROSOFT, FAMILIES_OF_MICROSOFT), (ML, FAMILIES_OF_ML))
     for family in families.values()
     for name, row in family.items()
 }

@@ -76,13 +76,17 @@ def one_hot(indices: Any, depth: Any, values: Known, *, axis: int = -1) -> Tenso
     """
     off, on = as_tensor(values)
     count = int(depth[0] if isinstance(depth, list) else depth)
-    table = torch.where(torch.eye(count + 1, count, dtype=torch.bool), on, off)
     places = as_tensor(indices).to(torch.int64)
-    places = torch.where(places < 0, places + count, places)
+    found = encoded(torch.where(places < 0, places + count, places), count, off, on)
+    return found if axis in (-1, found.ndim - 1) else found.movedim(-1, axis)
+
+
+def encoded(index: Tensor, count: int, off: Tensor, on: Tensor) -> Tensor:
+    """``on`` at each index along a new last axis of a size, else ``off``; one that is out of range is nowhere."""
     # The table's last row has no place.
-    places = torch.where((places < 0) | (places >= count), count, places)
-    encoded = functional.embedding(places, table)
-    return encoded if axis in (-1, encoded.ndim - 1) else encoded.movedim(-1, axis)
+    rows, columns = torch.arange(count + 1), torch.arange(count)
+    table = torch.where(rows[:, None] == columns, on, off)
+    return functional.embedding(torch.where((index < 0) | (index >= count), count, index), table)
 
 
 def trilu(x: Tensor, k: Any = None, *, upper: int = 1) -> Tensor:

@@ -37,8 +37,13 @@ def skip_group_norm(
     x: Tensor, gamma: Tensor, beta: Tensor, skip: Tensor, bias: Tensor | None = None, **attributes: Any
 ) -> tuple[Tensor, Tensor]:
     """GroupNorm of ``x + skip + bias``, and that sum."""
-    whole = x + (skip.reshape(skip.shape[0], *[1] * (x.ndim - 2), skip.shape[-1]) if skip.ndim == 2 else skip)
-    whole = whole if bias is None else whole + bias
+    last = attributes.get("channels_last", 1)
+    ones = [1] * (x.ndim - 2)
+    if skip.ndim == 2:
+        skip = skip.reshape(len(skip), *ones, -1) if last else skip.reshape(*skip.shape, *ones)
+    whole = x + skip
+    if bias is not None:
+        whole = whole + (bias if last else bias.reshape(-1, *ones))
     return group_norm(whole, gamma, beta, **attributes), whole
 
 

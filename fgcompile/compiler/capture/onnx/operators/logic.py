@@ -4,20 +4,39 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.operators.elementwise import binary, by_element, unary
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
+from fgcompile.compiler.capture.onnx.places import Hot
 from fgcompile.compiler.capture.onnx.symbols import decided, negated
-from fgcompile.compiler.capture.onnx.values import Known
+from fgcompile.compiler.capture.onnx.values import Known, as_tensor
 from fgcompile.errors import UnsupportedOpError
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Operator:
     return binary(compare, lambda a, b: decided(compare(a, b)))
+
+
+def equal(a: Any, b: Any) -> Any:
+    """Whether they are; of an index and the numbers from 0 on it is still known that they are these."""
+    for index, other in ((a, b), (b, a)):
+        if isinstance(index, Tensor) and not index.is_floating_point() and _counts(other):
+            single = index.ndim >= other.ndim and isinstance(index.shape[-1], int) and index.shape[-1] == 1
+            if single:
+                return Hot(index, other.size)
+    return torch.eq(as_tensor(a), as_tensor(b))
+
+
+def _counts(value: Any) -> bool:
+    """Whether these are the numbers 0, 1, … along the last axis."""
+    known = isinstance(value, np.ndarray) and value.dtype.kind in "iu" and value.ndim > 0
+    return known and value.shape[-1] == value.size > 1 and bool((value.ravel() == np.arange(value.size)).all())
 
 
 def where(condition: Tensor, x: Tensor, y: Tensor) -> Tensor:
@@ -53,7 +72,9 @@ LOGIC: dict[str, Operator] = {
     "BitwiseNot": unary(torch.bitwise_not),
     "BitwiseOr": binary(torch.bitwise_or),
     "BitwiseXor": binary(torch.bitwise_xor),
-    "Equal": _comparison(operator.eq),
+    "Equal": replace(
+        _comparison(operator.eq), compute=equal, either=("a", "b"), note="with 0, 1, … and then cast, as an embedding"
+    ),
     "Greater": _comparison(operator.gt),
     "GreaterOrEqual": _comparison(operator.ge),
     "IsInf": Operator(is_infinite),

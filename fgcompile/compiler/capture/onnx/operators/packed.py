@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from fgcompile.compiler.capture.onnx.levels import quantized
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.errors import UnsupportedOpError
+
+IN_BYTES = 4
+"""The level of accuracy at which the other factor is rounded to 8 bits."""
 
 
 def matmul_of_bits(
@@ -25,7 +30,11 @@ def matmul_of_bits(
     accuracy_level: int = 0,
     weight_prepacked: int = 0,
 ) -> Tensor:
-    """``A Wᵀ``, ``W (N, K) = (q − z) s`` with a scale and a zero point for each block of a row."""
+    """``A Wᵀ``, ``W (N, K) = (q − z) s`` with a scale and a zero point for each block of a row.
+
+    At the fourth level of accuracy ONNX Runtime rounds blocks of ``A`` to 8 bits, but beside 2 bits in blocks of 16,
+    and zero points that are no whole numbers.
+    """
     if g_idx is not None or weight_prepacked:
         raise UnsupportedOpError("its weight has its rows in another order, or is packed for one machine")
     blocks = -(-K // block_size)
@@ -37,7 +46,20 @@ def matmul_of_bits(
     else:
         zeros = zero_points.reshape(N, blocks, 1)
     weight = ((levels - zeros) * scales.reshape(N, blocks, 1)).flatten(1)[:, :K]
+    whole = zero_points is None or zero_points.dtype == torch.uint8
+    if accuracy_level == IN_BYTES and whole and (bits, block_size) != (2, 16):
+        a = _rounded(a, block_size)
     return functional.linear(a, weight, bias)
+
+
+def _rounded(a: Tensor, size: int) -> Tensor:
+    """``A`` as signed levels of 8 bits, the scale of each block ``max |a| / 127``."""
+    width = a.shape[-1]
+    blocks = functional.pad(a, (0, -width % size)).reshape(*a.shape[:-1], -1, size)
+    largest = blocks.detach().abs().amax(-1, True)
+    scale = torch.where(largest > 0, largest / 127, 1)
+    found = quantized(blocks, scale, np.zeros((), np.int8))
+    return (found.level * scale).flatten(-2)[..., :width]
 
 
 def _unpacked(packed: Tensor, bits: int) -> Tensor:
@@ -46,5 +68,7 @@ def _unpacked(packed: Tensor, bits: int) -> Tensor:
     return torch.stack(each, -1).flatten(-2)
 
 
-PACKED: dict[str, Operator] = {"MatMulNBits": Operator(matmul_of_bits, note="of 2, 4 or 8 bits")}
+PACKED: dict[str, Operator] = {
+    "MatMulNBits": Operator(matmul_of_bits, note="of 2, 4 or 8 bits; rounds its input where `accuracy_level` is 4")
+}
 """Rows of ONNX Runtime's domain, ``com.microsoft``."""

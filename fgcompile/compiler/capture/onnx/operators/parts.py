@@ -14,10 +14,11 @@ from torch.nn import functional
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.values import Known, as_tensor, is_symbolic, known
+from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.errors import UnsupportedOpError
 
-FAR = 2**31 - 1
-"""Exporters write an end at least as far for "all that is there"."""
+FAR = 10**9
+"""Exporters write an end at least as far for "all that is there": tf2onnx this one, others the largest integer."""
 
 
 def slice_(
@@ -31,8 +32,7 @@ def slice_(
     for axis, start, end, step in _slices(starts, ends, axes, steps):
         if step > 0:
             start, end = _near(start), _near(end)
-            whole = start == 0 and isinstance(end, int) and end >= FAR and step == 1
-            x = x if whole else x[_at(x, axis, slice(start, end, step))]
+            x = x if _is_all(x.shape[axis], start, end, step) else x[_at(x, axis, slice(start, end, step))]
         else:
             x = _backwards(x, axis, slice(start, end, step))
     return x
@@ -50,6 +50,13 @@ def _slices(
 ) -> zip[tuple[int, Any, Any, int]]:
     count = len(starts)
     return zip(axes or range(count), starts, ends, steps or [1] * count, strict=True)
+
+
+def _is_all(size: Any, start: Any, end: Any, step: int) -> bool:
+    """Whether a slice is all of an axis, of any size: of a free one a bound that is a number would decide by it."""
+    first = isinstance(start, int) and (start == 0 or start <= -FAR)
+    last = end >= FAR if isinstance(end, int) else same_size(end, size)
+    return first and last and step == 1
 
 
 def _near(place: Any) -> Any:

@@ -265,6 +265,6 @@ QUANTIZATION_OF_MICROSOFT: dict[str, Operator] = {
 }
 """Rows of the domain ``com.microsoft``."""
 
-ROUNDING = {*QUANTIZATION, *QUANTIZATION_OF_MICROSOFT, "DynamicQuantizeLSTM"}
+ROUNDING = {*QUANTIZATION, *QUANTIZATION_OF_MICROSOFT, "DynamicQuantizeLSTM", "MatMulNBits"}
 ROUNDING -= {"DequantizeLinear", "MatMulIntegerToFloat"}
 """Operators whose results are levels or sums of them."""

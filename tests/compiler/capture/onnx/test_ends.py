@@ -1,0 +1,85 @@
+"""How files end that no explanation can begin at: what is refused names the node and what to explain in its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import fgcompile
+from fgcompile.errors import CaptureError, SourceError, UnsupportedOpError
+from tests.compiler.capture.onnx.files import graph, model, node, onnx_runtime, random
+
+TABLE = {"x": ("float32", ["n", 4])}
+LAYER = node("MatMul", "x w", "m")
+WEIGHTS: dict[str, Any] = {"w": random(4, 3)}
+
+
+def saved(folder: Path, nodes: Any, inputs: Any = None, constants: Any = None, opset: int = 21) -> Path:
+    path = folder / "network.onnx"
+    onnx.save(model(graph(nodes, inputs or TABLE, ["y"], WEIGHTS | (constants or {})), opset), path)
+    return path
+
+
+def test_boxes_that_are_chosen_by_their_overlap_are_explained_in_front_of_it(tmp_path: Path) -> None:
+    constants = {"shape": np.array([0, 3, 4]), "axis": np.array([2]), "most": np.array([3]), "w": random(4, 12)}
+    nodes = [
+        *[node("MatMul", "x w", "m"), node("Reshape", "m shape", "boxes"), node("ReduceMax", "boxes axis", "best")],
+        *[node("Transpose", "best", "scores", perm=[0, 2, 1]), node("NonMaxSuppression", "boxes scores most", "y")],
+    ]
+    path = saved(tmp_path, nodes, constants=constants)
+    with pytest.raises(UnsupportedOpError, match=r"NonMaxSuppression .* --explained NAME: 'boxes' or 'scores'"):
+        fgcompile.compile(path)
+    assert fgcompile.compile(path, output="scores").metadata["model"]["explained"] == "scores"
+
+
+@pytest.mark.filterwarnings("error")  # that ONNX Runtime does not run the file would be wrong
+def test_places_that_values_say_are_said_of_the_node_that_finds_them(tmp_path: Path) -> None:
+    path = saved(tmp_path, [LAYER, node("NonZero", "m", "found"), node("Cast", "found", "y", to=1)])
+    with pytest.raises(UnsupportedOpError, match="'Cast_y': it takes the places that NonZero 'NonZero_found' finds"):
+        fgcompile.compile(path)
+
+
+def test_old_opsets_say_how_to_convert_them(tmp_path: Path) -> None:
+    path = saved(tmp_path, [LAYER, node("Tanh", "m", "y")], opset=6)
+    with pytest.raises(SourceError, match=r"of opset 6, .*convert_version"):
+        fgcompile.compile(path)
+
+
+def test_an_axis_that_may_be_no_batch_is_named(tmp_path: Path) -> None:
+    path = saved(tmp_path, [node("MatMul", "m x", "y")], {"x": ("float32", [4, 3])}, {"m": random(2, 4)})
+    with pytest.raises(CaptureError, match=r"fixes the batch at 4 \(the first axis of 'x'; .* --layout\)"):
+        fgcompile.compile(path)
+
+
+@pytest.mark.parametrize(
+    ("operator", "options"), [("QLinearSoftmax", {"axis": -1, "opset": 13}), ("QLinearSigmoid", {})]
+)
+def test_probabilities_of_levels_have_logits(operator: str, options: dict[str, Any], tmp_path: Path) -> None:
+    constants = {"s": np.float32(0.05), "z": np.uint8(120), "ps": np.float32(1 / 256), "pz": np.uint8(0)}
+    nodes = [
+        *[LAYER, node("QuantizeLinear", "m s z", "q"), node(operator, "q s z ps pz", "p", "com.microsoft", **options)],
+        node("DequantizeLinear", "p ps pz", "y"),
+    ]
+    path, x = saved(tmp_path, nodes, constants=constants), random(3, 4)
+    artifact = fgcompile.compile(path, outputs=("logits", "saliency", "residual"))
+    assert artifact.metadata["model"]["explained"] == f"q, the logits that {operator} makes 'y' of"
+    artifact.save(tmp_path / "artifact.onnx")
+    explanation = fgcompile.load(tmp_path / "artifact.onnx").explain(x)
+    levels = np.clip(np.round(x @ WEIGHTS["w"] / 0.05), -120, 135)
+    np.testing.assert_allclose(explanation.logits, 0.05 * levels, atol=1e-6)
+    assert fgcompile.verify(tmp_path / "artifact.onnx", path, x).passed
+    likely = onnx_runtime(path).run(None, {"x": x})[0].argmax(1)
+    assert (explanation.logits.argmax(1) == likely).all()
+
+
+def test_floats_of_64_bits_are_explained_in_32(tmp_path: Path) -> None:
+    weights = {"w": random(4, 3).astype(np.float64)}
+    path = saved(tmp_path, [LAYER, node("Tanh", "m", "y")], {"x": ("float64", ["n", 4])}, weights)
+    fgcompile.compile(path).save(tmp_path / "artifact.onnx")
+    x = random(3, 4)
+    logits = fgcompile.load(tmp_path / "artifact.onnx").explain(x).logits
+    np.testing.assert_allclose(logits, onnx_runtime(path).run(None, {"x": x.astype(np.float64)})[0], rtol=1e-5)
