@@ -148,6 +148,7 @@ def _named(name: str, labels: Sequence[str] | None) -> int:
     near += [label for label in difflib.get_close_matches(wanted, folded, _SHOWN) if label not in near]
     meant = ", ".join(_shown(labels[folded.index(label)]) for label in near[:_SHOWN])
     advice = f"perhaps {meant}" if meant else f"give a name of its labels, a whole number, or '{WORD}'"
+    advice += ", or several as targets" if "," in name and not meant else ""
     raise InputError(f"target {_shown(name)} is no class of the artifact: {advice}")
 
 

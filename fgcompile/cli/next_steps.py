@@ -25,12 +25,13 @@ def python_calls(metadata: Metadata) -> list[str]:
     x = f"({', '.join(names)})" if len(names) > 1 else names[0]
     calls = [f"session.explain({x})"]
     if metadata["target"] == "input":
-        element, count = plain(_example(metadata)), metadata.get("targets")
+        count = metadata.get("targets")
         several = 1 if count is None else _BEST if count == DYNAMIC else int(count)
+        elements = [plain(_example(metadata, number)) for number in range(min(several, _BEST))]
         if several > _BEST:
-            calls.append(f"session.explain({x}, target=[{element}, …])  # {several} of them")
+            calls.append(f"session.explain({x}, target=[{elements[0]}, …])  # {several} of them")
         else:
-            calls.append(f"session.explain({x}, target={element if count is None else [element] * several})")
+            calls.append(f"session.explain({x}, target={elements[0] if count is None else elements})")
     return calls
 
 
@@ -71,7 +72,9 @@ def _words(element: Element, metadata: Metadata) -> str:
     return ",".join(map(str, element))
 
 
-def _example(metadata: Metadata) -> Element:
-    """An element in the middle of the output."""
+def _example(metadata: Metadata, number: int = 0) -> Element:
+    """An element in the middle of the output, or one so many behind it on the last axis."""
     sizes = [axis["size"] for axis in output_axes(metadata)] or [1]
-    return tuple(size // 2 if isinstance(size, int) else 0 for size in sizes)
+    places = [size // 2 if isinstance(size, int) else 0 for size in sizes]
+    last = sizes[-1]
+    return (*places[:-1], (places[-1] + number) % last if isinstance(last, int) else places[-1])

@@ -12,10 +12,15 @@ from PIL import Image
 pa = pytest.importorskip("pyarrow", reason="needs Ray: pip install 'fgcompile[ray]'")
 pytest.importorskip("ray", reason="needs Ray: pip install 'fgcompile[ray]'")
 
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+import fgcompile  # noqa: E402
 from fgcompile.artifact.file import read_artifact  # noqa: E402
-from fgcompile.bulk import stages  # noqa: E402
+from fgcompile.bulk import run, stages  # noqa: E402
 from fgcompile.bulk.options import Wanted  # noqa: E402
 from fgcompile.bulk.stages import Explainer, Task, read_photos  # noqa: E402
+from fgcompile.errors import InputError  # noqa: E402
 from fgcompile.media.images import read_photo  # noqa: E402
 from fgcompile.media.reading import Reading  # noqa: E402
 from tests.support.tiny_artifacts import WEIGHT, photo_artifact  # noqa: E402
@@ -76,3 +81,69 @@ def test_the_row_of_an_image_on_which_numbers_overflow_says_so(tmp_path: Path, m
     black, white, none = Explainer(task)(read_photos(paths, SHAPE)).to_pylist()
     assert (black["warning"], none["warning"]) == (None, None)
     assert "values that are NaN or infinite: float32 overflowed" in white["warning"]
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 3, padding=1)).eval()
+    scale = fgcompile.Preprocess(mean=(0.5,) * 3, std=(0.5,) * 3)
+    path = tmp_path_factory.mktemp("bulk") / "segmenter.onnx"
+    labels = ["sky", "road", "car"]
+    fgcompile.compile(network, torch.randn(1, 3, 16, 16), preprocess=scale, labels=labels).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("wish", "target", "name"),
+    [
+        ("car,5,3", [2, 5, 3], "car at (5, 3)"),
+        ([1, 4, 15], [1, 4, 15], "road at (4, 15)"),
+        ((0, 4, -1), None, None),
+        (None, None, None),
+    ],
+)
+def test_an_element_of_more_axes_is_explained_of_every_image(
+    segmenter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: object, target: object, name: str | None
+) -> None:
+    content, metadata = read_artifact(segmenter)
+    monkeypatch.setattr(stages.ray, "get", lambda _: (np.frombuffer(content, np.uint8), metadata))
+    photos = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), dtype=np.uint8)
+    for number, photo in enumerate(photos):
+        Image.fromarray(photo).save(tmp_path / f"{number}.png")
+    wanted = Wanted(segmenter, run._read_target(wish, metadata), "parquet")  # type: ignore[arg-type]
+    task = Task(None, wanted, tmp_path, ["CPUExecutionProvider"], 1)  # type: ignore[arg-type]
+    paths = pa.table({"path": [str(tmp_path / f"{number}.png") for number in range(2)]})
+    rows = Explainer(task)(read_photos(paths, SHAPE)).to_pylist()
+    explained = fgcompile.load(segmenter).explain(photos, None if wish is None else np.array(wanted.target))
+    assert explained.saliency is not None
+    assert explained.logits is not None
+    assert explained.target is not None
+    for row, saliency, logits, element in zip(
+        rows, explained.saliency, explained.logits, explained.target, strict=True
+    ):
+        assert row["target"] == element.tolist() == (target or row["target"])
+        assert row["label"] == (name or row["label"])
+        assert row["score"] == pytest.approx(float(logits[tuple(element)]), rel=1e-5)
+        np.testing.assert_allclose(row["saliency"], saliency.ravel(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ("-1,5,3", "leaves an index to each image: give all, or -1 in the last place or in all"),
+        ("car,16,3", "give as height an index from 0 to 15"),
+        ("car,5", "give 3 indices, class, height, width"),
+        ("ship,5,3", "'ship' is no class of the artifact"),
+    ],
+)
+def test_what_is_no_element_of_every_image_is_refused(segmenter: Path, wish: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run._read_target(wish, read_artifact(segmenter)[1])
+
+
+def test_artifacts_of_several_targets_are_refused_by_their_number(segmenter: Path) -> None:
+    metadata = read_artifact(segmenter)[1]
+    for targets, said in ((3, "explains 3 targets in a call"), ("dynamic", "explains any number of targets in a call")):
+        with pytest.raises(InputError, match=said):
+            run._require_maps({**metadata, "targets": targets})  # type: ignore[typeddict-item]
