@@ -123,6 +123,7 @@ def print_summary(metadata: Metadata, path: Path, calls: Sequence[str], commands
             "format": _format(metadata),
             "size": decimal(path.stat().st_size),
             **_explained(metadata),
+            **_weights(metadata),
             **_signature(metadata),
             "sites": _sites(metadata),
             "completeness": _completeness(metadata),
@@ -148,6 +149,7 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             "model": metadata["model"]["name"],
             "parameters": metadata["model"]["parameter_digest"],
             **_explained(metadata),
+            **_weights(metadata),
             "format": _format(metadata),
             **_signature(metadata),
             "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
@@ -294,6 +296,11 @@ def _completeness(metadata: Metadata) -> str:
 def _explained(metadata: Metadata) -> dict[str, str]:
     explained = metadata["model"].get("explained")
     return {} if explained is None else {"explained": explained}
+
+
+def _weights(metadata: Metadata) -> dict[str, str]:
+    weights = metadata["model"].get("weights")
+    return {} if weights is None else {"weights": f"{weights}, computed in {metadata.get('precision', 'float32')}"}
 
 
 def _sites(metadata: Metadata) -> str:

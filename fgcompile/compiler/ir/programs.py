@@ -47,12 +47,14 @@ class CapturedProgram:
         score_inputs: The names of the inputs of the score's own, behind the model's.
         scored: Whether the output is a pair of the model's and the score ``(N,)``.
         indexed: For each input, the model's first, the axes that its values index.
+        longest: For each input, the batch in front, the largest size of each axis that has one.
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
         output_constants: The outputs that are no tensors, such as None in place of a loss, by their places in the spec.
         other_below: Sizes, by their names in the inputs' shapes, at and below which the graph is not the model.
         explained: Of a file, the tensor that is explained, in words.
         fixed: Of a file, its inputs that are constants.
+        weights: The dtype that the model has its weights in, where that is half precision.
     """
 
     graph_module: fx.GraphModule
@@ -62,12 +64,14 @@ class CapturedProgram:
     score_inputs: tuple[str, ...] = ()
     scored: bool = False
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
+    longest: tuple[Mapping[int, int], ...] = ()
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
     output_constants: Mapping[int, Any] = field(default_factory=dict)
     other_below: tuple[Mapping[str, int], ...] = ()
     explained: str | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
+    weights: str | None = None
 
 
 @dataclass(frozen=True)
