@@ -21,11 +21,12 @@ from benchmarks.zoo.exporting import EXPORTERS, OTHER, Exported, ExportError, Fl
 from benchmarks.zoo.models import ZOO, build_model
 from fgcompile.compiler.capture.bound import bind
 from fgcompile.compiler.checking.differences import median_difference
+from fgcompile.compiler.examples import hold
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import capture_in
 from fgcompile.compiler.fullgrad.eager import evaluate_outputs
 from fgcompile.compiler.ir.programs import BiasedProgram
-from fgcompile.compiler.request import Request, hold
+from fgcompile.compiler.request import Request
 from fgcompile.compiler.sources import open_model
 
 OUTPUTS = ("logits", "saliency", "input_gradient")

@@ -26,10 +26,14 @@ class Versions(TypedDict):
 class _ModelOptions(TypedDict, total=False):
     explained: str
     fixed: dict[str, float]
+    weights: str
 
 
 class ModelSpec(_ModelOptions):
-    """The compiled model: class or file, ``sha256:…`` over its parameters; of a file what is explained and fixed."""
+    """The compiled model: class or file, ``sha256:…`` over its parameters; of a file what is explained and fixed.
+
+    ``weights`` is the dtype that it has them in where the artifact computes in another: ``"bfloat16"``.
+    """
 
     name: str
     parameter_digest: str
@@ -55,6 +59,7 @@ class _SpecOptions(TypedDict, total=False):
     optional: bool
     example: list[int]
     smallest: list[int]
+    largest: list[int]
     indexes: list[AxisIndex]
 
 
@@ -64,6 +69,8 @@ class TensorSpec(_SpecOptions):
     ``"16*height"`` is a multiple of 16. ``optional`` inputs are bias parameters, which have their trained values as
     defaults. ``example`` is the shape of one sample that the model was compiled with, where its size is dynamic too.
     ``smallest`` are the least sizes that are taken: at smaller ones a layer has another layout, or the model fails.
+    ``largest`` are the greatest, where a table of positions ends. Either has numbers for all axes, of which those of
+    dynamic sizes beside the batch count.
     ``indexes`` are the axes that an input's integers index, by their sizes: ``[{"size": 30, "from_end": true}]`` allows
     −30 to 29, and a size by name is that of an input's axis. Values out of range are refused; ``offset`` is added to a
     value before it is the index, and one that is ``ignored`` is none.

@@ -64,6 +64,7 @@ _tensor = record(
         "optional": flag,
         "example": sequence(_example_size, 32),
         "smallest": sequence(_example_size, 32),
+        "largest": sequence(_example_size, 32),
         "indexes": sequence(_index, 1000),
     },
 )
@@ -86,7 +87,7 @@ _FIELDS: dict[str, Check] = {
     "versions": mapping(_short, _short, 100),
     "model": record(
         {"name": _name, "parameter_digest": _short},
-        {"explained": _name, "fixed": mapping(_name, number(-1e30, 1e30), 100)},
+        {"explained": _name, "fixed": mapping(_name, number(-1e30, 1e30), 100), "weights": _short},
     ),
     "format": one_of(*SUFFIXES),
     "inputs": sequence(_tensor, 100_000, least=1),
@@ -181,7 +182,7 @@ def _check_spec(spec: Any) -> None:
     name, shape, example = spec["name"], spec["shape"], spec.get("example")
     if math.prod(size for size in example or shape if isinstance(size, int)) > _ELEMENTS:
         raise MalformedError(f"{name} has more elements than {_ELEMENTS}")
-    for key in ("example", "smallest"):
+    for key in ("example", "smallest", "largest"):
         if key in spec and len(spec[key]) != len(shape):
             raise MalformedError(f"{name} has {key} sizes of another rank than its shape")
     if spec.get("optional") and not all(isinstance(size, int) for size in shape):

@@ -179,6 +179,12 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
                 f"{expected}: axis {axis} must be at least {least}, not {size}: below it a layer of the model has a "
                 "single place or none; enlarge it, or compile for this size without dynamic_sizes"
             )
+        most = spec.get("largest", shape)[axis]
+        if dimension != BATCH and isinstance(most, int) and size > most:
+            raise InputError(
+                f"{expected}: axis {axis} must be at most {most}, not {size}: the model's positions end there; "
+                "shorten it, or give it by parts"
+            )
         owner, first = sizes.setdefault(dimension, (name, size))
         if size != first:
             raise InputError(f"{name} has {dimension} {size}, {owner} has {first}: give both the same {dimension}")

@@ -121,8 +121,13 @@ def compile_(
         str, typer.Option(help="float32; or float16 or bfloat16, in which the network then computes, for GPUs.")
     ] = "float32",
     dynamic_sizes: Annotated[
-        bool, typer.Option("--dynamic-sizes", help="Height and width, or a length, are dynamic too.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--dynamic-sizes/--fixed-sizes",
+            help="Height and width, or a length, are dynamic too: that of a text where no --input gives one.",
+            show_default=False,
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where it is to be fast: cpu or cuda. A .pt2 runs there alone.")] = "cpu",
 ) -> None:
     """Compile a model into an artifact."""
@@ -147,12 +152,15 @@ def compile_(
     }
     with terminal.progress(f"compiling {source}") as report:
         from fgcompile import Preprocess, compile
+        from fgcompile.cli.configured import configured_shapes, takes_text
         from fgcompile.cli.examples import example_inputs
         from fgcompile.cli.tokenizer import find_tokenizer
 
         report("load")
         chosen = int(explained) if explained is not None and explained.isdigit() else explained
         model = seeded_model(source, weights, chosen, fixed, "model" in outputs.split(","))
+        if dynamic_sizes is None:
+            dynamic_sizes = not shapes and takes_text(configured_shapes(model))
         artifact = compile(
             model,
             example_inputs(model, shapes, layouts),

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from fgcompile.artifact.layouts import written_axis
 from fgcompile.cli.arguments import DEFAULT_INPUT, InputShape, parse_input
+from fgcompile.cli.configured import configured_shapes
 from fgcompile.compiler.sources import OnnxModel, input_names, require_read, sizes_of
 from fgcompile.errors import InputError
 
@@ -28,6 +29,8 @@ def example_inputs(
 ) -> tuple[Any, ...]:
     """Seeded noise, for integers ids, or ones where nothing is looked up; a program brings its own example.
 
+    Without shapes those of a model of Transformers are what its configuration says.
+
     What is named comes last, in a mapping. The batch is where the layout of an input has it.
     """
     if not shapes and isinstance(model, ExportedProgram) and model.example_inputs is not None:
@@ -36,7 +39,7 @@ def example_inputs(
     generator = torch.Generator().manual_seed(0)
     if isinstance(model, OnnxModel):
         shapes = _of_file(model, shapes, layouts or {})
-    shapes = shapes or [parse_input(DEFAULT_INPUT)]
+    shapes = shapes or configured_shapes(model) or [parse_input(DEFAULT_INPUT)]
     sizes = [
         _with_batch(one.sizes, [layouts[name] for name in names if name in layouts] if layouts else [])
         for one, names in zip(shapes, _names(model, shapes), strict=True)

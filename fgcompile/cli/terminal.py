@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -18,8 +17,9 @@ from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import input_specs
+from fgcompile.cli import facts
 from fgcompile.cli.flags import as_options
 from fgcompile.errors import CaptureWarning, RulesWarning, WeightsWarning
 from fgcompile.system.text import visible
@@ -121,19 +121,20 @@ def print_summary(metadata: Metadata, path: Path, calls: Sequence[str], commands
     _out.print(Text.assemble(("Compiled ", ""), (visible(metadata["model"]["name"]), "bold"), visible(f" to {path}")))
     _print_facts(
         {
-            "format": _format(metadata),
+            "format": facts.format(metadata),
             "size": decimal(path.stat().st_size),
-            **_explained(metadata),
-            **_signature(metadata),
-            **_choice(metadata),
-            "sites": _sites(metadata),
-            "completeness": _completeness(metadata),
+            **facts.explained(metadata),
+            **facts.weights(metadata),
+            **facts.signature(metadata),
+            **facts.choice(metadata),
+            "sites": facts.sites(metadata),
+            "completeness": facts.completeness(metadata),
         }
     )
     _out.print("\nRun it:", style="bold")
     _out.print("  import fgcompile")
     _out.print(visible(f'  session = fgcompile.load("{path}")'))
-    inputs = "; ".join(map(_spec, input_specs(metadata)))
+    inputs = "; ".join(map(facts.spec, input_specs(metadata)))
     for call in calls:
         _out.print(visible(f"  explanation = {call}{f'  # {inputs}' if call == calls[0] else ''}"))
     for command in commands:
@@ -149,23 +150,24 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             "digest": digest,
             "model": metadata["model"]["name"],
             "parameters": metadata["model"]["parameter_digest"],
-            **_explained(metadata),
-            "format": _format(metadata),
-            **_signature(metadata),
+            **facts.explained(metadata),
+            **facts.weights(metadata),
+            "format": facts.format(metadata),
+            **facts.signature(metadata),
             "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
-            **_choice(metadata),
+            **facts.choice(metadata),
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
             **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
             "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …"[:500],
-            "completeness": _completeness(metadata),
+            "completeness": facts.completeness(metadata),
             "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
         }
     )
     table = _table("site", "kind", "shape", "layout", "bias terms")
     for site in metadata["sites"]:
         terms = ", ".join(term["name"] for term in site["terms"])
-        _add(table, site["name"], site["kind"], _shape(site["shape"]), site["layout"], terms)
+        _add(table, site["name"], site["kind"], facts.shape(site["shape"]), site["layout"], terms)
     _out.print(table)
     table = _table("lowered", "to", "for", "why")
     for lowering in metadata.get("lowerings", []):
@@ -300,45 +302,3 @@ def _print_facts(facts: Mapping[str, str]) -> None:
     for name, value in facts.items():
         _add(table, f"  {name}", value)
     _out.print(table)
-
-
-def _format(metadata: Metadata) -> str:
-    return {"onnx": "ONNX", "torchscript": "TorchScript", "pt2": "AOTInductor"}.get(
-        metadata["format"], metadata["format"]
-    )
-
-
-def _signature(metadata: Metadata) -> dict[str, str]:
-    return {
-        "inputs": ", ".join(map(_spec, metadata["inputs"])),
-        "outputs": ", ".join(map(_spec, metadata["outputs"])),
-    }
-
-
-def _completeness(metadata: Metadata) -> str:
-    return f"terms add up to the score within {metadata['completeness']:.1e} of their magnitude (float64)"
-
-
-def _explained(metadata: Metadata) -> dict[str, str]:
-    explained = metadata["model"].get("explained")
-    return {} if explained is None else {"explained": explained}
-
-
-def _choice(metadata: Metadata) -> dict[str, str]:
-    """Which rules and ψ were chosen, and why."""
-    choice = metadata.get("choice")
-    return {} if choice is None else {"chosen": f"rules {metadata['rules']}, psi {metadata['psi']}: {choice}"}
-
-
-def _sites(metadata: Metadata) -> str:
-    counts = Counter(term["kind"] for site in metadata["sites"] for term in site["terms"])
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
-    return f"{len(metadata['sites'])} with {sum(counts.values())} bias terms ({kinds})"
-
-
-def _spec(spec: TensorSpec) -> str:
-    return f"{spec['name']} {spec['dtype']} {_shape(spec['shape'])}"
-
-
-def _shape(shape: Sequence[int | str]) -> str:
-    return f"({', '.join(map(str, shape))})"

@@ -20,7 +20,7 @@ from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
-from fgcompile.compiler.ir.sizes import SPACE
+from fgcompile.compiler.ir.sizes import SPACE, describe, dimension_names
 from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets
 from fgcompile.errors import InputError
 from fgcompile.text.model import require_texts
@@ -46,6 +46,7 @@ def describe_program(
             "parameter_digest": _parameter_digest(captured),
             **({} if captured.explained is None else {"explained": captured.explained}),
             **({"fixed": dict(captured.fixed)} if captured.fixed else {}),
+            **({} if captured.weights is None else {"weights": captured.weights}),
         },
         "format": request.format,
         "inputs": _input_specs(captured, program),
@@ -178,7 +179,23 @@ def _input_specs(captured: CapturedProgram, program: FusedProgram) -> list[dict[
         ]
         if indexes:
             spec["indexes"] = indexes
+    longest = _longest(captured)
+    for spec in specs:
+        if longest.keys() & set(spec["shape"]):
+            spec["largest"] = [longest.get(*pair) for pair in zip(spec["shape"], spec["example"], strict=True)]
     return specs
+
+
+def _longest(captured: CapturedProgram) -> dict[Any, int]:
+    """The largest dynamic sizes, by their names in the specs; of two inputs that share one the smaller."""
+    values = [node.meta["val"] for node in captured.graph_module.graph.find_nodes(op="placeholder")]
+    names = dimension_names(values[: len(captured.inputs)])
+    found: dict[Any, int] = {}
+    for value, longest in zip(values[: len(captured.inputs)], captured.longest, strict=False):
+        shape = describe(value, names)
+        for axis, size in longest.items():
+            found[shape[axis]] = min(size, found.get(shape[axis], size))
+    return found
 
 
 def _spec(spec: ValueSpec) -> dict[str, Any]:

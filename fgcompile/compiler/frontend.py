@@ -20,6 +20,8 @@ from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.request import Precision, Request
 from fgcompile.compiler.rules import apply_rules, choose_rules
 
+HALF = (torch.float16, torch.bfloat16)
+
 
 def with_own_inputs(bound: Bound, request: Request) -> Request:
     """The request with examples of the inputs that its score takes of its own, where it gives them: ``own_inputs``.
@@ -70,10 +72,12 @@ def capture_bound(bound: Bound, request: Request) -> CapturedProgram:
 
 def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
     """The captured program in another floating-point dtype."""
+    half = next((value.dtype for value in captured.graph_module.buffers() if value.dtype in HALF), None)
+    weights = captured.weights if half is None else str(half).removeprefix("torch.")
     graph_module = copy_graph(captured.graph_module)
     run_passes(graph_module, [convert_floats(dtype)])
     propagate_shapes(graph_module)
-    return replace(captured, graph_module=graph_module)
+    return replace(captured, graph_module=graph_module, weights=weights)
 
 
 def as_rounded(captured: CapturedProgram, precision: Precision, draw: int) -> CapturedProgram:

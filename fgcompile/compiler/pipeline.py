@@ -25,6 +25,7 @@ from fgcompile.compiler.checking.fused import make_checks
 from fgcompile.compiler.checking.smallest import find_smallest
 from fgcompile.compiler.compiled import Artifact
 from fgcompile.compiler.description import describe_program, require_labels, with_own_labels
+from fgcompile.compiler.examples import Inputs, hold
 from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import as_rounded, capture_bound, capture_in, in_dtype, under_rules, with_own_inputs
@@ -46,7 +47,6 @@ from fgcompile.compiler.request import (
     Biases,
     Device,
     Format,
-    Inputs,
     Method,
     Model,
     Noise,
@@ -57,7 +57,6 @@ from fgcompile.compiler.request import (
     RuleSet,
     Target,
     Targets,
-    hold,
 )
 from fgcompile.compiler.rules import warn_of_absorption
 from fgcompile.compiler.sources import open_model

@@ -20,7 +20,8 @@ from fgcompile.compiler.capture.onnx.facts import sizes_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
-from fgcompile.compiler.request import Inputs, Model, Request, hold, with_tensors
+from fgcompile.compiler.examples import Inputs, hold, with_tensors
+from fgcompile.compiler.request import Model, Request
 from fgcompile.errors import InputError, SourceError
 
 __all__ = [

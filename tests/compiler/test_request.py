@@ -12,7 +12,8 @@ import torch
 
 import fgcompile
 from fgcompile.artifact.metadata import dumps
-from fgcompile.compiler.request import OUTPUTS, Noise, Preprocess, Request, as_inputs
+from fgcompile.compiler.examples import as_inputs
+from fgcompile.compiler.request import OUTPUTS, Noise, Preprocess, Request
 from fgcompile.errors import InputError
 
 WRONG: dict[str, list[Any]] = {
@@ -33,6 +34,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "dynamic_sizes": [None, 1, "False", np.array([True, False])],
     "on_demand": [None, 0, "False", []],
+    "tokenizer": [3, {}, b"tokenizer.json", "no/such.json", ["tokenizer.json"]],
     "labels": [3, "abc", [1, 2], ["a", None], [b"a"], ["a\nb"], ["a\x1b[2J"]],
 } | {
     name: [None, 3, ["onnx"], {}, "ONNX", np.str_("other"), np.array(["a", "b"])]
@@ -110,7 +112,7 @@ def test_a_copy_with_another_option_is_checked_too() -> None:
 
 
 @pytest.mark.parametrize("call", [fgcompile.compile, fgcompile.full_gradient, fgcompile.expose_biases])
-@pytest.mark.parametrize("given", [None, 3, {"x": torch.ones(1)}, [np.ones(1)], [torch.tensor(1.0)], ()])
+@pytest.mark.parametrize("given", [None, 3, {"x": torch.ones(1)}, [np.array("a")], [torch.tensor(1.0)], ()])
 def test_inputs_that_are_none_are_refused(call: Callable[..., Any], given: Any) -> None:
     with pytest.raises(InputError, match=r"example[_ ]input"):
         call(torch.nn.Identity().eval(), given)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from fgcompile.compiler.request import Inputs, Model, as_inputs
+from fgcompile.compiler.examples import Inputs, as_inputs
+from fgcompile.compiler.request import Model
 from fgcompile.errors import InputError
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -16,8 +16,9 @@ from torch.export import ExportedProgram
 from fgcompile.artifact.layouts import written_axis
 from fgcompile.compiler.capture.binding import Around, Named, argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.models import require_model
+from fgcompile.compiler.examples import Inputs
 from fgcompile.compiler.ir.batch_axes import put_back, to_front
-from fgcompile.compiler.request import Inputs, Model, Request
+from fgcompile.compiler.request import Model, Request
 from fgcompile.errors import InputError
 
 ONLY = "x"

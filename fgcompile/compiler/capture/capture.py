@@ -18,20 +18,24 @@ from fgcompile.compiler.capture.agreement import require_same_outputs
 from fgcompile.compiler.capture.binding import Around, Named, argument_names, bind_inputs, innermost, model_name
 from fgcompile.compiler.capture.cache import without_cache
 from fgcompile.compiler.capture.decompositions import decompositions
-from fgcompile.compiler.capture.dynamic_sizes import require_free_sizes
+from fgcompile.compiler.capture.dynamic_sizes import enlarge, require_free_sizes
+from fgcompile.compiler.capture.experts import with_gathered_experts
 from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
 from fgcompile.compiler.capture.gradients import require_same_gradients
 from fgcompile.compiler.capture.index_ranges import find_indexed_axes
 from fgcompile.compiler.capture.last_levels import pass_last_levels
+from fgcompile.compiler.capture.longest import find_longest
 from fgcompile.compiler.capture.models import require_model
 from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
-from fgcompile.compiler.capture.size_decisions import with_size_decisions
+from fgcompile.compiler.capture.size_decisions import SizeDecisionError, with_size_decisions
+from fgcompile.compiler.examples import Inputs, as_inputs
 from fgcompile.compiler.ir.nodes import identifiers
 from fgcompile.compiler.ir.programs import CapturedProgram
-from fgcompile.compiler.request import Inputs, Model, as_inputs
+from fgcompile.compiler.request import Model
+from fgcompile.errors import FgcompileError
 
 aten = torch.ops.aten
 
@@ -69,23 +73,41 @@ def capture(
     given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
     computed = bound if score is None else Scored(bound, score, output, list(extras))
     name = model_name(own)
-    with without_cache(own):
-        exported = (
-            computed if isinstance(computed, ExportedProgram) else export_module(computed, given, name, dynamic_sizes)
-        )
-        captured = _flat(exported, name, _input_names(computed, len(given)))
-        require_explainable(captured)
-        if isinstance(model, nn.Module):
-            assert isinstance(computed, nn.Module)
-            require_same_outputs(captured, computed, given)
-            require_same_gradients(captured, computed, given)
-            captured = with_size_decisions(captured, computed, given)
+    with without_cache(own), with_gathered_experts(own):
+        compared = isinstance(model, nn.Module)
+        try:
+            captured = _checked(computed, given, name, dynamic_sizes, compared)
+        except SizeDecisionError as decision:
+            # A network that interpolates its positions leaves that out at its own size alone, where it changes nothing:
+            # captured at another size the graph is right at all.
+            if not dynamic_sizes or isinstance(computed, ExportedProgram):
+                raise
+            try:
+                larger = enlarge(computed, given, len(extras))
+                captured = _checked(computed, larger, name, dynamic_sizes, compared)
+            except FgcompileError:
+                raise decision from None
     captured = dataclasses.replace(
         captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=score is not None
     )
     if dynamic_sizes:
         require_free_sizes(captured)
     return pass_last_levels(captured)
+
+
+def _checked(
+    model: Model, inputs: tuple[Tensor, ...], name: str, dynamic_sizes: bool, compared: bool
+) -> CapturedProgram:
+    """The captured program; its outputs, gradients and decisions are the model's, where it is ``compared``."""
+    exported = model if isinstance(model, ExportedProgram) else export_module(model, inputs, name, dynamic_sizes)
+    captured = _flat(exported, name, _input_names(model, len(inputs)))
+    require_explainable(captured)
+    if not compared:
+        return captured
+    assert isinstance(model, nn.Module)
+    require_same_outputs(captured, model, inputs)
+    require_same_gradients(captured, model, inputs)
+    return with_size_decisions(captured, model, inputs)
 
 
 def _input_names(model: Model, count: int) -> list[str] | None:
@@ -102,4 +124,8 @@ def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | Non
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
         decomposed = prepare(exported).run_decompositions(decompositions())
-    return dataclasses.replace(unlift(decomposed, name, input_names), indexed=tuple(find_indexed_axes(exported)))
+    return dataclasses.replace(
+        unlift(decomposed, name, input_names),
+        indexed=tuple(find_indexed_axes(exported)),
+        longest=find_longest(exported),
+    )

@@ -21,9 +21,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
 
-from fgcompile.compiler.capture.scored import unwrapped_name
+from fgcompile.compiler.capture.binding import model_name
+from fgcompile.compiler.capture.scored import PREFIX, unwrapped_name
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.sizes import SPACE, hint, is_fixed, repeated
@@ -33,7 +34,12 @@ FACTORS = (1, 2, 4, 8, 16, 32, 64)
 """What sizes may have to be a multiple of."""
 
 Place = tuple[int, int]
+"""An axis of an input: the input's position, and the axis."""
+
 Group = tuple[Any, ...]
+Free = dict[Place, tuple[Group, int]]
+"""The axes that vary: those of one group together, each by multiples of its factor."""
+
 Sizes = list[dict[int, Any]]
 """For each input, the dimension of each of its dynamic axes, as ``torch.export`` takes them."""
 
@@ -50,14 +56,38 @@ def find_dynamic_sizes(model: nn.Module, examples: Sequence[Tensor], own: int = 
         CaptureError: Names the layer that fixes a size.
         InputError: No input has spatial axes, or the example is not of a size that the model can vary.
     """
+    return _dimensions(len(examples), _find_free(model, examples, own))
+
+
+def enlarge(model: nn.Module, examples: Sequence[Tensor], own: int = 0) -> tuple[Tensor, ...]:
+    """The examples, larger by a quarter and more along each axis that varies; raises as ``find_dynamic_sizes``."""
+    with torch.no_grad():
+        free = _find_free(model, examples, own)
+    steps = {
+        (index, axis): (group, factor * max(1, examples[index].shape[axis] // (4 * factor)))
+        for (index, axis), (group, factor) in free.items()
+    }
+    return tuple(_enlarged(examples, steps))
+
+
+def _find_free(model: nn.Module, examples: Sequence[Tensor], own: int) -> Free:
+    """The axes that vary.
+
+    Raises:
+        CaptureError: Names the layer that fixes a size.
+        InputError: No input has spatial axes, or the example is not of a size that the model can vary.
+    """
     spatial, sequential = (
         [(index, axis) for index, value in enumerate(examples[: len(examples) - own]) for axis in of(value)]
         for of in (spatial_axes, sequence_axes)
     )
     found, failure = _free(model, examples, spatial, own) if spatial else (None, None)
     if found is None and sequential != spatial:
-        found, _ = _free(model, examples, sequential, own, FACTORS[:1])
-    if found is not None:
+        found, of_lengths = _free(model, examples, sequential, own, FACTORS[:1])
+        failure = failure or (of_lengths if any(map(_is_of_ids, examples)) else None)
+    found = _more(model, examples, found or {}, own)
+    if found:
+        _require_multiples(_name(model), examples, found)
         return found
     if failure is None:
         raise InputError("dynamic_sizes makes the sizes of space dynamic, and no input has any: leave it out")
@@ -67,30 +97,40 @@ def find_dynamic_sizes(model: nn.Module, examples: Sequence[Tensor], own: int = 
             f"the score does not take the output at other sizes than the examples' ({error}): leave out dynamic_sizes, "
             "or give a score whose own inputs are of an input's size, or of none"
         ) from error
+    shorter = [value[:, : (value.shape[1] + 1) // 2] if _is_of_ids(value) else value for value in examples]
+    if any(map(_is_of_ids, examples)) and _more(model, shorter, {}, own):
+        longest = max(value.shape[1] for value in examples if _is_of_ids(value))
+        raise InputError(
+            f"{_name(model)} takes no text longer than the example's {longest} ('{layer}': "
+            f"{first_line(error)}): pass an example of half that length to compile with dynamic_sizes"
+        )
     raise CaptureError(
         f"'{layer}' fixes the size of the input, so it cannot be dynamic ({first_line(error)}): "
         "leave out dynamic_sizes, or pool to a fixed size in front of it"
     ) from error
 
 
+def _name(model: nn.Module) -> str:
+    """The user's own model's."""
+    part: Any = model
+    while hasattr(part, PREFIX):
+        part = getattr(part, PREFIX)
+    return model_name(part)
+
+
 def _free(
-    model: nn.Module,
-    examples: Sequence[Tensor],
-    axes: Sequence[Place],
-    own: int,
-    factors: Sequence[int] = FACTORS,
-) -> tuple[Sizes | None, tuple[str, Exception] | None]:
-    """The dimensions of these axes; or None, and the layer that fixes a size, and why."""
+    model: nn.Module, examples: Sequence[Tensor], axes: Sequence[Place], own: int, factors: Sequence[int] = FACTORS
+) -> tuple[Free | None, tuple[str, Exception] | None]:
+    """These axes, if all of them vary at once; or None, and the layer that fixes a size, and why."""
     failure = None
     following = _following(examples, axes, own)
     for factor in factors:
         for shared, followers in itertools.product((False, True), ({}, following) if following else ({},)):
-            groups = {place: _group(place, examples, shared) for place in axes}
-            groups |= {place: groups[source] for place, source in followers.items()}
-            failure = _run(model, _enlarged(examples, groups, factor))
+            free = {place: (_group(place, examples, shared), factor) for place in axes}
+            free |= {place: free[source] for place, source in followers.items()}
+            failure = _run(model, _enlarged(examples, free))
             if failure is None:
-                _require_multiples(type(model).__name__, examples, axes, factor)
-                return _dimensions(len(examples), groups, factor), None
+                return free, None
     return None, failure
 
 
@@ -108,6 +148,40 @@ def _following(examples: Sequence[Tensor], axes: Sequence[Place], own: int) -> d
 
 def _behind(value: Tensor) -> range:
     return range(1, value.ndim) if value.ndim - 1 in SPACE else range(0)
+
+
+def _more(model: nn.Module, examples: Sequence[Tensor], free: Free, own: int) -> Free:
+    """The axes with those of further inputs that vary beside them.
+
+    A model that listens and writes takes a sound of one length and texts of any; one of pictures and their captions
+    may fix the pictures' size.
+    """
+    for axes, factors in _units(examples[: len(examples) - own]):
+        taken = {index for index, _ in free}
+        rest = [place for place in axes if place[0] not in taken]
+        for factor in factors if rest else ():
+            more = {**free, **{place: (_group(place, examples, True), factor) for place in rest}}
+            if _run(model, _enlarged(examples, more)) is None:
+                free = more
+                break
+    return free
+
+
+def _units(examples: Sequence[Tensor]) -> Iterator[tuple[list[Place], Sequence[int]]]:
+    """What may vary by itself, and by what factors: ids of one length, then each input's space, then its length."""
+    ids = [index for index, value in enumerate(examples) if _is_of_ids(value)]
+    for length in dict.fromkeys(examples[index].shape[1] for index in ids):
+        yield [(index, 1) for index in ids if examples[index].shape[1] == length], FACTORS[:1]
+    for index, value in enumerate(examples):
+        yield [(index, axis) for axis in spatial_axes(value)], FACTORS
+    for index, value in enumerate(examples):
+        if value.ndim in SEQUENCES and (index in ids or value.ndim == max(SEQUENCES)):
+            yield [(index, 1)], FACTORS[:1]
+
+
+def _is_of_ids(value: Tensor) -> bool:
+    """Whether an input has one whole number, or truth, at every place of a sequence."""
+    return value.ndim == min(SEQUENCES) and not value.is_floating_point()
 
 
 def sequence_axes(value: Tensor) -> range:
@@ -132,13 +206,17 @@ def _group(place: Place, examples: Sequence[Tensor], shared: bool) -> Group:
     return (name, value.shape[axis]) if shared else place
 
 
-def _enlarged(examples: Sequence[Tensor], groups: dict[Place, Group], factor: int) -> list[Tensor]:
-    """The inputs, each dimension larger by another odd multiple of the factor, so that none agree by chance."""
-    order = list(dict.fromkeys(groups.values()))
+def _enlarged(examples: Sequence[Tensor], free: Free) -> list[Tensor]:
+    """The inputs, each dimension larger by another odd multiple of its factor, so that none agree by chance."""
+    order = _groups(free)
     sizes = [list(value.shape) for value in examples]
-    for (index, axis), group in groups.items():
+    for (index, axis), (group, factor) in free.items():
         sizes[index][axis] += factor * (2 * order.index(group) + 1)
     return [repeated(value, size) for value, size in zip(examples, sizes, strict=True)]
+
+
+def _groups(free: Free) -> list[Group]:
+    return list(dict.fromkeys(group for group, _ in free.values()))
 
 
 def _run(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[str, Exception] | None:
@@ -173,8 +251,8 @@ def _calls(model: nn.Module) -> Iterator[list[str]]:
             handle.remove()
 
 
-def _require_multiples(name: str, examples: Sequence[Tensor], axes: Sequence[Place], factor: int) -> None:
-    for index, axis in axes:
+def _require_multiples(name: str, examples: Sequence[Tensor], free: Free) -> None:
+    for (index, axis), (_, factor) in free.items():
         size = examples[index].shape[axis]
         if size % factor or size < 2 * factor:
             raise InputError(
@@ -183,34 +261,44 @@ def _require_multiples(name: str, examples: Sequence[Tensor], axes: Sequence[Pla
             )
 
 
-def _dimensions(count: int, groups: dict[Place, Group], factor: int) -> Sizes:
+def _dimensions(count: int, free: Free) -> Sizes:
     """Without a factor torch.export finds out by itself which sizes are equal; a multiple has to be given a name."""
-    order = list(dict.fromkeys(groups.values()))
+    order = _groups(free)
     named = {
-        group: factor * Dim(f"size{index}", min=2) if factor > 1 else Dim.AUTO for index, group in enumerate(order)
+        group: factor * Dim(f"size{order.index(group)}", min=2) if factor > 1 else Dim.AUTO
+        for group, factor in free.values()
     }
     sizes: Sizes = [{} for _ in range(count)]
-    for (index, axis), group in groups.items():
+    for (index, axis), (group, _) in free.items():
         sizes[index][axis] = named[group]
     return sizes
 
 
-def require_free_sizes(captured: CapturedProgram) -> None:
-    """Refuses a captured program that fixes a spatial size of the model's, or whose example shrinks to one place.
+def require_varied(exported: ExportedProgram, free: Sizes, name: str) -> ExportedProgram:
+    """The exported program, whose sizes that were to be dynamic are.
 
     Raises:
-        CaptureError: A size is fixed.
+        CaptureError: Names the input that has one that is not.
+    """
+    names = exported.graph_signature.user_inputs
+    nodes = [node for node in exported.graph.find_nodes(op="placeholder") if node.name in names]
+    for node, dimensions in zip(nodes, free, strict=True):
+        if any(is_fixed(node.meta["val"].shape[axis]) for axis in dimensions):
+            raise CaptureError(_fixes(name, f"the size of its input '{node.name}'"))
+    return exported
+
+
+def require_free_sizes(captured: CapturedProgram) -> None:
+    """Refuses a captured program that fixes the spatial sizes of its inputs, or whose example shrinks to one place.
+
+    Raises:
+        CaptureError: No size is dynamic.
         InputError: A dynamic size is 1 somewhere, at which PyTorch broadcasts instead.
     """
     graph = captured.graph_module.graph
-    for node in graph.find_nodes(op="placeholder")[: len(captured.inputs)]:
-        value = node.meta["val"]
-        sequence = value.ndim in SEQUENCES and not is_fixed(value.shape[1])
-        if not sequence and any(is_fixed(value.shape[axis]) for axis in spatial_axes(value)):
-            raise CaptureError(
-                f"{captured.name} fixes the spatial size of its input '{node.name}': leave out dynamic_sizes, or write "
-                "sizes as x.shape[2:] instead of numbers (an exported program has to be exported with dynamic sizes)"
-            )
+    inputs = graph.find_nodes(op="placeholder")[: len(captured.inputs)]
+    if all(is_fixed(size) for node in inputs for size in node.meta["val"].shape[1:]):
+        raise CaptureError(_fixes(captured.name, f"the spatial size of its input '{inputs[0].name}'"))
     for node in graph.nodes:
         value = node.meta.get("val")
         if isinstance(value, Tensor) and any(not is_fixed(size) and hint(size) == 1 for size in value.shape[1:]):
@@ -218,3 +306,10 @@ def require_free_sizes(captured: CapturedProgram) -> None:
                 f"the example is so small that a size is 1 at '{layer_name(node)}', where PyTorch takes another way: "
                 "pass a larger example to compile with dynamic_sizes"
             )
+
+
+def _fixes(name: str, what: str) -> str:
+    return (
+        f"{name} fixes {what}: leave out dynamic_sizes, or write sizes as x.shape[2:] instead of numbers "
+        "(an exported program has to be exported with dynamic sizes)"
+    )

@@ -12,7 +12,7 @@ from torch.export import Dim, ExportedProgram, ShapesCollection
 from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture import dynamic_parts, dynamic_pools, quantization, whole_windows
-from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes
+from fgcompile.compiler.capture.dynamic_sizes import Sizes, find_dynamic_sizes, require_varied
 from fgcompile.compiler.capture.embedding_bags import embedding_bag
 from fgcompile.compiler.capture.failures import explain_failure, explain_fixed_batch
 from fgcompile.compiler.capture.fake_quantize import writing_out
@@ -55,7 +55,7 @@ def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bo
     failures: list[tuple[Exception, Values]] = []
     for values in (traced, examples):
         try:
-            return _export(model, values, free)
+            return require_varied(_export(model, values, free), free, name)
         except FgcompileError:
             raise
         except Exception as error:  # whatever the model or PyTorch raises

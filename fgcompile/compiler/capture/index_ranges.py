@@ -18,7 +18,7 @@ from torch.export import ExportedProgram
 from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.programs import IndexedAxis
 from fgcompile.compiler.ir.sizes import same_size
-from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
+from fgcompile.compiler.ir.torch_internals import OpOverload, is_view, schema_of
 
 aten = torch.ops.aten
 
@@ -99,19 +99,34 @@ def find_reads(exported: ExportedProgram, graph: fx.Graph) -> Iterator[tuple[fx.
     The origin is None where an index is computed, or the axis is as long as no input's.
     """
     inputs = program_inputs(exported, graph)
-    origins = {node: Origin(node, tuple(range(node.meta["val"].ndim))) for node in inputs if is_integer(node)}
-    if writes_integers(graph):
+    origins = _origins(graph, inputs)
+    if any(is_integer(node) and _written(node) in origins for node in written_in_place(graph)):
         origins.clear()  # what an input held before it was written says nothing
     for node in graph.nodes:
-        if not isinstance(node.target, OpOverload):
-            continue
-        if is_integer(node) and node.args and (source := origins.get(node.args[0])) is not None:
-            origin = _followed(node, source)
-            if origin is not None:
-                origins[node] = origin
-        for read in _reads(node):
+        for read in _reads(node) if isinstance(node.target, OpOverload) else ():
             known = _known(read.size, inputs) is not None
             yield node, read, origins.get(read.index) if known else None
+
+
+def _origins(graph: fx.Graph, inputs: list[fx.Node]) -> dict[fx.Node, Origin]:
+    """Where the integers come from that are an input's, or part of one."""
+    origins = {node: Origin(node, tuple(range(node.meta["val"].ndim))) for node in inputs if is_integer(node)}
+    for node in graph.nodes:
+        if isinstance(node.target, OpOverload) and is_integer(node) and node.args:
+            source = origins.get(node.args[0])
+            if source is not None and (origin := _followed(node, source)) is not None:
+                origins[node] = origin
+    return origins
+
+
+def _written(node: fx.Node) -> fx.Node:
+    """The tensor that a call writes into: what its operand is a view of, by whichever views."""
+    written: fx.Node = node.args[0]  # type: ignore[assignment]
+    while written.op == "call_function" and written.args and isinstance(written.args[0], fx.Node):
+        if isinstance(written.target, OpOverload) and not is_view(written.target):
+            break
+        written = written.args[0]
+    return written
 
 
 def program_inputs(exported: ExportedProgram, graph: fx.Graph) -> list[fx.Node]:

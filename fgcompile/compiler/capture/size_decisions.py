@@ -52,6 +52,10 @@ class _Change(NamedTuple):
     condition: SizeCondition | None
 
 
+class SizeDecisionError(CaptureError):
+    """The graph is the model at the example's sizes and not at larger ones."""
+
+
 def with_size_decisions(captured: CapturedProgram, model: nn.Module, inputs: Sequence[Tensor]) -> CapturedProgram:
     """The program with the sizes below the example's at which it is not the model, ``other_below``.
 
@@ -61,7 +65,7 @@ def with_size_decisions(captured: CapturedProgram, model: nn.Module, inputs: Seq
         inputs: Examples of all inputs, in the program's order.
 
     Raises:
-        CaptureError: It is not the model at larger sizes; names the line that decides.
+        SizeDecisionError: It is not the model at larger sizes; names the line that decides.
     """
     # The batch has a name of its own in the export, which refuses whatever decides by it; sizes of space have none.
     values = [node.meta["val"] for node in captured.graph_module.graph.find_nodes(op="placeholder")]
@@ -73,7 +77,7 @@ def with_size_decisions(captured: CapturedProgram, model: nn.Module, inputs: Seq
         if _is_right(captured, model, inputs, sizes, change):
             continue
         if change.numbers[change.symbol] > example[change.symbol]:
-            raise CaptureError(_message(captured.name, change, sizes))
+            raise SizeDecisionError(_message(captured.name, change, sizes))
         below.append(_by_name(values, change))
     return dataclasses.replace(captured, other_below=tuple(below)) if below else captured
 

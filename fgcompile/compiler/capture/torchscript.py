@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from fgcompile.artifact.names import METADATA_FILE
 from fgcompile.compiler.capture.binding import Named
 from fgcompile.compiler.capture.torchscript_internals import as_graph_module
+from fgcompile.compiler.examples import as_inputs
 from fgcompile.compiler.ir.silence import unprinted
-from fgcompile.compiler.request import as_inputs
 from fgcompile.errors import CaptureError, InputError, SourceError, first_line
 
 

@@ -15,7 +15,7 @@ from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.nodes import is_random
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.silence import FAKE_TENSORS, unlogged
-from fgcompile.compiler.ir.sizes import describe, dimension_names
+from fgcompile.compiler.ir.sizes import BATCH, describe, dimension_names
 from fgcompile.compiler.ir.torch_internals import FakeTensorMode
 from fgcompile.errors import CaptureError
 
@@ -23,7 +23,8 @@ from fgcompile.errors import CaptureError
 def at_sizes(exposed: BiasedProgram, layouts: Mapping[str, str], sizes: Mapping[str, int]) -> BiasedProgram:
     """The program with the placements that its sites have at other sizes: what a capture at these would find.
 
-    A layer that has a single place there, or is enlarged from one, may lie nowhere, or elsewhere.
+    A layer that has a single place there, or is enlarged from one, may lie nowhere, or elsewhere. Where the whole input
+    is a single place, as a text of one token, whatever has places lies on that one: the placements stay as they are.
 
     Args:
         exposed: The program, of dynamic sizes.
@@ -37,6 +38,8 @@ def at_sizes(exposed: BiasedProgram, layouts: Mapping[str, str], sizes: Mapping[
     for other in exposed.other_below:
         if any(name in sizes and sizes[name] <= size for name, size in other.items()):  # the score's own have none
             raise CaptureError("the model decides by the sizes of its input and computes something else at these")
+    if all(size == 1 for name, size in sizes.items() if name != BATCH):
+        return exposed
     graph_module = copy_graph(exposed.graph_module)
     placeholders = graph_module.graph.find_nodes(op="placeholder")
     mode = FakeTensorMode(allow_non_fake_inputs=True)  # the parameters

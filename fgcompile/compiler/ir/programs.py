@@ -47,6 +47,7 @@ class CapturedProgram:
         score_inputs: The names of the inputs of the score's own, behind the model's.
         scored: Whether the output is a pair of the model's and the score ``(N,)``.
         indexed: For each input, the model's first, the axes that its values index.
+        longest: For each input, the batch in front, the largest size of each axis that has one.
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
         output_constants: The outputs that are no tensors, such as None in place of a loss, by their places in the spec.
@@ -55,6 +56,7 @@ class CapturedProgram:
         fixed: Of a file, its inputs that are constants.
         normalised: The layers that normalise by their input's own statistics on the way to the score.
         choice: Why rules and ψ are not the paper's, in words, where that was left to the compiler.
+        weights: The dtype that the model has its weights in, where that is half precision.
     """
 
     graph_module: fx.GraphModule
@@ -64,6 +66,7 @@ class CapturedProgram:
     score_inputs: tuple[str, ...] = ()
     scored: bool = False
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
+    longest: tuple[Mapping[int, int], ...] = ()
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
     output_constants: Mapping[int, Any] = field(default_factory=dict)
@@ -72,6 +75,7 @@ class CapturedProgram:
     fixed: Mapping[str, float] = field(default_factory=dict)
     normalised: tuple[str, ...] = ()
     choice: str | None = None
+    weights: str | None = None
 
 
 @dataclass(frozen=True)

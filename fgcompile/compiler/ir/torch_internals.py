@@ -74,6 +74,11 @@ def schema_of(operator: OpOverload) -> Any:
     return operator._schema
 
 
+def is_view(operator: OpOverload) -> bool:
+    """Whether what an operator returns may share memory with an operand."""
+    return any(value.alias_info is not None for value in operator._schema.returns)
+
+
 def below_autograd() -> Any:
     """While it is open, operators are called below autograd's dispatch keys, in this thread."""
     return torch._C._AutoDispatchBelowAutograd()

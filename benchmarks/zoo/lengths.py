@@ -1,0 +1,242 @@
+"""Compiles each family of transformers once, and asks the artifact at five lengths and three batches.
+
+    python -m benchmarks.zoo.lengths [--only PATTERN] [--again] [--limit 600]
+
+Needs the extra ``cpu`` and the group ``zoo``. The oracle is the eager network in float64 and its gradients by autograd:
+the logits, the gradient at every embedded token or pixel, and that the terms add up. A padded text's map must be
+nothing at its padding. Results go to ``results/lengths.jsonl``, from which a run goes on, and ``results/lengths.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+import fgcompile
+from benchmarks.harness.environment import RESULTS, markdown_table
+from benchmarks.harness.failures import ending, reason
+from benchmarks.harness.records import Result, Store, describe
+from benchmarks.zoo.families import FAMILIES, Family, Inputs
+from fgcompile.errors import FgcompileError
+
+PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
+STORE = Store(RESULTS / "lengths.jsonl", ("name", "machine", "versions"), PACKAGES)
+BATCHES = (1, 2, 5)
+RIGHT = 1e-4
+"""The largest difference from float64, relative to the largest value."""
+
+BEYOND = "beyond the network"
+"""What is said of a length that neither the network nor the artifact takes."""
+
+Array = NDArray[Any]
+OUTPUTS = ("logits", "saliency", "contributions", "residual", "bias_gradients")
+
+
+def measure(family: Family) -> dict[str, Any]:
+    """What came of a family: why it was refused, or how far each length and batch is from the eager network."""
+    model = family.build()
+    example = family.make(2, family.lengths[2], 0)
+    target = family.target if callable(family.target) else None
+    floating = any(value.is_floating_point() for value in example.values())
+    outputs = (*OUTPUTS, "input_gradient") if floating else OUTPUTS
+    options: dict[str, Any] = {"target": target, "rules": "taylor", "outputs": outputs, "dynamic_sizes": True}
+    try:
+        artifact = fgcompile.compile(model, _in(example, family.dtype), **options)
+    except FgcompileError as error:
+        return {"refused": reason(error)}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "family.onnx"
+        artifact.save(path)
+        session = fgcompile.load(path, threads=1)
+    reference = copy.deepcopy(model).double()
+    cells = {}
+    for length in family.lengths:
+        for batch in BATCHES:
+            inputs = family.make(batch, length, 10 * length + batch)
+            cells[f"{length}x{batch}"] = _cell(family, session, reference, inputs)
+    return {"cells": cells, "inputs": [spec["shape"] for spec in artifact.metadata["inputs"]]}
+
+
+def _in(inputs: Inputs, dtype: torch.dtype) -> Inputs:
+    return {name: value.to(dtype) if value.is_floating_point() else value for name, value in inputs.items()}
+
+
+def _cell(family: Family, session: fgcompile.Session, model: nn.Module, inputs: Inputs) -> float | str:
+    """The largest difference of one call, or why it was refused."""
+    try:
+        expected = _expected(family, model, _in(inputs, torch.float64))
+    except Exception as error:  # the network itself takes no such length
+        expected, own = None, error
+    arrays = {name: value.numpy() for name, value in inputs.items()}
+    try:
+        asked = None if callable(family.target) or expected is None else expected["target"]
+        found = session.explain(arrays, asked)
+    except FgcompileError as error:
+        said = reason(error)
+        return f"refused: {said}" if expected is not None else BEYOND
+    except Exception as error:  # whatever the runtime raises
+        return f"failed: {reason(error)}"
+    if expected is None:
+        return f"wrong: the network refuses ({reason(own)})"
+    return max(_differences(found, expected))
+
+
+def _expected(family: Family, model: nn.Module, inputs: Inputs) -> dict[str, Any]:
+    """The eager network's logits, and its gradient at every embedded token and float input, by autograd."""
+    embedded: list[Tensor] = []
+
+    def keep(_module: nn.Module, given: Any, output: Tensor) -> Tensor:
+        if any(torch.equal(given[0], value) for value in inputs.values()) and output.ndim == 3:
+            output = output.detach().requires_grad_()
+            embedded.append(output)
+        return output
+
+    handles = [part.register_forward_hook(keep) for part in model.modules() if isinstance(part, nn.Embedding)]
+    floating = {name: value.requires_grad_() for name, value in inputs.items() if value.is_floating_point()}
+    try:
+        output = model(**inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    logits, target = None, None
+    if callable(family.target):
+        score = family.target(output)
+    else:
+        logits = output["logits"]
+        target = _target(logits)
+        score = logits[(torch.arange(len(logits)), *torch.as_tensor(target).reshape(len(logits), -1).T)]
+    leaves = [*embedded, *floating.values()]
+    gradients = torch.autograd.grad(score.sum(), leaves, materialize_grads=True)
+    return {
+        "logits": None if logits is None else logits.detach().numpy(),
+        "score": score.detach().numpy(),
+        "target": target,
+        "tokens": [(a * b).detach().numpy() for a, b in zip(leaves, gradients, strict=True)][: len(embedded)],
+        "gradients": [gradient.numpy() for gradient in gradients[len(embedded) :]],
+    }
+
+
+def _target(logits: Tensor) -> Array:
+    """Class 1; or class 1 at the last place."""
+    rows = [1] if logits.ndim == 2 else [logits.shape[1] - 1, 1]
+    target = np.tile(np.array(rows, dtype=np.int64), (len(logits), 1))
+    return target[:, 0] if logits.ndim == 2 else target
+
+
+def _differences(found: Any, expected: Mapping[str, Any]) -> list[float]:
+    """How far the logits, the terms' sum, the terms of tokens and the gradient of pixels are from the eager ones."""
+    scale = np.abs(found.contributions).sum(1)
+    away = [float((np.abs(found.contributions.sum(1) - expected["score"]) / scale).max())]
+    if expected["logits"] is not None:
+        away.append(_apart(found.logits, expected["logits"]))
+    for term in expected["tokens"]:
+        away.append(min((_apart(value, term) for value in _like(term, found.bias_gradients.values())), default=np.inf))
+    given = found.input_gradient
+    for gradient in expected["gradients"]:
+        candidates = given if isinstance(given, tuple) else [given]
+        away.append(min((_apart(value, gradient) for value in _like(gradient, candidates)), default=np.inf))
+    return away
+
+
+def _like(reference: Array, values: Iterable[Array]) -> list[Array]:
+    return [value for value in values if value is not None and value.shape == reference.shape]
+
+
+def _apart(value: Array, reference: Array) -> float:
+    return float(np.abs(value - reference).max() / max(np.abs(reference).max(), 1e-30))
+
+
+def status(result: Mapping[str, Any]) -> str:
+    """``right``, or why a family, or a length of it, is not."""
+    if "refused" in result:
+        return f"refused: {result['refused']}"
+    wrong = {name: cell for name, cell in result["cells"].items() if not _is_right(cell)}
+    if not wrong:
+        return "right"
+    name, cell = next(iter(wrong.items()))
+    return (
+        f"{len(wrong)} of {len(result['cells'])} not right: {name} {cell if isinstance(cell, str) else f'{cell:.0e}'}"
+    )
+
+
+def _is_right(cell: float | str) -> bool:
+    return cell == BEYOND if isinstance(cell, str) else cell <= RIGHT
+
+
+def report(results: Sequence[Result]) -> str:
+    """The table in Markdown."""
+    rows = []
+    for result in results:
+        cells = result.get("cells", {})
+        numbers = [cell for cell in cells.values() if not isinstance(cell, str)]
+        right = sum(map(_is_right, cells.values()))
+        worst = f"{max(numbers):.0e}" if numbers else ""
+        said = status(result)
+        rows.append([result["name"], f"{right} of {len(cells)}" if cells else "none", worst, said])
+    whole = sum(row[3] == "right" for row in rows)
+    table = markdown_table(["family", "right", "largest difference", ""], rows, numbers=False)
+    facts = describe(results, "python -m benchmarks.zoo.lengths")
+    return (
+        f"# Any length\n\n{facts}\n\nEach is compiled once with `dynamic_sizes=True` and asked in ONNX Runtime "
+        f"at five lengths, or sizes of pictures, and batches of {', '.join(map(str, BATCHES))}; right is {RIGHT:.0e} "
+        "from the eager network in float64: its logits, its gradient by autograd at every token or pixel, and that the "
+        "terms add up. "
+        f"**{whole} of {len(rows)} are right at all.**\n\n{table}\n"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measures the families asked for, each in a process of its own; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.zoo.lengths", description=__doc__)
+    parser.add_argument("--only", default="*", metavar="PATTERN", help="families whose name matches")
+    parser.add_argument("--again", action="store_true", help="measure what has been measured again")
+    parser.add_argument("--limit", type=float, default=600, help="seconds for one family")
+    parser.add_argument("--one", choices=FAMILIES, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if options.one:
+        warnings.simplefilter("ignore")
+        torch.set_num_threads(1)
+        print(json.dumps(measure(FAMILIES[options.one])))
+        return 0
+    known = {result["name"] for result in STORE.current()}
+    for name in FAMILIES:
+        if fnmatch.fnmatch(name, options.only) and (options.again or name not in known):
+            result = _measured(name, options.limit)
+            STORE.append({"name": name, **result})
+            print(f"{name}: {status(result)}", flush=True)
+            current = {result["name"]: result for result in STORE.current()}
+            results = [current[name] for name in FAMILIES if name in current]
+            (RESULTS / "lengths.md").write_text(report(results))
+    return 0
+
+
+def _measured(name: str, limit: float) -> dict[str, Any]:
+    command = [sys.executable, "-W", "ignore", "-m", "benchmarks.zoo.lengths", "--one", name]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    try:
+        done = subprocess.run(command, env=environment, timeout=limit, capture_output=True, text=True, check=False)
+    except subprocess.TimeoutExpired:
+        return {"refused": f"no result after {limit:.0f} s"}
+    if done.returncode:
+        return {"refused": ending(done.returncode, done.stderr)}
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

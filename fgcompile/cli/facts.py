@@ -1,0 +1,63 @@
+"""What an artifact says of itself, in words for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from fgcompile.artifact.metadata import Metadata, TensorSpec
+
+
+def format(metadata: Metadata) -> str:
+    """The name of an artifact's format."""
+    return {"onnx": "ONNX", "torchscript": "TorchScript", "pt2": "AOTInductor"}.get(
+        metadata["format"], metadata["format"]
+    )
+
+
+def signature(metadata: Metadata) -> dict[str, str]:
+    """What it takes and returns."""
+    return {
+        "inputs": ", ".join(map(spec, metadata["inputs"])),
+        "outputs": ", ".join(map(spec, metadata["outputs"])),
+    }
+
+
+def completeness(metadata: Metadata) -> str:
+    """How exactly its terms add up."""
+    return f"terms add up to the score within {metadata['completeness']:.1e} of their magnitude (float64)"
+
+
+def explained(metadata: Metadata) -> dict[str, str]:
+    """Of a file, which tensor is explained."""
+    explained = metadata["model"].get("explained")
+    return {} if explained is None else {"explained": explained}
+
+
+def choice(metadata: Metadata) -> dict[str, str]:
+    """Which rules and ψ were chosen, and why."""
+    choice = metadata.get("choice")
+    return {} if choice is None else {"chosen": f"rules {metadata['rules']}, psi {metadata['psi']}: {choice}"}
+
+
+def weights(metadata: Metadata) -> dict[str, str]:
+    """The dtype that its weights came in, where that is half precision."""
+    weights = metadata["model"].get("weights")
+    return {} if weights is None else {"weights": f"{weights}, computed in {metadata.get('precision', 'float32')}"}
+
+
+def sites(metadata: Metadata) -> str:
+    """How many biases it has, by kind."""
+    counts = Counter(term["kind"] for site in metadata["sites"] for term in site["terms"])
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts.most_common())
+    return f"{len(metadata['sites'])} with {sum(counts.values())} bias terms ({kinds})"
+
+
+def spec(spec: TensorSpec) -> str:
+    """A tensor in words, ``x float32 (batch, 3)``."""
+    return f"{spec['name']} {spec['dtype']} {shape(spec['shape'])}"
+
+
+def shape(shape: Sequence[int | str]) -> str:
+    """A shape in brackets."""
+    return f"({', '.join(map(str, shape))})"
