@@ -137,6 +137,7 @@ class _MetadataOptions(TypedDict, total=False):
     noise: NoiseSpec | None
     output: int | str | None
     score_inputs: list[str]
+    terms: str
     biases: str
     layouts: dict[str, str]
     on_demand: bool
@@ -153,7 +154,8 @@ class Metadata(_MetadataOptions):
     "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``targets`` is how many
     elements of the output one call explains, where it has an axis of them, or "dynamic" where any number, and
     ``target_axes`` what the indices of one in the input ``target`` are; ``output`` names the
-    explained one of several outputs; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
+    explained one of several outputs; ``terms`` is "all", or "parameters" where the map leaves out what is no bias of
+    the model's own; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
     ``device`` is the one that a ``.pt2`` was compiled for; ``signature`` is a digest of inputs, outputs and
     sites, which the programs of TorchScript and ``.pt2`` carry too; ``completeness`` is the relative error measured

@@ -82,6 +82,12 @@ def compile_(
             help="How each term becomes a map: fullgrad, the authors'; grad-cam, pytorch-grad-cam's; signed, as it is."
         ),
     ] = "fullgrad",
+    terms: Annotated[
+        str,
+        typer.Option(
+            help="Which enter the map: all, or parameters: without those of activations, as in the authors' code."
+        ),
+    ] = "all",
     outputs: Annotated[
         str,
         typer.Option(
@@ -131,6 +137,7 @@ def compile_(
         "method": method,
         "psi": psi,
         "rules": rules,
+        "terms": terms,
         "biases": biases,
         "precision": precision,
         "device": device,

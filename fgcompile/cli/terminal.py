@@ -150,7 +150,7 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             **_explained(metadata),
             "format": _format(metadata),
             **_signature(metadata),
-            "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
+            "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}{_terms(metadata)}",
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
             "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …"[:500],
@@ -169,6 +169,10 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
         more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
         _add(table, lowering["operator"], lowering["form"], f"{layers[0]}{more}", lowering["reason"])
     _out.print(table)
+
+
+def _terms(metadata: Metadata) -> str:
+    return ", terms of the model's own parameters" if metadata.get("terms") == "parameters" else ""
 
 
 def print_report(report: Report, path: Path) -> None:

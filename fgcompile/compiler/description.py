@@ -20,7 +20,7 @@ from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.ir.sizes import SPACE
-from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets
+from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets, Terms
 from fgcompile.errors import InputError
 
 
@@ -52,6 +52,7 @@ def describe_program(
         "noise": dataclasses.asdict(request.copies) if smooth else None,
         "psi": request.psi,
         "rules": request.rules,
+        "terms": request.terms,
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
         **_questions(captured, program),
         "output": request.output,
@@ -130,6 +131,7 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
         **named,
         target=score or (None if target == "input" else target),
         targets=cast(Targets, metadata.get("targets")),
+        terms=cast(Terms, metadata.get("terms", "all")),
         output=metadata.get("output"),
         noise=None if noise is None else Noise(**noise),
         layouts=metadata.get("layouts", {}),
