@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -50,6 +51,7 @@ class Criterion:
 CRITERIA = (
     Criterion("completeness", "completeness, float64", 1e-10),
     Criterion("fused_map", "map of the fused graph, float64", 1e-9),
+    Criterion("parameters_map", 'map of terms="parameters", float64', 1e-9),
     *(
         criterion
         for name, label in (("onnx", "ONNX"), ("torchscript", "TorchScript"))
@@ -69,6 +71,7 @@ LEGEND = """\
 - *map of the fused graph*: largest difference between its map and that of the authors' algorithm (hooks and autograd),
   both in float64, relative to the map's maximum. Networks of convolutions, linear layers, BatchNorm and ReLU only: on
   others the authors' algorithm leaves out the biases of the activations.
+- *map of terms="parameters"*: the same for the graph that leaves them out too, so of any network.
 - *residual*: largest `|residual| / Σ |contributions|` of the artifact, float32.
 - *logits*: largest difference from the eager model's, relative to the sample's largest logit, float32.
 - *map ÷ eager*: distance of the artifact's float32 map from the float64 map of the authors' algorithm, relative to that
@@ -106,16 +109,23 @@ def measure(name: str, small: bool, count: int = 10, size: int | None = None) ->
     record = {"completeness": float((terms.completeness_error / score.abs()).max())}
     record |= {"inputs": float(count), "size": float(shape[-1])}
 
+    double_maps = _reference_maps(double, x[:2].double(), target[:2])
+    record["parameters_map"] = _fused_distance(model, x[:2], target[:2], double_maps, terms="parameters")
     maps = None
     if architecture.piecewise_linear:
         maps = _reference_maps(double, x.double(), target)
         record["eager_map"] = median(_distances(_reference_maps(model, x, target), maps))
-        program = pipeline.fuse(model, (x[:1],), outputs=("logits", "saliency"))
-        _, fused = program.graph_module(x[:2].double(), target[:2])
-        record["fused_map"] = max(_distances(fused, maps[:2]))
+        record["fused_map"] = _fused_distance(model, x[:2], target[:2], double_maps)
     for format in FORMATS:
         record |= _measure_artifact(format, model, x, target, logits, maps, record.get("eager_map"))
     return record
+
+
+def _fused_distance(model: nn.Module, x: Tensor, target: Tensor, maps: Tensor, **options: Any) -> float:
+    """The largest distance of the fused graph's maps, in float64, from others."""
+    program = pipeline.fuse(model, (x[:1],), outputs=("logits", "saliency"), **options)
+    _, fused = program.graph_module(x.double(), target)
+    return max(_distances(fused, maps))
 
 
 def _reference_maps(model: nn.Module, x: Tensor, target: Tensor) -> Tensor:

@@ -155,6 +155,7 @@ class _MetadataOptions(TypedDict, total=False):
     noise: NoiseSpec | None
     output: int | str | None
     score_inputs: list[str]
+    terms: str
     biases: str
     layouts: dict[str, str]
     on_demand: bool
@@ -173,7 +174,8 @@ class Metadata(_MetadataOptions):
     elements of the output one call explains, where it has an axis of them, or "dynamic" where any number, and
     ``target_axes`` what the indices of one in the input ``target`` are; ``output`` names the
     explained one of several outputs; ``choice`` says why ``rules`` and ``psi`` are not the paper's, where the compiler
-    chose them; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
+    chose them; ``terms`` is "all", or "parameters" where the map leaves out what is no bias of
+    the model's own; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
     ``device`` is the one that a ``.pt2`` was compiled for; ``tokenizer`` is there where the artifact keeps one, and so
     takes texts; ``signature`` is a digest of inputs, outputs and sites, which the programs of TorchScript and ``.pt2``

@@ -112,6 +112,7 @@ _OPTIONS: dict[str, Check] = {
     "targets": by_type(int=whole(1, _INTEGER), str=one_of(DYNAMIC)),
     "target_axes": sequence(record({"name": _name, "size": by_type(int=whole(1, _INTEGER), str=_short)}), 32, least=1),
     "score_inputs": sequence(_name, 1000),
+    "terms": _short,
     "biases": one_of("constants", "inputs"),
     "layouts": mapping(_name, text(10_000), 10_000),
     "on_demand": flag,

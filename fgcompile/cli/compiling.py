@@ -84,6 +84,12 @@ def compile_(
             "auto: fullgrad, but signed with the rules that auto takes for such a model."
         ),
     ] = "auto",
+    terms: Annotated[
+        str,
+        typer.Option(
+            help="Which enter the map: all, or parameters: without those of activations, as in the authors' code."
+        ),
+    ] = "all",
     outputs: Annotated[
         str,
         typer.Option(
@@ -146,6 +152,7 @@ def compile_(
         "method": method,
         "psi": psi,
         "rules": rules,
+        "terms": terms,
         "biases": biases,
         "precision": precision,
         "device": device,

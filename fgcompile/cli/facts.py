@@ -61,3 +61,8 @@ def spec(spec: TensorSpec) -> str:
 def shape(shape: Sequence[int | str]) -> str:
     """A shape in brackets."""
     return f"({', '.join(map(str, shape))})"
+
+
+def terms(metadata: Metadata) -> str:
+    """Which terms the map has, where that is not all."""
+    return ", terms of the model's own parameters" if metadata.get("terms") == "parameters" else ""

@@ -154,7 +154,7 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             **facts.weights(metadata),
             "format": facts.format(metadata),
             **facts.signature(metadata),
-            "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}",
+            "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}{facts.terms(metadata)}",
             **facts.choice(metadata),
             "target": str(metadata["target"]),
             "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",

@@ -21,7 +21,7 @@ from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.ir.sizes import SPACE, describe, dimension_names
-from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets
+from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets, Terms
 from fgcompile.errors import InputError
 from fgcompile.text.model import require_texts
 
@@ -56,6 +56,7 @@ def describe_program(
         "psi": request.psi,
         "rules": request.rules,
         **({} if captured.choice is None else {"choice": captured.choice}),
+        "terms": request.terms,
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
         **_questions(captured, program),
         "output": request.output,
@@ -146,6 +147,7 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
         **named,
         target=score or (None if target == "input" else target),
         targets=cast(Targets, metadata.get("targets")),
+        terms=cast(Terms, metadata.get("terms", "all")),
         output=metadata.get("output"),
         noise=None if noise is None else Noise(**noise),
         layouts=metadata.get("layouts", {}),

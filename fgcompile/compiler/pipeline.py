@@ -57,6 +57,7 @@ from fgcompile.compiler.request import (
     RuleSet,
     Target,
     Targets,
+    Terms,
 )
 from fgcompile.compiler.rules import warn_of_absorption
 from fgcompile.compiler.sources import open_model
@@ -80,6 +81,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     method: Method = "fullgrad",
     psi: PsiName = "auto",
     rules: RuleSet = "auto",
+    terms: Terms = "all",
     outputs: Sequence[str] = ("logits", "saliency"),
     biases: Biases = "constants",
     noise: Noise | None = None,
@@ -110,14 +112,12 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int
             fixes the class; ``"predicted"`` explains the largest logit; a callable maps the model's output to any score
             ``(N,)`` (``fgcompile.scores`` has common ones).
-        targets: T explains so many elements in one call, which computes the forward pass once: the ``target`` is
-            ``(N, T)`` or ``(N, T, r)``, ``"predicted"`` takes the T largest, and all that explains has an axis of them
-            behind the batch. ``"dynamic"`` takes any number of them. None explains one, without such an axis.
+        targets: T explains so many elements in one call: the ``target`` is ``(N, T)`` or ``(N, T, r)``, ``"predicted"``
+            takes the T largest, and all that explains has an axis of them behind the batch. ``"dynamic"``: any number.
         output: Which of several outputs is explained, by name or position; of an ``.onnx`` file any tensor, by name.
             By default the only output, or its logits where it is a softmax or sigmoid of them.
-        score_inputs: Examples ``(N, …)`` of inputs that a callable target takes by name, beside the output. The
-            artifact takes them after the model's, and they are constants to the explanation. None: those that a score
-            of ``fgcompile.scores`` says that it has.
+        score_inputs: Examples ``(N, …)`` of inputs that a callable target takes by name, constants to the explanation;
+            the artifact takes them after the model's. None: those that a score of ``fgcompile.scores`` says it has.
         method: ``"fullgrad"``; ``"simple_fullgrad"``, whose map takes the layers' gradients without their biases;
             ``"smooth_fullgrad"``, whose terms are means over noisy copies of the input.
         psi: The post-processing ψ: ``"fullgrad"``, the authors'; ``"grad-cam"``, that of pytorch-grad-cam;
@@ -127,6 +127,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             which softmax keeps its Jacobian and products split evenly. ``"auto"`` is the paper's, but libragrad and the
             signed map of a model that normalises by its own statistics on the way to the score: see ``choice`` in the
             metadata.
+        terms: ``"all"``: the map has every term that lies over the input. ``"parameters"``: it leaves out those whose
+            bias depends on the input, activations' above all, as the authors' code does; ``contributions`` keep them.
         outputs: Any of ``"logits"``, ``"saliency"``, ``"contributions"``, ``"residual"``, ``"input_gradient"``,
             ``"bias_gradients"`` and ``"model"``, the model's other outputs under their own names; the artifact returns
             them in this order.
@@ -138,10 +140,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         preprocess: Scaling and normalisation in front, so that the artifact takes raw uint8 images ``(N, H, W, C)``.
         dynamic_sizes: Makes the sizes of space dynamic too: height and width of images, the length of signals and
             sequences; the map has the input's. For models that are convolutional, or attend, up to a pooling. Where
-            sizes must be multiples, as in a U-Net, the metadata says so (``"16*height"``). The graph is then checked
-            at a larger and a smaller size, and is slower than one of a fixed size.
-        on_demand: Adds a boolean input ``explain``, shape (): where it is false, the artifact returns the logits at the
-            price of the model alone, and every other output is empty.
+            sizes must be multiples, as in a U-Net, the metadata says so (``"16*height"``). Slower than a fixed one.
+        on_demand: Adds a boolean input ``explain``: where it is false, all but the logits is empty and costs nothing.
         precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
             computes in it, and reductions, normalisations and the aggregation in float32, as do inputs and outputs.
         labels: Class names, one per logit, kept in the metadata.
@@ -166,6 +166,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         method=method,
         psi=psi,
         rules=rules,
+        terms=terms,
         biases=biases,
         noise=noise,
         layouts=layouts or {},

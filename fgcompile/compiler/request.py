@@ -26,6 +26,7 @@ Output = Literal["logits", "saliency", "contributions", "residual", "input_gradi
 Method = Literal["fullgrad", "simple_fullgrad", "smooth_fullgrad"]
 PsiName = Literal["auto", "fullgrad", "grad-cam", "signed"]
 RuleSet = Literal["auto", "taylor", "libragrad", "attnlrp"]
+Terms = Literal["all", "parameters"]
 Biases = Literal["constants", "inputs"]
 Precision = Literal["float32", "float16", "bfloat16"]
 Device = Literal["cpu", "cuda"]
@@ -85,6 +86,7 @@ class Request:
         method: FullGrad or one of its variants.
         psi: The post-processing ψ; ``"auto"`` until the model is captured.
         rules: What counts as a constant when the model is differentiated; ``"auto"`` likewise.
+        terms: Which terms enter the map.
         biases: Whether the artifact takes the bias parameters.
         noise: The noisy copies of ``smooth_fullgrad``; None for the authors'.
         layouts: How axes of inputs and sites lie over space, by name, where it is not to be inferred.
@@ -109,6 +111,7 @@ class Request:
     method: Method = "fullgrad"
     psi: PsiName = "auto"
     rules: RuleSet = "auto"
+    terms: Terms = "all"
     biases: Biases = "constants"
     noise: Noise | None = None
     layouts: Mapping[str, str] = field(default_factory=dict)
@@ -161,6 +164,7 @@ _CHOICES: Mapping[str, Any] = {
     "method": Method,
     "psi": PsiName,
     "rules": RuleSet,
+    "terms": Terms,
     "biases": Biases,
     "precision": Precision,
 }
@@ -304,6 +308,11 @@ def _require_consistent(request: Request) -> None:
     if request.targets == DYNAMIC and (request.target == "predicted" or request.method == "smooth_fullgrad"):
         what = "target='predicted' explains" if request.target == "predicted" else "smooth_fullgrad has noise for"
         raise InputError(f"targets='dynamic' takes any number of targets, and {what} as many as were compiled: give T")
+    if request.terms == "parameters" and request.method == "simple_fullgrad":
+        raise InputError(
+            "terms='parameters' chooses among terms of biases, and the map of simple_fullgrad has none: leave it "
+            "out, or change the method"
+        )
     if request.noise is not None and request.method != "smooth_fullgrad":
         raise InputError(
             f"noise is of smooth_fullgrad, and the method is {request.method}: leave it out, or change the method"

@@ -38,7 +38,7 @@ WRONG: dict[str, list[Any]] = {
     "labels": [3, "abc", [1, 2], ["a", None], [b"a"], ["a\nb"], ["a\x1b[2J"]],
 } | {
     name: [None, 3, ["onnx"], {}, "ONNX", np.str_("other"), np.array(["a", "b"])]
-    for name in ("format", "method", "psi", "rules", "biases", "precision", "device")
+    for name in ("format", "method", "psi", "rules", "terms", "biases", "precision", "device")
 }
 
 

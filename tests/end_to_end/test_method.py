@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.compiler.pipeline import fuse
+from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from fgcompile.errors import InputError
 from tests.compiler.fullgrad.test_psi import rescaled, scaled_by_channel
 from tests.support.networks import build
@@ -93,6 +96,73 @@ def test_smooth_fullgrad_of_tokens_before_the_batch() -> None:
     torch.testing.assert_close(contributions[0], contributions[2])
 
 
+class Gated(nn.Module):
+    """Every kind of bias that depends on the input: a ReLU6, a gate, a product, an average's normalisation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2, 1), nn.BatchNorm2d(8), nn.ReLU6())
+        self.body = nn.Sequential(nn.Conv2d(8, 8, 3, 1, 1, groups=8, bias=False), nn.BatchNorm2d(8), nn.SiLU())
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.Sigmoid())
+        self.norm = nn.GroupNorm(2, 8)
+        self.head = nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stem(x)
+        x = x + self.body(x) * self.gate(x)
+        return self.head(self.norm(x).mean((2, 3)))
+
+
+def gated() -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    model = Gated().double().eval()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_()  # type: ignore[union-attr]
+            module.running_var.uniform_(0.5, 2)  # type: ignore[union-attr]
+            module.bias.data.normal_()
+    return model, torch.randn(2, 3, 10, 12, dtype=torch.float64)
+
+
+def test_terms_of_parameters_make_the_authors_map_whatever_the_activations() -> None:
+    model, x = gated()
+    outputs = ("logits", "saliency", "contributions", "residual")
+    _, saliency, contributions, residual = fuse(model, x, terms="parameters", outputs=outputs).graph_module(x, TARGET)
+    classes = torch.where(TARGET < 0, model(x).argmax(1), TARGET)
+    torch.testing.assert_close(saliency, fullgrad_reference(model, x, classes).saliency, rtol=1e-9, atol=1e-9)
+    _, every, same, _ = fuse(model, x, outputs=outputs).graph_module(x, TARGET)
+    assert not torch.allclose(saliency, every, rtol=1e-2)
+    torch.testing.assert_close(contributions, same, rtol=0, atol=0)
+    assert residual.abs().max() < 1e-12
+
+
+def test_terms_of_parameters_hold_constants_and_tables_of_embeddings() -> None:
+    class Text(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table, self.first = nn.Embedding(7, 4), nn.Parameter(torch.randn(1, 1, 4))
+            self.layer, self.head = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            x = torch.cat([self.first.expand(tokens.shape[0], -1, -1), self.table(tokens)], 1)
+            return self.head(self.layer(x).tanh().mean(1))
+
+    torch.manual_seed(0)
+    model, tokens = Text().double().eval(), torch.randint(7, (2, 6))
+    actual = fuse(model, tokens, terms="parameters", psi="signed").graph_module(tokens, TARGET)[1]
+    terms = fgcompile.full_gradient(model, tokens, target=TARGET).bias_gradients
+    expected = terms["table"].sum(-1) + terms["layer"].sum(-1)[:, 1:]
+    torch.testing.assert_close(actual.flatten(1), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_an_artifact_says_which_terms_its_map_has(tmp_path: Path) -> None:
+    model, x = gated()
+    artifact = fgcompile.compile(model.float(), x.float(), terms="parameters", outputs=("logits", "saliency"))
+    assert artifact.metadata["terms"] == "parameters"
+    artifact.save(tmp_path / "net.onnx")
+    assert fgcompile.verify(tmp_path / "net.onnx", model, x.float()).passed
+
+
 def test_the_grad_cam_preset_equals_its_formula() -> None:
     model, x = build("batch norms")
     actual = fuse(model, x, psi="grad-cam").graph_module(x, TARGET)[1]
@@ -108,6 +178,7 @@ def test_the_grad_cam_preset_equals_its_formula() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"method": "simple_fullgrad", "terms": "parameters"}, "simple_fullgrad has none"),
         ({"method": "rough"}, "method is 'rough'"),
         ({"noise": fgcompile.Noise()}, "the method is fullgrad"),
         ({"noise": 0.1, "method": "smooth_fullgrad"}, r"noise is 0.1: pass fgcompile.Noise\("),

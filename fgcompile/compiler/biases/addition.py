@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.biases.formula import at_zero
-from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Explicit, Homogeneous, Implicit
+from fgcompile.compiler.biases.formula import AT_ZERO
+from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Explicit, Homogeneous
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
@@ -34,11 +34,11 @@ def _constant_operand(call: BiasCall, name: str, scale: float, active: str, acti
     value = call.arguments[name]
     if not isinstance(value, fx.Node):
         if not isinstance(value, int | float):  # a symbolic size
-            return Implicit(at_zero)
+            return AT_ZERO
         dtype = call.arguments[active].meta["val"].dtype
         return _added(call, torch.tensor(value * scale, dtype=dtype), active, active_scale)
     if not call.is_constant(name):
-        return Implicit(at_zero)
+        return AT_ZERO
     constant = call.constant(name)
     assert constant is not None
     return _added(call, constant.to(call.arguments[active].meta["val"].dtype) * scale, active, active_scale)

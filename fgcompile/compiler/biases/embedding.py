@@ -17,7 +17,7 @@ def _read(application: Application) -> Tensor:
 
 
 def _lookup(call: BiasCall) -> Bias:
-    return Homogeneous(1) if call.is_active("weight") else Implicit(_read)
+    return Homogeneous(1) if call.is_active("weight") else Implicit(_read, affine=True)
 
 
 LOOKUP = BiasRule("embedding", _lookup, "y, of a constant table; nothing for an active one")

@@ -83,3 +83,6 @@ def double_vjp(application: Application) -> Tensor:
 def at_zero(application: Application) -> Tensor:
     """``b = g(0)`` for an affine ``g``."""
     return application.function(*(torch.zeros_like(operand) for operand in application.operands))
+
+
+AT_ZERO = Implicit(at_zero, affine=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from fgcompile.compiler.biases.formula import at_zero, double_vjp, elementwise
+from fgcompile.compiler.biases.formula import AT_ZERO, double_vjp, elementwise
 from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Homogeneous, Implicit
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
@@ -26,24 +26,24 @@ def _power(call: BiasCall) -> Bias:
 
 
 def _zero_padding(call: BiasCall) -> Bias:
-    return Homogeneous(1) if not call.arguments.get("value") else Implicit(at_zero)
+    return Homogeneous(1) if not call.arguments.get("value") else AT_ZERO
 
 
 def _joined(call: BiasCall) -> Bias:
     """A concatenation is linear in its active parts; its constant parts are its bias."""
     parts = call.arguments["tensors"]
-    return Homogeneous(1) if all(part in call.active for part in parts) else Implicit(at_zero)
+    return Homogeneous(1) if all(part in call.active for part in parts) else AT_ZERO
 
 
 def _chosen(call: BiasCall) -> Bias:
     """``where(condition, a, b)``: linear in what is active; a constant branch is its bias."""
     both = call.is_active("self") and call.is_active("other")
-    return Homogeneous(1) if both else Implicit(at_zero)
+    return Homogeneous(1) if both else AT_ZERO
 
 
 def _scattered(call: BiasCall) -> Bias:
     """A copy of one tensor with another put into it: linear in what is active; a constant one is its bias."""
-    return Homogeneous(1) if call.is_active("self") and call.is_active("src") else Implicit(at_zero)
+    return Homogeneous(1) if call.is_active("self") and call.is_active("src") else AT_ZERO
 
 
 def _extreme(call: BiasCall) -> Bias:

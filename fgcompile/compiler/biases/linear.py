@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from fgcompile.compiler.biases.formula import at_zero, double_vjp
+from fgcompile.compiler.biases.formula import AT_ZERO, double_vjp
 from fgcompile.compiler.biases.rule import Bias, BiasCall, BiasRule, Explicit, Homogeneous, Implicit
 from fgcompile.compiler.ir.torch_internals import OpOverload, schema_of
 
@@ -27,7 +27,7 @@ def _bias_argument(kind: str, name: str, factors: tuple[str, str], channel_axis:
             assert default is not None
             return Explicit(default, lambda graph, node: _rebuild(call, graph, name, node), ".bias", channel_axis)
         if degree == 1 and not call.is_active(name):
-            return Implicit(at_zero)
+            return AT_ZERO
         return Implicit(double_vjp)
 
     return BiasRule(kind, bias, f"explicit input: {name}; without it (1 − k) y, k = number of active factors")

@@ -95,10 +95,14 @@ class Explicit:
 
 @dataclass(frozen=True)
 class Implicit:
-    """The bias depends on the input: ``factor`` times what ``formula`` computes; an offset of zero marks its place."""
+    """The bias is ``factor`` times what ``formula`` computes of a call; an offset of zero marks its place.
+
+    It depends on the input, unless the operator is ``affine``: then it is made of the model's parameters alone.
+    """
 
     formula: Formula
     factor: float = 1.0
+    affine: bool = False
 
 
 Bias = Homogeneous | Explicit | Implicit

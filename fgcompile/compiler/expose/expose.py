@@ -187,6 +187,9 @@ class _Exposure:
         self.sites.append(Site(name, kind, rebuilt.name, (), "none", (BiasTerm(term, kind, term, bias.channel_axis),)))
 
     def _insert_offset(self, node: fx.Node, bias: Bias, name: str, kind: str) -> None:
+        if isinstance(bias, Homogeneous):
+            bias = Implicit(_output, 1 - bias.degree)
+        assert isinstance(bias, Implicit)
         placeholder = self._placeholder(
             free_name(f"{name}.offset", self.biases), torch.zeros((), dtype=node.meta["val"].dtype)
         )
@@ -195,10 +198,8 @@ class _Exposure:
         node.replace_all_uses_with(shifted, delete_user_cb=lambda user: user is not shifted)
         shifted.meta = {**node.meta}
         self.active.add(shifted)
-        self.sites.append(Site(name, kind, shifted.name, (), "none", (BiasTerm(name, kind),)))
-        if isinstance(bias, Homogeneous):
-            bias = Implicit(_output, 1 - bias.degree)
-        assert isinstance(bias, Implicit)
+        term = BiasTerm(name, kind, affine=bias.affine)
+        self.sites.append(Site(name, kind, shifted.name, (), "none", (term,)))
         self.implicit[name] = ImplicitBias(node.name, bias.formula, bias.factor)
 
     def _placeholder(self, term: str, default: Tensor) -> fx.Node:

@@ -81,6 +81,19 @@ def noise_constants(program: BiasedProgram, inputs: Sequence[Tensor], noise: Noi
     return constants
 
 
+def of_parameters(result: FullGradient) -> FullGradient:
+    """Without the terms whose bias depends on the input: those of activations, products and normalisations.
+
+    ``docs/decisions/terms-of-parameters.md``.
+    """
+    sites = []
+    for value in result.sites:
+        kept = tuple(term for term, of in zip(value.terms, value.site.terms, strict=True) if of.affine)
+        if kept:
+            sites.append(SiteValue(value.site, kept))
+    return replace(result, sites=tuple(sites))
+
+
 def without_biases(result: FullGradient) -> FullGradient:
     """``δ`` in place of ``δ ⊙ b`` at layers that have a bias, and no other sites."""
     sites = []

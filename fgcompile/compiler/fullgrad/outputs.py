@@ -9,7 +9,7 @@ from torch import SymInt, Tensor
 
 from fgcompile.artifact.names import EXPLAIN, TARGET, is_predicted
 from fgcompile.compiler.fullgrad.aggregation import bias_gradients, contributions, saliency
-from fgcompile.compiler.fullgrad.methods import without_biases
+from fgcompile.compiler.fullgrad.methods import of_parameters, without_biases
 from fgcompile.compiler.fullgrad.psi import PSI
 from fgcompile.compiler.fullgrad.terms import FullGradient
 from fgcompile.compiler.ir.model_output import explained, main_output, other_outputs
@@ -89,8 +89,7 @@ def _outputs(result: FullGradient, request: Request) -> dict[str, Tensor]:
     if "logits" in wanted:
         outputs["logits"] = logits.detach()
     if "saliency" in wanted:
-        simple = request.method == "simple_fullgrad"
-        maps = saliency(without_biases(result) if simple else result, PSI[request.psi])
+        maps = saliency(_in_map(result, request), PSI[request.psi])
         if not maps:
             raise InputError(
                 "no input of the model has a spatial layout, so there is no map: leave saliency out of outputs"
@@ -119,3 +118,10 @@ def _outputs(result: FullGradient, request: Request) -> dict[str, Tensor]:
             raise InputError("the model returns nothing beside its logits: leave model out of outputs")
         outputs |= {name: value.detach() for name, value in own.items()}
     return outputs
+
+
+def _in_map(result: FullGradient, request: Request) -> FullGradient:
+    """The terms of which the map is made."""
+    if request.method == "simple_fullgrad":
+        return without_biases(result)
+    return of_parameters(result) if request.terms == "parameters" else result

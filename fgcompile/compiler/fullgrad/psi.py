@@ -75,9 +75,10 @@ class FullGradPsi:
     def summed(self, terms: Sequence[PlacedTerm], orders: Orders) -> Tensor:
         grid = terms[0].grid
         reduced = sorted((_reduced(placed, orders) for placed in terms), key=lambda r: r.weight is None)
-        totals = torch.cat([r.total for r in reduced], 1)
-        maxima = _extremes([r.maxima for r in reduced], [r.weight for r in reduced], torch.amax)
-        minima = _extremes([r.minima for r in reduced], [r.weight for r in reduced], torch.amin)
+        side = _side_by_side(reduced)
+        totals, by_term = side.totals, [r.weight for r in reduced]
+        maxima = _extremes(side.maxima, by_term, torch.amax)
+        minima = _extremes(side.minima, by_term, torch.amin)
         floors = minima * _column([r.layers for r in reduced], minima)
         weights = 1 / (maxima - minima + _column([EPSILON / abs(r.factor) for r in reduced], minima))
         total = torch.matmul(weights.transpose(1, 2), totals - floors)
@@ -150,7 +151,7 @@ class _Reduced:
 
     Attributes:
         total: The sum in each cell, ``(N, 1, cells)``.
-        maxima: Over everything, ``(N, 1, 1)``; or of ``|δ|`` in each channel, ``(N, C)``.
+        maxima: Over everything, ``(N, 1, 1)``; or of ``|δ|`` in each channel, ``(N, 1, C)``.
         minima: Likewise.
         weight: ``|b|`` in each channel, ``(C,)``, where the extremes are those of the channels.
         layers: The number of elements in each cell.
@@ -199,24 +200,62 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     if weight is None:
         maxima, minima = extremes.amax((1, 2), keepdim=True), extremes.amin((1, 2), keepdim=True)
     else:
-        maxima, minima = extremes.amax(2), extremes.amin(2)
+        # The new axis keeps reductions and the product with |b| apart, which OpenVINO (2025.0 to 2026.4) else joins,
+        # wrongly in a batch.
+        maxima, minima = extremes.amax(2).unsqueeze(1), extremes.amin(2).unsqueeze(1)
     return _Reduced(total, maxima, minima, weight, count * layers, term.factor)
 
 
-def _extremes(values: Sequence[Tensor], weights: Sequence[Tensor | None], extreme: Callable[..., Tensor]) -> Tensor:
-    """The extreme of each term ``(N, T, 1)``; those of channels ``(N, C)`` are multiplied by ``|b|``, all at once.
+@dataclass(frozen=True)
+class _SideBySide:
+    """What was reduced of several terms, those with weights first.
+
+    Attributes:
+        totals: ``(N, T, cells)``.
+        maxima: Of the channels of all terms with weights ``(N, 1, ΣC)``, and of the other terms ``(N, 1, T')``.
+        minima: Likewise.
+    """
+
+    totals: Tensor
+    maxima: tuple[Tensor, Tensor]
+    minima: tuple[Tensor, Tensor]
+
+
+def _side_by_side(reduced: Sequence[_Reduced]) -> _SideBySide:
+    """The sums and extremes of all terms, put side by side at once and divided again.
+
+    ONNX Runtime's order is depth first from the outputs: were the sums joined apart from the extremes, every ``|δ|``
+    would wait for the other, and be read again when it is no longer in the cache: docs/decisions/sums-and-extremes.md.
+    """
+    weighted = [r for r in reduced if r.weight is not None]
+    rest = [r for r in reduced if r.weight is None]
+    parts = [[r.maxima for r in weighted], [r.minima for r in weighted], [r.maxima for r in rest]]
+    parts += [[r.minima for r in rest], [r.total for r in reduced]]
+    joined = torch.cat([part for group in parts for part in group], 2)
+    channels, cells = sum(r.maxima.shape[2] for r in weighted), reduced[0].total.shape[2]
+    sizes = [channels, channels, len(rest), len(rest), len(reduced) * cells]
+    maxima, minima, rest_maxima, rest_minima, totals = joined.split(sizes, 2)  # type: ignore[no-untyped-call]
+    return _SideBySide(
+        totals=fold(totals, [totals.shape[0], len(reduced), cells]),
+        maxima=(maxima, rest_maxima),
+        minima=(minima, rest_minima),
+    )
+
+
+def _extremes(
+    values: tuple[Tensor, Tensor], weights: Sequence[Tensor | None], extreme: Callable[..., Tensor]
+) -> Tensor:
+    """The extreme of each term ``(N, T, 1)``; those of channels are multiplied by ``|b|``, all at once.
 
     On its own each of these products costs a runtime more than it computes: ``docs/decisions/sums-and-extremes.md``.
-    The new axis keeps reductions and product apart, which OpenVINO (2025.0 to 2026.4) else joins, wrongly in a batch.
     """
-    weighted = [(value, weight) for value, weight in zip(values, weights, strict=True) if weight is not None]
-    rest = [value for value, weight in zip(values, weights, strict=True) if weight is None]
-    if not weighted:
-        return torch.cat(rest, 1)
-    by_channel, channels = (torch.cat(parts, -1) for parts in zip(*weighted, strict=True))
-    product = by_channel.unsqueeze(1) * channels
-    parts = product.split([len(weight) for _, weight in weighted], 2)  # type: ignore[no-untyped-call]
-    return torch.cat([*(extreme(part, 2, keepdim=True) for part in parts), *rest], 1)
+    by_channel, rest = values
+    channels = [weight for weight in weights if weight is not None]
+    if not channels:
+        return rest.transpose(1, 2)
+    parts = (by_channel * torch.cat(channels)).split([len(weight) for weight in channels], 2)  # type: ignore[no-untyped-call]
+    extremes = [extreme(part, 2, keepdim=True) for part in parts]
+    return torch.cat([*extremes, rest.transpose(1, 2)] if len(channels) < len(weights) else extremes, 1)
 
 
 def _column(numbers: Sequence[float | SymInt], like: Tensor) -> Tensor:

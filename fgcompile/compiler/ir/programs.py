@@ -88,12 +88,14 @@ class BiasTerm:
         input: The bias input that holds the value, or None where the value is computed from the node.
         channel_axis: The axis of the site's output that a one-dimensional bias input runs along; None where
             the bias broadcasts by the trailing axes.
+        affine: Whether the operator is affine in the model's input, so that the bias is made of parameters alone.
     """
 
     name: str
     kind: str
     input: str | None = None
     channel_axis: int | None = None
+    affine: bool = True
 
 
 @dataclass(frozen=True)
