@@ -131,6 +131,31 @@ def test_bench_measures_all_but_the_ratio(environment: Environment, folder: Path
     assert report["no_ratio_because"].endswith("pip install 'fgcompile[compile]'")
 
 
+def test_texts_are_explained_with_tokenizers_alone(tmp_path: Path) -> None:
+    """``fgcompile[cpu,text]``: no transformers, no torch; and without ``text`` it says what is missing."""
+    pytest.importorskip("tokenizers", reason="needs tokenizers: pip install 'fgcompile[text]'")
+    from tests.support.texts import text_artifact
+
+    text_artifact("classifier").save(tmp_path / "text.onnx")
+    try:
+        with_texts = _install(tmp_path / "with", "cpu", "text")
+    except PackageNotFoundError as error:
+        pytest.skip(f"needs what tokenizers needs: {error}")
+    done = with_texts.run("-c", "import transformers", folder=tmp_path)
+    assert "No module named 'transformers'" in done.stderr
+    records = json.loads(run(with_texts, tmp_path, "explain", "text.onnx", "The film's dull", "-o", "out", "--json"))
+    here = fgcompile.load(tmp_path / "text.onnx").explain_text("The film's dull")
+    assert [word["text"] for word in records[0]["words"]] == ["The", "film's", "dull"]
+    np.testing.assert_allclose(
+        [word["score"] for word in records[0]["words"]], [word.score for word in here.words], 1e-5
+    )
+    assert (tmp_path / "out" / "explained.html").is_file()
+    without = _install(tmp_path / "without", "cpu")
+    done = without.run("-m", "fgcompile", "explain", "text.onnx", "dull", "-o", "out", folder=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "pip install 'fgcompile[text]'" in done.stderr
+
+
 def test_serve_answers_and_stops(production: Environment, folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as rest, socket.create_server(("127.0.0.1", 0)) as grpc:
         ports = [probe.getsockname()[1] for probe in (rest, grpc)]

@@ -157,7 +157,7 @@ def text_artifact(kind: str, format: str = "onnx") -> fgcompile.Artifact:
     elif kind == "language":
         model, options = Tagger(len(BYTES), len(BYTES), causal=True), {**options, "dynamic_sizes": True}
     elif kind == "embedder":
-        model, options = Embedder(), {**options, "target": fgcompile.scores.Similarity(), "dynamic_sizes": True}
+        model, options = Embedder(), {**options, "target": fgcompile.scores.Similarity()}
     else:
         model, names = TwoTexts(), ("query_input_ids", "query_attention_mask", *names)
     with torch.random.fork_rng():
