@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
 from fgcompile.compiler.examples import Inputs, hold, with_tensors
 from fgcompile.compiler.request import Model, Request
-from fgcompile.errors import InputError, SourceError
+from fgcompile.errors import CaptureWarning, InputError, SourceError
 
 __all__ = [
     "SUFFIXES",
@@ -88,6 +89,8 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         return Opened(convert_torchscript(model, example_inputs), example_inputs, output=request.output)
     if isinstance(model, OnnxModel):
         examples = _by_name(model, example_inputs)
+        if model.of_bytes:
+            examples = example_inputs = _real(model, examples)
         follow_batch(model, examples, request.layouts)
         compare_with_runtime(model, examples)
         return Opened(model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked)
@@ -145,6 +148,17 @@ def _by_name(model: OnnxModel, given: Inputs) -> dict[str, Tensor]:
     require_read(model, given[-1] if isinstance(given, tuple | list) and given else given)
     bound, values = bind_inputs(model, hold(given))
     return dict(zip(argument_names(bound, len(values)), values, strict=True))
+
+
+def _real(model: OnnxModel, examples: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The examples of inputs that are bytes in the file as real numbers, which is said."""
+    warnings.warn(
+        f"{model.path} takes {', '.join(map(repr, model.of_bytes))} as bytes, of which there is no gradient: the "
+        "artifact takes the same numbers as float32",
+        CaptureWarning,
+        stacklevel=3,
+    )
+    return {name: value.float() if name in model.of_bytes else value for name, value in examples.items()}
 
 
 def require_read(model: OnnxModel, given: Any) -> None:

@@ -2,8 +2,9 @@
 
     python -m benchmarks.evidence.tokens [--subjects vision-transformer …] [--methods libragrad-signed …]
 
-Needs the extras ``cpu`` and ``compile`` and the group ``evidence``. Each subject and method is a line of
-``results/tokens.jsonl``; what is there is not measured again. ``results/tokens.md`` is made of all lines.
+Needs the extras ``cpu``, ``compile`` and ``text``, the group ``evidence``, and what ``examples.sentiment`` needs. Each
+subject and method is a line of ``results/tokens.jsonl``; what is there is not measured again. ``results/tokens.md`` is
+made of all lines.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _rollout(subject: Subject) -> Tensor:
     product = torch.eye(weights[0].shape[-1])
     for layer in weights:
         product = (layer + torch.eye(layer.shape[-1])) / 2 @ product
-    return subject.from_class_token(product)
+    return subject.from_logits(product)
 
 
 def _random(subject: Subject) -> Tensor:

@@ -1,4 +1,7 @@
-"""Trained Transformers whose tokens can be taken away: patches of an image become the mean grey."""
+"""Trained Transformers whose tokens can be taken away.
+
+Patches of an image become the mean grey, words of a text are masked out of the attention and of the mean behind it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from examples.sentiment.network import load, train, written
 from examples.vision_transformer.mosaics import load_samples, make_mosaics
 from examples.vision_transformer.network import load_trained
 
@@ -30,7 +34,8 @@ class Subject:
         by_token: Adds up values of the shape of a map or gradient to those of tokens, ``(N, T)``.
         features: What gradients are taken of: the part of the inputs that is a float, what it is without any token, and
             the logits as a function of it.
-        from_class_token: The row of an attention matrix that the logits are read from, and the columns that are tokens.
+        from_logits: Of attention matrices ``(N, T', T')`` the mean of the rows that the logits are read from, and the
+            columns that are tokens.
     """
 
     name: str
@@ -41,7 +46,7 @@ class Subject:
     without: Callable[[tuple[Tensor, ...], Tensor], tuple[Tensor, ...]]
     by_token: Callable[[Tensor], Tensor]
     features: Callable[[tuple[Tensor, ...]], tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]]
-    from_class_token: Callable[[Tensor], Tensor]
+    from_logits: Callable[[Tensor], Tensor]
 
     def logits(self, inputs: tuple[Tensor, ...]) -> Tensor:
         """Those of a batch, without gradients."""
@@ -76,7 +81,42 @@ def vision_transformer() -> Subject:
     )
 
 
-SUBJECTS: Mapping[str, Callable[[], Subject]] = {"vision-transformer": vision_transformer}
+def sentiment() -> Subject:
+    """``examples/sentiment``: a head on MiniLM, of the sentences that were written by hand; [CLS] and [SEP] stay."""
+    model, tokenizer = load()
+    train(model, tokenizer)
+    encoded = tokenizer([text for text, _ in written()], padding=True, return_tensors="pt")
+    ids, mask = encoded["input_ids"], encoded["attention_mask"]
+    present = mask.bool() & (ids != tokenizer.cls_token_id) & (ids != tokenizer.sep_token_id)
+    embed = model.encoder.get_input_embeddings()
+
+    def features(inputs: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]:
+        ids, mask = inputs
+        words = (ids != tokenizer.cls_token_id) & (ids != tokenizer.sep_token_id)
+        nothing = torch.where(words, torch.full_like(ids, tokenizer.pad_token_id), ids)
+
+        def logits(embedded: Tensor) -> Tensor:
+            attended = mask.expand(len(embedded), -1)
+            tokens = model.encoder(inputs_embeds=embedded, attention_mask=attended).last_hidden_state
+            found: Tensor = model.head((tokens * attended[..., None]).sum(1) / attended.sum(1, keepdim=True))
+            return found
+
+        return embed(ids).detach(), embed(nothing).detach(), logits
+
+    return Subject(
+        "sentiment",
+        "sentiment head on all-MiniLM-L6-v2, words of a sentence",
+        model,
+        (ids, mask),
+        present,
+        lambda inputs, removed: (inputs[0], inputs[1] * ~removed),
+        lambda values: values[:, 0] if values.shape[1] == 1 else values.sum(-1),
+        features,
+        lambda weights: (weights * mask[:, :, None]).sum(1) / mask.sum(1, keepdim=True),
+    )
+
+
+SUBJECTS: Mapping[str, Callable[[], Subject]] = {"vision-transformer": vision_transformer, "sentiment": sentiment}
 """By name on the command line."""
 
 

@@ -7,6 +7,7 @@ it was given is changed in each of a few ways
     Reshape, Expand, Resize to (1, 3, …)     →  (n, 3, …)
     Slice from (0, 0, …) up to (1, 3, …)     →  up to (n, 3, …)
     Concat, LSTM … with a constant (1, …)    →  repeated n times
+    GatherND at a constant ((0, i), …)       →  at ((0, i), …), ((1, i), …), …
 
 until it does. The first node of which none of them does is named. So nothing is guessed: that the samples are apart is
 seen of every value there is.
@@ -15,65 +16,24 @@ seen of every value there is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from fgcompile.artifact.layouts import written_axis
+from fgcompile.compiler.capture.onnx.changes import Change, possible_changes
 from fgcompile.compiler.capture.onnx.facts import examples_at
 from fgcompile.compiler.capture.onnx.graph import Step
 from fgcompile.compiler.capture.onnx.model import SAMPLES, OnnxModel
 from fgcompile.compiler.capture.onnx.node import OnnxNode
-from fgcompile.compiler.capture.onnx.values import Value, as_tensor
+from fgcompile.compiler.capture.onnx.values import Value
 from fgcompile.compiler.ir.memory import is_out_of_memory
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
-
-SHAPED = {"Reshape": 1, "Expand": 1, "Resize": 3, "ConstantOfShape": 0, "Tile": 1, "AffineGrid": 1, "Slice": 2}
-"""Operators that an input tells a shape, or ends on axes, and which input that is."""
 
 CLOSE = 1e-4
 """How far two runs may be apart, relative to the largest number: kernels add up in another order."""
 
-
-@dataclass(frozen=True)
-class Scaled:
-    """One entry of a shape, a multiple of the file's batch, becomes that of the samples there are."""
-
-    index: int
-    entry: int
-    batch: int
-
-    def __call__(self, values: Sequence[Value], samples: Any) -> list[Value]:
-        shape = np.array(values[self.index], dtype=object)
-        shape[self.entry] = shape[self.entry] // self.batch * _number(samples)
-        return [shape if at == self.index else value for at, value in enumerate(values)]
-
-
-@dataclass(frozen=True)
-class Repeated:
-    """Constants, whose slices along an axis are alike, have one for each sample."""
-
-    indices: tuple[int, ...]
-    axis: int
-
-    def __call__(self, values: Sequence[Value], samples: Any) -> list[Value]:
-        return [self._repeat(value, samples) if at in self.indices else value for at, value in enumerate(values)]
-
-    def _repeat(self, value: Value, samples: Any) -> Tensor:
-        first = as_tensor(value).narrow(self.axis, 0, 1)
-        sizes = [-1] * first.ndim
-        sizes[self.axis] = _number(samples)
-        return first.expand(sizes)
-
-
-def _number(samples: Any) -> Any:
-    return samples.item() if isinstance(samples, np.ndarray) else samples
-
-
-Change = Scaled | Repeated
 Values = dict[str, Value]
 _Way = tuple[Change | None, Sequence[Value], dict[str, int | None]]
 
@@ -101,14 +61,14 @@ def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapp
     sizes = {shape[axes[name]] for name in axes if (shape := facts[name].shape) and len(shape) > axes[name]}
     written = {size for size in sizes if isinstance(size, int)}
     if not written:
-        alone, several = (examples_at(count, examples, axes, count) for count in (1, 2))
+        alone, several = (examples_at(count, examples, axes, count, model.of_bytes) for count in (1, 2))
         if _runs(model, several) or not _runs(model, alone):  # what takes neither is said where it is captured
             return
         written = {1}
     if len(written) > 1:
         raise CaptureError(f"the inputs of {model.source_name} have batches of {sorted(written)}: give their --layout")
     (batch,) = written
-    _free_batch(model, [examples_at(batch, examples, axes, seed) for seed in (1, 2)])
+    _free_batch(model, [examples_at(batch, examples, axes, seed, model.of_bytes) for seed in (1, 2)])
     model.file_batch = batch
 
 
@@ -275,19 +235,9 @@ class _Search:
         yield None
         if not isinstance(child, OnnxNode):
             return
-        size, values = self.batch, child.filled(given)
-        index = SHAPED.get(child.operator_name)
-        shape = values[index] if index is not None and index < len(values) else None
-        if index is not None and isinstance(shape, np.ndarray):
-            # First what is the batch's size itself, then what it may be folded into.
-            scaled = [entry for entry, number in enumerate(shape) if number > 0 and number % size == 0]
-            yield from (Scaled(index, entry, size) for entry in sorted(scaled, key=lambda entry: shape[entry] != size))
-        arrays = {at: value for at, value in enumerate(values) if isinstance(value, Tensor | np.ndarray)}
-        settled = {at: value for at, value in arrays.items() if self._is_settled(at, step, child)}
-        for axis in range(_AXES):
-            fitting = tuple(at for at, value in settled.items() if _is_alike(as_tensor(value), axis, size))
-            if fitting:
-                yield Repeated(fitting, axis)
+        values = child.filled(given)
+        settled = {at for at in range(len(values)) if self._is_settled(at, step, child)}
+        yield from possible_changes(child.operator_name, values, settled, self.batch)
 
     def _is_settled(self, index: int, step: Step, child: OnnxNode) -> bool:
         """Whether an input is the same for all samples."""
@@ -329,18 +279,8 @@ class _NoWayError(Exception):
     """A node takes no other batch."""
 
 
-def _is_alike(value: Tensor, axis: int, size: int) -> bool:
-    """Whether a constant has a slice for each sample of the file's batch, all of them alike."""
-    if value.ndim <= axis or value.shape[axis] != size:
-        return False
-    return bool((value == value.narrow(axis, 0, 1)).all())
-
-
 _TRIES = 64
 """How often the graph is run, at most."""
-
-_AXES = 2
-"""Constants have the batch on the first axis, or behind the directions of a recurrent layer."""
 
 
 def _close(value: Tensor, other: Tensor) -> bool:

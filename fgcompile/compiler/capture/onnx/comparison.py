@@ -48,7 +48,8 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
     try:
         reference = FileReference(model, model.explained.in_file)
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
-        given = [examples_at(count * (model.file_batch or 1), examples, axes, count) for count in BATCHES]
+        samples = [count * (model.file_batch or 1) for count in BATCHES]
+        given = [examples_at(count, examples, axes, seed, model.of_bytes) for seed, count in enumerate(samples)]
         found = [model.tensors(feeds, model.explained.in_file) for feeds in given]
         runs = [reference.run(feeds, like) for feeds, like in zip(given, found, strict=True)]
     except ImportError:
@@ -95,13 +96,17 @@ def on_file(model: object, feeds: Mapping[str, Tensor]) -> Array | None:
     if not isinstance(model, OnnxModel) or len(model.explained.in_file) != 1:
         return None
     name, samples = model.input_names[0], model.file_batch or 1
-    if feeds[name].shape[model.batch_axes[0]] % samples:
+    if feeds[name].shape[model.batch_axes[0]] % samples or not all(map(_are_bytes, map(feeds.get, model.of_bytes))):
         return None
     try:
         (result,) = FileReference(model, model.explained.in_file).run(feeds).values()
     except Exception:  # what ONNX Runtime does not run has been said while compiling
         return None
     return None if result.dtype.kind in "iu" else result  # levels, of which we explain the numbers
+
+
+def _are_bytes(value: Tensor | None) -> bool:
+    return value is not None and bool((value == value.to(torch.uint8)).all())
 
 
 def rounding_on_file(model: object, feeds: Mapping[str, Tensor]) -> float:
@@ -134,6 +139,7 @@ class FileReference:
         parts = []
         for start in range(0, count, step):
             part = {name: value.narrow(axes[name], start, step).numpy() for name, value in feeds.items()}
+            part |= {name: part[name].astype(np.uint8) for name in model.of_bytes}
             parts.append(self._session.run(self._names, {**part, **self._others(step)}))
         shapes = {name: tuple(value.shape) for name, value in (like or {}).items()}
         joined = {name: values for name, *values in zip(self._names, *parts, strict=True)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -48,11 +48,13 @@ class InputFact:
         name: The file's.
         dtype: PyTorch's.
         shape: Numbers, and names or None where a size is dynamic; None where the file does not say.
+        of_bytes: Whether the file takes bytes there, which are real numbers here.
     """
 
     name: str
     dtype: torch.dtype
     shape: tuple[int | str | None, ...] | None
+    of_bytes: bool = False
 
 
 def input_fact(value: ir.Value, path: object) -> InputFact:
@@ -92,6 +94,8 @@ def example(fact: InputFact, batch: int = 0) -> Tensor:
         raise InputError(
             f"the file's input '{fact.name}' has {shown} numbers, too many for an example: give one, --input"
         )
+    if fact.of_bytes:
+        return torch.randint(256, shape, generator=generator).to(fact.dtype)
     if fact.dtype.is_floating_point:
         return torch.randn(shape, generator=generator).to(fact.dtype)
     return torch.randint(LARGEST_ID, shape, generator=generator).to(fact.dtype)
@@ -127,14 +131,18 @@ def _open_sizes(fact: InputFact, batch: int, own: Sequence[int | str | None]) ->
     return f"{message}say that the batch is there, {there}, or give numbers, --input {given}"
 
 
-def examples_at(batch: int, examples: Mapping[str, Tensor], axes: Mapping[str, int], seed: int) -> dict[str, Tensor]:
-    """Seeded inputs of a batch, shaped as examples are; of integers the examples' own, in another order."""
+def examples_at(
+    batch: int, examples: Mapping[str, Tensor], axes: Mapping[str, int], seed: int, of_bytes: Collection[str] = ()
+) -> dict[str, Tensor]:
+    """Seeded inputs of a batch, shaped as examples are; of integers the examples' own, in another order; any bytes."""
     generator = torch.Generator().manual_seed(seed)
     made = {}
     for name, example in examples.items():
         rows = torch.randint(example.shape[axes[name]], (batch,), generator=generator)
         value = example.index_select(axes[name], rows)
-        if value.is_floating_point():
+        if name in of_bytes:
+            value = torch.randint(256, value.shape, generator=generator).to(value.dtype)
+        elif value.is_floating_point():
             value = torch.randn(value.shape, generator=generator).to(value.dtype)
         elif value.dtype != torch.bool:
             value = value.flatten()[torch.randperm(value.numel(), generator=generator)].reshape(value.shape)

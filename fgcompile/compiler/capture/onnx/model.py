@@ -33,6 +33,7 @@ class OnnxModel(OnnxGraph, Named):
     Attributes:
         source_name: What messages and metadata call it.
         inputs: What the file says of the inputs that the graph needs.
+        of_bytes: Those of them that are bytes in the file, and real numbers here.
         explained: Which tensors it returns.
         asked: The name of the one that was asked for, if one was.
         labels: The classes' names, where the file has them.
@@ -72,6 +73,7 @@ class OnnxModel(OnnxGraph, Named):
         self.unread: tuple[str, ...] = ()
         self.fixed: Mapping[str, float] = {}
         self.inputs = tuple(fact for fact in inputs if fact.name in self.input_names)
+        self.of_bytes = tuple(fact.name for fact in self.inputs if fact.of_bytes)
 
     def forward(self, *inputs: Tensor, **named: Tensor) -> Any:
         """The tensors by their names in the file; the only output, or its logits, as it is."""

@@ -125,6 +125,10 @@ class OnnxNode(nn.Module):
     def _changed(self, values: Sequence[Value], factor: Any) -> tuple[Value, ...]:
         assert self.change is not None
         filled = self.change([self._filled(index, value) for index, value in enumerate(values)], factor)
+        if any(isinstance(value, Places) for value in filled):
+            result = counted(self.operator_name, filled, self._attributes)
+            if result is not NotImplemented:
+                return (result,)
         return _tuple(self._operator.compute(*map(self._as_wanted, range(len(filled)), filled), **self._attributes))
 
     @property

@@ -69,6 +69,8 @@ def _reason_of_file(model: OnnxModel) -> str | None:
         return f"its nodes are for a batch of {model.file_batch} alone"
     if any(model.batch_axes):
         return "it has the batch on another axis than the first"
+    if model.of_bytes:
+        return "it takes bytes, which are explained as real numbers"
     if model.fixed:
         return f"{', '.join(map(repr, model.fixed))} of its inputs is fixed"
     if any(fact.dtype.is_floating_point and fact.dtype != torch.float32 for fact in model.inputs):

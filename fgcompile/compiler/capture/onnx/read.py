@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 from onnx_ir.traversal import RecursiveGraphIterator
 
+from fgcompile.compiler.capture.onnx.bytes import real_bytes
 from fgcompile.compiler.capture.onnx.explained import choose_explained
 from fgcompile.compiler.capture.onnx.facts import input_fact, labels
 from fgcompile.compiler.capture.onnx.graph import Missing, title
@@ -64,8 +66,10 @@ def read_onnx(
     if logits:
         _require_inputs(graph, path)
     given = [value for value in graph.inputs if value.name not in graph.initializers]
+    of_bytes = real_bytes(given) if logits else set()
     # Of a file as it is, sequences and what may be left out are nobody's to describe.
-    facts = [input_fact(value, path) for value in given if logits or isinstance(value.type, ir.TensorType)]
+    described = [value for value in given if logits or isinstance(value.type, ir.TensorType)]
+    facts = [replace(input_fact(value, path), of_bytes=value.name in of_bytes) for value in described]
     missing: Missing = {}
     module = OnnxModel(graph, missing, path.stem, explained, facts, labels(model.metadata_props))
     if state_of(path) != state:

@@ -87,6 +87,18 @@ CASES: dict[str, tuple[list[onnx.NodeProto], dict[str, Any]]] = {
         ],
         {**flat(1), "firsts": shape(0, 1, 0, 0), "ends": shape(1, 3, 4, 4), "n": random(32, 3, seed=5)},
     ),
+    "a place": (
+        [node("GatherND", "r place", "s"), node("MatMul", "s m", "y")],
+        {"place": np.array([[0, 2, 1]]), "m": random(4, 5, seed=2)},
+    ),
+    "parts that are written": (
+        [
+            node("ScatterND", "r places part", "s"),
+            node("Reshape", "s two", "f"),
+            node("MatMul", "f n", "y"),
+        ],
+        {**flat(1), "places": np.array([[[0, 2], [0, 3]]]), "part": random(1, 2, 4, 4, seed=6)},
+    ),
     "heads": (
         # Four heads beside the batch: (1 4) h w.
         [node("Reshape", "r heads", "s"), node("Reshape", "s two", "f"), node("MatMul", "f n", "y")],
