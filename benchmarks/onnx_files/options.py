@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+_STEPS_FIRST = "--target benchmarks.onnx_files.targets:likeliest"
 _STATES = "--layout h='l n c' --layout c='l n c'"
 
 OPTIONS = {
@@ -13,8 +14,9 @@ OPTIONS = {
     "persian/encoder.onnx": "--explained hidden_out --input src=12 --input src_mask=12",
     "persian/decoder.onnx": "--explained logprobs --input prefix=5 --input memory=12x256 --input src_mask=12",
     "rxnmap.onnx": "--input atoms=20 --input neighbors=20 --input distances=20x20 --input roles=20",
-    "ddddocr/common.onnx": "--input 1x64x128",
-    "ddddocr/common_old.onnx": "--input 1x64x128",
+    "ddddocr/common.onnx": f"--input 1x64x128 {_STEPS_FIRST}",
+    "ddddocr/common_old.onnx": f"--input 1x64x128 {_STEPS_FIRST}",
+    "captcha_crnn.onnx": _STEPS_FIRST,
     "320n.onnx": "--input 3x320x320",
     "hey_jarvis_v0.1.onnx": "--explained p1.1",
     "melspectrogram.onnx": "--input 16000",
