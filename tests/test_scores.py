@@ -94,7 +94,7 @@ def test_similarity_to_a_vector_given_at_run_time(suffix: str, tmp_path: Path) -
     path, inputs = tmp_path / f"similarity{suffix}", (X.float(), QUERY.float())
     assert fgcompile.verify(path, model, inputs, target=Similarity()).passed
     assert not fgcompile.verify(path, model, inputs, target=lambda y, query: (y * query).sum(1)).passed
-    with pytest.raises(InputError, match="which an artifact does not hold: pass target="):
+    with pytest.raises(InputError, match="which an artifact does not hold: give it again, target="):
         fgcompile.verify(path, model, inputs)
 
 

@@ -152,10 +152,16 @@ def require_elements(target: Array, sizes: Sequence[int | None], names: Sequence
 
 
 def largest(logits: Array, count: int | None = None) -> NDArray[np.int64]:
-    """The largest of each sample's, or the ``count`` largest in descending order, as targets of ``(N, …)`` logits."""
+    """The largest of each sample's, or the ``count`` largest in descending order, as targets of ``(N, …)`` logits.
+
+    Raises:
+        InputError: There are not so many, where the output's sizes are dynamic.
+    """
     flat = logits.reshape(len(logits), -1)
     if count is None:
         return _indices(flat.argmax(1), logits.shape[1:])
+    if count > flat.shape[1]:
+        raise InputError(f"{count} largest are asked for, and the output has {flat.shape[1]} values for such a sample")
     return _indices(np.argsort(-flat, axis=1, kind="stable")[:, :count], logits.shape[1:])
 
 

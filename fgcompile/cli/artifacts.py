@@ -11,7 +11,7 @@ import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_reading
+from fgcompile.cli.arguments import parse_reading, parse_target
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
@@ -42,6 +42,9 @@ def verify(
     artifact: ArtifactArgument,
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
     weights: WeightsOption = None,
+    target: Annotated[
+        str | None, typer.Option(help="The score that it was compiled with, where that was a function, as for compile.")
+    ] = None,
     providers: ProviderOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
@@ -52,11 +55,12 @@ def verify(
         from fgcompile.runtime.rehearsal import require_sound
 
         check = fgcompile.verify  # first of all, for it says what is not installed
+        score = None if target is None else parse_target(target)
         require_sound(artifact, providers, trust=trust)
         inputs = noise(read_metadata(artifact))
         # A file is read as the artifact says that it was.
         model = Path(source) if Path(source).suffix == ".onnx" else seeded_model(source, weights)
-        report = check(artifact, model, inputs, providers=providers, trust=trust or None)
+        report = check(artifact, model, inputs, score, providers=providers, trust=trust or None)
     if as_json:
         terminal.print_json(report.as_dict())
     else:

@@ -63,11 +63,11 @@ def verify(
     """
     # The artifact says how it was compiled; only a score that was a function is not in it, and has to be given again.
     metadata = read_metadata(path)
-    if (metadata["target"] == "score") != (target is not None):
+    if not (metadata["target"] == "score") == (target is not None) == callable(target):
         advice = (
-            "is one class's: leave target out"
-            if target is not None
-            else "was a function, which an artifact does not hold: pass target="
+            "is no function, so the artifact says which: leave target out"
+            if metadata["target"] != "score"
+            else "was a function, which an artifact does not hold: give it again, target="
         )
         raise InputError(f"the score that '{path}' explains {advice}")
     names = [spec["name"] for spec in input_specs(metadata)]

@@ -33,7 +33,12 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
     """
     inputs = input_specs(metadata)
     shape = inputs[0].get("example", inputs[0]["shape"])[1:]
-    if metadata["preprocess"] is None or len(inputs) != 1 or len(shape) != 3:
+    if metadata["preprocess"] is not None and len(inputs) > 1:
+        others = ", ".join(spec["name"] for spec in inputs[1:])
+        raise InputError(
+            f"this artifact takes {others} beside the photo, which no picture file says: use session.explain in Python"
+        )
+    if metadata["preprocess"] is None or len(shape) != 3:
         raise InputError(
             "this artifact takes prepared arrays, not photos: compile it with --mean and --std "
             "(the normalisation it was trained with) to explain photos, or use session.explain in Python"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fgcompile.artifact.questions import check_target
+from fgcompile.artifact.questions import check_target, largest
 from fgcompile.artifact.sizes import size_of
 from fgcompile.artifact.validation import check_feeds, check_inputs, named_sizes
 from fgcompile.errors import InputError
@@ -192,6 +192,12 @@ def test_an_index_that_int64_does_not_hold_is_out_of_every_range():
     metadata = tiny_metadata(outputs=[spec("logits", "batch", "classes")])
     found = message(check_target, np.array([0, 2**63 + 5], np.uint64), TWO, metadata)
     assert found.startswith("target 9223372036854775813 is out of range")
+
+
+def test_there_are_no_more_largest_than_values():
+    logits = np.array([[[1, 3], [3, 2]]], np.float32)
+    assert largest(logits, 4).tolist() == [[[0, 1], [1, 0], [1, 1], [0, 0]]]
+    assert message(largest, logits, 5) == "5 largest are asked for, and the output has 4 values for such a sample"
 
 
 @pytest.mark.parametrize(

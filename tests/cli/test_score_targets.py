@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from fgcompile import scores
 from fgcompile.cli.arguments import SCORES, parse_target
 from fgcompile.errors import FgcompileError
 from fgcompile.scores import Box, Contrast, LogOdds, Region, Similarity, Token, Value
+from tests.cli.results import Run
 
 
 def test_every_score_has_its_name() -> None:
@@ -59,3 +61,19 @@ def test_what_is_no_score_is_refused_with_those_that_are(text: str, message: str
     with pytest.raises(FgcompileError, match=message) as raised:
         parse_target(text)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.whole
+def test_a_score_is_given_again_to_verify(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = "import torch\n\n\ndef build():\n    return torch.nn.Conv2d(3, 4, 3)\n"
+    (tmp_path / "segmenter_to_verify.py").write_text(model)
+    source, score = "segmenter_to_verify:build", ("--target", "Region:2,mask=true")
+    assert run("compile", source, "-o", "region.onnx", "--input", "3x6x7", *score).status == 0
+    verified = run("verify", "region.onnx", "--source", source, *score)
+    assert verified.status == 0, verified
+    for wrong in ((), ("--target", "2")):
+        refused = run("verify", "region.onnx", "--source", source, *wrong)
+        assert (refused.status, refused.err.count("\n")) == (2, 1)
+        assert "was a function, which an artifact does not hold: give it again, target=" in refused.err
+    assert run("verify", "region.onnx", "--source", source, "--target", "Region:1,mask=true").status == 1
