@@ -332,7 +332,15 @@ _ALL = (
     Family("Whisper", "WhisperForConditionalGeneration", "WhisperConfig", _WHISPER, make=speech, target="next"),
     _pictures("ViT", "ViT", _VISION, wrap=Interpolating),
     _pictures("DINOv2", "Dinov2", _VISION),
-    Family("DINOv3", "DINOv3ViTModel", "DINOv3ViTConfig", _VISION, images, IMAGE_SIZES, mean_state),
+    Family(
+        "DINOv3",
+        "DINOv3ViTModel",
+        "DINOv3ViTConfig",
+        {**_VISION, "num_register_tokens": 4},
+        images,
+        IMAGE_SIZES,
+        mean_state,
+    ),
     _pictures(
         "Swin",
         "Swin",

@@ -12,8 +12,6 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from torch import nn
-
 from fgcompile.cli.arguments import InputShape
 
 TOKENS, WRITTEN, SAMPLES = 16, 9, 4000
@@ -25,9 +23,10 @@ WORDS = "input_ids"
 def configured_shapes(model: object) -> list[InputShape]:
     """The inputs of a model of Transformers by name; none where it is another, or its configuration does not say."""
     config = getattr(model, "config", None)
-    if not isinstance(model, nn.Module) or not hasattr(model, "main_input_name") or config is None:
+    forward, main = getattr(model, "forward", None), getattr(model, "main_input_name", None)
+    if config is None or forward is None or not isinstance(main, str):
         return []
-    return list(_shapes(config, set(inspect.signature(model.forward).parameters), str(model.main_input_name)))
+    return list(_shapes(config, set(inspect.signature(forward).parameters), main))
 
 
 def takes_text(shapes: list[InputShape]) -> bool:

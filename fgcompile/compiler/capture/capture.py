@@ -78,15 +78,7 @@ def capture(
         try:
             captured = _checked(computed, given, name, dynamic_sizes, compared)
         except SizeDecisionError as decision:
-            # A network that interpolates its positions leaves that out at its own size alone, where it changes nothing:
-            # captured at another size the graph is right at all.
-            if not dynamic_sizes or isinstance(computed, ExportedProgram):
-                raise
-            try:
-                larger = enlarge(computed, given, len(extras))
-                captured = _checked(computed, larger, name, dynamic_sizes, compared)
-            except FgcompileError:
-                raise decision from None
+            captured = _elsewhere(computed, given, name, decision)
     captured = dataclasses.replace(
         captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=score is not None
     )
@@ -99,7 +91,7 @@ def _checked(
     model: Model, inputs: tuple[Tensor, ...], name: str, dynamic_sizes: bool, compared: bool
 ) -> CapturedProgram:
     """The captured program; its outputs, gradients and decisions are the model's, where it is ``compared``."""
-    exported = model if isinstance(model, ExportedProgram) else export_module(model, inputs, name, dynamic_sizes)
+    exported = model if isinstance(model, ExportedProgram) else export_module(model, tuple(inputs), name, dynamic_sizes)
     captured = _flat(exported, name, _input_names(model, len(inputs)))
     require_explainable(captured)
     if not compared:
@@ -108,6 +100,28 @@ def _checked(
     require_same_outputs(captured, model, inputs)
     require_same_gradients(captured, model, inputs)
     return with_size_decisions(captured, model, inputs)
+
+
+def _elsewhere(model: Model, inputs: Sequence[Tensor], name: str, decision: SizeDecisionError) -> CapturedProgram:
+    """The program captured at larger sizes than the example's, at which it is the model too.
+
+    A network that interpolates its positions leaves that out at its own size alone, where it changes nothing: captured
+    at another size the graph is right at all.
+
+    Raises:
+        SizeDecisionError: The ``decision`` that was met at the example's sizes, where no graph is the model at all.
+    """
+    assert isinstance(model, nn.Module)
+    try:
+        larger = enlarge(model, inputs, model.own if isinstance(model, Scored) else 0)
+        captured = _checked(model, larger, name, dynamic_sizes=True, compared=True)
+        require_same_outputs(captured, model, inputs)
+        require_same_gradients(captured, model, inputs)
+    except FgcompileError:
+        raise decision from None
+    if captured.other_below:
+        raise decision
+    return captured
 
 
 def _input_names(model: Model, count: int) -> list[str] | None:

@@ -28,6 +28,7 @@ from fgcompile.compiler.capture.scored import PREFIX, unwrapped_name
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.sizes import SPACE, hint, is_fixed, repeated
+from fgcompile.compiler.ir.torch_internals import evaluated, symbol_of
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
 FACTORS = (1, 2, 4, 8, 16, 32, 64)
@@ -198,6 +199,10 @@ def spatial_axes(value: Tensor) -> range:
     return range(2, value.ndim) if value.ndim - 2 in SPACE else range(0)
 
 
+LARGER_BY = (1, 2, 3, 5, 7, 16, 64, 1000)
+"""Steps from the example's sizes at which a derived size is looked at."""
+
+
 def _group(place: Place, examples: Sequence[Tensor], shared: bool) -> Group:
     """What tells one dimension from another: the axis itself, or its name and size."""
     index, axis = place
@@ -299,13 +304,24 @@ def require_free_sizes(captured: CapturedProgram) -> None:
     inputs = graph.find_nodes(op="placeholder")[: len(captured.inputs)]
     if all(is_fixed(size) for node in inputs for size in node.meta["val"].shape[1:]):
         raise CaptureError(_fixes(captured.name, f"the spatial size of its input '{inputs[0].name}'"))
+    sizes = [size for node in inputs for size in node.meta["val"].shape if not is_fixed(size)]
     for node in graph.nodes:
         value = node.meta.get("val")
-        if isinstance(value, Tensor) and any(not is_fixed(size) and hint(size) == 1 for size in value.shape[1:]):
+        if isinstance(value, Tensor) and any(_is_one_here(size, sizes) for size in value.shape[1:]):
             raise InputError(
                 f"the example is so small that a size is 1 at '{layer_name(node)}', where PyTorch takes another way: "
                 "pass a larger example to compile with dynamic_sizes"
             )
+
+
+def _is_one_here(size: Any, sizes: Sequence[Any]) -> bool:
+    """Whether a size is 1 at the example's, and another at some that are larger: what is 1 anyway is no matter."""
+    if is_fixed(size) or hint(size) != 1:
+        return False
+    example = {symbol_of(own): hint(own) // evaluated(own, {symbol_of(own): 1}) for own in sizes}
+    return any(
+        evaluated(size, {symbol: number + step for symbol, number in example.items()}) != 1 for step in LARGER_BY
+    )
 
 
 def _fixes(name: str, what: str) -> str:

@@ -34,6 +34,8 @@ STEP = 7919
 def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes | None = None) -> list[Tensor]:
     """Seeded noise for the checks; inputs that are not numbers of an image or signal are the example's.
 
+    Of several samples those of the one that is least padded, since a part of another may be padding alone.
+
     It is positive where the example is nowhere negative: the model may take its logarithm.
 
     Args:
@@ -43,7 +45,7 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes 
     """
     generator = torch.Generator().manual_seed(CHECK_SEED)
     numbers = {BATCH: CHECK_SAMPLES, **(example_sizes(program) if sizes is None else sizes)}
-    inputs = []
+    inputs, least_padded = [], _least_padded(examples)
     for spec, example in zip(program.inputs, examples, strict=False):
         shape = [numbers[size] if isinstance(size, str) else size for size in spec.shape]
         if spec.dtype == "uint8":
@@ -55,8 +57,15 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes 
             # The example has its batch in front, whatever the artifact's axis is.
             axis = samples_axis(spec.shape) or 0
             sizes_in_front = [shape[axis], *shape[:axis], *shape[axis + 1 :]]
-            inputs.append(put_back(repeated(example[:1], sizes_in_front), axis))
+            inputs.append(put_back(repeated(example[least_padded][None], sizes_in_front), axis))
     return inputs
+
+
+def _least_padded(examples: Sequence[Tensor]) -> int:
+    """The first of the samples in whose integers and truths the fewest are 0."""
+    whole = [value for value in examples if not value.is_floating_point() and value.ndim > 1]
+    counts = [sum(int(value[sample].count_nonzero()) for value in whole) for sample in range(len(examples[0]))]
+    return counts.index(max(counts))
 
 
 def check_targets(program: FusedProgram) -> Tensor:

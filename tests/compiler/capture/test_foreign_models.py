@@ -90,6 +90,34 @@ def test_products_of_groups_are_told_what_to_do() -> None:
         capture(Grouped().bfloat16().eval(), torch.randn(2, 16).bfloat16())
 
 
+class Mixture(nn.Module):
+    """As a model of Transformers with experts: it says which implementation it has, and takes another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.experts, self.head, self.implementation = Experts(by_size=True), nn.Linear(4, 2), "grouped_mm"
+
+    def get_experts_implementation(self) -> dict[str, str]:
+        return {"": self.implementation}
+
+    def set_experts_implementation(self, implementation: str | dict[str, str]) -> None:
+        self.implementation = implementation if isinstance(implementation, str) else implementation[""]
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.implementation != "batched_mm":
+            return self.head(self.experts(x))
+        parts = torch.stack([part(x) for part in self.experts.parts], 1)
+        chosen = self.experts.router(x).argmax(-1, keepdim=True)
+        return self.head((parts * (chosen == torch.arange(2))[..., None].to(x.dtype)).sum(1))
+
+
+def test_transformers_experts_are_gathered_while_capturing() -> None:
+    model, x = Mixture().double().eval(), torch.randn(3, 4).double()
+    terms = fgcompile.full_gradient(model, x, target=1)
+    torch.testing.assert_close(terms.output, model(x))
+    assert model.implementation == "grouped_mm"
+
+
 class Packed(nn.Module):
     def __init__(self) -> None:
         super().__init__()

@@ -70,3 +70,25 @@ def test_what_is_read_as_it_was_given(
     ids, at = torch.zeros(2, 5, dtype=torch.int64), torch.zeros(2, *shape, dtype=torch.int64)
     captured = capture(Words().eval(), ids, score, score_inputs={"at": at})
     assert captured.indexed == ((IndexedAxis(11, False),), tuple(expected))
+
+
+class Writing(nn.Module):
+    """Writes integers in place: its own, as relative positions are counted, or those that it was given."""
+
+    def __init__(self, given: bool) -> None:
+        super().__init__()
+        self.given, self.words, self.near = given, nn.Embedding(11, 4), nn.Embedding(5, 4)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        apart = torch.arange(ids.shape[1], device=ids.device) * 2
+        apart += 1
+        read = ids.clone()
+        if self.given:
+            read[:, 0] = 0
+        return (self.words(read) + self.near(apart.clamp(max=4))).mean(1)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_what_is_written_elsewhere_is_no_concern_of_the_ids(given: bool) -> None:
+    captured = capture(Writing(given).eval(), torch.zeros(2, 5, dtype=torch.int64))
+    assert captured.indexed == (() if given else (IndexedAxis(11, False),),)
