@@ -98,7 +98,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=MODELS, metavar="NAME")
     parser.add_argument("--batches", nargs="+", type=int, default=[1], metavar="N")
     parser.add_argument("--threads", nargs="+", type=int, default=[1], metavar="N")
-    parser.add_argument("--precisions", nargs="+", choices=get_args(Precision), default=["float32"], metavar="NAME")
+    parser.add_argument(
+        "--precisions", nargs="+", choices=[*get_args(Precision), "tf32"], default=["float32"], metavar="NAME"
+    )
     parser.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=list(RUNTIMES), metavar="NAME")
     rivals = parser.add_mutually_exclusive_group()
     rivals.add_argument("--rivals", nargs="+", choices=OTHERS, default=list(OTHERS), metavar="NAME")

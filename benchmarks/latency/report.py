@@ -86,7 +86,7 @@ def ratios_by_method(section: Sequence[Record]) -> dict[str, dict[str, float]]:
     for key, candidate in CANDIDATES.items():
         if candidate.role == "forward":
             continue
-        found = {r.subject["model"]: _ratio(r.figures, key, _forward_key(key)) for r in section}
+        found = {r.subject["model"]: ratio(r.figures, key, forward_key(key)) for r in section}
         method = f"{candidate.label}, {candidate.runtime}" if candidate.role == "fused" else candidate.label
         known = {model: ratio for model, ratio in found.items() if ratio is not None}
         if known:
@@ -125,36 +125,36 @@ def _row(record: Record, key: str) -> list[str]:
     row = [record.subject["model"], candidate.runtime, candidate.label]
     timing = timing_of(figures)
     if timing is None:
-        return [*row, *["–"] * (len(HEADER) - 4), _remark(figures)]
-    forward = timing_of(record.figures.get(_forward_key(key)))
+        return [*row, *["–"] * (len(HEADER) - 4), remark(figures)]
+    forward = timing_of(record.figures.get(forward_key(key)))
     return [
         *row,
         _milliseconds(timing.median),
         _milliseconds(timing.percentile(95)),
         _milliseconds(timing.percentile(99)),
         f"{timing.spread:.0%}",
-        _number(_ratio(record.figures, key, _forward_key(key))),
+        _number(ratio(record.figures, key, forward_key(key))),
         _number(timing.cpu_median / forward.cpu_median if forward else None),
-        _number(_ratio(record.figures, key, OURS)),
+        _number(ratio(record.figures, key, OURS)),
         _megabytes(figures.get("call_megabytes")),
         _megabytes(figures.get("loaded_megabytes")),
         str(len(timing.wall)),
-        _remark(figures),
+        remark(figures),
     ]
 
 
-def _forward_key(key: str) -> str:
+def forward_key(key: str) -> str:
     """The plain model in the same runtime."""
     runtime = CANDIDATES[key].runtime
     return next(k for k, other in CANDIDATES.items() if other.runtime == runtime and other.role == "forward")
 
 
-def _ratio(figures: dict[str, Figures], key: str, of: str) -> float | None:
+def ratio(figures: dict[str, Figures], key: str, of: str) -> float | None:
     numerator, denominator = timing_of(figures.get(key)), timing_of(figures.get(of))
     return None if numerator is None or denominator is None else numerator.median / denominator.median
 
 
-def _remark(figures: Figures) -> str:
+def remark(figures: Figures) -> str:
     """Why there are no figures, or what is to be known of them; a vertical bar would end the cell."""
     remarks = [f"{kind}: {figures[kind]}" for kind in ("skipped", "failed") if kind in figures]
     return "; ".join([*remarks, *filter(None, [figures.get("note")])]).replace("|", "\\|")

@@ -43,13 +43,13 @@ def compile_artifact(format: str, workload: Workload) -> Path:
                 given.inputs(batch=1),
                 format=format,
                 device=workload.device,
-                precision=workload.precision,
+                precision=workload.dtype,
                 rules="taylor",
                 psi="fullgrad",
             )
         artifact.save(path)
 
-    return once(workload.folder / f"fused-{workload.precision}{SUFFIXES[format]}", write)
+    return once(workload.folder / f"fused-{workload.dtype}{SUFFIXES[format]}", write)
 
 
 def _forward_path(workload: Workload, suffix: str) -> Path:
@@ -84,7 +84,10 @@ def call_onnx(
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_free_dimension_override_by_name("nadj", 1)  # of onnx-ad: the number of gradients
-    cuda = ("CUDAExecutionProvider", {"use_tf32": "0", "enable_cuda_graph": str(int(graph))})
+    cuda = (
+        "CUDAExecutionProvider",
+        {"use_tf32": str(int(workload.precision == "tf32")), "enable_cuda_graph": str(int(graph))},
+    )
     provider = {"cpu": ("CPUExecutionProvider", {}), "cuda": cuda}[workload.device]
     session = onnxruntime.InferenceSession(path, options, providers=[provider])
     if provider[0] not in session.get_providers():

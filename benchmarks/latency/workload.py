@@ -33,7 +33,8 @@ class Workload:
         device: ``"cpu"`` or ``"cuda"``.
         size: Height and width of the input, None for the architecture's own.
         precision: ``"float32"``, ``"float16"`` or ``"bfloat16"``: of the plain network and of what the artifact
-            computes in, whose inputs and outputs are float32 in any case.
+            computes in, whose inputs and outputs are float32 in any case; ``"tf32"`` is float32 whose products a
+            graphics card may take with ten bits.
     """
 
     model: str
@@ -53,19 +54,24 @@ class Workload:
         """The inverse of ``as_json``."""
         return cls(**{**values, "folder": Path(values["folder"])})
 
+    @property
+    def dtype(self) -> Any:
+        """What it is called where TF32 is a setting of the runtime, and no dtype."""
+        return "float32" if self.precision == "tf32" else self.precision
+
     def network(self) -> nn.Module:
         """The network in its precision on the device; a copy for each caller, since some rivals leave hooks on it."""
         path = once(self.folder / "network.pt", lambda new: torch.save(build_network(self.model), new))
         define_missing_operators()  # before torchvision is imported
         network: nn.Module = torch.load(path, weights_only=False)
-        return network.to(self.device, getattr(torch, self.precision))
+        return network.to(self.device, getattr(torch, self.dtype))
 
     def inputs(self, batch: int | None = None) -> Tensor:
         """(batch, C, H, W) in the network's precision on the device; the workload's own batch if None."""
         channels, *own = ARCHITECTURES[self.model].input_shape
         size = own if self.size is None else (self.size, self.size)
         x = sample_inputs((channels, *size), batch or self.batch)
-        return x.to(self.device, getattr(torch, self.precision))
+        return x.to(self.device, getattr(torch, self.dtype))
 
     def single(self) -> Workload:
         """The same in float32 on the CPU: what the compiler is given, for any device and precision."""
@@ -76,7 +82,8 @@ class Workload:
         torch.set_num_threads(self.threads)
         if self.device == "cuda":
             torch.backends.cudnn.benchmark = True  # as ONNX Runtime does: the fastest algorithm for each convolution
-            torch.backends.cudnn.allow_tf32 = False  # tracing keeps it in the graph
+            # Tracing keeps it in the graph.
+            torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = self.precision == "tf32"
 
     def target(self) -> Tensor:
         """The explained classes, int64 (batch,): some or other, for latency does not depend on which."""

@@ -15,6 +15,7 @@ ALLOWED: dict[str, set[str]] = {
     "harness": set(),
     "networks": {"harness"},
     "latency": {"harness", "networks"},
+    "gpu": {"harness", "networks", "latency"},  # latency, where a card is, in another order
     "scaling": {"harness", "networks", "latency"},  # it measures latency at many sizes
     "exactness": {"harness", "networks"},
     "serving": {"harness", "networks"},
