@@ -104,9 +104,9 @@ def resolve(chosen: Tensor, logits: Tensor) -> Tensor:
     if logits.ndim == 2:
         return torch.where(chosen < 0, logits.detach().argmax(1), chosen)
     values, last = logits.detach(), logits.shape[-1]
-    row, there = torch.zeros_like(chosen[:, 0]), chosen[:, -1] < last
+    row, there = chosen[:, 0], chosen[:, -1] < last
     for axis, size in enumerate(logits.shape[1:-1]):
-        row = row * size + chosen[:, axis]
+        row = row * size + chosen[:, axis] if axis else row
         there = there & (chosen[:, axis] >= 0) & (chosen[:, axis] < size)
     # Of a sample that asks for the largest of all the row is of no use, and no row at all.
     row = torch.where(there, row, 0)
