@@ -47,7 +47,8 @@ def causal(length: int, q: Tensor, model: Text) -> Tensor:
 def sliding_window(length: int, q: Tensor, model: Text) -> Tensor:
     places = torch.arange(length)
     apart = places[:, None] - places[None, :]
-    return torch.where((apart >= 0) & (apart < 4), 0.0, torch.finfo(q.dtype).min).to(q.dtype)[None, None]
+    seen = (apart >= 0) & (apart < 4)
+    return torch.zeros(length, length, dtype=q.dtype).masked_fill(~seen, torch.finfo(q.dtype).min)[None, None]
 
 
 def alibi(length: int, q: Tensor, model: Text) -> Tensor:
