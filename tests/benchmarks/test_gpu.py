@@ -59,10 +59,8 @@ def test_a_row_is_printed_kept_and_not_measured_again(tiny: list[str], capsys: p
     assert "eager PyTorch: full-gradient with hooks" in first
     assert "× forward" in first
     assert "images/s" in first
-    begun = time.monotonic()
-    assert gpu.main([*tiny, "--no-tests", "--minutes", "0"]) == 0
+    assert gpu.main([*tiny, "--no-tests", "--minutes", "0"]) == 0  # in which nothing new is begun
     assert capsys.readouterr().out == first
-    assert time.monotonic() - begun < 30
 
 
 def test_no_row_is_begun_when_the_time_is_over(tmp_path: Path) -> None:
