@@ -79,10 +79,10 @@ def test_tests_are_named_as_they_end_and_not_run_again(tmp_path: Path) -> None:
     )
     shown: list[str] = []
     arguments = (str(one), "-c", "/dev/null", "--rootdir", str(tmp_path))
-    outcomes = run_tests(tmp_path / "tests.jsonl", "cpu", 60, shown.append, arguments)
+    outcomes = run_tests(tmp_path / "tests.jsonl", "cpu", 600, shown.append, arguments)
     assert [name.split("::")[1] for name in outcomes["FAILED"]] == ["test_bad[in place]"]
     assert any("test_bad[in place] FAILED" in line for line in shown)
     one.write_text("def test_good():\n    pass\n")
-    assert set(run_tests(tmp_path / "tests.jsonl", "cpu", 60, shown.append, arguments)) == {"PASSED"}
+    assert set(run_tests(tmp_path / "tests.jsonl", "cpu", 600, shown.append, arguments)) == {"PASSED"}
     assert set(run_tests(tmp_path / "tests.jsonl", "cpu", 0, shown.append, arguments)) == {"PASSED"}
     assert shown[-1].endswith("on record")
