@@ -23,7 +23,6 @@ from benchmarks.harness.environment import RESULTS, markdown_table
 from benchmarks.harness.isolated import IsolatedError, run_isolated
 from benchmarks.harness.progress import show_progress
 from benchmarks.harness.records import Figures, Result, Store, describe
-from benchmarks.onnx_files.large import write
 from benchmarks.onnx_files.options import options_for
 
 PACKAGES = ("torch", "onnx", "onnx-ir", "onnxruntime")
@@ -107,8 +106,9 @@ def _measured(function: str, arguments: Mapping[str, object], limit: float) -> F
 def _measure_large(limit: float) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "large.onnx"
-        write(path)
-        return _measured("large:read", {"path": str(path)}, limit)
+        # In a process of its own too: a process begins with the peak of the one that started it.
+        written = _measured("large:write", {"path": str(path)}, limit)
+        return written or _measured("large:read", {"path": str(path)}, limit)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,7 +18,7 @@ OPTIONS = {
     "ddddocr/common_old.onnx": f"--input 1x64x128 {_STEPS_FIRST}",
     "captcha_crnn.onnx": _STEPS_FIRST,
     "320n.onnx": "--input 3x320x320",
-    "hey_jarvis_v0.1.onnx": "--explained p1.1",
+    "hey_jarvis_v0.1.onnx": "--explained input.19",
     "melspectrogram.onnx": "--input 16000",
     "ch_PP-OCRv4_det_infer.onnx": "--input 3x320x320",
     "ch_PP-OCRv4_rec_infer.onnx": "--input 3x48x320",

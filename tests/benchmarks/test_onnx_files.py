@@ -77,6 +77,6 @@ def test_options_are_found_by_the_end_of_a_path(tmp_path: Path) -> None:
 
 def test_a_large_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(large, "WIDTH", 20)
-    large.write(tmp_path / "large.onnx")
+    large.write(str(tmp_path / "large.onnx"))
     figures = large.read(str(tmp_path / "large.onnx"))
     assert figures["peak"] >= figures["before"] > figures["size"] > 0
