@@ -160,7 +160,7 @@ def residual(path: Path, metadata: Metadata, feeds: Mapping[str, Array]) -> floa
     tensors = [torch.from_numpy(value) for value in feeds.values()]
     read = read_model(path, request, metadata["model"].get("fixed"))
     opened = open_model(read, by_name(read, list(feeds), tensors), request)
-    captured = capture_in(torch.float64, bind(opened.model, opened.inputs, request), request)
+    captured, request = capture_in(torch.float64, bind(opened.model, opened.inputs, request), request)
     exposed = expose(captured, request.layouts)
     fronted = [to_front(value, axis) for value, axis in zip(tensors, exposed.batch_axes, strict=True)]
     doubled = [value.double() if value.is_floating_point() else value for value in fronted]

@@ -234,8 +234,11 @@ def test_noisy_copies_of_outputs_with_their_batch_elsewhere(tmp_path: Path) -> N
 def test_servers_count_the_samples_on_their_axis() -> None:
     artifact = fgcompile.compile(built(Recurrent()), samples(2), layouts=LAYOUTS)
     sequence, state = (value.numpy() for value in samples(3))
-    feeds = admit({"sequence": sequence, "state": state}, artifact.metadata, Limits(batch=3))
+    target = np.array([0, 1, -1])
+    feeds = admit({"sequence": sequence, "state": state, "target": target}, artifact.metadata, Limits(batch=3))
     assert feeds["target"].shape == (3,)
+    with pytest.raises(InputError, match="target"):
+        admit({"sequence": sequence, "state": state, "target": target[:2]}, artifact.metadata, Limits(batch=3))
     with pytest.raises(InputError, match="sequence has a batch of 3, 2 are allowed"):
         admit({"sequence": sequence, "state": state}, artifact.metadata, Limits(batch=2))
     with pytest.raises(InputError, match="state has batch 2, sequence has 3"):

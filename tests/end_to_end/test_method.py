@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -126,11 +127,12 @@ def gated() -> tuple[nn.Module, Tensor]:
 
 def test_terms_of_parameters_make_the_authors_map_whatever_the_activations() -> None:
     model, x = gated()
-    outputs = ("logits", "saliency", "contributions", "residual")
-    _, saliency, contributions, residual = fuse(model, x, terms="parameters", outputs=outputs).graph_module(x, TARGET)
+    options: dict[str, Any] = {"rules": "taylor", "psi": "fullgrad"}
+    options["outputs"] = ("logits", "saliency", "contributions", "residual")
+    _, saliency, contributions, residual = fuse(model, x, terms="parameters", **options).graph_module(x, TARGET)
     classes = torch.where(TARGET < 0, model(x).argmax(1), TARGET)
     torch.testing.assert_close(saliency, fullgrad_reference(model, x, classes).saliency, rtol=1e-9, atol=1e-9)
-    _, every, same, _ = fuse(model, x, outputs=outputs).graph_module(x, TARGET)
+    _, every, same, _ = fuse(model, x, **options).graph_module(x, TARGET)
     assert not torch.allclose(saliency, every, rtol=1e-2)
     torch.testing.assert_close(contributions, same, rtol=0, atol=0)
     assert residual.abs().max() < 1e-12

@@ -136,7 +136,10 @@ def test_numbers_that_are_computed_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="Reshape 'Reshape_y' takes its shape from values that are computed"):
         module(torch.ones(2, 3), torch.tensor([6]))
     places = module.get_submodule("NonZero_z")(torch.ones(2, 3))
-    with pytest.raises(FgcompileError, match="Gather 'Gather_p': it takes as many places as values say"):
+    with pytest.raises(
+        FgcompileError,
+        match="Gather 'Gather_p': it takes the places that NonZero 'NonZero_z' finds",
+    ):
         module.get_submodule("Gather_p")(*places, torch.tensor([1]))
 
 
