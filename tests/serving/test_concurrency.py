@@ -24,7 +24,7 @@ REQUEST = Request("", {"x": np.zeros((1, 3, 4, 4), np.float32)}, [], True)
 class Slow:
     """A session that takes its time."""
 
-    metadata = tiny_metadata()
+    metadata, tokenizer = tiny_metadata(), None
 
     def __init__(self) -> None:
         self.running, self.most, self.calls, self.lock = 0, 0, 0, threading.Lock()
