@@ -61,7 +61,7 @@ def test_gradients_equal_those_of_eager_pytorch(name: str) -> None:
     (expected,) = torch.autograd.grad(weighted_sum(model(leaf)).sum(), leaf)
     terms = fgcompile.full_gradient(model, x, target=weighted_sum, rules="taylor")
     torch.testing.assert_close(terms.input_gradient, expected)
-    program = fuse(model, x, target=weighted_sum, outputs=("contributions", "input_gradient"))
+    program = fuse(model, x, target=weighted_sum, rules="taylor", outputs=("contributions", "input_gradient"))
     contributions, gradient = program.graph_module(x)
     torch.testing.assert_close(gradient, expected)
     torch.testing.assert_close(contributions.sum(1), terms.score)
