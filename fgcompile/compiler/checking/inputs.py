@@ -57,14 +57,15 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes 
             # The example has its batch in front, whatever the artifact's axis is.
             axis = samples_axis(spec.shape) or 0
             sizes_in_front = [shape[axis], *shape[:axis], *shape[axis + 1 :]]
-            inputs.append(put_back(repeated(example[least_padded][None], sizes_in_front), axis))
+            inputs.append(put_back(repeated(example[least_padded % len(example)][None], sizes_in_front), axis))
     return inputs
 
 
 def _least_padded(examples: Sequence[Tensor]) -> int:
-    """The first of the samples in whose integers and truths the fewest are 0."""
+    """The first of the samples in whose integers and truths the fewest are 0; a score may have an example of one."""
     whole = [value for value in examples if not value.is_floating_point() and value.ndim > 1]
-    counts = [sum(int(value[sample].count_nonzero()) for value in whole) for sample in range(len(examples[0]))]
+    count = len(examples[0])
+    counts = [sum(int(value[sample % len(value)].count_nonzero()) for value in whole) for sample in range(count)]
     return counts.index(max(counts))
 
 
