@@ -159,8 +159,7 @@ _TEXT = {"vocab_size": VOCABULARY, "max_position_embeddings": LONGEST, "pad_toke
 _DECODER = {**_TEXT, "num_key_value_heads": 2, "bos_token_id": 1, "eos_token_id": 2, "head_dim": 8}
 _WINDOW = {"sliding_window": 8}
 _TWO = {"num_hidden_layers": 2}  # of which one sees a window, the other all
-_SEQ2SEQ = {
-    "vocab_size": VOCABULARY,
+_BOTH_SIDES = {
     "d_model": 32,
     "encoder_layers": 1,
     "decoder_layers": 1,
@@ -168,6 +167,10 @@ _SEQ2SEQ = {
     "decoder_attention_heads": 4,
     "encoder_ffn_dim": 48,
     "decoder_ffn_dim": 48,
+}
+_SEQ2SEQ = {
+    "vocab_size": VOCABULARY,
+    **_BOTH_SIDES,
     "pad_token_id": 0,
     "bos_token_id": 1,
     "eos_token_id": 2,
@@ -235,13 +238,7 @@ _DETR = {
         "out_features": ["stage4"],
     },
     "num_queries": 6,
-    "d_model": 32,
-    "encoder_layers": 1,
-    "decoder_layers": 1,
-    "encoder_attention_heads": 4,
-    "decoder_attention_heads": 4,
-    "encoder_ffn_dim": 48,
-    "decoder_ffn_dim": 48,
+    **_BOTH_SIDES,
     "num_labels": 5,
 }
 _T5 = {

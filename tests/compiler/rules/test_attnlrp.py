@@ -16,8 +16,6 @@ import fgcompile
 from fgcompile.compiler.pipeline import fuse
 from tests.compiler.biases.test_table import weighted_sum
 from tests.compiler.rules.networks import PAIRS, Pair, build
-from tests.support.networks import CaseModule
-from tests.support.operator_cases import OPERATOR_CASES, OperatorCase
 
 # Relevance R of each layer's output becomes that of its inputs (Achtibat et al. 2024, with ε = 0).
 
@@ -108,17 +106,6 @@ def test_input_times_gradient_is_the_relevance(chosen: int) -> None:
     block, x = make_block()
     terms = fgcompile.full_gradient(block, x, target=chosen, rules="attnlrp")
     torch.testing.assert_close(x * terms.input_gradient, block.relevance(x, chosen).detach(), rtol=1e-7, atol=1e-9)
-    assert terms.relative_completeness_error.max() < 1e-12
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", OPERATOR_CASES, ids=[case.name for case in OPERATOR_CASES])
-def test_every_operator_keeps_its_value_and_completeness(case: OperatorCase) -> None:
-    model, inputs = CaseModule(case).eval(), case.make_inputs(3)
-    terms = fgcompile.full_gradient(model, inputs, target=weighted_sum, rules="attnlrp")
-    # Of float64 too, PyTorch's kernels quantise in single precision.
-    tolerance = 1e-6 if case.name.startswith("fake_quantize") else 1e-12
-    torch.testing.assert_close(terms.output, model(*inputs), rtol=tolerance, atol=tolerance)
     assert terms.relative_completeness_error.max() < 1e-12
 
 
