@@ -267,7 +267,8 @@ class Interpolated(nn.Module):
 def test_pictures_of_any_size_where_positions_are_interpolated() -> None:
     model = Interpolated().double().eval()
     outputs = ("logits", "contributions", "input_gradient")
-    program = fuse(model, torch.randn(2, 3, 16, 16).double(), target=1, outputs=outputs, dynamic_sizes=True)
+    options: dict[str, Any] = {"target": 1, "outputs": outputs, "rules": "taylor", "dynamic_sizes": True}
+    program = fuse(model, torch.randn(2, 3, 16, 16).double(), **options)
     for samples, height, width in ((2, 16, 16), (1, 12, 20), (3, 32, 24)):
         pixels = torch.randn(samples, 3, height, width).double().requires_grad_()
         score = model(pixels)[:, 1]
