@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from fgcompile.compiler.capture.onnx.written_out import written_logits
 from fgcompile.errors import SourceError
 
 PROBABILITIES = ("Softmax", "Sigmoid")
@@ -100,20 +101,23 @@ def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, ir.Value, str] 
         behind.append(node)
         source = node.inputs[0]
         node = None if source is None else source.producer()
-    if node is None or not (_is_of_numbers(node) or node.op_type in OF_LEVELS) or _is_over_samples(node):
+    found = None if node is None else _taken(node)
+    if node is None or found is None:
         return None
-    logits = node.inputs[0]
-    if logits is None:
-        return None
+    logits, operator = found
     shaped = _real(graph, node, logits) if node.op_type in OF_LEVELS else logits
     for keeping in reversed(behind):
         if keeping.op_type not in LEVELS:
             shaped = _again(graph, keeping, shaped)
-    return logits, shaped, node.op_type
+    return logits, shaped, operator
 
 
-def _is_of_numbers(node: ir.Node) -> bool:
-    return node.op_type in PROBABILITIES and not node.domain
+def _taken(node: ir.Node) -> tuple[ir.Value, str] | None:
+    """The logits that a node makes probabilities of, and the name of what makes them."""
+    if not ((node.op_type in PROBABILITIES and not node.domain) or node.op_type in OF_LEVELS):
+        return written_logits(node)
+    logits = node.inputs[0]
+    return None if logits is None or _is_over_samples(node) else (logits, node.op_type)
 
 
 def _real(graph: ir.Graph, node: ir.Node, levels: ir.Value) -> ir.Value:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 
 import fgcompile
+from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.errors import CaptureError, SourceError, UnsupportedOpError
 from tests.compiler.capture.onnx.files import graph, model, node, onnx_runtime, random
 
@@ -83,3 +85,52 @@ def test_floats_of_64_bits_are_explained_in_32(tmp_path: Path) -> None:
     x = random(3, 4)
     logits = fgcompile.load(tmp_path / "artifact.onnx").explain(x).logits
     np.testing.assert_allclose(logits, onnx_runtime(path).run(None, {"x": x.astype(np.float64)})[0], rtol=1e-5)
+
+
+def _softmax(kept: int) -> list[onnx.NodeProto]:
+    return [
+        *[LAYER, node("ReduceMax", "m axis", "top", keepdims=kept), node("Max", "low top", "bound")],
+        *[node("Reshape", "bound column", "tops"), node("Sub", "m tops", "s"), node("Exp", "s", "e")],
+        *[node("ReduceSum", "e axis", "t", keepdims=kept), node("Reshape", "t column", "all")],
+        node("Div", "e all", "y"),
+    ]
+
+
+_SIGMOID = [LAYER, node("Neg", "m", "n"), node("Exp", "n", "e"), node("Add", "e one", "p")]
+_WRITTEN = {
+    "softmax, as from JAX": (_softmax(0), "Softmax"),
+    "softmax": (
+        [LAYER, node("Exp", "m", "e"), node("ReduceSum", "e axis", "t", keepdims=1), node("Div", "e t", "y")],
+        "Softmax",
+    ),
+    "sigmoid": ([*_SIGMOID, node("Div", "one p", "y")], "Sigmoid"),
+    "sigmoid by its reciprocal": ([*_SIGMOID, node("Reciprocal", "p", "y")], "Sigmoid"),
+}
+_NUMBERS = {"axis": np.array([-1]), "low": np.float32(-np.inf), "column": np.array([-1, 1]), "one": np.float32(1)}
+
+
+@pytest.mark.parametrize("form", _WRITTEN)
+def test_probabilities_that_are_written_out_have_logits(form: str, tmp_path: Path) -> None:
+    nodes, operator = _WRITTEN[form]
+    path, x = saved(tmp_path, nodes, constants=_NUMBERS), random(3, 4)
+    terms = fgcompile.full_gradient(path, torch.from_numpy(x), target=1)
+    np.testing.assert_allclose(terms.output, x @ WEIGHTS["w"], atol=1e-6)
+    np.testing.assert_allclose(terms.input_gradient, np.broadcast_to(WEIGHTS["w"][:, 1], (3, 4)), atol=1e-6)
+    described = fgcompile.compile(path).metadata["model"]["explained"]
+    assert described == f"m, the logits that {operator} makes 'y' of"
+
+
+_SHARES = {
+    "of the samples": [LAYER, node("Exp", "m", "e"), node("ReduceSum", "e first", "t"), node("Div", "e t", "y")],
+    "of another sum": [
+        *[LAYER, node("Exp", "m", "e"), node("Tanh", "m", "o"), node("Exp", "o", "f")],
+        *[node("ReduceSum", "f axis", "t", keepdims=1), node("Div", "e t", "y")],
+    ],
+    "of a sum with more": [*_SIGMOID, node("Add", "p e", "q"), node("Div", "one q", "y")],
+}
+
+
+@pytest.mark.parametrize("form", _SHARES)
+def test_other_quotients_are_explained_themselves(form: str, tmp_path: Path) -> None:
+    path = saved(tmp_path, _SHARES[form], constants=_NUMBERS | {"first": np.array([0])})
+    assert read_onnx(path).explained.name == "y"
