@@ -13,7 +13,7 @@ QUICK := "not slow and not whole"
 
 .PHONY: demo test test-quick test-oldest test-slow check style triton node clean
 
-demo: $(VENV)/demo.stamp  ## Compile two trained networks, explain real photos, write demo/index.html.
+demo: $(VENV)/demo.stamp  ## Compile a trained network, explain photos, write demo/index.html.
 	$(BIN)/fgcompile demo -o demo
 
 test: check $(VENV)/test.stamp triton node  ## Everything that has to pass before a change lands.

@@ -1,5 +1,6 @@
-"""Draws the 20 pictures of examples/README.md: `python examples/make_overlays.py` (needs fgcompile[cpu,demo])."""
+"""Draws the pictures of examples/README.md: `python examples/make_overlays.py [PHOTO …]` (needs fgcompile[cpu,demo])."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,18 +21,15 @@ artifact = fgcompile.compile(
     preprocess=fgcompile.Preprocess(network.mean, network.std),
     labels=network.labels,
 )
-FOLDER.mkdir(exist_ok=True)
-artifact.save(FOLDER / "model.onnx")
-session = fgcompile.load(FOLDER / "model.onnx")
-(FOLDER / "model.onnx").unlink()
+session = artifact.session()
 
 channels, height, width = network.input_shape
-print("| file | label | predicted | score |")
-print("| --- | --- | --- | --- |")
-for picture in network.pictures:
-    photo = read_photo(picture.path, (height, width, channels))
+print("| file | predicted | score |")
+print("| --- | --- | --- |")
+for path in map(Path, sys.argv[1:]) if sys.argv[1:] else [picture.path for picture in network.pictures]:
+    photo = read_photo(path, (height, width, channels))
     explanation = session.explain(photo[np.newaxis])
     predicted = class_score(explanation.logits[0], int(explanation.target[0]), network.labels)
     panel = draw_panel(photo, explanation.saliency[0, 0], predicted.name, f"score {predicted.score:.2f}")
-    panel.save(FOLDER / f"{picture.path.stem}.jpg", quality=85, optimize=True)
-    print(f"| {picture.path.stem}.jpg | {network.labels[picture.label]} | {predicted.name} | {predicted.score:.2f} |")
+    panel.save(FOLDER / f"{path.stem}.jpg", quality=88, optimize=True)
+    print(f"| {path.stem}.jpg | {predicted.name} | {predicted.score:.2f} |")

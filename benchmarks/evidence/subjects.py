@@ -16,9 +16,10 @@ from torch import nn
 import fgcompile
 from benchmarks.evidence.fashion import MEAN, STD, FashionNetwork, load_trained, read_fashion
 from benchmarks.networks.photo_artifacts import compile_for_photos
+from benchmarks.networks.samples import load_digit_network, load_photo_network
 from examples.vision_transformer.mosaics import CLASSES, Garments
 from fgcompile.demo.extras import find_package
-from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+from fgcompile.demo.networks import Network
 
 Images = NDArray[np.uint8]
 
@@ -54,7 +55,7 @@ class Subject:
 
 def photos(variant: int, data: Path | None) -> Subject:
     """EfficientNet-Lite and foolbox's 20 labelled ImageNet photos."""
-    network = load_efficientnet(variant)
+    network = load_photo_network(variant)
     labels = np.array([picture.label for picture in network.pictures])
     return Subject(network, network.read_photos(), labels, network.model.get_submodule("_bn1"))
 

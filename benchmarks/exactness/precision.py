@@ -22,13 +22,14 @@ from rich.progress import track
 
 import fgcompile
 from benchmarks.harness.environment import facts, markdown_table, publish
+from benchmarks.networks.samples import load_digit_network, load_photo_network
 from fgcompile.artifact.validation import Array
-from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+from fgcompile.demo.networks import Network
 from fgcompile.runtime import Explanation
 from fgcompile.runtime.session import open_session
 
 NETWORKS: dict[str, Callable[[], Network]] = {
-    "EfficientNet-Lite0, ImageNet photos": load_efficientnet,
+    "EfficientNet-Lite0, ImageNet photos": load_photo_network,
     "digit network, MNIST": load_digit_network,
 }
 HALVES = (("onnx", "float16"), ("torchscript", "float16"), ("torchscript", "bfloat16"))

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from benchmarks.harness.once import once
 from benchmarks.networks.architectures import build_network
-from fgcompile.demo.networks import Network, load_efficientnet
+from benchmarks.networks.samples import load_photo_network
+from fgcompile.demo.networks import Network
 
 Array = NDArray[np.float32]
 
@@ -54,7 +55,7 @@ def make_subject(name: str, folder: Path) -> Subject:
 
     In pairs of operators, weights by channel, and ranges of activations as they are of photos.
     """
-    network = load_efficientnet(0)  # its photos and how they are normalised serve both
+    network = load_photo_network(0)  # its photos and how they are normalised serve both
     photos = network.read_photos()
     x = network.prepare(torch.from_numpy(photos[:CALIBRATION]))
     exported = once(folder / f"{name}.onnx", lambda path: _export(name, network, x, path))

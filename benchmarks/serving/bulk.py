@@ -25,7 +25,7 @@ from PIL import Image
 import fgcompile
 from benchmarks.harness.environment import RESULTS, machine, markdown_table, today, versions
 from benchmarks.harness.isolated import run_isolated
-from fgcompile.demo.pictures import find_pictures
+from benchmarks.networks.samples import find_pictures
 from fgcompile.media.images import photo_shape, read_photo
 from fgcompile.system.machine import cores, peak_memory
 

@@ -26,9 +26,9 @@ import numpy as np
 import fgcompile
 from benchmarks.harness.environment import facts, markdown_table, publish
 from benchmarks.networks.photo_artifacts import compile_for_photos
+from benchmarks.networks.samples import load_digit_network, load_photo_network
 from benchmarks.serving import chromium, node
 from fgcompile.artifact.validation import Array
-from fgcompile.demo.networks import load_digit_network, load_efficientnet
 from fgcompile.media.images import read_photo
 
 PACKAGES = ("onnxruntime", "pillow")
@@ -115,7 +115,7 @@ def _array(value: Array | None) -> Array:
 def measure(folder: Path, pictures: int | None, rounds: int) -> str:
     """The report's tables."""
     tables: dict[str, list[list[str]]] = {"Agreement": [], "Reading": [], "Time": []}
-    for network in (load_efficientnet(), load_digit_network()):
+    for network in (load_photo_network(), load_digit_network()):
         artifact = compile_for_photos(network, folder / f"{network.key}.onnx")
         session = fgcompile.load(artifact, threads=1)
         paths = [picture.path for picture in network.pictures[:pictures]]
@@ -137,7 +137,7 @@ def measure(folder: Path, pictures: int | None, rounds: int) -> str:
 
 def draw_screenshot(folder: Path, path: Path) -> None:
     """Draws the page with the bald eagle into ``path``, a JPEG."""
-    network = load_efficientnet()
+    network = load_photo_network()
     artifact = compile_for_photos(network, folder / f"{network.key}.onnx")
     served = folder / "served"
     served.mkdir()

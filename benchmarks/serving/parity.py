@@ -29,12 +29,12 @@ from rich.console import Console
 import fgcompile
 from benchmarks.harness.environment import facts, markdown_table, publish
 from benchmarks.networks.photo_artifacts import compile_for_photos
+from benchmarks.networks.samples import load_photo_network
 from benchmarks.serving import chromium, cpp, node, triton_server
 from benchmarks.serving.javascript import AGREEMENT, Record, agreement
 from benchmarks.serving.served import PREDICTED_ONE, as_inputs, serving
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.artifact.validation import Array
-from fgcompile.demo.networks import load_efficientnet
 from fgcompile.serving.triton import Deployment, write_models
 
 PACKAGES = ("torch", "onnxruntime", "openvino", "uvicorn", "grpcio", "tritonclient", "ray")
@@ -158,7 +158,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--pictures", type=int, help="how many photos, all 20 by default")
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
-    network = load_efficientnet()
+    network = load_photo_network()
     photos = network.read_photos(options.pictures)
     rows = []
     with tempfile.TemporaryDirectory() as name:

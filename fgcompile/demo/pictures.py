@@ -1,11 +1,11 @@
-"""Labelled pictures that come from PyPI: the samples in foolbox's data folder, the class in each file's name."""
+"""Labelled photos that come with fgcompile; ``photos/SOURCES.md`` says whose they are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from fgcompile.demo.extras import find_package
+_FOLDER = Path(__file__).parent / "photos"
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,9 @@ class Picture:
     label: int
 
 
-def find_pictures(data_set: str) -> tuple[Picture, ...]:
-    """The 20 samples of ``"imagenet"`` or ``"mnist"``, whose names read ``<data set>_<number>_<class>.<suffix>``."""
-    paths = sorted((find_package("foolbox") / "data").glob(f"{data_set}_*_*.*"))
-    return tuple(Picture(path, int(path.stem.rpartition("_")[2])) for path in paths)
+PHOTOS = (
+    Picture(_FOLDER / "cat.jpg", 281),
+    Picture(_FOLDER / "espresso.jpg", 967),
+    Picture(_FOLDER / "rocket.jpg", 657),
+)
+"""A tabby cat, an espresso and a missile, as ImageNet's classes are called."""

@@ -1,4 +1,4 @@
-"""The demo: compile, verify, explain and measure two trained networks, and show it all on one page."""
+"""The demo: compile, verify, explain and measure a trained network, and show it all on one page."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.bench.timing import measure
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
-from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+from fgcompile.demo.networks import Network, load_efficientnet
 from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
-from fgcompile.demo.pictures import Picture
+from fgcompile.demo.pictures import PHOTOS, Picture
 from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
 from fgcompile.errors import VerificationError
 from fgcompile.media.explain import write_png
@@ -33,7 +33,7 @@ from fgcompile.system.machine import cores, processor
 
 Reporter = Callable[[str], None]
 
-_NETWORKS = (load_efficientnet, load_digit_network)
+_NETWORKS = (load_efficientnet,)
 _Format = Literal["onnx", "torchscript"]
 _RUNTIMES: dict[_Format, str] = {"onnx": "ONNX Runtime", "torchscript": "TorchScript"}
 _OUTPUTS = ("logits", "saliency", "contributions", "residual")
@@ -46,7 +46,7 @@ def run_demo(directory: Path, report: Reporter) -> Path:
     """Runs the demo into ``directory`` and returns the page's path.
 
     Args:
-        directory: Receives the artifacts, a folder of pictures for each network, and ``index.html``.
+        directory: Receives the artifacts, the photos, a folder of pictures for each network, and ``index.html``.
         report: Called with each step as it begins.
 
     Raises:
@@ -56,9 +56,17 @@ def run_demo(directory: Path, report: Reporter) -> Path:
     make_directory(directory)
     with _one_thread():
         sections = [_show_network(load_network(), directory, report) for load_network in _NETWORKS]
+    _copy_photos(directory / "photos")
     index = directory / "index.html"
     write_atomically(index, render_page(sections, _describe_machine(), directory).encode())
     return index
+
+
+def _copy_photos(folder: Path) -> None:
+    """The photos, for commands to try."""
+    make_directory(folder)
+    for picture in PHOTOS:
+        write_atomically(folder / picture.path.name, picture.path.read_bytes())
 
 
 def _show_network(network: Network, directory: Path, report: Reporter) -> Section:

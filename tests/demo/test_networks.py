@@ -6,13 +6,22 @@ import numpy as np
 import pytest
 import torch
 
-from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+from benchmarks.networks.samples import load_digit_network, load_photo_network
+from fgcompile.demo.networks import Network, load_efficientnet
 from fgcompile.media.images import read_photo
 
 
 @pytest.fixture(scope="module")
 def efficientnet() -> Network:
-    return load_efficientnet()
+    return load_photo_network()
+
+
+def test_its_photos_come_along_and_are_recognised() -> None:
+    network = load_efficientnet()
+    assert [picture.path.is_file() for picture in network.pictures] == [True] * 3
+    names = [network.labels[index] for index in predict(network, 3)]
+    assert names[0] in ("tabby cat", "a cat having a striped coat", "Egyptian Mau")
+    assert names[1:] == ["espresso", "missile"]
 
 
 def predict(network: Network, count: int) -> list[int]:

@@ -12,8 +12,7 @@ from torch import nn
 
 import fgcompile
 from benchmarks.networks.photo_artifacts import compile_for_photos
-from fgcompile.demo.networks import load_digit_network, load_efficientnet
-from fgcompile.demo.pictures import find_pictures
+from benchmarks.networks.samples import find_pictures, load_digit_network, load_photo_network
 
 HEIGHT, WIDTH = 48, 64
 BIRDS = ["auk", "bittern", "crane", "dotterel", "eagle", "falcon"]
@@ -68,7 +67,7 @@ def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def efficientnet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_for_photos(load_efficientnet(), tmp_path_factory.mktemp("efficientnet") / "efficientnet.onnx")
+    return compile_for_photos(load_photo_network(), tmp_path_factory.mktemp("efficientnet") / "efficientnet.onnx")
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,10 @@ from PIL import Image
 from torch import nn
 
 import fgcompile
+from benchmarks.networks.samples import find_pictures, load_digit_network, load_photo_network
 from benchmarks.serving import cpp
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import dumps
-from fgcompile.demo.networks import load_digit_network, load_efficientnet
-from fgcompile.demo.pictures import find_pictures
 from fgcompile.media.images import photo_shape, read_photo
 from tests.examples.conftest import compile_places
 from tests.support.networks import ConvNet, randomised
@@ -141,7 +140,7 @@ def test_a_package_on_demand(programs: Path, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("form", list(SUFFIXES))
 def test_a_trained_network(programs: Path, form: str, tmp_path: Path) -> None:
-    network = load_efficientnet()
+    network = load_photo_network()
     preprocess = fgcompile.Preprocess(mean=network.mean, std=network.std)
     path = tmp_path / f"lite0{SUFFIXES[form]}"
     fgcompile.compile(network.model, torch.randn(2, *network.input_shape), format=form, preprocess=preprocess).save(

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.demo.networks import Network, load_digit_network, load_efficientnet
+from benchmarks.networks.samples import load_digit_network, load_photo_network
+from fgcompile.demo.networks import Network
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.media.images import read_photo
 from fgcompile.runtime import load
@@ -203,7 +204,7 @@ def test_photos_are_normalised_inside(tmp_path: Path) -> None:
     assert_equal_outputs(ours.explain(photos), reference.explain(photos))
 
 
-@pytest.mark.parametrize("load_network", [load_digit_network, pytest.param(load_efficientnet, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("load_network", [load_digit_network, pytest.param(load_photo_network, marks=pytest.mark.slow)])
 def test_trained_networks_explain_real_photos_alike(load_network: Callable[[], Network], tmp_path: Path) -> None:
     """A map may differ by more than rounding where rounding flips a ReLU6 or a choice of pooling; few do."""
     network = load_network()
