@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 OLDEST := .venv-oldest
+DIST := .venv-dist
 TRITON := $(VENV)/triton
 NODE := examples/browser examples/node
 BIN := $(VENV)/bin
@@ -11,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PYTEST := python -m pytest -q -n 2 --dist worksteal
 QUICK := "not slow and not whole"
 
-.PHONY: demo test test-quick test-oldest test-slow check style triton node clean
+.PHONY: demo test test-quick test-oldest test-slow check style wheel triton node clean
 
 demo: $(VENV)/demo.stamp  ## Compile a trained network, explain photos, write demo/index.html.
 	$(BIN)/fgcompile demo -o demo
@@ -28,12 +29,25 @@ test-oldest: $(OLDEST)/stamp  ## The compiler's quick tests with the oldest vers
 test-slow: $(VENV)/test.stamp triton node  ## The wide sweeps as well.
 	OMP_NUM_THREADS=1 $(BIN)/$(PYTEST) -m "slow or not slow"
 
-check: style  ## Style and types.
+check: style wheel  ## Style, types and the wheel.
 	$(BIN)/mypy
 
 style: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+wheel: $(DIST)/stamp  ## Build the distributions, and check what a package index will be given.
+	rm -rf dist
+	$(DIST)/bin/python -m build --no-isolation
+	$(DIST)/bin/twine check --strict dist/*
+	$(DIST)/bin/check-wheel-contents dist/*.whl
+	$(DIST)/bin/pyroma --min 9 --skip-tests AuthorEmail .
+
+$(DIST)/stamp: pyproject.toml
+	$(PYTHON) -m venv $(DIST)
+	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(DIST)/bin/python -m pip install --quiet --disable-pip-version-check --group dist
+	touch $@
 
 triton: $(TRITON)/stamp  ## A Triton server for its tests, which are skipped where there is none for this machine.
 
@@ -71,4 +85,4 @@ $(VENV):
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist demo
+	rm -rf $(VENV) $(OLDEST) $(DIST) build dist demo

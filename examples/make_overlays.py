@@ -1,4 +1,4 @@
-"""Draws the pictures of examples/README.md: `python examples/make_overlays.py [PHOTO …]` (needs fgcompile[cpu,demo])."""
+"""Draws the pictures of examples/README.md, or of photos: `python examples/make_overlays.py [PHOTO …]`."""
 
 import sys
 from pathlib import Path

@@ -22,7 +22,7 @@ def test_demo_of_the_digit_network(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert "://" in link or (index.parent / link).is_file(), link
     assert len(list((index.parent / "digits").glob("*.waterfall.png"))) == 20
     assert page.count("✓ right") >= 19
-    assert sorted(path.name for path in (index.parent / "photos").iterdir()) == ["cat.jpg", "espresso.jpg", "rocket.jpg"]
+    assert {path.stem for path in (index.parent / "photos").iterdir()} == {"cat", "espresso", "rocket"}
     assert load(index.parent / "digits.pt").metadata["labels"] == list("0123456789")
     assert "Digit network on MNIST: compile for ONNX Runtime" in steps
 
