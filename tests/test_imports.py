@@ -88,6 +88,7 @@ WITH_TORCH = (
     "cli/weights.py",
     "compiler/capture/exported_program.py",
 )
+WITH_TORCH += ("runtime/exported.py",)
 WITH_TORCH += ("runtime/torchscript.py", "runtime/aotinductor.py", "runtime/torch_device.py", "runtime/tensors.py")
 WITH_TORCH += ("bench/onnx_forward.py", "bench/torchscript_forward.py")
 WITH_TORCH += ("runtime/torch_internals.py", "bench/torch_internals.py")

@@ -135,7 +135,7 @@ def _open_container(content: bytes) -> tuple[str, str]:
     """The container's format, and the text of the metadata in it."""
     container = container_format(content)
     if container is None:
-        raise ValueError("its archive is neither TorchScript's nor a compiled .pt2")
+        raise ValueError("its archive is neither TorchScript's nor a .pt2")
     text = read_onnx_metadata(content) if container == "onnx" else read_extra_file(content, METADATA_FILE)
     return container, text.decode()
 
@@ -144,7 +144,7 @@ def _check_format(path: str | Path, container: str, named: str) -> None:
     if container != named:
         raise ArtifactError(f"{path}: its metadata say {named}, its content is {container}: compile it again")
     wanted = suffix_format(path)
-    if wanted is not None and wanted != container:
+    if wanted is not None and SUFFIXES[wanted] != SUFFIXES[container]:
         raise ArtifactError(
             f"{path}: is {container}, and its name says {wanted}: name it {SUFFIXES[container]} if you trust it"
             + (", for it is code that loading runs" if container != "onnx" else "")

@@ -169,7 +169,7 @@ class _MetadataOptions(TypedDict, total=False):
 class Metadata(_MetadataOptions):
     """What an artifact says of itself.
 
-    ``format`` is "onnx", "torchscript" or "pt2"; ``target`` is "input" (the artifact takes it), a class index,
+    ``format`` is "onnx", "torchscript", "pt2" or "exported"; ``target`` is "input" (the artifact takes it), a class,
     "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``targets`` is how many
     elements of the output one call explains, where it has an axis of them, or "dynamic" where any number, and
     ``target_axes`` what the indices of one in the input ``target`` are; ``output`` names the

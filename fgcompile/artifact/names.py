@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
-"""The formats of artifacts, and how the names of their files end."""
+SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2", "exported": ".pt2"}
+"""The formats of artifacts, and how the names of their files end; the first is what an ending alone says."""
 
 
 METADATA_KEY = "fgcompile"

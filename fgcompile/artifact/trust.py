@@ -11,7 +11,7 @@ from fgcompile.artifact.file import suffix_format
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import ArtifactError
 
-CODE = ("torchscript", "pt2")
+CODE = ("torchscript", "pt2", "exported")
 """The formats whose artifacts are programs of their maker's."""
 
 

@@ -22,7 +22,10 @@ _SPARE = 64 * 2**20
 COMPILED = "data/aotinductor/"
 """The folder of a ``.pt2`` with the libraries that AOTInductor made."""
 
-MARKS = {"torchscript": "constants.pkl", "pt2": COMPILED}
+PROGRAMS = "models/"
+"""The folder of a ``.pt2`` with the graphs of exported programs."""
+
+MARKS = {"torchscript": "constants.pkl", "pt2": COMPILED, "exported": PROGRAMS}
 """What a format's archive has, and no other's: how the name of a file begins."""
 
 

@@ -28,8 +28,9 @@ def choose_format(wanted: str | None, output: Path) -> str:
     """The wanted format, or the one of ``output``'s suffix; refuses, before the work, a name that does not fit it."""
     suffixed = next((format for format, suffix in SUFFIXES.items() if suffix == output.suffix), None)
     if suffixed is None:
-        raise InputError(f"cannot tell the format of {output}: end its name in {', '.join(SUFFIXES.values())}")
-    if wanted in SUFFIXES and wanted != suffixed:
+        endings = ", ".join(dict.fromkeys(SUFFIXES.values()))
+        raise InputError(f"cannot tell the format of {output}: end its name in {endings}")
+    if wanted in SUFFIXES and SUFFIXES[wanted] != output.suffix:
         raise InputError(f"--format {wanted} does not fit {output}, which is a name for {suffixed}: change one of them")
     return wanted or suffixed
 

@@ -43,7 +43,7 @@ def compile_(
     fix: FixOption = None,
     artifact_format: Annotated[
         str | None,
-        typer.Option("--format", help="onnx, pt2 (AOTInductor) or torchscript (legacy); by default by OUT's suffix."),
+        typer.Option("--format", help="onnx, pt2 (AOTInductor), exported or torchscript (legacy); else by OUT."),
     ] = None,
     target: Annotated[
         str | None,

@@ -10,9 +10,8 @@ from fgcompile.artifact.metadata import Metadata, TensorSpec
 
 def format(metadata: Metadata) -> str:
     """The name of an artifact's format."""
-    return {"onnx": "ONNX", "torchscript": "TorchScript", "pt2": "AOTInductor"}.get(
-        metadata["format"], metadata["format"]
-    )
+    names = {"onnx": "ONNX", "torchscript": "TorchScript", "pt2": "AOTInductor", "exported": "exported program"}
+    return names.get(metadata["format"], metadata["format"])
 
 
 def signature(metadata: Metadata) -> dict[str, str]:

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
+from fgcompile.artifact.file import check_artifact
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import InputError
+from fgcompile.runtime.exported import read_module
 from fgcompile.runtime.session import Provider, Session, load
 from fgcompile.system.files import write_atomically
 
@@ -36,6 +40,20 @@ class Artifact:
             MissingPackageError: The runtime is not installed.
         """
         return load(self, providers, threads)
+
+    def module(self) -> nn.Module:
+        """An artifact of the format ``"exported"`` as a module: ``logits, saliency = artifact.module()(x)``.
+
+        It takes the artifact's inputs, by position or name, and returns its outputs in order, on any device that it is
+        moved to, and under ``torch.compile``. It has buffers and no parameters. A ``target`` that is left out is each
+        sample's predicted class.
+
+        Raises:
+            InputError: The artifact is of another format.
+        """
+        if self.metadata["format"] != "exported":
+            raise InputError(f"the artifact is {self.metadata['format']}, no module: compile with format='exported'")
+        return read_module(self.content, check_artifact(self.content, "artifact.pt2"))
 
     def save(self, path: str | Path) -> None:
         """Writes the file, whole or not at all.

@@ -107,8 +107,9 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             tokenizer returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes
             matter. The artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
             None takes what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
-        format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), or
-            ``"torchscript"``, which PyTorch keeps alive but no longer develops.
+        format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), ``"exported"``
+            (a program of ``torch.export``, for ``Artifact.module``), or ``"torchscript"``, which PyTorch no longer
+            develops.
         target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int
             fixes the class; ``"predicted"`` explains the largest logit; a callable maps the model's output to any score
             ``(N,)`` (``fgcompile.scores`` has common ones).

@@ -21,7 +21,7 @@ from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, 
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
 
-Format = Literal["onnx", "torchscript", "pt2"]
+Format = Literal["onnx", "torchscript", "pt2", "exported"]
 Output = Literal["logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients", "model"]
 Method = Literal["fullgrad", "simple_fullgrad", "smooth_fullgrad"]
 PsiName = Literal["auto", "fullgrad", "grad-cam", "signed"]
@@ -290,6 +290,8 @@ def _require_consistent(request: Request) -> None:
         raise InputError(
             "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
         )
+    if request.on_demand and request.format == "exported":
+        raise InputError("on_demand=True and format='exported': a traced program has no branch; choose another format")
     if request.on_demand and ("logits" not in request.outputs or len(request.outputs) < 2):
         raise InputError(
             f"on_demand=True and outputs={request.outputs}: ask for the logits, which are always computed, and for "

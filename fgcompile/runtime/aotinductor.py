@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from fgcompile.artifact.metadata import Metadata, TensorSpec
-from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, MODEL, PREDICT, is_predicted
+from fgcompile.artifact.names import EXPLAIN, MODEL, PREDICT, is_predicted
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE
-from fgcompile.artifact.validation import Array, bias_specs
-from fgcompile.artifact.zip_container import compiled_models, read_extra_file
+from fgcompile.artifact.validation import Array
+from fgcompile.artifact.zip_container import compiled_models
 from fgcompile.errors import ArtifactError, MissingPackageError, first_line
 from fgcompile.runtime.checked import require_signature
+from fgcompile.runtime.defaults import read_defaults
 from fgcompile.runtime.session import Provider
 
 try:
@@ -49,7 +46,7 @@ class AotInductorBackend:
         self._models = _load(content)
         for model in self._models.values():
             require_signature(read_facts(model).get(PROGRAM_SIGNATURE), metadata)
-        self._defaults = _read_defaults(content, metadata)
+        self._defaults = read_defaults(content, metadata)
         self._inputs = [spec["name"] for spec in metadata["inputs"]]
         self._outputs = metadata["outputs"]
 
@@ -99,16 +96,3 @@ def _load(content: bytes) -> Mapping[str, Callable[..., Sequence[torch.Tensor]]]
             f"torch {torch.__version__} cannot load the package ({first_line(error)}): "
             "compile it again, on this machine"
         ) from error
-
-
-def _read_defaults(content: bytes, metadata: Metadata) -> dict[str, Array]:
-    """The trained values of the bias parameters that may be left out."""
-    specs = bias_specs(metadata)
-    if not specs:
-        return {}
-    stored = json.loads(read_extra_file(content, DEFAULTS_FILE))
-    shapes = {spec["name"]: [int(size) for size in spec["shape"]] for spec in specs}
-    return {
-        spec["name"]: np.frombuffer(base64.b64decode(stored[spec["name"]]), spec["dtype"]).reshape(shapes[spec["name"]])
-        for spec in specs
-    }

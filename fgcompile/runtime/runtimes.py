@@ -19,6 +19,7 @@ RUNTIMES: Mapping[str, str] = {
     "onnx": "fgcompile.runtime.onnxruntime:OnnxRuntimeBackend",
     "torchscript": "fgcompile.runtime.torchscript:TorchScriptBackend",
     "pt2": "fgcompile.runtime.aotinductor:AotInductorBackend",
+    "exported": "fgcompile.runtime.exported:ExportedBackend",
 }
 """Where the backend of each artifact format is found, as ``module:class``."""
 

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import re
 import zipfile
 from collections.abc import Iterable
 
 from fgcompile.artifact.metadata import dumps
-from fgcompile.artifact.names import METADATA_FILE, TOKENIZER_FILE
+from fgcompile.artifact.names import DEFAULTS_FILE, METADATA_FILE, TOKENIZER_FILE
 from fgcompile.compiler.ir.programs import FusedProgram
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 
 
-def extra_files(program: FusedProgram) -> dict[str, str]:
-    """The extra files of an artifact that is an archive: its metadata, and its tokenizer where it keeps one."""
+LEFT_OUT = re.compile(r"/\.data/serialization_id$")
+"""A file of PyTorch's archives: a checksum of the others as they were written."""
+
+
+def extra_files(program: FusedProgram, defaults: bool = False) -> dict[str, str]:
+    """The extra files of an artifact that is an archive.
+
+    Args:
+        program: What they are of: its metadata, and its tokenizer where it keeps one.
+        defaults: Whether the values of inputs that may be left out are among them: what takes every input needs them.
+    """
     files = {METADATA_FILE: dumps(program.metadata)}
-    return files if program.tokenizer is None else {**files, TOKENIZER_FILE: program.tokenizer}
+    if program.tokenizer is not None:
+        files[TOKENIZER_FILE] = program.tokenizer
+    values = {spec.name: spec.default for spec in program.inputs if spec.default is not None}
+    if defaults and values:
+        # As text, since PyTorch reads the extra files of a package as text.
+        encoded = {name: base64.b64encode(value.numpy().tobytes()).decode() for name, value in values.items()}
+        files[DEFAULTS_FILE] = dumps(encoded)
+    return files
 
 
 def write_archive(files: Iterable[tuple[str, bytes]]) -> bytes:

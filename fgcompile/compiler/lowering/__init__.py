@@ -48,6 +48,7 @@ FOR_RUNTIMES = {
     ("onnx", "cuda"): onnxruntime.LOWERINGS | cuda.CONVOLUTIONS | cuda.EXTREMES,
     ("torchscript", "cuda"): cuda.CONVOLUTIONS,
     ("pt2", "cuda"): cuda.CONVOLUTIONS,
+    ("exported", "cuda"): cuda.CONVOLUTIONS,
 }
 """Rows that take the place of others for a format on a device, since its runtime is fast at something else."""
 

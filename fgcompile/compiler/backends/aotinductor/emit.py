@@ -10,7 +10,6 @@ compiling: ``predict`` takes the inputs and returns the logits and what the expl
 
 from __future__ import annotations
 
-import base64
 import io
 import re
 import zipfile
@@ -23,13 +22,12 @@ from torch import fx
 from torch.export import ExportedProgram
 from torch.export.passes import move_to_device_pass
 
-from fgcompile.artifact.metadata import dumps
-from fgcompile.artifact.names import DEFAULTS_FILE, EXPLAIN, MODEL, PREDICT
+from fgcompile.artifact.names import EXPLAIN, MODEL, PREDICT
 from fgcompile.artifact.seal import seal_zip
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
 from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
-from fgcompile.compiler.backends.archive import extra_files, write_archive
+from fgcompile.compiler.backends.archive import LEFT_OUT, extra_files, write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.ir.graphs import copy_graph
@@ -80,7 +78,7 @@ def emit_pt2(program: FusedProgram) -> bytes:
                 raise UnsupportedOpError(
                     f"AOTInductor cannot compile the fused graph ({first_line(error)}): compile to another format"
                 ) from error
-        return seal_zip(write_archive(_packed(files, folder, _extra_files(program))))
+        return seal_zip(write_archive(_packed(files, folder, extra_files(program, defaults=True))))
 
 
 def _models(program: FusedProgram) -> dict[str, fx.GraphModule]:
@@ -138,21 +136,6 @@ def _on_device(exported: ExportedProgram, device: str) -> ExportedProgram:
         raise InputError(f"device is {device!r}, and torch finds no CUDA here: compile on the machine that serves")
     return move_to_device_pass(exported, device)
 
-
-def _extra_files(program: FusedProgram) -> dict[str, str]:
-    """The metadata, and the values of inputs that may be left out: the library itself takes every input."""
-    files = extra_files(program)
-    defaults = {spec.name: spec.default for spec in program.inputs if spec.default is not None}
-    if defaults:
-        # As text, since PyTorch reads the extra files of a package as text.
-        files[DEFAULTS_FILE] = dumps(
-            {name: base64.b64encode(value.numpy().tobytes()).decode() for name, value in defaults.items()}
-        )
-    return files
-
-
-LEFT_OUT = re.compile(r"/\.data/serialization_id$")
-"""A checksum of the files as they were written."""
 
 EMPTIED = re.compile(r"\.cpp$")
 """The library's source, which no runtime needs; but PyTorch 2.11 infers the names of other files from its name."""
