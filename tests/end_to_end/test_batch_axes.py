@@ -77,7 +77,7 @@ def autograd(model: nn.Module, inputs: tuple[Tensor, ...], target: int) -> tuple
     return logits.detach().numpy(), [gradient.numpy() for gradient in gradients]
 
 
-@pytest.mark.parametrize("artifact_format", ["onnx", "torchscript", "pt2"])
+@pytest.mark.parametrize("artifact_format", ["onnx", "torchscript", pytest.param("pt2", marks=pytest.mark.slow)])
 def test_values_and_gradients_are_eager_autograds(artifact_format: Any, tmp_path: Path) -> None:
     model, path = built(Recurrent()), tmp_path / f"net{SUFFIXES[artifact_format]}"
     artifact = fgcompile.compile(model, samples(2), layouts=LAYOUTS, outputs=OUTPUTS, format=artifact_format)

@@ -20,6 +20,7 @@ from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError, ScoreError
 from fgcompile.runtime.session import Session, open_session
 from fgcompile.serving.admission import Limits, admit
+from tests.support.sweeps import crossed
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 COUNT = 3
@@ -135,8 +136,7 @@ def eager(kind: str, x: NDArray[Any], target: NDArray[np.int64]) -> tuple[NDArra
         network.float()
 
 
-@pytest.mark.parametrize("format", [*SUFFIXES])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "format"), crossed(KINDS, SUFFIXES))
 def test_several_targets_are_each_as_alone_and_as_autograd_has_it(kind: str, format: str) -> None:
     if format == "pt2" and kind in ("segmenter", "steps"):
         pytest.skip("the other kinds go through AOTInductor")

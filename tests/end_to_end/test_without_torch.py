@@ -74,7 +74,7 @@ def run(environment: Environment, folder: Path, *arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["environment", "production"])
+@pytest.mark.parametrize("name", ["environment", pytest.param("production", marks=pytest.mark.slow)])
 def test_there_is_no_torch_and_no_other_copy_of_fgcompile(
     name: str, folder: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -31,7 +31,8 @@ IMAGENET = fgcompile.Preprocess(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0
 
 
 REASON = cpp.missing()
-pytestmark = pytest.mark.skipif(REASON is not None, reason=str(REASON))
+# Slow: building against libtorch, and a process for each photo.
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(REASON is not None, reason=str(REASON))]
 
 
 @pytest.fixture(scope="session")

@@ -26,3 +26,15 @@ def first_of_each(cases: Iterable[Any]) -> list[Any]:
         parameters.append(pytest.param(case, id=case.name, marks=pytest.mark.slow if word in seen else ()))
         seen.add(word)
     return parameters
+
+
+def quick(names: Iterable[str], *chosen: str) -> list[Any]:
+    """Names of cases; those chosen run each time, the others among the slow tests.
+
+    Raises:
+        ValueError: One that is chosen is none of them.
+    """
+    names = list(names)
+    if unknown := set(chosen) - set(names):
+        raise ValueError(f"no such cases: {sorted(unknown)}")
+    return [pytest.param(name, marks=() if name in chosen else pytest.mark.slow) for name in names]

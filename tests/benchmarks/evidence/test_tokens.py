@@ -15,6 +15,7 @@ from benchmarks.evidence.tokens import __main__ as command
 from benchmarks.evidence.tokens.methods import METHODS
 from benchmarks.evidence.tokens.removal import removal_areas
 from benchmarks.evidence.tokens.subjects import Subject, some, vision_transformer
+from tests.support.sweeps import quick
 
 
 class FirstToken(nn.Module):
@@ -57,7 +58,7 @@ def test_tokens_that_are_not_there_have_no_turn() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::fgcompile.RulesWarning")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", quick(METHODS, "libragrad-signed", "attnlrp-signed"))
 def test_a_method_gives_each_token_a_number(method: str) -> None:
     subject = vision_transformer()
     few = dataclasses.replace(subject, inputs=some(subject.inputs, slice(3)), present=subject.present[:3])

@@ -12,6 +12,7 @@ from fgcompile.compiler.lowering import forward_gaps, pooling, wide_windows
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_backward_matches, trace_backward
 from tests.support.operator_cases import AVERAGE_POOLINGS, MAX_POOLINGS, OperatorCase
+from tests.support.sweeps import first_of_each
 
 aten = torch.ops.aten
 MAXIMA = [one for one in MAX_POOLINGS if one.name.startswith("adaptive")]
@@ -46,7 +47,7 @@ def test_windows_of_many_taps_equal_autograd(one: OperatorCase, monkeypatch: pyt
 
 
 @pytest.mark.usefixtures("everything_is_long")
-@pytest.mark.parametrize("one", MAXIMA, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", first_of_each(MAXIMA))
 def test_windows_that_are_one_axis_equal_autograd(one: OperatorCase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wide_windows, "MOST_UNROLLED", 0)
     assert_no_matrix(one)
