@@ -1,4 +1,4 @@
-"""The page of ``examples/browser`` in headless Chromium, served from a folder of its own."""
+"""The page of ``fgcompile page`` in headless Chromium, served from a folder of its own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).parents[2] / "examples" / "browser"
+from fgcompile.page.site import SITE
+
+DRIVER = Path(__file__).parents[2] / "examples" / "browser"
+PACKAGES = DRIVER / "node_modules"
 SOFTWARE_WEBGPU = ("--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader")
 """Arguments that give Chromium a WebGPU adapter on a machine without a graphics card, if a slow one."""
 
@@ -29,9 +32,9 @@ def missing() -> str | None:
     """What is missing to run the page, or None."""
     if shutil.which("node") is None:
         return "needs Node.js"
-    described = json.loads((PAGE / "package.json").read_text())
+    described = json.loads((DRIVER / "package.json").read_text())
     needed = [*described["dependencies"], *described["devDependencies"]]
-    if not all((PAGE / "node_modules" / name / "package.json").is_file() for name in needed):
+    if not all((PACKAGES / name / "package.json").is_file() for name in needed):
         return "needs `npm ci --ignore-scripts` in examples/browser"
     return None if find_chromium() else "needs Chromium"
 
@@ -47,7 +50,7 @@ class Page:
 
     def __init__(self, url: str, flags: tuple[str, ...] = ()) -> None:
         command = ["node", "drive.mjs", str(find_chromium()), url, *flags]
-        self._process = subprocess.Popen(command, cwd=PAGE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, cwd=DRIVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def do(self, step: str, **options: object) -> Any:
         """What comes of one step.
@@ -82,11 +85,18 @@ def open_page(
         flags: Further arguments of Chromium.
         absent: A part of the addresses that the server answers with 404.
     """
-    for path in PAGE.iterdir():
-        if path.suffix != ".onnx":
-            (folder / path.name).symlink_to(path)
+    for path in SITE.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "packages").symlink_to(PACKAGES)
     if artifact is not None:
         (folder / "model.onnx").symlink_to(artifact.resolve())
+    with open_site(folder, flags, absent) as page:
+        yield page
+
+
+@contextmanager
+def open_site(folder: Path, flags: tuple[str, ...] = (), absent: str | None = None) -> Iterator[Page]:
+    """Serves a folder with the page in it; ``flags`` and ``absent`` as for ``open_page``."""
     handler = partial(_Handler, absent, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -2,9 +2,9 @@
 
     python -m benchmarks.serving.javascript [--pictures N] [--rounds N] [--screenshot FILE.jpg]
 
-Explains the pictures of the demo's networks on the page of ``examples/browser``, in headless Chromium with WebAssembly,
+Explains the pictures of the demo's networks on the page of ``fgcompile page``, in headless Chromium with WebAssembly,
 and with ``examples/node``; gives the session in Python the same pixels. Then the page and the session, with one thread
-each, take turns. Writes ``results/javascript.md``; or only draws the page with the bald eagle into ``--screenshot``.
+each, take turns. Writes ``results/javascript.md``; or only draws the page with an espresso into ``--screenshot``.
 
 Needs the extras ``cpu`` and ``demo``, Chromium, and Node.js with `npm ci` in both folders.
 """
@@ -29,14 +29,15 @@ from benchmarks.networks.photo_artifacts import compile_for_photos
 from benchmarks.networks.samples import load_digit_network, load_photo_network
 from benchmarks.serving import chromium, node
 from fgcompile.artifact.validation import Array
+from fgcompile.demo.networks import load_efficientnet
 from fgcompile.media.images import read_photo
 
 PACKAGES = ("onnxruntime", "pillow")
 JAVASCRIPT_PACKAGES = (
-    chromium.PAGE / "node_modules" / "onnxruntime-web",
+    chromium.PACKAGES / "onnxruntime-web",
     node.FOLDER / "node_modules" / "onnxruntime-node",
 )
-EAGLE = 17
+ESPRESSO = 1
 _WARM_UPS = 3
 
 AGREEMENT = ["network", "runtime", "pictures", "same class", "logits", "map, median", "map, largest"]
@@ -136,15 +137,16 @@ def measure(folder: Path, pictures: int | None, rounds: int) -> str:
 
 
 def draw_screenshot(folder: Path, path: Path) -> None:
-    """Draws the page with the bald eagle into ``path``, a JPEG."""
-    network = load_photo_network()
+    """Draws the page with an espresso into ``path``, a JPEG, and beside it as a phone shows it."""
+    network = load_efficientnet()
     artifact = compile_for_photos(network, folder / f"{network.key}.onnx")
     served = folder / "served"
     served.mkdir()
     with chromium.open_page(served, artifact) as page:
         for _ in range(_WARM_UPS):
-            page.do("choose", file=network.pictures[EAGLE].path)
+            page.do("choose", file=network.pictures[ESPRESSO].path)
         page.do("screenshot", path=path.resolve())
+        page.do("screenshot", path=path.resolve().with_name("phone.jpg"), width=390, height=844)
 
 
 def main(arguments: list[str] | None = None) -> int:

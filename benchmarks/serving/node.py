@@ -12,7 +12,7 @@ from typing import Any
 FOLDER = Path(__file__).parents[2] / "examples" / "node"
 
 _PROGRAM = """
-import { readTargets } from "../browser/targets.js";
+import { readTargets } from "../../fgcompile/page/site/targets.js";
 import { loadArtifact, readPhoto } from "./artifact.mjs";
 
 const [path, target, ...photos] = process.argv.slice(1);

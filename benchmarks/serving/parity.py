@@ -103,7 +103,7 @@ def by_ray(path: Path, folder: Path, files: list[Path], photos: Array) -> list[R
 
 
 def by_page(path: Path, folder: Path, files: list[Path]) -> list[Record]:
-    """``examples/browser`` in headless Chromium."""
+    """The page of ``fgcompile page`` in headless Chromium."""
     with chromium.open_page(folder, path) as page:
         records = []
         for file in files:

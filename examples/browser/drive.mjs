@@ -89,7 +89,8 @@ const steps = {
       while (times.length < count) times.push((await session.explain(photo.pixels)).milliseconds);
       return times;
     }, calls),
-  async screenshot({ path }) {
+  async screenshot({ path, width, height }) {
+    if (width) await page.setViewportSize({ width, height });
     await page.screenshot({ path, type: "jpeg", quality: 82 });
   },
   /** Where the page has asked for anything, and what went wrong unseen. */

@@ -4,8 +4,8 @@ import { readFile } from "node:fs/promises";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { PbfReader } from "pbf";
 import sharp from "sharp";
-import { readArtifact } from "../browser/artifact.js";
-import { makeExplain } from "../browser/call.js";
+import { readArtifact } from "../../fgcompile/page/site/artifact.js";
+import { makeExplain } from "../../fgcompile/page/site/call.js";
 
 const KEPT = 224 / 256; // of the short side: the usual evaluation crop of ImageNet
 

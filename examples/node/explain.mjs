@@ -8,7 +8,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { largestTargets, readTargets, scoreOf, targetName } from "../browser/targets.js";
+import { largestTargets, readTargets, scoreOf, targetName } from "../../fgcompile/page/site/targets.js";
 import { loadArtifact, readPhoto, writeMaps } from "./artifact.mjs";
 
 const USAGE = "node explain.mjs ARTIFACT.onnx PHOTO [--target TARGET] [--output saliency.png]";

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from fgcompile._version import __version__
-from fgcompile.cli import artifacts, compiling, demonstration, production, terminal
+from fgcompile.cli import artifacts, compiling, demonstration, pages, production, terminal
 from fgcompile.errors import FgcompileError
 
 app = typer.Typer(
@@ -67,4 +67,5 @@ app.command()(artifacts.bench)
 app.command()(production.batch)
 app.command()(production.serve)
 app.command()(production.triton)
+app.command()(pages.page)
 app.command()(demonstration.demo)

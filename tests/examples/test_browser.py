@@ -11,10 +11,11 @@ import pytest
 from PIL import Image
 
 import fgcompile
-from benchmarks.serving.chromium import SOFTWARE_WEBGPU, Page, missing, open_page
+from benchmarks.serving.chromium import PACKAGES, SOFTWARE_WEBGPU, Page, missing, open_page, open_site
 from fgcompile.media.images import read_photo
 from fgcompile.media.overlay import normalise
 from fgcompile.media.signed import normalise_signed
+from fgcompile.page.site import write_page
 from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
@@ -227,3 +228,17 @@ def test_a_trained_network_s_maps_are_those_of_the_session(
     print("largest difference, of the map's maximum:", max(differences))
     assert np.median(differences) < 1e-4
     assert max(differences) < 2e-3  # where rounding flips a choice of a ReLU6
+
+
+def test_a_page_that_was_written_needs_nothing_else(colours: Path, photos: list[Path], tmp_path: Path) -> None:
+    write_page(colours, tmp_path / "site", PACKAGES)
+    with open_site(tmp_path / "site") as page:
+        seen = page.do("choose", file=photos[17])
+        assert seen["error"] == ""
+        assert largest_difference(fgcompile.load(colours), page.do("numbers")) < 1e-4
+        # A phone's screen is as wide as the page.
+        page.do("screenshot", path=tmp_path / "phone.jpg", width=390, height=844)
+        traffic = page.do("traffic")
+    assert traffic["complaints"] == []
+    assert len({request.split("/")[2] for request in traffic["requests"] if request.startswith("http")}) == 1
+    assert Image.open(tmp_path / "phone.jpg").size == (585, 1266)
