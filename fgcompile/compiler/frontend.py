@@ -14,7 +14,7 @@ from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import CapturedProgram
-from fgcompile.compiler.ir.rounding import nudged, unit_of
+from fgcompile.compiler.ir.rounding import nudge_sums, nudged, unit_of
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.request import Precision, Request
@@ -81,9 +81,10 @@ def in_dtype(captured: CapturedProgram, dtype: torch.dtype) -> CapturedProgram:
 
 
 def as_rounded(captured: CapturedProgram, precision: Precision, draw: int) -> CapturedProgram:
-    """The captured program in float32, its weights off by a few rounding errors of a precision (``ir.rounding``)."""
+    """The captured program in float32, its weights and sums off by rounding errors of a precision (``ir.rounding``)."""
     rounded = in_dtype(captured, torch.float32)
     generator = torch.Generator().manual_seed(draw)
     for name, buffer in list(rounded.graph_module.named_buffers()):
         setattr(rounded.graph_module, name, nudged(buffer, unit_of(precision, draw), generator))
+    nudge_sums(rounded.graph_module, unit_of(precision, draw), generator)
     return rounded

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,12 +14,8 @@ import torch
 from torch import nn
 
 import fgcompile
-from fgcompile.artifact.zip_container import MARKS
-from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.biases import bias_table
 from fgcompile.compiler.biases.elementwise import ELEMENTWISE
-from fgcompile.compiler.ir.programs import FusedProgram
-from fgcompile.errors import UnsupportedOpError
 from fgcompile.runtime import runtimes
 
 TEXT = (Path(__file__).parents[2] / "docs" / "writing-a-rule.md").read_text(encoding="utf-8")
@@ -96,33 +91,6 @@ def test_the_runtime_runs_artifacts(
     monkeypatch.setattr(runtimes, "PROVIDER_RUNTIMES", {key: location})
     found = fgcompile.load(compiled, providers=["reference"]).explain(model[1].numpy())
     assert_same_map(found, compiled, model)
-
-
-def test_the_format_is_emitted_checked_and_loaded(
-    run_example: Callable[[str], ModuleType],
-    model: tuple[nn.Module, torch.Tensor],
-    compiled: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> None:
-    """In the place of TorchScript, whose rows it takes, so that ``compile`` runs and checks it."""
-    emit = run_example("fgcompile/compiler/backends/exported_program/emit.py").emit_exported
-    runtime = run_example("fgcompile/runtime/exported_program.py")
-    programs: list[FusedProgram] = []
-
-    def emit_and_keep(program: FusedProgram) -> bytes:
-        programs.append(program)
-        return emit(program)
-
-    monkeypatch.setitem(EMITTERS, "torchscript", emit_and_keep)
-    monkeypatch.setitem(MARKS, "torchscript", "models/")
-    monkeypatch.setitem(runtimes.RUNTIMES, "torchscript", f"{runtime.__name__}:ExportedProgramBackend")
-    artifact = fgcompile.compile(*model, format="torchscript")
-    assert artifact.content == emit(programs[0])
-    artifact.save(tmp_path / "model.pt")
-    assert_same_map(fgcompile.load(tmp_path / "model.pt").explain(model[1].numpy()), compiled, model)
-    with pytest.raises(UnsupportedOpError, match="no branch"):
-        emit(replace(programs[0], on_demand=True))
 
 
 def assert_same_map(found: fgcompile.Explanation, compiled: Path, model: tuple[nn.Module, torch.Tensor]) -> None:

@@ -31,15 +31,15 @@ CLOSE = 1e-4
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
 
-def differing_node(model: OnnxModel, feeds: Mapping[str, Tensor], expected: Arrays) -> str | None:
-    """The first node that computes something else than ONNX Runtime of the same numbers.
+def differing_node(model: OnnxModel, feeds: Mapping[str, Tensor], expected: Arrays) -> tuple[str, int] | None:
+    """The first node that computes something else than ONNX Runtime of the same numbers, and its input's first size.
 
     Args:
         model: As read.
         feeds: Its inputs by name.
         expected: What ONNX Runtime computes of them with the file, every tensor that nodes of both have.
     """
-    found: list[str] = []
+    found: list[tuple[str, int]] = []
 
     def compute(step: Step, child: nn.Module, values: list[Value]) -> Sequence[Value]:
         results: list[Value] = list(child(*values))
@@ -47,7 +47,7 @@ def differing_node(model: OnnxModel, feeds: Mapping[str, Tensor], expected: Arra
             if name in expected and not found:
                 given = _given(results[place], expected[name])
                 if given is None or not _is_close(results[place], given):
-                    found.append(str(child.title))
+                    found.append((str(child.title), _first_size(values)))
                 else:
                     results[place] = given
         return results
@@ -55,6 +55,12 @@ def differing_node(model: OnnxModel, feeds: Mapping[str, Tensor], expected: Arra
     with torch.no_grad():
         model.run(model.scope(feeds), compute)
     return found[0] if found else None
+
+
+def _first_size(values: Sequence[Value]) -> int:
+    """1 where there is none."""
+    tensors = (value.level if isinstance(value, Levels) else value for value in values[:1])
+    return next((value.shape[0] for value in tensors if isinstance(value, Tensor) and value.ndim), 1)
 
 
 def _given(own: Value, array: np.ndarray[Any, Any]) -> Value:

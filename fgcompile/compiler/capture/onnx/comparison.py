@@ -19,7 +19,7 @@ from fgcompile.compiler.capture.onnx.loading import parsed
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.rounding import SLACK, moved_by_rounding
 from fgcompile.compiler.ir.memory import is_out_of_memory
-from fgcompile.errors import CaptureWarning, FgcompileError, VerificationError, first_line
+from fgcompile.errors import CaptureWarning, FgcompileError, UnsupportedOpError, VerificationError, first_line
 
 CLOSE = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 """How far the two may be apart, relative to the largest number of a tensor: kernels add up in another order, and round
@@ -252,7 +252,14 @@ def _require_nodes(model: OnnxModel, feeds: Mapping[str, Tensor]) -> None:
         )
         warnings.warn(message, CaptureWarning, stacklevel=4)
         return
-    node = differing_node(model, feeds, expected)
+    node, rows = differing_node(model, feeds, expected) or (None, 0)
+    # It is one sample that is compared.
+    if node is not None and node.startswith("DynamicQuantize") and rows > 1:
+        raise UnsupportedOpError(
+            f"{node} of {model.path} finds its range at run time among values whose first axis is not the samples': "
+            "each sample is given its own range, and cannot be told apart there; quantise the file statically, or "
+            "explain a tensor in front of it"
+        )
     if node is not None:
         raise VerificationError(
             f"{node} of {model.path} computes something else than in ONNX Runtime: "

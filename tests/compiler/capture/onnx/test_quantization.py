@@ -19,7 +19,7 @@ import fgcompile
 from fgcompile.compiler.capture.onnx import comparison
 from fgcompile.compiler.capture.onnx.by_node import differing_node
 from fgcompile.compiler.capture.onnx.read import read_onnx
-from fgcompile.errors import CaptureWarning, FgcompileError, VerificationError
+from fgcompile.errors import CaptureWarning, FgcompileError, UnsupportedOpError, VerificationError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
 
 WEIGHTS: dict[str, Any] = {
@@ -308,3 +308,18 @@ def test_what_pytorch_quantises_is_read_from_its_file(tmp_path: Path) -> None:
     artifact.save(tmp_path / "artifact.onnx")
     logits = fgcompile.load(tmp_path / "artifact.onnx").explain(x.numpy()).logits
     np.testing.assert_allclose(logits, network(x).detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_ranges_of_rows_of_several_samples_are_refused_by_name(tmp_path: Path) -> None:
+    """As networks that read lines of text end: (steps, samples, features) with steps and samples as one axis."""
+    nodes = [
+        *[node("Tanh", "x", "h"), node("Transpose", "h", "t", perm=[1, 0, 2]), node("Reshape", "t rows", "r")],
+        *[node("DynamicQuantizeLinear", "r", "q s z"), node("MatMulInteger", "q w z", "m")],
+        *[node("Cast", "m", "f", to=1), node("Mul", "f s", "g"), node("Reshape", "g steps", "y")],
+    ]
+    constants = {"rows": np.array([-1, 4]), "steps": np.array([3, -1, 5]), "w": random(4, 5).round().astype(np.int8)}
+    path = tmp_path / "lines.onnx"
+    onnx.save(model(graph(nodes, {"x": ("float32", ["n", 3, 4])}, ["y"], constants)), path)
+    message = "DynamicQuantizeLinear .* finds its range at run time among values whose first axis is not the samples'"
+    with pytest.raises(UnsupportedOpError, match=message):
+        fgcompile.compile(path, target=lambda y: y[0, :, 0], layouts={"x": "n l c"})
