@@ -23,7 +23,7 @@ OPTIONS = {
     "ch_PP-OCRv4_det_infer.onnx": "--input 3x320x320",
     "ch_PP-OCRv4_rec_infer.onnx": "--input 3x48x320",
     "ch_ppocr_mobile_v2.0_cls_infer.onnx": "--input 3x48x192",
-    "flashvad-stream.onnx": "--explained speech_logits --layout recurrent='l n c'",
+    "flashvad-stream.onnx": "--explained speech_logits --layout recurrent='c n c'",
     "resources/models/silero_vad.onnx": f"--explained output --input input=512 --fix sr=16000 {_STATES}",
     "data/silero_vad.onnx": "--explained output --input input=576 --fix sr=16000 --layout state='l n c'",
     "silero_vad_16k_op15.onnx": "--explained output --input input=576 --fix sr=16000 --layout state='l n c'",

@@ -42,15 +42,20 @@ class _Skeleton:
         if end - start < SMALLEST:
             return [self._content[start:end]]
         parts: list[bytes | memoryview] = []
+        own: list[bytes | memoryview] = []
+        placed: list[bytes | memoryview] = []
         for wire, field, beginning, inner, after in spans(self._content, start, end):
             below = BELOW.get(kind, {}).get(field)
             if kind == "tensor" and field == _RAW_DATA and after - inner >= SMALLEST:
-                parts += self._place(inner, after - inner)
+                placed = list(self._place(inner, after - inner))
+            elif kind == "tensor" and field == _DATA_LOCATION:
+                own.append(self._content[beginning:after])
             elif below is not None and wire == DELIMITED:
                 parts += _field(field, self.message(inner, after, below, depth + 1))
             else:
                 parts.append(self._content[beginning:after])
-        return parts
+        # Of a field that is written twice the last counts, and writers may say that the data are here, where they were.
+        return [*parts, *(placed or own)]
 
     def _place(self, offset: int, length: int) -> Iterator[bytes | memoryview]:
         for key, value in (("location", self._location), ("offset", str(offset)), ("length", str(length))):

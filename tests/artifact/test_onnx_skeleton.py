@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,35 @@ def test_it_is_the_model_without_its_large_tensors(tmp_path: Path) -> None:
     for tensor in tensors(read):
         tensor.ClearField("data_location")
     assert read == proto
+
+
+@pytest.mark.parametrize("order", list(permutations(("dims", "data_type", "raw_data", "data_location")))[::5])
+def test_a_tensor_may_say_where_its_data_are_in_any_order(order: tuple[str, ...], tmp_path: Path) -> None:
+    tensor = numpy_helper.from_array(LARGE)
+    tensor.data_location = TensorProto.DEFAULT  # as it is anyway, and as some writers write
+    content = b""
+    for field in order:  # messages that are joined are merged
+        part = TensorProto()
+        if field == "dims":
+            part.dims.extend(tensor.dims)
+        else:
+            setattr(part, field, getattr(tensor, field))
+        content += part.SerializeToString()
+    assert TensorProto.FromString(content) == tensor
+    node = onnx.NodeProto(op_type="Constant", output=["y"])
+    attribute = b"\x0a\x05value\x2a" + _varint(len(content)) + content + b"\xa0\x01\x04"
+    graph = onnx.GraphProto(node=[node]).SerializeToString()
+    assert graph.endswith(node.SerializeToString())
+    whole = node.SerializeToString() + b"\x2a" + _varint(len(attribute)) + attribute
+    model = b"\x3a" + _varint(len(whole) + 1 + len(_varint(len(whole)))) + b"\x0a" + _varint(len(whole)) + whole
+    (tmp_path / "model.onnx").write_bytes(model)
+    read = onnx.ModelProto.FromString(without_weights(model, "model.onnx"))
+    external_data_helper.load_external_data_for_model(read, str(tmp_path))
+    np.testing.assert_array_equal(numpy_helper.to_array(read.graph.node[0].attribute[0].t), LARGE)
+
+
+def _varint(value: int) -> bytes:
+    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + _varint(value >> 7)
 
 
 @pytest.mark.parametrize("end", [5000, -1])

@@ -98,7 +98,16 @@ def _holds_all(tensor: ir.TensorProtocol) -> bool:
     """Whether there are as many bytes as a tensor's shape says; of a file beside the model its length is asked."""
     if isinstance(tensor, ir.ExternalTensor):
         return (tensor.offset or 0) + tensor.nbytes <= Path(tensor.path).stat().st_size
+    if tensor.size and isinstance(tensor, ir.TensorProtoTensor) and not _has_data(tensor.raw):
+        return False  # read, it would be zeros
     return tensor.dtype == ir.DataType.STRING or tensor.numpy().shape == tensor.shape.numpy()
+
+
+def _has_data(proto: onnx.TensorProto) -> bool:
+    return any(len(getattr(proto, field)) for field in _DATA)
+
+
+_DATA = ("raw_data", "float_data", "int32_data", "int64_data", "double_data", "uint64_data", "string_data")
 
 
 def _sort(graph: ir.Graph, path: Path) -> None:

@@ -141,12 +141,10 @@ def _require_maps(written: Mapping[str, str], inputs: Sequence[str], maps: Seque
     """Refuses a layout for an input that cannot have a map, such as a mask: no embedding reads it."""
     for name in inputs:
         if name not in maps and written.get(name, "none") != "none":
-            # A letter that has been there names no axis of a map: (l, n, c) becomes (c, n, c).
-            rest = " ".join("n" if letter == "n" else "c" for letter in written[name].split())
-            mapless = "'none'" if rest.startswith("n") or "(" in rest else f"'{rest}'"
             raise InputError(
                 f"layouts give '{name}' a map, but no layer lies over it, or another input of its shape stands for it: "
-                f"write {mapless} for it; inputs with a map: {', '.join(maps) or 'none'}"
+                "write 'none' for it, or c for each of its axes but the batch's, as 'c n c'; inputs with a map: "
+                f"{', '.join(maps) or 'none'}"
             )
 
 

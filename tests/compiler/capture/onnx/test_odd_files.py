@@ -164,6 +164,15 @@ def test_weights_of_another_size_than_they_say_are_refused(tmp_path: Path, size:
         fgcompile.compile(path)
 
 
+def test_weights_without_numbers_are_no_zeros(tmp_path: Path) -> None:
+    path = saved(tmp_path, LAYER, TABLE, ["z"])
+    proto = onnx.load(path)
+    proto.graph.initializer[0].ClearField("raw_data")
+    onnx.save(proto, path)
+    with pytest.raises(SourceError, match="does not hold the 4 x 3 numbers of 'w'"):
+        fgcompile.compile(path)
+
+
 def test_weights_beside_the_file_that_were_cut_off_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path, LAYER, TABLE, ["z"])
     onnx.save(onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0)
