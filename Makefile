@@ -4,6 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 OLDEST := .venv-oldest
 DIST := .venv-dist
+DOCS := .venv-docs
 TRITON := $(VENV)/triton
 NODE := examples/browser examples/node
 BIN := $(VENV)/bin
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PYTEST := python -m pytest -q -n 2 --dist worksteal
 QUICK := "not slow and not whole"
 
-.PHONY: demo test test-quick test-oldest test-slow check style wheel triton node clean
+.PHONY: demo test test-quick test-oldest test-slow check style wheel docs triton node clean
 
 demo: $(VENV)/demo.stamp  ## Compile a trained network, explain photos, write demo/index.html.
 	$(BIN)/fgcompile demo -o demo
@@ -42,6 +43,15 @@ wheel: $(DIST)/stamp  ## Build the distributions, and check what a package index
 	$(DIST)/bin/twine check --strict dist/*
 	$(DIST)/bin/check-wheel-contents dist/*.whl
 	$(DIST)/bin/pyroma --min 9 --skip-tests AuthorEmail .
+
+docs: $(DOCS)/stamp  ## Build the documentation as pages to open or to put on a server: site/index.html.
+	$(DOCS)/bin/python -m tools.build_docs -o site
+
+$(DOCS)/stamp: pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --group docs
+	touch $@
 
 $(DIST)/stamp: pyproject.toml
 	$(PYTHON) -m venv $(DIST)
@@ -85,4 +95,4 @@ $(VENV):
 	$(PYTHON) -m venv $(VENV)
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(DIST) build dist demo
+	rm -rf $(VENV) $(OLDEST) $(DIST) $(DOCS) build dist demo site

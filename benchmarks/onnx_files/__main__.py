@@ -32,7 +32,8 @@ CLOSE, COMPLETE = 1e-4, 1e-9
 
 LEGEND = f"""\
 - *logits*: the largest difference of the explained tensor from what ONNX Runtime makes of it, each sample alone, \
-relative to the largest number; of the artifact at batches of 1, 2 and 3, on seeded noise. Limit {CLOSE:g}, or *own*.
+relative to the largest number; of the artifact at batches of 1, 2 and 3, on seeded noise. Limit {CLOSE:g}, or twice \
+*own*.
 - *own*: the same of ONNX Runtime on the file from itself, all three samples at once: what float32 leaves open.
 - *residual*: |score - sum of the terms| / |score| in float64, the largest of three samples. Limit {COMPLETE:g}.
 - *seconds*: of `fgcompile compile`, alone in its process."""
@@ -42,7 +43,7 @@ def outcome(figures: Figures) -> str:
     """What became of a file, in a word."""
     if "reason" in figures:
         return "refused" if not figures["reason"].startswith("traceback") else "failed"
-    limit = max(CLOSE, figures.get("own", 0))
+    limit = max(CLOSE, 2 * figures.get("own", 0))
     return "right" if figures["logits"] <= limit and figures["residual"] <= COMPLETE else "differs"
 
 

@@ -57,7 +57,7 @@ def measure(path: str, options: Sequence[str], limit: float) -> Figures:
         reason = _compile(path, artifact, options, limit)
         figures: Figures = {"seconds": time.perf_counter() - start}
         if reason is not None:
-            return {**figures, "reason": reason}
+            return {**figures, "reason": reason.replace(path, Path(path).name)}
         session = fgcompile.load(artifact, threads=1)
         metadata = fgcompile.artifact.read_metadata(artifact)
         feeds = made_up(metadata, BATCHES[-1])
