@@ -47,6 +47,9 @@ class Table:
         """From 0, so that a bar is as long as its value."""
         return scale_of_bars(maps, signed)
 
+    def bar(self, scale: Scale, style: Style) -> None:
+        """None: the numbers stand at the bars."""
+
     def over(self, saliency: NDArray[Any], scale: Scale, style: Style, marks: Marks = NONE) -> Image.Image:
         """A bar for each, its name and value to the left, the map's value to the right."""
         strength = scale.strength(saliency)
@@ -114,7 +117,7 @@ def draw_bars(
     image = Image.new(mode, (_WIDTH, _MARGIN + _ROW * (len(bars) + bool(foot))), paper)
     draw = ImageDraw.Draw(image)
     zero = left - across * low
-    draw.line([zero, 0, zero, _MARGIN + _ROW * len(bars)], fill=inks[1])
+    draw.line([zero, 0, zero, _MARGIN + _ROW * len(bars)], fill=_faint(inks[1], background))
     for row, bar in enumerate(bars):
         middle = _MARGIN + _ROW * row + _ROW // 2
         ends = sorted((zero + across * bar.start, zero + across * bar.end))
@@ -129,6 +132,13 @@ def draw_bars(
         middle = _MARGIN + _ROW * len(bars) + _ROW // 2 - 2
         draw.text((_WIDTH - _MARGIN, middle), shorten(foot, _WIDTH - 2 * _MARGIN, _SIZE), inks[1], font_of(_SIZE), "rm")
     return image
+
+
+def _faint(ink: Color, background: Color | None) -> tuple[int, ...]:
+    """The colour of a line that crosses letters."""
+    if background is None:
+        return (*ink, 90)
+    return tuple((2 * below + above) // 3 for above, below in zip(ink, background, strict=True))
 
 
 def _color(rgb: NDArray[np.float64]) -> Color:

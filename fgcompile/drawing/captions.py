@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from fgcompile.drawing.blending import Style, blend
@@ -21,13 +23,38 @@ INKS: tuple[Color, Color] = ((236, 239, 244), (152, 162, 179))
 """Of the two parts of a caption."""
 
 _EDGE: Color = (10, 14, 20)
-_MIDDLE_GREY = 128.0  # the photo over which the colours of a bar are shown
-_TAKES, _ADDS = "takes", "adds"
+_MIDDLE_GREY = 128.0
+SIGNS = ("takes", "adds")
+"""What a signed map says on either side of 0."""
+
+
+@dataclass(frozen=True)
+class ColourBar:
+    """What says what colours stand for.
+
+    Attributes:
+        scale: The numbers at its ends.
+        style: The colours.
+        over: Whether they are those over a photo, of a middle grey; else the map's by itself.
+        words: What the two halves of a signed one say; none where something else says so.
+    """
+
+    scale: Scale
+    style: Style
+    over: bool = True
+    words: tuple[str, str] | None = SIGNS
+
+    def colours(self, length: int) -> NDArray[np.uint8]:
+        """``(1, length, 3)``, from one end to the other."""
+        strength = np.linspace(-1 if self.scale.signed else 0, 1, length)[np.newaxis]
+        grey = np.full((1, length, 1), _MIDDLE_GREY)
+        rgb = blend(grey, strength, self.style) if self.over else self.style.palette.colour(strength)
+        return np.rint(rgb).astype(np.uint8)
 
 
 def font_size_of(width: int) -> int:
     """The size of captions below tiles of a width."""
-    return max(11, min(15, width // 14))
+    return max(11, min(15, width // 14), width // 80)
 
 
 def write_caption(
@@ -60,32 +87,29 @@ def write_label(image: Image.Image, place: tuple[int, int], text: str, size: int
     )
 
 
-def draw_bar(panel: Image.Image, box: tuple[int, int, int], scale: Scale, style: Style, size: int) -> None:
-    """Draws what the colours stand for: the two ends of the scale in numbers, between them its colours over grey.
+def draw_bar(panel: Image.Image, box: tuple[int, int, int], bar: ColourBar, size: int) -> None:
+    """Draws what colours stand for: the two ends of the scale in numbers, between them its colours.
 
     Args:
         panel: What is drawn into.
         box: Left, right, and the middle of the line.
-        scale: The scale.
-        style: Its colours.
+        bar: What is drawn.
         size: Of the font.
     """
     left, right, middle = box
     draw, font = ImageDraw.Draw(panel), font_of(size)
-    low, high = number_of(scale.low), number_of(scale.high)
+    low, high = number_of(bar.scale.low), number_of(bar.scale.high)
     start = left + round(draw.textlength(low, font)) + size // 2
     end = max(start + 8, right - round(draw.textlength(high, font)) - size // 2)
     draw.text((left, middle), low, INKS[1], font, anchor="lm")
-    draw.text((right, middle), high, INKS[1], font, anchor="rm")
-    strength = np.linspace(-1 if scale.signed else 0, 1, end - start)[np.newaxis]
-    colours = blend(np.full((1, end - start, 1), _MIDDLE_GREY), strength, style)
+    draw.text((end + size // 2, middle), high, INKS[1], font, anchor="lm")
     height = size - 1
-    row = Image.fromarray(np.rint(colours).astype(np.uint8)).resize((end - start, height))
-    panel.paste(row, (start, middle - height // 2))
-    words = draw.textlength(f"{_TAKES}  {_ADDS}", font_of(size - 3))
-    if scale.signed and words + 4 * size < end - start:
-        for place, text, anchor in ((start + 3, _TAKES, "lm"), (end - 3, _ADDS, "rm")):
-            draw.text((place, middle), text, _EDGE, font_of(size - 3), anchor=anchor)
+    panel.paste(Image.fromarray(bar.colours(end - start)).resize((end - start, height)), (start, middle - height // 2))
+    if bar.scale.signed and bar.words is not None:
+        small = font_of(size - 4)
+        if sum(map(small.getlength, bar.words)) + size < end - start:
+            draw.text((start + 3, middle), bar.words[0], _EDGE, small, anchor="lm")
+            draw.text((end - 3, middle), bar.words[1], _EDGE, small, anchor="rm")
 
 
 def margin_of(size: int) -> int:

@@ -89,9 +89,7 @@ def _own(name: str, signed: bool) -> Palette:
     if signed and name in SEQUENTIAL:
         raise InputError(f"colour map {name} has no middle: a signed map takes {DIVERGING[0]}, or one such as RdBu")
     if not signed and name in DIVERGING:
-        raise InputError(
-            f"colour map {name} is for signed maps, which this is not: give one of {', '.join(SEQUENTIAL)}"
-        )
+        raise InputError(f"colour map {name} is for signed maps, which this is not: give {' or '.join(SEQUENTIAL)}")
     if not signed:
         return _sequential(np.loadtxt(Path(__file__).with_name(f"{name}.csv"), delimiter=",") * 255)
     strength = np.linspace(-1, 1, _COLOURS)[:, np.newaxis]

@@ -6,7 +6,7 @@ Of exactly two maps the last tile is the first minus the second.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from fgcompile.drawing.captions import (
     BACKGROUND,
     INKS,
     Color,
+    ColourBar,
     draw_bar,
     font_size_of,
     margin_of,
@@ -26,8 +27,7 @@ from fgcompile.drawing.captions import (
 )
 from fgcompile.drawing.marks import NONE, Marks
 from fgcompile.drawing.palettes import LESS, MORE
-from fgcompile.drawing.photo import Photo, flat, in_colour
-from fgcompile.drawing.scale import Scale
+from fgcompile.drawing.photo import Photo, in_colour
 from fgcompile.drawing.subjects import Shown, Subject
 
 GAP = 4
@@ -35,7 +35,8 @@ _COLUMNS = 4
 _WIDEST = 1800
 """Of a row of tiles, in pixels: of large ones there are fewer in a row."""
 
-_LONGEST_BAR = 240
+_LONGEST_BAR = 16
+"""In sizes of its font."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class _Tile:
     title: str
     detail: str = ""
     inks: tuple[Color, Color] = INKS
-    bar: tuple[Scale, Style] | None = None
+    bar: ColourBar | None = None
 
 
 def draw_overlay(subject: Subject, shown: Shown, signed: bool, style: Style, caption: bool = True) -> Image.Image:
@@ -61,7 +62,7 @@ def draw_overlay(subject: Subject, shown: Shown, signed: bool, style: Style, cap
     """
     scale = subject.scale(shown.saliency, signed)
     image = subject.over(shown.saliency, scale, style, shown.marks)
-    return _arrange([_Tile(image, shown.title, shown.detail, bar=(scale, style))]) if caption else image
+    return _arrange([_Tile(image, shown.title, shown.detail, bar=subject.bar(scale, style))]) if caption else image
 
 
 def draw_panel(
@@ -91,10 +92,12 @@ def draw_panel(
 def draw_photo(photo: Photo, shown: Shown, signed: bool, style: Style) -> Image.Image:
     """Draws photo, map and overlay side by side, below them title, scale and detail; a whole photo is no larger."""
     scale = photo.scale(shown.saliency, signed)
-    tiles = [photo.plain(shown.marks), flat(scale.strength(shown.saliency), style)]
-    tiles.append(photo.over(shown.saliency, scale, style, shown.marks))
+    tiles = [
+        photo.plain(shown.marks),
+        photo.flat(shown.saliency, scale, style),
+        photo.over(shown.saliency, scale, style, shown.marks),
+    ]
     width, height = tiles[0].size
-    tiles[1] = tiles[1] if photo.part is None else _fit(tiles[1], (width, height))
     size = font_size_of(width)
     strip = 2 * size
     panel = Image.new("RGB", (3 * width + 2 * GAP, height + strip), BACKGROUND)
@@ -103,8 +106,8 @@ def draw_photo(photo: Photo, shown: Shown, signed: bool, style: Style) -> Image.
     middle, margin = height + strip // 2, margin_of(size)
     title = shorten(shown.title, width + GAP - margin, size)
     write_caption(panel, middle, title, shorten(shown.detail, width - 2 * margin, size), size)
-    left = width + GAP + (width - min(width - 2 * margin, _LONGEST_BAR)) // 2
-    draw_bar(panel, (left, 2 * (width + GAP) - GAP - (left - width - GAP), middle), scale, style, size)
+    inset = (width - min(width - 2 * margin, _LONGEST_BAR * size)) // 2
+    draw_bar(panel, (width + GAP + inset, 2 * width + GAP - inset, middle), ColourBar(scale, style, over=False), size)
     return panel
 
 
@@ -126,16 +129,17 @@ def draw_comparison(subject: Subject, shown: Sequence[Shown], signed: bool, styl
     """
     scale = subject.scale(np.stack([each.saliency for each in shown]), signed)
     plain = subject.plain(NONE)
-    tiles = [] if plain is None else [_Tile(plain, subject.called, "one scale for all", bar=(scale, style))]
+    tiles = [] if plain is None else [_Tile(plain, subject.called, "one scale", bar=subject.bar(scale, style))]
     for each in shown:
         tile = subject.over(each.saliency, scale, style, each.marks)
-        tiles.append(_Tile(tile, each.title, each.detail, bar=None if tiles else (scale, style)))
+        tiles.append(_Tile(tile, each.title, each.detail, bar=None if tiles else subject.bar(scale, style)))
     if len(shown) == 2:
         apart = np.asarray(shown[0].saliency, np.float64) - shown[1].saliency
         own, colours = subject.scale(apart, True), style_of(True, alpha=style.alpha)
         difference = subject.over(apart, own, colours, NONE)
+        bar = subject.bar(own, colours)
         titles = f"more {shown[0].title}", f"more {shown[1].title}"
-        tiles.append(_Tile(difference, *titles, (MORE, LESS), (own, colours)))
+        tiles.append(_Tile(difference, *titles, (MORE, LESS), bar and replace(bar, words=None)))
     return _arrange(tiles)
 
 
@@ -163,17 +167,8 @@ def _arrange(tiles: Sequence[_Tile]) -> Image.Image:
         captioned.paste(tile.image)
         write_caption(captioned, height + strip // 2, tile.title, tile.detail, size, tile.inks)
         if tile.bar is not None:
-            right = min(width - margin_of(size), margin_of(size) + _LONGEST_BAR)
-            draw_bar(captioned, (margin_of(size), right, height + strip + size // 2 + 2), *tile.bar, size)
+            right = min(width - margin_of(size), margin_of(size) + _LONGEST_BAR * size)
+            draw_bar(captioned, (margin_of(size), right, height + strip + size // 2 + 2), tile.bar, size)
         row, column = divmod(number, columns)
         panel.paste(captioned, (column * (width + GAP), row * (height + strip + bars)))
     return panel
-
-
-def _fit(tile: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """A map by itself in the middle of a tile that is larger than it, or made as small as that."""
-    factor = min(size[0] / tile.width, size[1] / tile.height)
-    inner = tile.resize((max(1, round(tile.width * factor)), max(1, round(tile.height * factor))))
-    whole = Image.new("RGB", size, BACKGROUND)
-    whole.paste(inner, ((size[0] - inner.width) // 2, (size[1] - inner.height) // 2))
-    return whole

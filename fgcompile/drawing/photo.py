@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fgcompile.drawing.blending import Style, blend, grey_of
-from fgcompile.drawing.captions import Color
+from fgcompile.drawing.captions import BACKGROUND, Color
 from fgcompile.drawing.marks import NONE, Marks, draw_marks
 from fgcompile.drawing.scale import Scale
 from fgcompile.drawing.subjects import Spread
@@ -59,14 +59,27 @@ class Photo(Spread):
             laid[rows] = np.rint(blend(grey_of(self.pixels[rows]), around, style)).clip(0, 255)
         return self._marked(enlarge(laid, enlargement(laid)), marks)
 
+    def flat(self, saliency: NDArray[Any], scale: Scale, style: Style) -> Image.Image:
+        """The map by itself, where it lies over the photo."""
+        colours = style.palette.colour(scale.strength(saliency))
+        if self.part is None:
+            return enlarge(colours, enlargement(colours))
+        left, top, right, bottom = self.part
+        tile = Image.new("RGB", (self.pixels.shape[1], self.pixels.shape[0]), BACKGROUND)
+        tile.paste(enlarge(colours, 1).resize((right - left, bottom - top), Image.Resampling.BILINEAR), (left, top))
+        factor = enlargement(self.pixels)
+        return tile.resize((factor * tile.width, factor * tile.height), Image.Resampling.NEAREST)
+
     def _marked(self, tile: Image.Image, marks: Marks) -> Image.Image:
         if self.part is None:
             draw_marks(tile, marks)
             return tile
-        seen = tile.crop(self.part)
+        factor = tile.width // self.pixels.shape[1]
+        left, top, right, bottom = (factor * side for side in self.part)
+        seen = tile.crop((left, top, right, bottom))
         draw_marks(seen, marks)
-        tile.paste(seen, self.part[:2])
-        _draw_frame(tile, self.part)
+        tile.paste(seen, (left, top))
+        _draw_frame(tile, (left, top, right, bottom))
         return tile
 
 
@@ -75,11 +88,6 @@ def in_colour(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if photo.shape[2] == 3:
         return photo
     return np.repeat(np.rint(photo.mean(2, keepdims=True)).astype(np.uint8), 3, axis=2)
-
-
-def flat(strength: NDArray[np.float64], style: Style) -> Image.Image:
-    """A map by itself, enlarged as its photo is."""
-    return enlarge(style.palette.colour(strength), enlargement(strength))
 
 
 def enlargement(base: NDArray[Any]) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from fgcompile.drawing.bars import Table
 from fgcompile.drawing.blending import Style, blend
+from fgcompile.drawing.captions import ColourBar
 from fgcompile.drawing.colormaps import require_matplotlib
 from fgcompile.drawing.scale import Scale, number_of
 from fgcompile.drawing.series import Series
@@ -46,7 +47,8 @@ def plot(subject: Subject, shown: Shown, signed: bool, style: Style, axes: Any =
         axes.imshow(subject.over(shown.saliency, scale, style, shown.marks))
         axes.axis("off")
     axes.set_title(" · ".join(filter(None, (shown.title, shown.detail))))
-    _add_bar(scale, style, axes)
+    if bar := subject.bar(scale, style):
+        _add_bar(bar, axes)
     return axes
 
 
@@ -70,11 +72,10 @@ def _plot_series(series: Series, shown: Shown, scale: Scale, style: Style, axes:
         axes.plot(line, color="white", linewidth=1)
 
 
-def _add_bar(scale: Scale, style: Style, axes: Any) -> None:
+def _add_bar(bar: ColourBar, axes: Any) -> None:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import ListedColormap, Normalize
 
-    strength = np.linspace(-1 if scale.signed else 0, 1, 256)[np.newaxis]
-    colours = blend(np.full((1, 256, 1), _MIDDLE_GREY), strength, style)[0] / 255
+    colours, scale = bar.colours(256)[0] / 255, bar.scale
     mappable = ScalarMappable(Normalize(scale.low, scale.high), ListedColormap(colours))
     axes.figure.colorbar(mappable, ax=axes, label="what adds, and what takes" if scale.signed else "saliency")

@@ -65,7 +65,9 @@ def scale_of_bars(maps: NDArray[Any], signed: bool = False) -> Scale:
 
 def number_of(value: float) -> str:
     """A number of a scale as people read it."""
-    return f"{value:.3g}".replace("-", "−").replace("e+0", "e").replace("e−0", "e−")
+    text = f"{value:.{2 if abs(value) < 1 else 3}g}"
+    text = f"{float(text):.0f}" if "e+" in text and abs(value) < 1e6 else text
+    return text.replace("-", "−").replace("e+0", "e").replace("e−0", "e−")
 
 
 def is_signed(metadata: Metadata) -> bool:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fgcompile.drawing.blending import Style
+from fgcompile.drawing.captions import ColourBar
 from fgcompile.drawing.marks import NONE, Marks
 from fgcompile.drawing.scale import Scale, scale_of
 
@@ -46,6 +47,9 @@ class Subject(Protocol):
     def scale(self, maps: NDArray[Any], signed: bool) -> Scale:
         """What the colours of maps of it stand for."""
 
+    def bar(self, scale: Scale, style: Style) -> ColourBar | None:
+        """What says so; None where the numbers themselves stand in the picture."""
+
 
 class Spread:
     """A subject whose maps are spread from their least to their greatest value."""
@@ -53,3 +57,7 @@ class Spread:
     def scale(self, maps: NDArray[Any], signed: bool) -> Scale:
         """From the minimum to the 99.5th percentile, or that on both sides of 0."""
         return scale_of(maps, signed)
+
+    def bar(self, scale: Scale, style: Style) -> ColourBar | None:
+        """The colours as they are over a photo."""
+        return ColourBar(scale, style)

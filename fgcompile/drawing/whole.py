@@ -34,10 +34,9 @@ def whole_photo(photo: Whole, seen: Photo) -> Photo:
     """
     pixels = _pixels(photo)
     height, width = seen.pixels.shape[:2]
-    if pixels.shape == seen.pixels.shape and np.array_equal(pixels, seen.pixels):
-        return Photo(pixels)
     candidates = [(0, 0, pixels.shape[1], pixels.shape[0])]
-    candidates += [centre_crop((pixels.shape[1], pixels.shape[0]), (height, width), kept) for kept in _KEPT]
+    if pixels.shape != seen.pixels.shape:  # one of that size is taken as it is
+        candidates += [centre_crop((pixels.shape[1], pixels.shape[0]), (height, width), kept) for kept in _KEPT]
     likeness = [_likeness(pixels, box, seen.pixels) for box in candidates]
     best = int(np.argmax(likeness))
     if likeness[best] < _ALIKE:

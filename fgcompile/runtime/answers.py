@@ -65,7 +65,7 @@ class Answer:
     @property
     def detail(self) -> str:
         """The score as captions have it."""
-        return "" if self.score is None else f"score {self.score:.2f}"
+        return "" if self.score is None else f"score {self.score:.2f}".replace("-", "−")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

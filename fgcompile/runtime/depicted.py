@@ -185,6 +185,8 @@ class Depicted:
     def save(self, folder: str | Path, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Writes each sample's picture, ``NAME-explained.png``, and map, ``NAME-saliency.npy``, and what they show.
 
+        Maps are ``(*spatial)``, of several targets ``(T, *spatial)``.
+
         Args:
             folder: Created if need be; files of these names are written over.
             names: Of the samples; by default ``0``, ``1`` and so on.

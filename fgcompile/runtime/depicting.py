@@ -162,14 +162,16 @@ def save(explanation: Depicted, folder: Path, names: Sequence[str] | None) -> li
     names = [str(number) for number in range(len(explanation))] if names is None else list(names)
     _check_names(names, len(explanation))
     # All are drawn before anything is written.
-    pictures = [(panel(each, Look()), _array(each.saliency), _record(each)) for each in explanation]
+    several = explanation.about is not None and explanation.about.metadata.get("targets") is not None
+    drawn = [
+        (panel(each, Look()), [answer.saliency for answer in words_of(each)], _record(each)) for each in explanation
+    ]
     make_directory(folder)
     records = []
-    for name, (picture, saliency, record) in zip(names, pictures, strict=True):
+    for name, (picture, maps, record) in zip(names, drawn, strict=True):
         files = {"overlay": f"{name}-explained.png", "saliency": f"{name}-saliency.npy"}
         write_png(picture, folder / files["overlay"])
-        assert saliency is not None
-        write_npy(np.asarray(saliency[0]), folder / files["saliency"])
+        write_npy(np.stack(maps) if several else maps[0], folder / files["saliency"])
         records.append({"sample": name, **files, **record})
     write_atomically(folder / INDEX, json.dumps(records, indent=1, ensure_ascii=False).encode())
     return records
