@@ -138,7 +138,7 @@ def draw_comparison(subject: Subject, shown: Sequence[Shown], signed: bool, styl
         own, colours = subject.scale(apart, True), style_of(True, alpha=style.alpha)
         difference = subject.over(apart, own, colours, NONE)
         bar = subject.bar(own, colours)
-        titles = f"more {shown[0].title}", f"more {shown[1].title}"
+        titles = f"more {shown[0].title}", f"or {shown[1].title}"
         tiles.append(_Tile(difference, *titles, (MORE, LESS), bar and replace(bar, words=None)))
     return _arrange(tiles)
 
