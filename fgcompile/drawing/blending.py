@@ -47,7 +47,7 @@ def style_of(signed: bool, colormap: Any = None, alpha: float | None = None) -> 
         MissingPackageError: The colour map is matplotlib's, which is not installed.
     """
     if alpha is not None and (isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 <= alpha <= 1):
-        raise InputError(f"alpha is {alpha!r}: give a number from 0, the photo alone, to 1")
+        raise InputError(f"alpha is {alpha!r}: give a number from 0, the photo in grey, to 1")
     return Style(palette_of(colormap, signed), _OPACITY if alpha is None else float(alpha))
 
 

@@ -159,8 +159,8 @@ def _arrange(tiles: Sequence[_Tile]) -> Image.Image:
     size = font_size_of(width)
     strip = 2 * size
     bars = strip if any(tile.bar for tile in tiles) else 0
-    columns = max(1, min(len(tiles), _COLUMNS, _WIDEST // (width + GAP)))
-    rows = -(-len(tiles) // columns)
+    rows = -(-len(tiles) // max(1, min(_COLUMNS, _WIDEST // (width + GAP))))
+    columns = -(-len(tiles) // rows)
     panel = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + strip + bars)), BACKGROUND)
     for number, tile in enumerate(tiles):
         captioned = Image.new("RGB", (width, height + strip + bars), BACKGROUND)
