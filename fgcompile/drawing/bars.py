@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class Table:
             for each in self.shown
         ]  # fmt: skip
         left_out = len(self.names) - len(self.shown)
-        return draw_bars(bars, foot=f"and {left_out} more, each smaller" if left_out else "")
+        return draw_bars(bars, f"and {left_out} more, each smaller" if left_out else "")
 
 
 @dataclass(frozen=True)
@@ -90,55 +90,77 @@ def chosen(maps: NDArray[Any]) -> list[int]:
     return [int(place) for place in np.argsort(-sizes, kind="stable")[:_MOST]]
 
 
-def draw_bars(
-    bars: Sequence[Bar],
-    foot: str = "",
-    steps: bool = False,
-    inks: tuple[Color, Color] = INKS,
-    background: Color | None = BACKGROUND,
-) -> Image.Image:
-    """Draws bars one below the other, on one scale.
+@dataclass(frozen=True)
+class Look:
+    """How bars are drawn.
 
-    Args:
-        bars: The bars.
-        foot: A line below.
-        steps: Whether a thin line leads from each one's end to the next, where that begins.
+    Attributes:
         inks: The colours of names and of labels.
         background: None for a transparent one.
+        steps: Whether a thin line leads from each bar's end to the next, where that begins.
+        zoom: How many pixels are one, for where a picture is enlarged.
     """
-    names = max(font_of(_SIZE).getlength(shorten(bar.name, _WIDTH * 0.45, _SIZE)) for bar in bars)
-    labels = max(font_of(_SIZE).getlength(bar.label) for bar in bars)
-    low = min(0.0, *(min(bar.start, bar.end) for bar in bars))
-    high = max(0.0, *(max(bar.start, bar.end) for bar in bars))
-    below = any(min(bar.start, bar.end) < 0 and bar.end < bar.start for bar in bars) and not steps
-    left = names + 2 * _MARGIN + (labels + _MARGIN if below else 0)
-    across = (_WIDTH - left - labels - 2 * _MARGIN) / ((high - low) or 1.0)
-    mode, paper = ("RGBA", (0, 0, 0, 0)) if background is None else ("RGB", background)
-    image = Image.new(mode, (_WIDTH, _MARGIN + _ROW * (len(bars) + bool(foot))), paper)
-    draw = ImageDraw.Draw(image)
-    zero = left - across * low
-    draw.line([zero, 0, zero, _MARGIN + _ROW * len(bars)], fill=_faint(inks[1], background))
-    for row, bar in enumerate(bars):
-        middle = _MARGIN + _ROW * row + _ROW // 2
-        ends = sorted((zero + across * bar.start, zero + across * bar.end))
-        draw.rectangle([ends[0], middle - 7, max(ends[1], ends[0] + 1), middle + 7], fill=bar.color)
-        draw.text((names + _MARGIN, middle), shorten(bar.name, _WIDTH * 0.45, _SIZE), inks[0], font_of(_SIZE), "rm")
-        outside = (ends[0] - 4, "rm") if below and bar.end < bar.start else (ends[1] + 4, "lm")
-        draw.text((outside[0], middle), bar.label, inks[1], font_of(_SIZE), outside[1])
-        if steps and row + 1 < len(bars):
-            end = zero + across * bar.end
-            draw.line([end, middle + 8, end, middle + _ROW - 8], fill=inks[1])
-    if foot:
-        middle = _MARGIN + _ROW * len(bars) + _ROW // 2 - 2
-        draw.text((_WIDTH - _MARGIN, middle), shorten(foot, _WIDTH - 2 * _MARGIN, _SIZE), inks[1], font_of(_SIZE), "rm")
+
+    inks: tuple[Color, Color] = INKS
+    background: Color | None = BACKGROUND
+    steps: bool = False
+    zoom: int = 1
+
+    @property
+    def faint(self) -> tuple[int, ...]:
+        """The colour of a line that crosses letters."""
+        if self.background is None:
+            return (*self.inks[1], 90)
+        return tuple((2 * below + above) // 3 for above, below in zip(self.inks[1], self.background, strict=True))
+
+
+def draw_bars(bars: Sequence[Bar], foot: str = "", look: Look = Look()) -> Image.Image:
+    """Draws bars one below the other, on one scale, and a line below."""
+    width, row, margin = (look.zoom * each for each in (_WIDTH, _ROW, _MARGIN))
+    mode, paper = ("RGBA", (0, 0, 0, 0)) if look.background is None else ("RGB", look.background)
+    image = Image.new(mode, (width, margin + row * (len(bars) + bool(foot))), paper)
+    draw, frame, font = ImageDraw.Draw(image), _Frame.of(bars, look), font_of(look.zoom * _SIZE)
+    draw.line([frame.zero, 0, frame.zero, margin + row * len(bars)], fill=look.faint, width=look.zoom)
+    for number, bar in enumerate(bars):
+        middle = margin + row * number + row // 2
+        draw.text((frame.names, middle), _brief(bar.name, look), look.inks[0], font, "rm")
+        start, end = frame.zero + frame.across * bar.start, frame.zero + frame.across * bar.end
+        low, high, half = min(start, end), max(start, end, min(start, end) + 1), row // 3
+        draw.rectangle([low, middle - half, high, middle + half], bar.color)
+        at_left = frame.left_labels and bar.end < bar.start
+        place, anchor = (low - 4 * look.zoom, "rm") if at_left else (high + 4 * look.zoom, "lm")
+        draw.text((place, middle), bar.label, look.inks[1], font, anchor)
+        if look.steps and number + 1 < len(bars):
+            draw.line([end, middle + half, end, middle + row - half], fill=look.inks[1], width=look.zoom)
+    below = shorten(foot, width - 2 * margin, look.zoom * _SIZE)
+    draw.text((width - margin, margin + row * len(bars) + row // 2), below, look.inks[1], font, "rm")
     return image
 
 
-def _faint(ink: Color, background: Color | None) -> tuple[int, ...]:
-    """The colour of a line that crosses letters."""
-    if background is None:
-        return (*ink, 90)
-    return tuple((2 * below + above) // 3 for above, below in zip(ink, background, strict=True))
+@dataclass(frozen=True)
+class _Frame:
+    """Where things are, in pixels: the end of names, 0, how long 1 is; and whether labels are at the left of bars."""
+
+    names: float
+    zero: float
+    across: float
+    left_labels: bool
+
+    @classmethod
+    def of(cls, bars: Sequence[Bar], look: Look) -> Self:
+        font, margin = font_of(look.zoom * _SIZE), look.zoom * _MARGIN
+        names = margin + max(font.getlength(_brief(bar.name, look)) for bar in bars)
+        labels = margin + max(font.getlength(bar.label) for bar in bars)
+        # Bars that fall from 0 have their labels at their left; those of a waterfall all have them at the right.
+        left_labels = not look.steps and any(bar.end < bar.start for bar in bars)
+        left = names + margin + (labels if left_labels else 0)
+        ends = [0.0, *(end for bar in bars for end in (bar.start, bar.end))]
+        across = (look.zoom * _WIDTH - left - labels - margin) / ((max(ends) - min(ends)) or 1.0)
+        return cls(names, left - across * min(ends), across, left_labels)
+
+
+def _brief(name: str, look: Look) -> str:
+    return shorten(name, 0.45 * look.zoom * _WIDTH, look.zoom * _SIZE)
 
 
 def _color(rgb: NDArray[np.float64]) -> Color:

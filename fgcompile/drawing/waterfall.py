@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fgcompile.artifact.metadata import SiteSpec
-from fgcompile.drawing.bars import Bar, draw_bars
-from fgcompile.drawing.captions import BACKGROUND, INKS, Color
+from fgcompile.drawing.bars import Bar, Look, draw_bars
+from fgcompile.drawing.captions import Color
 
 _LIMIT = 24
 _POSITIVE: Color = (232, 116, 59)
 _NEGATIVE: Color = (63, 131, 216)
 _TOTAL: Color = (138, 99, 210)
-_ON_ANY: tuple[Color, Color] = ((125, 135, 153), (125, 135, 153))
-"""Inks that read on a white page and on a black one, where the background is transparent."""
+_GREY: Color = (125, 135, 153)
+_ON_PAGES = Look((_GREY, _GREY), background=None, steps=True, zoom=2)
+"""Reads on a white page and on a black one, where it may be enlarged."""
 
 
 def group_by_layer(contributions: NDArray[Any], sites: Sequence[SiteSpec]) -> list[tuple[str, float]]:
@@ -68,8 +69,7 @@ def draw_waterfall(
     last = ("sum", ends[-1]) if total is None else ("score", total)
     drawn.append(Bar(last[0], 0.0, last[1], _signed(last[1]), _TOTAL))
     left = "" if residual is None else f"left over: {_brief(residual)}"
-    inks, background = (_ON_ANY, None) if transparent else (INKS, BACKGROUND)
-    return draw_bars(drawn, foot=left, steps=True, inks=inks, background=background)
+    return draw_bars(drawn, left, _ON_PAGES if transparent else Look(steps=True))
 
 
 def _signed(value: float) -> str:

@@ -163,13 +163,25 @@ class Depicted:
 
         return waterfall(self)
 
-    def plot(self, axes: Any = None, *, input: str | None = None, colormap: Colormap | None = None) -> Any:
+    def plot(
+        self,
+        axes: Any = None,
+        *,
+        photo: Whole | None = None,
+        input: str | None = None,
+        names: Sequence[str] | None = None,
+        alpha: float | None = None,
+        colormap: Colormap | None = None,
+    ) -> Any:
         """What ``overlay`` draws, in matplotlib's axes and with its colour bar.
 
         Args:
             axes: Those to draw into; None for those of a new figure of pyplot's.
-            input: As in ``overlay``.
-            colormap: As in ``overlay``.
+            photo: As in ``overlay``, as are the others.
+            input: See there.
+            names: See there.
+            alpha: See there.
+            colormap: See there.
 
         Returns:
             The axes.
@@ -180,7 +192,7 @@ class Depicted:
         """
         from fgcompile.runtime.depicting import Look, plot
 
-        return plot(self, axes, Look(None, input, None, None, colormap))
+        return plot(self, axes, Look(photo, input, names, alpha, colormap))
 
     def save(self, folder: str | Path, names: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Writes each sample's picture, ``NAME-explained.png``, and map, ``NAME-saliency.npy``, and what they show.

@@ -117,7 +117,7 @@ def plot(explanation: Depicted, axes: Any, look: Look) -> Any:
     subject, shown, signed = _drawn(explanation, look)
     if len(shown) > 1:
         raise InputError(f"there are {len(shown)} targets, and axes hold one: use overlay, which draws all of them")
-    return plot(subject, shown[0], signed, style_of(signed, look.colormap), axes)
+    return plot(subject, shown[0], signed, style_of(signed, look.colormap, look.alpha), axes)
 
 
 def waterfall(explanation: Depicted) -> Image:
