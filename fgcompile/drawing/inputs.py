@@ -39,8 +39,10 @@ def subject_of(
         InputError: The maps have more axes than can be drawn, or there are not as many names as numbers.
     """
     space = maps.shape[1:]
-    if names is not None and (len(space) != 1 or len(names) != space[0]):
-        raise InputError(f"names are {len(names)}, and the map has {' by '.join(map(str, space))} values")
+    if names is not None and sample.shape != space[:1]:
+        raise InputError(f"names are those of a table's numbers, and {name} is none: leave them out")
+    if names is not None and len(names) != space[0]:
+        raise InputError(f"names are {len(names)}, and {name} has {space[0]} numbers")
     if len(space) == 1:
         return _line(name, sample, maps, names)
     if len(space) not in (2, 3):

@@ -65,7 +65,9 @@ class Answer:
     @property
     def detail(self) -> str:
         """The score as captions have it."""
-        return "" if self.score is None else f"score {self.score:.2f}".replace("-", "−")
+        if self.score is None:
+            return ""
+        return f"{'' if self.name == SCORE else 'score '}{self.score:.2f}".replace("-", "−")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""

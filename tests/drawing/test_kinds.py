@@ -75,8 +75,10 @@ def test_square_photos_of_three_rows_have_their_channels_where_the_artifact_says
 def test_maps_of_more_axes_and_names_that_are_not_as_many() -> None:
     with pytest.raises(InputError, match="a map of 4 axes is not drawn"):
         subject_of("x", np.zeros((2, 2, 2, 2)), np.zeros((1, 2, 2, 2, 2)), metadata())
-    with pytest.raises(InputError, match="names are 2, and the map has 3 values"):
+    with pytest.raises(InputError, match="names are 2, and x has 3 numbers"):
         subject_of("x", np.zeros(3), np.zeros((1, 3)), metadata(), ["a", "b"])
+    with pytest.raises(InputError, match="names are those of a table's numbers, and x is none"):
+        subject_of("x", np.zeros((1, 3, 3)), np.zeros((1, 3, 3)), metadata(), ["a", "b", "c"])
 
 
 def test_prepared_values_fill_black_to_white_and_bytes_are_as_they_are() -> None:
