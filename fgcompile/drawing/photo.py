@@ -62,13 +62,14 @@ class Photo(Spread):
     def flat(self, saliency: NDArray[Any], scale: Scale, style: Style) -> Image.Image:
         """The map by itself, where it lies over the photo."""
         colours = style.palette.colour(scale.strength(saliency))
-        if self.part is None:
-            return enlarge(colours, enlargement(colours))
-        left, top, right, bottom = self.part
-        tile = Image.new("RGB", (self.pixels.shape[1], self.pixels.shape[0]), BACKGROUND)
-        tile.paste(enlarge(colours, 1).resize((right - left, bottom - top), Image.Resampling.BILINEAR), (left, top))
-        factor = enlargement(self.pixels)
-        return tile.resize((factor * tile.width, factor * tile.height), Image.Resampling.NEAREST)
+        height, width = self.pixels.shape[:2]
+        tile = enlarge(colours, 1)
+        if self.part is not None or tile.size != (width, height):
+            left, top, right, bottom = self.part or (0, 0, width, height)
+            lying = tile.resize((right - left, bottom - top), Image.Resampling.BILINEAR)
+            tile = Image.new("RGB", (width, height), BACKGROUND)
+            tile.paste(lying, (left, top))
+        return enlarge(np.asarray(tile), enlargement(self.pixels))
 
     def _marked(self, tile: Image.Image, marks: Marks) -> Image.Image:
         if self.part is None:

@@ -29,12 +29,14 @@ class Scale:
     signed: bool
 
     def strength(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """``(v − low) / (high − low)`` in [0, 1]; of a signed one ``v / high`` in [−1, 1]."""
+        """``(v − low) / (high − low)`` in [0, 1]; of a signed one ``v / high`` in [−1, 1]. NaN is ``low``, or 0."""
         values = np.asarray(values, dtype=np.float64)
-        if self.signed:
-            return np.asarray(np.clip(np.nan_to_num(values) / (self.high or 1.0), -1, 1))
         if self.high <= self.low:
             return np.zeros_like(values)
+        if self.signed:
+            values = np.nan_to_num(values, posinf=self.high, neginf=self.low)
+            return np.asarray(np.clip(values / self.high, -1, 1))
+        values = np.nan_to_num(values, nan=self.low, posinf=self.high, neginf=self.low)
         return np.asarray(np.clip((values - self.low) / (self.high - self.low), 0, 1))
 
 
@@ -42,12 +44,12 @@ def scale_of(maps: NDArray[Any], signed: bool = False) -> Scale:
     """From the minimum to the 99.5th percentile; with a sign, that percentile of the magnitudes on both sides of 0.
 
     Args:
-        maps: A map, or several that are to be on one scale.
+        maps: A map, or several that are to be on one scale. What is not finite is left out.
         signed: Whether their sign says something.
     """
-    values = np.asarray(maps, dtype=np.float64)
+    values = _finite(maps)
     if signed:
-        size = np.abs(np.nan_to_num(values))
+        size = np.abs(values)
         most = float(np.percentile(size, _PERCENTILE)) or float(size.max())
         return Scale(-most, most, True)
     low = float(values.min())
@@ -59,8 +61,15 @@ def scale_of(maps: NDArray[Any], signed: bool = False) -> Scale:
 
 def scale_of_bars(maps: NDArray[Any], signed: bool = False) -> Scale:
     """From 0 to the largest magnitude: a bar's length is its value."""
-    most = float(np.abs(np.nan_to_num(np.asarray(maps, dtype=np.float64))).max(initial=0.0))
+    most = float(np.abs(_finite(maps)).max())
     return Scale(-most if signed else 0.0, most, signed)
+
+
+def _finite(maps: NDArray[Any]) -> NDArray[np.float64]:
+    """The finite ones among the maps' values, or 0."""
+    values = np.asarray(maps, dtype=np.float64)
+    finite = values if np.isfinite(values).all() else values[np.isfinite(values)]
+    return finite if finite.size else np.zeros(1)
 
 
 def number_of(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -12,6 +13,7 @@ from PIL import Image
 from fgcompile.artifact.metadata import SiteSpec
 from fgcompile.drawing.bars import Bar, Look, draw_bars
 from fgcompile.drawing.captions import Color
+from fgcompile.errors import InputError
 
 _LIMIT = 24
 _POSITIVE: Color = (232, 116, 59)
@@ -60,7 +62,14 @@ def draw_waterfall(
 
     Returns:
         An RGB image, or RGBA where it is transparent.
+
+    Raises:
+        InputError: A contribution is NaN or infinite.
     """
+    if not all(math.isfinite(value) for _, value in bars):
+        raise InputError(
+            "contributions are NaN or infinite, which no bar is as long as: the numbers overflow on the way"
+        )
     ends = list(accumulate(value for _, value in bars))
     drawn = [
         Bar(name, start, end, _signed(value), _POSITIVE if value >= 0 else _NEGATIVE)

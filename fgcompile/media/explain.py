@@ -38,8 +38,8 @@ _LONGEST_NAME = 200
 """Bytes of a photo's name that go into the names of its files: 255 are what file systems allow."""
 
 
-_LONGEST_SIDE = 512
-"""Of a photo beside its map, in pixels."""
+_LONGEST_SIDE, _SHORTEST_SIDE = 512, 160
+"""Of a photo beside its map, in pixels; the second holds for one that is very wide or high."""
 
 
 def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
@@ -146,10 +146,11 @@ def _placed(photo: NDArray[np.uint8], whole: NDArray[np.uint8]) -> Photo:
 
 def _shrunk(whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A photo as large as it is shown beside its map: three of a camera's side by side would be a poster."""
-    factor = min(1.0, _LONGEST_SIDE / max(whole.shape[:2]))
+    height, width = whole.shape[:2]
+    factor = min(1.0, max(_LONGEST_SIDE / max(height, width), _SHORTEST_SIDE / min(height, width)))
     if factor == 1.0:
         return whole
-    size = max(1, round(factor * whole.shape[1])), max(1, round(factor * whole.shape[0]))
+    size = round(factor * width), round(factor * height)
     return np.asarray(Image.fromarray(in_colour(whole)).resize(size, Image.Resampling.LANCZOS))
 
 

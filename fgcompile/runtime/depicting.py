@@ -29,6 +29,7 @@ from fgcompile.errors import InputError
 from fgcompile.runtime.about import About
 from fgcompile.runtime.answers import NO_SALIENCY, Answer, Explained, answers_of
 from fgcompile.system.files import make_directory, write_atomically
+from fgcompile.system.text import visible
 
 INDEX = "explanations.json"
 """The file beside the pictures that says what they show."""
@@ -161,18 +162,16 @@ def save(explanation: Depicted, folder: Path, names: Sequence[str] | None) -> li
     """``Explanation.save``."""
     names = [str(number) for number in range(len(explanation))] if names is None else list(names)
     _check_names(names, len(explanation))
-    # All are drawn before anything is written.
-    several = explanation.about is not None and explanation.about.metadata.get("targets") is not None
-    drawn = [
-        (panel(each, Look()), [answer.saliency for answer in words_of(each)], _record(each)) for each in explanation
-    ]
-    make_directory(folder)
-    records = []
-    for name, (picture, maps, record) in zip(names, drawn, strict=True):
+    records: list[dict[str, Any]] = []
+    for name, one in zip(names, explanation, strict=True):
+        picture, maps = panel(one, Look()), [answer.saliency for answer in words_of(one)]
+        if not records:  # what cannot be drawn has left nothing behind
+            make_directory(folder)
         files = {"overlay": f"{name}-explained.png", "saliency": f"{name}-saliency.npy"}
         write_png(picture, folder / files["overlay"])
+        several = about_of(one).metadata.get("targets") is not None
         write_npy(np.stack(maps) if several else maps[0], folder / files["saliency"])
-        records.append({"sample": name, **files, **record})
+        records.append({"sample": name, **files, **_record(one)})
     write_atomically(folder / INDEX, json.dumps(records, indent=1, ensure_ascii=False).encode())
     return records
 
@@ -191,8 +190,14 @@ def _check_names(names: Sequence[str], count: int) -> None:
     if len(set(names)) < count:
         raise InputError("names has one twice: each is that of a sample's files")
     for name in names:
-        if not isinstance(name, str) or not name or name.startswith(".") or set("/\\\0") & set(name):
-            raise InputError(f"{name!r} is no name of a file: leave out what separates folders")
+        if (
+            not isinstance(name, str)
+            or not name
+            or name.startswith(".")
+            or visible(name) != name
+            or set("/\\") & set(name)
+        ):
+            raise InputError(f"{name!r} is no name of a file: leave out what separates folders, and control characters")
 
 
 def _drawn(explanation: Depicted, look: Look) -> _Drawn:

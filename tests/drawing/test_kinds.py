@@ -155,6 +155,19 @@ def test_of_a_long_table_the_largest_are_shown() -> None:
     assert list(table.shown) == list(range(59, 35, -1))
 
 
+@pytest.mark.parametrize("sample", [(3, 8, 9), (2, 5, 8, 9), (4, 50), (13,)])
+@pytest.mark.parametrize("signed", [False, True])
+def test_maps_that_overflowed_are_drawn_without_a_word(sample: tuple[int, ...], signed: bool) -> None:
+    space = sample if len(sample) == 1 else sample[1:]
+    maps = np.ones(space)
+    maps.flat[:4] = (np.nan, np.inf, -np.inf, 0.5)
+    subject = subject_of("x", np.zeros(sample, np.float32), maps[np.newaxis], metadata())
+    for saliency in (maps, np.full(space, np.nan), np.zeros(space)):
+        scale = subject.scale(saliency, signed)
+        assert np.isfinite([scale.low, scale.high]).all()
+        assert subject.over(saliency, scale, style_of(signed), NONE).size > (0, 0)
+
+
 def test_scales_say_their_ends() -> None:
     values = np.linspace(2, 12, 2001)
     scale = scale_of(values)

@@ -75,8 +75,12 @@ def test_outside_of_what_was_seen_there_is_no_colour_and_the_part_has_a_frame() 
 def test_other_crops_are_found_too(box: tuple[int, int, int, int] | None, kept: str) -> None:
     image = scene(300, 451)
     crop = np.asarray(image.resize((64, 64), Image.Resampling.BICUBIC, box))
-    part = whole_photo(image, Photo(crop)).part
-    assert part == box if box is None else part == pytest.approx(box, abs=2), kept
+    placed = whole_photo(image, Photo(crop))
+    assert placed.part == box if box is None else placed.part == pytest.approx(box, abs=2), kept
+    panel = draw_photo(placed, Shown(np.linspace(0, 5, 64 * 64).reshape(64, 64)), False, style_of(False))
+    assert panel.width == 3 * 451 + 8
+    middle = np.asarray(panel)[10:290, 451 + 4 : 2 * 451 + 4].astype(int).sum(2)
+    assert middle[200, 225] > middle[60, 225] > 0, "the map lies on its part"
 
 
 def test_photos_that_are_not_the_one_are_refused() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fgcompile.artifact.metadata import SiteSpec
 from fgcompile.drawing.waterfall import draw_waterfall, group_by_layer
+from fgcompile.errors import InputError
 
 
 def sites(*names: str) -> list[SiteSpec]:
@@ -51,6 +52,11 @@ def test_on_a_page_its_background_is_transparent() -> None:
     assert image.mode == "RGBA"
     assert image.getpixel((0, 0))[3] == 0  # type: ignore[index]
     assert draw_waterfall(bars, -1.5, 1e-7).mode == "RGB"
+
+
+def test_contributions_that_overflowed_are_refused() -> None:
+    with pytest.raises(InputError, match="contributions are NaN or infinite"):
+        draw_waterfall([("input", math.nan), ("conv", 1.0)], 1.0, 0.0)
 
 
 def test_each_bar_begins_where_the_last_one_ended() -> None:
