@@ -54,7 +54,7 @@ class ColourBar:
 
 def font_size_of(width: int) -> int:
     """The size of captions below tiles of a width."""
-    return max(11, min(15, width // 14), width // 80)
+    return max(11, min(15, width // 14), min(60, width // 80))
 
 
 def write_caption(

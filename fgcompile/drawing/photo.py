@@ -19,6 +19,9 @@ Box = tuple[int, int, int, int]
 """Left, top, right, bottom, in pixels."""
 
 _SMALLEST = 160
+_LARGEST = 1024
+"""Sides of what is enlarged: the shorter has at least the first, the longer at most the second."""
+
 _ROWS = 256
 """Of a photo that are blended at once: the numbers of a whole one would take 24 times its memory."""
 
@@ -92,8 +95,9 @@ def in_colour(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def enlargement(base: NDArray[Any]) -> int:
-    """By which whole factor a tile of a photo is enlarged."""
-    return max(1, -(-_SMALLEST // int(min(base.shape[:2]))))
+    """By which whole factor a tile of a photo is enlarged; of one that is a line, not so far that it is a poster."""
+    height, width = base.shape[:2]
+    return max(1, min(-(-_SMALLEST // min(height, width)), _LARGEST // max(height, width)))
 
 
 def enlarge(tile: NDArray[Any], factor: int) -> Image.Image:

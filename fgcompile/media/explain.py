@@ -39,7 +39,7 @@ _LONGEST_NAME = 200
 
 
 _LONGEST_SIDE, _SHORTEST_SIDE = 512, 160
-"""Of a photo beside its map, in pixels; the second holds for one that is very wide or high."""
+"""Of a photo beside its map, in pixels; the second of one that is up to four times as wide or high."""
 
 
 def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
@@ -147,10 +147,13 @@ def _placed(photo: NDArray[np.uint8], whole: NDArray[np.uint8]) -> Photo:
 def _shrunk(whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A photo as large as it is shown beside its map: three of a camera's side by side would be a poster."""
     height, width = whole.shape[:2]
-    factor = min(1.0, max(_LONGEST_SIDE / max(height, width), _SHORTEST_SIDE / min(height, width)))
+    longest = max(height, width)
+    factor = min(
+        1.0, max(_LONGEST_SIDE / longest, min(_SHORTEST_SIDE / min(height, width), 4 * _LONGEST_SIDE / longest))
+    )
     if factor == 1.0:
         return whole
-    size = round(factor * width), round(factor * height)
+    size = max(1, round(factor * width)), max(1, round(factor * height))
     return np.asarray(Image.fromarray(in_colour(whole)).resize(size, Image.Resampling.LANCZOS))
 
 

@@ -77,6 +77,15 @@ def test_whole_photos_are_drawn_at_their_own_size_with_the_part_that_was_explain
         assert image.width == 3 * 512 + 8, "beside its map it is made smaller"
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 9000), (9000, 1), (31, 33), (20, 2000)])
+def test_photos_of_odd_sizes_have_pictures_of_reasonable_ones(size: tuple[int, int], tmp_path: Path) -> None:
+    Image.effect_noise(size, 80).convert("RGB").save(tmp_path / "odd.png")
+    (record,) = explain_photos(session(), [tmp_path / "odd.png"], tmp_path / "out", overlay=True, targets=[0, 1])
+    for key in ("overlay", "whole"):
+        with Image.open(record[key]) as image:
+            assert image.width * image.height < 4_000_000
+
+
 def test_colours_and_opacity_are_the_user_s(photo: Path, tmp_path: Path) -> None:
     def pixels(folder: str, **options: Any) -> bytes:
         (record,) = explain_photos(session(), [photo], tmp_path / folder, **options)
