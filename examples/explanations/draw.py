@@ -49,8 +49,8 @@ def photos(folder: Path) -> None:
     explanation = session.explain(batch)
     for name, one in zip(names, explanation, strict=True):
         print(f"{name}: {', '.join(f'{each.name} {each.score:.2f}' for each in one.top(3))}")
-        write(one.overlay(whole[name]), folder / f"{name}-overlay.jpg")
-    cat, espresso = names.index("cat"), names.index("espresso")
+    cat, espresso, tower = (names.index(name) for name in ("cat", "espresso", "tower"))
+    write(explanation[tower].overlay(whole["tower"]), folder / "tower-overlay.jpg")
     write(explanation[cat].panel(), folder / "cat-panel.jpg")
     write(explanation[espresso].waterfall(), folder / "espresso-waterfall.png")
     first, second = (

@@ -97,7 +97,7 @@ def in_colour(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def enlargement(base: NDArray[Any]) -> int:
     """By which whole factor a tile of a photo is enlarged; of one that is a line, not so far that it is a poster."""
     height, width = base.shape[:2]
-    return max(1, min(-(-_SMALLEST // min(height, width)), _LARGEST // max(height, width)))
+    return max(1, min(-(-_SMALLEST // int(min(height, width))), _LARGEST // int(max(height, width))))
 
 
 def enlarge(tile: NDArray[Any], factor: int) -> Image.Image:
