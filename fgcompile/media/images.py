@@ -65,6 +65,22 @@ def read_photo(path: Path, shape: tuple[int, int, int], reading: Reading = DEFAU
         InputError: The file cannot be read as a picture, or does not say which of its values are black and white.
         MissingPackageError: It takes a package that is not installed.
     """
+    return _fitted(_read(path, shape, reading), shape)
+
+
+def read_whole(
+    path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What ``read_photo`` returns, and the whole photo in the same channels, as it was before it was resized."""
+    whole = _read(path, shape, reading)
+    if isinstance(whole, np.ndarray):
+        return whole, whole
+    pixels = np.asarray(whole, dtype=np.uint8).reshape(whole.height, whole.width, shape[2])
+    return _fitted(whole, shape), pixels
+
+
+def _read(path: Path, shape: tuple[int, int, int], reading: Reading) -> NDArray[np.uint8] | Image.Image:
+    """The whole photo in an artifact's channels; as an array where it has the artifact's shape."""
     picture = read_picture(path, shape, reading)
     try:
         samples = to_uint8(picture, reading.window)
@@ -72,13 +88,18 @@ def read_photo(path: Path, shape: tuple[int, int, int], reading: Reading = DEFAU
         raise InputError(f"{visible(str(path))}: {error}") from error
     if samples.shape == shape and picture.alpha is None:
         return samples
-    height, width, channels = shape
     image = _flatten(samples, picture.alpha, reading.background)
-    if image.mode != _MODES[channels]:
-        image = image.convert(_MODES[channels])
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC, bleed=_MARGIN)
-    return np.asarray(image, dtype=np.uint8).reshape(height, width, channels)
+    mode = _MODES[shape[2]]
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _fitted(whole: NDArray[np.uint8] | Image.Image, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    if isinstance(whole, np.ndarray):
+        return whole
+    size = shape[1], shape[0]
+    if whole.size != size:
+        whole = ImageOps.fit(whole, size, Image.Resampling.BICUBIC, bleed=_MARGIN)
+    return np.asarray(whole, dtype=np.uint8).reshape(shape)
 
 
 def _flatten(

@@ -12,14 +12,19 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import Array
+from fgcompile.runtime.about import About
+from fgcompile.runtime.depicted import Depicted
 
 _SHOWN = 16
 """Targets that are shown whole."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Explanation:
+class Explanation(Depicted):
     """A batch's predictions and what they rest on. What the artifact does not compute is None, or empty.
+
+    ``explanation[0]`` and slices are the explanations of some of its samples, ``len`` is their number N. One sample has
+    a picture, ``overlay()``, which a notebook shows by itself, best classes, ``top()``, and a ``waterfall()``.
 
     Attributes:
         logits: The model's output, shape (N, K).
@@ -34,6 +39,7 @@ class Explanation:
         input_gradient: ∂f/∂x in the input's shape; with several inputs a tuple, in the artifact's order.
         bias_gradients: δ ⊙ b of each site by name.
         outputs: What the model returns beside the logits, by name, where it was compiled with "model" in outputs.
+        about: The arrays that were given, not copies, and the artifact's metadata; None of one that was made by hand.
     """
 
     logits: Array | None
@@ -45,6 +51,7 @@ class Explanation:
     input_gradient: Array | tuple[Array, ...] | None
     bias_gradients: Mapping[str, Array]
     outputs: Mapping[str, Array] = field(default_factory=dict)
+    about: About | None = None
 
     def __repr__(self) -> str:  # in a line, not the arrays
         shown = []
@@ -56,7 +63,7 @@ class Explanation:
                 shown.append(f"{each.name} {', '.join(str(tuple(part.shape)) for part in value)}")
             elif each.name == "target" and value is not None and math.prod(value.shape) <= _SHOWN:
                 shown.append(f"target {value.tolist()}")
-            elif value is not None:
+            elif value is not None and each.name != "about":
                 shown.append(f"{each.name} {tuple(value.shape)}")
         return f"Explanation({', '.join(shown)})"
 

@@ -27,6 +27,7 @@ from fgcompile.artifact.validation import (
 )
 from fgcompile.artifact.wishes import numbered
 from fgcompile.errors import InputError
+from fgcompile.runtime.about import About
 from fgcompile.runtime.checked import CheckedBackend, Runs
 from fgcompile.runtime.explanation import Explanation, input_gradients, maps_by_input, with_prefix
 from fgcompile.runtime.finite import warn_of_overflow
@@ -153,6 +154,7 @@ class Session:
         """
         x, device = as_arrays(x)
         feeds = check_inputs(x, self.metadata)
+        about = About(dict(feeds), self.metadata)
         sizes = named_sizes(feeds, self.metadata)
         feeds |= check_biases(as_arrays(biases or {})[0], self.metadata)
         classes = check_target(numbered(as_arrays(target)[0], self.metadata), sizes, self.metadata)
@@ -173,6 +175,7 @@ class Session:
             input_gradient=input_gradients(outputs),
             bias_gradients=with_prefix(outputs, "bias_gradients."),
             outputs={name: value for name, value in outputs.items() if name != LOGITS and is_predicted(name)},
+            about=about,
         )
         return explanation if device is None else as_tensors(explanation, device)
 

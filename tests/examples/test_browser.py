@@ -12,9 +12,8 @@ from PIL import Image
 
 import fgcompile
 from benchmarks.serving.chromium import PACKAGES, SOFTWARE_WEBGPU, Page, missing, open_page, open_site
+from fgcompile.drawing.scale import scale_of
 from fgcompile.media.images import read_photo
-from fgcompile.media.overlay import normalise
-from fgcompile.media.signed import normalise_signed
 from fgcompile.page.site import write_page
 from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
@@ -82,9 +81,13 @@ def test_photos_are_read_as_the_command_reads_them(page: Page, photos: list[Path
 def test_brightness_is_that_of_the_gallery(page: Page, photos: list[Path]) -> None:
     page.do("choose", file=photos[3])
     found = page.do("numbers")
-    np.testing.assert_allclose(found["strength"], normalise(np.array(found["saliency"])), atol=1e-12)
+    np.testing.assert_allclose(found["strength"], strength_of(np.array(found["saliency"])), atol=1e-12)
     saliency = np.array(found["saliency"], np.float64)
-    np.testing.assert_allclose(found["signed"], normalise_signed(saliency - saliency.mean()), atol=1e-5)
+    np.testing.assert_allclose(found["signed"], strength_of(saliency - saliency.mean(), signed=True), atol=1e-5)
+
+
+def strength_of(values: np.ndarray, signed: bool = False) -> np.ndarray:
+    return scale_of(values, signed).strength(values)
 
 
 def test_what_is_no_picture_changes_nothing_but_the_error(page: Page, photos: list[Path], tmp_path: Path) -> None:

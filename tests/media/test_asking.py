@@ -14,11 +14,14 @@ from PIL import Image
 from fgcompile.artifact.metadata import Metadata, loads
 from fgcompile.artifact.wishes import read_element, read_elements
 from fgcompile.cli.next_steps import commands, python_calls
+from fgcompile.drawing.blending import style_of
+from fgcompile.drawing.marks import marks_of
+from fgcompile.drawing.panels import draw_comparison
+from fgcompile.drawing.photo import Photo, in_colour
+from fgcompile.drawing.subjects import Shown
 from fgcompile.errors import InputError
 from fgcompile.media.boxes import Boxes
-from fgcompile.media.comparison import Shown, draw_comparison
 from fgcompile.media.explain import explain_photos
-from fgcompile.media.marks import marks_of
 from fgcompile.runtime import Session
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 
@@ -195,7 +198,9 @@ def test_maps_are_on_one_scale_and_the_difference_has_two_colours() -> None:
     photo = np.full((160, 160, 3), 100, np.uint8)
     low, high = np.zeros((160, 160)), np.zeros((160, 160))
     low[:80], high[80:] = 1, 4
-    panel = np.asarray(draw_comparison(photo, [Shown(low, "low"), Shown(high, "high")])).astype(int)
+    panel = np.asarray(
+        draw_comparison(Photo(in_colour(photo)), [Shown(low, "low"), Shown(high, "high")], False, style_of(False))
+    ).astype(int)
     _, first, second, difference = (panel[:160, 164 * column : 164 * column + 160] for column in range(4))
     assert np.ptp(first[40, 80]) < np.ptp(second[120, 80])
     assert difference[120, 80, 2] > difference[120, 80, 0]  # blue: the second is larger

@@ -59,6 +59,47 @@ def test_record_and_picture(photo: Path, tmp_path: Path) -> None:
         assert image.format == "PNG"
 
 
+def test_whole_photos_are_drawn_at_their_own_size_with_the_part_that_was_explained(tmp_path: Path) -> None:
+    rough = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    whole = Image.fromarray(rough).resize((900, 600), Image.Resampling.BICUBIC)
+    whole.save(tmp_path / "large.png")
+    (record,) = explain_photos(session(), [tmp_path / "large.png"], tmp_path / "out", overlay=True)
+    assert Path(record["whole"]).name == "large-overlay.png"
+    with Image.open(record["whole"]) as image:
+        assert image.width == 900
+        assert 600 < image.height < 680
+        pixels = np.asarray(image).astype(int)
+    colourful = np.ptp(pixels[:600], axis=2) > 12
+    rows, columns = np.flatnonzero(colourful.any(1)), np.flatnonzero(colourful.any(0))
+    # 224 of 256 parts of 600 about the middle.
+    np.testing.assert_allclose([rows[0], rows[-1], columns[0], columns[-1]], [37, 562, 187, 712], atol=8)
+    with Image.open(record["overlay"]) as image:
+        assert image.width == 3 * 512 + 8, "beside its map it is made smaller"
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 9000), (9000, 1), (31, 33), (20, 2000)])
+def test_photos_of_odd_sizes_have_pictures_of_reasonable_ones(size: tuple[int, int], tmp_path: Path) -> None:
+    Image.effect_noise(size, 80).convert("RGB").save(tmp_path / "odd.png")
+    (record,) = explain_photos(session(), [tmp_path / "odd.png"], tmp_path / "out", overlay=True, targets=[0, 1])
+    for key in ("overlay", "whole"):
+        with Image.open(record[key]) as image:
+            assert image.width * image.height < 4_000_000
+
+
+def test_colours_and_opacity_are_the_user_s(photo: Path, tmp_path: Path) -> None:
+    def pixels(folder: str, **options: Any) -> bytes:
+        (record,) = explain_photos(session(), [photo], tmp_path / folder, **options)
+        return Path(record["overlay"]).read_bytes()
+
+    drawn = [pixels("a"), pixels("b", colormap="viridis"), pixels("c", alpha=0.2)]
+    assert len(set(drawn)) == 3
+    assert pixels("d", colormap="inferno", alpha=0.92) == drawn[0]
+    for options in ({"colormap": "orange-blue"}, {"alpha": 2.0}):
+        with pytest.raises(InputError, match=next(iter(options.values())).__str__()):
+            pixels("none", **options)
+    assert not (tmp_path / "none").exists()
+
+
 def test_maps_on_request(photo: Path, tmp_path: Path) -> None:
     (record,) = explain_photos(session(), [photo], tmp_path, npy=True)
     saliency = np.load(record["saliency"])

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.regular import read_regular
+from fgcompile.drawing.files import write_png
 from fgcompile.errors import InputError
-from fgcompile.media.explain import write_png
 from fgcompile.media.texts.page import draw_page
 from fgcompile.media.texts.picture import draw_text
 from fgcompile.runtime import Session

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from PIL import Image, ImageDraw
 
-from fgcompile.media.overlay import Color, font_of, write_caption
+from fgcompile.drawing.captions import Color, font_of, write_caption
 from fgcompile.media.texts.colours import STRONGEST, Scale, Stretch, colour_of, scale_of, stretches
 from fgcompile.media.texts.page import number_of
 from fgcompile.text.explanation import TextExplanation

@@ -5,13 +5,16 @@ import { rgb } from "d3-color";
 import { luma } from "./photo.js";
 
 const PERCENTILE = 0.995;
-const OPACITY = 0.9;
-const WARMEST = 0.85; // of the colormap: its pale yellow end turns green on dark objects
-const DIM = 0.8;
+const OPACITY = 0.92;
+const CURVE = 0.65;
+const TEXTURE = 0.2; // of the photo, in the brightest parts
+const COOLEST = 0.18; // of the colormap, over a photo: what is darker would be a shadow on bright places
+const WARMEST = 0.94; // its pale yellow end turns green on dark objects
+const DIM = 0.75;
 const MORE = [255, 140, 40];
 const LESS = [90, 160, 255];
 const COLOURS = Array.from({ length: 256 }, (_, step) => {
-  const { r, g, b } = rgb(interpolateInferno((WARMEST * step) / 255));
+  const { r, g, b } = rgb(interpolateInferno(COOLEST + ((WARMEST - COOLEST) * step) / 255));
   return [r, g, b];
 });
 
@@ -54,11 +57,7 @@ export function drawOverlay(canvas, photo, saliency, [height, width], signed) {
   for (let i = 0; i < image.data.length; i += 4) {
     const grey = luma(below[i], below[i + 1], below[i + 2]);
     const colour = COLOURS[image.data[i]];
-    const opacity = (OPACITY * image.data[i]) / 255;
-    for (let channel = 0; channel < 3; channel++) {
-      const lit = Math.min(0.4 * grey + 0.75 * colour[channel], 255); // the photo's texture stays visible
-      image.data[i + channel] = (1 - opacity) * DIM * grey + opacity * lit;
-    }
+    blend(image.data, i, grey, colour, image.data[i] / 255);
   }
   context.putImageData(image, 0, 0);
 }
@@ -76,13 +75,19 @@ function drawSigned(canvas, photo, strength, [height, width]) {
   for (let i = 0; i < image.data.length; i += 4) {
     const grey = luma(below[i], below[i + 1], below[i + 2]);
     const [hue, size] = signs[0][i] >= signs[1][i] ? [MORE, signs[0][i]] : [LESS, signs[1][i]];
-    const opacity = size / 255;
-    for (let channel = 0; channel < 3; channel++) {
-      image.data[i + channel] = (1 - opacity) * 0.6 * grey + opacity * (0.8 * hue[channel] + 0.2 * grey);
-    }
+    blend(image.data, i, grey, hue, size / 255);
     image.data[i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
+}
+
+/** Writes a pixel: `(1 - o) 0.75 g + o c (0.8 + 0.2 g / 255)`, with `o = 0.92 s^0.65`. */
+function blend(data, i, grey, colour, strength) {
+  const opacity = OPACITY * strength ** CURVE;
+  for (let channel = 0; channel < 3; channel++) {
+    const lit = colour[channel] * (1 - TEXTURE + (TEXTURE * grey) / 255);
+    data[i + channel] = (1 - opacity) * DIM * grey + opacity * lit;
+  }
 }
 
 function greyMap(strength, width, height) {

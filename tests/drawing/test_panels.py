@@ -5,11 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fgcompile.media.overlay import colour, draw_panel, normalise
-from fgcompile.media.signed import LESS, MORE, normalise_signed
+from fgcompile.drawing.palettes import LESS, MORE
+from fgcompile.drawing.panels import draw_panel
+from fgcompile.drawing.scale import scale_of
 
 PHOTO = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
 RAMP = np.linspace(3, 9, 224 * 224).reshape(224, 224)
+
+
+def normalise(values: np.ndarray) -> np.ndarray:
+    return scale_of(values).strength(values)
+
+
+def normalise_signed(values: np.ndarray) -> np.ndarray:
+    return scale_of(values, signed=True).strength(values)
 
 
 def test_three_tiles_above_a_caption() -> None:
@@ -67,13 +76,6 @@ def test_overlay_of_a_dark_photo_is_warm_where_the_map_is_brightest() -> None:
     dark = np.zeros_like(PHOTO)
     red, green, blue = np.asarray(draw_panel(dark, RAMP, "dark"))[222, -2].tolist()
     assert red > green > blue
-
-
-def test_colours_are_those_of_matplotlib() -> None:
-    colormaps = pytest.importorskip("matplotlib", reason="needs the extra demo").colormaps
-    edges = np.arange(257) / 256
-    strength = np.concatenate([edges, np.nextafter(edges[1:], 0), np.random.default_rng(0).random(10_000)])
-    assert np.array_equal(colour(strength), colormaps["inferno"](strength)[..., :3] * 255)
 
 
 def test_titles_are_drawn_in_any_script() -> None:

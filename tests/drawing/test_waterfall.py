@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import math
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from fgcompile.artifact.metadata import SiteSpec
-from fgcompile.demo.waterfall import draw_waterfall, group_by_layer
+from fgcompile.drawing.waterfall import draw_waterfall, group_by_layer
+from fgcompile.errors import InputError
 
 
 def sites(*names: str) -> list[SiteSpec]:
@@ -46,10 +46,32 @@ def test_bars_add_up_to_the_contributions(layers: list[tuple[str, int, float]]) 
     assert len(bars) <= 24
 
 
-def test_drawing_is_a_transparent_png() -> None:
-    content = draw_waterfall([("input", 1.5), ("conv", -3.0), ("head", 0.0)], -1.5, 1e-7)
-    with Image.open(io.BytesIO(content)) as image:
-        assert image.format == "PNG"
-        assert image.mode == "RGBA"
-        assert image.getpixel((0, 0))[3] == 0
-        assert image.width > 600
+def test_on_a_page_its_background_is_transparent() -> None:
+    bars = [("input", 1.5), ("conv", -3.0), ("head", 0.0)]
+    image = draw_waterfall(bars, -1.5, 1e-7, transparent=True)
+    assert image.mode == "RGBA"
+    assert image.getpixel((0, 0))[3] == 0  # type: ignore[index]
+    assert draw_waterfall(bars, -1.5, 1e-7).mode == "RGB"
+
+
+def test_contributions_that_overflowed_are_refused() -> None:
+    with pytest.raises(InputError, match="contributions are NaN or infinite"):
+        draw_waterfall([("input", math.nan), ("conv", 1.0)], 1.0, 0.0)
+
+
+def test_each_bar_begins_where_the_last_one_ended() -> None:
+    """The rows of colour, read off the picture: +2, −3 and +1.5 of a score of 0.5, in pixels of one scale."""
+    image = np.asarray(draw_waterfall([("a", 2.0), ("b", -3.0), ("c", 1.5)], 0.5, 0.0)).astype(int)
+    spans = []
+    for row in range(4):
+        line = image[8 + 22 * row + 11 + 6]
+        coloured = np.flatnonzero(np.ptp(line, axis=1) > 60)
+        spans.append((coloured[0], coloured[-1]))
+    (a, a_end), (b, b_end), (c, c_end), (total, total_end) = spans
+    unit = (a_end - a) / 2
+    assert b_end == pytest.approx(a_end, abs=2)
+    assert b_end - b == pytest.approx(3 * unit, abs=3)
+    assert c == pytest.approx(b, abs=2)
+    assert c_end - c == pytest.approx(1.5 * unit, abs=3)
+    assert total == pytest.approx(a, abs=2)
+    assert total_end == pytest.approx(c_end, abs=2)

@@ -1,0 +1,1 @@
+"""From arrays to pictures: maps over photos, volumes, signals and tables, with colours, marks, captions and scales."""
