@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,8 @@ class Style:
         alpha: How opaque the strongest colour is, from 0 to 1.
     """
 
-    palette: Palette = field(default_factory=palette_of)
-    alpha: float = _OPACITY
+    palette: Palette
+    alpha: float
 
 
 def style_of(signed: bool, colormap: Any = None, alpha: float | None = None) -> Style:
