@@ -38,7 +38,8 @@ from captum.attr import visualization as captum_pictures  # noqa: E402
 from pytorch_grad_cam import GradCAM  # type: ignore[import-untyped]  # noqa: E402
 from pytorch_grad_cam.utils.image import show_cam_on_image  # type: ignore[import-untyped]  # noqa: E402
 
-PHOTOS = Path(__file__).parents[2] / "examples" / "explanations" / "photos"
+from examples.explanations.draw import PHOTOS  # noqa: E402
+
 PACKAGES = ("fgcompile", "torch", "onnxruntime", "grad-cam", "captum", "matplotlib")
 
 Pictures = dict[str, list[NDArray[Any]]]
@@ -62,8 +63,7 @@ def main() -> int:
     """Draws the picture and writes the report; returns the exit status."""
     torch.set_num_threads(1)
     network = load_efficientnet()
-    names = sorted(PHOTOS.glob("*.jpg"))
-    photos = np.stack([read_photo(path, (224, 224, 3)) for path in names])
+    photos = np.stack([read_photo(path, (224, 224, 3)) for path in PHOTOS])
     pictures = {"photo": list(photos), **_ours(network, photos), **_theirs(network, photos)}
     order = ("photo", "fgcompile, FullGrad", "pytorch-grad-cam, Grad-CAM", "fgcompile, signed", "captum, signed")
     _draw(RESULTS / "side-by-side.jpg", {name: pictures[name] for name in order})

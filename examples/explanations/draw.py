@@ -26,10 +26,11 @@ from examples.explanations.tasks import (
     volumes,
 )
 from fgcompile.demo.networks import load_efficientnet
+from fgcompile.demo.pictures import PHOTOS as DEMO
 from fgcompile.media.images import read_photo
 
 FOLDER = Path(__file__).parent
-PHOTOS = FOLDER / "photos"
+PHOTOS = [*(picture.path for picture in DEMO if picture.path.stem != "rocket"), FOLDER / "photos" / "tower.jpg"]
 
 
 def photos(folder: Path) -> None:
@@ -43,8 +44,8 @@ def photos(folder: Path) -> None:
         for psi in ("fullgrad", "signed")
     )
     session = plain.session(threads=1)
-    names = [path.stem for path in sorted(PHOTOS.glob("*.jpg"))]
-    whole = {name: PHOTOS / f"{name}.jpg" for name in names}
+    whole = {path.stem: path for path in PHOTOS}
+    names = list(whole)
     batch = np.stack([read_photo(path, (224, 224, 3)) for path in whole.values()])
     explanation = session.explain(batch)
     for name, one in zip(names, explanation, strict=True):
