@@ -1,0 +1,39 @@
+"""A product of many rows with one matrix as a single product of two matrices.
+
+    matmul(x, W)  →  view(mm(view(clone(x), [−1, K]), W), […, J])
+
+Of an ``x`` that does not lie in order, as a transposed one, Inductor makes one product for each row, 197 for each layer
+of a ViT (``docs/decisions/flat-products.md``). One that does lie in order is viewed as it is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import fx
+
+from fgcompile.compiler.ir.graphs import insert_call
+from fgcompile.compiler.ir.runner import as_pass
+from fgcompile.compiler.ir.sizes import is_fixed
+
+aten = torch.ops.aten
+
+
+@as_pass()
+def flat_products(graph_module: fx.GraphModule) -> bool:
+    """Rewrites the graph in place; whether there was such a product. Every node's ``meta["val"]`` is kept up."""
+    changed = False
+    for node in graph_module.graph.find_nodes(op="call_function", target=aten.matmul.default):
+        x, matrix = node.args
+        assert isinstance(x, fx.Node)
+        assert isinstance(matrix, fx.Node)
+        shape = node.meta["val"].shape
+        # A size that is dynamic is left to the view to find, which finds one.
+        sizes = [int(size) if is_fixed(size) else -1 for size in shape]
+        if matrix.meta["val"].dim() != 2 or len(sizes) < 3 or sizes.count(-1) > 1:
+            continue
+        rows = insert_call(node, node, aten.clone.default, x, memory_format=torch.contiguous_format)
+        flat = insert_call(node, node, aten.view.default, rows, [-1, int(matrix.meta["val"].shape[0])])
+        product = insert_call(node, node, aten.mm.default, flat, matrix)
+        node.target, node.args = aten.view.default, (product, sizes)
+        changed = True
+    return changed
