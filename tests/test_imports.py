@@ -65,6 +65,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"bench", "bulk", "serving", "demo", "media", "text", "runtime", "artifact", "system", "errors", "_version"},
     "": {
         "_version",
+        "artifact",
         "compiler.compiled",
         "compiler.pipeline",
         "compiler.verify",

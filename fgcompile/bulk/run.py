@@ -19,6 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from fgcompile.artifact.elements import output_axes, plain
 from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.questions import PREDICTED
 from fgcompile.artifact.seal import read_seal
@@ -83,7 +84,7 @@ def explain_in_bulk(
                 shared = ray.put((np.frombuffer(content, np.uint8), metadata))
                 task = Task(shared, wanted, folder.path, workers.providers, workers.threads)
                 _rehearse(task, pool)
-                rows = _explain(_read_listing(folder), task, photo_shape(metadata), pool, len(left), workers.batch)
+                rows = _explain(_read_listing(folder), task, metadata, pool, len(left), workers.batch)
                 with _watch(folder, len(left), report):
                     _write(rows, folder)
                 seconds = time.monotonic() - start
@@ -133,7 +134,7 @@ def _read_listing(folder: Folder) -> Dataset:
         return ray.data.read_parquet(str(folder.listing), partitioning=None)
 
 
-def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Pool, left: int, batch: int) -> Dataset:
+def _explain(images: Dataset, task: Task, metadata: Metadata, pool: Pool, left: int, batch: int) -> Dataset:
     """The rows, in blocks of whole batches: few enough images each that every actor has several blocks to do."""
     # Four blocks an actor even out actors of unequal speed, and a kill costs little. With fewer images than that, a
     # block is one batch, and there are no more actors than blocks.
@@ -141,7 +142,13 @@ def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Poo
     block = max(1, batches) * batch
     actors = min(pool.actors, -(-left // block))
     photos = images.repartition(target_num_rows_per_block=block).map_batches(
-        read_photos, fn_kwargs={"shape": shape, "reading": task.wanted.reading}, batch_format="pyarrow"
+        read_photos,
+        fn_kwargs={
+            "shape": photo_shape(metadata),
+            "reading": task.wanted.reading,
+            "fit": fit_of(metadata["preprocess"]),
+        },
+        batch_format="pyarrow",
     )
     return photos.map_batches(
         Explainer,

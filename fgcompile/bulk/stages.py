@@ -16,6 +16,7 @@ import ray
 from numpy.typing import NDArray
 
 from fgcompile.artifact.elements import largest_element, plain
+from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Wanted
 from fgcompile.bulk.rows import make_table, row_schema
@@ -36,19 +37,22 @@ from fgcompile.system.text import visible
 _LONGEST_STEM = 40
 
 
-def read_photos(images: pa.Table, shape: tuple[int, int, int], reading: Reading = DEFAULT) -> pa.Table:
+def read_photos(
+    images: pa.Table, shape: tuple[int, int, int], reading: Reading = DEFAULT, fit: Fit | None = None
+) -> pa.Table:
     """The photos of the column ``path`` as raw bytes in ``photo``, or why there is none in ``error``.
 
     Args:
         images: ``path``.
         shape: ``(H, W, C)`` of each photo.
         reading: What their files do not say by themselves.
+        fit: How they become photos of that shape, as the artifact says.
     """
     photos: list[bytes | None] = []
     errors: list[str | None] = []
     for path in images["path"].to_pylist():
         try:
-            photos.append(read_photo(Path(path), shape, reading).tobytes())
+            photos.append(read_photo(Path(path), shape, reading, fit).tobytes())
             errors.append(None)
         except (InputError, MissingPackageError) as error:
             photos.append(None)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fgcompile.artifact.elements import best_elements, element_score
+from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.wishes import Wish
 from fgcompile.errors import InputError, MissingPackageError
@@ -79,7 +80,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     metadata = session.metadata
     best_ones = metadata["target"] == "predicted" and "targets" in metadata
     several = targets is not None or top is not None or best_ones
-    shape = photo_shape(session.metadata)
+    shape, fit = photo_shape(metadata), fit_of(metadata["preprocess"])
     if boxes is not None:
         boxes.require(session.metadata)
     make_directory(directory)
@@ -87,7 +88,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     for path, name in zip(paths, _distinct_names(paths), strict=True):
         report(visible(path.name))
         try:
-            photo = read_photo(path, shape, reading)
+            photo = read_photo(path, shape, reading, fit)
         except (InputError, MissingPackageError) as error:
             records.append({"image": str(path), "error": str(error)})
             continue

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import input_specs
 from fgcompile.errors import InputError
+from fgcompile.media.fitting import fit_image
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.media.scale import to_uint8
 from fgcompile.media.sources import read_picture
 from fgcompile.system.text import visible
 
 _MODES = {1: "L", 3: "RGB"}
-# Of the short side, 224 of 256 parts are kept: the usual evaluation crop of ImageNet.
-_MARGIN = (1 - 224 / 256) / 2
 
 
 def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
@@ -47,16 +47,19 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def read_photo(path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT) -> NDArray[np.uint8]:
-    """Reads a photo, turns it upright, scales it to bytes, lays it on the background and crops it to ``shape``.
+def read_photo(
+    path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT, fit: Fit | None = None
+) -> NDArray[np.uint8]:
+    """Reads a photo, turns it upright, scales it to bytes, lays it on the background and fits it to ``shape``.
 
-    A photo of exactly this size is taken as it is. Any other is resized (bicubic) and cropped about its centre so
-    that 224/256 of its short side remain, as in the evaluation of ImageNet classifiers.
+    Without ``fit`` a photo of exactly this size is taken as it is, and any other resized (bicubic) and cropped about
+    its centre so that 224/256 of its short side remain, as in the evaluation of ImageNet classifiers.
 
     Args:
         path: A picture file, DICOM, or ``.npy`` with an array of exactly this shape.
         shape: ``(H, W, C)`` with C = 3 (RGB) or 1 (grey), or any other C for ``.npy`` alone.
         reading: What the file does not say by itself.
+        fit: What the artifact says of it (``fgcompile.artifact.fitting.fit_of``), which ``reading.fit`` goes before.
 
     Returns:
         uint8 of that shape.
@@ -70,14 +73,17 @@ def read_photo(path: Path, shape: tuple[int, int, int], reading: Reading = DEFAU
         samples = to_uint8(picture, reading.window)
     except InputError as error:
         raise InputError(f"{visible(str(path))}: {error}") from error
-    if samples.shape == shape and picture.alpha is None:
+    chosen = (fit or Fit()).instead(reading.fit)
+    if samples.shape == shape and picture.alpha is None and (chosen.resize is None or picture.prepared):
         return samples
     height, width, channels = shape
     image = _flatten(samples, picture.alpha, reading.background)
     if image.mode != _MODES[channels]:
         image = image.convert(_MODES[channels])
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC, bleed=_MARGIN)
+    try:
+        image = fit_image(image, (height, width), chosen, reading.max_pixels)
+    except InputError as error:
+        raise InputError(f"{visible(str(path))}: {error}") from error
     return np.asarray(image, dtype=np.uint8).reshape(height, width, channels)
 
 

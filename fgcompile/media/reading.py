@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fgcompile.artifact.fitting import MODES
 from fgcompile.errors import InputError
 
 MAX_PIXELS = 2**26
@@ -21,6 +22,7 @@ class Reading:
         background: What lies behind a transparent picture, ``(red, green, blue)`` in 0 to 255.
         page: The page of a TIFF, or the frame of an animation or of a DICOM file, counted from 1.
         max_pixels: Of a picture with more than these, width times height, nothing but its size is read.
+        fit: One of ``fgcompile.artifact.fitting.MODES`` in place of what the artifact says; None for that.
 
     Raises:
         InputError: A value is out of its range.
@@ -30,6 +32,7 @@ class Reading:
     background: tuple[int, int, int] = (255, 255, 255)
     page: int = 1
     max_pixels: int = MAX_PIXELS
+    fit: str | None = None
 
     def __post_init__(self) -> None:
         if self.window is not None:
@@ -41,6 +44,9 @@ class Reading:
         for name, value in (("page", self.page), ("max_pixels", self.max_pixels)):
             if value < 1:
                 raise InputError(f"{name} is {value}: give 1 or more")
+
+        if self.fit is not None and self.fit not in MODES:
+            raise InputError(f"fit is {self.fit!r}: give one of {', '.join(MODES)}")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, as JSON gives it back."""

@@ -17,6 +17,7 @@ from torch import nn  # noqa: E402
 
 import fgcompile  # noqa: E402
 from fgcompile.artifact.file import read_artifact  # noqa: E402
+from fgcompile.artifact.fitting import Fit  # noqa: E402
 from fgcompile.bulk import run, stages  # noqa: E402
 from fgcompile.bulk.options import Wanted  # noqa: E402
 from fgcompile.bulk.stages import Explainer, Task, read_photos  # noqa: E402
@@ -66,6 +67,15 @@ def test_the_options_of_reading_reach_the_photos(tmp_path: Path) -> None:
     assert "--window" in read_photos(paths, SHAPE).to_pylist()[0]["error"]
     (row,) = read_photos(paths, SHAPE, Reading(window=(0, 2000))).to_pylist()
     assert row["photo"] == bytes([128] * 768)
+
+
+def test_photos_are_fitted_as_the_artifact_says(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 16, 3), np.uint8)
+    pixels[:16] = 200
+    Image.fromarray(pixels).save(tmp_path / "tall.png")
+    paths = pa.table({"path": [str(tmp_path / "tall.png")]})
+    (row,) = read_photos(paths, SHAPE, fit=Fit("squash", interpolation="box")).to_pylist()
+    assert row["photo"] == bytes([200] * 4 * 48 + [0] * 12 * 48)
 
 
 @pytest.mark.filterwarnings("error")

@@ -46,4 +46,4 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
     if dtype.kind == "b":
         samples = samples.view(np.uint8)
     limits = _LIMITS.get(dtype.str) or _LIMITS.get(dtype.str[1:])
-    return Picture(samples, limits, f"an array of {dtype.newbyteorder('=')}")
+    return Picture(samples, limits, f"an array of {dtype.newbyteorder('=')}", prepared=True)
