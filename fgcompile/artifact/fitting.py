@@ -82,7 +82,7 @@ class Fit:
             }[self.mode]
             return f"{to}, {self.interpolation}"
         height, width = self.resize
-        side = str(height) if height == width else f"{height} × {width}"
+        side = str(height) if height == width and self.mode != "squash" else f"{height} × {width}"
         how = {"crop": "shorter side to", "squash": "squashed to", "letterbox": "longer side to"}[self.mode]
         kept = "" if tuple(self.resize) == tuple(shape) and self.mode != "crop" else f", centre {size}"
         return f"{how} {side}, {self.interpolation}{kept}"

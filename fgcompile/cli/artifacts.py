@@ -20,15 +20,23 @@ from fgcompile.cli.parameters import (
     MaxPixelsOption,
     PageOption,
     ProviderOption,
+    QuietOption,
     TrustOption,
+    VerboseOption,
     WeightsOption,
     WindowOption,
 )
+from fgcompile.cli.source_names import read_name, require_there
 from fgcompile.errors import InputError
 from fgcompile.media.reading import MAX_PIXELS
 
 
-def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
+def inspect(
+    artifact: ArtifactArgument,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+) -> None:
     """Show what an artifact says of itself."""
     content, metadata = read_artifact(artifact)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -48,8 +56,12 @@ def verify(
     providers: ProviderOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Check an artifact against the eager model; exit status 1 if it differs."""
+    named = read_name(source)
+    require_there(named, weights)
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
         from fgcompile.runtime.rehearsal import require_sound
@@ -59,7 +71,7 @@ def verify(
         require_sound(artifact, providers, trust=trust)
         inputs = noise(read_metadata(artifact))
         # A file is read as the artifact says that it was.
-        model = Path(source) if Path(source).suffix == ".onnx" else seeded_model(source, weights)
+        model = Path(source) if named.is_file and source.endswith(".onnx") else seeded_model(source, weights)
         report = check(artifact, model, inputs, score, providers=providers, trust=trust or None)
     if as_json:
         terminal.print_json(report.as_dict())
@@ -118,6 +130,8 @@ def explain(
     page: PageOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     trust: TrustOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Explain photos, a picture of photo, map and overlay for each; or texts, a page of all and a picture of each.
 
@@ -181,6 +195,8 @@ def bench(
     providers: ProviderOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Measure what an explanation costs here, beside the forward pass alone."""
     with terminal.progress(f"measuring {artifact}") as report:

@@ -7,19 +7,23 @@ from typing import Annotated
 
 import typer
 
-SourceArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
-        help="package.module:callable (arguments as name?key=value), torchvision:NAME, timm:NAME, "
-        "transformers:PATH, or a .onnx, .pt2 or TorchScript .pt file.",
-    ),
-]
+from fgcompile.cli import console
+
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]
 WeightsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="A state dict: .safetensors or .pt.")]
 FixOption = Annotated[
     list[str] | None,
     typer.Option("--fix", metavar="NAME=NUMBER", help="An input of an .onnx file that is a constant, as sr=16000."),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=console.set_quiet, help="Show errors and what was asked for alone."),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", callback=console.set_verbose, help="Also how long each stage took; of an error, where."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ProviderOption = Annotated[

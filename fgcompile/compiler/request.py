@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.artifact.characters import unfit_character
+from fgcompile.artifact.combinations import FUNCTION, require_consistent
 from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.names import DYNAMIC
 from fgcompile.compiler.examples import require_batch
@@ -316,32 +317,13 @@ _MADE: Mapping[str, Callable[[str, object], object]] = {
 
 def _require_consistent(request: Request) -> None:
     """Checks what options say of each other."""
-    if (request.format, request.precision) == ("onnx", "bfloat16"):
-        raise InputError(
-            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
-        )
-    if request.on_demand and ("logits" not in request.outputs or len(request.outputs) < 2):
-        raise InputError(
-            f"on_demand=True and outputs={request.outputs}: ask for the logits, which are always computed, and for "
-            "something of the explanation, which is not"
-        )
+    names = ("format", "precision", "on_demand", "outputs", "targets", "method", "terms")
+    target = FUNCTION if request.score else request.target
+    require_consistent({name: getattr(request, name) for name in names} | {"target": target})
     if request.score_inputs and request.score is None:
         raise InputError(
             f"score_inputs has {', '.join(map(repr, request.score_inputs))}, and the target is {request.target!r}: "
             "only a function of the output has inputs of its own"
-        )
-    if request.targets is not None and request.target not in (None, "predicted"):
-        raise InputError(
-            f"targets={request.targets} is for several elements of the output, which target=None takes at run time and "
-            f"target='predicted' chooses; the target is {'a function' if request.score else request.target}"
-        )
-    if request.targets == DYNAMIC and (request.target == "predicted" or request.method == "smooth_fullgrad"):
-        what = "target='predicted' explains" if request.target == "predicted" else "smooth_fullgrad has noise for"
-        raise InputError(f"targets='dynamic' takes any number of targets, and {what} as many as were compiled: give T")
-    if request.terms == "parameters" and request.method == "simple_fullgrad":
-        raise InputError(
-            "terms='parameters' chooses among terms of biases, and the map of simple_fullgrad has none: leave it "
-            "out, or change the method"
         )
     if request.noise is not None and request.method != "smooth_fullgrad":
         raise InputError(

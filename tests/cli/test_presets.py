@@ -1,0 +1,300 @@
+"""What is read of a source does to a picture what the library's own transform does: that is the oracle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.networks.torchvision_shim import define_missing_operators
+from fgcompile.artifact.fitting import Fit
+from fgcompile.cli.arguments import InputShape
+from fgcompile.cli.pictures import Wanted, parse_wanted, preprocess_of, shapes_of
+from fgcompile.cli.presets import timm as timm_presets
+from fgcompile.cli.presets import torchvision as torchvision_presets
+from fgcompile.cli.presets import transformers as transformers_presets
+from fgcompile.cli.presets.preset import Preset, is_file_of
+from fgcompile.errors import InputError
+from fgcompile.media.fitting import fit_image
+
+PICTURES = [
+    Image.fromarray(np.random.default_rng(size[0]).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    for size in ((301, 243), (180, 397))
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _torchvision() -> None:
+    define_missing_operators()
+
+
+def prepared(preset: Preset, picture: Image.Image) -> np.ndarray:
+    """What a model is given, ``(C, H, W)``, by the preset's words alone."""
+    assert preset.fit is not None
+    assert preset.shape is not None
+    pixels = np.asarray(fit_image(picture, preset.shape[1:], preset.fit, 2**26), np.float64)
+    ordered = pixels[..., ::-1] if preset.order == "bgr" else pixels
+    black, white = preset.scale
+    values = black + ordered / 255 * (white - black)
+    return np.asarray(((values - np.array(preset.mean)) / np.array(preset.std)).transpose(2, 0, 1))
+
+
+def assert_same(preset: Preset, transform: Any) -> None:
+    for picture in PICTURES:
+        np.testing.assert_allclose(prepared(preset, picture), np.asarray(transform(picture)), atol=3e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "entry"),
+    [
+        *[("resnet50", "IMAGENET1K_V1"), ("resnet50", "IMAGENET1K_V2"), ("inception_v3", "IMAGENET1K_V1")],
+        *[("vit_b_16", "IMAGENET1K_SWAG_E2E_V1"), ("efficientnet_b3", "IMAGENET1K_V1"), ("swin_t", "IMAGENET1K_V1")],
+    ],
+)
+def test_pictures_are_those_of_torchvision(name: str, entry: str) -> None:
+    models = pytest.importorskip("torchvision.models", reason="needs torchvision")
+    member = models.get_model_weights(name)[entry]
+    preset = torchvision_presets.read_torchvision(name, {"weights": entry}, None, None)
+    assert preset is not None
+    assert_same(preset, member.transforms())
+    assert preset.labels == tuple(member.meta["categories"])
+    assert preset.origin.endswith(f".{entry}")
+
+
+def test_a_segmenter_s_picture_is_the_middle_of_torchvision_s() -> None:
+    models = pytest.importorskip("torchvision.models", reason="needs torchvision")
+    weights = models.segmentation.LRASPP_MobileNet_V3_Large_Weights.DEFAULT
+    preset = torchvision_presets.preset_of(weights, "")
+    whole = np.asarray(weights.transforms()(PICTURES[0]))
+    left = (whole.shape[2] - 520) // 2
+    np.testing.assert_allclose(prepared(preset, PICTURES[0]), whole[:, :, left : left + 520], atol=3e-6)
+    assert "not cropped" in preset.left_out[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *["resnet18.a1_in1k", "test_resnet.r160_in1k", "vit_base_patch16_clip_224.openai", "convnext_tiny.fb_in22k"],
+        *["naflexvit_base_patch16_gap.e300_s576_in1k", "tf_efficientnet_b0.in1k", "levit_128.fb_dist_in1k"],
+        "vit_base_patch16_siglip_224.webli",
+    ],
+)
+def test_pictures_are_those_of_timm(name: str) -> None:
+    timm = pytest.importorskip("timm", reason="needs timm")
+    settings = timm.get_pretrained_cfg(name)
+    if settings is None:
+        pytest.skip(f"needs a timm that knows {name}")
+    preset = timm_presets.preset_of(settings.to_dict(), name)
+    assert_same(preset, timm.data.create_transform(**timm.data.resolve_data_config(pretrained_cfg=settings.to_dict())))
+
+
+@pytest.mark.parametrize(
+    ("module", "settings"),
+    [
+        ("vit", {}),
+        ("vit", {"do_normalize": False, "size": {"height": 20, "width": 30}, "resample": 3}),
+        ("vit", {"do_rescale": False, "image_mean": [120.0, 110.0, 100.0], "image_std": [50.0, 60.0, 70.0]}),
+        ("deit", {}),
+        ("clip", {"crop_size": {"height": 201, "width": 201}}),
+        ("convnext", {"size": {"shortest_edge": 224}}),
+        ("convnext", {"size": {"shortest_edge": 384}}),
+        ("levit", {}),
+        ("poolformer", {}),
+        ("mobilevit", {"size": {"shortest_edge": 288}}),
+        ("bit", {"rescale_factor": 1 / 127.5}),
+        ("segformer", {"size": {"height": 64, "width": 64}}),
+        ("siglip", {}),
+    ],
+)
+def test_pictures_are_those_of_transformers(module: str, settings: dict[str, Any], tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs transformers")
+    home = pytest.importorskip(f"transformers.models.{module}.image_processing_pil_{module}")
+    (kind,) = [value for name, value in vars(home).items() if name.endswith("ImageProcessorPil")]
+    process = kind(**settings)
+    process.save_pretrained(tmp_path)
+    model = SimpleNamespace(main_input_name="pixel_values")
+    preset = transformers_presets.read_transformers(str(tmp_path), {}, None, model)
+    assert preset is not None
+    assert preset.left_out == ()
+    assert_same(preset, lambda picture: process(picture)["pixel_values"][0])
+
+
+class Weights:
+    """An entry of torchvision's enumerations, in its attributes."""
+
+    def __init__(self, name: str, resize: int = 256, categories: tuple[str, ...] = ("cat", "dog")) -> None:
+        self.name, self.resize, self.meta = name, resize, {"categories": list(categories)}
+
+    def __str__(self) -> str:
+        return f"Net_Weights.{self.name}"
+
+    def transforms(self) -> Any:
+        made = type("ImageClassification", (), {})()
+        made.__dict__ |= {"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1], "crop_size": [224], "resize_size": [self.resize]}
+        made.interpolation = SimpleNamespace(value="bilinear")
+        return made
+
+
+def agreed(*entries: Weights) -> Preset:
+    found = torchvision_presets.agreed([torchvision_presets.preset_of(each, str(each)) for each in entries], "all")  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def test_of_unknown_weights_what_all_agree_in_is_taken_and_the_rest_named() -> None:
+    both = agreed(Weights("V1"), Weights("V2", resize=232))
+    assert (both.mean, both.labels, both.fit) == ((0.1, 0.2, 0.3), ("cat", "dog"), Fit("crop", None, "bilinear"))
+    assert both.left_out == ("how pictures are resized and cropped, in which V1, V2 differ: --resize says it",)
+    assert agreed(Weights("V1"), Weights("V2")).fit == Fit("crop", (256, 256), "bilinear")
+    assert agreed(Weights("V1"), Weights("V2", categories=("a",))).labels is None
+    other = torchvision_presets.preset_of(SimpleNamespace(transforms=object, meta={}), "x")
+    assert other == Preset("x", left_out=("the transform object, which is not one of pictures",))
+
+
+def test_files_are_known_by_their_digest(tmp_path: Path) -> None:
+    file = tmp_path / "renamed.bin"
+    file.write_bytes(b"weights")
+    digest = hashlib.sha256(b"weights").hexdigest()
+    assert is_file_of(file, f"https://host/net-{digest[:8]}.pth")
+    assert not is_file_of(file, f"https://host/net-{digest[:7]}0.pth")
+    assert not is_file_of(file, "https://host/net.pth")
+    assert not is_file_of(file, None)
+    assert not is_file_of(None, f"https://host/net-{digest[:8]}.pth")
+
+
+def test_the_tag_whose_weights_a_file_holds_goes_before_the_one_that_was_named(tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"weights")
+    url = f"https://host/net-{hashlib.sha256(b'weights').hexdigest()[:8]}.pth"
+    cfgs = {"net.other": SimpleNamespace(url=url, to_dict=lambda: {"tag": "other"}), "net.none": None}
+    library = SimpleNamespace(list_models=lambda pattern, pretrained: list(cfgs), get_pretrained_cfg=cfgs.get)
+    assert timm_presets._by_file(library, {"architecture": "net"}, tmp_path / "weights.pth") == {"tag": "other"}
+    assert timm_presets._by_file(library, {"architecture": "net"}, None) is None
+
+
+def test_random_weights_parts_and_configurations_that_say_nothing_have_no_preset() -> None:
+    assert torchvision_presets.read_torchvision("resnet18", {}, None, None) is None
+    assert torchvision_presets.read_torchvision("resnet18.layer1", {"weights": "DEFAULT"}, None, None) is None
+    model = SimpleNamespace(pretrained_cfg={"mean": (0.5,)})
+    assert timm_presets.read_timm("net", {}, None, model) is None
+    nothing = timm_presets.preset_of({}, "x")
+    assert (nothing.mean, nothing.fit, nothing.shape, len(nothing.left_out)) == (None, None, None, 1)
+    assert transformers_presets.read_transformers("no/such", {}, None, SimpleNamespace()) is None
+
+
+def test_processors_with_steps_that_are_not_known_are_left_out_by_name() -> None:
+    detr = transformers_presets.preset_of({"image_processor_type": "DetrImageProcessor"}, "x")
+    assert detr == Preset("x", left_out=("DetrImageProcessor, whose steps are not known here: --mean, --std",))
+    settings = {"image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": 224}}
+    loose = transformers_presets.preset_of({**settings, "do_normalize": True, "image_mean": 0.5, "image_std": 0.5}, "x")
+    assert (loose.mean, loose.fit) == ((0.5,) * 3, None)  # with no crop each picture has its own size
+    assert "its own size" in loose.left_out[0]
+
+
+def test_a_damaged_file_of_a_processor_is_left_out_by_name(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="needs transformers")
+    (tmp_path / "preprocessor_config.json").write_text("{")
+    model = SimpleNamespace(main_input_name="pixel_values")
+    preset = transformers_presets.read_transformers(str(tmp_path), {}, None, model)
+    assert preset is not None
+    assert "preprocessor_config.json, which Transformers cannot read" in preset.left_out[0]
+
+
+PRESET = Preset("lib", (0.1, 0.2, 0.3), (1.0, 2.0, 3.0), shape=(3, 64, 64), fit=Fit("crop", (80, 80), "bilinear"))
+
+
+def example(*shape: int) -> Any:
+    return SimpleNamespace(shape=(2, *shape))
+
+
+def test_options_win_over_what_was_read_one_by_one() -> None:
+    plain, _ = preprocess_of(Wanted(), PRESET, [example(3, 64, 64)])
+    assert plain is not None
+    assert (plain.mean, plain.fit, plain.origin) == (PRESET.mean, PRESET.fit, "lib")
+    own = Wanted(mean=(0.0,) * 3, std=(1.0,) * 3, order="bgr", mode="squash", interpolation="nearest")
+    changed, _ = preprocess_of(own, PRESET, [example(3, 64, 64)])
+    assert changed is not None
+    assert (changed.mean, changed.order, changed.fit) == ((0.0,) * 3, "bgr", Fit("squash", None, "nearest"))
+    resized, _ = preprocess_of(Wanted(resize=(70, 70)), PRESET, [example(3, 64, 64)])
+    assert resized is not None
+    assert resized.fit == Fit("crop", (70, 70), "bilinear")
+    scaled, _ = preprocess_of(Wanted(scale=(-1.0, 1.0)), PRESET, [example(3, 64, 64)])
+    assert scaled is not None
+    assert (scaled.mean, scaled.std, scaled.scale) == ((0.0,) * 3, (1.0,) * 3, (-1.0, 1.0))
+
+
+def test_of_another_size_as_much_of_a_picture_is_kept() -> None:
+    preprocess, _ = preprocess_of(Wanted(), PRESET, [example(3, 32, 128)])
+    assert preprocess is not None
+    assert preprocess.fit == Fit("crop", (40, 160), "bilinear")
+
+
+@pytest.mark.parametrize(
+    ("examples", "takes"),
+    [([example(1, 64, 64)], "1 × 64 × 64"), ([example(8)], "8"), ([example(3, 8, 8)] * 2, "several inputs")],
+)
+def test_what_does_not_fit_the_model_is_left_out_by_name(examples: list[Any], takes: str) -> None:
+    preprocess, preset = preprocess_of(Wanted(), PRESET, examples)
+    assert preprocess is None
+    assert preset is not None
+    assert preset.left_out[-1].endswith(f"of 3 channels: the model takes {takes}")
+
+
+def test_without_a_preset_nothing_is_made_up() -> None:
+    assert preprocess_of(Wanted(), None, [example(3, 64, 64)]) == (None, None)
+    with pytest.raises(InputError, match="--order and --fit: the artifact takes prepared arrays"):
+        preprocess_of(Wanted(order="bgr", mode="squash"), None, [example(3, 64, 64)])
+    alone, _ = preprocess_of(Wanted(scale=(0.0, 255.0)), None, [example(1, 64, 64)])
+    assert alone is not None
+    assert (alone.mean, alone.scale, alone.fit, alone.origin) == ((0.0,), (0.0, 255.0), None, None)
+
+
+def test_sizes_that_were_given_win() -> None:
+    given = [InputShape((3, 8, 8), "float32")]
+    assert shapes_of(given, PRESET, None) == given
+    assert shapes_of([], PRESET, None) == [InputShape((3, 64, 64), "float32")]
+    assert shapes_of([], None, None) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((("0.5", None), None, None, (None,) * 3), "--mean and --std go together"),
+        ((("0.5", "1,1"), None, None, (None,) * 3), "--mean has 1 numbers and --std 2"),
+        (((None, None), "255", None, (None,) * 3), "--scale 255: give the values of black and white"),
+        (((None, None), "1,0", None, (None,) * 3), "--scale 1,0"),
+        (((None, None), None, None, (None, "0", None)), "--resize 0: give the side"),
+        (((None, None), None, None, (None, "1x2x3", None)), "--resize 1x2x3"),
+    ],
+)
+def test_options_that_cannot_be_read(options: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        parse_wanted(*options)
+
+
+def test_a_folder_of_transformers_needs_no_options(tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    transformers = pytest.importorskip("transformers", reason="needs transformers")
+    home = pytest.importorskip("transformers.models.vit.image_processing_pil_vit")
+    small = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+    config = transformers.ViTConfig(**small, image_size=32, patch_size=16, id2label={0: "cat", 1: "dog"})
+    transformers.ViTForImageClassification(config).save_pretrained(tmp_path / "vit")
+    home.ViTImageProcessorPil(size={"height": 32, "width": 32}, resample=3).save_pretrained(tmp_path / "vit")
+    monkeypatch.chdir(tmp_path)
+    result = run("compile", "transformers:vit", "-o", "vit.onnx", "--json")
+    assert result.status == 0, result.err
+    found = json.loads(result.out)
+    assert found["inputs"][0] == {"name": "pixel_values", "dtype": "uint8", "shape": ["batch", 32, 32, 3]}
+    assert found["labels"] == ["cat", "dog"]
+    assert found["preprocess"] == {
+        "mean": [0.5] * 3,
+        "std": [0.5] * 3,
+        "fit": {"mode": "squash", "interpolation": "bicubic", "resize": [32, 32], "rounding": "down"},
+        "origin": "vit/preprocessor_config.json",
+    }
+    assert found["left_out"] == []
+    assert set(found["seconds"]) >= {"load", "capture", "emit"}
