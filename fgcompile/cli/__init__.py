@@ -30,8 +30,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     _quieten_pytorch()
     terminal.show_warnings_in_one_line()
-    for level in (console.set_quiet, console.set_verbose):
-        level(False)
+    console.reset()
     try:
         status = app(standalone_mode=False)
     except FgcompileError as error:

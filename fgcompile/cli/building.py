@@ -29,8 +29,10 @@ class Job:
         layouts: How axes lie.
         pictures: What is said of them.
         labels: The classes' names, where given.
+        labels_file: Where they stood.
         tokenizer: The path, where given.
         dynamic_sizes: None for texts alone.
+        make_target: What makes the target, which may take torch; None for the default.
         options: The rest, by the compiler's names.
     """
 
@@ -44,8 +46,10 @@ class Job:
     layouts: Mapping[str, str]
     pictures: Wanted
     labels: Sequence[str] | None
+    labels_file: Path | None
     tokenizer: Path | None
     dynamic_sizes: bool | None
+    make_target: Callable[[], Any] | None
     options: Mapping[str, Any]
 
 
@@ -72,6 +76,7 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     artifact = compile(
         model,
         examples,
+        target=None if job.make_target is None else job.make_target(),
         output=job.explained,
         layouts=job.layouts,
         preprocess=preprocess,

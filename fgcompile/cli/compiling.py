@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from fgcompile.artifact.combinations import FUNCTION, require_consistent
-from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.names import DYNAMIC
 from fgcompile.cli import choices, terminal
 from fgcompile.cli.arguments import (
@@ -21,12 +19,12 @@ from fgcompile.cli.arguments import (
     read_labels,
     read_target,
 )
-from fgcompile.cli.building import Job, build
+from fgcompile.cli.building import Job
+from fgcompile.cli.making import build_recipes, run
 from fgcompile.cli.parameters import FixOption, JsonOption, QuietOption, VerboseOption, WeightsOption
 from fgcompile.cli.pictures import parse_wanted
 from fgcompile.cli.score_names import SCORES
 from fgcompile.cli.source_names import FORMS, read_name, require_there
-from fgcompile.cli.stages import Stopwatch
 from fgcompile.errors import InputError
 from fgcompile.system.files import require_writable
 
@@ -38,6 +36,7 @@ _WITHOUT = "by default what the source says of its weights"
 
 
 def compile_(
+    context: typer.Context,
     source: Annotated[
         str | None, typer.Argument(metavar="SOURCE", help=f"The model: {FORMS}; with arguments as name?key=value.")
     ] = None,
@@ -234,17 +233,28 @@ def compile_(
         choices.Device,
         typer.Option(rich_help_panel=_ARTIFACT, help="Where it is to be fast. A .pt2 runs there alone."),
     ] = "cpu",
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(rich_help_panel=_RECIPES, metavar="NAME", help="One of the TOML's alone; once for each."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", rich_help_panel=_RECIPES, help="Also those that are as they were.")
+    ] = False,
     as_json: JsonOption = False,
     _quiet: QuietOption = False,
     _verbose: VerboseOption = False,
 ) -> None:
-    """Compile a model into an artifact."""
+    """Compile a model into an artifact; without SOURCE and OUT all recipes of a TOML that changed."""
+    if source is None and output is None:
+        build_recipes(context, recipe or [], force, as_json)
+        return
     if source is None or output is None:
         missing = "SOURCE" if source is None else "-o OUT"
         raise InputError(f"{missing} is missing: fgcompile compile torchvision:resnet18 -o resnet18.onnx")
+    if recipe or force:
+        raise InputError("--recipe and --force are for the recipes of a TOML, without SOURCE and OUT")
     suffixed = choose_format(artifact_format, output)
     require_writable(output)
-    names = choices.parse_outputs(outputs)
     options: dict[str, Any] = {
         "format": suffixed,
         "method": method,
@@ -254,7 +264,7 @@ def compile_(
         "biases": biases,
         "precision": precision,
         "device": device,
-        "outputs": names,
+        "outputs": choices.parse_outputs(outputs),
         "on_demand": on_demand,
         "targets": None if targets is None else _parse_targets(targets),
     }
@@ -269,43 +279,22 @@ def compile_(
         layouts=parse_layouts(layout or []),
         pictures=parse_wanted((mean, std), scale, order, (fit, resize, interpolation)),
         labels=None if labels is None else read_labels(labels),
+        labels_file=labels,
         tokenizer=tokenizer,
         dynamic_sizes=dynamic_sizes,
+        make_target=None if target is None else read_target(target),
         options=options,
     )
     require_consistent({**options, "target": _kind_of(target)})
-    make_target = None if target is None else read_target(target)
     require_there(job.source, weights)
-    if make_target is not None:
-        options["target"] = make_target()
-    _run(job, as_json)
-
-
-def _run(job: Job, as_json: bool) -> None:
-    watch = Stopwatch()
-    with terminal.progress(f"compiling {job.source.text}") as report:
-        preset = build(job, watch.before(report))
-    watch.stop()
-    metadata = read_metadata(job.output)
-    if as_json:
-        content = job.output.read_bytes()
-        terminal.print_json(
-            {
-                "artifact": str(job.output),
-                "size": len(content),
-                "digest": f"sha256:{hashlib.sha256(content).hexdigest()}",
-                "seconds": watch.seconds,
-                "left_out": [] if preset is None else list(preset.left_out),
-                **metadata,
-            }
-        )
+    if isinstance(context.obj, list):  # a recipe, which is only read
+        context.obj.append(job)
         return
-    from fgcompile.cli.next_steps import commands, python_calls
-
-    left = () if preset is None else preset.left_out
-    if job.source.is_random(job.weights):
-        left = ("weights, so that they are random: --weights FILE",)
-    terminal.print_summary(metadata, job.output, python_calls(metadata), commands(metadata, job.output), left)
+    made = run(job)
+    if as_json:
+        terminal.print_json(made.as_dict())
+    else:
+        made.show()
 
 
 def _kind_of(target: str | None) -> object:

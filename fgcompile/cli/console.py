@@ -19,13 +19,18 @@ notes = Console(markup=False, highlight=False, soft_wrap=True, stderr=True, quie
 
 
 def set_quiet(wanted: bool) -> None:
-    """Whether nothing is shown but errors, warnings and JSON."""
-    out.quiet = wanted
+    """From now on nothing is shown but errors, warnings and JSON, if wanted."""
+    out.quiet = out.quiet or wanted
 
 
 def set_verbose(wanted: bool) -> None:
-    """Whether it is said how long stages take, and where an error came from."""
-    notes.quiet = not wanted
+    """From now on it is said how long stages take, and where an error came from, if wanted."""
+    notes.quiet = notes.quiet and not wanted
+
+
+def reset() -> None:
+    """Neither."""
+    out.quiet, notes.quiet = False, True
 
 
 def show(table: Table) -> None:
