@@ -81,8 +81,8 @@ def parse_layouts(texts: Sequence[str]) -> dict[str, str]:
     return layouts
 
 
-def parse_reading(window: str | None, background: str, page: int, max_pixels: int) -> Reading:
-    """How pictures are read, from the options ``--window``, ``--background``, ``--page``, ``--max-pixels``."""
+def parse_reading(window: str | None, background: str, page: int, max_pixels: int, fit: str | None = None) -> Reading:
+    """How pictures are read: ``--window``, ``--background``, ``--page``, ``--max-pixels``, ``--fit``."""
     from PIL import ImageColor
 
     ends = None if window is None else parse_numbers("--window", window, "the values of black and white, LOW,HIGH")
@@ -94,7 +94,7 @@ def parse_reading(window: str | None, background: str, page: int, max_pixels: in
         raise InputError(f"--background {background}: give a colour's name, as white, or '#rrggbb'") from None
     if len(color) != 3:
         raise InputError(f"--background {background}: give an opaque colour, as '#rrggbb'")
-    return Reading(ends, color, page, max_pixels)
+    return Reading(ends, color, page, max_pixels, fit)
 
 
 def parse_numbers(option: str, text: str, wanted: str = "one number a channel, separated by commas") -> Any:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
-from fgcompile.cli import terminal
+from fgcompile.cli import choices, terminal
 from fgcompile.cli.arguments import parse_reading, parse_target
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
@@ -26,6 +26,7 @@ from fgcompile.cli.parameters import (
     WeightsOption,
     WindowOption,
 )
+from fgcompile.cli.photos import find_photos
 from fgcompile.cli.source_names import read_name, require_there
 from fgcompile.errors import InputError
 from fgcompile.media.reading import MAX_PIXELS
@@ -87,8 +88,9 @@ def explain(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE|TEXT…",
-            help="Photos, DICOM, or arrays as .npy; of an artifact with a tokenizer texts, or .txt files of them.",
+            metavar="IMAGE|FOLDER|TEXT…",
+            help="Photos, DICOM, or arrays as .npy, folders of photos and patterns in quotes; of an artifact with a "
+            "tokenizer texts, or .txt files of them.",
         ),
     ] = None,
     target: Annotated[
@@ -125,6 +127,13 @@ def explain(
     providers: ProviderOption = None,
     as_json: JsonOption = False,
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
+    fit: Annotated[
+        choices.Fitting | None,
+        typer.Option(
+            help="How pictures of other sizes are given to the artifact, by default as it says; whole: as they are, to "
+            "one of dynamic sizes; tile: in tiles of its size, whose maps are stitched."
+        ),
+    ] = None,
     window: WindowOption = None,
     background: BackgroundOption = "white",
     page: PageOption = 1,
@@ -137,7 +146,7 @@ def explain(
 
     Exit status 1 if one of them cannot be read.
     """
-    reading = parse_reading(window, background, page, max_pixels)
+    reading = parse_reading(window, background, page, max_pixels, fit)
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
         from fgcompile.media.texts.explain import explain_and_draw, read_texts
@@ -145,6 +154,7 @@ def explain(
         from fgcompile.runtime.rehearsal import require_sound
 
         of_photos = {"--targets": targets, "--top": top, "--box": box, "--npy": npy, "--window": window}
+        of_photos |= {"--fit": fit}
         of_texts = {"--file": files, "--pairs": pairs, "--continuation": continuation}
         require_sound(artifact, providers, trust=trust)
         session = load(artifact, providers, trust=trust or None)
@@ -158,7 +168,7 @@ def explain(
         else:
             records = explain_photos(
                 session,
-                [Path(each) for each in inputs],
+                find_photos(inputs, output),
                 output,
                 target=target,
                 targets=targets,

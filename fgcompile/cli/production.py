@@ -53,6 +53,10 @@ def batch(
         str | None,
         typer.Option(metavar="ADDRESS", envvar="RAY_ADDRESS", help="A running Ray's; by default one is started here."),
     ] = None,
+    fit: Annotated[
+        choices.FitMode | None,
+        typer.Option(help="How pictures of other sizes become the artifact's, by default as it says."),
+    ] = None,
     window: WindowOption = None,
     background: BackgroundOption = "white",
     page: PageOption = 1,
@@ -66,7 +70,7 @@ def batch(
 
     Exit status 1 if one of them cannot be read.
     """
-    reading = parse_reading(window, background, page, max_pixels)
+    reading = parse_reading(window, background, page, max_pixels, fit)
     with terminal.progress("explaining") as report:
         from fgcompile.bulk import explain_in_bulk
         from fgcompile.bulk.options import Workers

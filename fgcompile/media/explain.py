@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,19 @@ from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.wishes import Wish
 from fgcompile.errors import InputError, MissingPackageError
-from fgcompile.media.asking import Answer, Reply, ask, choose
+from fgcompile.media.asking import Answer, Question, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
 from fgcompile.media.comparison import Shown, draw_comparison
-from fgcompile.media.images import photo_shape, read_photo
-from fgcompile.media.marks import Marks, marks_of
+from fgcompile.media.images import in_whole_steps, photo_shape, read_photo, read_whole
+from fgcompile.media.marks import NONE, Marks, marks_of
 from fgcompile.media.overlay import draw_panel
-from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.media.signed import is_signed
+from fgcompile.media.tiles import ask_tiles, reduced, require_tiles
 from fgcompile.runtime import Session
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory, write_atomically
+from fgcompile.system.leftovers import new_partial
 from fgcompile.system.text import brief, visible
 
 _LONGEST_NAME = 200
@@ -83,19 +85,31 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     shape, fit = photo_shape(metadata), fit_of(metadata["preprocess"])
     if boxes is not None:
         boxes.require(session.metadata)
+    if reading.fit == TILE:
+        require_tiles(metadata)
+        if boxes is not None:
+            raise InputError("--box and --fit tile: a box lies in one tile; give one of them")
     make_directory(directory)
     records = []
     for path, name in zip(paths, _distinct_names(paths), strict=True):
         report(visible(path.name))
+        written = {"overlay": directory / f"{name}-explained.png"}
+        if npy:
+            written["saliency"] = directory / f"{name}-saliency.npy"
         try:
-            photo = read_photo(path, shape, reading, fit)
+            if reading.fit == TILE:
+                record = _in_tiles(session, read_whole(path, shape[2], reading), question, written, several, report)
+                records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
+                continue
+            photo = (
+                in_whole_steps(read_whole(path, shape[2], reading), metadata, fit)
+                if reading.fit == WHOLE
+                else read_photo(path, shape, reading, fit)
+            )
         except (InputError, MissingPackageError) as error:
             records.append({"image": str(path), "error": str(error)})
             continue
         reply = ask(session, photo[np.newaxis], question)
-        written = {"overlay": directory / f"{name}-explained.png"}
-        if npy:
-            written["saliency"] = directory / f"{name}-saliency.npy"
         marks = [_marks(answer, reply, session.metadata, photo.shape[:2], boxes) for answer in reply.answers]
         write_png(_draw(photo, reply.answers, marks, is_signed(metadata)), written["overlay"])
         if npy:
@@ -104,6 +118,29 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         record = _record(reply, session.metadata, several)
         records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
     return records
+
+
+def _in_tiles(
+    session: Session,
+    photo: NDArray[np.uint8],
+    question: Question,
+    written: Mapping[str, Path],
+    several: bool,
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """Explains a large photo tile by tile, draws it reduced, and leaves its map where it is wanted."""
+    place = written.get("saliency") or written["overlay"]
+    partial = new_partial(place.parent)
+    try:
+        reply = ask_tiles(session, photo, question, partial, several, report)
+        small = [replace(answer, saliency=reduced(answer.saliency)) for answer in reply.answers]
+        write_png(_draw(reduced(photo), small, [NONE] * len(small), True), written["overlay"])
+        record = _record(replace(reply, answers=tuple(small)), session.metadata, several)
+        if "saliency" in written:
+            partial.replace(written["saliency"])
+    finally:
+        partial.unlink(missing_ok=True)
+    return record
 
 
 def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, int], boxes: Boxes | None) -> Marks:

@@ -44,6 +44,25 @@ def fit_image(image: Image.Image, shape: tuple[int, int], fit: Fit, max_pixels: 
     return _centre(image, shape, fit)
 
 
+def seen_part(size: tuple[int, int], shape: tuple[int, int], fit: Fit) -> tuple[float, float, float, float]:
+    """Where ``(H, W)`` lies over a picture of a size, ``(width, height)``, that was fitted to it.
+
+    Returns:
+        Left, top, right and bottom, in the picture's pixels: beyond its edges where it was filled up.
+    """
+    height, width = shape
+    if fit.mode == "crop" and fit.resize is None:
+        if size == (width, height):
+            return 0.0, 0.0, float(size[0]), float(size[1])
+        kept = (1 - 2 * _MARGIN) * min(size[0] / width, size[1] / height)
+        across, down = kept * width, kept * height
+        return (size[0] - across) / 2, (size[1] - down) / 2, (size[0] + across) / 2, (size[1] + down) / 2
+    to = resized(size, fit, fit.resize or shape)
+    left, top = (_half(more, fit.rounding) if more >= 0 else -(-more // 2) for more in (to[0] - width, to[1] - height))
+    x, y = size[0] / to[0], size[1] / to[1]
+    return left * x, top * y, (left + width) * x, (top + height) * y
+
+
 def resized(size: tuple[int, int], fit: Fit, to: tuple[int, int]) -> tuple[int, int]:
     """The ``(width, height)`` of a picture of a size, resized to ``(height, width)`` in a mode."""
     (width, height), (to_height, to_width) = size, to

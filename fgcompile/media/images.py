@@ -17,6 +17,7 @@ from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import input_specs
 from fgcompile.errors import InputError
 from fgcompile.media.fitting import fit_image
+from fgcompile.media.picture import Picture
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.media.scale import to_uint8
 from fgcompile.media.sources import read_picture
@@ -68,11 +69,7 @@ def read_photo(
         InputError: The file cannot be read as a picture, or does not say which of its values are black and white.
         MissingPackageError: It takes a package that is not installed.
     """
-    picture = read_picture(path, shape, reading)
-    try:
-        samples = to_uint8(picture, reading.window)
-    except InputError as error:
-        raise InputError(f"{visible(str(path))}: {error}") from error
+    picture, samples = _read(path, shape, reading)
     chosen = (fit or Fit()).instead(reading.fit)
     if samples.shape == shape and picture.alpha is None and (chosen.resize is None or picture.prepared):
         return samples
@@ -85,6 +82,66 @@ def read_photo(
     except InputError as error:
         raise InputError(f"{visible(str(path))}: {error}") from error
     return np.asarray(image, dtype=np.uint8).reshape(height, width, channels)
+
+
+def read_whole(path: Path, channels: int, reading: Reading) -> NDArray[np.uint8]:
+    """Reads a photo of any size as ``read_photo`` does, and leaves it at that size.
+
+    Args:
+        path: As there.
+        channels: C.
+        reading: As there, with the fit ``whole`` or ``tile``.
+
+    Returns:
+        uint8 ``(H, W, C)``.
+
+    Raises:
+        InputError: As there.
+        MissingPackageError: As there.
+    """
+    picture, samples = _read(path, (1, 1, channels), reading)
+    if samples.shape[2] == channels and picture.alpha is None:
+        return samples
+    image = _flatten(samples, picture.alpha, reading.background).convert(_MODES[channels])
+    return np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, channels)
+
+
+def in_whole_steps(photo: NDArray[np.uint8], metadata: Metadata, fit: Fit) -> NDArray[np.uint8]:
+    """A photo at the nearest size that an artifact with dynamic sizes takes: its own, or the next multiple.
+
+    Raises:
+        InputError: The artifact takes one size alone, or none so small or so large.
+    """
+    spec = input_specs(metadata)[0]
+    sizes = []
+    for axis, name in ((1, "height"), (2, "width")):
+        written, size = spec["shape"][axis], photo.shape[axis - 1]
+        if isinstance(written, int):
+            raise InputError(
+                f"--fit whole: this artifact takes {name}s of {written} alone: compile it with --dynamic-sizes, or "
+                "choose another fit"
+            )
+        factor = int(written.partition("*")[0]) if "*" in written else 1
+        size = max(1, round(size / factor)) * factor
+        least, most = (spec[key][axis] if key in spec else None for key in ("smallest", "largest"))
+        if (least is not None and size < least) or (most is not None and size > most):
+            bound = f"{least} or more" if least is not None and size < least else f"{most} at most"
+            raise InputError(f"a {name} of {size}: this artifact takes {bound}: choose another fit")
+        sizes.append(size)
+    if tuple(sizes) == photo.shape[:2]:
+        return photo
+    image = Image.fromarray(photo[..., 0] if photo.shape[2] == 1 else photo)
+    squashed = fit_image(image, (sizes[0], sizes[1]), Fit("squash", None, fit.interpolation), 2**62)
+    return np.asarray(squashed, dtype=np.uint8).reshape(*sizes, photo.shape[2])
+
+
+def _read(path: Path, shape: tuple[int, int, int], reading: Reading) -> tuple[Picture, NDArray[np.uint8]]:
+    """What a file holds, and its samples as bytes."""
+    picture = read_picture(path, shape, reading)
+    try:
+        return picture, to_uint8(picture, reading.window)
+    except InputError as error:
+        raise InputError(f"{visible(str(path))}: {error}") from error
 
 
 def _flatten(

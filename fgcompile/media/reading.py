@@ -13,6 +13,12 @@ MAX_PIXELS = 2**26
 """8192 by 8192: a picture of this size takes about half a gigabyte while it is read."""
 
 
+WHOLE, TILE = "whole", "tile"
+
+FITS = (*MODES, WHOLE, TILE)
+"""How pictures can be asked to be fitted."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """How picture files are read.
@@ -22,7 +28,8 @@ class Reading:
         background: What lies behind a transparent picture, ``(red, green, blue)`` in 0 to 255.
         page: The page of a TIFF, or the frame of an animation or of a DICOM file, counted from 1.
         max_pixels: Of a picture with more than these, width times height, nothing but its size is read.
-        fit: One of ``fgcompile.artifact.fitting.MODES`` in place of what the artifact says; None for that.
+        fit: One of ``fgcompile.artifact.fitting.MODES`` in place of what the artifact says; ``WHOLE``, as it is, for an
+            artifact that takes any size; ``TILE``, in tiles of the artifact's size; None for what the artifact says.
 
     Raises:
         InputError: A value is out of its range.
@@ -45,8 +52,8 @@ class Reading:
             if value < 1:
                 raise InputError(f"{name} is {value}: give 1 or more")
 
-        if self.fit is not None and self.fit not in MODES:
-            raise InputError(f"fit is {self.fit!r}: give one of {', '.join(MODES)}")
+        if self.fit is not None and self.fit not in FITS:
+            raise InputError(f"fit is {self.fit!r}: give one of {', '.join(FITS)}")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, as JSON gives it back."""

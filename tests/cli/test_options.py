@@ -17,6 +17,7 @@ from fgcompile.bulk.options import MAP_FORMATS
 from fgcompile.cli import app, choices, console
 from fgcompile.cli.stages import Stopwatch
 from fgcompile.compiler import request
+from fgcompile.media.reading import FITS
 from tests.cli.results import Run, assert_one_line_error
 
 
@@ -36,6 +37,7 @@ def test_choices_are_what_the_library_takes() -> None:
     for name, kind in same.items():
         assert get_args(getattr(choices, name)) == get_args(kind), name
     assert get_args(choices.FitMode) == fitting.MODES
+    assert get_args(choices.Fitting) == FITS
     assert get_args(choices.Interpolation) == fitting.INTERPOLATIONS
     assert get_args(choices.MapFormat) == MAP_FORMATS
 

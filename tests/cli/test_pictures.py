@@ -108,3 +108,35 @@ def test_names_that_are_not_utf8(run: Run, folder: Path) -> None:
     assert r"caf\udce9.png" in run("explain", "net.onnx", name, "-o", "out").out
     (record,) = json.loads(run("explain", "net.onnx", name, "-o", "out", "--json").out)
     assert record["image"] == name
+
+
+def test_folders_and_patterns_are_all_of_their_photos(run: Run, folder: Path) -> None:
+    Path("photos/more").mkdir(parents=True)
+    for name in ("photos/b.png", "photos/more/a.png", "photos/notes.txt"):
+        Path(name).write_bytes(png(PIXELS))
+
+    def explained(*inputs: str) -> list[str]:
+        result = run("explain", "net.onnx", *inputs, "-o", "photos/out", "--json")
+        assert result.status == 0, result.err
+        return [record["image"] for record in json.loads(result.out)]
+
+    assert explained("photo.png", "photos") == ["photo.png", "photos/b.png", "photos/more/a.png"]
+    assert explained("photos") == ["photos/b.png", "photos/more/a.png"]  # and not the pictures that were written
+    assert explained("photos/*.png") == ["photos/b.png"]
+    Path("empty").mkdir()
+    assert_one_line_error(run("explain", "net.onnx", "empty", "-o", "out"), "empty: no image is there")
+
+
+def test_pictures_are_fitted_as_they_are_asked_to_be(run: Run, folder: Path) -> None:
+    wide = PIXELS.repeat(2, axis=1)
+    Path("wide.png").write_bytes(png(wide))
+
+    def score(*options: str) -> float:
+        result = run("explain", "net.onnx", "wide.png", "-o", "out", "--target", "0", "--json", *options)
+        assert result.status == 0, result.err
+        return float(json.loads(result.out)[0]["score"])
+
+    assert len({score(), score("--fit", "squash"), score("--fit", "letterbox")}) == 3
+    assert score() == score("--fit", "crop")
+    refused = run("explain", "net.onnx", "wide.png", "-o", "out", "--fit", "tile")
+    assert_one_line_error(refused, "compile the artifact with --psi signed")

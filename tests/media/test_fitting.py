@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from fgcompile.artifact.fitting import INTERPOLATIONS, Fit, fit_of
 from fgcompile.errors import InputError
-from fgcompile.media.fitting import fit_image
+from fgcompile.media.fitting import fit_image, seen_part
 
 SIZES = [(97, 64), (64, 97), (301, 200), (200, 301), (33, 33), (20, 31), (48, 48), (49, 48), (150, 41)]
 """Widths and heights, odd and even, above and below what they are fitted to."""
@@ -110,6 +110,33 @@ def test_every_interpolation_is_pillow_s(interpolation: str) -> None:
 def test_a_thread_of_a_picture_is_refused_before_it_is_resized() -> None:
     with pytest.raises(InputError, match=r"20000 by 1 pixels would be resized to 4480000 by 224.*--fit letterbox"):
         fitted(Image.new("L", (20000, 1)), (224, 224), Fit("crop", (224, 224)))
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        *[Fit(), Fit("crop", (48, 48), "bilinear"), Fit("crop", (40, 60), rounding="down"), Fit("crop", (24, 24))],
+        *[
+            Fit("squash"),
+            Fit("squash", (50, 60)),
+            Fit("letterbox"),
+            Fit("letterbox", (50, 60)),
+            Fit("letterbox", (20, 20)),
+        ],
+    ],
+)
+@pytest.mark.parametrize("size", [(150, 90), (90, 150), (64, 64)])
+def test_the_part_that_is_seen_is_where_its_pixels_come_from(fit: Fit, size: tuple[int, int]) -> None:
+    across, down = np.meshgrid(np.arange(size[0]) + 0.5, np.arange(size[1]) + 0.5)
+    left, top, right, bottom = seen_part(size, (32, 40), fit)
+    for places, ends, axis in ((across, (left, right), 1), (down, (top, bottom), 0)):
+        found = fitted(Image.fromarray(places.astype(np.uint8)), (32, 40), fit).astype(float)
+        count = found.shape[axis]
+        expected = ends[0] + (np.arange(count) + 0.5) * (ends[1] - ends[0]) / count
+        inside = (expected > 3) & (expected < size[1 - axis] - 3)  # not beside the picture, nor blurred at its edge
+        middle = found[found.shape[0] // 2] if axis == 1 else found[:, found.shape[1] // 2]
+        assert inside.sum() > 10
+        assert np.abs(middle - expected)[inside].max() < 2
 
 
 @pytest.mark.parametrize(
