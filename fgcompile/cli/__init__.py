@@ -50,7 +50,7 @@ def _end_usage(error: Any) -> NoReturn:
     context = getattr(error, "ctx", None)
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.exit(error.exit_code)
-    message = error.format_message().rstrip(".")
+    message = error.format_message().rstrip(".").replace(": Value error, ", ": ")  # as pydantic begins
     help = "" if context is None else f": see {context.command_path} --help"
     terminal.print_error(UsageError(f"{message}{help}"))
     sys.exit(2)

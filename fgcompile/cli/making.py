@@ -127,7 +127,9 @@ def _of(recipe: Recipe) -> Iterator[None]:
     except Exception as error:
         if not hasattr(error, "format_message"):  # which the parser's have
             raise
-        raise InputError(f"recipe {recipe.name}: {error.format_message().rstrip('.')}") from error
+        raise InputError(
+            f"recipe {recipe.name}: {error.format_message().rstrip('.').replace(': Value error, ', ': ')}"
+        ) from error
 
 
 def _require_distinct(jobs: Mapping[str, Job]) -> None:

@@ -82,12 +82,26 @@ def require_there(source: SourceName, weights: Path | None) -> None:
     elif source.scheme in LIBRARIES:
         if find_spec(source.scheme) is None:
             raise SourceError(f"cannot import {source.scheme}: {LIBRARIES[source.scheme]}")
+        if source.scheme == "transformers":
+            require_configuration(source.name)
     else:
         _require_module(source.scheme, source.name)
     if weights is not None and not weights.is_file():
         raise SourceError(f"{weights}: no such file")
     if find_spec("torch") is None:
         raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'")
+
+
+def require_configuration(name: str) -> Path:
+    """The path of a model of Transformers: a folder with its configuration, or that file.
+
+    Raises:
+        SourceError: There is none.
+    """
+    path = Path(name)
+    if not (path / "config.json" if path.is_dir() else path).is_file():
+        raise SourceError(f"transformers:{name}: no such config.json, nor a folder with one: give a local path")
+    return path
 
 
 def _require_module(module: str, attribute: str) -> None:

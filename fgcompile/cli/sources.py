@@ -19,7 +19,7 @@ except ImportError as error:
     raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
 from torch.export import ExportedProgram
 
-from fgcompile.cli.source_names import FORMS, LIBRARIES, read_name
+from fgcompile.cli.source_names import FORMS, LIBRARIES, read_name, require_configuration
 from fgcompile.cli.transformers_internals import from_config
 from fgcompile.cli.weights import load_weights, some
 from fgcompile.compiler.sources import read_source
@@ -134,10 +134,8 @@ def _build_timm(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    path = Path(name)
+    path = require_configuration(name)
     folder = path if path.is_dir() else path.parent
-    if not (path / "config.json" if path.is_dir() else path).is_file():
-        raise SourceError(f"transformers:{name}: no such config.json, nor a folder with one: give a local path")
     transformers = _import("transformers", LIBRARIES["transformers"])
     if quieten := getattr(getattr(transformers.utils, "logging", None), "disable_progress_bar", None):
         quieten()  # of weights that are on this disk

@@ -20,7 +20,7 @@ from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.asking import Answer, Question, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
 from fgcompile.media.comparison import Shown, draw_comparison
-from fgcompile.media.images import in_whole_steps, photo_shape, read_photo, read_whole
+from fgcompile.media.images import in_whole_steps, photo_shape, read_photo, read_whole, require_any_size
 from fgcompile.media.marks import NONE, Marks, marks_of
 from fgcompile.media.overlay import draw_panel
 from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
@@ -85,6 +85,8 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     shape, fit = photo_shape(metadata), fit_of(metadata["preprocess"])
     if boxes is not None:
         boxes.require(session.metadata)
+    if reading.fit == WHOLE:
+        require_any_size(metadata)
     if reading.fit == TILE:
         require_tiles(metadata)
         if boxes is not None:
@@ -107,7 +109,8 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
                 else read_photo(path, shape, reading, fit)
             )
         except (InputError, MissingPackageError) as error:
-            records.append({"image": str(path), "error": str(error)})
+            named = str(error) if visible(path.name) in str(error) else f"{visible(str(path))}: {error}"
+            records.append({"image": str(path), "error": named})
             continue
         reply = ask(session, photo[np.newaxis], question)
         marks = [_marks(answer, reply, session.metadata, photo.shape[:2], boxes) for answer in reply.answers]

@@ -106,21 +106,30 @@ def read_whole(path: Path, channels: int, reading: Reading) -> NDArray[np.uint8]
     return np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, channels)
 
 
+def require_any_size(metadata: Metadata) -> None:
+    """Passes artifacts that take photos of any size.
+
+    Raises:
+        InputError: This one takes one size alone.
+    """
+    shape = input_specs(metadata)[0]["shape"][1:3]
+    if any(isinstance(size, int) for size in shape):
+        raise InputError(
+            f"--fit whole: this artifact takes pictures of {' × '.join(map(str, shape))} alone: compile it with "
+            "--dynamic-sizes, or choose another fit"
+        )
+
+
 def in_whole_steps(photo: NDArray[np.uint8], metadata: Metadata, fit: Fit) -> NDArray[np.uint8]:
     """A photo at the nearest size that an artifact with dynamic sizes takes: its own, or the next multiple.
 
     Raises:
-        InputError: The artifact takes one size alone, or none so small or so large.
+        InputError: It takes none so small or so large.
     """
     spec = input_specs(metadata)[0]
     sizes = []
     for axis, name in ((1, "height"), (2, "width")):
-        written, size = spec["shape"][axis], photo.shape[axis - 1]
-        if isinstance(written, int):
-            raise InputError(
-                f"--fit whole: this artifact takes {name}s of {written} alone: compile it with --dynamic-sizes, or "
-                "choose another fit"
-            )
+        written, size = str(spec["shape"][axis]), photo.shape[axis - 1]
         factor = int(written.partition("*")[0]) if "*" in written else 1
         size = max(1, round(size / factor)) * factor
         least, most = (spec[key][axis] if key in spec else None for key in ("smallest", "largest"))

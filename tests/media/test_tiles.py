@@ -123,6 +123,7 @@ def test_weights_add_up_to_one_and_the_tiles_cover_all() -> None:
 def test_a_picture_smaller_than_a_tile_is_refused_and_the_others_are_not(tmp_path: Path, picture: Path) -> None:
     Image.new("RGB", (40, 10)).save(tmp_path / "flat.png")
     records = explain_photos(session(), [tmp_path / "flat.png", picture], tmp_path / "out", reading=Reading(fit="tile"))
+    assert records[0]["error"].startswith(str(tmp_path / "flat.png"))
     assert "40 by 10 pixels are less than a tile of 16 by 16: use --fit letterbox" in records[0]["error"]
     assert records[1]["name"] == "green"
 
@@ -186,5 +187,5 @@ def test_whole_pictures_keep_their_size_up_to_the_next_multiple(picture: Path) -
 def test_an_artifact_of_dynamic_sizes_explains_a_whole_picture(picture: Path) -> None:
     record = explain(session(["batch", "height", "width", 3]), picture, "whole", target="green")
     np.testing.assert_array_equal(np.load(record["saliency"]), np.asarray(Image.open(picture))[..., 1])
-    fixed = explain(session(), picture, "whole")
-    assert "this artifact takes heights of 16 alone: compile it with --dynamic-sizes" in fixed["error"]
+    with pytest.raises(InputError, match="this artifact takes pictures of 16 × 16 alone: compile it with --dynamic"):
+        explain(session(), picture, "whole")
