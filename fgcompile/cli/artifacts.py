@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
-from fgcompile.cli import choices, terminal
+from fgcompile.cli import terminal
 from fgcompile.cli.arguments import parse_reading, parse_target
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
+    FittingOption,
     JsonOption,
     MaxPixelsOption,
     PageOption,
@@ -127,13 +128,7 @@ def explain(
     providers: ProviderOption = None,
     as_json: JsonOption = False,
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
-    fit: Annotated[
-        choices.Fitting | None,
-        typer.Option(
-            help="How pictures of other sizes are given to the artifact, by default as it says; whole: as they are, to "
-            "one of dynamic sizes; tile: in tiles of its size, whose maps are stitched."
-        ),
-    ] = None,
+    fit: FittingOption = None,
     window: WindowOption = None,
     background: BackgroundOption = "white",
     page: PageOption = 1,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fgcompile.cli import console
+from fgcompile.cli import choices, console
 
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]
 WeightsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="A state dict: .safetensors or .pt.")]
@@ -42,14 +42,39 @@ TrustOption = Annotated[
         help="Load TorchScript or .pt2, which are code, under any name, without trying it in another process first.",
     ),
 ]
+_PICTURES = "Pictures, as --fit squash --window 0,4095 --background black"
 WindowOption = Annotated[
     str | None,
-    typer.Option(metavar="LOW,HIGH", help="The files' values that are black and white, by default what they say."),
+    typer.Option(
+        metavar="LOW,HIGH",
+        rich_help_panel=_PICTURES,
+        help="The files' values that are black and white, by default what they say.",
+    ),
 ]
 BackgroundOption = Annotated[
-    str, typer.Option(metavar="COLOR", help="Behind transparent pictures: a name, or '#rrggbb'.")
+    str,
+    typer.Option(metavar="COLOR", rich_help_panel=_PICTURES, help="Behind transparent pictures: a name, or '#rrggbb'."),
 ]
-PageOption = Annotated[int, typer.Option(metavar="N", help="The page of a TIFF, the frame of GIF or DICOM, from 1.")]
+PageOption = Annotated[
+    int,
+    typer.Option(metavar="N", rich_help_panel=_PICTURES, help="The page of a TIFF, the frame of GIF or DICOM, from 1."),
+]
 MaxPixelsOption = Annotated[
-    int, typer.Option(metavar="N", help="Larger pictures, by width times height, are not read.")
+    int,
+    typer.Option(metavar="N", rich_help_panel=_PICTURES, help="Larger pictures, by width times height, are not read."),
+]
+FittingOption = Annotated[
+    choices.Fitting | None,
+    typer.Option(
+        rich_help_panel=_PICTURES,
+        help="How pictures of other sizes are given to the artifact, by default as it says; whole: as they are, to "
+        "one of dynamic sizes; tile: in tiles of its size, whose maps are stitched.",
+    ),
+]
+FitOption = Annotated[
+    choices.FitMode | None,
+    typer.Option(
+        rich_help_panel=_PICTURES,
+        help="How pictures of other sizes become the artifact's, by default as it says.",
+    ),
 ]

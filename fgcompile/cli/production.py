@@ -12,6 +12,7 @@ from fgcompile.cli.arguments import parse_reading
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
+    FitOption,
     JsonOption,
     MaxPixelsOption,
     PageOption,
@@ -53,10 +54,7 @@ def batch(
         str | None,
         typer.Option(metavar="ADDRESS", envvar="RAY_ADDRESS", help="A running Ray's; by default one is started here."),
     ] = None,
-    fit: Annotated[
-        choices.FitMode | None,
-        typer.Option(help="How pictures of other sizes become the artifact's, by default as it says."),
-    ] = None,
+    fit: FitOption = None,
     window: WindowOption = None,
     background: BackgroundOption = "white",
     page: PageOption = 1,
