@@ -74,6 +74,8 @@ def require_there(source: SourceName, weights: Path | None) -> None:
         MissingPackageError: torch is not installed.
         SourceError: There is no such file, module or library; or a file was given weights, which it has.
     """
+    if find_spec("torch") is None:
+        raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'")
     if source.is_file:
         if weights is not None:
             raise SourceError(f"{source.text} carries its own weights: leave out --weights")
@@ -88,8 +90,6 @@ def require_there(source: SourceName, weights: Path | None) -> None:
         _require_module(source.scheme, source.name)
     if weights is not None and not weights.is_file():
         raise SourceError(f"{weights}: no such file")
-    if find_spec("torch") is None:
-        raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'")
 
 
 def require_configuration(name: str) -> Path:
