@@ -48,8 +48,11 @@ def preset_of(source: SourceName, weights: Path | None, model: object, bare: boo
     from fgcompile.compiler.sources import OWN_LABELS
 
     preset = None if bare else read_preset(source.text, source.arguments, weights, model)
-    if bare:
-        setattr(model, "labels" if source.is_file else OWN_LABELS, None if source.is_file else ())
+    if bare and source.is_file:
+        if getattr(model, "labels", None) is not None:
+            model.labels = None  # type: ignore[attr-defined]  # of an ONNX file
+    elif bare:
+        setattr(model, OWN_LABELS, ())
     elif preset is not None and preset.labels is not None:
         setattr(model, OWN_LABELS, preset.labels)
     return preset

@@ -19,7 +19,7 @@ from fgcompile.artifact.elements import best_elements, output_axes, resolve
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.wishes import needs_logits
 from fgcompile.errors import InputError
-from fgcompile.media.asking import Answer, Question, Reply, ask
+from fgcompile.media.asking import Question, Reply, ask
 from fgcompile.media.signed import is_signed
 from fgcompile.runtime import Session
 
@@ -55,6 +55,33 @@ class Grid:
         down = _share(self.rows, self.shape[0], size[0], corner[0])
         across = _share(self.columns, self.shape[1], size[1], corner[1])
         return np.asarray(down[:, np.newaxis] * across, np.float32)
+
+
+class _Seen:
+    """The means over the tiles so far of what is said of each."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._first: Reply | None = None
+        self._logits: Any = 0.0
+        self._scores: Any = 0.0
+
+    def add(self, reply: Reply) -> None:
+        self._count += 1
+        self._first = self._first or reply
+        self._logits = None if reply.logits is None else self._logits + reply.logits.astype(np.float64)
+        self._scores = self._scores + np.array([np.nan if each.score is None else each.score for each in reply.answers])
+
+    def joined(self, maps: NDArray[np.float32]) -> Reply:
+        """The whole picture's reply, with the stitched maps."""
+        assert self._first is not None
+        scores = [None if np.isnan(score) else float(score) for score in self._scores / self._count]
+        answers = zip(self._first.answers, scores, maps, strict=True)
+        return Reply(
+            tuple(replace(each, score=score, saliency=whole, residual=None) for each, score, whole in answers),
+            None if self._logits is None else self._logits / self._count,
+            {},
+        )
 
 
 def require_tiles(metadata: Metadata) -> None:
@@ -119,7 +146,7 @@ def ask_tiles(
     grid = grid_over(size, (int(shape[0]), int(shape[1])))
     elements = _elements(session, grid, pixels, question, report)
     maps: NDArray[np.float32] | None = None
-    replies: list[Reply] = []
+    seen = _Seen()
     for number, corner in enumerate(grid.corners(), start=1):
         report(f"tile {number} of {len(grid.rows) * len(grid.columns)}")
         reply = ask(session, grid.tile(pixels, corner)[np.newaxis], elements)
@@ -129,9 +156,9 @@ def ask_tiles(
         weights = grid.weights(corner, size)
         for answer, whole in zip(reply.answers, maps, strict=True):
             grid.tile(whole, corner)[...] += weights * answer.saliency
-        replies.append(replace(reply, answers=tuple(replace(each, saliency=np.empty(0)) for each in reply.answers)))
+        seen.add(reply)
     assert maps is not None
-    return _joined(replies, maps)
+    return seen.joined(maps)
 
 
 def reduced(pixels: NDArray[Any], longest: int = _SHOWN) -> NDArray[Any]:
@@ -155,22 +182,13 @@ def _elements(
     if metadata["target"] != "input" or (asked and not any(map(needs_logits, asked))):
         return question
     report("looking at all tiles")
-    sums = [session.predict(grid.tile(pixels, corner)[np.newaxis])[0] for corner in grid.corners()]
-    logits = np.mean(sums, axis=0)
+    total: Any = 0.0
+    for corner in grid.corners():
+        total = total + session.predict(grid.tile(pixels, corner)[np.newaxis])[0].astype(np.float64)
+    logits = total / (len(grid.rows) * len(grid.columns))
     if asked:
         return Question(tuple(resolve(each, logits) if needs_logits(each) else each for each in asked))
     return Question(tuple(best_elements(logits, metadata, question.top or 1)))
-
-
-def _joined(replies: list[Reply], maps: NDArray[np.float32]) -> Reply:
-    logits = [reply.logits for reply in replies if reply.logits is not None]
-    answers: list[Answer] = []
-    for number, saliency in enumerate(maps):
-        each = [reply.answers[number] for reply in replies]
-        scores = [answer.score for answer in each if answer.score is not None]
-        score = float(np.mean(scores)) if scores else None
-        answers.append(replace(each[0], score=score, saliency=saliency, residual=None))
-    return Reply(tuple(answers), np.mean(logits, axis=0) if logits else None, {})
 
 
 def _starts(length: int, tile: int) -> tuple[int, ...]:

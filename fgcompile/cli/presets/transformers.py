@@ -37,13 +37,14 @@ def read_transformers(name: str, arguments: Mapping[str, Any], weights: Path | N
     file = next((folder / each for each in FILES if (folder / each).is_file()), None)
     if file is None or getattr(model, "main_input_name", None) != "pixel_values":
         return None
+    origin = f"{folder.resolve().name}/{file.name}"  # wherever the folder lies, so that the same is compiled of it
     transformers: Any = importlib.import_module("transformers")
     try:
         processor = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil", local_files_only=True)
         settings = processor.to_dict()
     except Exception as error:  # the library's, of a file that anybody may have written
-        return Preset(str(file), left_out=(f"{file.name}, which Transformers cannot read ({first_line(error)})",))
-    return preset_of(settings, str(file))
+        return Preset(origin, left_out=(f"{file.name}, which Transformers cannot read ({first_line(error)})",))
+    return preset_of(settings, origin)
 
 
 def preset_of(settings: Mapping[str, Any], origin: str) -> Preset:
