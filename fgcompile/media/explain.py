@@ -20,7 +20,7 @@ from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.asking import Answer, Question, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
 from fgcompile.media.comparison import Shown, draw_comparison
-from fgcompile.media.images import in_whole_steps, photo_shape, read_photo, read_whole, require_any_size
+from fgcompile.media.images import in_whole_steps, photo_shape, read_photo, read_unfitted, require_any_size
 from fgcompile.media.marks import NONE, Marks, marks_of
 from fgcompile.media.overlay import draw_panel
 from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
@@ -100,11 +100,11 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
             written["saliency"] = directory / f"{name}-saliency.npy"
         try:
             if reading.fit == TILE:
-                record = _in_tiles(session, read_whole(path, shape[2], reading), question, written, several, report)
+                record = _in_tiles(session, read_unfitted(path, shape[2], reading), question, written, several, report)
                 records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
                 continue
             photo = (
-                in_whole_steps(read_whole(path, shape[2], reading), metadata, fit)
+                in_whole_steps(read_unfitted(path, shape[2], reading), metadata, fit)
                 if reading.fit == WHOLE
                 else read_photo(path, shape, reading, fit)
             )

@@ -84,7 +84,7 @@ def read_photo(
     return np.asarray(image, dtype=np.uint8).reshape(height, width, channels)
 
 
-def read_whole(path: Path, channels: int, reading: Reading) -> NDArray[np.uint8]:
+def read_unfitted(path: Path, channels: int, reading: Reading) -> NDArray[np.uint8]:
     """Reads a photo of any size as ``read_photo`` does, and leaves it at that size.
 
     Args:
