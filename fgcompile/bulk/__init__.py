@@ -14,7 +14,7 @@ from fgcompile.artifact.wishes import Wish
 from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
 from fgcompile.bulk.ray_internals import LOOPBACK
 from fgcompile.errors import InputError, MissingPackageError
-from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
+from fgcompile.media.reading import DEFAULT, Reading
 
 
 def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
@@ -53,8 +53,6 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
     """
     if format not in MAP_FORMATS:
         raise InputError(f"format is {format!r}: choose one of {', '.join(MAP_FORMATS)}")
-    if reading.fit in (WHOLE, TILE):
-        raise InputError(f"fit is {reading.fit!r}: in bulk all maps are of the artifact's size; explain single photos")
     workers = workers or Workers()
     if workers.address is None:
         os.environ.setdefault(*LOOPBACK)  # before Ray is imported

@@ -33,7 +33,9 @@ from fgcompile.bulk.ray_internals import failure_of_worker
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError, first_line
 from fgcompile.media.asking import choose
-from fgcompile.media.images import photo_shape
+from fgcompile.media.images import photo_shape, require_any_size
+from fgcompile.media.reading import TILE, WHOLE
+from fgcompile.media.tiles import require_tiles
 from fgcompile.system.files import make_directory
 
 _INTERVAL = 2.0
@@ -58,6 +60,10 @@ def explain_in_bulk(
     require_trust(wanted.artifact, metadata["format"], wanted.trust)
     photo_shape(metadata)
     _require_maps(metadata)
+    if wanted.reading.fit == WHOLE:
+        require_any_size(metadata)
+    if wanted.reading.fit == TILE:
+        require_tiles(metadata)
     wanted = replace(wanted, target=_read_target(target, metadata))
     found = find_images(images, without=output)
     paths = found.images

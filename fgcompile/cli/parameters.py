@@ -71,10 +71,3 @@ FittingOption = Annotated[
         "one of dynamic sizes; tile: in tiles of its size, whose maps are stitched.",
     ),
 ]
-FitOption = Annotated[
-    choices.FitMode | None,
-    typer.Option(
-        rich_help_panel=_PICTURES,
-        help="How pictures of other sizes become the artifact's, by default as it says.",
-    ),
-]

@@ -12,7 +12,7 @@ from fgcompile.cli.arguments import parse_reading
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
-    FitOption,
+    FittingOption,
     JsonOption,
     MaxPixelsOption,
     PageOption,
@@ -54,7 +54,7 @@ def batch(
         str | None,
         typer.Option(metavar="ADDRESS", envvar="RAY_ADDRESS", help="A running Ray's; by default one is started here."),
     ] = None,
-    fit: FitOption = None,
+    fit: FittingOption = None,
     window: WindowOption = None,
     background: BackgroundOption = "white",
     page: PageOption = 1,
