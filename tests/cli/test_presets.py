@@ -130,6 +130,7 @@ class Weights:
 
     def __init__(self, name: str, resize: int = 256, categories: tuple[str, ...] = ("cat", "dog")) -> None:
         self.name, self.resize, self.meta = name, resize, {"categories": list(categories)}
+        self.url = ""
 
     def __str__(self) -> str:
         return f"Net_Weights.{self.name}"
@@ -155,6 +156,29 @@ def test_of_unknown_weights_what_all_agree_in_is_taken_and_the_rest_named() -> N
     assert agreed(Weights("V1"), Weights("V2", categories=("a",))).labels is None
     other = torchvision_presets.preset_of(SimpleNamespace(transforms=object, meta={}), "x")
     assert other == Preset("x", left_out=("the transform object, which is not one of pictures",))
+
+
+def test_the_weights_that_a_file_holds_are_known_under_any_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.pth").write_bytes(b"weights")
+    (tmp_path / "other.pth").write_bytes(b"trained further")
+    first, second = Weights("V1"), Weights("V2", resize=232)
+    first.url = "https://host/net-00000000.pth"
+    second.url = f"https://host/net-{hashlib.sha256(b'weights').hexdigest()[:8]}.pth"
+
+    class Known(list[Weights]):
+        __name__ = "Net_Weights"
+
+    library = SimpleNamespace(get_model_weights=lambda name: Known([first, second]))
+    monkeypatch.setattr(torchvision_presets, "importlib", SimpleNamespace(import_module=lambda name: library))
+    preset = torchvision_presets.read_torchvision("net", {}, tmp_path / "mine.pth", None)
+    assert preset is not None
+    assert preset.fit == Fit("crop", (232, 232), "bilinear")
+    assert preset.origin == "torchvision's Net_Weights.V2, by the file's SHA-256"
+    other = torchvision_presets.read_torchvision("net", {}, tmp_path / "other.pth", None)
+    assert other is not None
+    assert (other.origin, len(other.left_out)) == ("torchvision's Net_Weights", 1)
 
 
 def test_files_are_known_by_their_digest(tmp_path: Path) -> None:
@@ -185,6 +209,106 @@ def test_random_weights_parts_and_configurations_that_say_nothing_have_no_preset
     nothing = timm_presets.preset_of({}, "x")
     assert (nothing.mean, nothing.fit, nothing.shape, len(nothing.left_out)) == (None, None, None, 1)
     assert transformers_presets.read_transformers("no/such", {}, None, SimpleNamespace()) is None
+
+
+def processor(kind: str, **settings: Any) -> Preset:
+    """The preset of a processor's settings, as Transformers fills them in."""
+    filled = {
+        "do_resize": True,
+        "do_rescale": True,
+        "do_normalize": True,
+        "rescale_factor": 1 / 255,
+        "resample": 3,
+        "image_mean": [0.1, 0.2, 0.3],
+        "image_std": [0.4, 0.5, 0.6],
+        "image_processor_type": f"{kind}ImageProcessor",
+    }
+    return transformers_presets.preset_of(filled | settings, "x")
+
+
+CROP = {"height": 224, "width": 224}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "shape", "fit"),
+    [
+        ("ViT", {"size": {"height": 20, "width": 30}, "resample": 2}, (20, 30), ("squash", (20, 30), "bilinear")),
+        ("DeiT", {"size": {"height": 256, "width": 256}, "crop_size": CROP, "do_center_crop": True}, (224, 224), None),
+        ("CLIP", {"size": {"shortest_edge": 224}, "crop_size": CROP, "do_center_crop": True}, (224, 224), "crop 224"),
+        ("ConvNext", {"size": {"shortest_edge": 224}, "crop_pct": 0.875}, (224, 224), "crop 256"),
+        ("ConvNext", {"size": {"shortest_edge": 384}}, (384, 384), ("squash", (384, 384), "bicubic")),
+        ("Levit", {"size": {"shortest_edge": 224}, "crop_size": CROP, "do_center_crop": True}, (224, 224), "crop 256"),
+        (
+            "PoolFormer",
+            {"size": {"shortest_edge": 224}, "crop_size": CROP, "do_center_crop": True, "crop_pct": 0.9},
+            (224, 224),
+            "crop 248",
+        ),
+    ],
+)
+def test_settings_of_processors_say_how_pictures_are_fitted(
+    kind: str, settings: dict[str, Any], shape: tuple[int, int], fit: Any
+) -> None:
+    preset = processor(kind, **settings)
+    assert preset.left_out == ()
+    assert preset.shape == (3, *shape)
+    assert preset.fit is not None
+    if isinstance(fit, str):
+        side = int(fit.split()[1])
+        assert preset.fit == Fit("crop", (side, side), "bicubic", rounding="down")
+    elif fit is None:
+        assert preset.fit == Fit("squash", (256, 256), "bicubic", rounding="down")
+    else:
+        assert (preset.fit.mode, preset.fit.resize, preset.fit.interpolation) == fit
+
+
+def test_settings_of_processors_say_the_scale_and_the_order_of_channels() -> None:
+    size = {"size": {"height": 8, "width": 8}}
+    plain = processor("ViT", **size)
+    assert (plain.mean, plain.std, plain.scale, plain.order) == ((0.1, 0.2, 0.3), (0.4, 0.5, 0.6), (0.0, 1.0), "rgb")
+    assert processor("ViT", do_rescale=False, **size).scale == (0.0, 255.0)
+    assert processor("ViT", rescale_factor=1 / 127.5, **size).scale == (0.0, 2.0)
+    bare = processor("MobileViT", do_normalize=None, do_flip_channel_order=True, **size)
+    assert (bare.mean, bare.std, bare.order) == ((0.0,) * 3, (1.0,) * 3, "bgr")
+    assert processor("PoolFormer", crop_pct=0.9, **size).fit is None  # which resizes those otherwise
+    assert processor("ViT", do_resize=False, **size).fit is None
+    assert processor("ViT", do_pad=True, **size).left_out[0].startswith("ViTImageProcessor, whose steps")
+
+
+@pytest.mark.parametrize(
+    ("settings", "fit"),
+    [
+        ({}, Fit("crop", (248, 248), "bicubic")),
+        ({"crop_mode": "squash", "crop_pct": 1.0, "interpolation": "bilinear"}, Fit("squash", (224, 224), "bilinear")),
+        ({"crop_mode": "border"}, Fit("letterbox", (248, 248), "bicubic", (26, 51, 76))),
+        ({"input_size": (3, 200, 300)}, Fit("crop", (222, 333), "bicubic")),
+    ],
+)
+def test_a_configuration_of_timm_says_how_pictures_are_fitted(settings: dict[str, Any], fit: Fit) -> None:
+    full = {
+        "input_size": (3, 224, 224),
+        "crop_pct": 0.9,
+        "crop_mode": "center",
+        "interpolation": "bicubic",
+        "mean": (0.1, 0.2, 0.3),
+        "std": (1.0, 1.0, 1.0),
+    }
+    preset = timm_presets.preset_of(full | settings, "x")
+    assert (preset.fit, preset.mean, preset.left_out) == (fit, (0.1, 0.2, 0.3), ())
+    other = timm_presets.preset_of(full, "x", size=96)
+    assert (other.shape, other.fit) == ((3, 96, 96), Fit("crop", (106, 106), "bicubic"))
+
+
+def test_pictures_of_other_channels_than_timm_s_have_no_preset(tmp_path: Path) -> None:
+    model = SimpleNamespace(pretrained_cfg={"input_size": (3, 224, 224), "mean": (0.5,) * 3})
+    (tmp_path / "w.pth").write_bytes(b"")
+    library = SimpleNamespace(list_models=lambda pattern, pretrained: [])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timm_presets, "importlib", SimpleNamespace(import_module=lambda name: library))
+        preset = timm_presets.read_timm("net", {"in_chans": 1}, tmp_path / "w.pth", model)
+    assert preset is not None
+    assert (preset.mean, preset.shape) == (None, (1, 224, 224))
+    assert "1 channels" in preset.left_out[0]
 
 
 def test_processors_with_steps_that_are_not_known_are_left_out_by_name() -> None:

@@ -32,7 +32,9 @@ def read_timm(name: str, arguments: Mapping[str, Any], weights: Path | None, mod
     found = settings if known is None else known
     channels = arguments.get("in_chans")
     if channels is not None and channels != (found.get("input_size") or (channels,))[0]:
-        return Preset(f"timm's {name}", left_out=(f"all that is of other pictures than those of {channels} channels",))
+        shape = _shape({**found, "input_size": (channels, *found["input_size"][1:])}, arguments.get("img_size"))
+        left = (f"all but the size, since it is of other pictures than those of {channels} channels",)
+        return Preset(f"timm's {name}", shape=shape, left_out=left)
     full = ".".join(str(found[key]) for key in ("architecture", "tag") if found.get(key)) or name
     by = "" if known is None else ", by the file's SHA-256"
     return preset_of(found, f"timm's {full}{by}", arguments.get("img_size"), _labels(found, model))
