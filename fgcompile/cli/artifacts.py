@@ -11,7 +11,7 @@ import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_reading, parse_target
+from fgcompile.cli.arguments import parse_reading, read_target
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
@@ -63,13 +63,14 @@ def verify(
 ) -> None:
     """Check an artifact against the eager model; exit status 1 if it differs."""
     named = read_name(source)
+    make_score = None if target is None else read_target(target)
     require_there(named, weights)
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
         from fgcompile.runtime.rehearsal import require_sound
 
         check = fgcompile.verify  # first of all, for it says what is not installed
-        score = None if target is None else parse_target(target)
+        score = None if make_score is None else make_score()
         require_sound(artifact, providers, trust=trust)
         inputs = noise(read_metadata(artifact))
         # A file is read as the artifact says that it was.

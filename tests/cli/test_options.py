@@ -59,6 +59,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["compile", "json.py:loads", "-o", "model.onnx"], "name its module, json:loads"),
     (["compile", "--nothing"], "No such option: --nothing"),
     (["verify", "none.onnx", "--source", "no_such:module"], "cannot import no_such"),
+    (["verify", "none.onnx", "--source", "json:loads", "--target", "Region"], "Region takes index"),
     (["explain", "none.onnx"], "Missing option '--output'"),
     (["batch", "none.onnx", "a.png", "-o", "out", "--format", "gif"], "'gif' is not one of"),
     (["triton", "none.onnx", "-o", "out", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'gpu'"),
