@@ -106,7 +106,9 @@ def _imported(root: Path) -> list[Path]:
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
         path = Path(file).absolute() if isinstance(file, str) else None
-        if path is not None and path.is_relative_to(root) and not set(path.parts) & {*_IGNORED}:
+        if path is None or not path.is_relative_to(root) or set(path.parts) & {*_IGNORED}:
+            continue
+        if path.is_file():  # some of PyTorch's modules have names of files that there are not
             found.append(path)
     return found
 

@@ -96,6 +96,8 @@ def test_only_what_changed_is_made_again(run: Run, project: Path, monkeypatch: p
     assert made(run) == {"small": "its options changed", "photo": "recipe_parts.py changed"}
     assert made(run, "--force", "--recipe", "small") == {"small": "it was asked for"}
     entry = json.loads((project / CACHE).read_text())
+    assert set(entry["small"]["files"]) == {"recipe_nets.py", "recipe_parts.py"}
+    assert set(entry["photo"]["files"]) == {"recipe_nets.py", "recipe_parts.py", "names.txt"}
     entry["small"]["versions"]["torch"] = "1.0"
     (project / CACHE).write_text(json.dumps(entry))
     assert made(run) == {"small": "other versions: torch"}
