@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from fgcompile._version import __version__
 
 if TYPE_CHECKING:
+    from fgcompile.artifact.fitting import Fit
     from fgcompile.compiler.compiled import Artifact
     from fgcompile.compiler.fullgrad.eager import FullGradientTerms
     from fgcompile.compiler.pipeline import compile, expose_biases, full_gradient
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Artifact",
     "Explanation",
+    "Fit",
     "FullGradientTerms",
     "Noise",
     "Preprocess",
@@ -38,6 +40,7 @@ __all__ = [
 _HOMES = {
     "Artifact": "fgcompile.compiler.compiled",
     "Explanation": "fgcompile.runtime",
+    "Fit": "fgcompile.artifact.fitting",
     "FullGradientTerms": "fgcompile.compiler.fullgrad.eager",
     "Noise": "fgcompile.compiler.request",
     "Preprocess": "fgcompile.compiler.request",

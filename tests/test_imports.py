@@ -80,6 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "": {
         "_version",
+        "artifact",
         "compiler.compiled",
         "compiler.pipeline",
         "compiler.verify",

@@ -18,7 +18,7 @@ import { loadArtifact, readPhoto } from "./artifact.mjs";
 const [path, target, ...photos] = process.argv.slice(1);
 const artifact = await loadArtifact(path);
 for (const photo of photos) {
-  const pixels = await readPhoto(photo, artifact.shape);
+  const pixels = await readPhoto(photo, artifact.shape, artifact.fit);
   const { logits, maps, targets } = await artifact.explain(pixels, target ? readTargets(target) : undefined);
   const saliency = maps.flatMap((map) => [...map]);
   console.log(JSON.stringify({ pixels: [...pixels], logits: [...logits.data], saliency, targets }));

@@ -6,8 +6,10 @@ import { PbfReader } from "pbf";
 import sharp from "sharp";
 import { readArtifact } from "../../fgcompile/page/site/artifact.js";
 import { makeExplain } from "../../fgcompile/page/site/call.js";
+import { place } from "../../fgcompile/page/site/fit.js";
 
-const KEPT = 224 / 256; // of the short side: the usual evaluation crop of ImageNet
+// Of sharp's kernels those nearest to Pillow's.
+const KERNELS = { nearest: "nearest", box: "linear", bilinear: "linear", hamming: "mitchell", lanczos: "lanczos3" };
 
 /**
  * Loads an artifact that was compiled with --mean and --std: it takes the raw photo, uint8 (N, H, W, C).
@@ -18,28 +20,37 @@ export async function loadArtifact(path) {
   const bytes = await readFile(path);
   const artifact = await readArtifact(path, bytes, new PbfReader(bytes));
   const explain = makeExplain(artifact, await InferenceSession.create(bytes), Tensor);
-  return { metadata: artifact.metadata, shape: artifact.shape, explain };
+  return { metadata: artifact.metadata, shape: artifact.shape, fit: artifact.fit, explain };
 }
 
-/** Reads a photo, turned upright, scaled (bicubic) and cropped about its centre: uint8 (H, W, C). */
-export async function readPhoto(path, [height, width, channels]) {
+/** Reads a photo, turned upright, fitted as the metadata say, or scaled (bicubic) and cropped: uint8 (H, W, C). */
+export async function readPhoto(path, [height, width, channels], fit) {
   const bytes = await readFile(path);
   try {
     const photo = sharp(bytes, { failOn: "truncated" }).rotate().removeAlpha();
     const { autoOrient: size } = await photo.metadata();
-    const kept = size.width === width && size.height === height ? 1 : KEPT;
-    const scale = Math.max(width / size.width, height / size.height) / kept;
-    const left = Math.round((scale * size.width - width) / 2);
-    const top = Math.round((scale * size.height - height) / 2);
-    return await photo
-      .resize(width + 2 * left, height + 2 * top, { fit: "fill", kernel: "cubic", fastShrinkOnLoad: false })
-      .extract({ left, top, width, height })
+    const placed = place(size, [height, width], fit);
+    const kernel = KERNELS[fit?.interpolation] ?? "cubic";
+    const scaled = photo.resize(placed.width, placed.height, { fit: "fill", kernel, fastShrinkOnLoad: false });
+    return await middle(scaled, placed, [height, width])
       .toColourspace(channels === 1 ? "b-w" : "srgb")
       .raw()
       .toBuffer();
   } catch (error) {
     throw new Error(`${path} cannot be read as a picture (${error.message}): give a complete image file`);
   }
+}
+
+/** The artifact's part of a scaled photo; what lies beside that is filled up. */
+function middle(scaled, { width: across, height: down, left, top, fill }, [height, width]) {
+  const [x, y] = [Math.max(0, left), Math.max(0, top)];
+  const kept = scaled.extract({ left: x, top: y, width: Math.min(width, across - x), height: Math.min(height, down - y) });
+  if (left >= 0 && top >= 0) return kept;
+  const [before, above] = [Math.max(0, -left), Math.max(0, -top)];
+  const after = Math.max(0, width - before - across);
+  const below = Math.max(0, height - above - down);
+  const [r, g, b] = fill;
+  return kept.extend({ left: before, right: after, top: above, bottom: below, background: { r, g, b } });
 }
 
 /** Writes maps as a grey PNG, side by side: the minimum of them all black, the maximum white. */

@@ -22,7 +22,7 @@ async function main() {
 
   const artifact = await loadArtifact(path);
   const target = values.target === undefined ? undefined : readTargets(values.target);
-  const pixels = await readPhoto(photo, artifact.shape);
+  const pixels = await readPhoto(photo, artifact.shape, artifact.fit);
   const { logits, targets, maps, milliseconds } = await artifact.explain(pixels, target);
   await writeMaps(values.output, maps, artifact.shape);
 

@@ -90,8 +90,31 @@ def batch_axis(spec: TensorSpec) -> int:
     return spec["shape"].index(BATCH) if BATCH in spec["shape"] else 0
 
 
-class PreprocessSpec(TypedDict):
-    """The normalisation folded in front of the model, per channel."""
+class _FitOptions(TypedDict, total=False):
+    resize: list[int]
+    fill: list[int]
+    rounding: str
+
+
+class FitSpec(_FitOptions):
+    """How pictures of other sizes become the artifact's, as ``fgcompile.artifact.fitting.Fit`` describes it."""
+
+    mode: str
+    interpolation: str
+
+
+class _PreprocessOptions(TypedDict, total=False):
+    order: str
+    fit: FitSpec
+    origin: str
+
+
+class PreprocessSpec(_PreprocessOptions):
+    """The normalisation folded in front of the model, per channel of the model's, on the scale where white is 1.
+
+    ``order`` is "bgr" where the model takes blue first; the artifact takes red first all the same. ``fit`` is what is
+    done to pictures before they are given to the artifact, and ``origin`` says who said all this, if not the user.
+    """
 
     mean: list[float]
     std: list[float]

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from fgcompile.artifact.fitting import INTERPOLATIONS, LARGEST, MODES, ROUNDINGS
 from fgcompile.artifact.kinds import (
     Check,
     MalformedError,
@@ -82,6 +83,14 @@ _lowering = record(
 )
 
 _channel = number(-1e30, 1e30)
+_fit = record(
+    {"mode": one_of(*MODES), "interpolation": one_of(*INTERPOLATIONS)},
+    {
+        "resize": sequence(whole(1, LARGEST), 2, least=2),
+        "fill": sequence(whole(0, 255), 3, least=3),
+        "rounding": one_of(*ROUNDINGS),
+    },
+)
 _FIELDS: dict[str, Check] = {
     "schema": whole(1, _INTEGER),
     "versions": mapping(_short, _short, 100),
@@ -97,7 +106,10 @@ _FIELDS: dict[str, Check] = {
     "rules": _short,
     "target": by_type(int=whole(0, _INTEGER), str=_short),
     "preprocess": optional(
-        record({"mean": sequence(_channel, 10_000, least=1), "std": sequence(number(1e-30, 1e30), 10_000, least=1)})
+        record(
+            {"mean": sequence(_channel, 10_000, least=1), "std": sequence(number(1e-30, 1e30), 10_000, least=1)},
+            {"order": one_of("rgb", "bgr"), "fit": _fit, "origin": text(1000)},
+        )
     ),
     "labels": optional(sequence(text(10_000, least=0), 1_000_000)),
     "sites": sequence(_site, 100_000),

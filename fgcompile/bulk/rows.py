@@ -12,15 +12,19 @@ from fgcompile.artifact.elements import output_axes
 from fgcompile.artifact.metadata import Metadata
 
 
-def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int]) -> pa.Schema:
+def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int] | None) -> pa.Schema:
     """The columns of the results.
 
     ``target`` is the explained class, ``label`` and ``score`` its name and logit, ``predicted`` the class of the
     highest logit; of outputs of more axes both are lists, an index for each. The map of shape ``(height, width)`` is
     in ``saliency``, float32, row by row, or in the file that ``file`` names, relative to the run's folder. An image
     that is no picture has its ``error``, and nothing else; one on which numbers overflowed has a ``warning``.
+
+    Args:
+        metadata: The artifact's.
+        format: Of the maps.
+        shape: ``(H, W, C)`` of the photos; None where each has a size of its own.
     """
-    height, width, _ = shape
     element = pa.list_(pa.int64()) if len(output_axes(metadata)) > 1 else pa.int64()
     fields = [
         pa.field("path", pa.string()),
@@ -33,7 +37,8 @@ def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int]) -> 
         fields.append(pa.field("residual", pa.float32()))
     fields += [pa.field("height", pa.int32()), pa.field("width", pa.int32())]
     if format == "parquet":
-        fields.append(pa.field("saliency", pa.list_(pa.float32(), height * width)))
+        size = -1 if shape is None else shape[0] * shape[1]
+        fields.append(pa.field("saliency", pa.list_(pa.float32(), size)))
     else:
         fields.append(pa.field("file", pa.string()))
     return pa.schema([*fields, pa.field("warning", pa.string()), pa.field("error", pa.string())])

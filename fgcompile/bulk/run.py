@@ -19,6 +19,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from fgcompile.artifact.elements import output_axes, plain
 from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.questions import PREDICTED
 from fgcompile.artifact.seal import read_seal
@@ -32,7 +33,9 @@ from fgcompile.bulk.ray_internals import failure_of_worker
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError, first_line
 from fgcompile.media.asking import choose
-from fgcompile.media.images import photo_shape
+from fgcompile.media.images import photo_shape, require_any_size
+from fgcompile.media.reading import TILE, WHOLE
+from fgcompile.media.tiles import require_tiles
 from fgcompile.system.files import make_directory
 
 _INTERVAL = 2.0
@@ -57,6 +60,10 @@ def explain_in_bulk(
     require_trust(wanted.artifact, metadata["format"], wanted.trust)
     photo_shape(metadata)
     _require_maps(metadata)
+    if wanted.reading.fit == WHOLE:
+        require_any_size(metadata)
+    if wanted.reading.fit == TILE:
+        require_tiles(metadata)
     wanted = replace(wanted, target=_read_target(target, metadata))
     found = find_images(images, without=output)
     paths = found.images
@@ -83,7 +90,7 @@ def explain_in_bulk(
                 shared = ray.put((np.frombuffer(content, np.uint8), metadata))
                 task = Task(shared, wanted, folder.path, workers.providers, workers.threads)
                 _rehearse(task, pool)
-                rows = _explain(_read_listing(folder), task, photo_shape(metadata), pool, len(left), workers.batch)
+                rows = _explain(_read_listing(folder), task, metadata, pool, len(left), workers.batch)
                 with _watch(folder, len(left), report):
                     _write(rows, folder)
                 seconds = time.monotonic() - start
@@ -133,7 +140,7 @@ def _read_listing(folder: Folder) -> Dataset:
         return ray.data.read_parquet(str(folder.listing), partitioning=None)
 
 
-def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Pool, left: int, batch: int) -> Dataset:
+def _explain(images: Dataset, task: Task, metadata: Metadata, pool: Pool, left: int, batch: int) -> Dataset:
     """The rows, in blocks of whole batches: few enough images each that every actor has several blocks to do."""
     # Four blocks an actor even out actors of unequal speed, and a kill costs little. With fewer images than that, a
     # block is one batch, and there are no more actors than blocks.
@@ -141,7 +148,13 @@ def _explain(images: Dataset, task: Task, shape: tuple[int, int, int], pool: Poo
     block = max(1, batches) * batch
     actors = min(pool.actors, -(-left // block))
     photos = images.repartition(target_num_rows_per_block=block).map_batches(
-        read_photos, fn_kwargs={"shape": shape, "reading": task.wanted.reading}, batch_format="pyarrow"
+        read_photos,
+        fn_kwargs={
+            "shape": photo_shape(metadata),
+            "reading": task.wanted.reading,
+            "fit": fit_of(metadata["preprocess"]),
+        },
+        batch_format="pyarrow",
     )
     return photos.map_batches(
         Explainer,

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
-import operator
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.artifact.regular import read_regular
+from fgcompile.cli.score_names import SCORES, read_score
 from fgcompile.errors import InputError, SourceError
 from fgcompile.media.reading import Reading
 
 DEFAULT_INPUT = "3x224x224"
-
-SCORES = (
-    *("Difference", "Contrast", "LogOdds", "Value", "Region", "Token", "Continuation", "Similarity", "Box"),
-    *("Box.yolov5", "Box.yolov8", "Box.detr", "Box.retinanet"),
-)
-"""The scores of ``fgcompile.scores``, by name: that module needs torch, which the command line imports late."""
 
 
 def choose_format(wanted: str | None, output: Path) -> str:
@@ -37,24 +31,32 @@ def choose_format(wanted: str | None, output: Path) -> str:
 
 def parse_target(text: str) -> Any:
     """A class, ``predicted``, the difference ``a-b`` of two logits, ``Score:arguments``, or ``module:function``."""
-    if difference := re.fullmatch(r"(\d+)-(\d+)", text):
-        from fgcompile.scores import Difference
+    return read_target(text)()
 
-        return Difference(int(difference[1]), int(difference[2]))
+
+def read_target(text: str) -> Callable[[], Any]:
+    """What makes the target, once torch may be imported: what a text can be told to be wrong by is told now.
+
+    Raises:
+        InputError: It is none.
+    """
+    if difference := re.fullmatch(r"(\d+)-(\d+)", text):
+        return read_score("Difference", f"{difference[1]},{difference[2]}")
     name, _, arguments = text.partition(":")
     if name in SCORES:
-        return _parse_score(name, arguments)
+        return read_score(name, arguments)
     if ":" in text:
-        return _import_target(text, name)
+        return partial(_import_target, text, name)
     if text == "predicted":
-        return text
+        return lambda: text
     try:
-        return int(text)
+        chosen = int(text)
     except ValueError:
         raise InputError(
             f"--target {text}: give a class as a whole number, 'predicted', a difference of two as 3-5, a score as "
             f"Region:15 (of {', '.join(SCORES)}), or package.module:function"
         ) from None
+    return lambda: chosen
 
 
 def _import_target(text: str, name: str) -> Any:
@@ -69,40 +71,6 @@ def _import_target(text: str, name: str) -> Any:
         raise InputError(f"--target {text} is no score ({', '.join(SCORES)}) and no function: {error}") from None
 
 
-def _parse_score(name: str, text: str) -> Any:
-    """One of ``fgcompile.scores``: its arguments by position or as ``keyword=value``, ``Box.yolov8`` its own ways."""
-    from fgcompile import scores
-
-    values: list[Any] = []
-    keywords: dict[str, Any] = {}
-    for part in text.split(",") if text else []:
-        keyword, separator, value = part.rpartition("=")
-        if separator:
-            keywords[keyword.strip()] = _parse_value(name, text, value)
-        else:
-            values.append(_parse_value(name, text, part))
-    make = operator.attrgetter(name)(scores)
-    try:
-        inspect.signature(make).bind(*values, **keywords)
-    except TypeError:
-        takes = ", ".join(str(each).replace("'", "") for each in inspect.signature(make).parameters.values())
-        raise InputError(f"--target {name}:{text}: {name} takes {takes}") from None
-    return make(*values, **keywords)
-
-
-def _parse_value(name: str, text: str, value: str) -> Any:
-    """A number, ``none``, ``true`` or ``false``, or numbers with ``/`` between them."""
-    words = {"none": None, "true": True, "false": False}
-    stripped = value.strip().lower()
-    if stripped in words:
-        return words[stripped]
-    try:
-        numbers = tuple(float(part) if "." in part or "e" in part else int(part) for part in stripped.split("/"))
-    except ValueError:
-        raise InputError(f"--target {name}:{text}: '{value}' is no number, none, true or false") from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
 def parse_layouts(texts: Sequence[str]) -> dict[str, str]:
     """``NAME=LAYOUT`` for each."""
     layouts = {}
@@ -114,19 +82,11 @@ def parse_layouts(texts: Sequence[str]) -> dict[str, str]:
     return layouts
 
 
-def parse_normalisation(mean: str | None, std: str | None) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    if mean is None and std is None:
-        return None
-    if mean is None or std is None:
-        raise InputError("--mean and --std go together: give both")
-    return _parse_numbers("--mean", mean), _parse_numbers("--std", std)
-
-
-def parse_reading(window: str | None, background: str, page: int, max_pixels: int) -> Reading:
-    """How pictures are read, from the options ``--window``, ``--background``, ``--page``, ``--max-pixels``."""
+def parse_reading(window: str | None, background: str, page: int, max_pixels: int, fit: str | None = None) -> Reading:
+    """How pictures are read: ``--window``, ``--background``, ``--page``, ``--max-pixels``, ``--fit``."""
     from PIL import ImageColor
 
-    ends = None if window is None else _parse_numbers("--window", window, "the values of black and white, LOW,HIGH")
+    ends = None if window is None else parse_numbers("--window", window, "the values of black and white, LOW,HIGH")
     if ends is not None and len(ends) != 2:
         raise InputError(f"--window {window}: give the values of black and white, LOW,HIGH")
     try:
@@ -135,10 +95,10 @@ def parse_reading(window: str | None, background: str, page: int, max_pixels: in
         raise InputError(f"--background {background}: give a colour's name, as white, or '#rrggbb'") from None
     if len(color) != 3:
         raise InputError(f"--background {background}: give an opaque colour, as '#rrggbb'")
-    return Reading(ends, color, page, max_pixels)
+    return Reading(ends, color, page, max_pixels, fit)
 
 
-def _parse_numbers(option: str, text: str, wanted: str = "one number a channel, separated by commas") -> Any:
+def parse_numbers(option: str, text: str, wanted: str = "one number a channel, separated by commas") -> Any:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:

@@ -11,24 +11,34 @@ import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.cli import terminal
-from fgcompile.cli.arguments import parse_reading, parse_target
+from fgcompile.cli.arguments import parse_reading, read_target
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
+    FittingOption,
     JsonOption,
     MaxPixelsOption,
     PageOption,
     ProviderOption,
+    QuietOption,
     TrustOption,
+    VerboseOption,
     WeightsOption,
     WindowOption,
 )
+from fgcompile.cli.photos import find_photos
+from fgcompile.cli.source_names import read_name, require_there
 from fgcompile.errors import InputError
 from fgcompile.media.reading import MAX_PIXELS
 
 
-def inspect(artifact: ArtifactArgument, as_json: JsonOption = False) -> None:
+def inspect(
+    artifact: ArtifactArgument,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+) -> None:
     """Show what an artifact says of itself."""
     content, metadata = read_artifact(artifact)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -48,18 +58,23 @@ def verify(
     providers: ProviderOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Check an artifact against the eager model; exit status 1 if it differs."""
+    named = read_name(source)
+    make_score = None if target is None else read_target(target)
+    require_there(named, weights)
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
         from fgcompile.runtime.rehearsal import require_sound
 
         check = fgcompile.verify  # first of all, for it says what is not installed
-        score = None if target is None else parse_target(target)
+        score = None if make_score is None else make_score()
         require_sound(artifact, providers, trust=trust)
         inputs = noise(read_metadata(artifact))
         # A file is read as the artifact says that it was.
-        model = Path(source) if Path(source).suffix == ".onnx" else seeded_model(source, weights)
+        model = Path(source) if named.is_file and source.endswith(".onnx") else seeded_model(source, weights)
         report = check(artifact, model, inputs, score, providers=providers, trust=trust or None)
     if as_json:
         terminal.print_json(report.as_dict())
@@ -75,8 +90,9 @@ def explain(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE|TEXT…",
-            help="Photos, DICOM, or arrays as .npy; of an artifact with a tokenizer texts, or .txt files of them.",
+            metavar="IMAGE|FOLDER|TEXT…",
+            help="Photos, DICOM, or arrays as .npy, folders of photos and patterns in quotes; of an artifact with a "
+            "tokenizer texts, or .txt files of them.",
         ),
     ] = None,
     target: Annotated[
@@ -126,17 +142,20 @@ def explain(
             help="inferno or viridis, of a signed map orange-blue; or one of matplotlib's, with the extra plot.",
         ),
     ] = None,
+    fit: FittingOption = None,
     window: WindowOption = None,
     background: BackgroundOption = "white",
     page: PageOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     trust: TrustOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Explain photos, a picture of photo, map and overlay for each; or texts, a page of all and a picture of each.
 
     Exit status 1 if one of them cannot be read.
     """
-    reading = parse_reading(window, background, page, max_pixels)
+    reading = parse_reading(window, background, page, max_pixels, fit)
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
         from fgcompile.media.texts.explain import explain_and_draw, read_texts
@@ -144,7 +163,7 @@ def explain(
         from fgcompile.runtime.rehearsal import require_sound
 
         of_photos: dict[str, object] = {"--targets": targets, "--top": top, "--box": box, "--npy": npy}
-        of_photos |= {"--window": window, "--overlay": overlay, "--alpha": alpha, "--colormap": colormap}
+        of_photos |= {"--fit": fit, "--window": window, "--overlay": overlay, "--alpha": alpha, "--colormap": colormap}
         of_texts = {"--file": files, "--pairs": pairs, "--continuation": continuation}
         require_sound(artifact, providers, trust=trust)
         session = load(artifact, providers, trust=trust or None)
@@ -158,7 +177,7 @@ def explain(
         else:
             records = explain_photos(
                 session,
-                [Path(each) for each in inputs],
+                find_photos(inputs, output),
                 output,
                 target=target,
                 targets=targets,
@@ -198,6 +217,8 @@ def bench(
     providers: ProviderOption = None,
     trust: TrustOption = False,
     as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Measure what an explanation costs here, beside the forward pass alone."""
     with terminal.progress(f"measuring {artifact}") as report:

@@ -1,4 +1,4 @@
-"""``fgcompile compile``."""
+"""``fgcompile compile``: its options, read into a ``Job`` before torch is imported."""
 
 from __future__ import annotations
 
@@ -7,147 +7,257 @@ from typing import Annotated, Any
 
 import typer
 
-from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.combinations import FUNCTION, require_consistent
 from fgcompile.artifact.names import DYNAMIC
-from fgcompile.cli import terminal
+from fgcompile.cli import choices, terminal
 from fgcompile.cli.arguments import (
     DEFAULT_INPUT,
-    SCORES,
     choose_format,
     parse_fixed,
     parse_input,
     parse_layouts,
-    parse_normalisation,
-    parse_target,
     read_labels,
+    read_target,
 )
-from fgcompile.cli.models import seeded_model
-from fgcompile.cli.parameters import FixOption, SourceArgument, WeightsOption
+from fgcompile.cli.building import Job
+from fgcompile.cli.making import build_recipes, run
+from fgcompile.cli.parameters import FixOption, JsonOption, QuietOption, VerboseOption, WeightsOption
+from fgcompile.cli.pictures import parse_wanted
+from fgcompile.cli.score_names import SCORES
+from fgcompile.cli.source_names import FORMS, read_name, require_there
 from fgcompile.errors import InputError
 from fgcompile.system.files import require_writable
 
+_EXPLAINED = "What is explained, as --target 281 --rules libragrad"
+_PICTURES = "Pictures and classes, as --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5 --fit squash --labels names.txt"
+_ARTIFACT = "The artifact, as --outputs logits,saliency,contributions --on-demand"
+_RECIPES = "Recipes, as --recipe resnet --force"
+_WITHOUT = "by default what the source says of its weights"
+
 
 def compile_(
-    source: SourceArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="OUT", help="Where to write the artifact.")],
+    context: typer.Context,
+    source: Annotated[
+        str | None, typer.Argument(metavar="SOURCE", help=f"The model: {FORMS}; with arguments as name?key=value.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="OUT", help="Where to write the artifact.")
+    ] = None,
     weights: WeightsOption = None,
     inputs: Annotated[
         list[str] | None,
         typer.Option(
             "--input",
             metavar="[NAME=]CxHxW",
-            help=f"An input's shape without batch, {DEFAULT_INPUT} by default, or what a file says; 128:int64 for "
+            help=f"An input's shape without batch, by default what the source says, or {DEFAULT_INPUT}; 128:int64 for "
             "token ids; once for each, by position or by the name of the model's parameter.",
         ),
     ] = None,
     fix: FixOption = None,
+    bare: Annotated[
+        bool,
+        typer.Option(
+            "--bare", help="Take the network of the source alone: no normalisation, size, crop or names of classes."
+        ),
+    ] = False,
     artifact_format: Annotated[
-        str | None,
-        typer.Option("--format", help="onnx, pt2 (AOTInductor), exported or torchscript (legacy); else by OUT."),
+        choices.Format | None,
+        typer.Option(
+            "--format",
+            rich_help_panel=_ARTIFACT,
+            help="pt2: AOTInductor; exported: an nn.Module; by OUT's suffix.",
+        ),
     ] = None,
     target: Annotated[
         str | None,
         typer.Option(
+            rich_help_panel=_EXPLAINED,
             help="A class, 'predicted', a difference of two logits as 3-5, a score of fgcompile.scores "
             f"({', '.join(SCORES)}) with what it takes, as Region:15,rows=0/40, Token:3,42 or "
             "Box.yolov8:3,candidate=none, or package.module:function of the output; by default the artifact takes the "
-            "class, or an index for each axis of the output, as an input."
+            "class, or an index for each axis of the output, as an input.",
         ),
     ] = None,
     targets: Annotated[
         str | None,
         typer.Option(
-            metavar="T", help="So many elements of the output are explained in one call, or 'dynamic' for any number."
+            rich_help_panel=_EXPLAINED,
+            metavar="T",
+            help="So many elements of the output are explained in one call, or 'dynamic' for any number.",
         ),
     ] = None,
     explained: Annotated[
         str | None,
         typer.Option(
-            help="Which of several outputs is explained, by name or position; of an .onnx file any tensor, by name."
+            rich_help_panel=_EXPLAINED,
+            help="Which of several outputs is explained, by name or position; of an .onnx file any tensor, by name.",
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="fullgrad, simple_fullgrad (no biases in the map) or smooth_fullgrad (noisy copies).")
+        choices.Method,
+        typer.Option(
+            rich_help_panel=_EXPLAINED,
+            help="simple_fullgrad has no biases in the map, smooth_fullgrad noisy copies of the input.",
+        ),
     ] = "fullgrad",
     rules: Annotated[
-        str,
+        choices.Rules,
         typer.Option(
+            rich_help_panel=_EXPLAINED,
             help="taylor: true gradients, as in the paper; libragrad: gates, attention weights and the scales of "
             "normalisations are constants; attnlrp: softmax keeps its Jacobian, products split evenly; auto: taylor, "
-            "but libragrad where the model normalises by its own statistics."
+            "but libragrad where the model normalises by its own statistics.",
         ),
     ] = "auto",
     psi: Annotated[
-        str,
+        choices.Psi,
         typer.Option(
+            rich_help_panel=_EXPLAINED,
             help="How each term becomes a map: fullgrad, the authors'; grad-cam, pytorch-grad-cam's; signed, as it is; "
-            "auto: fullgrad, but signed with the rules that auto takes for such a model."
+            "auto: fullgrad, but signed with the rules that auto takes for such a model.",
         ),
     ] = "auto",
     terms: Annotated[
-        str,
+        choices.Terms,
         typer.Option(
-            help="Which enter the map: all, or parameters: without those of activations, as in the authors' code."
+            rich_help_panel=_EXPLAINED,
+            help="Which enter the map: all, or parameters: without those of activations, as in the authors' code.",
         ),
     ] = "all",
     outputs: Annotated[
         str,
         typer.Option(
-            help="Separated by commas; also contributions, residual, input_gradient, bias_gradients, and "
-            "model: its other outputs, by their names."
+            rich_help_panel=_ARTIFACT,
+            metavar="NAME,…",
+            help=f"Of {', '.join(choices.OUTPUTS)}; model: its other outputs, by their names.",
         ),
     ] = "logits,saliency",
     biases: Annotated[
-        str, typer.Option(help="constants, or inputs: the artifact takes the bias parameters, by default as trained.")
+        choices.Biases,
+        typer.Option(
+            rich_help_panel=_ARTIFACT, help="inputs: the artifact takes the bias parameters, by default as trained."
+        ),
     ] = "constants",
     layout: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=LAYOUT", help="How an input's or site's axes lie over space, n the batch, as 'x=n h w c'."
+            rich_help_panel=_ARTIFACT,
+            metavar="NAME=LAYOUT",
+            help="How an input's or site's axes lie over space, n the batch, as 'x=n h w c'.",
         ),
     ] = None,
     mean: Annotated[
         str | None,
-        typer.Option(help="One number a channel, separated by commas; the artifact then takes the raw uint8 photo."),
+        typer.Option(
+            rich_help_panel=_PICTURES,
+            metavar="A,B,C",
+            help=f"One number a channel; the artifact then takes the raw uint8 photo; {_WITHOUT}.",
+        ),
     ] = None,
-    std: Annotated[str | None, typer.Option(help="As --mean, and only with it: x = (photo/255 - mean)/std.")] = None,
-    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Class names, one a line.")] = None,
+    std: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PICTURES,
+            metavar="A,B,C",
+            help="As --mean, and only with it: x = (photo/255 - mean)/std, in the model's order of channels.",
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PICTURES,
+            metavar="BLACK,WHITE",
+            help="What black and white are to the model, or on the scale of --mean: 0,1 by default, 0,255 or "
+            "--scale=-1,1. Alone: no other normalisation.",
+        ),
+    ] = None,
+    order: Annotated[
+        choices.Order | None,
+        typer.Option(
+            rich_help_panel=_PICTURES,
+            help=f"Of the model's channels, and of --mean: bgr takes blue first, as Caffe's do; {_WITHOUT}.",
+        ),
+    ] = None,
+    fit: Annotated[
+        choices.FitMode | None,
+        typer.Option(
+            rich_help_panel=_PICTURES,
+            help=f"How pictures of other sizes become the artifact's; {_WITHOUT}, or crop.",
+        ),
+    ] = None,
+    resize: Annotated[
+        str | None,
+        typer.Option(
+            rich_help_panel=_PICTURES,
+            metavar="SIDE|HxW",
+            help=f"What pictures are resized to before the centre is taken; {_WITHOUT}, or so that 224/256 are kept.",
+        ),
+    ] = None,
+    interpolation: Annotated[
+        choices.Interpolation | None,
+        typer.Option(rich_help_panel=_PICTURES, help=f"How they are resized; {_WITHOUT}, or bicubic."),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(rich_help_panel=_PICTURES, metavar="FILE", help=f"Class names, one a line; {_WITHOUT}."),
+    ] = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option(
+            rich_help_panel=_PICTURES,
             metavar="FILE",
             help="A text model's tokenizer.json, or its folder, which the artifact keeps, so that it takes texts; by "
             "default the one beside a model of Transformers.",
         ),
     ] = None,
     on_demand: Annotated[
-        bool, typer.Option("--on-demand", help="Add an input 'explain': false returns the logits at a forward's price.")
+        bool,
+        typer.Option(
+            "--on-demand",
+            rich_help_panel=_ARTIFACT,
+            help="Add an input 'explain': false returns the logits at a forward's price.",
+        ),
     ] = False,
     precision: Annotated[
-        str, typer.Option(help="float32; or float16 or bfloat16, in which the network then computes, for GPUs.")
+        choices.Precision,
+        typer.Option(rich_help_panel=_ARTIFACT, help="What the network computes in; the halves are for GPUs."),
     ] = "float32",
     dynamic_sizes: Annotated[
         bool | None,
         typer.Option(
             "--dynamic-sizes/--fixed-sizes",
+            rich_help_panel=_ARTIFACT,
             help="Height and width, or a length, are dynamic too: that of a text where no --input gives one.",
             show_default=False,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where it is to be fast: cpu or cuda. A .pt2 runs there alone.")] = "cpu",
+    device: Annotated[
+        choices.Device,
+        typer.Option(rich_help_panel=_ARTIFACT, help="Where it is to be fast. A .pt2 runs there alone."),
+    ] = "cpu",
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(rich_help_panel=_RECIPES, metavar="NAME", help="One of the TOML's alone; once for each."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", rich_help_panel=_RECIPES, help="Also those that are as they were.")
+    ] = False,
+    as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
-    """Compile a model into an artifact."""
+    """Compile a model into an artifact; without SOURCE and OUT all recipes of a TOML that changed."""
+    if source is None and output is None:
+        build_recipes(context, recipe or [], force, as_json)
+        return
+    if source is None or output is None:
+        missing = "SOURCE" if source is None else "-o OUT"
+        raise InputError(f"{missing} is missing: fgcompile compile torchvision:resnet18 -o resnet18.onnx")
+    if recipe or force:
+        raise InputError("--recipe and --force are for the recipes of a TOML, without SOURCE and OUT")
     suffixed = choose_format(artifact_format, output)
     require_writable(output)
-    fixed = parse_fixed(fix or [])
-    shapes = [parse_input(text) for text in inputs or []]
-    score = None if target is None else parse_target(target)
-    count = None if targets is None else _parse_targets(targets)
-    layouts = parse_layouts(layout or [])
-    names = None if labels is None else read_labels(labels)
-    channels = parse_normalisation(mean, std)
-    # Texts, which `compile` checks.
-    named: dict[str, Any] = {
+    options: dict[str, Any] = {
         "format": suffixed,
         "method": method,
         "psi": psi,
@@ -156,39 +266,44 @@ def compile_(
         "biases": biases,
         "precision": precision,
         "device": device,
+        "outputs": choices.parse_outputs(outputs),
+        "on_demand": on_demand,
+        "targets": None if targets is None else _parse_targets(targets),
     }
-    with terminal.progress(f"compiling {source}") as report:
-        from fgcompile import Preprocess, compile
-        from fgcompile.cli.configured import configured_shapes, takes_text
-        from fgcompile.cli.examples import example_inputs
-        from fgcompile.cli.tokenizer import find_tokenizer
+    job = Job(
+        source=read_name(source),
+        output=output,
+        weights=weights,
+        bare=bare,
+        shapes=[parse_input(text) for text in inputs or []],
+        fixed=parse_fixed(fix or []),
+        explained=int(explained) if explained is not None and explained.isdigit() else explained,
+        layouts=parse_layouts(layout or []),
+        pictures=parse_wanted((mean, std), scale, order, (fit, resize, interpolation)),
+        labels=None if labels is None else read_labels(labels),
+        labels_file=labels,
+        tokenizer=tokenizer,
+        dynamic_sizes=dynamic_sizes,
+        make_target=None if target is None else read_target(target),
+        options=options,
+    )
+    require_consistent({**options, "target": _kind_of(target)})
+    require_there(job.source, weights)
+    if isinstance(context.obj, list):  # a recipe, which is only read
+        context.obj.append(job)
+        return
+    made = run(job)
+    if as_json:
+        terminal.print_json(made.as_dict())
+    else:
+        made.show()
 
-        report("load")
-        chosen = int(explained) if explained is not None and explained.isdigit() else explained
-        model = seeded_model(source, weights, chosen, fixed, "model" in outputs.split(","))
-        if dynamic_sizes is None:
-            dynamic_sizes = not shapes and takes_text(configured_shapes(model))
-        artifact = compile(
-            model,
-            example_inputs(model, shapes, layouts),
-            target=score,
-            targets=count,
-            output=chosen,
-            outputs=tuple(outputs.split(",")),
-            layouts=layouts,
-            preprocess=None if channels is None else Preprocess(mean=channels[0], std=channels[1]),
-            dynamic_sizes=dynamic_sizes,
-            on_demand=on_demand,
-            labels=names,
-            tokenizer=find_tokenizer(tokenizer, source, model, shapes),
-            progress=report,
-            **named,
-        )
-        artifact.save(output)
-    from fgcompile.cli.next_steps import commands, python_calls
 
-    metadata = read_metadata(output)
-    terminal.print_summary(metadata, output, python_calls(metadata), commands(metadata, output))
+def _kind_of(target: str | None) -> object:
+    """What a target will be, before it is one."""
+    if target is None or target == "predicted":
+        return target
+    return int(target) if target.isdigit() else FUNCTION
 
 
 def _parse_targets(text: str) -> Any:

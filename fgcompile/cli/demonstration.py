@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 from fgcompile.cli import terminal
+from fgcompile.cli.parameters import QuietOption, VerboseOption
 
 
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write everything.")] = Path(
         "fgcompile-demo"
     ),
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Compile a trained network, verify it, and explain photos; ends with a page to open."""
     with terminal.steps() as report:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 
 
@@ -43,6 +44,29 @@ def weights(metadata: Metadata) -> dict[str, str]:
     """The dtype that its weights came in, where that is half precision."""
     weights = metadata["model"].get("weights")
     return {} if weights is None else {"weights": f"{weights}, computed in {metadata.get('precision', 'float32')}"}
+
+
+def preprocess(metadata: Metadata) -> dict[str, str]:
+    """How a photo becomes what the model takes, and who said so."""
+    spec = metadata["preprocess"]
+    if spec is None:
+        return {}
+    shape = metadata["inputs"][0].get("example", metadata["inputs"][0]["shape"])[1:3]
+    mean, std = (", ".join(f"{value:.4g}" for value in spec[key]) for key in ("mean", "std"))
+    order = ", blue first" if spec.get("order") == "bgr" else ""
+    return {
+        "normalised": f"mean {mean}, std {std} where white is 1{order}",
+        "pictures": fit_of(spec).describe((int(shape[0]), int(shape[1]))),
+        **({"read from": spec["origin"]} if "origin" in spec else {}),
+    }
+
+
+def labels(metadata: Metadata) -> dict[str, str]:
+    """How many names of classes it has, and the first of them."""
+    names = metadata["labels"]
+    if names is None:
+        return {}
+    return {"labels": f"{len(names)}: {'; '.join(names[:3])}{'; …' if len(names) > 3 else ''}"[:500]}
 
 
 def sites(metadata: Metadata) -> str:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from fgcompile.artifact.validation import Array
+    from fgcompile.cli.presets.preset import Preset
+    from fgcompile.cli.source_names import SourceName
 
 _VERIFIED_INPUTS = 4
 
@@ -35,6 +37,25 @@ def seeded_model(
 
     torch.manual_seed(0)
     return load_source(source, weights, output, fixed, others)
+
+
+def preset_of(source: SourceName, weights: Path | None, model: object, bare: bool) -> Preset | None:
+    """What a source says of its pictures; its classes' names go with the model, which takes them where they fit it.
+
+    With ``bare`` nothing, nor are the names taken that the model brings itself.
+    """
+    from fgcompile.cli.presets import read_preset
+    from fgcompile.compiler.sources import OWN_LABELS
+
+    preset = None if bare else read_preset(source.text, source.arguments, weights, model)
+    if bare and source.is_file:
+        if getattr(model, "labels", None) is not None:
+            model.labels = None  # type: ignore[attr-defined]  # of an ONNX file
+    elif bare:
+        setattr(model, OWN_LABELS, ())
+    elif preset is not None and preset.labels is not None:
+        setattr(model, OWN_LABELS, preset.labels)
+    return preset
 
 
 def noise(metadata: Metadata) -> list[Array]:

@@ -7,19 +7,23 @@ from typing import Annotated
 
 import typer
 
-SourceArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="SOURCE",
-        help="package.module:callable (arguments as name?key=value), torchvision:NAME, timm:NAME, "
-        "transformers:PATH, or a .onnx, .pt2 or TorchScript .pt file.",
-    ),
-]
+from fgcompile.cli import choices, console
+
 ArtifactArgument = Annotated[Path, typer.Argument(metavar="ARTIFACT", help="A compiled artifact.")]
 WeightsOption = Annotated[Path | None, typer.Option(metavar="FILE", help="A state dict: .safetensors or .pt.")]
 FixOption = Annotated[
     list[str] | None,
     typer.Option("--fix", metavar="NAME=NUMBER", help="An input of an .onnx file that is a constant, as sr=16000."),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", callback=console.set_quiet, help="Show errors and what was asked for alone."),
+]
+VerboseOption = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", callback=console.set_verbose, help="Also how long each stage took; of an error, where."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ProviderOption = Annotated[
@@ -38,14 +42,32 @@ TrustOption = Annotated[
         help="Load TorchScript or .pt2, which are code, under any name, without trying it in another process first.",
     ),
 ]
+_PICTURES = "Pictures, as --fit squash --window 0,4095 --background black"
 WindowOption = Annotated[
     str | None,
-    typer.Option(metavar="LOW,HIGH", help="The files' values that are black and white, by default what they say."),
+    typer.Option(
+        metavar="LOW,HIGH",
+        rich_help_panel=_PICTURES,
+        help="The files' values that are black and white, by default what they say.",
+    ),
 ]
 BackgroundOption = Annotated[
-    str, typer.Option(metavar="COLOR", help="Behind transparent pictures: a name, or '#rrggbb'.")
+    str,
+    typer.Option(metavar="COLOR", rich_help_panel=_PICTURES, help="Behind transparent pictures: a name, or '#rrggbb'."),
 ]
-PageOption = Annotated[int, typer.Option(metavar="N", help="The page of a TIFF, the frame of GIF or DICOM, from 1.")]
+PageOption = Annotated[
+    int,
+    typer.Option(metavar="N", rich_help_panel=_PICTURES, help="The page of a TIFF, the frame of GIF or DICOM, from 1."),
+]
 MaxPixelsOption = Annotated[
-    int, typer.Option(metavar="N", help="Larger pictures, by width times height, are not read.")
+    int,
+    typer.Option(metavar="N", rich_help_panel=_PICTURES, help="Larger pictures, by width times height, are not read."),
+]
+FittingOption = Annotated[
+    choices.Fitting | None,
+    typer.Option(
+        rich_help_panel=_PICTURES,
+        help="How pictures of other sizes are given to the artifact, by default as it says; whole: as they are, to "
+        "one of dynamic sizes; tile: in tiles of its size, whose maps are stitched.",
+    ),
 ]

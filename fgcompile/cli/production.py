@@ -7,19 +7,21 @@ from typing import Annotated
 
 import typer
 
-from fgcompile.cli import terminal
+from fgcompile.cli import choices, terminal
 from fgcompile.cli.arguments import parse_reading
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
+    FittingOption,
     JsonOption,
     MaxPixelsOption,
     PageOption,
     ProviderOption,
+    QuietOption,
     TrustOption,
+    VerboseOption,
     WindowOption,
 )
-from fgcompile.errors import InputError
 from fgcompile.media.reading import MAX_PIXELS
 
 
@@ -37,7 +39,8 @@ def batch(
         ),
     ] = None,
     results: Annotated[
-        str, typer.Option("--format", help="Where the maps go: parquet, a column of the results; npz; png, pictures.")
+        choices.MapFormat,
+        typer.Option("--format", help="Where the maps go: parquet, a column of the results; npz; png, pictures."),
     ] = "parquet",
     size: Annotated[
         int, typer.Option("--batch", metavar="N", help="Images of one call; more than 1 pays on graphics cards.")
@@ -51,18 +54,21 @@ def batch(
         str | None,
         typer.Option(metavar="ADDRESS", envvar="RAY_ADDRESS", help="A running Ray's; by default one is started here."),
     ] = None,
+    fit: FittingOption = None,
     window: WindowOption = None,
     background: BackgroundOption = "white",
     page: PageOption = 1,
     max_pixels: MaxPixelsOption = MAX_PIXELS,
     trust: TrustOption = False,
     as_json: JsonOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Explain many images with Ray Data; started again after a kill, it goes on where it stopped.
 
     Exit status 1 if one of them cannot be read.
     """
-    reading = parse_reading(window, background, page, max_pixels)
+    reading = parse_reading(window, background, page, max_pixels, fit)
     with terminal.progress("explaining") as report:
         from fgcompile.bulk import explain_in_bulk
         from fgcompile.bulk.options import Workers
@@ -125,6 +131,8 @@ def serve(
     threads: Annotated[int | None, typer.Option(metavar="N", help="Threads of one operator.")] = None,
     providers: ProviderOption = None,
     trust: TrustOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Serve artifacts, each under its file's stem: Open Inference Protocol, REST and gRPC, with Prometheus metrics."""
     from fgcompile.serving.address import Address
@@ -157,7 +165,7 @@ def triton(
     artifacts: Annotated[list[Path], typer.Argument(metavar="ARTIFACT…", help="Compiled artifacts.")],
     output: Annotated[Path, typer.Option("--output", "-o", metavar="REPOSITORY", help="The model repository.")],
     backend: Annotated[
-        str | None,
+        choices.TritonBackend | None,
         typer.Option(help="python: model.py runs ONNX artifacts; by default Triton's own backend of the format."),
     ] = None,
     max_batch: Annotated[int, typer.Option(metavar="N", help="The most samples of one call.")] = 32,
@@ -165,16 +173,16 @@ def triton(
         int, typer.Option(metavar="MICROSECONDS", help="How long a request may wait for others to share a call.")
     ] = 0,
     instances: Annotated[int, typer.Option(metavar="N", help="Copies that run at the same time, on a device.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu or gpu; auto: on a GPU where there is one.")] = "auto",
+    device: Annotated[choices.TritonDevice, typer.Option(help="auto: on a GPU where there is one.")] = "auto",
     tensorrt: Annotated[
         bool, typer.Option("--tensorrt", help="ONNX Runtime hands to TensorRT what that runs.")
     ] = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Add artifacts to a model repository of NVIDIA's Triton Inference Server, each under its file's stem."""
     from fgcompile.serving.triton import Deployment, write_models
 
-    if backend not in (None, "python"):
-        raise InputError(f"unknown backend {backend!r}: give python, or none for Triton's own")
     deployment = Deployment(
         python=backend == "python",
         max_batch=max_batch,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import inspect
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,12 +19,12 @@ except ImportError as error:
     raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
 from torch.export import ExportedProgram
 
+from fgcompile.cli.source_names import FORMS, LIBRARIES, read_name, require_configuration
 from fgcompile.cli.transformers_internals import from_config
 from fgcompile.cli.weights import load_weights, some
-from fgcompile.compiler.sources import SUFFIXES, read_source
+from fgcompile.compiler.sources import read_source
 from fgcompile.errors import first_line
 
-FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or an .onnx, .pt2 or .pt file"
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
 
@@ -54,33 +54,16 @@ def load_source(
     Raises:
         SourceError: The source or the weights cannot be read, or do not fit.
     """
-    path = Path(source)
-    if path.suffix in SUFFIXES:
+    named = read_name(source)
+    if named.is_file:
         if weights is not None:
             raise SourceError(f"{source} carries its own weights: leave out --weights")
-        return read_source(path, output, fixed, others)
-    scheme, separator, rest = source.partition(":")
-    if not separator or not rest:
-        raise SourceError(f"cannot tell what model {source!r} is: give {FORMS}")
-    name, _, query = rest.partition("?")
-    arguments = _parse_arguments(query)
-    model = _LIBRARY_LOADERS[scheme](name, arguments) if scheme in _LIBRARY_LOADERS else _call(scheme, name, arguments)
+        return read_source(Path(named.name), output, fixed, others)
+    build = _LIBRARY_LOADERS.get(named.scheme) or partial(_call, named.scheme)
+    model = build(named.name, named.arguments)
     if weights is not None:
         load_weights(model, weights)
     return model.eval()
-
-
-def _parse_arguments(query: str) -> dict[str, Any]:
-    arguments: dict[str, Any] = {}
-    for pair in filter(None, query.split("&")):
-        key, separator, text = pair.partition("=")
-        if not separator or not key.isidentifier():
-            raise SourceError(f"cannot read the argument {pair!r}: write name?key=value&key=value")
-        try:
-            arguments[key] = ast.literal_eval(text)
-        except (ValueError, SyntaxError):  # not a literal: a bare word is a string
-            arguments[key] = text
-    return arguments
 
 
 def _import(name: str, advice: str) -> Any:
@@ -132,7 +115,7 @@ def _build(source: str, factory: Callable[[], Any]) -> nn.Module:
 
 
 def _build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    models = _import("torchvision.models", "install the torchvision that matches the installed torch")
+    models = _import("torchvision.models", LIBRARIES["torchvision"])
     architecture, _, part = name.partition(".")
 
     def build() -> Any:
@@ -146,16 +129,16 @@ def _build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def _build_timm(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    timm = _import("timm", "pip install timm")
+    timm = _import("timm", LIBRARIES["timm"])
     return _build(f"timm:{name}", lambda: timm.create_model(name, **{"pretrained": False, **arguments}))
 
 
 def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    path = Path(name)
+    path = require_configuration(name)
     folder = path if path.is_dir() else path.parent
-    if not (path / "config.json" if path.is_dir() else path).is_file():
-        raise SourceError(f"transformers:{name}: no such config.json, nor a folder with one: give a local path")
-    transformers = _import("transformers", "pip install transformers")
+    transformers = _import("transformers", LIBRARIES["transformers"])
+    if quieten := getattr(getattr(transformers.utils, "logging", None), "disable_progress_bar", None):
+        quieten()  # of weights that are on this disk
     values = dict(arguments)
     class_name = values.pop("class", None)
 

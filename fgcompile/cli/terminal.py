@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,16 +12,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.filesize import decimal
-from rich.table import Table
 from rich.text import Text
 
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.validation import input_specs
 from fgcompile.cli import facts
+from fgcompile.cli.console import add, err, notes, out, print_facts, show, table_of
 from fgcompile.cli.flags import as_options
+from fgcompile.cli.stages import Stopwatch
 from fgcompile.errors import CaptureWarning, RulesWarning, WeightsWarning
 from fgcompile.system.text import visible
 
@@ -28,10 +27,6 @@ if TYPE_CHECKING:
     from fgcompile.bench import Bench
     from fgcompile.bulk.options import Summary
     from fgcompile.compiler.checking.report import Report
-
-# Names of layers, files and classes are the user's: never markup.
-_out = Console(markup=False, highlight=False, soft_wrap=True)
-_err = Console(markup=False, highlight=False, soft_wrap=True, stderr=True)
 
 _STRONGEST = 3
 """Words of a text that a table shows."""
@@ -44,8 +39,11 @@ _MOST_ERRORS = 10
 
 
 def print_error(error: Exception) -> None:
-    """One line on standard error, whatever the message holds."""
-    _err.print(Text.assemble(("fgcompile: error: ", "bold red"), visible(as_options(" ".join(str(error).split())))))
+    """One line on standard error, whatever the message holds; its traceback before it with ``--verbose``."""
+    if error.__traceback__ is not None:
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        notes.print("\n".join(map(visible, lines)))
+    err.print(Text.assemble(("fgcompile: error: ", "bold red"), visible(as_options(" ".join(str(error).split())))))
 
 
 def show_warnings_in_one_line() -> None:
@@ -54,7 +52,7 @@ def show_warnings_in_one_line() -> None:
 
     def show_in_one_line(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
         if issubclass(category, CaptureWarning | RulesWarning | WeightsWarning):
-            _err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), visible(as_options(str(message)))))
+            err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), visible(as_options(str(message)))))
         else:
             show(message, category, *place, **options)
 
@@ -78,32 +76,43 @@ def _finite(value: object) -> object:
 
 @contextmanager
 def progress(what: str) -> Iterator[Callable[[str], None]]:
-    """Shows a spinner with the current stage on a terminal, and nothing elsewhere; yields the reporter of stages."""
-    if not _err.is_terminal:
+    """Shows a spinner with the current stage on a terminal, and nothing elsewhere; yields the reporter of stages.
+
+    With ``--verbose`` a line for each stage that is over says how long it took.
+    """
+    watch = Stopwatch(lambda stage, seconds: notes.print(f"{seconds:8.2f} s  {visible(stage)}"))
+    with _spinner(what) as update:
+        yield watch.before(update)
+    watch.stop()
+
+
+@contextmanager
+def _spinner(what: str) -> Iterator[Callable[[str], None]]:
+    if not err.is_terminal or out.quiet:
         yield lambda stage: None
         return
-    with _err.status(f"{what} …") as status:
+    with err.status(f"{what} …") as status:
         yield lambda stage: status.update(f"{what}: {stage} …")
 
 
 @contextmanager
 def steps() -> Iterator[Callable[[str], None]]:
     """Keeps a line for each step of a long command, and on a terminal a spinner beside the current one."""
-    if not _err.is_terminal:
-        yield lambda step: _err.print(f"{step} …")
+    if not err.is_terminal:
+        yield lambda step: err.print(f"{step} …")
         return
-    with _err.status("starting …") as status:
+    with err.status("starting …") as status:
         done: list[str] = []
 
         def report(step: str) -> None:
             if done:
-                _err.print(Text.assemble(("✓ ", "green"), done.pop()))
+                err.print(Text.assemble(("✓ ", "green"), done.pop()))
             done.append(step)
             status.update(f"{step} …")
 
         yield report
         if done:
-            _err.print(Text.assemble(("✓ ", "green"), done.pop()))
+            err.print(Text.assemble(("✓ ", "green"), done.pop()))
 
 
 def report(event: str | Exception) -> None:
@@ -113,13 +122,15 @@ def report(event: str | Exception) -> None:
 
 def print_line(text: str) -> None:
     """One line on standard output, never wrapped."""
-    _out.print(visible(text))
+    out.print(visible(text))
 
 
-def print_summary(metadata: Metadata, path: Path, calls: Sequence[str], commands: Sequence[str]) -> None:
+def print_summary(
+    metadata: Metadata, path: Path, calls: Sequence[str], commands: Sequence[str], left_out: Sequence[str] = ()
+) -> None:
     """What was compiled, and how to run it: in Python, and in a shell."""
-    _out.print(Text.assemble(("Compiled ", ""), (visible(metadata["model"]["name"]), "bold"), visible(f" to {path}")))
-    _print_facts(
+    out.print(Text.assemble(("Compiled ", ""), (visible(metadata["model"]["name"]), "bold"), visible(f" to {path}")))
+    print_facts(
         {
             "format": facts.format(metadata),
             "size": decimal(path.stat().st_size),
@@ -129,23 +140,28 @@ def print_summary(metadata: Metadata, path: Path, calls: Sequence[str], commands
             **facts.choice(metadata),
             "sites": facts.sites(metadata),
             "completeness": facts.completeness(metadata),
+            **facts.preprocess(metadata),
+            **facts.labels(metadata),
+            **({"left out": "; ".join(left_out)} if left_out else {}),
         }
     )
-    _out.print("\nRun it:", style="bold")
-    _out.print("  import fgcompile")
-    _out.print(visible(f'  session = fgcompile.load("{path}")'))
+    out.print("\nRun it:", style="bold")
+    out.print("  import fgcompile")
+    out.print(visible(f'  session = fgcompile.load("{path}")'))
+    from fgcompile.artifact.validation import input_specs
+
     inputs = "; ".join(map(facts.spec, input_specs(metadata)))
     for call in calls:
-        _out.print(visible(f"  explanation = {call}{f'  # {inputs}' if call == calls[0] else ''}"))
+        out.print(visible(f"  explanation = {call}{f'  # {inputs}' if call == calls[0] else ''}"))
     for command in commands:
-        _out.print(visible(f"  $ {command}"))
+        out.print(visible(f"  $ {command}"))
 
 
 def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
     """Everything an artifact says of itself, and the SHA-256 of its file, as ``sha256sum`` prints it, to be signed."""
-    preprocess, labels, versions = metadata["preprocess"], metadata["labels"], metadata["versions"]
-    _out.print(visible(str(path)), style="bold")
-    _print_facts(
+    versions = metadata["versions"]
+    out.print(visible(str(path)), style="bold")
+    print_facts(
         {
             "digest": digest,
             "model": metadata["model"]["name"],
@@ -157,36 +173,36 @@ def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
             "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}{facts.terms(metadata)}",
             **facts.choice(metadata),
             "target": str(metadata["target"]),
-            "preprocess": "none" if preprocess is None else f"mean {preprocess['mean']}, std {preprocess['std']}",
+            **(facts.preprocess(metadata) or {"pictures": "none: it takes prepared arrays"}),
             **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
-            "labels": "none" if labels is None else f"{len(labels)}: {', '.join(labels[:3])}, …"[:500],
+            **(facts.labels(metadata) or {"labels": "none"}),
             "completeness": facts.completeness(metadata),
             "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
         }
     )
-    table = _table("site", "kind", "shape", "layout", "bias terms")
+    table = table_of("site", "kind", "shape", "layout", "bias terms")
     for site in metadata["sites"]:
         terms = ", ".join(term["name"] for term in site["terms"])
-        _add(table, site["name"], site["kind"], facts.shape(site["shape"]), site["layout"], terms)
-    _out.print(table)
-    table = _table("lowered", "to", "for", "why")
+        add(table, site["name"], site["kind"], facts.shape(site["shape"]), site["layout"], terms)
+    show(table)
+    table = table_of("lowered", "to", "for", "why")
     for lowering in metadata.get("lowerings", []):
         layers = lowering["layers"]
         more = f" and {len(layers) - 1} more" if len(layers) > 1 else ""
-        _add(table, lowering["operator"], lowering["form"], f"{layers[0]}{more}", lowering["reason"])
-    _out.print(table)
+        add(table, lowering["operator"], lowering["form"], f"{layers[0]}{more}", lowering["reason"])
+    show(table)
 
 
 def print_report(report: Report, path: Path) -> None:
     """The checks of a verification."""
-    table = _table("check", "measured", "limit", "")
+    table = table_of("check", "measured", "limit", "")
     for check in report.checks:
         verdict = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
-        _add(table, check.name, f"{check.measured:.2e}", f"{check.limit:.2e}", verdict)
-    _out.print(table)
+        add(table, check.name, f"{check.measured:.2e}", f"{check.limit:.2e}", verdict)
+    show(table)
     failed = sum(not check.passed for check in report.checks)
     name = visible(str(path))
-    _out.print(
+    out.print(
         f"{name}: {failed} of {len(report.checks)} checks failed" if failed else f"{name}: verified",
         style="bold red" if failed else "bold green",
     )
@@ -194,24 +210,24 @@ def print_report(report: Report, path: Path) -> None:
 
 def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     """For each photo, the explained class, the best classes, and the picture drawn; or why it cannot be read."""
-    table = _table("photo", "explained", "score", "top classes", "picture")
+    table = table_of("photo", "explained", "score", "top classes", "picture")
     for record in records:
         cells = [Path(record["image"]).name, record.get("overlay", "")]
         top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record.get("top", []))
         for explained in record.get("explained", [] if "error" in record else [record]):
             score = "" if explained["score"] is None else f"{explained['score']:.2f}"
-            _add(table, cells[0], explained["name"], score, top, cells[1])
+            add(table, cells[0], explained["name"], score, top, cells[1])
             cells, top = ["", ""], ""  # said once for a photo
     if table.rows:
-        _out.print(table)
+        show(table)
     for record in records:
         if "error" in record:
-            _out.print(Text.assemble(("unreadable: ", "bold red"), visible(record["error"])))
+            out.print(Text.assemble(("unreadable: ", "bold red"), visible(record["error"])))
 
 
 def print_texts(records: Sequence[Mapping[str, Any]]) -> None:
     """For each text what is explained, its score and its strongest words, and where the page is; or why it is not."""
-    table = _table("text", "explained", "score", "strongest words", "picture")
+    table = table_of("text", "explained", "score", "strongest words", "picture")
     for record in records:
         text = record["text"] if isinstance(record["text"], str) else " ⇥ ".join(record["text"])
         if "error" in record:
@@ -219,14 +235,14 @@ def print_texts(records: Sequence[Mapping[str, Any]]) -> None:
         words = sorted(record["words"], key=lambda word: -abs(word["score"]))[:_STRONGEST]
         strongest = ", ".join(f"{word['text']} {word['score']:{'+' if record['signed'] else ''}.2f}" for word in words)
         score = "" if record["score"] is None else f"{record['score']:.2f}"
-        _add(table, _short(text), record["name"], score, strongest, Path(record["picture"]).name)
+        add(table, _short(text), record["name"], score, strongest, Path(record["picture"]).name)
     if table.rows:
-        _out.print(table)
+        show(table)
     for page in dict.fromkeys(record["page"] for record in records if "page" in record):
         print_line(f"Wrote {page}")
     for record in records:
         if "error" in record:
-            _out.print(Text.assemble(("not explained: ", "bold red"), visible(record["error"])))
+            out.print(Text.assemble(("not explained: ", "bold red"), visible(record["error"])))
 
 
 def _short(text: str) -> str:
@@ -235,14 +251,14 @@ def _short(text: str) -> str:
 
 def print_bench(bench: Bench, path: Path) -> None:
     """What an explanation costs, beside the forward pass alone."""
-    table = _table("", "p50", "p90", "p99", "per second", "calls")
+    table = table_of("", "p50", "p90", "p99", "per second", "calls")
     for column in table.columns[1:]:
         column.justify = "right"
     for name, latency in (("explanation", bench.explanation), ("forward alone", bench.forward)):
         if latency is not None:
             percentiles = (_milliseconds(latency.percentile(percent)) for percent in (50, 90, 99))
             table.add_row(name, *percentiles, f"{bench.per_second(latency):.1f}", str(latency.calls))
-    _out.print(table)
+    show(table)
     if bench.ratio is None or bench.ratio_quartiles is None:
         ratio = f"none: {bench.obstacle}"
     else:
@@ -250,7 +266,7 @@ def print_bench(bench: Bench, path: Path) -> None:
         ratio = f"{bench.ratio:.2f} forwards an explanation, half of the rounds from {lower:.2f} to {upper:.2f}"
     memory = "unknown" if bench.peak_memory is None else f"{decimal(bench.peak_memory)} at most, loaded and run once"
     versions = ", ".join(f"{name} {version}" for name, version in bench.versions.items())
-    _print_facts(
+    print_facts(
         {
             "ratio": ratio,
             "artifact": f"{path}: {bench.model}, {bench.format}",
@@ -271,34 +287,13 @@ def print_bulk(summary: Summary) -> None:
         facts["overflowed"] = f"{summary.overflowed}: their rows have a warning"
     if summary.passed_over:
         facts["passed over"] = f"{summary.passed_over} files in folders, hidden or not named as images"
-    _out.print(visible(str(summary.results)), style="bold")
-    _print_facts(facts)
+    out.print(visible(str(summary.results)), style="bold")
+    print_facts(facts)
     for error in islice(summary.errors.values(), _MOST_ERRORS):
-        _out.print(Text.assemble(("unreadable: ", "bold red"), visible(error)))
+        out.print(Text.assemble(("unreadable: ", "bold red"), visible(error)))
     if summary.unreadable > _MOST_ERRORS:
-        _out.print(f"and {summary.unreadable - _MOST_ERRORS} more")
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _add(table: Table, *cells: str | Text) -> None:
-    """A row, of which no cell can break the table."""
-    table.add_row(*(cell if isinstance(cell, Text) else visible(cell) for cell in cells))
+        out.print(f"and {summary.unreadable - _MOST_ERRORS} more")
 
 
 def _milliseconds(seconds: float) -> str:
     return f"{1e3 * seconds:.1f} ms" if seconds > 1e-2 else f"{1e3 * seconds:.3f} ms"
-
-
-def _print_facts(facts: Mapping[str, str]) -> None:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in facts.items():
-        _add(table, f"  {name}", value)
-    _out.print(table)

@@ -13,7 +13,7 @@ from torch import Tensor
 from fgcompile._version import __version__
 from fgcompile.artifact.file import digest_of
 from fgcompile.artifact.kinds import MalformedError
-from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata
+from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata, PreprocessSpec
 from fgcompile.artifact.schema import check_metadata
 from fgcompile.artifact.signature import SIGNATURE, sign
 from fgcompile.compiler.ir.annotations import read_choices
@@ -21,7 +21,7 @@ from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.ir.sizes import SPACE, describe, dimension_names
-from fgcompile.compiler.request import Format, Noise, Precision, Preprocess, Request, Targets, Terms
+from fgcompile.compiler.request import Format, Noise, Order, Precision, Preprocess, Request, Targets, Terms
 from fgcompile.errors import InputError
 from fgcompile.text.model import require_texts
 
@@ -33,7 +33,6 @@ def describe_program(
     completeness: float,
 ) -> dict[str, Any]:
     """The metadata of an artifact (the layout of ``fgcompile.artifact.metadata.Metadata``)."""
-    preprocess = request.preprocess
     smooth = request.method == "smooth_fullgrad"
     metadata: dict[str, Any] = {
         "schema": SCHEMA_VERSION,
@@ -65,7 +64,7 @@ def describe_program(
         "on_demand": program.on_demand,
         "precision": request.precision,
         "layouts": dict(request.layouts),
-        "preprocess": preprocess and {"mean": list(preprocess.mean), "std": list(preprocess.std)},
+        "preprocess": _preprocess(request),
         "labels": None if request.labels is None else list(request.labels),
         "sites": [
             {
@@ -95,6 +94,20 @@ def describe_program(
     if request.tokenizer is not None:
         require_texts(cast(Metadata, metadata), request.tokenizer)
     return metadata
+
+
+def _preprocess(request: Request) -> dict[str, Any] | None:
+    """What is done to a photo, in front of the model and before."""
+    given = request.preprocess
+    if given is None:
+        return None
+    return {
+        "mean": list(given.mean),
+        "std": list(given.std),
+        **({} if given.order == "rgb" else {"order": given.order}),
+        **({} if given.fit is None else {"fit": given.fit.as_dict()}),
+        **({} if given.origin is None else {"origin": given.origin}),
+    }
 
 
 def _tokenizer(request: Request) -> dict[str, Any]:
@@ -153,8 +166,12 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
         layouts=metadata.get("layouts", {}),
         format=cast(Format, metadata["format"]),
         precision=cast(Precision, metadata.get("precision", "float32")),
-        preprocess=None if preprocess is None else Preprocess(tuple(preprocess["mean"]), tuple(preprocess["std"])),
+        preprocess=None if preprocess is None else _read_preprocess(preprocess),
     )
+
+
+def _read_preprocess(spec: PreprocessSpec) -> Preprocess:
+    return Preprocess(tuple(spec["mean"]), tuple(spec["std"]), order=cast(Order, spec.get("order", "rgb")))
 
 
 def _input_specs(captured: CapturedProgram, program: FusedProgram) -> list[dict[str, Any]]:

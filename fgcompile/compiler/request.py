@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from fgcompile.artifact.characters import unfit_character
+from fgcompile.artifact.combinations import FUNCTION, require_consistent
+from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.names import DYNAMIC
 from fgcompile.compiler.examples import require_batch
 from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
@@ -30,6 +32,7 @@ Terms = Literal["all", "parameters"]
 Biases = Literal["constants", "inputs"]
 Precision = Literal["float32", "float16", "bfloat16"]
 Device = Literal["cpu", "cuda"]
+Order = Literal["rgb", "bgr"]
 
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 """What can be asked for, in the contract's order."""
@@ -42,17 +45,26 @@ Target = int | str | Callable[..., Tensor] | None
 
 @dataclass(frozen=True)
 class Preprocess:
-    """Scaling and normalisation in front of the model: ``x = (raw / 255 − mean) / std``.
+    """Scaling and normalisation in front of the model: ``x = (black + raw / 255 · (white − black) − mean) / std``.
 
     The artifact then takes the raw image, uint8 ``(N, H, W, C)``, and the model gets float ``(N, C, H, W)``.
 
     Attributes:
-        mean: One number per channel, on the scale where white is 1.
+        mean: One number per channel of the model's, on its scale.
         std: One positive number per channel, on the same scale.
+        scale: What black and white are on it: ``(0, 1)``, ``(0, 255)`` or ``(-1, 1)``. Once it is part of a request,
+            and in metadata, mean and std are those of ``(0, 1)``, which say the same.
+        order: ``"rgb"``, or ``"bgr"`` of a model that takes blue first, as Caffe's do; pictures are red first always.
+        fit: What is done to pictures of other sizes before they are given to the artifact; None for the default.
+        origin: Who said all this, for whoever inspects the artifact; None for the user.
     """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    scale: tuple[float, float] = (0.0, 1.0)
+    order: Order = "rgb"
+    fit: Fit | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -265,7 +277,26 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
             f"{what} has a standard deviation that is not positive, {std}: "
             "give each channel's, on the scale where white is 1"
         )
-    return Preprocess(mean, std)
+    if given.fit is not None and not isinstance(given.fit, Fit):
+        raise InputError(f"{what}'s fit is {given.fit!r}: pass fgcompile.Fit(mode, resize, interpolation)")
+    black, white = _scale(what, given.scale)
+    order: Any = one_of(f"{what}'s order", given.order, get_args(Order))
+    if order == "bgr" and len(mean) != 3:
+        raise InputError(f"{what}'s order is 'bgr', and there are {len(mean)} channels: only colours have an order")
+    return Preprocess(
+        tuple((value - black) / (white - black) for value in mean),
+        tuple(value / (white - black) for value in std),
+        order=order,
+        fit=given.fit,
+        origin=given.origin,
+    )
+
+
+def _scale(what: str, given: object) -> tuple[float, float]:
+    ends = tuple(real(f"{what}'s scale", value) for value in per_channel(f"{what}'s scale", given))
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise InputError(f"{what}'s scale is {given!r}: pass the values of black and white, as (0, 1) or (0, 255)")
+    return ends
 
 
 _MADE: Mapping[str, Callable[[str, object], object]] = {
@@ -286,34 +317,13 @@ _MADE: Mapping[str, Callable[[str, object], object]] = {
 
 def _require_consistent(request: Request) -> None:
     """Checks what options say of each other."""
-    if (request.format, request.precision) == ("onnx", "bfloat16"):
-        raise InputError(
-            "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
-        )
-    if request.on_demand and request.format == "exported":
-        raise InputError("on_demand=True and format='exported': a traced program has no branch; choose another format")
-    if request.on_demand and ("logits" not in request.outputs or len(request.outputs) < 2):
-        raise InputError(
-            f"on_demand=True and outputs={request.outputs}: ask for the logits, which are always computed, and for "
-            "something of the explanation, which is not"
-        )
+    names = ("format", "precision", "on_demand", "outputs", "targets", "method", "terms")
+    target = FUNCTION if request.score else request.target
+    require_consistent({name: getattr(request, name) for name in names} | {"target": target})
     if request.score_inputs and request.score is None:
         raise InputError(
             f"score_inputs has {', '.join(map(repr, request.score_inputs))}, and the target is {request.target!r}: "
             "only a function of the output has inputs of its own"
-        )
-    if request.targets is not None and request.target not in (None, "predicted"):
-        raise InputError(
-            f"targets={request.targets} is for several elements of the output, which target=None takes at run time and "
-            f"target='predicted' chooses; the target is {'a function' if request.score else request.target}"
-        )
-    if request.targets == DYNAMIC and (request.target == "predicted" or request.method == "smooth_fullgrad"):
-        what = "target='predicted' explains" if request.target == "predicted" else "smooth_fullgrad has noise for"
-        raise InputError(f"targets='dynamic' takes any number of targets, and {what} as many as were compiled: give T")
-    if request.terms == "parameters" and request.method == "simple_fullgrad":
-        raise InputError(
-            "terms='parameters' chooses among terms of biases, and the map of simple_fullgrad has none: leave it "
-            "out, or change the method"
         )
     if request.noise is not None and request.method != "smooth_fullgrad":
         raise InputError(

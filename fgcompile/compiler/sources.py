@@ -37,6 +37,9 @@ __all__ = [
     "sizes_of",
 ]
 
+OWN_LABELS = "_fgcompile_labels"
+"""An attribute of a model: the classes' names that its source was found to have, or none that are to be taken."""
+
 SUFFIXES = (".onnx", ".pt2", ".pt")
 """Of the files that are models."""
 
@@ -98,7 +101,10 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
 
 
 def _own_labels(model: Model) -> tuple[str, ...] | None:
-    """The classes' names in the configuration of a model of Transformers, but those that it numbers for want of any."""
+    """The classes' names that are known of a model, or stand in its configuration, but those that are mere numbers."""
+    given: tuple[str, ...] | None = getattr(model, OWN_LABELS, None)
+    if given is not None:
+        return given or None
     named = getattr(getattr(model, "config", None), "id2label", None)
     if not isinstance(named, Mapping) or not named or set(named) != set(range(len(named))):
         return None

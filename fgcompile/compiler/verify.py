@@ -121,7 +121,8 @@ def _model_inputs(feeds: Mapping[str, Array], names: Sequence[str], request: Req
     values = {name: torch.from_numpy(feeds[name]) for name in names}
     if request.preprocess is not None:
         mean, std = torch.tensor(request.preprocess.mean), torch.tensor(request.preprocess.std)
-        images = (values[names[0]] / 255 - mean) / std
+        raw = values[names[0]]
+        images = ((raw.flip(3) if request.preprocess.order == "bgr" else raw) / 255 - mean) / std
         values[names[0]] = images.permute(0, 3, 1, 2).contiguous()
     return values
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,26 +12,28 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fgcompile.artifact.elements import best_elements, element_score
+from fgcompile.artifact.fitting import Fit, fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.wishes import Wish
 from fgcompile.drawing.blending import Style, style_of
 from fgcompile.drawing.files import write_npy, write_png
-from fgcompile.drawing.marks import Marks, marks_of
+from fgcompile.drawing.marks import NONE, Marks, marks_of
 from fgcompile.drawing.palettes import Colormap
 from fgcompile.drawing.panels import draw_comparison, draw_overlay, draw_photo
-from fgcompile.drawing.photo import Photo, in_colour
+from fgcompile.drawing.photo import Box, Photo, in_colour
 from fgcompile.drawing.scale import is_signed
 from fgcompile.drawing.subjects import Shown
-from fgcompile.drawing.whole import whole_photo
 from fgcompile.errors import InputError, MissingPackageError
-from fgcompile.media.asking import Reply, ask, choose
+from fgcompile.media.asking import Question, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
-from fgcompile.media.images import photo_shape, read_whole
-from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.media.images import in_whole_steps, photo_shape, read_unfitted, read_whole, require_any_size
+from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
+from fgcompile.media.tiles import ask_tiles, reduced, require_tiles
 from fgcompile.runtime import Session
 from fgcompile.runtime.answers import Answer
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory
+from fgcompile.system.leftovers import new_partial
 from fgcompile.system.text import brief, visible
 
 _LONGEST_NAME = 200
@@ -96,35 +98,72 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     metadata = session.metadata
     best_ones = metadata["target"] == "predicted" and "targets" in metadata
     several = targets is not None or top is not None or best_ones
-    shape = photo_shape(session.metadata)
+    shape, fit = photo_shape(metadata), fit_of(metadata["preprocess"])
     style = style_of(is_signed(metadata), colormap, alpha)
     if boxes is not None:
         boxes.require(session.metadata)
+    if reading.fit == WHOLE:
+        require_any_size(metadata)
+    if reading.fit == TILE:
+        require_tiles(metadata)
+        if boxes is not None:
+            raise InputError("--box and --fit tile: a box lies in one tile; give one of them")
+        if overlay:
+            raise InputError("--overlay and --fit tile: a large picture is drawn reduced; take --npy for all of it")
     make_directory(directory)
     records = []
     for path, name in zip(paths, _distinct_names(paths), strict=True):
         report(visible(path.name))
-        try:
-            photo, whole = read_whole(path, shape, reading)
-        except (InputError, MissingPackageError) as error:
-            records.append({"image": str(path), "error": str(error)})
-            continue
-        reply = ask(session, photo[np.newaxis], question)
         ends = {"overlay": "explained.png", "whole": "overlay.png" * overlay, "saliency": "saliency.npy" * npy}
         written = {key: directory / f"{name}-{end}" for key, end in ends.items() if end}
+        try:
+            if reading.fit == TILE:
+                pixels = read_unfitted(path, shape[2], reading)
+                record = _in_tiles(session, pixels, question, written, (style, several), report)
+                records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
+                continue
+            photo, placed = _read(path, shape, reading, metadata, fit)
+        except (InputError, MissingPackageError) as error:
+            named = str(error) if visible(path.name) in str(error) else f"{visible(str(path))}: {error}"
+            records.append({"image": str(path), "error": named})
+            continue
+        reply = ask(session, photo[np.newaxis], question)
         marks = [_marks(answer, reply, metadata, photo.shape[:2], boxes) for answer in reply.answers]
-        shown = [
-            Shown(each.saliency, each.name, each.detail, own) for each, own in zip(reply.answers, marks, strict=True)
-        ]
-        write_png(_draw(_placed(photo, _shrunk(whole)), shown, style), written["overlay"])
+        shown = _shown(reply.answers, marks)
+        write_png(_draw(_shrunk(placed), shown, style), written["overlay"])
         if overlay:
-            write_png(_draw(_placed(photo, whole), shown, style, alone=True), written["whole"])
+            write_png(_draw(placed, shown, style, alone=True), written["whole"])
         if npy:
             maps = np.stack([answer.saliency for answer in reply.answers])
             write_npy(maps if several else maps[0], written["saliency"])
         record = _record(reply, session.metadata, several)
         records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
     return records
+
+
+def _in_tiles(
+    session: Session,
+    photo: NDArray[np.uint8],
+    question: Question,
+    written: Mapping[str, Path],
+    style: tuple[Style, bool],
+    report: Callable[[str], None],
+) -> dict[str, Any]:
+    """Explains a large photo tile by tile, draws it reduced, and leaves its map where it is wanted."""
+    drawn, several = style
+    place = written.get("saliency") or written["overlay"]
+    partial = new_partial(place.parent)
+    try:
+        reply = ask_tiles(session, photo, question, partial, several, report)
+        small = [replace(answer, saliency=reduced(answer.saliency)) for answer in reply.answers]
+        shown = _shown(small, [NONE] * len(small))
+        write_png(_draw(Photo(in_colour(reduced(photo))), shown, drawn), written["overlay"])
+        record = _record(replace(reply, answers=tuple(small)), session.metadata, several)
+        if "saliency" in written:
+            partial.replace(written["saliency"])
+    finally:
+        partial.unlink(missing_ok=True)
+    return record
 
 
 def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, int], boxes: Boxes | None) -> Marks:
@@ -135,26 +174,48 @@ def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, i
     return replace(marks, box=boxes.of(answer.element, values, photo, metadata))
 
 
-def _placed(photo: NDArray[np.uint8], whole: NDArray[np.uint8]) -> Photo:
-    """The whole photo with the part that was given; that part alone where it is not found again."""
-    seen = Photo(in_colour(photo))
-    try:
-        return whole_photo(in_colour(whole), seen)
-    except InputError:
-        return seen
-
-
-def _shrunk(whole: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A photo as large as it is shown beside its map: three of a camera's side by side would be a poster."""
+def _read(
+    path: Path, shape: tuple[int, int, int], reading: Reading, metadata: Metadata, fit: Fit
+) -> tuple[NDArray[np.uint8], Photo]:
+    """What the artifact is given of a photo, and the whole photo with that part; of one that was filled up, itself."""
+    if reading.fit == WHOLE:
+        photo = in_whole_steps(read_unfitted(path, shape[2], reading), metadata, fit)
+        return photo, Photo(in_colour(photo))
+    photo, whole, part = read_whole(path, shape, reading, fit)
     height, width = whole.shape[:2]
+    left, top, right, bottom = _in_pixels(part, (width, height))
+    if left < 0 or top < 0 or right > width or bottom > height:
+        return photo, Photo(in_colour(photo))
+    all_of_it = (left, top, right, bottom) == (0, 0, width, height)
+    return photo, Photo(in_colour(whole), None if all_of_it else (left, top, right, bottom))
+
+
+def _shrunk(photo: Photo) -> Photo:
+    """A photo as large as it is shown beside its map: three of a camera's side by side would be a poster."""
+    height, width = photo.pixels.shape[:2]
     longest = max(height, width)
     factor = min(
         1.0, max(_LONGEST_SIDE / longest, min(_SHORTEST_SIDE / min(height, width), 4 * _LONGEST_SIDE / longest))
     )
     if factor == 1.0:
-        return whole
+        return photo
     size = max(1, round(factor * width)), max(1, round(factor * height))
-    return np.asarray(Image.fromarray(in_colour(whole)).resize(size, Image.Resampling.LANCZOS))
+    pixels = np.asarray(Image.fromarray(photo.pixels).resize(size, Image.Resampling.LANCZOS))
+    if photo.part is None:
+        return Photo(pixels)
+    across, down = size[0] / width, size[1] / height
+    left, top, right, bottom = photo.part
+    return Photo(pixels, _in_pixels((left * across, top * down, right * across, bottom * down), size))
+
+
+def _in_pixels(part: tuple[float, float, float, float], size: tuple[int, int]) -> Box:
+    """A part in whole pixels, one at least each way."""
+    left, top = (min(round(start), most - 1) for start, most in zip(part[:2], size, strict=True))
+    return left, top, max(left + 1, round(part[2])), max(top + 1, round(part[3]))
+
+
+def _shown(answers: Sequence[Answer], marks: Sequence[Marks]) -> list[Shown]:
+    return [Shown(each.saliency, each.name, each.detail, own) for each, own in zip(answers, marks, strict=True)]
 
 
 def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = False) -> Image.Image:

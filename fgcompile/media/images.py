@@ -10,19 +10,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
+from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import input_specs
 from fgcompile.errors import InputError
+from fgcompile.media.fitting import fit_image, seen_part
+from fgcompile.media.picture import Picture
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.media.scale import to_uint8
 from fgcompile.media.sources import read_picture
 from fgcompile.system.text import visible
 
 _MODES = {1: "L", 3: "RGB"}
-# Of the short side, 224 of 256 parts are kept: the usual evaluation crop of ImageNet.
-_MARGIN = (1 - 224 / 256) / 2
 
 
 def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
@@ -47,16 +48,19 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def read_photo(path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT) -> NDArray[np.uint8]:
-    """Reads a photo, turns it upright, scales it to bytes, lays it on the background and crops it to ``shape``.
+def read_photo(
+    path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT, fit: Fit | None = None
+) -> NDArray[np.uint8]:
+    """Reads a photo, turns it upright, scales it to bytes, lays it on the background and fits it to ``shape``.
 
-    A photo of exactly this size is taken as it is. Any other is resized (bicubic) and cropped about its centre so
-    that 224/256 of its short side remain, as in the evaluation of ImageNet classifiers.
+    Without ``fit`` a photo of exactly this size is taken as it is, and any other resized (bicubic) and cropped about
+    its centre so that 224/256 of its short side remain, as in the evaluation of ImageNet classifiers.
 
     Args:
         path: A picture file, DICOM, or ``.npy`` with an array of exactly this shape.
         shape: ``(H, W, C)`` with C = 3 (RGB) or 1 (grey), or any other C for ``.npy`` alone.
         reading: What the file does not say by itself.
+        fit: What the artifact says of it (``fgcompile.artifact.fitting.fit_of``), which ``reading.fit`` goes before.
 
     Returns:
         uint8 of that shape.
@@ -65,41 +69,114 @@ def read_photo(path: Path, shape: tuple[int, int, int], reading: Reading = DEFAU
         InputError: The file cannot be read as a picture, or does not say which of its values are black and white.
         MissingPackageError: It takes a package that is not installed.
     """
-    return _fitted(_read(path, shape, reading), shape)
+    opened, chosen = _opened(path, shape, reading, fit)
+    return opened if isinstance(opened, np.ndarray) else _fitted(opened, path, shape, reading, chosen)
 
 
 def read_whole(
-    path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """What ``read_photo`` returns, and the whole photo in the same channels, as it was before it was resized."""
-    whole = _read(path, shape, reading)
-    if isinstance(whole, np.ndarray):
-        return whole, whole
-    pixels = np.asarray(whole, dtype=np.uint8).reshape(whole.height, whole.width, shape[2])
-    return _fitted(whole, shape), pixels
+    path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT, fit: Fit | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], tuple[float, float, float, float]]:
+    """What ``read_photo`` returns; the whole photo in the same channels, as it was before; where the one lies in it.
+
+    The part is left, top, right and bottom in the whole photo's pixels, beyond its edges where it was filled up.
+    """
+    opened, chosen = _opened(path, shape, reading, fit)
+    if isinstance(opened, np.ndarray):
+        return opened, opened, (0.0, 0.0, float(shape[1]), float(shape[0]))
+    pixels = np.asarray(opened, dtype=np.uint8).reshape(opened.height, opened.width, shape[2])
+    return _fitted(opened, path, shape, reading, chosen), pixels, seen_part(opened.size, shape[:2], chosen)
 
 
-def _read(path: Path, shape: tuple[int, int, int], reading: Reading) -> NDArray[np.uint8] | Image.Image:
-    """The whole photo in an artifact's channels; as an array where it has the artifact's shape."""
-    picture = read_picture(path, shape, reading)
-    try:
-        samples = to_uint8(picture, reading.window)
-    except InputError as error:
-        raise InputError(f"{visible(str(path))}: {error}") from error
-    if samples.shape == shape and picture.alpha is None:
-        return samples
+def _opened(
+    path: Path, shape: tuple[int, int, int], reading: Reading, fit: Fit | None
+) -> tuple[NDArray[np.uint8] | Image.Image, Fit]:
+    """The whole photo in an artifact's channels, as an array where it is what the artifact takes; and how to fit it."""
+    picture, samples = _read(path, shape, reading)
+    chosen = (fit or Fit()).instead(reading.fit)
+    if samples.shape == shape and picture.alpha is None and (chosen.resize is None or picture.prepared):
+        return samples, chosen
     image = _flatten(samples, picture.alpha, reading.background)
     mode = _MODES[shape[2]]
-    return image if image.mode == mode else image.convert(mode)
+    return (image if image.mode == mode else image.convert(mode)), chosen
 
 
-def _fitted(whole: NDArray[np.uint8] | Image.Image, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    if isinstance(whole, np.ndarray):
-        return whole
-    size = shape[1], shape[0]
-    if whole.size != size:
-        whole = ImageOps.fit(whole, size, Image.Resampling.BICUBIC, bleed=_MARGIN)
-    return np.asarray(whole, dtype=np.uint8).reshape(shape)
+def _fitted(
+    image: Image.Image, path: Path, shape: tuple[int, int, int], reading: Reading, fit: Fit
+) -> NDArray[np.uint8]:
+    try:
+        image = fit_image(image, shape[:2], fit, reading.max_pixels)
+    except InputError as error:
+        raise InputError(f"{visible(str(path))}: {error}") from error
+    return np.asarray(image, dtype=np.uint8).reshape(shape)
+
+
+def read_unfitted(path: Path, channels: int, reading: Reading) -> NDArray[np.uint8]:
+    """Reads a photo of any size as ``read_photo`` does, and leaves it at that size.
+
+    Args:
+        path: As there.
+        channels: C.
+        reading: As there, with the fit ``whole`` or ``tile``.
+
+    Returns:
+        uint8 ``(H, W, C)``.
+
+    Raises:
+        InputError: As there.
+        MissingPackageError: As there.
+    """
+    picture, samples = _read(path, (1, 1, channels), reading)
+    if samples.shape[2] == channels and picture.alpha is None:
+        return samples
+    image = _flatten(samples, picture.alpha, reading.background).convert(_MODES[channels])
+    return np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, channels)
+
+
+def require_any_size(metadata: Metadata) -> None:
+    """Passes artifacts that take photos of any size.
+
+    Raises:
+        InputError: This one takes one size alone.
+    """
+    shape = input_specs(metadata)[0]["shape"][1:3]
+    if any(isinstance(size, int) for size in shape):
+        raise InputError(
+            f"--fit whole: this artifact takes pictures of {' × '.join(map(str, shape))} alone: compile it with "
+            "--dynamic-sizes, or choose another fit"
+        )
+
+
+def in_whole_steps(photo: NDArray[np.uint8], metadata: Metadata, fit: Fit) -> NDArray[np.uint8]:
+    """A photo at the nearest size that an artifact with dynamic sizes takes: its own, or the next multiple.
+
+    Raises:
+        InputError: It takes none so small or so large.
+    """
+    spec = input_specs(metadata)[0]
+    sizes = []
+    for axis, name in ((1, "height"), (2, "width")):
+        written, size = str(spec["shape"][axis]), photo.shape[axis - 1]
+        factor = int(written.partition("*")[0]) if "*" in written else 1
+        size = max(1, round(size / factor)) * factor
+        least, most = (spec[key][axis] if key in spec else None for key in ("smallest", "largest"))
+        if (least is not None and size < least) or (most is not None and size > most):
+            bound = f"{least} or more" if least is not None and size < least else f"{most} at most"
+            raise InputError(f"a {name} of {size}: this artifact takes {bound}: choose another fit")
+        sizes.append(size)
+    if tuple(sizes) == photo.shape[:2]:
+        return photo
+    image = Image.fromarray(photo[..., 0] if photo.shape[2] == 1 else photo)
+    squashed = fit_image(image, (sizes[0], sizes[1]), Fit("squash", None, fit.interpolation), 2**62)
+    return np.asarray(squashed, dtype=np.uint8).reshape(*sizes, photo.shape[2])
+
+
+def _read(path: Path, shape: tuple[int, int, int], reading: Reading) -> tuple[Picture, NDArray[np.uint8]]:
+    """What a file holds, and its samples as bytes."""
+    picture = read_picture(path, shape, reading)
+    try:
+        return picture, to_uint8(picture, reading.window)
+    except InputError as error:
+        raise InputError(f"{visible(str(path))}: {error}") from error
 
 
 def _flatten(

@@ -37,6 +37,7 @@ class Picture:
         rescale: Slope and intercept, from stored samples to the file's own unit.
         alpha: uint8 ``(H, W)``: 0 where the background shows.
         kind: What it is, for messages, e.g. ``a TIFF of 32-bit floats``.
+        prepared: Whether it is of the artifact's shape by being one of its inputs, so that nothing is left to fit.
         whole: Whether the samples are the file's own; False of the upper bytes of 16 bits, which no window fits.
     """
 
@@ -46,3 +47,4 @@ class Picture:
     alpha: NDArray[np.uint8] | None = None
     rescale: tuple[float, float] = (1.0, 0.0)
     whole: bool = True
+    prepared: bool = False

@@ -6,10 +6,17 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fgcompile.artifact.fitting import MODES
 from fgcompile.errors import InputError
 
 MAX_PIXELS = 2**26
 """8192 by 8192: a picture of this size takes about half a gigabyte while it is read."""
+
+
+WHOLE, TILE = "whole", "tile"
+
+FITS = (*MODES, WHOLE, TILE)
+"""How pictures can be asked to be fitted."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,8 @@ class Reading:
         background: What lies behind a transparent picture, ``(red, green, blue)`` in 0 to 255.
         page: The page of a TIFF, or the frame of an animation or of a DICOM file, counted from 1.
         max_pixels: Of a picture with more than these, width times height, nothing but its size is read.
+        fit: One of ``fgcompile.artifact.fitting.MODES`` in place of what the artifact says; ``WHOLE``, as it is, for an
+            artifact that takes any size; ``TILE``, in tiles of the artifact's size; None for what the artifact says.
 
     Raises:
         InputError: A value is out of its range.
@@ -30,6 +39,7 @@ class Reading:
     background: tuple[int, int, int] = (255, 255, 255)
     page: int = 1
     max_pixels: int = MAX_PIXELS
+    fit: str | None = None
 
     def __post_init__(self) -> None:
         if self.window is not None:
@@ -41,6 +51,9 @@ class Reading:
         for name, value in (("page", self.page), ("max_pixels", self.max_pixels)):
             if value < 1:
                 raise InputError(f"{name} is {value}: give 1 or more")
+
+        if self.fit is not None and self.fit not in FITS:
+            raise InputError(f"fit is {self.fit!r}: give one of {', '.join(FITS)}")
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON, as JSON gives it back."""

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from fgcompile.artifact.metadata import AxisIndex, Metadata, TensorSpec, dumps, loads
+from fgcompile.artifact.metadata import AxisIndex, FitSpec, Metadata, PreprocessSpec, TensorSpec, dumps, loads
 from fgcompile.artifact.signature import SIGNATURE, sign
 from fgcompile.errors import ArtifactError
 from tests.support.tiny_artifacts import tiny_metadata
+
+FIT = {"mode": "crop", "interpolation": "bilinear"}
 
 
 def refusal(text: str) -> str:
@@ -64,6 +66,18 @@ def changed(*path: Any, to: Any) -> dict[str, Any]:
         (("on_demand",), True, "inputs lack 'explain' of bool"),
         (("preprocess",), {"mean": [0.0], "std": [1.0]}, "preprocess does not fit"),
         (("preprocess",), {"mean": [0.0], "std": [0.0]}, "std[0] is no number"),
+        (("preprocess",), {"mean": [0.0], "std": [1.0], "order": "grb"}, "preprocess.order is none of rgb, bgr"),
+        *[
+            (("preprocess",), {"mean": [0.0], "std": [1.0], "fit": {**FIT, **fit}}, message)
+            for fit, message in (
+                ({"mode": "stretch"}, "fit.mode is none of crop, squash, letterbox"),
+                ({"interpolation": 2}, "fit.interpolation is none of nearest"),
+                ({"resize": [256]}, "fit.resize is no list of 2"),
+                ({"resize": [256, 10**6]}, "fit.resize[1] is no integer from 1 to 16384"),
+                ({"fill": [0, 0, 300]}, "fit.fill[2] is no integer from 0 to 255"),
+                ({"rounding": "up"}, "fit.rounding is none of even, down"),
+            )
+        ],
         (("completeness",), 10**400, "completeness is no number"),
         (("sites",), [{}], "sites[0] lacks kind, layout, name, shape, terms"),
         (("lowerings",), [{"operator": "a", "form": "b", "reason": "c", "layers": []}], "layers is no list of 1 to"),
@@ -103,14 +117,21 @@ def test_names_that_change_places_are_found_by_the_signature(key: str) -> None:
 
 @pytest.mark.parametrize(
     ("layout", "path"),
-    [(Metadata, ()), (TensorSpec, ("inputs", 0)), (AxisIndex, ("inputs", 0, "indexes", 0))],
-    ids=["metadata", "input", "index"],
+    [
+        (Metadata, ()),
+        (TensorSpec, ("inputs", 0)),
+        (AxisIndex, ("inputs", 0, "indexes", 0)),
+        (PreprocessSpec, ("preprocess",)),
+        (FitSpec, ("preprocess", "fit")),
+    ],
+    ids=["metadata", "input", "index", "preprocess", "fit"],
 )
 def test_every_field_of_the_layout_is_checked(layout: Any, path: tuple[Any, ...]) -> None:
     """No field takes a value of any kind: one that the schema does not know would."""
     for field in sorted((layout.__required_keys__ | layout.__optional_keys__) - {SIGNATURE}):
         metadata = copy.deepcopy(tiny_metadata())
         metadata["inputs"][0]["indexes"] = [{"size": 3, "from_end": True}]
+        metadata["preprocess"] = {"mean": [0.0], "std": [1.0], "fit": dict(FIT)}
         place: Any = metadata
         for key in path:
             place = place[key]

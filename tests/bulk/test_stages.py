@@ -17,10 +17,12 @@ from torch import nn  # noqa: E402
 
 import fgcompile  # noqa: E402
 from fgcompile.artifact.file import read_artifact  # noqa: E402
-from fgcompile.bulk import run, stages  # noqa: E402
+from fgcompile.artifact.fitting import Fit  # noqa: E402
+from fgcompile.bulk import explain_in_bulk, run, stages  # noqa: E402
 from fgcompile.bulk.options import Wanted  # noqa: E402
 from fgcompile.bulk.stages import Explainer, Task, read_photos  # noqa: E402
 from fgcompile.errors import InputError  # noqa: E402
+from fgcompile.media.explain import explain_photos  # noqa: E402
 from fgcompile.media.images import read_photo  # noqa: E402
 from fgcompile.media.reading import Reading  # noqa: E402
 from tests.support.tiny_artifacts import WEIGHT, photo_artifact  # noqa: E402
@@ -68,6 +70,55 @@ def test_the_options_of_reading_reach_the_photos(tmp_path: Path) -> None:
     assert row["photo"] == bytes([128] * 768)
 
 
+def test_photos_are_fitted_as_the_artifact_says(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 16, 3), np.uint8)
+    pixels[:16] = 200
+    Image.fromarray(pixels).save(tmp_path / "tall.png")
+    paths = pa.table({"path": [str(tmp_path / "tall.png")]})
+    (row,) = read_photos(paths, SHAPE, fit=Fit("squash", interpolation="box")).to_pylist()
+    assert row["photo"] == bytes([200] * 4 * 48 + [0] * 12 * 48)
+
+
+@pytest.mark.parametrize("fit", ["tile", "whole"])
+@pytest.mark.parametrize("format", ["parquet", "npz", "png"])
+def test_photos_of_any_size_have_maps_of_their_own_size(
+    fit: str, format: str, large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content, metadata = read_artifact(large)
+    monkeypatch.setattr(stages.ray, "get", lambda _: (np.frombuffer(content, np.uint8), metadata))
+    (tmp_path / "maps").mkdir()
+    for name, size in (("one", (40, 33)), ("two", (21, 50)), ("small", (9, 9))):
+        pixels = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    wanted = Wanted(large, (1,), format, Reading(fit=fit))
+    task = Task(None, wanted, tmp_path, ["CPUExecutionProvider"], 1)  # type: ignore[arg-type]
+    paths = pa.table({"path": [str(tmp_path / f"{name}.png") for name in ("one", "two", "small", "none")]})
+    one, two, small, none = Explainer(task)(read_photos(paths, SHAPE, wanted.reading)).to_pylist()
+    assert (one["height"], one["width"], two["height"], two["width"]) == (40, 33, 21, 50)
+    assert one["target"] == two["target"] == 1
+    assert "none.png: no such file" in none["error"]
+    assert small["error"] is None if fit == "whole" else "less than a tile" in small["error"]
+    (record,) = explain_photos(
+        fgcompile.load(large), [tmp_path / "one.png"], tmp_path, target=1, npy=True, reading=wanted.reading
+    )
+    assert one["score"] == pytest.approx(record["score"], rel=1e-5)
+    if format == "parquet":
+        np.testing.assert_allclose(np.reshape(one["saliency"], (40, 33)), np.load(record["saliency"]), rtol=1e-4)
+    elif format == "npz":
+        found = np.load(tmp_path / one["file"])["saliency"]
+        np.testing.assert_allclose(found, np.load(record["saliency"]), rtol=1e-4)
+    else:
+        assert Image.open(tmp_path / one["file"]).height > 40
+
+
+@pytest.mark.parametrize(("fit", "message"), [("tile", "--psi signed"), ("whole", "--dynamic-sizes")])
+def test_what_cannot_be_fitted_so_is_refused_before_ray_starts(fit: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "net.onnx").write_bytes(photo_artifact())
+    with pytest.raises(InputError, match=message):
+        explain_in_bulk(tmp_path / "net.onnx", ["none.png"], tmp_path / "out", reading=Reading(fit=fit))
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.filterwarnings("error")
 def test_the_row_of_an_image_on_which_numbers_overflow_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = tmp_path / "huge.onnx"
@@ -81,6 +132,17 @@ def test_the_row_of_an_image_on_which_numbers_overflow_says_so(tmp_path: Path, m
     black, white, none = Explainer(task)(read_photos(paths, SHAPE)).to_pylist()
     assert (black["warning"], none["warning"]) == (None, None)
     assert "values that are NaN or infinite: float32 overflowed" in white["warning"]
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An artifact of signed maps that takes photos of any size, and in tiles of 16 by 16."""
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    scale = fgcompile.Preprocess(mean=(0.5,) * 3, std=(0.5,) * 3)
+    path = tmp_path_factory.mktemp("bulk") / "large.onnx"
+    fgcompile.compile(network, torch.randn(1, 3, 16, 16), preprocess=scale, psi="signed", dynamic_sizes=True).save(path)
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -271,7 +271,7 @@ def test_batch_says_what_to_install(tiny: Path) -> None:
     [
         (["--actors", "0"], "actors is 0"),
         (["--batch", "0"], "batch is 0"),
-        (["--format", "jpg"], "format is 'jpg'"),
+        (["--format", "jpg"], "Invalid value for '--format'"),
     ],
 )
 def test_batch_errors(run: Run, tiny: Path, options: list[str], message: str) -> None:

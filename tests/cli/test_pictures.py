@@ -12,7 +12,6 @@ import pytest
 
 import fgcompile
 from benchmarks.pictures.files import png
-from fgcompile.cli import terminal
 from tests.cli.results import Run, assert_one_line_error
 from tests.support.tiny_artifacts import photo_artifact
 
@@ -25,7 +24,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "photo.png").write_bytes(png(PIXELS))
     (tmp_path / "broken.png").write_bytes(png(PIXELS)[:100])
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(terminal._out, "_width", 300)  # no cell is folded
     return tmp_path
 
 
@@ -96,7 +94,8 @@ def test_names_cannot_break_the_table(run: Run, folder: Path) -> None:
     result = run("explain", "net.onnx", "new\nline\x1b[2J.png", "-o", "out")
     assert result.status == 0, result.err
     assert r"new\nline\x1b[2J.png" in result.out
-    assert len(result.out.splitlines()) == 5  # a blank line, the header, a rule, the row, a blank line
+    header, row = result.out.splitlines()  # in a pipe
+    assert len(header.split("\t")) == len(row.split("\t")) == 5
     assert not set("\x1b\u202e\u2028\r") & set(result.out)
     assert not set("\x1b\u202e\u2028\r") & set(run("inspect", "net.onnx").out)
     assert os.listdir("out") == [r"new\nline\x1b[2J-explained.png"]
@@ -109,3 +108,35 @@ def test_names_that_are_not_utf8(run: Run, folder: Path) -> None:
     assert r"caf\udce9.png" in run("explain", "net.onnx", name, "-o", "out").out
     (record,) = json.loads(run("explain", "net.onnx", name, "-o", "out", "--json").out)
     assert record["image"] == name
+
+
+def test_folders_and_patterns_are_all_of_their_photos(run: Run, folder: Path) -> None:
+    Path("photos/more").mkdir(parents=True)
+    for name in ("photos/b.png", "photos/more/a.png", "photos/notes.txt"):
+        Path(name).write_bytes(png(PIXELS))
+
+    def explained(*inputs: str) -> list[str]:
+        result = run("explain", "net.onnx", *inputs, "-o", "photos/out", "--json")
+        assert result.status == 0, result.err
+        return [record["image"] for record in json.loads(result.out)]
+
+    assert explained("photo.png", "photos") == ["photo.png", "photos/b.png", "photos/more/a.png"]
+    assert explained("photos") == ["photos/b.png", "photos/more/a.png"]  # and not the pictures that were written
+    assert explained("photos/*.png") == ["photos/b.png"]
+    Path("empty").mkdir()
+    assert_one_line_error(run("explain", "net.onnx", "empty", "-o", "out"), "empty: no image is there")
+
+
+def test_pictures_are_fitted_as_they_are_asked_to_be(run: Run, folder: Path) -> None:
+    wide = PIXELS.repeat(2, axis=1)
+    Path("wide.png").write_bytes(png(wide))
+
+    def score(*options: str) -> float:
+        result = run("explain", "net.onnx", "wide.png", "-o", "out", "--target", "0", "--json", *options)
+        assert result.status == 0, result.err
+        return float(json.loads(result.out)[0]["score"])
+
+    assert len({score(), score("--fit", "squash"), score("--fit", "letterbox")}) == 3
+    assert score() == score("--fit", "crop")
+    refused = run("explain", "net.onnx", "wide.png", "-o", "out", "--fit", "tile")
+    assert_one_line_error(refused, "compile the artifact with --psi signed")

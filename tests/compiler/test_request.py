@@ -31,6 +31,9 @@ WRONG: dict[str, list[Any]] = {
         *[3, (0.5, 0.5), {"mean": (0.5,), "std": (1.0,)}, Preprocess(0.5, 1.0)],  # type: ignore[arg-type]
         *[Preprocess((0.5,), (0.0,)), Preprocess((float("nan"),), (1.0,)), Preprocess((0.5,), (float("inf"),))],
         Preprocess(("a",), (1.0,)),  # type: ignore[arg-type]
+        *[Preprocess((0.5,), (1.0,), scale=(1, 0)), Preprocess((0.5,), (1.0,), scale=255)],  # type: ignore[arg-type]
+        *[Preprocess((0.5,), (1.0,), order="bgr"), Preprocess((0.5,), (1.0,), order="grb")],  # type: ignore[arg-type]
+        Preprocess((0.5,), (1.0,), fit="crop"),  # type: ignore[arg-type]
     ],
     "dynamic_sizes": [None, 1, "False", np.array([True, False])],
     "on_demand": [None, 0, "False", []],

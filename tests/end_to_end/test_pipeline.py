@@ -138,6 +138,22 @@ def test_preprocessing_is_folded_in_front(format: str, tmp_path: Path) -> None:
     assert np.abs(explanation.saliency - expected).max() < 1e-3 * expected.max()
 
 
+@pytest.mark.parametrize("scale", [(0, 255), (-1, 1)])
+def test_a_model_that_takes_blue_first_on_another_scale_is_given_it(scale: tuple[float, float], tmp_path: Path) -> None:
+    model, x = build("residual", torch.float32)
+    black, white = scale
+    mean, std = (torch.tensor(each) * (white - black) for each in ((0.4, 0.5, 0.6), (0.2, 0.25, 0.3)))
+    preprocess = fgcompile.Preprocess(tuple(mean.tolist()), tuple(std.tolist()), scale=scale, order="bgr")
+    fgcompile.compile(model, x, preprocess=preprocess).save(tmp_path / "model.onnx")
+    raw = torch.randint(0, 256, (4, 17, 20, 3), dtype=torch.uint8)
+    blue_first = raw[..., [2, 1, 0]].double() / 255 * (white - black) + black
+    normalised = ((blue_first - mean) / std).permute(0, 3, 1, 2).float()
+    explanation = fgcompile.load(tmp_path / "model.onnx").explain(raw.numpy())
+    np.testing.assert_allclose(explanation.logits, model(normalised).detach(), rtol=1e-4, atol=1e-4)
+    report = fgcompile.verify(tmp_path / "model.onnx", model, raw)
+    assert report.passed, report
+
+
 @pytest.mark.parametrize(
     "preprocess", [None, fgcompile.Preprocess((0.5,) * 3, (0.25,) * 3)], ids=["plain", "raw image"]
 )

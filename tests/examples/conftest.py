@@ -19,14 +19,14 @@ BIRDS = ["auk", "bittern", "crane", "dotterel", "eagle", "falcon"]
 PLACES = ["sky", "sea", "land", "ship"]
 
 
-def compile_colours(path: Path, **options: Any) -> Path:
+def compile_colours(path: Path, fit: fgcompile.Fit | None = None, **options: Any) -> Path:
     """An untrained network for photos of HEIGHT × WIDTH."""
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Conv2d(3, 8, 5, stride=2), nn.ReLU6(), nn.MaxPool2d(2), nn.Conv2d(8, 16, 3, padding=1), nn.SiLU(),
         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, len(BIRDS)),
     )  # fmt: skip
-    preprocess = fgcompile.Preprocess((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    preprocess = fgcompile.Preprocess((0.5, 0.5, 0.5), (0.2, 0.2, 0.2), fit=fit)
     x = torch.randn(2, 3, HEIGHT, WIDTH)
     fgcompile.compile(model.eval(), x, preprocess=preprocess, labels=BIRDS, **options).save(path)
     return path

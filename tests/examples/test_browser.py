@@ -78,6 +78,16 @@ def test_photos_are_read_as_the_command_reads_them(page: Page, photos: list[Path
         assert np.abs(read - read_photo(path, SHAPE).astype(int)).mean() < 3
 
 
+def test_photos_are_fitted_as_the_artifact_says(photos: list[Path], tmp_path: Path) -> None:
+    fit = fgcompile.Fit("letterbox", (HEIGHT + 8, WIDTH + 8), "bilinear", (90, 60, 30))
+    artifact = compile_colours(tmp_path / "fitted.onnx", fit=fit)
+    (tmp_path / "page").mkdir()
+    with open_page(tmp_path / "page", artifact) as opened:
+        opened.do("choose", file=photos[17])
+        read = np.reshape(opened.do("numbers")["pixels"], SHAPE)
+    assert np.abs(read - read_photo(photos[17], SHAPE, fit=fit).astype(int)).mean() < 3
+
+
 def test_brightness_is_that_of_the_gallery(page: Page, photos: list[Path]) -> None:
     page.do("choose", file=photos[3])
     found = page.do("numbers")

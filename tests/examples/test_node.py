@@ -58,6 +58,13 @@ def test_photos_are_read_as_the_command_reads_them(colours: Path, photos: list[P
         assert np.abs(read - read_photo(path, (HEIGHT, WIDTH, 3)).astype(int)).mean() < 3
 
 
+def test_photos_are_fitted_as_the_artifact_says(photos: list[Path], tmp_path: Path) -> None:
+    fit = fgcompile.Fit("letterbox", (HEIGHT + 8, WIDTH + 8), "bilinear", (90, 60, 30))
+    (found,) = explain(compile_colours(tmp_path / "fitted.onnx", fit=fit), [photos[17]])
+    read = np.array(found["pixels"]).reshape(HEIGHT, WIDTH, 3)
+    assert np.abs(read - read_photo(photos[17], (HEIGHT, WIDTH, 3), fit=fit).astype(int)).mean() < 3
+
+
 def test_it_prints_classes_and_writes_the_map(digits: Path, digit_pictures: list[Path], tmp_path: Path) -> None:
     done = run(tmp_path, digits, digit_pictures[0])
     assert done.returncode == 0, done.stderr

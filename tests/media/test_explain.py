@@ -13,6 +13,7 @@ from PIL import Image
 from fgcompile.artifact.metadata import loads
 from fgcompile.errors import InputError, OutputError
 from fgcompile.media.explain import explain_photos
+from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.runtime import Session
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 
@@ -105,6 +106,25 @@ def test_maps_on_request(photo: Path, tmp_path: Path) -> None:
     saliency = np.load(record["saliency"])
     assert saliency.shape == (32, 32)
     assert saliency[8:16].min() == 250
+
+
+def test_a_photo_is_fitted_as_the_artifact_says_or_as_it_is_asked(tmp_path: Path) -> None:
+    pixels = np.zeros((64, 32, 3), np.uint8)
+    pixels[:16] = 200  # a quarter of the whole, nothing of the central square
+    Image.fromarray(pixels).save(tmp_path / "tall.png")
+
+    def score(reading: Reading = DEFAULT, **fit: Any) -> float:
+        explainer = session(preprocess={"mean": [0.5] * 3, "std": [0.5] * 3} | fit)
+        (record,) = explain_photos(explainer, [tmp_path / "tall.png"], tmp_path / "out", target=0, reading=reading)
+        return float(record["score"])
+
+    squash = {"mode": "squash", "interpolation": "box"}
+    assert score(fit=squash) == 200
+    assert score() == score(Reading(fit="crop"), fit=squash) == 0
+    assert score(Reading(fit="squash")) > 150
+    boxed = {"mode": "letterbox", "interpolation": "box", "fill": [100, 100, 100]}
+    assert score(fit=boxed) == 150  # half of the row is beside the picture
+    assert score(fit={"mode": "crop", "interpolation": "box", "resize": [32, 32]}) == 0
 
 
 def test_chosen_target(photo: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.metadata import loads
 from fgcompile.errors import InputError
 from fgcompile.media.images import photo_shape, read_photo
@@ -28,6 +29,15 @@ def noise(*shape: int) -> np.ndarray:
 def test_photo_of_the_right_size_is_taken_as_it_is(tmp_path: Path) -> None:
     pixels = noise(*SHAPE)
     assert np.array_equal(read_photo(save(pixels, tmp_path / "photo.png"), SHAPE), pixels)
+
+
+def test_of_a_picture_of_the_right_size_the_fit_is_done_too_but_an_array_is_an_input_as_it_is(tmp_path: Path) -> None:
+    pixels = noise(*SHAPE)
+    fit = Fit("crop", (40, 40), "bilinear")
+    resized = Image.fromarray(pixels).resize((40, 40), Image.Resampling.BILINEAR).crop((4, 4, 36, 36))
+    assert np.array_equal(read_photo(save(pixels, tmp_path / "photo.png"), SHAPE, fit=fit), np.asarray(resized))
+    np.save(tmp_path / "array.npy", pixels)
+    assert np.array_equal(read_photo(tmp_path / "array.npy", SHAPE, fit=fit), pixels)
 
 
 def test_resize_then_centre_crop(tmp_path: Path) -> None:

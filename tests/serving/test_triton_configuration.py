@@ -219,7 +219,8 @@ def test_the_command_says_how_to_run_it(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "tritonserver --model-repository" in done.output
     refused = CliRunner().invoke(app, ["triton", str(path), "-o", str(tmp_path / "models"), "--backend", "jax"])
-    assert isinstance(refused.exception, InputError)
+    assert refused.exit_code == 2
+    assert "'jax' is not one of 'python'" in " ".join(refused.output.split())
 
 
 @pytest.mark.parametrize("name", ["...onnx", "a\nb.onnx"])

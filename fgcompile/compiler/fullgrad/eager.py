@@ -85,7 +85,8 @@ def evaluate(
     """
     if request.preprocess is not None:
         constants = preprocess_constants(request.preprocess, dtype)
-        first = apply_preprocess(inputs[0], constants["preprocess_scale"], constants["preprocess_shift"])
+        scale, shift = constants["preprocess_scale"], constants["preprocess_shift"]
+        first = apply_preprocess(inputs[0], scale, shift, request.preprocess.order)
         inputs = [first, *inputs[1:]]
     axes = (*program.batch_axes, *[0] * (len(inputs) - len(program.batch_axes)))
     inputs = [to_front(value, axis) for value, axis in zip(inputs, axes, strict=True)]

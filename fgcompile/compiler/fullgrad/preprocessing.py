@@ -19,11 +19,12 @@ def preprocess_constants(preprocess: Preprocess, dtype: torch.dtype) -> dict[str
     }
 
 
-def apply_preprocess(raw: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """``(N, H, W, C)`` uint8 → ``(N, C, H, W)`` of the constants' dtype."""
+def apply_preprocess(raw: Tensor, scale: Tensor, shift: Tensor, order: str) -> Tensor:
+    """``(N, H, W, C)`` uint8 → ``(N, C, H, W)`` of the constants' dtype, in the model's order of channels."""
     # Contiguous also where C = 1, since a model may flatten by a view, which depends on strides.
     channels_first = raw.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format)
-    return channels_first.to(scale.dtype) * scale + shift
+    given = channels_first.to(scale.dtype)
+    return (given.flip(1) if order == "bgr" else given) * scale + shift
 
 
 def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:

@@ -129,7 +129,7 @@ class Arguments:
         constants = dict(zip((*self.defaults, *self.constants), rest, strict=True))
         if self._preprocess is not None:
             scale, shift = constants["preprocess_scale"], constants["preprocess_shift"]
-            inputs[0] = apply_preprocess(inputs[0], scale, shift)
+            inputs[0] = apply_preprocess(inputs[0], scale, shift, self._preprocess.order)
         inputs = [to_front(value, axis) for value, axis in zip(inputs, self._batch_axes, strict=True)]
         stand_ins = StandIns(
             biases={name: constants[key] for name, key in self._biases.items()},

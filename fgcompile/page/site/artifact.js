@@ -14,7 +14,7 @@ const SEAL_SIZE = SEAL.length + 64;
  * Reads a file's bytes as an artifact that takes photos and returns logits and a map.
  *
  * `name` is what errors call the file, and `reader` a `PbfReader` of the bytes. Returns `{ bytes, size, metadata,
- * input, shape }`: the input's name, and the `[height, width, channels]` of a photo.
+ * input, shape, fit }`: the input's name, the `[height, width, channels]` of a photo, and how others become that.
  */
 export async function readArtifact(name, bytes, reader) {
   const metadata = findMetadata(reader);
@@ -66,5 +66,5 @@ function photoInput(metadata, name) {
   if (!outputs.includes("logits") || !outputs.includes("saliency")) {
     throw new Error(`${name} does not compute a class's logits and map: compile it with both outputs`);
   }
-  return { input: inputs[0].name, shape };
+  return { input: inputs[0].name, shape, fit: metadata.preprocess.fit };
 }

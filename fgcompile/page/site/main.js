@@ -49,7 +49,7 @@ async function useArtifact(file) {
 
 async function usePhoto(file) {
   if (shown.artifact) {
-    const photo = await readPhoto(file, shown.artifact.shape);
+    const photo = await readPhoto(file, shown.artifact.shape, shown.artifact.fit);
     Object.assign(shown, { photo, explanation: await shown.session.explain(photo.pixels), map: 0 });
     element("query").value = "";
     show();

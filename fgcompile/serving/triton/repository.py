@@ -37,9 +37,9 @@ _MODULES = (
     *(
         f"artifact/{name}.py"
         for name in (
-            *("__init__", "characters", "elements", "file", "kinds", "metadata", "names", "onnx_container"),
-            *("protobuf", "questions", "regular", "schema", "seal", "signature", "sizes", "trust", "validation"),
-            *("wishes", "zip_container"),
+            *("__init__", "characters", "elements", "file", "fitting", "kinds", "metadata", "names"),
+            *("onnx_container", "protobuf", "questions", "regular", "schema", "seal", "signature", "sizes"),
+            *("trust", "validation", "wishes", "zip_container"),
         )
     ),
     *(

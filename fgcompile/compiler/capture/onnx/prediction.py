@@ -133,8 +133,14 @@ def _take_photos(graph: onnx.GraphProto, preprocess: Preprocess) -> None:
     for suffix, value in (("scale", 1 / (255 * std)), ("shift", -mean / std)):
         graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), f"{name}.{suffix}"))
     graph.input[0].name = f"{name}.raw"
-    nodes = [
-        helper.make_node("Transpose", [f"{name}.raw"], [f"{name}.channels"], f"{name}.channels", perm=[0, 3, 1, 2]),
+    ordered = f"{name}.raw"
+    nodes = []
+    if preprocess.order == "bgr":
+        graph.initializer.append(numpy_helper.from_array(np.array([2, 1, 0]), f"{name}.order"))
+        ordered = f"{name}.ordered"
+        nodes = [helper.make_node("Gather", [f"{name}.raw", f"{name}.order"], [ordered], ordered, axis=3)]
+    nodes += [
+        helper.make_node("Transpose", [ordered], [f"{name}.channels"], f"{name}.channels", perm=[0, 3, 1, 2]),
         helper.make_node("Cast", [f"{name}.channels"], [f"{name}.float"], f"{name}.float", to=TensorProto.FLOAT),
         helper.make_node("Mul", [f"{name}.float", f"{name}.scale"], [f"{name}.scaled"], f"{name}.scaled"),
         helper.make_node("Add", [f"{name}.scaled", f"{name}.shift"], [name], name),

@@ -135,14 +135,14 @@ def test_photos_other_sizes_and_other_outputs_are_predicted_by_the_file_too(netw
         {"x": torch.from_numpy(random(2, 3, 8, 8))},
         output="y",
         outputs=("logits", "saliency", "model"),
-        preprocess=fgcompile.Preprocess(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4)),
+        preprocess=fgcompile.Preprocess(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4), order="bgr"),
         dynamic_sizes=True,
         on_demand=True,
     ).save(tmp_path / "artifact.onnx")
     own = [each for each in onnx.load(tmp_path / "artifact.onnx").graph.node if each.op_type != "If"]
     assert all(each.name.startswith("file.") for each in own)
     photos = np.random.default_rng(0).integers(0, 256, (3, 10, 12, 3), dtype=np.uint8)
-    channels = photos.transpose(0, 3, 1, 2).astype(np.float32)
+    channels = photos[..., ::-1].transpose(0, 3, 1, 2).astype(np.float32)
     mean, std = (np.reshape(each, (3, 1, 1)) for each in ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
     x = channels * (1 / (255 * std)).astype(np.float32) + (-mean / std).astype(np.float32)
     expected, features = onnx_runtime(tmp_path / "quantised.onnx").run(["y", inner], {"x": x})

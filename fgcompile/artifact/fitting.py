@@ -1,0 +1,98 @@
+"""How a picture of any size becomes one of an artifact's size: resized, then cropped or padded about its centre."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fgcompile.errors import InputError
+
+MODES = ("crop", "squash", "letterbox")
+"""What an artifact may say that its pictures are fitted by."""
+
+INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+"""Pillow's filters. All but ``nearest`` average over what one pixel covers: antialiased."""
+
+ROUNDINGS = ("even", "down")
+"""Where a crop lies if half a pixel is left: torchvision takes the even one, Transformers the lower."""
+
+LARGEST = 2**14
+"""Pixels of a side that pictures are resized to, at most."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """From a picture ``(h, w)`` to one ``(H, W)`` that an artifact takes.
+
+    With ``crop`` the picture is resized, its proportions kept, so that it just covers ``resize``; with ``letterbox`` so
+    that it just fits in; with ``squash`` to ``resize`` itself. Then the central ``(H, W)`` is taken, with ``fill``
+    where the picture ends.
+
+    Attributes:
+        mode: One of ``MODES``.
+        resize: ``(height, width)``. None for ``(H, W)`` itself, but with ``crop`` that of which 224/256 of the shorter
+            side are kept, as in the evaluation of ImageNet classifiers.
+        interpolation: One of ``INTERPOLATIONS``.
+        fill: Red, green and blue of what lies beside the picture, 0 to 255.
+        rounding: One of ``ROUNDINGS``.
+
+    Raises:
+        InputError: A value is none that it can have.
+    """
+
+    mode: str = "crop"
+    resize: tuple[int, int] | None = None
+    interpolation: str = "bicubic"
+    fill: tuple[int, int, int] = (0, 0, 0)
+    rounding: str = "even"
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("mode", MODES), ("interpolation", INTERPOLATIONS), ("rounding", ROUNDINGS)):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"fit has the {name} {getattr(self, name)!r}: give one of {', '.join(allowed)}")
+        for name, size, low, high in (("resize", 2, 1, LARGEST), ("fill", 3, 0, 255)):
+            given: Any = getattr(self, name)
+            if given is None and name == "resize":
+                continue
+            values = tuple(given) if isinstance(given, list | tuple) else ()
+            if len(values) != size or not all(type(each) is int and low <= each <= high for each in values):
+                raise InputError(f"fit has {name} {given!r}: give {size} whole numbers from {low} to {high}")
+            object.__setattr__(self, name, values)
+
+    def instead(self, mode: str | None) -> Fit:
+        """The same in another mode: of the whole picture where it is not a crop; None leaves it."""
+        return self if mode in (None, self.mode) else replace(self, mode=str(mode), resize=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON: what differs from the defaults, and the mode and the interpolation."""
+        always = {"mode": self.mode, "interpolation": self.interpolation}
+        resize = {} if self.resize is None else {"resize": list(self.resize)}
+        fill = {} if self.fill == (0, 0, 0) else {"fill": list(self.fill)}
+        return always | resize | fill | ({} if self.rounding == "even" else {"rounding": self.rounding})
+
+    def describe(self, shape: tuple[int, int]) -> str:
+        """In words, for an artifact of ``shape``, ``(H, W)``."""
+        size = " × ".join(map(str, shape))
+        if self.resize is None:
+            to = {
+                "crop": f"224/256 of the shorter side, cropped to {size}",
+                "squash": f"squashed to {size}",
+                "letterbox": f"the whole picture within {size}",
+            }[self.mode]
+            return f"{to}, {self.interpolation}"
+        height, width = self.resize
+        side = str(height) if height == width and self.mode != "squash" else f"{height} × {width}"
+        how = {"crop": "shorter side to", "squash": "squashed to", "letterbox": "longer side to"}[self.mode]
+        kept = "" if tuple(self.resize) == tuple(shape) and self.mode != "crop" else f", centre {size}"
+        return f"{how} {side}, {self.interpolation}{kept}"
+
+
+def fit_of(preprocess: Mapping[str, Any] | None) -> Fit:
+    """What an artifact's metadata say of it; the default where they say nothing."""
+    spec = (preprocess or {}).get("fit")
+    return (
+        Fit()
+        if spec is None
+        else Fit(**{**spec, **{key: tuple(spec[key]) for key in ("resize", "fill") if key in spec}})
+    )

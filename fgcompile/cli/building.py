@@ -1,0 +1,94 @@
+"""One artifact from a source: what ``fgcompile compile`` does once its options are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fgcompile.cli.arguments import InputShape
+from fgcompile.cli.models import preset_of, seeded_model
+from fgcompile.cli.pictures import Wanted, preprocess_of, shapes_of
+from fgcompile.cli.presets.preset import Preset
+from fgcompile.cli.source_names import SourceName
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be compiled, every option read and none of it built.
+
+    Attributes:
+        source: The model.
+        output: Where the artifact goes.
+        weights: A file of them.
+        bare: Whether nothing but the network is taken of the source.
+        shapes: Of the inputs, where given.
+        fixed: Inputs of a file that are constants.
+        explained: Which output, or tensor of a file.
+        layouts: How axes lie.
+        pictures: What is said of them.
+        labels: The classes' names, where given.
+        labels_file: Where they stood.
+        tokenizer: The path, where given.
+        dynamic_sizes: None for texts alone.
+        make_target: What makes the target, which may take torch; None for the default.
+        options: The rest, by the compiler's names.
+    """
+
+    source: SourceName
+    output: Path
+    weights: Path | None
+    bare: bool
+    shapes: Sequence[InputShape]
+    fixed: Mapping[str, float]
+    explained: str | int | None
+    layouts: Mapping[str, str]
+    pictures: Wanted
+    labels: Sequence[str] | None
+    labels_file: Path | None
+    tokenizer: Path | None
+    dynamic_sizes: bool | None
+    make_target: Callable[[], Any] | None
+    options: Mapping[str, Any]
+
+
+def build(job: Job, report: Callable[[str], None]) -> Preset | None:
+    """Compiles and writes it; what was taken of the source, where it says anything.
+
+    Raises:
+        FgcompileError: As ``fgcompile.compile``.
+    """
+    report("load")
+    from fgcompile import compile
+    from fgcompile.cli.configured import configured_shapes, takes_text
+    from fgcompile.cli.examples import example_inputs
+    from fgcompile.cli.tokenizer import find_tokenizer
+
+    source, outputs = job.source.text, job.options["outputs"]
+    model = seeded_model(source, job.weights, job.explained, job.fixed, "model" in outputs)
+    preset = preset_of(job.source, job.weights, model, job.bare)
+    dynamic = job.dynamic_sizes
+    if dynamic is None:
+        dynamic = not job.shapes and takes_text(configured_shapes(model))
+    examples = example_inputs(model, shapes_of(job.shapes, preset, model), job.layouts)
+    preprocess, preset = preprocess_of(job.pictures, preset, examples)
+    artifact = compile(
+        model,
+        examples,
+        target=None if job.make_target is None else job.make_target(),
+        output=job.explained,
+        layouts=job.layouts,
+        preprocess=preprocess,
+        dynamic_sizes=dynamic,
+        labels=job.labels,
+        tokenizer=find_tokenizer(job.tokenizer, source, model, job.shapes),
+        progress=report,
+        **job.options,
+    )
+    artifact.save(job.output)
+    named = artifact.metadata["labels"]
+    if preset is not None and job.labels is None and preset.labels is not None and named is None:
+        why = f"names of {len(preset.labels)} classes: the model has another number of them"
+        preset = replace(preset, left_out=(*preset.left_out, why))
+    return preset

@@ -1,0 +1,129 @@
+"""What a user calls a model, read before anything is imported, so that a mistake is told at once."""
+
+from __future__ import annotations
+
+import ast
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fgcompile.errors import MissingPackageError, SourceError
+
+FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or an .onnx, .pt2 or .pt file"
+SUFFIXES = (".onnx", ".pt2", ".pt")
+"""The files that are models by themselves."""
+
+LIBRARIES = {
+    "torchvision": "install the torchvision that matches the installed torch",
+    "timm": "pip install timm",
+    "transformers": "pip install transformers",
+}
+"""The schemes that are no modules of the user's, and how to install what they need."""
+
+
+@dataclass(frozen=True)
+class SourceName:
+    """A source, taken apart.
+
+    Attributes:
+        text: As it was given.
+        scheme: The module or library in front; empty for a file.
+        name: What is behind it, or the file's path.
+        arguments: Those behind ``?``.
+    """
+
+    text: str
+    scheme: str
+    name: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file that is a model by itself."""
+        return not self.scheme
+
+    def is_random(self, weights: Path | None) -> bool:
+        """Whether a library builds it without weights."""
+        key = {"torchvision": "weights", "timm": "pretrained"}.get(self.scheme)
+        return key is not None and weights is None and not self.arguments.get(key)
+
+
+def read_name(source: str) -> SourceName:
+    """Takes a source apart.
+
+    Raises:
+        SourceError: It is none.
+    """
+    if Path(source).suffix in SUFFIXES:
+        return SourceName(source, "", source, {})
+    scheme, separator, rest = source.partition(":")
+    if not separator or not rest:
+        raise SourceError(f"cannot tell what model {source!r} is: give {FORMS}")
+    name, _, query = rest.partition("?")
+    return SourceName(source, scheme, name, _read_arguments(query))
+
+
+def require_there(source: SourceName, weights: Path | None) -> None:
+    """Refuses what cannot be loaded because it is not there, or because nothing is there to load it with.
+
+    Raises:
+        MissingPackageError: torch is not installed.
+        SourceError: There is no such file, module or library; or a file was given weights, which it has.
+    """
+    if find_spec("torch") is None:
+        raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'")
+    if source.is_file:
+        if weights is not None:
+            raise SourceError(f"{source.text} carries its own weights: leave out --weights")
+        if not Path(source.name).is_file():
+            raise SourceError(f"{source.name}: no such file")
+    elif source.scheme in LIBRARIES:
+        if find_spec(source.scheme) is None:
+            raise SourceError(f"cannot import {source.scheme}: {LIBRARIES[source.scheme]}")
+        if source.scheme == "transformers":
+            require_configuration(source.name)
+    else:
+        _require_module(source.scheme, source.name)
+    if weights is not None and not weights.is_file():
+        raise SourceError(f"{weights}: no such file")
+
+
+def require_configuration(name: str) -> Path:
+    """The path of a model of Transformers: a folder with its configuration, or that file.
+
+    Raises:
+        SourceError: There is none.
+    """
+    path = Path(name)
+    if not (path / "config.json" if path.is_dir() else path).is_file():
+        raise SourceError(f"transformers:{name}: no such config.json, nor a folder with one: give a local path")
+    return path
+
+
+def _require_module(module: str, attribute: str) -> None:
+    if module.endswith(".py"):
+        raise SourceError(f"{module} is a file: name its module, {Path(module).stem}:{attribute}")
+    top = module.partition(".")[0]
+    if PathFinder.find_spec(top, [os.getcwd()]) is None and find_spec(top) is None:
+        raise SourceError(
+            f"cannot import {top} (there is no such module): check the name and the current directory; a source is "
+            f"{FORMS}"
+        )
+
+
+def _read_arguments(query: str) -> dict[str, Any]:
+    """``key=value&key=value``: Python's literals, and anything else as a string."""
+    arguments: dict[str, Any] = {}
+    for pair in filter(None, query.split("&")):
+        key, separator, text = pair.partition("=")
+        if not separator or not key.isidentifier():
+            raise SourceError(f"cannot read the argument {pair!r}: write name?key=value&key=value")
+        try:
+            arguments[key] = ast.literal_eval(text)
+        except (ValueError, SyntaxError):  # not a literal: a bare word is a string
+            arguments[key] = text
+    return arguments
