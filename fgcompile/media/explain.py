@@ -40,6 +40,9 @@ _LONGEST_NAME = 200
 """Bytes of a photo's name that go into the names of its files: 255 are what file systems allow."""
 
 
+_NARROWEST = 8
+"""Pixels of a part of a photo that can be told in it."""
+
 _LONGEST_SIDE, _SHORTEST_SIDE = 512, 160
 """Of a photo beside its map, in pixels; the second of one that is up to four times as wide or high."""
 
@@ -177,14 +180,15 @@ def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, i
 def _read(
     path: Path, shape: tuple[int, int, int], reading: Reading, metadata: Metadata, fit: Fit
 ) -> tuple[NDArray[np.uint8], Photo]:
-    """What the artifact is given of a photo, and the whole photo with that part; of one that was filled up, itself."""
+    """What the artifact is given of a photo, and the whole photo with that part; of one filled up or a line, itself."""
     if reading.fit == WHOLE:
         photo = in_whole_steps(read_unfitted(path, shape[2], reading), metadata, fit)
         return photo, Photo(in_colour(photo))
     photo, whole, part = read_whole(path, shape, reading, fit)
     height, width = whole.shape[:2]
     left, top, right, bottom = _in_pixels(part, (width, height))
-    if left < 0 or top < 0 or right > width or bottom > height:
+    outside = left < 0 or top < 0 or right > width or bottom > height
+    if outside or min(right - left, bottom - top) < _NARROWEST:
         return photo, Photo(in_colour(photo))
     all_of_it = (left, top, right, bottom) == (0, 0, width, height)
     return photo, Photo(in_colour(whole), None if all_of_it else (left, top, right, bottom))
