@@ -96,3 +96,45 @@ def fit_of(preprocess: Mapping[str, Any] | None) -> Fit:
         if spec is None
         else Fit(**{**spec, **{key: tuple(spec[key]) for key in ("resize", "fill") if key in spec}})
     )
+
+
+MARGIN = (1 - 224 / 256) / 2
+"""Of each side of a crop whose size nothing says: 224 of 256 parts are kept, the usual evaluation of ImageNet."""
+
+
+def seen_part(size: tuple[int, int], shape: tuple[int, int], fit: Fit) -> tuple[float, float, float, float]:
+    """Where ``(H, W)`` lies over a picture of a size, ``(width, height)``, that was fitted to it.
+
+    Returns:
+        Left, top, right and bottom, in the picture's pixels: beyond its edges where it was filled up.
+    """
+    height, width = shape
+    if fit.mode == "crop" and fit.resize is None:
+        if size == (width, height):
+            return 0.0, 0.0, float(size[0]), float(size[1])
+        kept = (1 - 2 * MARGIN) * min(size[0] / width, size[1] / height)
+        across, down = kept * width, kept * height
+        return (size[0] - across) / 2, (size[1] - down) / 2, (size[0] + across) / 2, (size[1] + down) / 2
+    to = resized(size, fit, fit.resize or shape)
+    left, top = (half(more, fit.rounding) if more >= 0 else -(-more // 2) for more in (to[0] - width, to[1] - height))
+    x, y = size[0] / to[0], size[1] / to[1]
+    return left * x, top * y, (left + width) * x, (top + height) * y
+
+
+def resized(size: tuple[int, int], fit: Fit, to: tuple[int, int]) -> tuple[int, int]:
+    """The ``(width, height)`` of a picture of a size, resized to ``(height, width)`` in a mode."""
+    (width, height), (to_height, to_width) = size, to
+    if fit.mode == "squash":
+        return to_width, to_height
+    if fit.mode == "crop" and to_height == to_width:  # whole pixels of the longer side, what is left over dropped
+        short, long = min(size), max(size)
+        longer = to_width * long // short
+        return (to_width, longer) if width <= height else (longer, to_width)
+    ratios = (height / to_height, width / to_width)
+    ratio = min(ratios) if fit.mode == "crop" else max(ratios)
+    return max(1, round(width / ratio)), max(1, round(height / ratio))
+
+
+def half(pixels: int, rounding: str) -> int:
+    """Half of what is left over, in whole pixels."""
+    return round(pixels / 2) if rounding == "even" else pixels // 2

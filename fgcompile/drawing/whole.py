@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from fgcompile.artifact.fitting import Fit, seen_part
 from fgcompile.drawing.photo import Box, Photo, in_colour
 from fgcompile.errors import InputError
 
@@ -22,19 +23,23 @@ _ALIKE = 0.9
 """The least correlation of brightness of what was given and the part of the photo."""
 
 
-def whole_photo(photo: Whole, seen: Photo) -> Photo:
+def whole_photo(photo: Whole, seen: Photo, fit: Fit | None = None) -> Photo:
     """The whole photo, with the part that was seen.
 
     Args:
         photo: It.
         seen: What the artifact was given.
+        fit: How it was made of the photo, where that is known; of one that was filled up the filling is drawn too.
 
     Raises:
         InputError: It cannot be read, or no part of it looks like what was given.
     """
     pixels = _pixels(photo)
     height, width = seen.pixels.shape[:2]
+    if fit is not None:
+        pixels, part = _filled_up(pixels, seen_part((pixels.shape[1], pixels.shape[0]), (height, width), fit), fit)
     candidates = [(0, 0, pixels.shape[1], pixels.shape[0])]
+    candidates += [part] if fit is not None else []
     if pixels.shape != seen.pixels.shape:  # one of that size is taken as it is
         candidates += [centre_crop((pixels.shape[1], pixels.shape[0]), (height, width), kept) for kept in _KEPT]
     likeness = [_likeness(pixels, box, seen.pixels) for box in candidates]
@@ -44,6 +49,21 @@ def whole_photo(photo: Whole, seen: Photo) -> Photo:
             "the photo does not look like what was explained, nor does the middle of it: give the one that was, upright"
         )
     return Photo(pixels, candidates[best] if best else None)
+
+
+def _filled_up(
+    pixels: NDArray[np.uint8], part: tuple[float, float, float, float], fit: Fit
+) -> tuple[NDArray[np.uint8], Box]:
+    """The photo, with as much of the filling around it as a part of it has, and the part in whole pixels."""
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = map(round, part)
+    before, above, after, below = max(0, -left), max(0, -top), max(0, right - width), max(0, bottom - height)
+    if before or above or after or below:
+        whole = np.empty((above + height + below, before + width + after, 3), np.uint8)
+        whole[:] = fit.fill
+        whole[above : above + height, before : before + width] = pixels
+        pixels = whole
+    return pixels, (left + before, top + above, right + before, bottom + above)
 
 
 def centre_crop(size: tuple[int, int], shape: tuple[int, int], kept: float = _KEPT[0]) -> Box:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fgcompile.artifact.fitting import Fit
+from fgcompile.artifact.fitting import Fit, seen_part
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import input_specs
 from fgcompile.errors import InputError
-from fgcompile.media.fitting import fit_image, seen_part
+from fgcompile.media.fitting import fit_image
 from fgcompile.media.picture import Picture
 from fgcompile.media.reading import DEFAULT, Reading
 from fgcompile.media.scale import to_uint8

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL.Image import Image
 
 from fgcompile.artifact.elements import ClassScore, best_elements, element_score
+from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.drawing.blending import style_of
 from fgcompile.drawing.files import write_npy, write_png
@@ -214,7 +215,8 @@ def _drawn(explanation: Depicted, look: Look) -> _Drawn:
     if look.photo is not None:
         if not isinstance(subject, Photo):
             raise InputError(f"a photo is given, and {name} is none: leave it out")
-        subject = whole_photo(look.photo, subject)
+        preprocess = about.metadata["preprocess"]
+        subject = whole_photo(look.photo, subject, None if preprocess is None else fit_of(preprocess))
     return _Drawn(subject, shown, is_signed(about.metadata))
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fgcompile.artifact.fitting import Fit
 from fgcompile.drawing.blending import style_of
 from fgcompile.drawing.panels import draw_overlay, draw_photo
 from fgcompile.drawing.photo import Photo
@@ -15,6 +16,7 @@ from fgcompile.drawing.scale import Scale
 from fgcompile.drawing.subjects import Shown
 from fgcompile.drawing.whole import whole_photo
 from fgcompile.errors import InputError
+from fgcompile.media.fitting import fit_image
 from fgcompile.media.images import read_photo
 
 SHAPE = (64, 64, 3)
@@ -141,3 +143,21 @@ def test_captions_come_below_and_leave_the_picture_as_it_is() -> None:
     assert whole.height > 340
     panel = draw_photo(photo, shown, False, style)
     assert panel.width == 3 * 451 + 8
+
+
+@pytest.mark.parametrize("size", [(96, 48), (48, 96)])
+def test_a_photo_that_was_letterboxed_is_drawn_with_what_was_added(size: tuple[int, int]) -> None:
+    height, width = size
+    pixels = np.random.default_rng(1).integers(0, 256, (9, 9, 3), np.uint8)
+    whole = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+    fit = Fit("letterbox", fill=(114, 114, 114))
+    seen = np.asarray(fit_image(Image.fromarray(whole), (32, 32), fit, 2**20))
+    placed = whole_photo(whole, Photo(seen), fit)
+    assert placed.part is None or placed.part == (0, 0, 96, 96)
+    assert placed.pixels.shape == (96, 96, 3)
+    start = (96 - min(size)) // 2
+    inner = placed.pixels[start : start + height] if height < 96 else placed.pixels[:, start : start + width]
+    np.testing.assert_array_equal(inner, whole)
+    assert (placed.pixels[0 if height < 96 else slice(None), 0] == 114).all()
+    with pytest.raises(InputError, match="does not look like what was explained"):
+        whole_photo(whole, Photo(seen))

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fgcompile.artifact.fitting import Fit
-from fgcompile.media.fitting import fit_image, resized
+from fgcompile.artifact.fitting import Fit, resized
+from fgcompile.media.fitting import fit_image
 
-FILE = Path(__file__).parents[2] / "examples" / "browser" / "fit.js"
+FILE = Path(__file__).parents[2] / "fgcompile" / "page" / "site" / "fit.js"
 FITS = [
     *[Fit("crop", (48, 48)), Fit("crop", (48, 48), rounding="down"), Fit("crop", (40, 60)), Fit("crop", (24, 24))],
     *[Fit("squash"), Fit("squash", (51, 61)), Fit("letterbox", fill=(9, 8, 7)), Fit("letterbox", (20, 30))],
