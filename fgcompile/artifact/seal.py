@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 
-from fgcompile.artifact.names import METADATA_KEY
+from fgcompile.artifact.names import DATA_KEY, METADATA_KEY
 
 SEAL_SIZE = 71
 
@@ -20,12 +20,18 @@ METADATA_PROPS, ENTRY_KEY, ENTRY_VALUE = 14, 1, 2
 _END_OF_CENTRAL_DIRECTORY = b"PK\x05\x06"
 
 
-def seal_onnx(body: bytes) -> bytes:
-    """A serialised ONNX ``ModelProto`` with the seal as its last ``metadata_props`` entry."""
+def seal_onnx(*body: bytes | memoryview) -> bytes:
+    """A serialised ONNX ``ModelProto``, in one part or several, with the seal as its last ``metadata_props`` entry."""
     key = _field(ENTRY_KEY, _DIGEST_KEY)
     value_header = bytes([_tag(ENTRY_VALUE), SEAL_SIZE])
     entry_size = len(key) + len(value_header) + SEAL_SIZE
-    return _seal(body, bytes([_tag(METADATA_PROPS), entry_size]) + key + value_header)
+    return _seal(*body, bytes([_tag(METADATA_PROPS), entry_size]) + key + value_header)
+
+
+def data_entry(digest: str) -> bytes:
+    """The ``metadata_props`` entry that names the digest of the weights beside a model, to be put behind it."""
+    entry = _field(ENTRY_KEY, DATA_KEY.encode()) + _field(ENTRY_VALUE, digest.encode())
+    return bytes([_tag(METADATA_PROPS), len(entry)]) + entry
 
 
 def seal_zip(body: bytes) -> bytes:
@@ -45,11 +51,12 @@ def read_seal(content: bytes | memoryview) -> str:
     return bytes(content[-SEAL_SIZE:]).decode()
 
 
-def _seal(body: bytes | memoryview, header: bytes) -> bytes:
-    """``body + header``, which holds all but the seal, and the seal over both."""
-    digest = hashlib.sha256(body)
-    digest.update(header)
-    return b"".join((body, header, b"sha256:", digest.hexdigest().encode()))
+def _seal(*parts: bytes | memoryview) -> bytes:
+    """The parts, which hold all but the seal, and the seal over them."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return b"".join((*parts, b"sha256:", digest.hexdigest().encode()))
 
 
 def _tag(field: int) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.file import read_artifact, weights_file
 from fgcompile.artifact.names import DYNAMIC
 from fgcompile.cli import terminal
 from fgcompile.cli.arguments import (
@@ -135,6 +135,10 @@ def compile_(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="Where it is to be fast: cpu or cuda. A .pt2 runs there alone.")] = "cpu",
+    external_data: Annotated[
+        bool,
+        typer.Option("--external-data", help="Put the weights beside it, in OUT.data; above 2 GiB they always are."),
+    ] = False,
 ) -> None:
     """Compile a model into an artifact."""
     suffixed = choose_format(artifact_format, output)
@@ -179,6 +183,7 @@ def compile_(
             preprocess=None if channels is None else Preprocess(mean=channels[0], std=channels[1]),
             dynamic_sizes=dynamic_sizes,
             on_demand=on_demand,
+            external_data=external_data,
             labels=names,
             tokenizer=find_tokenizer(tokenizer, source, model, shapes),
             progress=report,
@@ -187,8 +192,9 @@ def compile_(
         artifact.save(output)
     from fgcompile.cli.next_steps import commands, python_calls
 
-    metadata = read_metadata(output)
-    terminal.print_summary(metadata, output, python_calls(metadata), commands(metadata, output))
+    content, metadata = read_artifact(output)
+    weights = weights_file(content, metadata, output)
+    terminal.print_summary(metadata, output, weights, python_calls(metadata), commands(metadata, output))
 
 
 def _parse_targets(text: str) -> Any:

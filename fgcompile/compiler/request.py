@@ -98,6 +98,7 @@ class Request:
         tokenizer: What the artifact keeps of a text model's tokenizer.
         format: What the artifact is emitted as.
         device: Where it is to be fast.
+        external_data: Whether the weights of an ONNX artifact are to lie beside it.
 
     Raises:
         InputError: Names the option that is wrong, and what it can be.
@@ -123,6 +124,7 @@ class Request:
     tokenizer: Kept | None = None
     format: Format = "onnx"
     device: Device = "cpu"
+    external_data: bool = False
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -279,6 +281,7 @@ _MADE: Mapping[str, Callable[[str, object], object]] = {
     "preprocess": _preprocess,
     "dynamic_sizes": flag,
     "on_demand": flag,
+    "external_data": flag,
     "labels": _labels,
     "tokenizer": _tokenizer,
 }
@@ -290,6 +293,8 @@ def _require_consistent(request: Request) -> None:
         raise InputError(
             "ONNX's convolution takes no bfloat16 at the opset that runtimes share: use float16, or another format"
         )
+    if request.external_data and request.format != "onnx":
+        raise InputError(f"external_data is for ONNX, and the format is {request.format}: leave it out")
     if request.on_demand and ("logits" not in request.outputs or len(request.outputs) < 2):
         raise InputError(
             f"on_demand=True and outputs={request.outputs}: ask for the logits, which are always computed, and for "

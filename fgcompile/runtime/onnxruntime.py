@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import Array
@@ -27,6 +28,10 @@ _CUDA_OPTIONS = {"use_tf32": "0"}
 """ONNX Runtime rounds products to TF32's 10 bits unless told not to: whoever wants that says so."""
 
 
+_FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
+"""ONNX Runtime's option for a model that comes as bytes: it maps the files there into memory, tensor by tensor."""
+
+
 class OnnxRuntimeBackend:
     """An ``onnxruntime.InferenceSession``; ``run`` may be called from several threads.
 
@@ -35,7 +40,12 @@ class OnnxRuntimeBackend:
     """
 
     def __init__(
-        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+        self,
+        content: bytes,
+        metadata: Metadata,
+        providers: Sequence[Provider] | None,
+        threads: int | None,
+        folder: Path | None = None,
     ) -> None:
         options = onnxruntime.SessionOptions()
         # Fatal ones alone: it warns of every optional input, and what it says of errors, which are raised too, quotes
@@ -43,6 +53,8 @@ class OnnxRuntimeBackend:
         options.log_severity_level = 4
         # Without VNNI, x86 would add two products of 8 bits in 16, which clip.
         options.add_session_config_entry("session.x64quantprecision", "1")
+        if folder is not None:
+            options.add_session_config_entry(_FOLDER_OF_WEIGHTS, str(folder))
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1

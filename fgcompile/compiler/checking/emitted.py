@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, is_predicted
+from fgcompile.artifact.pair import Pair
 from fgcompile.compiler.checking.differences import Values
 from fgcompile.compiler.checking.expected import Returned, expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck
@@ -30,12 +31,12 @@ Rounded = Callable[[int], BiasedProgram]
 
 
 def check_emitted(
-    content: bytes, program: FusedProgram, checks: Sequence[FusedCheck], request: Request, rounded: Rounded
+    made: bytes | Pair, program: FusedProgram, checks: Sequence[FusedCheck], request: Request, rounded: Rounded
 ) -> None:
     """Runs the emitted artifact on the inputs of the checks; without its runtime there is nothing to run it in.
 
     Args:
-        content: The artifact's bytes.
+        made: The artifact's bytes, or its two files.
         program: The program that it was emitted from, with the metadata.
         checks: Those that the program passed.
         request: What was compiled.
@@ -45,7 +46,7 @@ def check_emitted(
         VerificationError: It does not run, or differs from the eager full-gradient.
     """
     try:
-        session = open_session(content, cast(Metadata, program.metadata), "the artifact")
+        session = _opened(made, cast(Metadata, program.metadata))
     except MissingPackageError:
         return
     smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
@@ -67,6 +68,11 @@ def check_emitted(
                 returned.questions,
             )
             _check_run(session, program, feeds, expected)
+
+
+def _opened(made: bytes | Pair, metadata: Metadata) -> Session:
+    content, folder = (made, None) if isinstance(made, bytes) else (made.model(), made.folder)
+    return open_session(content, metadata, "the artifact", folder=folder)
 
 
 def draws_of(rounded: Rounded, request: Request, inputs: Sequence[Tensor], chosen: Tensor, returned: Returned) -> Draws:
