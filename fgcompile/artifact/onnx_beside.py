@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fgcompile.artifact.onnx_container import DATA_LOCATION, EXTERNAL_DATA, LOCATION, RAW_DATA
-from fgcompile.artifact.onnx_rewriting import Parts, Rewriting, delimited
+from fgcompile.artifact.onnx_rewriting import Parts, Rewriting, Stretch, delimited, joined
 from fgcompile.artifact.onnx_skeleton import placed
 from fgcompile.artifact.protobuf import fields, spans
 from fgcompile.artifact.seal import ENTRY_KEY, ENTRY_VALUE
 
-Read = Callable[[int, int], bytes | memoryview]
+Read = Callable[[int, int], bytes | memoryview | Stretch]
 """The bytes of the file of weights from an offset on, so many."""
 
 
@@ -24,7 +24,7 @@ def relocated(content: bytes, location: str) -> bytes:
     Raises:
         ValueError: It is no protobuf message, or a tensor does not say where it lies.
     """
-    return b"".join(_Elsewhere(content, location).whole())
+    return joined(_Elsewhere(content, location).whole())
 
 
 def inlined(content: bytes, read: Read) -> Parts:

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from fgcompile.artifact.onnx_container import BELOW, DEEPEST
 from fgcompile.artifact.protobuf import DELIMITED, spans
 
-Parts = list[bytes | memoryview]
+
+@dataclass(frozen=True)
+class Stretch:
+    """Bytes of another file, which are not read yet."""
+
+    offset: int
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+
+Parts = list[bytes | memoryview | Stretch]
 """What makes a message, one behind the other: weights are not copied."""
+
+
+def joined(parts: Parts) -> bytes:
+    """The message of parts that are all here."""
+    return b"".join(part for part in parts if not isinstance(part, Stretch))
 
 
 class Rewriting:
@@ -48,7 +66,7 @@ class Rewriting:
         return parts
 
 
-def delimited(number: int, parts: Sequence[bytes | memoryview]) -> Parts:
+def delimited(number: int, parts: Sequence[bytes | memoryview | Stretch]) -> Parts:
     """A length-delimited field."""
     return [_varint(number << 3 | DELIMITED) + _varint(sum(map(len, parts))), *parts]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fgcompile.artifact.onnx_container import DATA_LOCATION, EXTERNAL, EXTERNAL_DATA, RAW_DATA
-from fgcompile.artifact.onnx_rewriting import Parts, Rewriting, delimited
+from fgcompile.artifact.onnx_rewriting import Parts, Rewriting, delimited, joined
 from fgcompile.artifact.protobuf import spans
 from fgcompile.artifact.seal import ENTRY_KEY, ENTRY_VALUE
 
@@ -24,7 +24,7 @@ def without_weights(content: bytes, location: str) -> bytes:
     Raises:
         ValueError: It is no protobuf message.
     """
-    return b"".join(_Skeleton(content, location).whole())
+    return joined(_Skeleton(content, location).whole())
 
 
 class _Skeleton(Rewriting):

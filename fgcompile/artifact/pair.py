@@ -10,9 +10,8 @@ leaves the weights as they are called.
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.names import DATA_SUFFIX, SUFFIXES
 from fgcompile.artifact.onnx_beside import inlined, relocated
 from fgcompile.artifact.onnx_container import Beside
+from fgcompile.artifact.onnx_rewriting import Stretch
 from fgcompile.artifact.regular import open_regular
 from fgcompile.artifact.seal import data_entry, seal_onnx
 from fgcompile.errors import ArtifactError
@@ -62,9 +62,18 @@ class Pair:
 
     def whole(self) -> bytes:
         """The artifact as one file."""
+        return seal_onnx(self._parts())
+
+    def _parts(self) -> Iterator[bytes | memoryview]:
+        """The model with its weights, which are read piece by piece: mapped ones would be in memory twice."""
         with self.weights.open("rb") as file:
-            view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        return seal_onnx(*inlined(self.body, lambda offset, length: view[offset : offset + length]))
+            for part in inlined(self.body, Stretch):
+                if not isinstance(part, Stretch):
+                    yield part
+                    continue
+                file.seek(part.offset)
+                for begin in range(0, part.length, _CHUNK):
+                    yield file.read(min(_CHUNK, part.length - begin))
 
 
 def aligned(offset: int, length: int) -> int:

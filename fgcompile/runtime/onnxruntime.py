@@ -39,6 +39,10 @@ class OnnxRuntimeBackend:
     is bound once for every combination of shapes.
     """
 
+    as_they_lie = False
+    """Whether weights are read where they lie, mapped into memory: ONNX Runtime lays them out anew for its products,
+    once for the forward pass and once for the gradient, which is a little faster and takes twice their memory."""
+
     def __init__(
         self,
         content: bytes,
@@ -58,9 +62,14 @@ class OnnxRuntimeBackend:
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
+        if self.as_they_lie:
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        left_out = ["ConstantFolding"] if self.as_they_lie else []
         chosen = _choose_providers(providers)
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=chosen)
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=chosen, disabled_optimizers=left_out
+            )
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
             raise ArtifactError(
                 f"ONNX Runtime {onnxruntime.__version__} cannot load the artifact ({first_line(error)}): "
@@ -77,6 +86,12 @@ class OnnxRuntimeBackend:
         if self._bound is not None:
             return self._bound.run(feeds)
         return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
+
+
+class MappedBackend(OnnxRuntimeBackend):
+    """For artifacts that are opened once, beside the model that they were made of."""
+
+    as_they_lie = True
 
 
 def _choose_providers(providers: Sequence[Provider] | None) -> list[Provider]:

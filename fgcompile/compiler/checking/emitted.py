@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -24,6 +25,7 @@ from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.rounding import nudged, unit_of
 from fgcompile.compiler.request import Request
 from fgcompile.errors import MissingPackageError, VerificationError, first_line
+from fgcompile.runtime.checked import CheckedBackend
 from fgcompile.runtime.session import Session, open_session
 
 Rounded = Callable[[int], BiasedProgram]
@@ -70,9 +72,20 @@ def check_emitted(
             _check_run(session, program, feeds, expected)
 
 
+LARGE = 2**27
+"""Bytes of weights above which ONNX Runtime leaves them where they lie: it would have them twice beside the model."""
+
+
 def _opened(made: bytes | Pair, metadata: Metadata) -> Session:
-    content, folder = (made, None) if isinstance(made, bytes) else (made.model(), made.folder)
-    return open_session(content, metadata, "the artifact", folder=folder)
+    if isinstance(made, bytes):
+        return open_session(made, metadata, "the artifact")
+    if made.size < LARGE:
+        return open_session(made.model(), metadata, "the artifact", folder=made.folder)
+    from fgcompile.runtime.onnxruntime import MappedBackend  # which may not be installed
+
+    return Session(
+        CheckedBackend(partial(MappedBackend, made.model(), metadata, None, None, made.folder), metadata), metadata
+    )
 
 
 def draws_of(rounded: Rounded, request: Request, inputs: Sequence[Tensor], chosen: Tensor, returned: Returned) -> Draws:

@@ -9,7 +9,7 @@ of one in half precision. What autograd keeps for a backward is the narrow weigh
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -21,6 +21,8 @@ aten = torch.ops.aten
 
 SMALLEST = 2**16
 """Elements below which a tensor is converted once and for all."""
+
+_PIECE = 2**20
 
 _NARROWER = (torch.float16, torch.bfloat16, torch.float32)
 
@@ -93,9 +95,11 @@ def constant_in_dtype(value: Tensor, dtype: torch.dtype) -> Tensor:
     return value.to(dtype)
 
 
-def real(value: Tensor) -> Tensor:
-    """The tensor as PyTorch's own, with memory of its dtype."""
-    return _wide(value) if isinstance(value, Widened) else value
+def in_pieces(value: Tensor) -> Iterator[Tensor]:
+    """A constant as vectors of PyTorch's own, row by row, of a part of its elements each."""
+    stored = (value.stored if isinstance(value, Widened) else value).contiguous().reshape(-1)
+    for piece in torch.split(stored, _PIECE):
+        yield piece.to(value.dtype)
 
 
 def address(value: Tensor) -> int:

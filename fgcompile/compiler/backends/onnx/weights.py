@@ -16,6 +16,7 @@ import numpy as np
 import onnx_ir
 
 from fgcompile.artifact.onnx_beside import inlined
+from fgcompile.artifact.onnx_rewriting import Stretch
 from fgcompile.artifact.onnx_skeleton import SMALLEST
 from fgcompile.artifact.pair import OWN_NAME, Pair, aligned, write_weights
 from fgcompile.artifact.seal import seal_onnx
@@ -54,7 +55,8 @@ def take_out(model: onnx_ir.Model) -> Weights:
 def put_together(body: bytes, weights: Weights) -> bytes:
     """The artifact as one file, of few weights."""
     places = dict(weights.tensors)
-    return seal_onnx(*inlined(body, lambda offset, length: _bytes(places[offset])))
+    parts = inlined(body, lambda offset, length: _bytes(places[offset]))
+    return seal_onnx(part for part in parts if not isinstance(part, Stretch))
 
 
 def write_out(body: bytes, weights: Weights) -> Pair:
