@@ -222,6 +222,17 @@ def test_what_one_file_cannot_hold_lies_beside_it(monkeypatch: pytest.MonkeyPatc
     assert_same(large.session(), whole)
 
 
+def test_the_command_line_says_where_the_weights_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "beside.py").write_text("from torch import nn\n\n\ndef net():\n    return nn.Linear(20, 40)\n")
+    monkeypatch.chdir(tmp_path)
+    command = ["compile", "beside:net", "--input", "20", "-o", "net.onnx", "--external-data"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert "kB of weights in net.onnx.data" in " ".join(done.stdout.split())
+    refused = CliRunner().invoke(app, [*command[:4], "-o", "net.pt", "--external-data"])
+    assert isinstance(refused.exception, InputError)
+
+
 def test_it_is_for_onnx() -> None:
     with pytest.raises(InputError, match="external_data is for ONNX"):
         fgcompile.compile(network(), X, format="torchscript", external_data=True)

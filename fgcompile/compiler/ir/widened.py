@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -79,6 +80,9 @@ def _own_memory(like: Widened, dtype: torch.dtype) -> Tensor:
     if like.device.type != "cpu" or not like.numel():
         return torch.empty_strided(like.shape, like.stride(), dtype=dtype, device=like.device)
     memory = mmap.mmap(-1, like.numel() * dtype.itemsize, **_PRIVATE)
+    if hasattr(mmap, "MADV_HUGEPAGE"):  # a fault for every 2 MiB, not for every 4 kB, takes a seventh of the time
+        with suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(memory, dtype=dtype).as_strided(like.shape, like.stride())
 
 
