@@ -27,6 +27,8 @@ def require_consistent(options: Mapping[str, Any]) -> None:
         )
     if options["on_demand"] and options["format"] == "exported":
         raise InputError("on_demand=True and format='exported': a traced program has no branch; choose another format")
+    if options["external_data"] and options["format"] != "onnx":
+        raise InputError(f"external_data is for ONNX, and the format is {options['format']}: leave it out")
     outputs = options["outputs"]
     if options["on_demand"] and (LOGITS not in outputs or len(outputs) < 2):
         raise InputError(

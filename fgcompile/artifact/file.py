@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.metadata import Metadata, loads
 from fgcompile.artifact.names import METADATA_FILE, METADATA_KEY, SUFFIXES, TOKENIZER_FILE, TOKENIZER_KEY
-from fgcompile.artifact.onnx_container import read_onnx_entry, read_onnx_metadata
+from fgcompile.artifact.onnx_container import Beside, find_beside, read_onnx_entry
+from fgcompile.artifact.pair import check_weights, folder_beside
 from fgcompile.artifact.regular import read_regular
 from fgcompile.artifact.schema import LONGEST_TOKENIZER
 from fgcompile.artifact.seal import SEAL_SIZE
@@ -53,8 +56,8 @@ def check_seal(content: bytes | memoryview, path: str | Path) -> None:
 def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
     """An artifact's bytes, once its seal is checked, and its metadata, without any runtime.
 
-    Its suffix, its container and the format that its metadata name agree; a file without a suffix of artifacts has
-    whichever format it has.
+    Weights that lie beside it are checked too, and left where they are. Its suffix, its container and the format that
+    its metadata name agree; a file without a suffix of artifacts has whichever format it has.
 
     Raises:
         ArtifactError: It cannot be read, is empty, damaged, truncated, of a newer schema, or not fgcompile's; its
@@ -67,20 +70,29 @@ def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:
         raise ArtifactError(f"{path}: cannot be read ({reason}): give the path of an artifact") from error
     except MemoryError as error:
         raise ArtifactError(f"{path}: is larger than this machine's memory: give the path of an artifact") from error
-    return content, check_artifact(content, path)
+    return content, _check(content, path, partial(folder_beside, path))
 
 
-def check_artifact(content: bytes, path: str | Path) -> Metadata:
-    """The metadata of an artifact's bytes, checked as ``read_artifact`` does; ``path`` is for messages."""
+def check_artifact(content: bytes, path: str | Path, folder: Path | None = None) -> Metadata:
+    """The metadata of an artifact's bytes, checked as ``read_artifact`` does; ``path`` is for messages.
+
+    Weights may lie beside it in the ``folder``, where there is one.
+    """
+    return _check(content, path, lambda name: folder)
+
+
+def _check(content: bytes, path: str | Path, folder_of: Callable[[str], Path | None]) -> Metadata:
     check_seal(content, path)
     try:
-        container, text = _open_container(content)
+        container, text, beside = _open_container(content)
     except (LookupError, *UNREADABLE) as error:
         raise ArtifactError(
             f"{path}: has a seal but no readable metadata ({_shown(error)}): compile it again"
         ) from error
     metadata = loads(text, path)
     _check_format(path, container, metadata["format"])
+    if beside is not None:
+        check_weights(beside, folder_of(beside.name), path)
     return metadata
 
 
@@ -111,6 +123,12 @@ def read_tokenizer(content: bytes, metadata: Metadata, path: str | Path) -> str 
         raise ArtifactError(f"{path}: has no readable tokenizer ({_shown(error)}): compile it again") from error
 
 
+def weights_file(content: bytes, metadata: Metadata, path: str | Path) -> Path | None:
+    """The file in which weights of a checked artifact lie that are not in its bytes; None where all are."""
+    beside = find_beside(content) if metadata["format"] == "onnx" else None
+    return None if beside is None else folder_beside(path, beside.name) / beside.name
+
+
 def digest_of(content: bytes) -> str:
     """``sha256:…`` of some bytes."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -131,13 +149,14 @@ def container_format(content: bytes) -> str | None:
     return format_of(check_archive(content)) if content.startswith(LOCAL_FILE) else "onnx"
 
 
-def _open_container(content: bytes) -> tuple[str, str]:
-    """The container's format, and the text of the metadata in it."""
+def _open_container(content: bytes) -> tuple[str, str, Beside | None]:
+    """The container's format, the text of the metadata in it, and where its weights are, if not in it."""
     container = container_format(content)
     if container is None:
         raise ValueError("its archive is neither TorchScript's nor a .pt2")
-    text = read_onnx_metadata(content) if container == "onnx" else read_extra_file(content, METADATA_FILE)
-    return container, text.decode()
+    if container != "onnx":
+        return container, read_extra_file(content, METADATA_FILE).decode(), None
+    return container, read_onnx_entry(content, METADATA_KEY).decode(), find_beside(content)
 
 
 def _check_format(path: str | Path, container: str, named: str) -> None:

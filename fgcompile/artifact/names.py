@@ -14,6 +14,14 @@ METADATA_FILE = f"{METADATA_KEY}.json"
 """The name of the metadata as an extra file of TorchScript and ``.pt2``."""
 
 
+DATA_KEY = f"{METADATA_KEY}.data"
+"""The key of the digest of the weights beside an artifact in ONNX's ``metadata_props``."""
+
+
+DATA_SUFFIX = ".data"
+"""What the name of the file of weights has behind that of the artifact."""
+
+
 TOKENIZER_KEY = f"{METADATA_KEY}.tokenizer"
 """The key of a text model's tokenizer in ONNX's ``metadata_props``."""
 

@@ -1,19 +1,26 @@
-"""An ONNX artifact as a container: its metadata, and that all of its weights are in the file.
+"""An ONNX artifact as a container: its metadata, and where its weights are.
 
-A tensor of ONNX may lie in another file, which its path names: the seal covers none, and a path may lead anywhere. No
-artifact has one.
+A tensor of ONNX may lie in another file, which its path names, and a path may lead anywhere. Those of an artifact lie
+in the file itself, or all in one beside it, whose digest the file holds, so that one seal covers both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath, PureWindowsPath
 
-from fgcompile.artifact.names import METADATA_KEY
+from fgcompile.artifact.names import DATA_KEY, DATA_SUFFIX
 from fgcompile.artifact.protobuf import fields
 from fgcompile.artifact.seal import ENTRY_KEY, ENTRY_VALUE, METADATA_PROPS
 
-_EXTERNAL_DATA = 13
-_LOCATION = b"\x0a\x08location"
+RAW_DATA, EXTERNAL_DATA, DATA_LOCATION = 9, 13, 14
+"""The fields of a tensor that hold its bytes, or say where these lie."""
+
+EXTERNAL = 1
+"""The value of ``DATA_LOCATION`` of a tensor that lies in another file."""
+
+LOCATION = b"\x0a\x08location"
 """The key of the entry of a tensor's external data that holds its path, as it lies in the file."""
 
 # Whatever of a model may hold tensors: message by message, its fields of messages by their numbers (onnx.proto).
@@ -31,17 +38,38 @@ DEEPEST = 100
 """Of graphs within graphs that are looked into."""
 
 
-def read_onnx_metadata(content: bytes) -> bytes:
-    """The entry ``fgcompile`` of ``metadata_props``.
+@dataclass(frozen=True)
+class Beside:
+    """The weights of an artifact that lie in another file.
+
+    Attributes:
+        name: The file's name; it is in the artifact's own folder.
+        digest: ``sha256:…`` of it.
+    """
+
+    name: str
+    digest: str
+
+
+def find_beside(content: bytes) -> Beside | None:
+    """Where the weights lie that are not in the file; None where all are.
 
     Raises:
-        LookupError: There is none.
-        ValueError: There are several, the content is no protobuf message, or a tensor lies in another file.
+        ValueError: They lie where no artifact's do, or nothing says what they are.
     """
-    found = read_onnx_entry(content, METADATA_KEY)
-    if any(True for _ in _external_tensors(content)):
-        raise ValueError("a tensor of it lies in another file, which the seal does not cover")
-    return found
+    paths = external_paths(content)
+    if not paths:
+        return None
+    try:
+        digest = read_onnx_entry(content, DATA_KEY).decode()
+    except LookupError:
+        raise ValueError("a tensor of it lies in another file, which the seal does not cover") from None
+    name = paths[0]
+    is_name = name == PurePosixPath(name).name == PureWindowsPath(name).name
+    if len(paths) > 1 or not is_name or not name.endswith(DATA_SUFFIX):
+        shown = ", ".join(map(ascii, paths[:3]))
+        raise ValueError(f"its tensors lie in {shown}, and not in one file beside it that ends in {DATA_SUFFIX}")
+    return Beside(name, digest)
 
 
 def read_onnx_entry(content: bytes, key: str) -> bytes:
@@ -73,7 +101,7 @@ def external_paths(content: bytes) -> list[str]:
     found = set()
     for tensor in _external_tensors(content):
         for field, entry in fields(tensor):
-            if field == _EXTERNAL_DATA:
+            if field == EXTERNAL_DATA:
                 pair = dict(fields(entry))
                 if bytes(pair.get(ENTRY_KEY, b"")) == b"location":
                     found.add(bytes(pair.get(ENTRY_VALUE, b"")).decode("utf-8", "surrogateescape"))
@@ -82,7 +110,7 @@ def external_paths(content: bytes) -> list[str]:
 
 def _external_tensors(content: bytes) -> Iterator[memoryview]:
     # Nearly no model has these bytes at all, and to look for them takes a moment; to look at every node takes longer.
-    if _LOCATION in content:
+    if LOCATION in content:
         yield from _external(memoryview(content), "model", 0)
 
 
@@ -91,7 +119,7 @@ def _external(message: memoryview, kind: str, depth: int) -> Iterator[memoryview
     if depth > DEEPEST:
         raise ValueError(f"its graphs are deeper than {DEEPEST}")
     if kind == "tensor":
-        if any(field == _EXTERNAL_DATA for field, _ in fields(message)):
+        if any(field == EXTERNAL_DATA for field, _ in fields(message)):
             yield message
         return
     for field, content in fields(message):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
+from collections.abc import Iterable
+from itertools import chain
 
-from fgcompile.artifact.names import METADATA_KEY
+from fgcompile.artifact.names import DATA_KEY, METADATA_KEY
 
 SEAL_SIZE = 71
 
@@ -20,12 +23,19 @@ METADATA_PROPS, ENTRY_KEY, ENTRY_VALUE = 14, 1, 2
 _END_OF_CENTRAL_DIRECTORY = b"PK\x05\x06"
 
 
-def seal_onnx(body: bytes) -> bytes:
-    """A serialised ONNX ``ModelProto`` with the seal as its last ``metadata_props`` entry."""
+def seal_onnx(body: bytes | Iterable[bytes | memoryview]) -> bytes:
+    """A serialised ONNX ``ModelProto``, whole or in parts, with the seal as its last ``metadata_props`` entry."""
     key = _field(ENTRY_KEY, _DIGEST_KEY)
     value_header = bytes([_tag(ENTRY_VALUE), SEAL_SIZE])
     entry_size = len(key) + len(value_header) + SEAL_SIZE
-    return _seal(body, bytes([_tag(METADATA_PROPS), entry_size]) + key + value_header)
+    parts = [body] if isinstance(body, bytes) else body
+    return _seal(chain(parts, [bytes([_tag(METADATA_PROPS), entry_size]) + key + value_header]))
+
+
+def data_entry(digest: str) -> bytes:
+    """The ``metadata_props`` entry that names the digest of the weights beside a model, to be put behind it."""
+    entry = _field(ENTRY_KEY, DATA_KEY.encode()) + _field(ENTRY_VALUE, digest.encode())
+    return bytes([_tag(METADATA_PROPS), len(entry)]) + entry
 
 
 def seal_zip(body: bytes) -> bytes:
@@ -37,7 +47,7 @@ def seal_zip(body: bytes) -> bytes:
     end = body[-22:]
     if not (end.startswith(_END_OF_CENTRAL_DIRECTORY) and end.endswith(b"\0\0")):
         raise ValueError("not a zip archive without a comment")
-    return _seal(memoryview(body)[:-2], struct.pack("<H", SEAL_SIZE))
+    return _seal([memoryview(body)[:-2], struct.pack("<H", SEAL_SIZE)])
 
 
 def read_seal(content: bytes | memoryview) -> str:
@@ -45,11 +55,14 @@ def read_seal(content: bytes | memoryview) -> str:
     return bytes(content[-SEAL_SIZE:]).decode()
 
 
-def _seal(body: bytes | memoryview, header: bytes) -> bytes:
-    """``body + header``, which holds all but the seal, and the seal over both."""
-    digest = hashlib.sha256(body)
-    digest.update(header)
-    return b"".join((body, header, b"sha256:", digest.hexdigest().encode()))
+def _seal(parts: Iterable[bytes | memoryview]) -> bytes:
+    """The parts, which hold all but the seal, and the seal over them; of each only these bytes are kept."""
+    digest, sealed = hashlib.sha256(), io.BytesIO()
+    for part in parts:
+        digest.update(part)
+        sealed.write(part)
+    sealed.write(f"sha256:{digest.hexdigest()}".encode())
+    return sealed.getvalue()
 
 
 def _tag(field: int) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fgcompile._version import __version__
-from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.file import read_artifact, weights_file
 from fgcompile.artifact.metadata import Metadata, batch_axis
 from fgcompile.artifact.names import EXPLAIN
 from fgcompile.artifact.questions import predicted_targets
@@ -65,7 +65,9 @@ def bench(  # noqa: PLR0913 - public: its keywords are the options
     _check_options(concurrency, seconds, repeats)
     feeds = _make_feeds(metadata, _choose_batch(metadata, batch))
     report("load")
-    session = open_session(content, metadata, str(path), providers, threads)
+    weights = weights_file(content, metadata, path)
+    folder = None if weights is None else weights.parent
+    session = open_session(content, metadata, str(path), providers, threads, folder)
     session.run(feeds)
     memory = peak_memory()
     contenders = {"explanation": partial(session.run, feeds)}
@@ -73,7 +75,8 @@ def bench(  # noqa: PLR0913 - public: its keywords are the options
     if reason is None:
         report("cut out the forward pass")
         forward = cut_forward(content, metadata)
-        forward_session = open_session(forward.content, forward.metadata, f"{path}, forward", providers, threads)
+        name = f"{path}, forward"
+        forward_session = open_session(forward.content, forward.metadata, name, providers, threads, folder)
         taken = {spec["name"] for spec in forward.metadata["inputs"]}
         forward_feeds = {name: value for name, value in feeds.items() if name in taken}
         contenders["forward"] = partial(forward_session.run, forward_feeds)

@@ -16,6 +16,7 @@ import ray
 from numpy.typing import NDArray
 
 from fgcompile.artifact.elements import largest_element, plain
+from fgcompile.artifact.file import check_artifact
 from fgcompile.artifact.fitting import Fit, fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.bulk.options import Wanted
@@ -81,6 +82,7 @@ class Task:
         folder: The run's folder.
         providers: As for ``fgcompile.load``.
         threads: As for ``fgcompile.load``.
+        beside: The folder of weights that are not in its bytes; every machine has it under the same path.
     """
 
     artifact: ray.ObjectRef[tuple[NDArray[np.uint8], Metadata]]
@@ -88,6 +90,7 @@ class Task:
     folder: Path
     providers: Sequence[Provider] | None
     threads: int
+    beside: Path | None = None
 
 
 class Explainer:
@@ -160,7 +163,9 @@ class Explainer:
         if self._session is None:
             task, content = self._task, self._content.tobytes()
             name = str(task.wanted.artifact)
-            self._session = open_session(content, self._metadata, name, task.providers, task.threads)
+            if task.beside is not None:  # which Ray does not carry: this machine may have others, or none
+                check_artifact(content, name, task.beside)
+            self._session = open_session(content, self._metadata, name, task.providers, task.threads, task.beside)
         return self._session
 
     def _target(self, count: int) -> NDArray[np.int64] | None:

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from fgcompile.artifact.file import read_artifact, read_metadata
-from fgcompile.cli import terminal
+from fgcompile.artifact.onnx_container import find_beside
+from fgcompile.cli import facts, terminal
 from fgcompile.cli.arguments import parse_reading, read_target
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
@@ -42,10 +43,12 @@ def inspect(
     """Show what an artifact says of itself."""
     content, metadata = read_artifact(artifact)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    beside = find_beside(content) if metadata["format"] == "onnx" else None
+    data = {} if beside is None else {"data": {"file": beside.name, "digest": beside.digest}}
     if as_json:
-        terminal.print_json({"digest": digest, **metadata})
+        terminal.print_json({"digest": digest, **data, **metadata})
     else:
-        terminal.print_artifact(metadata, artifact, digest)
+        terminal.print_artifact(metadata, artifact, {"digest": digest, **facts.beside(beside)})
 
 
 def verify(

@@ -235,6 +235,14 @@ def compile_(
         choices.Device,
         typer.Option(rich_help_panel=_ARTIFACT, help="Where it is to be fast. A .pt2 runs there alone."),
     ] = "cpu",
+    external_data: Annotated[
+        bool,
+        typer.Option(
+            "--external-data",
+            rich_help_panel=_ARTIFACT,
+            help="Put the weights beside it, in OUT.data; above 2 GiB they always are.",
+        ),
+    ] = False,
     recipe: Annotated[
         list[str] | None,
         typer.Option(rich_help_panel=_RECIPES, metavar="NAME", help="One of the TOML's alone; once for each."),
@@ -268,6 +276,7 @@ def compile_(
         "device": device,
         "outputs": choices.parse_outputs(outputs),
         "on_demand": on_demand,
+        "external_data": external_data,
         "targets": None if targets is None else _parse_targets(targets),
     }
     job = Job(

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+
+from rich.filesize import decimal
 
 from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.onnx_container import Beside
 
 
 def format(metadata: Metadata) -> str:
     """The name of an artifact's format."""
     names = {"onnx": "ONNX", "torchscript": "TorchScript", "pt2": "AOTInductor", "exported": "exported program"}
     return names.get(metadata["format"], metadata["format"])
+
+
+def beside(found: Beside | None) -> dict[str, str]:
+    """The file of weights beside it, where there is one."""
+    return {} if found is None else {"weights beside": f"{found.name}, {found.digest}"}
+
+
+def size(path: Path, weights: Path | None) -> str:
+    """How large its file is, and that of its weights where there is one."""
+    own = decimal(path.stat().st_size)
+    return own if weights is None else f"{own}, and {decimal(weights.stat().st_size)} of weights in {weights.name}"
 
 
 def signature(metadata: Metadata) -> dict[str, str]:

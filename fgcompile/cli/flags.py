@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 _SAME = "rules|psi|method|precision|format|device|biases|targets|target"
-_FLAGS = {"dynamic_sizes": "--dynamic-sizes", "on_demand": "--on-demand"}
+_FLAGS = {"dynamic_sizes": "--dynamic-sizes", "on_demand": "--on-demand", "external_data": "--external-data"}
 
 _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\btarget=score\b", "--target package.module:function"),
@@ -15,7 +15,7 @@ _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\boutput=", "--explained"),
     (r"\blayouts=\{(['\"])(.+?)\1: (['\"])(.+?)\3\}", r"--layout \2='\4'"),
     (r"\boutputs=\((.*?)\)", lambda found: "--outputs " + ",".join(re.findall(r"\w+", found[1]))),
-    (r"(?<!-)\b(dynamic_sizes|on_demand)(=True)?\b", lambda found: _FLAGS[found[1]]),
+    (r"(?<!-)\b(dynamic_sizes|on_demand|external_data)(=True)?\b", lambda found: _FLAGS[found[1]]),
 )
 """What Python's words are on the command line, in the order in which they are sought."""
 

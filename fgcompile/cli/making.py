@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from fgcompile.artifact.file import read_metadata
+from fgcompile.artifact.file import read_metadata, weights_file
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.cli import terminal
 from fgcompile.cli.building import Job, build
@@ -54,7 +54,11 @@ class Made:
         from fgcompile.cli.next_steps import commands, python_calls
 
         calls, typed = python_calls(self.metadata), commands(self.metadata, self.job.output)
-        terminal.print_summary(self.metadata, self.job.output, calls, typed, self.left_out)
+        terminal.print_summary(self.metadata, self.job.output, self._weights(), calls, typed, self.left_out)
+
+    def _weights(self) -> Path | None:
+        """The file beside it that has its weights."""
+        return weights_file(self.job.output.read_bytes(), self.metadata, self.job.output)
 
 
 def run(job: Job) -> Made:

@@ -126,14 +126,19 @@ def print_line(text: str) -> None:
 
 
 def print_summary(
-    metadata: Metadata, path: Path, calls: Sequence[str], commands: Sequence[str], left_out: Sequence[str] = ()
+    metadata: Metadata,
+    path: Path,
+    weights: Path | None,
+    calls: Sequence[str],
+    commands: Sequence[str],
+    left_out: Sequence[str] = (),
 ) -> None:
-    """What was compiled, and how to run it: in Python, and in a shell."""
+    """What was compiled, with the file of its weights where it has one; how to run it, in Python and in a shell."""
     out.print(Text.assemble(("Compiled ", ""), (visible(metadata["model"]["name"]), "bold"), visible(f" to {path}")))
     print_facts(
         {
             "format": facts.format(metadata),
-            "size": decimal(path.stat().st_size),
+            "size": facts.size(path, weights),
             **facts.explained(metadata),
             **facts.weights(metadata),
             **facts.signature(metadata),
@@ -157,13 +162,13 @@ def print_summary(
         out.print(visible(f"  $ {command}"))
 
 
-def print_artifact(metadata: Metadata, path: Path, digest: str) -> None:
-    """Everything an artifact says of itself, and the SHA-256 of its file, as ``sha256sum`` prints it, to be signed."""
+def print_artifact(metadata: Metadata, path: Path, digests: Mapping[str, str]) -> None:
+    """Everything an artifact says of itself, and the SHA-256 of its files, as ``sha256sum`` prints it, to be signed."""
     versions = metadata["versions"]
     out.print(visible(str(path)), style="bold")
     print_facts(
         {
-            "digest": digest,
+            **digests,
             "model": metadata["model"]["name"],
             "parameters": metadata["model"]["parameter_digest"],
             **facts.explained(metadata),

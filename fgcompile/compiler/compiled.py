@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 from torch import nn
 
 from fgcompile.artifact.file import check_artifact
-from fgcompile.artifact.names import SUFFIXES
+from fgcompile.artifact.names import DATA_SUFFIX, SUFFIXES
+from fgcompile.artifact.pair import LARGEST, Pair
 from fgcompile.errors import InputError
 from fgcompile.runtime.exported import read_module
 from fgcompile.runtime.session import Provider, Session, load
-from fgcompile.system.files import write_atomically
+from fgcompile.system.files import write_atomically, write_together
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,15 +24,25 @@ class Artifact:
     """A compiled model: its bytes, and what they say of themselves.
 
     Attributes:
-        content: The file's bytes.
+        content: The file's bytes; of an artifact whose weights lie beside it those of the ``.onnx`` alone.
         metadata: The mapping under the key ``fgcompile`` in the file.
+        pair: The two files of such an artifact. Its weights lie in the system's folder for temporary files, for as long
+            as there is the artifact or a session of it; None where all is in one file.
     """
 
     content: bytes
     metadata: Mapping[str, Any]
+    pair: Pair | None = None
 
     def __repr__(self) -> str:  # in a line, not the megabytes of the file
-        return f"Artifact({self.metadata['model']['name']}, {self.metadata['format']}, {len(self.content)} bytes)"
+        beside = "" if self.pair is None else f" and {self.pair.size} beside"
+        name, format = self.metadata["model"]["name"], self.metadata["format"]
+        return f"Artifact({name}, {format}, {len(self.content)} bytes{beside})"
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the weights lie until the artifact is saved, if not in its bytes."""
+        return None if self.pair is None else self.pair.folder
 
     def session(self, providers: Sequence[Provider] | None = None, threads: int | None = None) -> Session:
         """The artifact ready to run, as ``fgcompile.load`` opens it.
@@ -56,7 +68,7 @@ class Artifact:
         return read_module(self.content, check_artifact(self.content, "artifact.pt2"))
 
     def save(self, path: str | Path) -> None:
-        """Writes the file, whole or not at all.
+        """Writes the file, whole or not at all; its weights, where they lie beside it, as ``NAME.onnx.data``.
 
         Raises:
             InputError: The file's suffix belongs to another format.
@@ -65,4 +77,15 @@ class Artifact:
         suffix = SUFFIXES[self.metadata["format"]]
         if Path(path).suffix != suffix:
             raise InputError(f"'{path}' is not a name for an artifact in {self.metadata['format']}: end it in {suffix}")
-        write_atomically(path, self.content)
+        if self.pair is None:
+            write_atomically(path, self.content)
+            return
+        weights = Path(os.path.realpath(path)).name + DATA_SUFFIX
+        write_together(path, self.pair.model(weights), weights, self.pair.weights)
+
+
+def as_artifact(made: bytes | Pair, metadata: Mapping[str, Any], external_data: bool) -> Artifact:
+    """The artifact in one file where that can hold its weights, and they are not to lie beside it."""
+    if isinstance(made, Pair) and not (external_data or made.size > LARGEST):
+        made = made.whole()
+    return Artifact(made, metadata) if isinstance(made, bytes) else Artifact(made.model(), metadata, made)

@@ -8,6 +8,7 @@ import importlib.metadata
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
 from torch import Tensor
 
 from fgcompile._version import __version__
@@ -21,6 +22,7 @@ from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.ir.sizes import SPACE, describe, dimension_names
+from fgcompile.compiler.ir.widened import in_pieces
 from fgcompile.compiler.request import Format, Noise, Order, Precision, Preprocess, Request, Targets, Terms
 from fgcompile.errors import InputError
 from fgcompile.text.model import require_texts
@@ -264,5 +266,6 @@ def _parameter_digest(captured: CapturedProgram) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(captured.graph_module.named_buffers()):
         digest.update(f"{name}{tuple(value.shape)}".encode())
-        digest.update(value.detach().contiguous().cpu().numpy().tobytes())
+        for piece in in_pieces(value.detach()):
+            digest.update(piece.cpu().numpy().view(np.uint8).data)
     return f"sha256:{digest.hexdigest()}"

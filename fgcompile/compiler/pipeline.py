@@ -23,7 +23,7 @@ from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.fused import make_checks
 from fgcompile.compiler.checking.smallest import find_smallest
-from fgcompile.compiler.compiled import Artifact
+from fgcompile.compiler.compiled import Artifact, as_artifact
 from fgcompile.compiler.description import describe_program, require_labels, with_own_labels
 from fgcompile.compiler.examples import Inputs, hold
 from fgcompile.compiler.expose.at_sizes import at_sizes
@@ -33,8 +33,8 @@ from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_t
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
 from fgcompile.compiler.ir.dump import dumping
-from fgcompile.compiler.ir.memory import within_memory
-from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram
+from fgcompile.compiler.ir.memory import release_memory, within_memory
+from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, without_graph
 from fgcompile.compiler.ir.runner import dump_stage, run_program_passes
 from fgcompile.compiler.ir.samples import require_samples
 from fgcompile.compiler.ir.turns import one_at_a_time
@@ -93,6 +93,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     labels: Sequence[str] | None = None,
     tokenizer: object = None,
     device: Device = "cpu",
+    external_data: bool = False,
     progress: Progress | None = None,
 ) -> Artifact:
     """Compiles a model into one artifact that returns its output and its full-gradient explanation.
@@ -150,6 +151,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             ``tokenizers.Tokenizer``, or a fast one of Transformers.
         device: Where the artifact is to be fast: ``"cpu"`` or ``"cuda"``. A ``"pt2"`` runs there alone, and one for
             ``"cuda"`` is compiled on a machine that has it; the other formats run on both.
+        external_data: Whether the weights of an ONNX artifact lie beside it, in ``NAME.onnx.data``, as
+            ``onnx.save_model(…, save_as_external_data=True)`` writes them. Those above 2 GiB always do.
         progress: Called with the name of each stage as it begins.
 
     Raises:
@@ -179,6 +182,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         tokenizer=tokenizer,  # type: ignore[arg-type]  # the request makes its own of it
         format=format,
         device=device,
+        external_data=external_data,
     )
     report = progress or (lambda stage: None)
     report("capture")
@@ -202,15 +206,26 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         program = in_precision(program, request.precision)
         metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         prediction = own_prediction(opened.model, request, OPSET)
-        program = replace(program, metadata=metadata, prediction=prediction, tokenizer=request.tokenizer_text)
+        program = replace(
+            program,
+            metadata=metadata,
+            prediction=prediction,
+            tokenizer=request.tokenizer_text,
+            external_data=request.external_data,
+        )
+        release_memory(captured.graph_module)
         report("emit")
         # The exporter to ONNX traces once more; AOTInductor has no kernels for an interpolation as a whole.
         with preserve_interpolation(LINEAR_INTERPOLATIONS if request.format == "onnx" else ()):
-            content = EMITTERS[request.format](program)
+            made = EMITTERS[request.format](program)
+        program = without_graph(program)  # whose weights are written
+        del exposed, lay_out
+        release_memory(captured.graph_module)
         report("run")
         rounded = partial(as_rounded, captured, request.precision)
-        check_emitted(content, program, checks, request, lambda draw: expose(rounded(draw), request.layouts))
-        return Artifact(content, metadata)
+        check_emitted(made, program, checks, request, lambda draw: expose(rounded(draw), request.layouts))
+        release_memory(captured.graph_module)
+        return as_artifact(made, metadata, request.external_data)
 
 
 @one_at_a_time()

@@ -110,6 +110,7 @@ class Request:
         tokenizer: What the artifact keeps of a text model's tokenizer.
         format: What the artifact is emitted as.
         device: Where it is to be fast.
+        external_data: Whether the weights of an ONNX artifact are to lie beside it.
 
     Raises:
         InputError: Names the option that is wrong, and what it can be.
@@ -135,6 +136,7 @@ class Request:
     tokenizer: Kept | None = None
     format: Format = "onnx"
     device: Device = "cpu"
+    external_data: bool = False
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -310,6 +312,7 @@ _MADE: Mapping[str, Callable[[str, object], object]] = {
     "preprocess": _preprocess,
     "dynamic_sizes": flag,
     "on_demand": flag,
+    "external_data": flag,
     "labels": _labels,
     "tokenizer": _tokenizer,
 }
@@ -317,7 +320,7 @@ _MADE: Mapping[str, Callable[[str, object], object]] = {
 
 def _require_consistent(request: Request) -> None:
     """Checks what options say of each other."""
-    names = ("format", "precision", "on_demand", "outputs", "targets", "method", "terms")
+    names = ("format", "precision", "on_demand", "external_data", "outputs", "targets", "method", "terms")
     target = FUNCTION if request.score else request.target
     require_consistent({name: getattr(request, name) for name in names} | {"target": target})
     if request.score_inputs and request.score is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import Array
@@ -27,6 +28,10 @@ _CUDA_OPTIONS = {"use_tf32": "0"}
 """ONNX Runtime rounds products to TF32's 10 bits unless told not to: whoever wants that says so."""
 
 
+_FOLDER_OF_WEIGHTS = "session.model_external_initializers_file_folder_path"
+"""ONNX Runtime's option for a model that comes as bytes: it maps the files there into memory, tensor by tensor."""
+
+
 class OnnxRuntimeBackend:
     """An ``onnxruntime.InferenceSession``; ``run`` may be called from several threads.
 
@@ -34,8 +39,17 @@ class OnnxRuntimeBackend:
     is bound once for every combination of shapes.
     """
 
+    as_they_lie = False
+    """Whether weights are read where they lie, mapped into memory: ONNX Runtime lays them out anew for its products,
+    once for the forward pass and once for the gradient, which is a little faster and takes twice their memory."""
+
     def __init__(
-        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+        self,
+        content: bytes,
+        metadata: Metadata,
+        providers: Sequence[Provider] | None,
+        threads: int | None,
+        folder: Path | None = None,
     ) -> None:
         options = onnxruntime.SessionOptions()
         # Fatal ones alone: it warns of every optional input, and what it says of errors, which are raised too, quotes
@@ -43,12 +57,19 @@ class OnnxRuntimeBackend:
         options.log_severity_level = 4
         # Without VNNI, x86 would add two products of 8 bits in 16, which clip.
         options.add_session_config_entry("session.x64quantprecision", "1")
+        if folder is not None:
+            options.add_session_config_entry(_FOLDER_OF_WEIGHTS, str(folder))
         if threads is not None:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
+        if self.as_they_lie:
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        left_out = ["ConstantFolding"] if self.as_they_lie else []
         chosen = _choose_providers(providers)
         try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=chosen)
+            self._session = onnxruntime.InferenceSession(
+                content, options, providers=chosen, disabled_optimizers=left_out
+            )
         except Exception as error:  # ONNX Runtime's exceptions have no base class of their own
             raise ArtifactError(
                 f"ONNX Runtime {onnxruntime.__version__} cannot load the artifact ({first_line(error)}): "
@@ -65,6 +86,12 @@ class OnnxRuntimeBackend:
         if self._bound is not None:
             return self._bound.run(feeds)
         return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
+
+
+class MappedBackend(OnnxRuntimeBackend):
+    """For artifacts that are opened once, beside the model that they were made of."""
+
+    as_they_lie = True
 
 
 def _choose_providers(providers: Sequence[Provider] | None) -> list[Provider]:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import functools
 import io
+import os
 import queue
+import shutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.forked import forked, refuse
 from fgcompile.runtime.session import Provider
+from fgcompile.system.leftovers import temporary_folder
 
 try:
     import openvino  # type: ignore[import-untyped]  # ships no marker of its types
@@ -36,7 +41,12 @@ class OpenVinoBackend:
     """
 
     def __init__(
-        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+        self,
+        content: bytes,
+        metadata: Metadata,
+        providers: Sequence[Provider] | None,
+        threads: int | None,
+        folder: Path | None = None,
     ) -> None:
         if forked():
             refuse("OpenVINO")
@@ -45,7 +55,7 @@ class OpenVinoBackend:
             properties = {"INFERENCE_NUM_THREADS": threads} | properties
         try:
             core = _core()
-            model = core.read_model(io.BytesIO(content))
+            model = _read(core, content, folder)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
             self._compiled = core.compile_model(model, device, _DEFAULT_PROPERTIES | properties)
         except Exception as error:  # OpenVINO's own are RuntimeErrors and more
@@ -79,6 +89,25 @@ class OpenVinoBackend:
 def _core() -> openvino.Core:
     """One for the whole process: OpenVINO unloads its device plugins with the last one, and then may crash."""
     return openvino.Core()
+
+
+def _read(core: openvino.Core, content: bytes, folder: Path | None) -> openvino.Model:
+    """The model; weights beside it are looked for where a file is, so that one is made, with a link to them."""
+    beside = None if folder is None else find_beside(content)
+    if folder is None or beside is None:
+        return core.read_model(io.BytesIO(content))
+    with temporary_folder() as place:
+        _link(folder / beside.name, Path(place) / beside.name)
+        (Path(place) / "model.onnx").write_bytes(content)
+        return core.read_model(Path(place) / "model.onnx")
+
+
+def _link(source: Path, target: Path) -> None:
+    """The file under another name; a symbolic link would lead out of the folder, which OpenVINO refuses."""
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:  # another disk
+        shutil.copyfile(source, target)
 
 
 def _read_options(providers: Sequence[Provider] | None) -> tuple[str, dict[str, object]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from fgcompile.artifact.metadata import Metadata
@@ -33,9 +34,18 @@ class Backend(Protocol):
     """A loaded artifact in one runtime."""
 
     def __init__(
-        self, content: bytes, metadata: Metadata, providers: Sequence[Provider] | None, threads: int | None
+        self,
+        content: bytes,
+        metadata: Metadata,
+        providers: Sequence[Provider] | None,
+        threads: int | None,
+        folder: Path | None = None,
     ) -> None:
-        """Loads an artifact's checked bytes; ``providers`` and ``threads`` as in ``load``."""
+        """Loads an artifact's checked bytes.
+
+        ``providers`` and ``threads`` are as in ``load``; in the ``folder`` lie weights that are not in the bytes, which
+        only those of ONNX have.
+        """
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name, in its order; ``feeds`` holds each input by name."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 import numpy as np
 
-from fgcompile.artifact.file import check_artifact, read_artifact, read_tokenizer
-from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec
+from fgcompile.artifact.file import check_artifact, read_artifact, read_tokenizer, weights_file
+from fgcompile.artifact.metadata import BATCH, Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS, TARGET, is_predicted
 from fgcompile.artifact.questions import Asked, check_target, explained_elements, largest, predicted_targets
 from fgcompile.artifact.seal import SEAL_SIZE
@@ -49,6 +49,10 @@ class Compiled(Protocol):
     def content(self) -> bytes:
         """The file's bytes."""
 
+    @property
+    def folder(self) -> Path | None:
+        """Where its weights lie, if they are not in these."""
+
 
 class _Closed:
     """What a closed session has for a backend."""
@@ -76,6 +80,7 @@ class Session:
         self.tokenizer = tokenizer
         self._backend = backend
         self._source = source
+        self._made_from: object = None  # whose weights, where they lie beside it, are there for as long as it is
 
     def __reduce__(self) -> tuple[object, ...]:
         """Its source, which opens it again (pickle).
@@ -257,10 +262,6 @@ class Session:
         return {EXPLAIN: np.array(explain)} if self.metadata.get("on_demand") else {}
 
 
-def _specs(specs: Sequence[TensorSpec]) -> str:
-    return ", ".join(f"{spec['name']} {spec['dtype']} ({', '.join(map(str, spec['shape']))})" for spec in specs)
-
-
 def load(
     path: str | Path | bytes | Compiled,
     providers: Sequence[Provider] | None = None,
@@ -294,7 +295,9 @@ def load(
     content, metadata = read_artifact(path)
     require_trust(path, metadata["format"], trust)
     check_options(providers, threads)
-    source = Source(str(Path(path).absolute()), content[-SEAL_SIZE:], None, providers, threads)
+    weights = weights_file(content, metadata, path)
+    folder = None if weights is None else weights.parent
+    source = Source(str(Path(path).absolute()), content[-SEAL_SIZE:], None, providers, threads, folder)
     return _open(source, (content, metadata))
 
 
@@ -307,10 +310,12 @@ def _load_bytes(
         raise InputError(
             f"{type(given).__name__} is no artifact: give the path of one, its bytes, or what compile returned"
         )
-    name = "the artifact"
-    metadata = check_artifact(content, name)
+    name, folder = "the artifact", getattr(given, "folder", None)
+    metadata = check_artifact(content, name, folder)
     require_trust(name, metadata["format"], True if made_here and trust is None else trust)
-    return open_session(content, metadata, name, providers, threads)
+    session = open_session(content, metadata, name, providers, threads, folder)
+    session._made_from = given if made_here else None
+    return session
 
 
 def open_session(
@@ -319,10 +324,14 @@ def open_session(
     name: str,
     providers: Sequence[Provider] | None = None,
     threads: int | None = None,
+    folder: Path | None = None,
 ) -> Session:
-    """As ``load``, for an artifact whose bytes have been checked or were just made; ``name`` is for messages."""
+    """As ``load``, for an artifact whose bytes have been checked or were just made.
+
+    ``name`` is for messages, and in the ``folder`` lie weights that are not in the bytes.
+    """
     check_options(providers, threads)
-    return _open(Source(name, content[-SEAL_SIZE:], (content, metadata), providers, threads))
+    return _open(Source(name, content[-SEAL_SIZE:], (content, metadata), providers, threads, folder))
 
 
 def _open(source: Source, artifact: tuple[bytes, Metadata] | None = None) -> Session:
@@ -330,9 +339,11 @@ def _open(source: Source, artifact: tuple[bytes, Metadata] | None = None) -> Ses
     content, metadata = artifact or source.read()
     backend = backend_class(metadata["format"], source.providers, source.name)
 
-    def reopen() -> Runs:
-        return backend(*source.read(), source.providers, source.threads)
+    elsewhere = () if source.folder is None else (source.folder,)
 
-    first = partial(backend, content, metadata, source.providers, source.threads)
+    def reopen() -> Runs:
+        return backend(*source.read(), source.providers, source.threads, *elsewhere)
+
+    first = partial(backend, content, metadata, source.providers, source.threads, *elsewhere)
     tokenizer = read_tokenizer(content, metadata, source.name)
     return Session(CheckedBackend(first, metadata, reopen), metadata, source, tokenizer)

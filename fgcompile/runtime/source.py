@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.file import read_artifact
@@ -25,6 +26,7 @@ class Source:
         carried: The bytes and their metadata, where the session was opened from bytes; else None.
         providers: As in ``load``.
         threads: As in ``load``.
+        folder: Where weights lie that are not in the bytes, if some are.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Source:
     carried: tuple[bytes, Metadata] | None
     providers: Sequence[Provider] | None
     threads: int | None
+    folder: Path | None = None
 
     def read(self) -> tuple[bytes, Metadata]:
         """The artifact's bytes, the same as when it was first opened, and its metadata.

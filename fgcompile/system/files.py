@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,49 @@ def write_atomically(path: str | Path, content: bytes) -> None:
             os.fsync(file.fileno())
         partial.replace(target)
         sync_folder(target.parent)
+
+
+def write_together(path: str | Path, content: bytes, beside: str, source: Path) -> None:
+    """Writes a file, and beside it under a name a copy of another: both whole, or neither.
+
+    A process that is killed between the two leaves the new copy beside the old file. Errors as ``write_atomically``.
+    """
+    target = Path(os.path.realpath(path))
+    with _explained(path), _beside(target.with_name(beside)) as (copy, other), _beside(target) as (partial, _):
+        shutil.copyfile(source, copy)  # no link: what reads ONNX files suspects one of an attack
+        partial.write_bytes(content)
+        for file, replaced in ((copy, other), (partial, target)):
+            _keep_mode(replaced, file)
+            with file.open("rb+") as written:
+                os.fsync(written.fileno())
+        with _kept(other):
+            copy.replace(other)
+            partial.replace(target)
+        sync_folder(target.parent)
+
+
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """What is at the path is there again if what runs within fails."""
+    if not path.exists():
+        try:
+            yield
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return
+    former = new_partial(path.parent)
+    try:
+        os.link(path, former)
+    except OSError:  # a disk without links
+        shutil.copyfile(path, former)
+    try:
+        yield
+    except BaseException:
+        former.replace(path)
+        raise
+    finally:
+        former.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

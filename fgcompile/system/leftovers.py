@@ -19,6 +19,7 @@ import stat
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -41,10 +42,20 @@ def temporary_folder() -> Iterator[str]:
         yield folder
 
 
+def folder_of(owner: object, folder: Path) -> None:
+    """Removes a folder when its owner is no more, at the latest when this process ends."""
+    weakref.finalize(owner, _remove_of, os.getpid(), folder)
+
+
+def new_folder() -> Path:
+    """A folder for temporary files; if this process is killed, gone when the next one asks for a folder."""
+    remove_leftovers(Path(tempfile.gettempdir()))
+    return Path(tempfile.mkdtemp(prefix=_own()))
+
+
 def lasting_folder() -> Path:
     """A folder for as long as this process lives; if it is killed, gone when the next one asks for a folder."""
-    remove_leftovers(Path(tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=_own()))
+    folder = new_folder()
     atexit.register(_remove_of, os.getpid(), folder)
     return folder
 

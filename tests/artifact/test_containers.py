@@ -60,7 +60,7 @@ def link() -> zipfile.ZipInfo:
         ("model/folder/", "could lie anywhere"),
         ("other/file", "outside its folder"),
         ("model/constants.PKL", "two files of one name"),
-        ("model/data/aotinductor/model/x.so", "neither TorchScript's nor a compiled .pt2"),
+        ("model/data/aotinductor/model/x.so", "neither TorchScript's nor a .pt2"),
         (link(), "no file but a link"),
     ],
 )

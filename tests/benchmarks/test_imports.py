@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "exactness": {"harness", "networks"},
     "serving": {"harness", "networks"},
     "evidence": {"harness", "networks"},
+    "language": {"harness", "networks"},
     "zoo": {"harness", "networks"},
     "pictures": {"harness"},
     "trust": {"harness", "networks"},

@@ -252,3 +252,15 @@ def test_a_gradient_within_is_seen() -> None:
     torch.vmap(function)(torch.ones(2, 3))
     function(torch.ones(2))
     assert seen == [True, False, False]
+
+
+def test_a_class_of_ones_own_stands_for_a_tensor() -> None:
+    from fgcompile.compiler.ir.torch_internals import make_wrapper_subclass
+
+    class Own(torch.Tensor):
+        @classmethod
+        def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            raise AssertionError
+
+    made = make_wrapper_subclass(Own, (2, 3), strides=(1, 2), dtype=torch.float64, device="cpu")
+    assert (tuple(made.shape), made.stride(), made.dtype) == ((2, 3), (1, 2), torch.float64)

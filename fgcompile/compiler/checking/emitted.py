@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, is_predicted
+from fgcompile.artifact.pair import Pair
 from fgcompile.compiler.checking.differences import Values
 from fgcompile.compiler.checking.expected import Returned, expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck
@@ -23,6 +25,7 @@ from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.rounding import nudged, unit_of
 from fgcompile.compiler.request import Request
 from fgcompile.errors import MissingPackageError, VerificationError, first_line
+from fgcompile.runtime.checked import CheckedBackend
 from fgcompile.runtime.session import Session, open_session
 
 Rounded = Callable[[int], BiasedProgram]
@@ -30,12 +33,12 @@ Rounded = Callable[[int], BiasedProgram]
 
 
 def check_emitted(
-    content: bytes, program: FusedProgram, checks: Sequence[FusedCheck], request: Request, rounded: Rounded
+    made: bytes | Pair, program: FusedProgram, checks: Sequence[FusedCheck], request: Request, rounded: Rounded
 ) -> None:
     """Runs the emitted artifact on the inputs of the checks; without its runtime there is nothing to run it in.
 
     Args:
-        content: The artifact's bytes.
+        made: The artifact's bytes, or its two files.
         program: The program that it was emitted from, with the metadata.
         checks: Those that the program passed.
         request: What was compiled.
@@ -45,7 +48,7 @@ def check_emitted(
         VerificationError: It does not run, or differs from the eager full-gradient.
     """
     try:
-        session = open_session(content, cast(Metadata, program.metadata), "the artifact")
+        session = _opened(made, cast(Metadata, program.metadata))
     except MissingPackageError:
         return
     smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
@@ -67,6 +70,22 @@ def check_emitted(
                 returned.questions,
             )
             _check_run(session, program, feeds, expected)
+
+
+LARGE = 2**27
+"""Bytes of weights above which ONNX Runtime leaves them where they lie: it would have them twice beside the model."""
+
+
+def _opened(made: bytes | Pair, metadata: Metadata) -> Session:
+    if isinstance(made, bytes):
+        return open_session(made, metadata, "the artifact")
+    if made.size < LARGE:
+        return open_session(made.model(), metadata, "the artifact", folder=made.folder)
+    from fgcompile.runtime.onnxruntime import MappedBackend  # which may not be installed
+
+    return Session(
+        CheckedBackend(partial(MappedBackend, made.model(), metadata, None, None, made.folder), metadata), metadata
+    )
 
 
 def draws_of(rounded: Rounded, request: Request, inputs: Sequence[Tensor], chosen: Tensor, returned: Returned) -> Draws:

@@ -34,7 +34,7 @@ from fgcompile.compiler.expose.layouts import find_layouts
 from fgcompile.compiler.expose.layouts.pattern import batch_in_front
 from fgcompile.compiler.ir.activity import is_active, is_lookup
 from fgcompile.compiler.ir.annotations import is_linear
-from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
+from fgcompile.compiler.ir.graphs import copy_graph, fake, propagate_shapes
 from fgcompile.compiler.ir.nodes import bind, free_name, is_random, layer_name
 from fgcompile.compiler.ir.programs import BiasedProgram, BiasTerm, CapturedProgram, ImplicitBias, Placement, Site
 from fgcompile.compiler.ir.runner import tidy
@@ -209,7 +209,7 @@ class _Exposure:
         self.last_placeholder = node
         self.taken.add(name)
         self.biases[term] = default.detach()
-        node.meta["val"] = self.mode.from_tensor(self.biases[term], static_shapes=True)
+        node.meta["val"] = fake(self.biases[term], self.mode)
         return node
 
 

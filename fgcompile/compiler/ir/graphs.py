@@ -17,6 +17,7 @@ from fgcompile.compiler.ir.torch_internals import (
     StatelessSymbolicContext,
     enable_python_dispatcher,
 )
+from fgcompile.compiler.ir.widened import Widened
 
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
 """Operators that count on strides, which a later stage may change, so that they become reshapes."""
@@ -84,6 +85,9 @@ def call_over_fakes(node: fx.Node) -> Any:
 
 def fake(tensor: Tensor, mode: FakeTensorMode) -> Tensor:
     """A fake of a constant: without ``static_shapes`` its sizes would become symbols that equal the batch size."""
+    if isinstance(tensor, Widened):
+        with mode:
+            return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device=tensor.device)
     return mode.from_tensor(tensor.detach(), static_shapes=True)
 
 

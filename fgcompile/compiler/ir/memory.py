@@ -1,12 +1,17 @@
-"""Running out of memory is said in one line: only the words of PyTorch's and ONNX Runtime's errors tell that it is.
+"""Memory is given back between stages, and running out of it said in one line.
 
-The checks need the most of it: they run the network and its gradient in float64, on several samples at once.
+Only the words of PyTorch's and ONNX Runtime's errors tell that it is. The checks need the most: they run the network
+and its gradient in float64, on several samples at once, and the artifact in its runtime.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+
+from torch import nn
 
 from fgcompile.errors import FgcompileError, VerificationError
 
@@ -26,6 +31,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         not isinstance(error, FgcompileError) and any(sign in text for sign in _SIGNS)
     )
+
+
+LARGE = 2**24
+"""Bytes of weights below which looking for what is not used takes longer than it is worth."""
+
+
+def release_memory(of: nn.Module) -> None:
+    """Gives the system back what is not used any more: graphs, which refer to themselves, and what is freed.
+
+    glibc keeps freed memory of less than 32 MiB a piece for whoever asks for some next. Where the module has few
+    weights, nothing is done.
+    """
+    if sum(value.nbytes for value in of.buffers()) < LARGE:
+        return
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):  # another C library, or Windows
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

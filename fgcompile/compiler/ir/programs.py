@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -282,6 +282,7 @@ class FusedProgram:
         prediction: Of a quantised file the graph of ONNX, serialised, that computes the logits on demand by the file's
             own operators; its inputs are the first of these.
         tokenizer: The JSON of a text model's tokenizer, which the artifact keeps; None where it keeps none.
+        external_data: Whether the weights of an ONNX artifact are to lie beside it, however few they are.
         metadata: What the artifact says of itself (``fgcompile.artifact.file``); filled by the pipeline.
     """
 
@@ -295,6 +296,7 @@ class FusedProgram:
     on_demand: bool = False
     prediction: bytes | None = None
     tokenizer: str | None = None
+    external_data: bool = False
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -304,3 +306,8 @@ class FusedProgram:
             return self.inputs
         required = tuple(spec for spec in self.inputs if spec.default is None)
         return (*required, ValueSpec(EXPLAIN, "bool", ()), *self.inputs[len(required) :])
+
+
+def without_graph(program: FusedProgram) -> FusedProgram:
+    """What is left of a program that has been emitted: all but its graph, which holds the weights."""
+    return replace(program, graph_module=fx.GraphModule({}, fx.Graph()))

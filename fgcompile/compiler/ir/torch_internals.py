@@ -56,10 +56,14 @@ __all__ = [
     "enable_python_dispatcher",
     "free_unbacked_symbols",
     "is_contiguous_or_false",
+    "make_wrapper_subclass",
     "pytree",
     "statically_known_true",
     "without_modes",
 ]
+
+make_wrapper_subclass: Callable[..., Any] = Tensor._make_wrapper_subclass
+"""Makes a tensor of a class of one's own, which has a shape and a dtype and no memory."""
 
 # Operators. ``torch.ops.aten.add.Tensor`` is public, its class and its schema are not.
 

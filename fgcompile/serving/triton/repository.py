@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fgcompile.artifact.characters import unfit_character
-from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.file import read_artifact, weights_file
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.errors import InputError, OutputError
 from fgcompile.serving.names import name_models
@@ -37,15 +37,24 @@ _MODULES = (
     *(
         f"artifact/{name}.py"
         for name in (
-            *("__init__", "characters", "elements", "file", "fitting", "kinds", "metadata", "names"),
-            *("onnx_container", "protobuf", "questions", "regular", "schema", "seal", "signature", "sizes"),
-            *("trust", "validation", "wishes", "zip_container"),
+            *("__init__", "characters", "elements", "file", "fitting", "kinds", "metadata", "names", "onnx_beside"),
+            *("onnx_container", "onnx_rewriting", "onnx_skeleton", "pair", "protobuf", "questions", "regular"),
+            *("schema", "seal", "signature", "sizes", "trust", "validation", "wishes", "zip_container"),
         )
     ),
     *(
         f"runtime/{name}.py"
         for name in (
-            *("__init__", "checked", "explanation", "finite", "onnxruntime", "onnxruntime_binding"),
+            *(
+                "__init__",
+                "about",
+                "checked",
+                "depicted",
+                "explanation",
+                "finite",
+                "onnxruntime",
+                "onnxruntime_binding",
+            ),
             *("onnxruntime_signature", "runtimes", "session", "source", "torch_callers"),
         )
     ),
@@ -77,7 +86,8 @@ def write_models(paths: Sequence[Path], repository: Path, deployment: Deployment
     for path in paths:
         content, metadata = read_artifact(path)
         runtime = choose_runtime(metadata, str(path), deployment)
-        models.append((content, metadata, runtime, dump(configure(metadata, runtime, deployment))))
+        weights = weights_file(content, metadata, path)
+        models.append((content, weights, metadata, runtime, dump(configure(metadata, runtime, deployment))))
     try:
         folders = [_require_inside(repository, name) for name in names]
         return [_write(folder, *model) for folder, model in zip(folders, models, strict=True)]
@@ -96,9 +106,13 @@ def _require_inside(repository: Path, name: str) -> Path:
     return folder
 
 
-def _write(folder: Path, content: bytes, metadata: Metadata, runtime: Runtime, configuration: str) -> Path:
+def _write(
+    folder: Path, content: bytes, weights: Path | None, metadata: Metadata, runtime: Runtime, configuration: str
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    files = {runtime.file: content}
+    files: dict[str, bytes | Path] = {runtime.file: content}
+    if weights is not None:  # under the name that the model has for them
+        files[weights.name] = weights
     if runtime is PYTHON:
         files["model.py"] = Path(__file__).with_name("python_model.py").read_bytes()
         files |= {f"{_PACKAGE.name}/{module}": (_PACKAGE / module).read_bytes() for module in _MODULES}
@@ -112,7 +126,7 @@ def _write(folder: Path, content: bytes, metadata: Metadata, runtime: Runtime, c
     return version
 
 
-def _add_version(folder: Path, files: Mapping[str, bytes]) -> Path:
+def _add_version(folder: Path, files: Mapping[str, bytes | Path]) -> Path:
     """The next numbered folder, which a server that looks meanwhile sees whole or not at all."""
     versions = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
     remove_leftovers(folder)
@@ -120,7 +134,10 @@ def _add_version(folder: Path, files: Mapping[str, bytes]) -> Path:
     try:
         for name, content in files.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(partial / name, content)
+            if isinstance(content, Path):
+                shutil.copyfile(content, partial / name)
+            else:
+                write_atomically(partial / name, content)
         version = partial.rename(folder / str(max(versions, default=0) + 1))
         sync_folder(folder)
         return version

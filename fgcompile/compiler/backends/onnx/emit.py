@@ -1,4 +1,4 @@
-"""ONNX: through ``torch.onnx.export``, standard operators only, one sealed file."""
+"""ONNX: through ``torch.onnx.export``, standard operators only, one sealed file, or two."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from onnx.helper import make_tensor_value_info
 
 from fgcompile.artifact.metadata import dumps
 from fgcompile.artifact.names import EXPLAIN, METADATA_KEY, TOKENIZER_KEY
-from fgcompile.artifact.seal import seal_onnx
+from fgcompile.artifact.pair import Pair
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
 from fgcompile.compiler.backends.onnx.predict_by_file import predict_by_file
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
 from fgcompile.compiler.backends.onnx.simplify import simplify
+from fgcompile.compiler.backends.onnx.weights import IN_MEMORY, put_together, take_out, write_out
 from fgcompile.compiler.ir.dump import dump
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import run_model_passes
 from fgcompile.compiler.ir.silence import silenced
-from fgcompile.errors import InputError, OutputError, UnsupportedOpError, first_line
+from fgcompile.errors import InputError, UnsupportedOpError, first_line
 
 OPSET = 20
 """Old enough for today's TensorRT and OpenVINO, new enough for reductions with axes as inputs."""
@@ -29,20 +30,17 @@ IR_VERSION = 10
 """The file format version that goes with opset 20 to 22 in ONNX Runtime 1.18 and later."""
 
 
-LIMIT = 2**31 - 2**24
-"""Bytes of constants: a protobuf message, such as an ONNX file, has 2 GiB at most, some of it for the graph."""
-
 PASSES = (simplify, share_weights)
 """What is done to a translated graph, in this order."""
 
 
-def emit_onnx(program: FusedProgram) -> bytes:
-    """The artifact's bytes.
+def emit_onnx(program: FusedProgram) -> bytes | Pair:
+    """The artifact's bytes; where it is large, or its weights are to lie beside it, its two files.
 
     Raises:
         UnsupportedOpError: An operator of the graph has no translation into standard ONNX operators.
         InputError: An input is called as an output is.
-        OutputError: The weights are more than an ONNX file can hold.
+        OutputError: The disk does not take the weights.
     """
     _require_own_names(program)
     exported = as_exported(program.graph_module)
@@ -63,8 +61,23 @@ def emit_onnx(program: FusedProgram) -> bytes:
         dump("translated", lambda: str(converted.model))
         run_model_passes(converted.model, PASSES)
         _name_ends(converted.model, program)
-    _require_size(converted.model)
-    return _serialised(converted.model_proto, program)
+    weights = take_out(converted.model)
+    body = _serialised(converted.model_proto, program)
+    if weights.tensors and (program.external_data or weights.size > IN_MEMORY):
+        pair = write_out(body, weights)
+        check_files(pair)
+        return pair
+    content = put_together(body, weights)
+    onnx.checker.check_model(content)
+    return content
+
+
+def check_files(pair: Pair) -> None:
+    """Holds the model to ONNX's rules, which ask where weights lie."""
+    path = pair.folder / "model.onnx"
+    path.write_bytes(pair.model())
+    onnx.checker.check_model(path)
+    path.unlink()
 
 
 def _name_ends(model: onnx_ir.Model, program: FusedProgram) -> None:
@@ -84,16 +97,6 @@ def _require_own_names(program: FusedProgram) -> None:
             )
 
 
-def _require_size(model: onnx_ir.Model) -> None:
-    tensors = (value.const_value for value in model.graph.initializers.values())
-    size = sum(tensor.nbytes for tensor in tensors if tensor is not None)
-    if size > LIMIT:
-        raise OutputError(
-            f"an ONNX file holds 2 GiB, and this artifact has {size / 2**30:.1f} GiB of constants: "
-            'compile with precision="float16", or to "torchscript" or "pt2"'
-        )
-
-
 def _reason(error: BaseException) -> str:
     """The first line of the innermost cause, which names the operator."""
     while error.__cause__ is not None:
@@ -102,6 +105,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
+    """The model's bytes, without the seal."""
     model.producer_name = "fgcompile"
     model.producer_version = str(program.metadata["versions"]["fgcompile"])
     model.ir_version = IR_VERSION
@@ -131,8 +135,8 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     if program.tokenizer is not None:
         entry = model.metadata_props.add()
         entry.key, entry.value = TOKENIZER_KEY, program.tokenizer
-    onnx.checker.check_model(model)
-    return seal_onnx(model.SerializeToString(deterministic=True))
+    body: bytes = model.SerializeToString(deterministic=True)
+    return body
 
 
 def _name_dimensions(value: onnx.ValueInfoProto, shapes: dict[str, tuple[int | str, ...]]) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, fx
 from fgcompile.compiler.ir.nodes import is_random
 from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.torch_internals import OpOverload, pytree
+from fgcompile.compiler.ir.widened import address
 
 aten = torch.ops.aten
 
@@ -116,7 +117,7 @@ def _axes(value: Tensor) -> Axes:
 def _memory(value: Tensor) -> Any:
     """What a matrix and its transpose have in common, and constants of other values have not."""
     axes = sorted(_axes(value)) if value.ndim == 2 else _axes(value)
-    return value.dtype, value.data_ptr() if value.numel() else id(value), tuple(axes)
+    return value.dtype, address(value) if value.numel() else id(value), tuple(axes)
 
 
 def _without_copies(value: Tensor) -> Tensor:

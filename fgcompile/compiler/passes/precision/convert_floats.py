@@ -14,6 +14,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.ir.runner import GraphPass
 from fgcompile.compiler.ir.torch_internals import FakeTensor, pytree
+from fgcompile.compiler.ir.widened import constant_in_dtype
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -27,7 +28,7 @@ def _convert(graph_module: fx.GraphModule, dtype: torch.dtype) -> bool:
     shared: dict[Any, Tensor] = {}
     for name, buffer in list(graph_module.named_buffers()):
         if buffer.dtype in FLOATS:
-            setattr(graph_module, name, buffer.to(dtype))
+            setattr(graph_module, name, constant_in_dtype(buffer, dtype))
     for node in graph_module.graph.nodes:
         node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))

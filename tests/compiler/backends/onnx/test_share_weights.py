@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import fgcompile
+from fgcompile.artifact.seal import seal_onnx
 from fgcompile.compiler.backends.onnx import emit
 from fgcompile.compiler.backends.onnx.emit import _serialised
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
@@ -45,7 +46,7 @@ class Unshared:
         return False
 
     def _serialise(self, shared: onnx.ModelProto, program: FusedProgram) -> bytes:
-        self.content = _serialised(self._whole, program)
+        self.content = seal_onnx(_serialised(self._whole, program))
         return _serialised(shared, program)
 
 
