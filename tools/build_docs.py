@@ -27,7 +27,7 @@ FOLDERS = ("", "docs", "docs/decisions", "docs/tutorials", "benchmarks", "benchm
 PICTURES = {".png", ".jpg", ".svg"}
 
 SECTIONS = {
-    "Guides": ("python", "command-line", "files", "pictures", "text", "transformers", "formats", "serving"),
+    "Guides": ("python", "command-line", "files", "pictures", "text", "transformers", "formats", "serving", "hubs"),
     "Safety": ("trust", "deploying-safely"),
     "The method": ("method", "operators", "onnx-operators", "benchmarks"),
     "Contributing": ("architecture", "writing-a-rule", "releasing"),

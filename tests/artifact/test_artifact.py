@@ -291,3 +291,10 @@ def test_a_failed_write_leaves_the_old_file_alone(failing, error, tmp_path, monk
         assert str(caught.value) == f"{path}: cannot be written (No space left on device): give another path"
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["artifact.onnx"]
+
+
+def test_onnx_writes_an_artifact_as_it_was(tmp_path: Path) -> None:
+    """As MLflow does, which logs what ``onnx.load`` returned."""
+    (tmp_path / "a.onnx").write_bytes(artifact("onnx"))
+    onnx.save_model(onnx.load(tmp_path / "a.onnx"), tmp_path / "b.onnx", save_as_external_data=False)
+    assert (tmp_path / "b.onnx").read_bytes() == artifact("onnx")

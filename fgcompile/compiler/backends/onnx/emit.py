@@ -12,6 +12,7 @@ from fgcompile.artifact.metadata import dumps
 from fgcompile.artifact.names import EXPLAIN, METADATA_KEY, TOKENIZER_KEY
 from fgcompile.artifact.pair import Pair
 from fgcompile.compiler.backends.exported import as_exported
+from fgcompile.compiler.backends.onnx.descriptions import describe
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
 from fgcompile.compiler.backends.onnx.predict_by_file import predict_by_file
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
@@ -109,7 +110,6 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     model.producer_name = "fgcompile"
     model.producer_version = str(program.metadata["versions"]["fgcompile"])
     model.ir_version = IR_VERSION
-    model.doc_string = ""
     for value in (*model.graph.input, *model.graph.output):
         _name_dimensions(value, {spec.name: spec.shape for spec in (*program.inputs, *program.outputs)})
     del model.graph.value_info[:]
@@ -135,6 +135,7 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     if program.tokenizer is not None:
         entry = model.metadata_props.add()
         entry.key, entry.value = TOKENIZER_KEY, program.tokenizer
+    describe(model, program.metadata)
     body: bytes = model.SerializeToString(deterministic=True)
     return body
 
