@@ -15,9 +15,12 @@ from fgcompile.compiler.ir.turns import one_at_a_time
 def often() -> Iterator[None]:
     """A collector that would go through everything every few objects."""
     before = gc.get_threshold()
+    gc.freeze()  # what other tests have made is gone through by none of the collections
+    gc.collect()
     gc.set_threshold(10, 1, 1)
     yield
     gc.set_threshold(*before)
+    gc.unfreeze()
 
 
 def collections() -> list[int]:
@@ -32,7 +35,7 @@ def collections() -> list[int]:
     try:
         heap: list[list[int]] = []
         # Python puts a full collection off until a quarter of what is old is new.
-        for _ in range(len(gc.get_objects())):
+        for _ in range(1000 + len(gc.get_objects())):
             heap.append([])
     finally:
         gc.callbacks.remove(begun)

@@ -21,6 +21,7 @@ from fgcompile.compiler.capture.onnx.by_node import differing_node
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.errors import CaptureWarning, FgcompileError, UnsupportedOpError, VerificationError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
+from tests.support.sweeps import quick
 
 WEIGHTS: dict[str, Any] = {
     "w1": random(8, 3, 3, 3, seed=1),
@@ -100,7 +101,9 @@ def test_the_rounding_error_is_a_term_of_its_own(quantised: Path, tmp_path: Path
     np.testing.assert_allclose([session.explain(one[None]).logits[0] for one in x], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("form", ["pairs by channel", "unsigned pairs", "operators"])
+@pytest.mark.parametrize(
+    "form", quick(["pairs by channel", "unsigned pairs", "operators"], "pairs by channel", "operators")
+)
 def test_on_demand_a_quantised_file_predicts_by_its_own_nodes(form: str, network: Path, tmp_path: Path) -> None:
     logging.getLogger().setLevel(logging.ERROR)
     FORMS[form](network, tmp_path / "quantised.onnx")
