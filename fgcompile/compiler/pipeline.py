@@ -202,6 +202,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         lay_out = partial(at_sizes, exposed, request.layouts)
         checks = make_checks(exposed, program, request, examples, lay_out)
         program, checks = find_smallest(program, request, checks, examples, lay_out)
+        release_memory(captured.graph_module)
         program = in_precision(program, request.precision)
         metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         prediction = own_prediction(opened.model, request, OPSET)
