@@ -10,6 +10,9 @@ before them. Both containers have room for it without ceasing to be what they ar
   entry, ``fgcompile.digest``, appended to the file.
 - A zip archive ends in a comment, whose length is the last field of the end-of-central-directory record.
 
+An ONNX artifact above 2 GiB is a pair of files (``fgcompile.artifact.pair``): the model holds the digest of its
+weights, so that its seal covers both.
+
 The seal detects accidents (a flipped bit, a cut download); it is not a signature. This package needs the
 standard library and numpy only, neither torch nor onnx, because servers read artifacts through it.
 """

@@ -145,7 +145,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             sizes must be multiples, as in a U-Net, the metadata says so (``"16*height"``). Slower than a fixed one.
         on_demand: Adds a boolean input ``explain``: where it is false, all but the logits is empty and costs nothing.
         precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
-            computes in it, and reductions, normalisations and the aggregation in float32, as do inputs and outputs.
+            computes in it, and reductions, normalisations and the aggregation in float32, as do inputs and outputs. On
+            a CPU ``"float16"`` halves an ONNX file, and runtimes compute in what they have.
         labels: Class names, one per logit, kept in the metadata.
         tokenizer: A text model's, which ``Session.explain_text`` needs: a path (``tokenizer.json`` or its folder), a
             ``tokenizers.Tokenizer``, or a fast one of Transformers.
@@ -203,6 +204,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         lay_out = partial(at_sizes, exposed, request.layouts)
         checks = make_checks(exposed, program, request, examples, lay_out)
         program, checks = find_smallest(program, request, checks, examples, lay_out)
+        release_memory(captured.graph_module)
         program = in_precision(program, request.precision)
         metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         prediction = own_prediction(opened.model, request, OPSET)

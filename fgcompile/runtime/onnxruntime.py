@@ -64,6 +64,7 @@ class OnnxRuntimeBackend:
             options.inter_op_num_threads = 1
         if self.as_they_lie:
             options.add_session_config_entry("session.disable_prepacking", "1")
+            options.enable_cpu_mem_arena = False  # which would keep what the largest call took
         left_out = ["ConstantFolding"] if self.as_they_lie else []
         chosen = _choose_providers(providers)
         try:

@@ -37,6 +37,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "dynamic_sizes": [None, 1, "False", np.array([True, False])],
     "on_demand": [None, 0, "False", []],
+    "external_data": [None, 1, "model.onnx.data"],
     "tokenizer": [3, {}, b"tokenizer.json", "no/such.json", ["tokenizer.json"]],
     "labels": [3, "abc", [1, 2], ["a", None], [b"a"], ["a\nb"], ["a\x1b[2J"]],
 } | {

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 import fgcompile
+from fgcompile.artifact.pair import Pair
 from fgcompile.compiler import pipeline
 from fgcompile.compiler.backends.onnx.emit import emit_onnx
 from fgcompile.compiler.ir.graphs import copy_graph
@@ -21,6 +22,7 @@ from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.compiler.request import Target
 from fgcompile.errors import CaptureError, InputError, OutputError, ScoreError, VerificationError
+from fgcompile.runtime.onnxruntime import MappedBackend, OnnxRuntimeBackend
 from tests.support.compiled import compiled
 from tests.support.networks import NETWORKS, ConvNet, build, randomised
 from tests.support.sweeps import crossed
@@ -247,10 +249,17 @@ def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPa
         fgcompile.compile(model, x)
 
 
-def test_a_mistaken_export_is_caught_after_emission(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was emitted runs once, so a defect of the exporter or the runtime compiles nothing either."""
+@pytest.mark.parametrize("mapped", [False, True])
+def test_a_mistaken_export_is_caught_after_emission(mapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was emitted runs once, so a defect of the exporter or the runtime compiles nothing either.
 
-    def emit_with_other_weights(program: FusedProgram) -> bytes:
+    Nor where a large artifact is run from the file of its weights, as they lie there.
+    """
+    if mapped:
+        monkeypatch.setattr("fgcompile.compiler.backends.onnx.emit.IN_MEMORY", 0)
+        monkeypatch.setattr("fgcompile.compiler.checking.emitted.LARGE", 0)
+
+    def emit_with_other_weights(program: FusedProgram) -> bytes | Pair:
         graph_module = copy_graph(program.graph_module)
         for name, value in list(graph_module.named_buffers()):
             if value.is_floating_point():
@@ -261,13 +270,14 @@ def test_a_mistaken_export_is_caught_after_emission(monkeypatch: pytest.MonkeyPa
     model, x = build("residual", torch.float32)
     with pytest.raises(VerificationError, match="the artifact differs from the eager model: logits"):
         fgcompile.compile(model, x)
-
-
-def test_an_artifact_that_no_onnx_file_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fgcompile.compiler.backends.onnx.emit.LIMIT", 1000)
-    model, x = build("residual", torch.float32)
-    with pytest.raises(OutputError, match=r"holds 2 GiB, .* GiB of constants: compile with precision"):
-        fgcompile.compile(model, x)
+    monkeypatch.setitem(pipeline.EMITTERS, "onnx", emit_onnx)
+    used = []
+    opened = OnnxRuntimeBackend.__init__
+    monkeypatch.setattr(
+        OnnxRuntimeBackend, "__init__", lambda self, *given: (used.append(self), opened(self, *given))[1]
+    )
+    fgcompile.compile(model, x)
+    assert [isinstance(backend, MappedBackend) for backend in used] == [mapped]
 
 
 def test_a_linear_layer_is_stored_once() -> None:

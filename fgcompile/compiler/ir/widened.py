@@ -3,8 +3,8 @@
     y = mm(x, w), w stored in float32, computed in float64   →   y = mm(x, float64(w)), and float64(w) is gone again
 
 The compiler computes in float64, and a copy of all weights would take twice the memory of the model, or four times that
-of one in half precision. What autograd keeps for a backward is the narrow weight, too
-(``docs/decisions/compile-memory.md``).
+of one in half precision. What autograd keeps for a backward is the narrow weight, too. What was tried:
+``docs/decisions/compile-memory.md``.
 """
 
 from __future__ import annotations
