@@ -50,7 +50,9 @@ class _Skeleton:
                 placed = list(self._place(inner, after - inner))
             elif kind == "tensor" and field == _DATA_LOCATION:
                 own.append(self._content[beginning:after])
-            elif below is not None and wire == DELIMITED:
+            elif (
+                below is not None and below != "sparse" and wire == DELIMITED
+            ):  # sparse ones are read from no other file
                 parts += _field(field, self.message(inner, after, below, depth + 1))
             else:
                 parts.append(self._content[beginning:after])

@@ -12,6 +12,7 @@ from fgcompile.artifact.names import METADATA_KEY
 from fgcompile.artifact.onnx_container import external_paths
 from fgcompile.artifact.onnx_skeleton import without_weights
 from fgcompile.artifact.regular import read_regular
+from fgcompile.compiler.capture.onnx.sparse import make_dense
 from fgcompile.errors import SourceError, first_line
 
 OTHER_CONTENTS = {b"PK": "a zip archive", b"\x89HDF": "an HDF5 file", b"ORTM": "in ONNX Runtime's own format"}
@@ -39,6 +40,7 @@ def load_model(path: Path) -> ir.Model:
         del content
         _require_model(proto, path)
         _require_own_weights(path, outside)
+        make_dense(proto, folder)
         model: ir.Model = ir.from_proto(proto)
     except SourceError:
         raise

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnx_ir.traversal import RecursiveGraphIterator
 
 from fgcompile.compiler.capture.onnx.bytes import real_bytes
@@ -20,7 +20,7 @@ from fgcompile.compiler.capture.onnx.indices import count_from_front
 from fgcompile.compiler.capture.onnx.loading import load_model, state_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.tables import dequantised_tables
-from fgcompile.compiler.capture.onnx.upgrade import upgraded
+from fgcompile.compiler.capture.onnx.upgrade import inlined, upgraded
 from fgcompile.compiler.capture.onnx.whole import made_whole
 from fgcompile.errors import InputError, SourceError, UnsupportedOpError
 
@@ -50,8 +50,7 @@ def read_onnx(
     """
     state = state_of(path)
     model = load_model(path)
-    InlinePass()(model)
-    graph = model.graph
+    graph = inlined(model).graph
     _fix(graph, fixed or {})
     explained = choose_explained(graph, output, logits)
     rest = [value for value in graph.outputs if others and value not in explained.values]

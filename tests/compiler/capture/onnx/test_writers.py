@@ -1,0 +1,80 @@
+"""What writers of files may put into one: functions, sparse tensors, tensors in any field and place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from fgcompile.compiler.capture.onnx.read import read_onnx
+from fgcompile.errors import SourceError
+from tests.compiler.capture.onnx.files import assert_same, graph, model, node, random
+
+TABLE = {"x": ("float32", ["n", 6])}
+LAYER = [node("MatMul", "x w", "m"), node("Tanh", "m", "y")]
+
+
+def sparse(shape: list[int], where: Any, flat: bool) -> onnx.SparseTensorProto:
+    """Numbers at indices, in either form."""
+    places = np.array(where)
+    indices = places @ np.array([shape[1], 1]) if flat else places
+    values = numpy_helper.from_array(random(len(places)), "w")
+    return helper.make_sparse_tensor(values, numpy_helper.from_array(indices, "w_indices"), shape)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("rows", [6, 600])
+def test_sparse_tensors(flat: bool, rows: int, tmp_path: Path) -> None:
+    where = [[row, row % 3] for row in range(0, rows, 2)]
+    table, x = {"x": ("float32", ["n", rows])}, random(5, rows)
+    initializer = graph(LAYER, table, ["y"])
+    initializer.sparse_initializer.append(sparse([rows, 3], where, flat))
+    assert_same(model(initializer), {"x": x}, tmp_path)
+    constant = node("Constant", "", "w", sparse_value=sparse([rows, 3], where, flat))
+    assert_same(model(graph([constant, *LAYER], table, ["y"])), {"x": x}, tmp_path)
+
+
+def test_sparse_tensors_in_bodies(tmp_path: Path) -> None:
+    then, other = graph(LAYER, {}, ["y"]), graph([node("MatMul", "x v", "y")], {}, ["y"])
+    then.sparse_initializer.append(sparse([6, 3], [[1, 2], [4, 0]], False))
+    choice = node("If", "c", "z", then_branch=then, else_branch=other)
+    whole = graph([choice], TABLE, ["z"], {"c": np.bool_(True), "v": random(6, 3)})
+    assert_same(model(whole), {"x": random(5, 6)}, tmp_path)
+
+
+@pytest.mark.parametrize(("shape", "where"), [([6, 3], [[9, 9]]), ([2**20, 2**20], [[0, 0]])], ids=["index", "size"])
+def test_sparse_tensors_that_are_none_are_refused(shape: list[int], where: Any, tmp_path: Path) -> None:
+    whole = graph(LAYER, TABLE, ["y"])
+    whole.sparse_initializer.append(sparse(shape, where, flat=True))
+    onnx.save(model(whole), tmp_path / "model.onnx")
+    with pytest.raises(SourceError, match="the sparse tensor 'w' has "):
+        read_onnx(tmp_path / "model.onnx")
+
+
+def with_function(inner: list[onnx.NodeProto], of: int, opset: int) -> onnx.ModelProto:
+    """A model of an opset that calls a function of another, which calls one as well."""
+    imports = [helper.make_opsetid("", of), helper.make_opsetid("own", 1)]
+    functions = [
+        helper.make_function("own", "Inner", ["a"], ["b"], inner, imports),
+        helper.make_function("own", "Outer", ["a"], ["b"], [node("Inner", "a", "b", "own")], imports),
+    ]
+    nodes = [
+        LAYER[0],
+        node("Reshape", "m shape", "r"),
+        node("Outer", "r", "s", "own"),
+        node("Softmax", "s", "y", axis=1),
+    ]
+    of_model = graph(nodes, TABLE, ["y"], {"w": random(6, 12), "shape": np.array([-1, 2, 2, 3])})
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
+    return helper.make_model(of_model, opset_imports=imports, functions=functions, ir_version=10)
+
+
+@pytest.mark.parametrize(("of", "opset"), [(11, 21), (21, 11), (17, 18), (13, 13)])
+def test_functions_of_another_opset(of: int, opset: int, tmp_path: Path) -> None:
+    """ONNX Runtime reads their nodes by the model's: a softmax of opset 11 is along all axes from one on."""
+    proto = with_function([node("Softmax", "a", "b", axis=1)], of, opset)
+    assert_same(proto, {"x": random(5, 6)}, tmp_path)
