@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+import fgcompile
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.errors import SourceError
 from tests.compiler.capture.onnx.files import assert_same, graph, model, node, random
@@ -78,3 +79,18 @@ def test_functions_of_another_opset(of: int, opset: int, tmp_path: Path) -> None
     """ONNX Runtime reads their nodes by the model's: a softmax of opset 11 is along all axes from one on."""
     proto = with_function([node("Softmax", "a", "b", axis=1)], of, opset)
     assert_same(proto, {"x": random(5, 6)}, tmp_path)
+
+
+@pytest.mark.parametrize("kind", [onnx.TensorProto.INT4, onnx.TensorProto.UINT4])
+def test_weights_of_four_bits_are_compared_exactly(kind: int, tmp_path: Path) -> None:
+    """ONNX Runtime rounds the other factor of a product with them to 8 bits, unless it is told not to."""
+    levels = np.arange(18) % 16 - (8 if kind == onnx.TensorProto.INT4 else 0)
+    packed = [int(low & 15 | (high & 15) << 4) for low, high in levels.reshape(-1, 2)]
+    nodes = [node("DequantizeLinear", "q s", "w"), *LAYER]
+    proto = model(graph(nodes, TABLE, ["y"], {"s": np.float32(0.1)}))
+    proto.graph.initializer.append(onnx.TensorProto(name="q", data_type=kind, dims=[6, 3], int32_data=packed))
+    onnx.save(proto, tmp_path / "network.onnx")
+    fgcompile.compile(tmp_path / "network.onnx").save(tmp_path / "artifact.onnx")
+    x = random(5, 6)
+    expected = np.tanh(x @ (levels.reshape(6, 3) * np.float32(0.1)))
+    np.testing.assert_allclose(fgcompile.load(tmp_path / "artifact.onnx").explain(x).logits, expected, atol=1e-6)
