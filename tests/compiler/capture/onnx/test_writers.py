@@ -94,3 +94,67 @@ def test_weights_of_four_bits_are_compared_exactly(kind: int, tmp_path: Path) ->
     x = random(5, 6)
     expected = np.tanh(x @ (levels.reshape(6, 3) * np.float32(0.1)))
     np.testing.assert_allclose(fgcompile.load(tmp_path / "artifact.onnx").explain(x).logits, expected, atol=1e-6)
+
+
+LARGE = random(600, 3, seed=1)  # so large that it is left in the file until it is asked for
+WIDE = {"x": ("float32", ["n", 600])}
+
+
+def in_function(nodes: list[onnx.NodeProto], tensor: onnx.TensorProto | None = None) -> onnx.ModelProto:
+    """A layer, with its weight, as a function of a model."""
+    imports = [helper.make_opsetid("", 21), helper.make_opsetid("own", 1)]
+    constant = [node("Constant", "", "w", value=tensor)] if tensor is not None else []
+    function = helper.make_function("own", "Layer", ["x"], ["y"], [*constant, *nodes], imports)
+    whole = graph([node("Layer", "x", "z", "own")], WIDE, ["z"])
+    return helper.make_model(whole, opset_imports=imports, functions=[function], ir_version=10)
+
+
+def test_large_constants_of_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They lie in the file, wherever it is called from."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere/model.onnx").write_bytes(bytes(100_000))
+    tensor = numpy_helper.from_array(LARGE, "w")
+    assert_same(in_function(LAYER, tensor), {"x": random(5, 600)}, tmp_path)
+    body = graph([node("Constant", "", "w", value=tensor), *LAYER], {}, ["y"])
+    truth = node("Constant", "", "c", value=numpy_helper.from_array(np.bool_(True)))
+    choice = node("If", "c", "y", then_branch=body, else_branch=body)
+    assert_same(in_function([truth, choice]), {"x": random(5, 600)}, tmp_path)
+
+
+def test_constants_of_functions_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "w.bin").write_bytes(bytes(64) + LARGE.tobytes())
+    tensor = onnx.TensorProto(name="w", data_type=1, dims=LARGE.shape, data_location=onnx.TensorProto.EXTERNAL)
+    for key, value in (("location", "w.bin"), ("offset", "64")):
+        tensor.external_data.add(key=key, value=value)
+    assert_same(in_function(LAYER, tensor), {"x": random(5, 600)}, tmp_path)
+    (tmp_path / "w.bin").write_bytes(LARGE.tobytes())
+    with pytest.raises(SourceError, match=r"does not hold the 600 x 3 numbers of 'w'"):
+        read_onnx(tmp_path / "model.onnx")
+
+
+def test_constants_without_numbers_are_refused(tmp_path: Path) -> None:
+    """Read, they would be zeros."""
+    tensor = onnx.TensorProto(name="w", data_type=1, dims=LARGE.shape)
+    for proto in (
+        in_function(LAYER, tensor),
+        model(graph([node("Constant", "", "w", value=tensor), *LAYER], WIDE, ["y"])),
+    ):
+        onnx.save(proto, tmp_path / "model.onnx")
+        with pytest.raises(SourceError, match=r"does not hold the 600 x 3 numbers of 'w'"):
+            read_onnx(tmp_path / "model.onnx")
+
+
+NAMES = [("0.a", "0_a"), ("None", "/None"), ("in", "class"), ("", "Tanh"), ("training", "run")]
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_nodes_of_any_names(names: tuple[str, str], tmp_path: Path) -> None:
+    nodes = [node("MatMul", "x w", "m"), node("Tanh", "m", "h"), node("Neg", "h", "y")]
+    for each, name in zip(nodes[1:], names, strict=True):
+        each.name = name
+    onnx.save(model(graph(nodes, TABLE, ["y"], {"w": random(6, 3)})), tmp_path / "network.onnx")
+    fgcompile.compile(tmp_path / "network.onnx").save(tmp_path / "artifact.onnx")
+    x = random(5, 6)
+    logits = fgcompile.load(tmp_path / "artifact.onnx").explain(x).logits
+    np.testing.assert_allclose(logits, -np.tanh(x @ random(6, 3)), atol=1e-6)
