@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,11 +136,18 @@ def _require_inputs(graph: ir.Graph, path: Path) -> None:
 def _in_front(graph: ir.Graph, missing: Missing) -> str:
     """What to explain in place of what nodes make that are not read: the tensors that the first of them takes."""
     titles = {each for every in missing.values() for each in every}
-    first = next((node for node in graph if title(node) in titles), None)
-    names = (
-        [] if first is None else [f"'{value.name}'" for value in first.inputs if value is not None and value.producer()]
+    unread = [node for node in graph if title(node) in titles]
+    # Numbers of classes, that something else is looked up by, have no explanation.
+    found = (
+        [f"'{value.name}'" for value in node.inputs if value is not None and _is_read(value.producer(), titles)]
+        for node in unread
     )
+    names = next(filter(None, found), [])
     return f"; explain a tensor in front of them, as --explained NAME: {' or '.join(names)}" if names else ""
+
+
+def _is_read(node: ir.Node | None, unread: Collection[str]) -> bool:
+    return node is not None and title(node) not in unread and node.op_type not in ("ArgMax", "ArgMin")
 
 
 def _some(titles: list[str]) -> str:

@@ -119,6 +119,14 @@ def test_padding(mode: str, pads: list[int], tmp_path: Path) -> None:
     _check(tmp_path, node("Pad", "x p", "y", mode=mode), {"p": np.array(pads)}, opset=19)
 
 
+def test_a_form_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    operator = node("Resize", "x _ s", "y", coordinate_transformation_mode="new")
+    of = graph([operator], {"x": ("float32", [1, 1, 5, 5])}, ["y"], {"s": np.float32([1, 1, 2, 2])})
+    onnx.save(model(of), tmp_path / "model.onnx")
+    with pytest.raises(UnsupportedOpError, match=r"Resize 'Resize_y' is of a form that fgcompile does not read"):
+        read_onnx(tmp_path / "model.onnx")(torch.ones(1, 1, 5, 5))
+
+
 def test_windows_with_gaps_that_pad_themselves_are_refused(tmp_path: Path) -> None:
     operator = node("MaxPool", "x", "y", kernel_shape=[2, 2], dilations=[2, 2], auto_pad="SAME_UPPER")
     onnx.save(model(graph([operator], {"x": ("float32", [1, 1, 5, 5])}, ["y"])), tmp_path / "model.onnx")
