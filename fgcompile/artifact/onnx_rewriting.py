@@ -52,7 +52,7 @@ class Rewriting:
         """The parts of a message that lies from ``start`` to ``end``."""
         if depth > DEEPEST:
             raise ValueError(f"its graphs are deeper than {DEEPEST}")
-        if self.leaves(start, end):
+        if self.leaves(start, end) or kind == "sparse":  # whose tensors are read from no other file
             return [self.view[start:end]]
         if kind == "tensor":
             return self.tensor(start, end)

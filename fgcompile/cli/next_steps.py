@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import keyword
+import re
 import shlex
 from pathlib import Path
 
@@ -21,7 +23,7 @@ def python_calls(metadata: Metadata) -> list[str]:
     """Calls of ``Session.explain``, without a target and, where one is an input, with it; of a text where it can be."""
     if "tokenizer" in metadata:
         return ['session.explain_text("…")']
-    names = [spec["name"] for spec in input_specs(metadata)]
+    names = [_variable(spec["name"]) for spec in input_specs(metadata)]
     x = f"({', '.join(names)})" if len(names) > 1 else names[0]
     calls = [f"session.explain({x})"]
     if metadata["target"] == "input":
@@ -33,6 +35,12 @@ def python_calls(metadata: Metadata) -> list[str]:
         else:
             calls.append(f"session.explain({x}, target={elements[0] if count is None else elements})")
     return calls
+
+
+def _variable(name: str) -> str:
+    """A name of Python's for an input that a file calls anything, such as ``images:0``."""
+    plain = re.sub(r"\W", "_", name)
+    return plain if plain.isidentifier() and not keyword.iskeyword(plain) else f"input_{plain}"
 
 
 def commands(metadata: Metadata, path: Path) -> list[str]:

@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import fgcompile
 from tests.cli.results import Result, Run, assert_one_line_error
+from tests.compiler.capture.onnx.files import graph, model, node, random
 from tests.support.tiny_artifacts import onnx_artifact, torchscript_artifact
 
 MODELS = """
@@ -126,6 +128,16 @@ def test_inputs_go_by_name_and_the_summary_says_which_is_which(run: Run, folder:
     assert "session.explain((ids, weights))  # ids int64 (batch, 5); weights float32 (batch, 5)" in result.out
     refused = run("compile", "cli_models:Pairs", "--input", "5:int64", "--input", "weight=5", "-o", "pairs.onnx")
     assert_one_line_error(refused, "unknown example input 'weight': Pairs takes ids, mask, weights")
+
+
+def test_inputs_of_any_name_are_variables_in_the_summary(run: Run, tmp_path: Path) -> None:
+    """Files call them as tf2onnx does, or as words of Python's; what is printed is to be run."""
+    nodes = [node("Mul", "images:0 class", "p"), node("MatMul", "p w", "y")]
+    inputs = {"images:0": ("float32", ["n", 6]), "class": ("float32", ["n", 6])}
+    onnx.save(model(graph(nodes, inputs, ["y"], {"w": random(6, 3)})), tmp_path / "network.onnx")
+    result = run("compile", tmp_path / "network.onnx", "-o", tmp_path / "artifact.onnx")
+    assert result.status == 0, result
+    assert "session.explain((images_0, input_class))  # images:0 float32 (batch, 6); class float32" in result.out
 
 
 def test_an_only_input_is_verified_by_its_name_and_with_its_batch(run: Run, folder: Path) -> None:

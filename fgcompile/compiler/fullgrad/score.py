@@ -138,6 +138,11 @@ def class_logits(output: Any) -> Tensor:
     """
     if isinstance(output, Tensor) and output.ndim >= 2:
         return output
+    if isinstance(output, Tensor) and output.ndim == 1:
+        raise ScoreError(
+            "the model's output has shape (N,), one number a sample and no class: pass target=score, such as "
+            "lambda y: y, or explain a tensor (N, 1)"
+        )
     found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"type {type(output).__name__}"
     raise ScoreError(
         f"the model's output has {found}, not (N, K) class logits, nor (N, …) of more axes: "

@@ -60,8 +60,8 @@ def free_name(name: str, taken: Container[str]) -> str:
 def identifier(name: str, taken: Container[str]) -> str:
     """A name of Python's for an input that may be called anything (``image:0``, ``class``, ``1``), free as another."""
     plain = re.sub(r"\W", "_", name)
-    # An argument beside ``self``, which a graph's code has in front.
-    usable = plain.isidentifier() and not keyword.iskeyword(plain) and plain != "self"
+    # An argument beside what a graph's code itself calls so.
+    usable = plain.isidentifier() and not keyword.iskeyword(plain) and plain not in ("self", "torch")
     return free_name(plain if usable else f"input_{plain}", taken)
 
 

@@ -256,6 +256,32 @@ def test_text_has_a_score_for_each_token() -> None:
         fuse(model, (ids, mask), outputs=("input_gradient",))
 
 
+class Columns(nn.Module):
+    """The same lookups, in a table whose rows are the tokens' or whose columns are."""
+
+    def __init__(self, by_columns: bool) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.table = nn.Parameter(torch.randn(10, 5, generator=generator))
+        self.head = nn.Parameter(torch.randn(5, 3, generator=generator))
+        self.by_columns = by_columns
+
+    def forward(self, ids: Tensor) -> Tensor:
+        columns = self.table.T.contiguous()
+        found = columns[:, ids].permute(1, 2, 0) if self.by_columns else F.embedding(ids, self.table)
+        return torch.tanh(found @ self.head).mean(1)
+
+
+def test_tokens_may_be_the_columns_of_a_table() -> None:
+    ids = torch.randint(0, 10, (3, 7))
+    rows, columns = (
+        fuse(Columns(by_columns).double().eval(), ids, outputs=("saliency",)).graph_module(ids, torch.tensor([-1] * 3))
+        for by_columns in (False, True)
+    )
+    assert columns[0].shape == (3, 1, 7)
+    torch.testing.assert_close(columns[0], rows[0])
+
+
 def test_several_inputs_have_a_map_each() -> None:
     class Both(nn.Module):
         def __init__(self) -> None:

@@ -180,6 +180,8 @@ def _session(content: bytes, folder: object, fused: bool, exact: bool = True) ->
         options.graph_optimization_level = levels.ORT_ENABLE_EXTENDED if exact else levels.ORT_DISABLE_ALL
     if exact:
         options.add_session_config_entry("session.x64quantprecision", "1")
+        # Products with levels of 4 bits would round their other factor to 8 otherwise.
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -98,7 +99,9 @@ class OnnxGraph(nn.Module):
 
     def _named(self, node: ir.Node, child: nn.Module) -> str:
         name = (node.name or f"{node.op_type}_{len(self.steps)}").strip("/")
-        path = free_name(re.sub(r"[^\w/:-]", "_", name) or "_", dir(self))
+        path = re.sub(r"[^\w/:-]", "_", name) or "_"
+        # ``dir`` leaves out what begins with a digit.
+        path = free_name(f"{path}_" if keyword.iskeyword(path) else path, {*dir(self), *self._modules})
         self.add_module(path, child)
         return path
 

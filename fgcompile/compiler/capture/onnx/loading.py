@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
 import onnx_ir as ir
 from onnx_ir.external_data import set_base_dir
+from onnx_ir.traversal import RecursiveGraphIterator
 
 from fgcompile.artifact.names import METADATA_KEY
 from fgcompile.artifact.onnx_container import external_paths
 from fgcompile.artifact.onnx_skeleton import without_weights
 from fgcompile.artifact.regular import read_regular
+from fgcompile.compiler.capture.onnx.sparse import make_dense
 from fgcompile.errors import SourceError, first_line
 
 OTHER_CONTENTS = {b"PK": "a zip archive", b"\x89HDF": "an HDF5 file", b"ORTM": "in ONNX Runtime's own format"}
@@ -39,13 +42,15 @@ def load_model(path: Path) -> ir.Model:
         del content
         _require_model(proto, path)
         _require_own_weights(path, outside)
+        make_dense(proto, folder)
         model: ir.Model = ir.from_proto(proto)
     except SourceError:
         raise
     except Exception as error:  # protobuf's errors and those of what a field holds are of several kinds
         reason = first_line(_cause(error))
         raise SourceError(f"{path} cannot be read as an ONNX model ({reason}): export it again") from error
-    set_base_dir(model.graph, folder)
+    for graph in _graphs(model):
+        set_base_dir(graph, folder)
     _require_whole_weights(model, path)
     _sort(model.graph, path)
     return model
@@ -82,16 +87,32 @@ def _cause(error: BaseException) -> BaseException:
 
 def _require_whole_weights(model: ir.Model, path: Path) -> None:
     """Refuses weights of another size than their shape says, which a file that was cut off or changed has."""
-    for graph in model.graphs():
-        for value in graph.initializers.values():
-            tensor = value.const_value
-            try:
-                whole = tensor is None or (min(tensor.shape.numpy(), default=0) >= 0 and _holds_all(tensor))
-            except (OSError, ValueError, TypeError):
-                whole = False
-            if tensor is not None and not whole:
-                shape = " x ".join(map(str, tensor.shape))
-                raise SourceError(f"{path} does not hold the {shape} numbers of '{value.name}': export it again")
+    for name, tensor in _tensors(model):
+        try:
+            whole = min(tensor.shape.numpy(), default=0) >= 0 and _holds_all(tensor)
+        except (OSError, ValueError, TypeError):
+            whole = False
+        if not whole:
+            shape = " x ".join(map(str, tensor.shape))
+            raise SourceError(f"{path} does not hold the {shape} numbers of '{name}': export it again")
+
+
+def _tensors(model: ir.Model) -> Iterator[tuple[str, ir.TensorProtocol]]:
+    """All tensors, of constants by what these compute."""
+    for graph in _graphs(model):
+        for each in (graph, *graph.subgraphs()):
+            for value in each.initializers.values():
+                if value.const_value is not None:
+                    yield str(value.name), value.const_value
+        for node in RecursiveGraphIterator(graph):
+            for attribute in node.attributes.values():
+                if attribute.type == ir.AttributeType.TENSOR and attribute.value is not None:
+                    yield str(node.outputs[0].name), attribute.as_tensor()
+
+
+def _graphs(model: ir.Model) -> tuple[ir.Graph, ...]:
+    """That of the model, and those of its functions."""
+    return (model.graph, *(function.graph for function in model.functions.values()))
 
 
 def _holds_all(tensor: ir.TensorProtocol) -> bool:

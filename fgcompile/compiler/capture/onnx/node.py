@@ -81,6 +81,8 @@ class OnnxNode(nn.Module):
             results = self._computed(values)
         except UnsupportedOpError as error:
             raise UnsupportedOpError(f"{self.title}: {error}") from error
+        except (KeyError, AssertionError, NotImplementedError) as error:  # what no row has is no fault of the inputs'
+            raise UnsupportedOpError(f"{self.title} is of a form that fgcompile does not read ({error!r})") from error
         return tuple(map(self._signed, results)) if self.operator_name == "NonZero" else results
 
     def _signed(self, value: Value) -> Value:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnx_ir.traversal import RecursiveGraphIterator
 
 from fgcompile.compiler.capture.onnx.bytes import real_bytes
@@ -20,7 +20,7 @@ from fgcompile.compiler.capture.onnx.indices import count_from_front
 from fgcompile.compiler.capture.onnx.loading import load_model, state_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.tables import dequantised_tables
-from fgcompile.compiler.capture.onnx.upgrade import upgraded
+from fgcompile.compiler.capture.onnx.upgrade import inlined, upgraded
 from fgcompile.compiler.capture.onnx.whole import made_whole
 from fgcompile.errors import InputError, SourceError, UnsupportedOpError
 
@@ -50,8 +50,7 @@ def read_onnx(
     """
     state = state_of(path)
     model = load_model(path)
-    InlinePass()(model)
-    graph = model.graph
+    graph = inlined(model).graph
     _fix(graph, fixed or {})
     explained = choose_explained(graph, output, logits)
     rest = [value for value in graph.outputs if others and value not in explained.values]
@@ -137,11 +136,18 @@ def _require_inputs(graph: ir.Graph, path: Path) -> None:
 def _in_front(graph: ir.Graph, missing: Missing) -> str:
     """What to explain in place of what nodes make that are not read: the tensors that the first of them takes."""
     titles = {each for every in missing.values() for each in every}
-    first = next((node for node in graph if title(node) in titles), None)
-    names = (
-        [] if first is None else [f"'{value.name}'" for value in first.inputs if value is not None and value.producer()]
+    unread = [node for node in graph if title(node) in titles]
+    # Numbers of classes, that something else is looked up by, have no explanation.
+    found = (
+        [f"'{value.name}'" for value in node.inputs if value is not None and _is_read(value.producer(), titles)]
+        for node in unread
     )
+    names = next(filter(None, found), [])
     return f"; explain a tensor in front of them, as --explained NAME: {' or '.join(names)}" if names else ""
+
+
+def _is_read(node: ir.Node | None, unread: Collection[str]) -> bool:
+    return node is not None and title(node) not in unread and node.op_type not in ("ArgMax", "ArgMin")
 
 
 def _some(titles: list[str]) -> str:

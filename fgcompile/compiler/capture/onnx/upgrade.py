@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir.passes.common import ShapeInferencePass
+from onnx_ir.passes.common import InlinePass, ShapeInferencePass
 from onnx_ir.traversal import RecursiveGraphIterator
 
+from fgcompile.compiler.capture.onnx.operators.resize_axis import SIMPLE
 from fgcompile.errors import SourceError
 
 OPSET = 24
@@ -28,6 +29,19 @@ Change = Callable[[ir.Node], None]
 
 class _NoFormError(Exception):
     """A node has no form in the present opset; says why."""
+
+
+def inlined(model: ir.Model) -> ir.Model:
+    """The model without functions, rewritten in place.
+
+    Functions may be of another opset whose operators are the same; ONNX Runtime reads all nodes by the model's.
+    """
+    imports = model.graph.opset_imports
+    for function in model.functions.values():
+        for domain, version in function.opset_imports.items():
+            function.opset_imports[domain] = imports.setdefault(domain, version)
+    InlinePass()(model)
+    return model
 
 
 def upgraded(model: ir.Model, path: Path) -> ir.Model:
@@ -131,20 +145,20 @@ def _change_pad(node: ir.Node) -> None:
 
 
 def _change_upsample(node: ir.Node) -> None:
-    """``Upsample`` is the ``Resize`` of its time: positions ``i / scale``, the nearest one below."""
+    """``Upsample`` is the ``Resize`` of its time."""
     _as_input("scales", 1, np.float32)(node)
     node.op_type = "Resize"
 
 
 def _change_resize(node: ir.Node) -> None:
-    """Scales are the third input; positions were ``i / scale``, the nearest one below."""
+    """Scales are the third input; positions were ``i / scale``, the nearest one below, or above where it shrinks."""
     scales = node.inputs[1]
     _set_input(node, 2, scales)
     node.replace_input_with(1, None)
     if _plain(node, "mode") == "bilinear":
         node.attributes["mode"] = ir.AttrString("mode", "linear")
     node.attributes["coordinate_transformation_mode"] = ir.AttrString("coordinate_transformation_mode", "asymmetric")
-    node.attributes["nearest_mode"] = ir.AttrString("nearest_mode", "floor")
+    node.attributes["nearest_mode"] = ir.AttrString("nearest_mode", SIMPLE)
 
 
 def _change_softmax(node: ir.Node) -> None:

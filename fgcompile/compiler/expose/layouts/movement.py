@@ -31,15 +31,16 @@ def _moved(call: PositionCall, shapes: Shapes) -> Positions | None:
 def _indexed(call: PositionCall, shapes: Shapes) -> Positions | None:
     """An index of constants moves elements; a table read at an input's integers takes their positions."""
     # An activation that is indexed by constants is moved; by an input's integers, nobody knows where to. A constant
-    # table has no positions: its rows lie where the integers do that pick them, if one index picks whole rows.
-    table, indices = call.node.args[0], call.node.args[1:]
+    # table has no positions: its parts lie where the integers do that pick them, if they pick along one axis.
+    table = call.node.args[0]
     nodes = [node for node in call.node.all_input_nodes if node is not table]
     if call.positions(table) is not None:
         return _moved(call, shapes) if all(node in call.constants for node in nodes) else None
     readers = [p for p in (call.positions(node) for node in nodes) if p is not None]
-    if not readers or call.node.target is not aten.index.Tensor or len(indices) != 1:
+    if not readers or call.node.target is not aten.index.Tensor:
         return None
-    return _looked_up(readers[0], shapes[0])
+    axes = [axis for axis, index in enumerate(call.arguments["indices"]) if index is not None]
+    return _looked_up(readers[0], shapes[0], axes[0]) if len(axes) == 1 else None
 
 
 def _embedded(call: PositionCall, shapes: Shapes) -> Positions | None:
@@ -47,9 +48,9 @@ def _embedded(call: PositionCall, shapes: Shapes) -> Positions | None:
     return None if source is None else _looked_up(source, shapes[0])
 
 
-def _looked_up(source: Positions, shape: tuple[int, ...]) -> Positions:
-    added = len(shape) - len(source.shape)
-    return source.mapped(shape, lambda c: c.reshape([*c.shape, *[1] * added]))
+def _looked_up(source: Positions, shape: tuple[int, ...], axis: int = 0) -> Positions:
+    added = len(shape) - len(source.shape) - axis
+    return source.mapped(shape, lambda c: c.reshape([*[1] * axis, *c.shape, *[1] * added]))
 
 
 def _concatenated(call: PositionCall, shapes: Shapes) -> Positions | None:

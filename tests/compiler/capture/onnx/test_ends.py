@@ -26,6 +26,18 @@ def saved(folder: Path, nodes: Any, inputs: Any = None, constants: Any = None, o
     return path
 
 
+def test_what_names_classes_is_explained_in_front_of_their_numbers(tmp_path: Path) -> None:
+    """As scikit-learn's networks are written."""
+    nodes = [LAYER, node("Softmax", "m", "p"), node("ArgMax", "p", "number", axis=1)]
+    ml = {"domain": "ai.onnx.ml"}
+    nodes += [node("ArrayFeatureExtractor", "names number", "label", **ml), node("ZipMap", "p", "y", **ml)]
+    of = graph(nodes, TABLE, ["label", "y"], WEIGHTS | {"names": np.array([3, 5, 7])})
+    onnx.save(model(of), tmp_path / "network.onnx")
+    with pytest.raises(UnsupportedOpError, match=r"ArrayFeatureExtractor.*ZipMap.*--explained NAME: 'p'$"):
+        fgcompile.compile(tmp_path / "network.onnx")
+    assert fgcompile.compile(tmp_path / "network.onnx", output="p").metadata["model"]["explained"] == "p"
+
+
 def test_boxes_that_are_chosen_by_their_overlap_are_explained_in_front_of_it(tmp_path: Path) -> None:
     constants = {"shape": np.array([0, 3, 4]), "axis": np.array([2]), "most": np.array([3]), "w": random(4, 12)}
     nodes = [

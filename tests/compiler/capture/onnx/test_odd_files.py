@@ -43,7 +43,9 @@ def assert_differences(path: Path, feeds: dict[str, Array], gradients: dict[str,
 
 
 @pytest.mark.parametrize(
-    "names", [("a.b", "a_b", "a:b"), ("class", "self", "1"), ("bias_0", "weight", "é")], ids=["alike", "python", "ours"]
+    "names",
+    [("a.b", "a_b", "a:b"), ("class", "self", "1"), ("bias_0", "weight", "é"), ("torch", "None", "inf")],
+    ids=["alike", "python", "ours", "torch"],
 )
 def test_inputs_of_any_name_have_their_own_gradients(tmp_path: Path, names: tuple[str, str, str]) -> None:
     """The first two are summed, so that their gradients are one tensor, which both outputs are."""

@@ -16,6 +16,7 @@ from fgcompile.errors import CaptureError, FgcompileError
 from tests.compiler.capture.onnx.files import assert_same, graph, model, node, random
 
 LAST = np.iinfo(np.int64).max
+BACKWARDS: dict[str, Any] = {"a": [1], "t": [-2]}
 FIRST = np.iinfo(np.int64).min
 
 CASES: dict[str, tuple[onnx.NodeProto, tuple[int, ...], dict[str, Any]]] = {
@@ -24,6 +25,8 @@ CASES: dict[str, tuple[onnx.NodeProto, tuple[int, ...], dict[str, Any]]] = {
     "slice_in_steps": (node("Slice", "x s e a t", "y"), (2, 9), {"s": [1], "e": [LAST], "a": [1], "t": [3]}),
     "slice_backwards": (node("Slice", "x s e a t", "y"), (2, 9), {"s": [-1], "e": [FIRST], "a": [1], "t": [-1]}),
     "slice_backwards_within": (node("Slice", "x s e a t", "y"), (2, 9), {"s": [7], "e": [1], "a": [1], "t": [-2]}),
+    "slice_backwards_to_the_largest": (node("Slice", "x s e a t", "y"), (2, 9), BACKWARDS | {"s": [7], "e": [LAST]}),
+    "slice_backwards_from_before": (node("Slice", "x s e a t", "y"), (2, 9), BACKWARDS | {"s": [-12], "e": [FIRST]}),
     "slice_nothing": (node("Slice", "x s e a t", "y"), (2, 9), {"s": [1], "e": [7], "a": [1], "t": [-2]}),
     "slice_all_axes": (node("Slice", "x s e", "y"), (2, 9), {"s": [0, 1], "e": [1, 4]}),
     "split_sizes": (node("Split", "x s", "y z", axis=1), (2, 5), {"s": [2, 3]}),

@@ -23,6 +23,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "lstm_peepholes": ("LSTM", "x w r b _ h c p", {"direction": "bidirectional"}),
     "lstm_lengths": ("LSTM", "x w r b l h", {"direction": "bidirectional"}),
     "lstm_clipped": ("LSTM", "x w r b", {"clip": 0.3}),
+    "lstm_clipped_twice": ("LSTM", "x w r b _ h c p", {"clip": 0.3, "direction": "bidirectional"}),
     "lstm_coupled": ("LSTM", "x w r b", {"input_forget": 1}),
     "lstm_activations": (
         "LSTM",

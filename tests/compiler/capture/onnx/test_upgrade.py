@@ -16,6 +16,8 @@ from tests.compiler.capture.onnx.files import assert_same, graph, model, node, r
 IMAGE = (2, 3, 4, 4)
 NORM = {"g": random(3, seed=3), "b": random(3, seed=4), "m": random(3, seed=5), "v": np.abs(random(3, seed=6))}
 SCALES = np.float32([1, 1, 2, 1.5])
+SMALLER = np.float32([1, 1, 0.7, 0.5])
+FOR_NN: dict[str, Any] = {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": "floor"}
 
 CASES: dict[str, tuple[int, onnx.NodeProto, tuple[int, ...], dict[str, Any]]] = {
     "batch_norm": (7, node("BatchNormalization", "x g b m v", "y"), IMAGE, NORM),
@@ -39,7 +41,9 @@ CASES: dict[str, tuple[int, onnx.NodeProto, tuple[int, ...], dict[str, Any]]] = 
     "reduce_sum": (11, node("ReduceSum", "x", "y", axes=[1]), IMAGE, {}),
     "reduce_all": (7, node("ReduceMax", "x", "y"), IMAGE, {}),
     "resize_10": (10, node("Resize", "x s", "y", mode="nearest"), IMAGE, {"s": SCALES}),
+    "resize_10_smaller": (10, node("Resize", "x s", "y", mode="nearest"), IMAGE, {"s": SMALLER}),
     "resize_10_linear": (10, node("Resize", "x s", "y", mode="linear"), IMAGE, {"s": SCALES}),
+    "resize_for_nn": (11, node("Resize", "x r s", "y", **FOR_NN), IMAGE, {"r": np.zeros(0, np.float32), "s": SCALES}),
     "resize_11": (11, node("Resize", "x r s", "y", mode="linear"), IMAGE, {"r": np.zeros(0, np.float32), "s": SCALES}),
     "roi_align": (
         10,

@@ -92,6 +92,21 @@ def test_resizing_to_the_nearest(rounding: str, coordinates: str, scale: str, tm
     _check(tmp_path, *_resized(scale, **attributes), opset=19)
 
 
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("scales", [[1.1, 2.0], [1.1, 1.1]], ids=["one", "both"])
+def test_resizing_to_the_same_size(mode: str, scales: list[float], tmp_path: Path) -> None:
+    """Nine elements are nine afterwards, and others, unless nothing changes its size."""
+    operator = node("Resize", "x _ s", "y", mode=mode)
+    _check(tmp_path, operator, {"s": np.array([1, 1, *scales], np.float32)}, opset=19)
+
+
+@pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])
+@pytest.mark.parametrize("policy", ["not_larger", "not_smaller"])
+def test_resizing_with_one_scale(mode: str, policy: str, tmp_path: Path) -> None:
+    operator = node("Resize", "x _ _ s", "y", mode=mode, axes=[2, 3], keep_aspect_ratio_policy=policy)
+    _check(tmp_path, operator, {"s": np.array([7, 5])}, opset=19)
+
+
 def _resized(scale: str, **attributes: Any) -> tuple[onnx.NodeProto, dict[str, Any]]:
     if scale in ("sizes", "one"):
         return node("Resize", "x _ _ s", "y", **attributes), {"s": np.array([2, CHANNELS, *SCALES[scale]])}
@@ -102,6 +117,14 @@ def _resized(scale: str, **attributes: Any) -> tuple[onnx.NodeProto, dict[str, A
 @pytest.mark.parametrize("pads", [[0, 0, 1, 2, 0, 0, 3, 0], [0, 1, 0, -2, 0, 0, -1, 2]], ids=["added", "cut"])
 def test_padding(mode: str, pads: list[int], tmp_path: Path) -> None:
     _check(tmp_path, node("Pad", "x p", "y", mode=mode), {"p": np.array(pads)}, opset=19)
+
+
+def test_a_form_that_no_row_has_is_refused(tmp_path: Path) -> None:
+    operator = node("Resize", "x _ s", "y", coordinate_transformation_mode="new")
+    of = graph([operator], {"x": ("float32", [1, 1, 5, 5])}, ["y"], {"s": np.float32([1, 1, 2, 2])})
+    onnx.save(model(of), tmp_path / "model.onnx")
+    with pytest.raises(UnsupportedOpError, match=r"Resize 'Resize_y' is of a form that fgcompile does not read"):
+        read_onnx(tmp_path / "model.onnx")(torch.ones(1, 1, 5, 5))
 
 
 def test_windows_with_gaps_that_pad_themselves_are_refused(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def lstm_step(
     forget = 1 - i if coupled else f(_clipped(_seen(of_f, see_f, c), clip))
     c = forget * c + i * g(_clipped(of_c, clip))
     o = f(_clipped(_seen(of_o, see_o, c), clip))
-    return o * last(_clipped(c, clip)), c
+    return o * last(c), c  # which runtimes do not clip
 
 
 def gru_step(

@@ -11,7 +11,8 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional
 
-from fgcompile.compiler.capture.onnx.operators.resize_axis import Axis, Filter, nearest, outputs_of
+from fgcompile.compiler.capture.onnx.operators.resize_axis import SIMPLE, Axis, Filter, nearest, outputs_of
+from fgcompile.compiler.capture.onnx.symbols import decided
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -68,6 +69,9 @@ def _mode(
         return None, None
     # Without a weight outside, a linear one is the edge's as well; a cubic one is not.
     edges = filter.mode == "linear" or (filter.cubic_coeff_a == -0.75 and not filter.exclude_outside)
+    # PyTorch copies an axis that keeps its size, whatever the scale is.
+    copied = any(axis.known and axis.outputs == axis.size for axis in resized)
+    edges = edges and not (filter.mode == "linear" and copied and any(map(bool, factors.values())))
     mode = (_LINEAR if filter.mode == "linear" else {2: "bicubic"}).get(space) if edges else None
     if filter.coordinates == "align_corners":
         return mode, True
@@ -80,12 +84,17 @@ def _mode(
 def _nearest_mode(resized: Sequence[Axis], filter: Filter, factors: dict[int, float | None]) -> str | None:
     if not all(isinstance(axis.scale, int | float) for axis in resized):
         # Sizes that are dynamic on both sides: there is no scale to try.
-        return "nearest" if (filter.coordinates, filter.rounding) == ("asymmetric", "floor") else None
+        below = filter.rounding == "floor" or (filter.rounding == SIMPLE and all(map(_grows, resized)))
+        return "nearest" if filter.coordinates == "asymmetric" and below else None
     tried = [axis if axis.known else _tried(axis) for axis in resized]
     for mode, shift in (("nearest", 0.0), ("nearest-exact", 0.5)):
         if all(np.array_equal(nearest(axis, filter), _of_torch(axis, factors[axis.axis], shift)) for axis in tried):
             return mode
     return None
+
+
+def _grows(axis: Axis) -> bool:
+    return decided(axis.outputs >= axis.size) is True
 
 
 def _tried(axis: Axis) -> Axis:

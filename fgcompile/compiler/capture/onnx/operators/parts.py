@@ -20,6 +20,8 @@ from fgcompile.errors import UnsupportedOpError
 FAR = 10**9
 """Exporters write an end at least as far for "all that is there": tf2onnx this one, others the largest integer."""
 
+_LARGEST = (2**31 - 1, 2**63 - 1)
+
 
 def slice_(
     x: Tensor,
@@ -41,7 +43,9 @@ def slice_(
 def slice_numbers(x: Known, starts: Known, ends: Known, axes: Known | None = None, steps: Known | None = None) -> Known:
     lists = [None if each is None else each.tolist() for each in (axes, steps)]
     for axis, start, end, step in _slices(starts.tolist(), ends.tolist(), *lists):
-        x = x[_at(x, axis, slice(start, end if step > 0 or end >= -FAR else None, step))]
+        if step < 0:
+            start, end = _from_within(start, x.shape[axis]), end if end >= -FAR else None
+        x = x[_at(x, axis, slice(start, end, step))]
     return x if not is_symbolic(x) else known(x)
 
 
@@ -49,7 +53,10 @@ def _slices(
     starts: Sequence[Any], ends: Sequence[Any], axes: Sequence[int] | None, steps: Sequence[int] | None
 ) -> zip[tuple[int, Any, Any, int]]:
     count = len(starts)
-    return zip(axes or range(count), starts, ends, steps or [1] * count, strict=True)
+    steps = steps or [1] * count
+    # ONNX Runtime takes the largest integers for the axis's other end, backwards too.
+    ends = [-(2**63) if step < 0 and end in _LARGEST else end for end, step in zip(ends, steps, strict=True)]
+    return zip(axes or range(count), starts, ends, steps, strict=True)
 
 
 def _is_all(size: Any, start: Any, end: Any, step: int) -> bool:
@@ -69,6 +76,11 @@ def _at(x: Any, axis: int, index: Any) -> tuple[Any, ...]:
     return (*[slice(None)] * (axis % x.ndim), index)
 
 
+def _from_within(start: Any, size: int) -> Any:
+    """Where a slice backwards begins: at the first element at least, where Python's would be empty."""
+    return max(start, -size) if isinstance(start, int) else start
+
+
 def _backwards(x: Tensor, axis: int, part: slice) -> Tensor:
     """A slice of negative step: the places that it reads, turned around."""
     size = x.shape[axis]
@@ -76,7 +88,7 @@ def _backwards(x: Tensor, axis: int, part: slice) -> Tensor:
         if part.start == -1 or part.start >= FAR:
             return x.flip(axis)[_at(x, axis, slice(None, None, -part.step))]
         raise UnsupportedOpError("it slices an axis of a free size backwards from within, fgcompile only all of it")
-    places = range(*part.indices(size))
+    places = range(*slice(_from_within(part.start, size), part.stop, part.step).indices(size))
     if not places:
         return x[_at(x, axis, slice(0, 0))]
     return x[_at(x, axis, slice(places[-1], places[0] + 1, -part.step))].flip(axis)

@@ -48,9 +48,12 @@ def resize(
     filter = Filter(
         mode, coordinate_transformation_mode, nearest_mode, bool(antialias), bool(exclude_outside), cubic_coeff_a
     )
-    if not resized:
+    # ONNX Runtime copies what keeps its shape, whatever the scales are.
+    if not resized or (not crop and all(axis.known and axis.outputs == axis.size for axis in resized)):
         return x
-    own = None if crop else interpolated(x, resized, filter, bool(scales))
+    # One scale for all axes, which PyTorch finds for each by its sizes.
+    alike = not scales and keep_aspect_ratio_policy != "stretch"
+    own = None if crop or alike else interpolated(x, resized, filter, bool(scales))
     if own is not None:
         return own
     if not all(axis.known for axis in resized):

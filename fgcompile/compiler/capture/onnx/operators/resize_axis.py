@@ -11,6 +11,9 @@ import numpy as np
 
 Numbers = np.ndarray[Any, Any]
 
+SIMPLE = "simple"
+"""The ``nearest_mode`` of opset 10, which had none: down, or up where an axis shrinks."""
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -50,7 +53,7 @@ class Filter:
     Attributes:
         mode: ``nearest``, ``linear`` or ``cubic``.
         coordinates: ``coordinate_transformation_mode``.
-        rounding: ``nearest_mode``.
+        rounding: ``nearest_mode``, or ``SIMPLE``.
         antialias: Whether it is stretched where the result is smaller.
         exclude_outside: Whether what lies outside has no weight; else it is the edge.
         cubic_coeff_a: Of the cubic.
@@ -68,6 +71,7 @@ _COORDINATES: dict[str, Callable[[Axis, Numbers], Numbers]] = {
     "half_pixel": lambda axis, x: (x + 0.5) / _real(axis.scale, x) - _real(0.5, x),
     "pytorch_half_pixel": lambda axis, x: _COORDINATES["half_pixel"](axis, x) if axis.outputs > 1 else 0 * x,
     "half_pixel_symmetric": lambda axis, x: _offset(axis, x) + (x + 0.5) / _real(axis.scale, x) - _real(0.5, x),
+    "tf_half_pixel_for_nn": lambda axis, x: (x + _real(0.5, x)) / _real(axis.scale, x),
     "asymmetric": lambda axis, x: x / _real(axis.scale, x),
     "align_corners": lambda axis, x: x * (axis.size - 1) / max(axis.outputs - 1, 1),
     "tf_crop_and_resize": lambda axis, x: (
@@ -109,6 +113,7 @@ def nearest(axis: Axis, filter: Filter) -> Numbers:
         "round_prefer_ceil": lambda: np.floor(places + half),
         "floor": lambda: np.floor(places),
         "ceil": lambda: np.ceil(places),
+        SIMPLE: lambda: np.ceil(places) if axis.scale < 1 else np.floor(places),
     }[filter.rounding]()
     return np.clip(rounded, 0, axis.size - 1).astype(np.int64)
 

@@ -24,9 +24,9 @@ def scatter_elements(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int =
 
 def scatter_elements_numbers(
     x: Known, indices: Known, updates: Known, *, axis: int = 0, reduction: str = "none"
-) -> Known:
-    assert reduction == "none"
-    assert x.ndim == 1, "shapes are lists"
+) -> Any:
+    if reduction != "none" or x.ndim != 1:
+        return NotImplemented
     result = x.astype(object)
     for index, update in zip(indices.tolist(), updates.tolist(), strict=True):
         result[index] = update
@@ -55,8 +55,9 @@ def _scatter_nd_reduced(x: Tensor, places: tuple[Tensor, ...], updates: Tensor, 
     return torch.scatter_reduce(flat, 0, at, rows, reduction).reshape(x.shape)
 
 
-def scatter_nd_numbers(x: Known, indices: Known, updates: Known, *, reduction: str = "none") -> Known:
-    assert reduction == "none", "shapes are lists"
+def scatter_nd_numbers(x: Known, indices: Known, updates: Known, *, reduction: str = "none") -> Any:
+    if reduction != "none":
+        return NotImplemented
     result = x.astype(object)
     result[tuple(indices[..., index] for index in range(indices.shape[-1]))] = updates
     return known(result)
