@@ -98,9 +98,7 @@ def parse_reading(window: str | None, background: str, page: int, max_pixels: in
     return Reading(ends, color, page, max_pixels, fit)
 
 
-def parse_numbers(
-    option: str, text: str, wanted: str = "one number a channel, separated by commas, or one for all"
-) -> Any:
+def parse_numbers(option: str, text: str, wanted: str = "one number a channel, separated by commas") -> Any:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
