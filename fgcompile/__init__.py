@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fgcompile.compiler.request import Noise, Preprocess
     from fgcompile.compiler.verify import verify
     from fgcompile.errors import RulesWarning
+    from fgcompile.media.photos import read_photos
     from fgcompile.runtime import Explanation, Session, load
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "expose_biases",
     "full_gradient",
     "load",
+    "read_photos",
     "verify",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "expose_biases": "fgcompile.compiler.pipeline",
     "full_gradient": "fgcompile.compiler.pipeline",
     "load": "fgcompile.runtime",
+    "read_photos": "fgcompile.media.photos",
     "verify": "fgcompile.compiler.verify",
 }
 

@@ -87,6 +87,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "compiler.request",
         "compiler.fullgrad",
         "runtime",
+        "media",
         "errors",
     },
     "__main__": {"cli"},

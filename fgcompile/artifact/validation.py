@@ -5,6 +5,7 @@ Nothing is converted silently: a wrong dtype is refused with the conversion to w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -144,9 +145,10 @@ def _check_names(given: Iterable[str], wanted: Sequence[str], optional: Sequence
 def _check_dtype(array: Array, spec: TensorSpec) -> None:
     name, dtype = spec["name"], spec["dtype"]
     if not isinstance(array, np.ndarray):
-        raise InputError(
-            f"{name} is a {type(array).__name__}, not a NumPy array: use np.asarray({name}, dtype=np.{dtype})"
-        )
+        picture = isinstance(array, str | os.PathLike) or type(array).__module__.startswith("PIL.")
+        photos = picture and dtype == "uint8" and len(spec["shape"]) == 4
+        how = "fgcompile.read_photos(session, path)" if photos else f"np.asarray({name}, dtype=np.{dtype})"
+        raise InputError(f"{name} is a {type(array).__name__}, not a NumPy array: use {how}")
     if isinstance(array, np.ma.MaskedArray):
         raise InputError(f"{name} is a masked array, whose mask would be lost: use {name}.filled(…) with a value")
     if array.dtype != np.dtype(dtype):
@@ -159,7 +161,10 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
     name, shape = spec["name"], spec["shape"]
     expected = f"{name} has shape {array.shape}, the artifact takes ({', '.join(map(str, shape))})"
     if array.ndim != len(shape):
-        one_sample = array.ndim == len(shape) - 1
+        sample = [size for axis, size in enumerate(shape) if axis != batch_axis(spec)]
+        one_sample = array.ndim == len(sample) and all(
+            wanted in (size, str(wanted)) for size, wanted in zip(array.shape, sample, strict=True)
+        )
         added = f"{name}[{':, ' * batch_axis(spec)}np.newaxis]"
         advice = f"add the batch axis, {added}" if one_sample else f"give an array of rank {len(shape)}"
         raise InputError(f"{expected}: {advice}")

@@ -151,7 +151,7 @@ def compile_(
         typer.Option(
             rich_help_panel=_PICTURES,
             metavar="A,B,C",
-            help=f"One number a channel; the artifact then takes the raw uint8 photo; {_WITHOUT}.",
+            help=f"One number a channel, or one for all; the artifact then takes the raw uint8 photo; {_WITHOUT}.",
         ),
     ] = None,
     std: Annotated[

@@ -28,4 +28,6 @@ def page(
 
     with terminal.steps() as report:
         write_page(artifact, output, packages, registry, report)
-    terminal.print_line(f"{output}: serve it as files, python -m http.server -b 127.0.0.1 -d {output}")
+    terminal.print_line(
+        f"{output}: serve it as files, python -m http.server -b 127.0.0.1 -d {output}, then open http://127.0.0.1:8000"
+    )

@@ -52,8 +52,10 @@ def parse_wanted(
     if ends is not None and (len(ends) != 2 or not ends[0] < ends[1]):
         raise InputError(f"--scale {scale}: give the values of black and white, as 0,255 or --scale=-1,1")
     means, deviations = _numbers("--mean", mean), _numbers("--std", std)
-    if means is not None and deviations is not None and len(means) != len(deviations):
-        raise InputError(f"--mean has {len(means)} numbers and --std {len(deviations)}: give one a channel to each")
+    if means is not None and deviations is not None and len({len(means), len(deviations)} - {1}) > 1:
+        raise InputError(
+            f"--mean has {len(means)} numbers and --std {len(deviations)}: give one a channel to each, or one for all"
+        )
     mode, resize, interpolation = fit
     side = None if resize is None else _parse_resize(resize)
     return Wanted(means, deviations, ends, order, mode, side, interpolation)
@@ -108,6 +110,8 @@ def preprocess_of(
                 "give --mean and --std, or --scale alone"
             )
         return None, preset
+    if len(picture) == 3:  # one number is for all channels
+        mean, std = (one * int(picture[0]) if len(one) == 1 else one for one in (mean, std))
     fit = fit_of(wanted, preset, (int(picture[1]), int(picture[2])) if len(picture) == 3 else (0, 0))
     read = preset is not None and ((own and preset.mean is not None) or preset.fit is not None)
     order: Any = wanted.order or ("rgb" if preset is None else preset.order)

@@ -44,7 +44,7 @@ def describe_program(
         },
         "model": {
             "name": captured.name,
-            "parameter_digest": _parameter_digest(captured),
+            "parameter_digest": parameter_digest(captured),
             **({} if captured.explained is None else {"explained": captured.explained}),
             **({"fixed": dict(captured.fixed)} if captured.fixed else {}),
             **({} if captured.weights is None else {"weights": captured.weights}),
@@ -261,7 +261,7 @@ def _classes(captured: CapturedProgram, request: Request) -> list[Any]:
     return list(logits.shape[1:]) if several or (isinstance(logits, Tensor) and logits.ndim == 2) else []
 
 
-def _parameter_digest(captured: CapturedProgram) -> str:
+def parameter_digest(captured: CapturedProgram) -> str:
     """SHA-256 over the parameters and buffers that the graph uses, by name, shape and value."""
     digest = hashlib.sha256()
     for name, value in sorted(captured.graph_module.named_buffers()):

@@ -23,7 +23,7 @@ from fgcompile.compiler.checking.emitted import draws_of
 from fgcompile.compiler.checking.expected import expected_outputs, returned_as
 from fgcompile.compiler.checking.inputs import as_dtype, verified_targets
 from fgcompile.compiler.checking.report import Check, Comparison, Report, compare
-from fgcompile.compiler.description import read_request
+from fgcompile.compiler.description import parameter_digest, read_request
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import as_rounded, capture_in
 from fgcompile.compiler.ir.programs import BiasedProgram
@@ -113,7 +113,10 @@ def verify(
     draws = draws_of(rounded, request, given, chosen, form)
     comparison = Comparison(outputs, exact, draws, request.precision, form.axes, form.questions)
     of_file = _on_file(opened.model, _model_inputs(feeds, names[:count], request), comparison)
-    return Report((*compare(comparison).checks, *of_file))
+    report = Report((*compare(comparison).checks, *of_file))
+    if report.passed or parameter_digest(captured) == metadata["model"]["parameter_digest"]:
+        return report
+    return Report((*report.checks, Check("another model: its weights are not the artifact's", float("inf"), 0.0)))
 
 
 def _model_inputs(feeds: Mapping[str, Array], names: Sequence[str], request: Request) -> dict[str, Tensor]:

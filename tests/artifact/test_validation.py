@@ -59,6 +59,7 @@ def message(check, *arguments) -> str:
             X.astype(">f4"),
             "x is float32 in foreign byte order, the artifact takes float32: use x.astype(np.float32)",
         ),
+        (X[0, :2], f"x has shape (2, 4, 4), {TAKES}: give an array of rank 4"),
         (X.tolist(), "x is a list, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
         (torch.zeros(2, 3, 4, 4), "x is a Tensor, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
         (None, "x is a NoneType, not a NumPy array: use np.asarray(x, dtype=np.float32)"),

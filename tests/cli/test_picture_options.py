@@ -73,7 +73,7 @@ def test_sizes_that_were_given_win() -> None:
     ("options", "message"),
     [
         ((("0.5", None), None, None, (None,) * 3), "--mean and --std go together"),
-        ((("0.5", "1,1"), None, None, (None,) * 3), "--mean has 1 numbers and --std 2"),
+        ((("0.5,0.5", "1,1,1"), None, None, (None,) * 3), "--mean has 2 numbers and --std 3"),
         (((None, None), "255", None, (None,) * 3), "--scale 255: give the values of black and white"),
         (((None, None), "1,0", None, (None,) * 3), "--scale 1,0"),
         (((None, None), None, None, (None, "0", None)), "--resize 0: give the side"),
@@ -83,3 +83,10 @@ def test_sizes_that_were_given_win() -> None:
 def test_options_that_cannot_be_read(options: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse_wanted(*options)
+
+
+def test_one_number_is_for_all_channels() -> None:
+    wanted = parse_wanted(("0.5", "0.1,0.2,0.3"), None, None, (None,) * 3)
+    preprocess, _ = preprocess_of(wanted, None, [example(3, 8, 8)])
+    assert preprocess is not None
+    assert (preprocess.mean, preprocess.std) == ((0.5,) * 3, (0.1, 0.2, 0.3))

@@ -71,3 +71,13 @@ def test_metadata_without_optional_keys_are_read_as_a_request(path: Path) -> Non
     request = read_request(metadata)  # type: ignore[arg-type]
     assert (request.method, request.target, dict(request.layouts), request.noise) == ("fullgrad", None, {}, None)
     assert request.copies == Noise()
+
+
+def test_of_a_model_with_other_weights_it_is_said_that_they_are(path: Path) -> None:
+    torch.manual_seed(1)
+    other = nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)).eval()
+    report = fgcompile.verify(path, other, X)
+    assert [check.name for check in report.checks if check.limit == 0][-1].endswith("weights are not the artifact's")
+    assert not report.passed
+    other.load_state_dict(MODEL.state_dict())
+    assert not [check for check in fgcompile.verify(path, other, X).checks if "another model" in check.name]

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-FOLDERS = ("", "docs", "docs/decisions", "benchmarks", "examples/*", ".github")
+FOLDERS = ("", "docs", "docs/decisions", "docs/tutorials", "benchmarks", "examples/*", ".github")
 DOCUMENTS = sorted({path for folder in FOLDERS for path in ROOT.glob(f"{folder}/*.md".lstrip("/"))})
 
 HOMES = (ROOT, ROOT / "fgcompile", ROOT / "fgcompile" / "compiler")

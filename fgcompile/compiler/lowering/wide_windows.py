@@ -19,8 +19,12 @@ from fgcompile.compiler.lowering.windows import AdaptiveWindows
 aten = torch.ops.aten  # its operators are untyped, hence:
 # mypy: no-warn-return-any
 
-MOST_UNROLLED = 256
-"""Taps of an adaptive window above which they are one axis: each is a few nodes of its own before."""
+MOST_UNROLLED = 24
+"""Taps of an adaptive window above which they are one axis. Before, each is a few nodes of its own.
+
+In ONNX Runtime on one thread that is faster for windows of 7 and 14, as fast from 28 on in pictures, and slower in
+signals; compiling takes longer with every node.
+"""
 
 
 def is_wide(windows: AdaptiveWindows) -> bool:
