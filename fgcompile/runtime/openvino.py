@@ -17,6 +17,7 @@ from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.forked import forked, refuse
+from fgcompile.runtime.openvino_agreement import require_agreement
 from fgcompile.runtime.session import Provider
 from fgcompile.system.leftovers import temporary_folder
 
@@ -56,6 +57,7 @@ class OpenVinoBackend:
         try:
             core = _core()
             model = _read(core, content, folder)
+            _turn_square_weights(model)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
             self._compiled = core.compile_model(model, device, _DEFAULT_PROPERTIES | properties)
         except Exception as error:  # OpenVINO's own are RuntimeErrors and more
@@ -66,6 +68,7 @@ class OpenVinoBackend:
         self._inputs = {name for port in self._compiled.inputs for name in port.get_names()}
         self._outputs = [spec["name"] for spec in metadata["outputs"]]
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+        require_agreement(self.run, content, metadata, folder)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
@@ -117,6 +120,21 @@ def _read_options(providers: Sequence[Provider] | None) -> tuple[str, dict[str, 
     (provider,) = providers
     options = {} if isinstance(provider, str) else dict(provider[1])
     return str(options.pop("device", _DEFAULT_DEVICE)), options
+
+
+def _turn_square_weights(model: openvino.Model) -> None:
+    """Makes a square matrix that is multiplied by turned a constant of its own.
+
+    OpenVINO lays out a constant's numbers once for all products of it, and takes the turned one for the other where
+    their sizes do not tell them apart: seen in 2026.4, with a layer's forward and backward.
+    """
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "Transpose" or node.input_value(0).get_node().get_type_name() != "Constant":
+            continue
+        matrix = node.input_value(0).get_node().data
+        if matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] > 1:
+            turned = openvino.op.Constant(np.ascontiguousarray(matrix.T))
+            node.output(0).replace(turned.output(0))
 
 
 def _take_biases(model: openvino.Model, names: Sequence[str]) -> dict[str, Array]:

@@ -20,6 +20,7 @@ from fgcompile.demo.networks import Network
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.media.images import read_photo
 from fgcompile.runtime import load
+from fgcompile.runtime.openvino_agreement import require_agreement
 from tests.support.networks import randomised
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference
 
@@ -245,3 +246,52 @@ def test_token_ids_are_taken(tmp_path: Path) -> None:
     found, expected = (load(tmp_path / "text.onnx", providers=p).explain(ids) for p in (PROVIDERS, None))
     np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(found.saliency, expected.saliency, rtol=1e-4, atol=1e-5)
+
+
+class Square(nn.Module):
+    """Layers whose weights are square, which the forward multiplies by, and turned the backward."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(20, 128), nn.Linear(128, 5)
+        self.first, self.second = nn.Linear(128, 128), nn.Linear(128, 128, bias=False)
+
+    def forward(self, ids: Tensor) -> Tensor:
+        x = self.words(ids)
+        return self.head((x + self.second(nn.functional.gelu(self.first(x)))).mean(1))
+
+
+@pytest.fixture(scope="module")
+def square() -> Any:
+    torch.manual_seed(0)
+    outputs = ("logits", "saliency", "contributions", "residual")
+    return fgcompile.compile(Square().eval(), torch.randint(0, 20, (2, 12)), outputs=outputs)
+
+
+def test_square_weights_are_not_taken_for_their_turned_selves(square: Any) -> None:
+    ids = np.random.default_rng(0).integers(0, 20, (3, 12))
+    found, expected = (session.explain(ids) for session in (square.session(["OpenVINO"]), square.session()))
+    np.testing.assert_allclose(found.saliency, expected.saliency, rtol=1e-4, atol=1e-6)
+    assert np.abs(found.residual).max() < 1e-5
+
+
+def test_what_it_computes_otherwise_is_refused(square: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fgcompile.runtime.openvino._turn_square_weights", lambda model: None)
+    try:
+        square.session(["OpenVINO"])
+    except ArtifactError as error:
+        assert "computes another saliency of this artifact than ONNX Runtime" in str(error)  # noqa: PT017 - or none
+    else:
+        pytest.skip("this version of OpenVINO tells them apart")
+
+
+def test_the_comparison_is_of_what_is_returned() -> None:
+    metadata = tiny_metadata()
+    expected = OpenVinoBackend(onnx_artifact(), metadata, ["OpenVINO"], 1)
+
+    def wrong(feeds: Any) -> Any:
+        return {name: value * 1.2 for name, value in expected.run(feeds).items()}
+
+    require_agreement(expected.run, onnx_artifact(), metadata, None)
+    with pytest.raises(ArtifactError, match=r"OpenVINO computes another \w+ of this artifact than ONNX Runtime"):
+        require_agreement(wrong, onnx_artifact(), metadata, None)

@@ -1,0 +1,78 @@
+"""Whether OpenVINO computes of an artifact what ONNX Runtime does, where that is installed too.
+
+Its transformations join operators, and now and then a result is another. A wrong map is no error that anybody would
+see, so that one call is compared before the first is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import EXPLAIN, RESIDUAL, TARGET, TARGETS
+from fgcompile.artifact.sample_inputs import make_noise
+from fgcompile.artifact.validation import Array
+from fgcompile.errors import ArtifactError
+
+LIMIT = 0.05
+"""How far apart results may be, relative to the largest: of noise, rounding may turn a ReLU or two."""
+
+SAMPLES = 2
+
+
+def require_agreement(
+    run: Callable[[Mapping[str, Array]], Mapping[str, Array]], content: bytes, metadata: Metadata, folder: Path | None
+) -> None:
+    """Passes an artifact of which one call returns what ONNX Runtime returns; any where that is not installed.
+
+    Args:
+        run: A call in OpenVINO: outputs by name, of inputs by name.
+        content: The artifact's bytes.
+        metadata: What it says of itself.
+        folder: Where its weights lie beside it, if not in it.
+
+    Raises:
+        ArtifactError: It returns something else.
+    """
+    if find_spec("onnxruntime") is None:
+        return
+    from fgcompile.runtime.onnxruntime import OnnxRuntimeBackend
+
+    feeds = _feeds(metadata)
+    expected = OnnxRuntimeBackend(content, metadata, ["CPUExecutionProvider"], 1, folder).run(feeds)
+    for name, found in run(feeds).items():
+        if name == RESIDUAL:  # rounding, and nothing else
+            continue
+        apart = _apart(found, expected[name])
+        if apart > LIMIT:
+            raise ArtifactError(
+                f"OpenVINO computes another {name} of this artifact than ONNX Runtime, {apart:.1g} of the largest "
+                "apart: run it in ONNX Runtime, or with another version of OpenVINO"
+            )
+
+
+def _feeds(metadata: Metadata) -> dict[str, Array]:
+    """Noise for what the model takes, and the first class."""
+    feeds = make_noise(metadata, SAMPLES)
+    for spec in metadata["inputs"]:
+        name = spec["name"]
+        if name == TARGET:
+            sizes = [1 if size == TARGETS else int(size) for size in spec["shape"][1:]]
+            feeds[name] = np.zeros([SAMPLES, *sizes], np.int64)
+        elif name == EXPLAIN and metadata.get("on_demand"):
+            feeds[name] = np.array(True)
+    taken = {spec["name"] for spec in metadata["inputs"]}
+    return {name: value for name, value in feeds.items() if name in taken}
+
+
+def _apart(found: Array, expected: Array) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    size = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(found.astype(np.float64) - expected)
+    return float(apart[np.isfinite(apart)].max(initial=0.0) / max(size, np.finfo(np.float32).tiny))
