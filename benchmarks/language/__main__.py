@@ -42,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--again", action="store_true", help="measure what has been measured again")
     parser.add_argument("--report-only", action="store_true", help="measure nothing, write the report again")
     options = parser.parse_args(arguments)
+    if options.folder is not None and not options.folder.is_dir():
+        parser.error(f"--folder {options.folder} is no folder")
     known = set() if options.again else {result["name"] for result in STORE.current()}
     wanted = [name for name in SUBJECTS if _is_wanted(name, options.only) and name not in known]
     wanted = [] if options.report_only else wanted
