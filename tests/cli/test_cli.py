@@ -239,7 +239,7 @@ def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path
         ("cli_models:build", ["--rules", "none"], "none"),
         ("cli_models:build", ["--format", "tflite"], "tflite"),
         ("cli_models:build?classes=5", ["--labels", "labels.txt"], "3 labels for 5 classes"),
-        ("cli_models:build", ["--mean", "0.5", "--std", "0.5"], "channels"),
+        ("cli_models:build", ["--mean", "0.5,0.5", "--std", "0.5,0.5"], "channels"),
         ("cli_models:build", ["--input", "4x16x16"], "channels"),
         ("cli_models:build", ["--method", "rough"], "rough"),
         ("cli_models:build", ["--biases", "some"], "some"),
