@@ -101,7 +101,9 @@ class OnnxGraph(nn.Module):
         name = (node.name or f"{node.op_type}_{len(self.steps)}").strip("/")
         path = re.sub(r"[^\w/:-]", "_", name) or "_"
         # ``dir`` leaves out what begins with a digit.
-        path = free_name(f"{path}_" if keyword.iskeyword(path) else path, {*dir(self), *self._modules})
+        path = free_name(
+            f"{path}_" if keyword.iskeyword(path) else path, {*dir(self), *(name for name, _ in self.named_children())}
+        )
         self.add_module(path, child)
         return path
 
