@@ -140,6 +140,12 @@ def suffix_format(path: str | Path) -> str | None:
     return next((format for format, known in SUFFIXES.items() if known == suffix), None)
 
 
+def weights_folder(content: bytes, metadata: Metadata, path: str | Path) -> Path | None:
+    """The folder of that file."""
+    weights = weights_file(content, metadata, path)
+    return None if weights is None else weights.parent
+
+
 def container_format(content: bytes) -> str | None:
     """The format of an artifact by its container; None where that is none of artifacts'.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis
+from fgcompile.artifact.names import EXPLAIN, TARGET
+from fgcompile.artifact.questions import predicted_targets
 from fgcompile.artifact.validation import Array, input_specs
 
 _SEED = 0
@@ -22,6 +24,16 @@ def make_noise(metadata: Metadata, batch: int) -> dict[str, Array]:
     """
     random = np.random.default_rng(_SEED)
     return {spec["name"]: _values(spec, batch, random) for spec in input_specs(metadata)}
+
+
+def make_feeds(metadata: Metadata, batch: int) -> dict[str, Array]:
+    """The same with all that the artifact itself takes: each sample's predicted class is asked for, and to explain."""
+    feeds = make_noise(metadata, batch)
+    if metadata["target"] == "input":
+        feeds[TARGET] = predicted_targets(metadata, batch)
+    if metadata.get("on_demand"):
+        feeds[EXPLAIN] = np.array(True)
+    return feeds
 
 
 def _values(spec: TensorSpec, batch: int, random: np.random.Generator) -> Array:

@@ -11,13 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from fgcompile._version import __version__
-from fgcompile.artifact.file import read_artifact, weights_file
+from fgcompile.artifact.file import read_artifact, weights_folder
 from fgcompile.artifact.metadata import Metadata, batch_axis
-from fgcompile.artifact.names import EXPLAIN
-from fgcompile.artifact.questions import predicted_targets
-from fgcompile.artifact.sample_inputs import make_noise
+from fgcompile.artifact.sample_inputs import make_feeds
 from fgcompile.artifact.trust import require_trust
-from fgcompile.artifact.validation import Array, batch_size, input_specs
+from fgcompile.artifact.validation import batch_size, input_specs
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.bench.report import Bench
 from fgcompile.bench.timing import measure
@@ -63,10 +61,9 @@ def bench(  # noqa: PLR0913 - public: its keywords are the options
     content, metadata = read_artifact(path)
     require_trust(path, metadata["format"], trust)
     _check_options(concurrency, seconds, repeats)
-    feeds = _make_feeds(metadata, _choose_batch(metadata, batch))
+    feeds = make_feeds(metadata, _choose_batch(metadata, batch))
     report("load")
-    weights = weights_file(content, metadata, path)
-    folder = None if weights is None else weights.parent
+    folder = weights_folder(content, metadata, path)
     session = open_session(content, metadata, str(path), providers, threads, folder)
     session.run(feeds)
     memory = peak_memory()
@@ -122,15 +119,6 @@ def _choose_batch(metadata: Metadata, wanted: int | None) -> int:
     if wanted is not None and wanted < 1:
         raise InputError(f"batch is {wanted}: give 1 or more samples a call")
     return wanted or 1
-
-
-def _make_feeds(metadata: Metadata, batch: int) -> dict[str, Array]:
-    feeds = make_noise(metadata, batch)
-    if metadata["target"] == "input":
-        feeds["target"] = predicted_targets(metadata, batch)
-    if metadata.get("on_demand"):
-        feeds[EXPLAIN] = np.array(True)
-    return feeds
 
 
 def _versions() -> Mapping[str, str]:

@@ -27,8 +27,9 @@ except ImportError as error:
     raise MissingPackageError("provider OpenVINO needs its runtime: pip install 'fgcompile[openvino]'") from error
 
 _DEFAULT_DEVICE = "CPU"
-_DEFAULT_PROPERTIES = {
-    "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
+_PRECISION = "INFERENCE_PRECISION_HINT"
+_DEFAULT_PROPERTIES: dict[str, object] = {
+    _PRECISION: "f32",  # else bfloat16 where the processor has it
     "PERFORMANCE_HINT": "LATENCY",
 }
 
@@ -59,7 +60,8 @@ class OpenVinoBackend:
             model = _read(core, content, folder)
             _turn_square_weights(model)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
-            self._compiled = core.compile_model(model, device, _DEFAULT_PROPERTIES | properties)
+            properties = _DEFAULT_PROPERTIES | properties
+            self._compiled = core.compile_model(model, device, properties)
         except Exception as error:  # OpenVINO's own are RuntimeErrors and more
             raise ArtifactError(
                 f"OpenVINO {openvino.__version__} cannot load the artifact on {device} ({_reason(error)}): "
@@ -68,7 +70,8 @@ class OpenVinoBackend:
         self._inputs = {name for port in self._compiled.inputs for name in port.get_names()}
         self._outputs = [spec["name"] for spec in metadata["outputs"]]
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
-        require_agreement(self.run, content, metadata, folder)
+        if (properties[_PRECISION], metadata.get("precision", "float32")) == ("f32", "float32"):
+            require_agreement(self.run, content, metadata, folder)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
