@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL.Image import Image
+from torch import nn
 
 import fgcompile
 from examples.explanations.tasks import (
     NAMES,
+    Batch,
     learn,
     signal_network,
     signals,
@@ -63,22 +65,24 @@ def photos(folder: Path) -> None:
 
 def signal(folder: Path) -> None:
     """A signal under its map."""
-    model, right = learn(signal_network, signals, 150)
-    print(f"signal: {right:.1%} right")
-    x, labels = signals(8, 0)
-    artifact = fgcompile.compile(model, x[:2], labels=("all echoes", "an echo is missing"))
-    chosen = int(np.flatnonzero(labels == 1)[0])
-    write(artifact.session(threads=1).explain(x)[chosen].overlay(), folder / "signal.png")
+    overlay_of_second_class(signal_network, signals, 150, ("all echoes", "an echo is missing"), folder / "signal.png")
 
 
 def volume(folder: Path) -> None:
     """Slices of a volume under its map."""
-    model, right = learn(volume_network, volumes, 120)
-    print(f"volume: {right:.1%} right")
-    x, labels = volumes(8, 0)
-    artifact = fgcompile.compile(model, x[:2], labels=("all alike", "one is brighter"))
-    chosen = int(np.flatnonzero(labels == 1)[0])
-    write(artifact.session(threads=1).explain(x)[chosen].overlay(), folder / "volume.jpg")
+    overlay_of_second_class(volume_network, volumes, 120, ("all alike", "one is brighter"), folder / "volume.jpg")
+
+
+def overlay_of_second_class(
+    network: Callable[[], nn.Module], data: Callable[[int, int], Batch], steps: int, labels: tuple[str, str], path: Path
+) -> None:
+    """Trains a network on a task, and draws the first of 8 inputs that is of its second class under the map."""
+    model, right = learn(network, data, steps)
+    print(f"{path.stem}: {right:.1%} right")
+    x, classes = data(8, 0)
+    artifact = fgcompile.compile(model, x[:2], labels=labels)
+    chosen = int(np.flatnonzero(classes == 1)[0])
+    write(artifact.session(threads=1).explain(x)[chosen].overlay(), path)
 
 
 def tables(folder: Path) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fgcompile.errors import InputError
 
-MODES = ("crop", "squash", "letterbox")
+FitMode = Literal["crop", "squash", "letterbox"]
+MODES = get_args(FitMode)
 """What an artifact may say that its pictures are fitted by."""
 
-INTERPOLATIONS = ("nearest", "box", "bilinear", "hamming", "bicubic", "lanczos")
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+INTERPOLATIONS = get_args(Interpolation)
 """Pillow's filters. All but ``nearest`` average over what one pixel covers: antialiased."""
 
 ROUNDINGS = ("even", "down")

@@ -18,7 +18,7 @@ from ray.data.checkpoint import CheckpointConfig
 from ray.exceptions import RayError, RayTaskError
 
 from fgcompile.artifact.elements import output_axes, plain
-from fgcompile.artifact.file import read_artifact, weights_file
+from fgcompile.artifact.file import read_artifact, weights_folder
 from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.questions import PREDICTED
@@ -88,8 +88,7 @@ def explain_in_bulk(
             with connect(workers, metadata) as pool:
                 start = time.monotonic()
                 shared = ray.put((np.frombuffer(content, np.uint8), metadata))
-                weights = weights_file(content, metadata, wanted.artifact)
-                beside = None if weights is None else weights.parent
+                beside = weights_folder(content, metadata, wanted.artifact)
                 task = Task(shared, wanted, folder.path, workers.providers, workers.threads, beside)
                 _rehearse(task, pool)
                 rows = _explain(_read_listing(folder), task, metadata, pool, len(left), workers.batch)

@@ -27,7 +27,7 @@ from fgcompile.drawing.panels import draw_panel
 from fgcompile.drawing.scale import is_signed
 from fgcompile.errors import InputError, MissingPackageError, NonFiniteWarning
 from fgcompile.media.asking import Question
-from fgcompile.media.images import in_whole_steps, photo_shape, read_photo, read_unfitted
+from fgcompile.media.images import in_whole_steps, photo_shape, read_photo, read_unfitted, told_of
 from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.media.tiles import ask_tiles, reduced
 from fgcompile.runtime.answers import Answer, answers_of
@@ -139,8 +139,7 @@ class Explainer:
                 return
             photo = in_whole_steps(photo, self._metadata, fit_of(self._metadata["preprocess"]))
         except (InputError, MissingPackageError) as error:
-            name = visible(Path(row["path"]).name)
-            row["error"] = str(error) if name in str(error) else f"{visible(row['path'])}: {error}"
+            row["error"] = told_of(Path(row["path"]), error)
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NonFiniteWarning)

@@ -1,27 +1,25 @@
-"""The options that are one of a few words, as the command line shows and checks them before torch is imported.
-
-``tests/cli/test_choices.py`` holds them to what the compiler takes.
-"""
+"""The options that are one of a few words, as the command line shows and checks them before torch is imported."""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
+from fgcompile.artifact.fitting import FitMode as FitMode
+from fgcompile.artifact.fitting import Interpolation as Interpolation
+from fgcompile.artifact.options import Biases as Biases
+from fgcompile.artifact.options import Device as Device
+from fgcompile.artifact.options import Format as Format
+from fgcompile.artifact.options import Method as Method
+from fgcompile.artifact.options import Order as Order
+from fgcompile.artifact.options import Output as Output
+from fgcompile.artifact.options import Precision as Precision
+from fgcompile.artifact.options import PsiName, RuleSet
+from fgcompile.artifact.options import Terms as Terms
 from fgcompile.errors import InputError
 
-Format = Literal["onnx", "torchscript", "pt2", "exported"]
-Method = Literal["fullgrad", "simple_fullgrad", "smooth_fullgrad"]
-Psi = Literal["auto", "fullgrad", "grad-cam", "signed"]
-Rules = Literal["auto", "taylor", "libragrad", "attnlrp"]
-Terms = Literal["all", "parameters"]
-Biases = Literal["constants", "inputs"]
-Precision = Literal["float32", "float16", "bfloat16"]
-Device = Literal["cpu", "cuda"]
-Order = Literal["rgb", "bgr"]
-FitMode = Literal["crop", "squash", "letterbox"]
+Psi = PsiName
+Rules = RuleSet
 Fitting = Literal["crop", "squash", "letterbox", "whole", "tile"]
-Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
-Output = Literal["logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients", "model"]
 MapFormat = Literal["parquet", "npz", "png"]
 TritonDevice = Literal["auto", "cpu", "gpu"]
 TritonBackend = Literal["python"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from fgcompile.artifact.file import read_metadata, weights_file
+from fgcompile.artifact.file import read_artifact, weights_file
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.cli import terminal
 from fgcompile.cli.building import Job, build
@@ -30,12 +30,14 @@ class Made:
         metadata: What it says of itself.
         seconds: Of each stage.
         left_out: What its source says and could not be taken, and why.
+        weights: The file beside it that has its weights, where there is one.
     """
 
     job: Job
     metadata: Metadata
     seconds: Mapping[str, float]
     left_out: Sequence[str]
+    weights: Path | None
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -54,11 +56,7 @@ class Made:
         from fgcompile.cli.next_steps import commands, python_calls
 
         calls, typed = python_calls(self.metadata), commands(self.metadata, self.job.output)
-        terminal.print_summary(self.metadata, self.job.output, self._weights(), calls, typed, self.left_out)
-
-    def _weights(self) -> Path | None:
-        """The file beside it that has its weights."""
-        return weights_file(self.job.output.read_bytes(), self.metadata, self.job.output)
+        terminal.print_summary(self.metadata, self.job.output, self.weights, calls, typed, self.left_out)
 
 
 def run(job: Job) -> Made:
@@ -74,7 +72,8 @@ def run(job: Job) -> Made:
     left = () if preset is None else preset.left_out
     if job.source.is_random(job.weights):
         left = (*left, "weights, so that they are random: --weights FILE")
-    return Made(job, read_metadata(job.output), watch.seconds, left)
+    content, metadata = read_artifact(job.output)
+    return Made(job, metadata, watch.seconds, left, weights_file(content, metadata, job.output))
 
 
 def build_recipes(context: typer.Context, names: Sequence[str], force: bool, as_json: bool) -> None:

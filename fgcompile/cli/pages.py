@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fgcompile.cli import terminal
-from fgcompile.cli.parameters import ArtifactArgument
+from fgcompile.cli.parameters import ArtifactArgument, QuietOption, VerboseOption
 from fgcompile.page.packages import REGISTRY
 
 
@@ -22,6 +22,8 @@ def page(
     registry: Annotated[
         str, typer.Option(metavar="URL", envvar="NPM_CONFIG_REGISTRY", help="The registry of npm's to fetch it from.")
     ] = REGISTRY,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
 ) -> None:
     """Write a static page that explains photos by an artifact, in WebAssembly or WebGPU; it works offline."""
     from fgcompile.page.site import write_page

@@ -18,21 +18,20 @@ from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.combinations import FUNCTION, require_consistent
 from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.names import DYNAMIC
+from fgcompile.artifact.options import Biases as Biases
+from fgcompile.artifact.options import Device as Device
+from fgcompile.artifact.options import Format as Format
+from fgcompile.artifact.options import Method as Method
+from fgcompile.artifact.options import Order as Order
+from fgcompile.artifact.options import Output as Output
+from fgcompile.artifact.options import Precision as Precision
+from fgcompile.artifact.options import PsiName as PsiName
+from fgcompile.artifact.options import RuleSet as RuleSet
+from fgcompile.artifact.options import Terms as Terms
 from fgcompile.compiler.examples import require_batch
 from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
-
-Format = Literal["onnx", "torchscript", "pt2", "exported"]
-Output = Literal["logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients", "model"]
-Method = Literal["fullgrad", "simple_fullgrad", "smooth_fullgrad"]
-PsiName = Literal["auto", "fullgrad", "grad-cam", "signed"]
-RuleSet = Literal["auto", "taylor", "libragrad", "attnlrp"]
-Terms = Literal["all", "parameters"]
-Biases = Literal["constants", "inputs"]
-Precision = Literal["float32", "float16", "bfloat16"]
-Device = Literal["cpu", "cuda"]
-Order = Literal["rgb", "bgr"]
 
 OUTPUTS: tuple[Output, ...] = get_args(Output)
 """What can be asked for, in the contract's order."""

@@ -26,7 +26,7 @@ from fgcompile.drawing.subjects import Shown
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.asking import Question, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
-from fgcompile.media.images import in_whole_steps, photo_shape, read_unfitted, read_whole, require_any_size
+from fgcompile.media.images import in_whole_steps, photo_shape, read_unfitted, read_whole, require_any_size, told_of
 from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.media.tiles import ask_tiles, reduced, require_tiles
 from fgcompile.runtime import Session
@@ -127,8 +127,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
                 continue
             photo, placed = _read(path, shape, reading, metadata, fit)
         except (InputError, MissingPackageError) as error:
-            named = str(error) if visible(path.name) in str(error) else f"{visible(str(path))}: {error}"
-            records.append({"image": str(path), "error": named})
+            records.append({"image": str(path), "error": told_of(path, error)})
             continue
         reply = ask(session, photo[np.newaxis], question)
         marks = [_marks(answer, reply, metadata, photo.shape[:2], boxes) for answer in reply.answers]

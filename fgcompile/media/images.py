@@ -132,6 +132,12 @@ def read_unfitted(path: Path, channels: int, reading: Reading) -> NDArray[np.uin
     return np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, channels)
 
 
+def told_of(path: Path, error: Exception) -> str:
+    """What an error says of a photo, with the photo's name."""
+    said = str(error)
+    return said if visible(path.name) in said else f"{visible(str(path))}: {said}"
+
+
 def require_any_size(metadata: Metadata) -> None:
     """Passes artifacts that take photos of any size.
 

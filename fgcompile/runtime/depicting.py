@@ -84,7 +84,11 @@ class _Drawn(NamedTuple):
 
 def overlay(explanation: Depicted, look: Look, caption: bool) -> Image:
     """``Explanation.overlay``."""
-    subject, shown, signed = _drawn(explanation, look)
+    return _overlaid(_drawn(explanation, look), look, caption)
+
+
+def _overlaid(drawn: _Drawn, look: Look, caption: bool) -> Image:
+    subject, shown, signed = drawn
     style = style_of(signed, look.colormap, look.alpha)
     if len(shown) > 1:
         return draw_comparison(subject, shown, signed, style)
@@ -93,10 +97,11 @@ def overlay(explanation: Depicted, look: Look, caption: bool) -> Image:
 
 def panel(explanation: Depicted, look: Look) -> Image:
     """``Explanation.panel``."""
-    subject, shown, signed = _drawn(explanation, look)
+    drawn = _drawn(explanation, look)
+    subject, shown, signed = drawn
     if isinstance(subject, Photo) and len(shown) == 1:
         return draw_photo(subject, shown[0], signed, style_of(signed, look.colormap, look.alpha))
-    return overlay(explanation, look, caption=True)
+    return _overlaid(drawn, look, caption=True)
 
 
 def beside(explanations: Sequence[Depicted], look: Look) -> Image:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, overload
 
 import numpy as np
 
-from fgcompile.artifact.file import check_artifact, read_artifact, read_tokenizer, weights_file
+from fgcompile.artifact.file import check_artifact, read_artifact, read_tokenizer, weights_folder
 from fgcompile.artifact.metadata import BATCH, Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS, TARGET, is_predicted
 from fgcompile.artifact.questions import Asked, check_target, explained_elements, largest, predicted_targets
@@ -295,8 +295,7 @@ def load(
     content, metadata = read_artifact(path)
     require_trust(path, metadata["format"], trust)
     check_options(providers, threads)
-    weights = weights_file(content, metadata, path)
-    folder = None if weights is None else weights.parent
+    folder = weights_folder(content, metadata, path)
     source = Source(str(Path(path).absolute()), content[-SEAL_SIZE:], None, providers, threads, folder)
     return _open(source, (content, metadata))
 

@@ -6,7 +6,8 @@ import base64
 import io
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import IO
 
 from fgcompile.artifact.metadata import dumps
 from fgcompile.artifact.names import DEFAULTS_FILE, METADATA_FILE, TOKENIZER_FILE
@@ -35,6 +36,18 @@ def extra_files(program: FusedProgram, defaults: bool = False) -> dict[str, str]
         encoded = {name: base64.b64encode(value.numpy().tobytes()).decode() for name, value in values.items()}
         files[DEFAULTS_FILE] = dumps(encoded)
     return files
+
+
+def with_extra_files(archive: IO[bytes], extra: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
+    """The files of one of PyTorch's archives, without what is left out, and extra ones.
+
+    Those are in front, where what is left of a file that was cut off still says whose it is.
+    """
+    with zipfile.ZipFile(archive) as source:
+        names = [name for name in source.namelist() if not LEFT_OUT.search(name)]
+        root = names[0].partition("/")[0]
+        yield from ((f"{root}/extra/{name}", text.encode()) for name, text in extra.items())
+        yield from ((name, source.read(name)) for name in names)
 
 
 def write_archive(files: Iterable[tuple[str, bytes]]) -> bytes:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import zipfile
-from collections.abc import Iterator, Mapping
 
 import torch
 
 from fgcompile.artifact.seal import seal_zip
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
-from fgcompile.compiler.backends.archive import LEFT_OUT, extra_files, write_archive
+from fgcompile.compiler.backends.archive import extra_files, with_extra_files, write_archive
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import dump_stage
@@ -27,13 +25,4 @@ def emit_program(program: FusedProgram) -> bytes:
     exported.graph_module.meta["custom"] = {PROGRAM_SIGNATURE: program.metadata[SIGNATURE]}
     buffer = io.BytesIO()
     torch.export.save(exported, buffer)
-    return seal_zip(write_archive(_files(buffer, extra_files(program, defaults=True))))
-
-
-def _files(buffer: io.BytesIO, extra: Mapping[str, str]) -> Iterator[tuple[str, bytes]]:
-    with zipfile.ZipFile(buffer) as archive:
-        names = [name for name in archive.namelist() if not LEFT_OUT.search(name)]
-        root = names[0].partition("/")[0]
-        # In front, where what is left of a file that was cut off still says whose it is.
-        yield from ((f"{root}/extra/{name}", text.encode()) for name, text in extra.items())
-        yield from ((name, archive.read(name)) for name in names)
+    return seal_zip(write_archive(with_extra_files(buffer, extra_files(program, defaults=True))))

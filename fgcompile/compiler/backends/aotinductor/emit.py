@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -28,7 +27,7 @@ from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.aotinductor.flat_products import flat_products
 from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
 from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
-from fgcompile.compiler.backends.archive import LEFT_OUT, extra_files, write_archive
+from fgcompile.compiler.backends.archive import extra_files, with_extra_files, write_archive
 from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.ir.graphs import copy_graph
@@ -152,11 +151,6 @@ def _packed(files: dict[str, Any], folder: str, extra_files: Mapping[str, str]) 
     buffer = io.BytesIO()
     package_aoti(buffer, files)
     compiled, nowhere = folder.encode(), b"/" * len(folder)
-    with zipfile.ZipFile(buffer) as archive:
-        names = [name for name in archive.namelist() if not LEFT_OUT.search(name)]
-        root = names[0].partition("/")[0]
-        # In front, where what is left of a file that was cut off still says whose it is.
-        yield from ((f"{root}/extra/{name}", text.encode()) for name, text in extra_files.items())
-        for name in names:
-            content = b"" if EMPTIED.search(name) else archive.read(name).replace(compiled, nowhere)
-            yield name, _BUILD_ID.sub(bytes(20), content, count=1) if name.endswith(".so") else content
+    for name, content in with_extra_files(buffer, extra_files):
+        content = b"" if EMPTIED.search(name) else content.replace(compiled, nowhere)
+        yield name, _BUILD_ID.sub(bytes(20), content, count=1) if name.endswith(".so") else content
