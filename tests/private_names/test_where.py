@@ -19,6 +19,7 @@ INTERNALS = {
     "bulk/ray_internals.py",
     "cli/transformers_internals.py",
     "compiler/backends/aotinductor/inductor_internals.py",
+    "compiler/backends/onnx/exporter_internals.py",
     "compiler/backends/onnx/onnxscript_internals.py",
     "compiler/capture/torchscript_internals.py",
     "compiler/ir/torch_internals.py",

@@ -33,7 +33,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
-LARGE = 2**24
+LARGE = 2**28
 """Bytes of weights below which looking for what is not used takes longer than it is worth."""
 
 

@@ -13,6 +13,7 @@ from fgcompile.artifact.names import EXPLAIN, METADATA_KEY, TOKENIZER_KEY
 from fgcompile.artifact.pair import Pair
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.backends.onnx.descriptions import describe
+from fgcompile.compiler.backends.onnx.exporter_internals import without_repetition
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
 from fgcompile.compiler.backends.onnx.predict_by_file import predict_by_file
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
@@ -45,7 +46,7 @@ def emit_onnx(program: FusedProgram) -> bytes | Pair:
     """
     _require_own_names(program)
     exported = as_exported(program.graph_module)
-    with silenced("torch.onnx"):
+    with silenced("torch.onnx"), without_repetition():
         try:
             converted = torch.onnx.export(
                 exported,
