@@ -87,7 +87,7 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
 
     Raises:
         InputError: A wrong count, name, type, rank, size or dtype; NaN or infinity; differing dynamic sizes; an index
-            out of range.
+            out of range. Masks of booleans are taken where the input is of floating-point numbers.
     """
     specs = input_specs(metadata)
     names = [spec["name"] for spec in specs]
@@ -101,7 +101,7 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
         arrays = dict(zip(names, values, strict=True))
     sizes: dict[str, tuple[str, int]] = {}
     for spec in specs:
-        array = arrays[spec["name"]]
+        array = arrays[spec["name"]] = _of_mask(arrays[spec["name"]], spec)
         _check_dtype(array, spec)
         _check_shape(array, spec, sizes)
         _check_finite(array, spec["name"])
@@ -124,6 +124,12 @@ def named_sizes(inputs: Mapping[str, Array], metadata: Metadata) -> dict[str, in
         for dimension, size in zip(spec["shape"], inputs[spec["name"]].shape, strict=True)
         if isinstance(dimension, str)
     )
+
+
+def _of_mask(array: Array, spec: TensorSpec) -> Array:
+    """A mask as the zeros and ones that it stands for, where the input is of floating-point numbers."""
+    mask = isinstance(array, np.ndarray) and array.dtype == np.bool_ and spec["dtype"].startswith("float")
+    return array.astype(spec["dtype"]) if mask else array
 
 
 def _plain(array: Array) -> Array:
