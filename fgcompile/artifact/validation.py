@@ -126,6 +126,19 @@ def named_sizes(inputs: Mapping[str, Array], metadata: Metadata) -> dict[str, in
     )
 
 
+def is_picture(value: object) -> bool:
+    """Whether it is a picture of Pillow's or may be the path of one."""
+    return isinstance(value, str | os.PathLike) or type(value).__module__.startswith("PIL.")
+
+
+def has_pictures(x: object) -> bool:
+    """Whether what a caller gives as input is a picture, pictures one after the other, or has such by name."""
+    if isinstance(x, Mapping):
+        return any(map(has_pictures, x.values()))
+    several = x if isinstance(x, list | tuple) else [x]
+    return bool(several) and all(map(is_picture, several))
+
+
 def _of_mask(array: Array, spec: TensorSpec) -> Array:
     """A mask as the zeros and ones that it stands for, where the input is of floating-point numbers."""
     mask = isinstance(array, np.ndarray) and array.dtype == np.bool_ and spec["dtype"].startswith("float")
@@ -151,8 +164,7 @@ def _check_names(given: Iterable[str], wanted: Sequence[str], optional: Sequence
 def _check_dtype(array: Array, spec: TensorSpec) -> None:
     name, dtype = spec["name"], spec["dtype"]
     if not isinstance(array, np.ndarray):
-        picture = isinstance(array, str | os.PathLike) or type(array).__module__.startswith("PIL.")
-        photos = picture and dtype == "uint8" and len(spec["shape"]) == 4
+        photos = is_picture(array) and dtype == "uint8" and len(spec["shape"]) == 4
         how = "fgcompile.read_photos(session, path)" if photos else f"np.asarray({name}, dtype=np.{dtype})"
         raise InputError(f"{name} is a {type(array).__name__}, not a NumPy array: use {how}")
     if isinstance(array, np.ma.MaskedArray):
