@@ -63,7 +63,7 @@ def test_an_argument_without_images_is_refused(photos: Path, argument: str) -> N
 
 
 def test_the_folder_that_is_written_to_is_named_where_the_images_are_there(photos: Path) -> None:
-    with pytest.raises(InputError, match="its images are in .*, which is written to and so passed over"):
+    with pytest.raises(InputError, match=r"its images are in .*, which is written to and so passed over"):
         find_images([str(photos)], without=photos)
 
 
