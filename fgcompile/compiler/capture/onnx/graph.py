@@ -13,6 +13,7 @@ from torch import nn
 
 from fgcompile.compiler.capture.onnx.control import CONTROL, Control
 from fgcompile.compiler.capture.onnx.node import Constant, OnnxNode
+from fgcompile.compiler.capture.onnx.numbers import numbers_of
 from fgcompile.compiler.capture.onnx.operators import OPERATORS
 from fgcompile.compiler.capture.onnx.values import Value, as_known
 from fgcompile.compiler.ir.nodes import free_name
@@ -196,12 +197,3 @@ def name_of(value: ir.Value) -> str:
 def constant_of(value: ir.Value) -> Constant | None:
     """An initializer's numbers."""
     return None if value.const_value is None else Constant(numbers_of(value.const_value))
-
-
-def numbers_of(tensor: ir.TensorProtocol) -> np.ndarray[Any, Any]:
-    """A tensor's numbers; those that lie in a file are copied, and the file is let go."""
-    if not isinstance(tensor, ir.ExternalTensor):
-        return tensor.numpy()
-    array = np.array(tensor.numpy())
-    tensor.release()
-    return array

@@ -25,6 +25,8 @@ import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 from onnx_ir.traversal import RecursiveGraphIterator
 
+from fgcompile.compiler.capture.onnx.numbers import numbers_of
+
 COMMUTATIVE = ("Add", "Mul")
 
 Found = dict[str, ir.Value]
@@ -90,13 +92,13 @@ def _fits(part: Of | str | float, value: ir.Value | None, found: Found) -> bool:
     tensor = ir.convenience.get_const_tensor(value)
     if tensor is None or tuple(tensor.shape) not in ((), (1,)):  # of one axis at most, so that it broadcasts nothing
         return False
-    return math.isclose(tensor.numpy().item(), part, rel_tol=1e-5)
+    return math.isclose(numbers_of(tensor).item(), part, rel_tol=1e-5)
 
 
 def _numbers(value: ir.Value) -> np.ndarray[Any, Any] | None:
     """What a constant holds."""
     tensor = ir.convenience.get_const_tensor(value)
-    return None if tensor is None else tensor.numpy()
+    return None if tensor is None else numbers_of(tensor)
 
 
 def _becomes(operator: str, **attributes: str) -> Callable[[ir.Node, Found], None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from fgcompile.compiler.capture.onnx.numbers import numbers_of
+
 _SHAPING = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Expand", "Tile")
 """Operators that stand between a sum or maximum and what it is taken from."""
 
@@ -87,7 +89,7 @@ def _is_along_one(total: ir.Node) -> bool:
     axes = total.attributes.get_ints("axes")
     if axes is None and len(total.inputs) > 1:
         given = _constant(total.inputs[1])
-        axes = None if given is None else [int(axis) for axis in given.numpy().ravel()]
+        axes = None if given is None else [int(axis) for axis in numbers_of(given).ravel()]
     value = total.inputs[0]
     rank = len(value.shape) if value is not None and value.shape is not None else None
     return axes is not None and len(axes) == 1 and axes[0] not in (0, None if rank is None else -rank)
@@ -95,7 +97,7 @@ def _is_along_one(total: ir.Node) -> bool:
 
 def _number(value: ir.Value | None) -> float | None:
     tensor = _constant(value)
-    return float(tensor.numpy().item()) if tensor is not None and tensor.size == 1 else None
+    return float(numbers_of(tensor).item()) if tensor is not None and tensor.size == 1 else None
 
 
 def _constant(value: ir.Value | None) -> ir.TensorProtocol | None:
