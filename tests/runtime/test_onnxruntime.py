@@ -89,8 +89,8 @@ def test_threads_are_those_of_one_operator(path):
 
 def test_calls_take_no_second_memory_for_a_plan(path):
     """``docs/decisions/memory-plans.md``"""
-    options = fgcompile.load(path, providers=["CPUExecutionProvider"])._backend._here()._session.get_session_options()
-    assert not options.enable_mem_pattern
+    backend = OnnxRuntimeBackend(path.read_bytes(), tiny_metadata(), ["CPUExecutionProvider"], None)
+    assert not backend._session.get_session_options().enable_mem_pattern
 
 
 def test_a_model_that_the_runtime_cannot_load_is_one_line():
