@@ -55,6 +55,7 @@ class Opened:
         labels: The classes' names where the file, or the model's configuration, has them.
         fixed: Its inputs that are constants.
         output: Which of the model's outputs is explained.
+        alone: Whether it is a file that takes one sample alone, and is to be captured so.
     """
 
     model: Model
@@ -63,6 +64,7 @@ class Opened:
     labels: tuple[str, ...] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
     output: str | int | None = None
+    alone: bool = False
 
 
 def open_model(source: Model | str | Path, example_inputs: Any, request: Request) -> Opened:

@@ -114,7 +114,7 @@ class _Finder:
                 placement = place(positions, space)
             if placement is not None:
                 placements.append(self._of_any_size(site.name, placement, positions, space, value))
-        batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
+        batch = find_batch(found, self.axes.samples) or Batch(*batch_axis(site.shape), True)
         return replace(site, batch=_of_any_size(batch, value, samples), placements=tuple(placements))
 
     def _of_any_size(
