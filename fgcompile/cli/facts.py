@@ -55,6 +55,14 @@ def choice(metadata: Metadata) -> dict[str, str]:
     return {} if choice is None else {"chosen": f"rules {metadata['rules']}, psi {metadata['psi']}: {choice}"}
 
 
+def batch(metadata: Metadata) -> dict[str, str]:
+    """How many samples its program takes in a call, where that is one number, and why."""
+    if "batch" not in metadata:
+        return {}
+    why = "the model takes no free batch" if metadata["batch"]["alone"] else "as it was asked for"
+    return {"batch": f"{metadata['batch']['size']}, {why}"}
+
+
 def weights(metadata: Metadata) -> dict[str, str]:
     """The dtype that its weights came in, where that is half precision."""
     weights = metadata["model"].get("weights")

@@ -14,6 +14,7 @@ import numpy as np
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import ArtifactError, FgcompileError, first_line
+from fgcompile.runtime.parts import run_in_parts
 
 
 class Runs(Protocol):
@@ -48,6 +49,7 @@ class CheckedBackend:
             raise ArtifactError(
                 f"the artifact's program cannot be read ({_described(error)}): compile it again"
             ) from error
+        self._metadata = metadata
         self._specs = [(spec["name"], np.dtype(spec["dtype"]), spec) for spec in metadata["outputs"]]
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -57,7 +59,7 @@ class CheckedBackend:
             ArtifactError: Its program fails, or returns other tensors than its metadata say.
         """
         try:
-            outputs = self._here().run(feeds)
+            outputs = run_in_parts(self._here().run, feeds, self._metadata)
         except (FgcompileError, MemoryError):
             raise
         except Exception as error:
