@@ -27,7 +27,7 @@ from fgcompile.compiler.checking.inputs import (
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import LayOut, Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.completeness import completeness_error
-from fgcompile.compiler.ir.fixed_batch import is_alone
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import BATCH, samples_axis
 from fgcompile.compiler.request import Request
@@ -157,7 +157,8 @@ def make_checks(
             reference = expected_outputs(laid, request, inputs, check_targets(program), returned_by(program))
             checks.append(_check_fused(laid, program, request, inputs, reference))
         except CaptureError as error:  # of a size, say, where the cause is that samples depend on each other
-            raise CaptureError(_cause(exposed, inputs) or str(error)) from error
+            cause = _cause(exposed, inputs)
+            raise (type(error)(str(error)) if cause is None else FixedBatchError(cause)) from error
         # Of PyTorch, where sizes do not fit; of a layout that was written for the example's.
         except (RuntimeError, VerificationError, InputError) as error:
             if sizes is None:
@@ -180,7 +181,7 @@ def make_checks(
         found = _cause(exposed, [picked_of(spec, value, MANY) for spec, value in taken])
         if found is None:
             raise
-        raise CaptureError(found) from error
+        raise FixedBatchError(found) from error
     return checks
 
 

@@ -16,11 +16,10 @@ from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.inputs import picked, picked_of, samples_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.ir.batch_axes import to_front
-from fgcompile.compiler.ir.fixed_batch import is_alone
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone
 from fgcompile.compiler.ir.nodes import layer_name, user_line
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import same_size, samples_axis
-from fgcompile.errors import CaptureError
 
 ADVICE = (
     "so it has no explanation of its own: remove operations over the batch (means, batch statistics, comparisons "
@@ -49,7 +48,7 @@ def require_independent_samples(
             if spec.name == "residual" or samples_axis(spec.shape) is None:
                 continue
             if not relative_difference(single, picked_of(spec, together, [sample])) <= limit:
-                raise CaptureError(
+                raise FixedBatchError(
                     f"output '{spec.name}' of a sample depends on the other samples of its batch, or on its place "
                     f"among them, {ADVICE}"
                 )

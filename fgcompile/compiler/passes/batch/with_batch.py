@@ -38,15 +38,17 @@ def _fixed(program: FusedProgram, batch: int) -> fx.GraphModule:
     for node, spec in zip(graph_module.graph.find_nodes(op="placeholder"), program.inputs, strict=True):
         _take(node, spec, batch)
     propagate_shapes(graph_module)
-    for node in list(graph_module.graph.nodes):
-        number = node.meta.get("val")
-        if node.op == "call_function" and isinstance(number, int):
-            for user in list(node.users):
-                user.args = fx.map_arg(user.args, lambda of, node=node, number=number: number if of is node else of)
-                user.kwargs = fx.map_arg(user.kwargs, lambda of, node=node, number=number: number if of is node else of)
-            graph_module.graph.erase_node(node)
+    for node in graph_module.graph.nodes:
+        node.args, node.kwargs = fx.map_arg((node.args, node.kwargs), _number)
+    graph_module.graph.eliminate_dead_code()
     graph_module.recompile()
     return graph_module
+
+
+def _number(node: fx.Node) -> Any:
+    """The number that a node computes at every call, where it is one; else the node."""
+    value = node.meta.get("val")
+    return value if node.op == "call_function" and isinstance(value, int) else node
 
 
 def _take(node: fx.Node, spec: ValueSpec, batch: int) -> None:
