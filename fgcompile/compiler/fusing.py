@@ -116,8 +116,9 @@ def as_asked(bound: Bound, request: Request, make: Callable[[Bound], Made]) -> M
         # Only here, since an error holds the graph of the first attempt.
         if isinstance(bound.model, nn.Module):
             release_memory(bound.model)
-    require_apart(bound, request)
-    return make(replace(bound, alone=True))
+    made = make(replace(bound, alone=True))
+    require_apart(bound, with_own_inputs(bound, request))
+    return made
 
 
 def _with_way_out(error: FgcompileError, bound: Bound, request: Request) -> FgcompileError:

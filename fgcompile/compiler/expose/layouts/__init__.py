@@ -150,7 +150,7 @@ def _require_maps(written: Mapping[str, str], inputs: Sequence[str], maps: Seque
 
 def _of_any_size(batch: Batch, value: Tensor, samples: int | torch.SymInt) -> Batch:
     """The batch without its factor, where that is not a number but follows a dynamic size."""
-    known = batch.axis < 0 or multiple_of(value.shape[batch.axis], samples)
+    known = batch.axis < 0 or value.ndim == 0 or multiple_of(value.shape[batch.axis], samples)
     return batch if known else replace(batch, factor=None)
 
 
