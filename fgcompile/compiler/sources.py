@@ -22,7 +22,7 @@ from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
 from fgcompile.compiler.examples import Inputs, hold, with_tensors
-from fgcompile.compiler.ir.fixed_batch import ALONE, FixedBatchError
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError
 from fgcompile.compiler.request import Model, Request
 from fgcompile.errors import CaptureWarning, InputError, SourceError
 
@@ -97,9 +97,11 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         examples = _by_name(model, example_inputs)
         if model.of_bytes:
             examples = example_inputs = _real(model, examples)
-        alone = not _takes_any_batch(model, examples, request)
-        compare_with_runtime(model, {name: value[:ALONE] for name, value in examples.items()} if alone else examples)
-        return Opened(model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked, alone)
+        model.alone = not _takes_any_batch(model, examples, request)
+        compare_with_runtime(model, examples)
+        return Opened(
+            model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked, model.alone
+        )
     return Opened(model, example_inputs, labels=_own_labels(model), output=request.output)
 
 

@@ -104,7 +104,8 @@ def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> N
     raise (FixedBatchError if alone else CaptureError)(
         f"{search.doubted} of {model.source_name} fixes the batch at {batch}{_taken_for(model, batch)}: export the "
         "model with a dynamic batch (dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, "
-        f"--explained NAME{', or compile it for one sample a call, batch=1' if alone else ''}"
+        f"--explained NAME, or {'' if alone else 'export it with a batch of 1 and '}compile it for one sample a call, "
+        "batch=1"
     )
 
 
