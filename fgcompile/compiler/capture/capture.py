@@ -121,7 +121,7 @@ def _capture(model: Model, example_inputs: Inputs, asked: _Asked, free: Free) ->
 def _checked(model: Model, inputs: tuple[Tensor, ...], name: str, free: Free, compared: bool) -> CapturedProgram:
     """The captured program; its outputs, gradients and decisions are the model's, where it is ``compared``."""
     exported = model if isinstance(model, ExportedProgram) else export_module(model, tuple(inputs), name, free)
-    captured = _flat(exported, name, _input_names(model, len(inputs)))
+    captured = _flat(exported, name, free, _input_names(model, len(inputs)))
     require_explainable(captured, free.batch)
     if not compared:
         return captured
@@ -164,11 +164,13 @@ def _input_names(model: Model, count: int) -> list[str] | None:
     return identifiers(argument_names(model, count))
 
 
-def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | None = None) -> CapturedProgram:
+def _flat(
+    exported: ExportedProgram, name: str, free: Free, input_names: Sequence[str] | None = None
+) -> CapturedProgram:
     """The program in core ATen, its parameters as attributes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
-        decomposed = prepare(exported).run_decompositions(decompositions())
+        decomposed = prepare(exported).run_decompositions(decompositions(alone=not free.batch))
     return dataclasses.replace(
         unlift(decomposed, name, input_names),
         indexed=tuple(find_indexed_axes(exported)),

@@ -58,15 +58,15 @@ def decompose_index_put(self: Tensor, indices: Indices, values: Tensor, accumula
     return written if written is NotImplemented else written.permute(back)
 
 
-def decompose_masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Any:
+def decompose_masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """The chosen places take the source's values in order, those of whole rows row by row; of one sample alone.
 
     Of several what one leaves would go to the next. Where the source has fewer than are chosen there is no value, which
     the runtime's gather refuses.
     """
-    if any(isinstance(size, SymInt) for size in (*self.shape, *mask.shape, *source.shape)):
-        return NotImplemented
-    by_rows = mask.dim() == self.dim() and mask.shape[-1] == 1 and source.shape[-1:] == self.shape[-1:]
+    by_rows = (
+        mask.dim() == self.dim() and same_size(mask.shape[-1], 1) and same_size(source.shape[-1], self.shape[-1])
+    )
     width = self.shape[-1] if by_rows else 1
     chosen = mask.expand([*self.shape[:-1], 1] if by_rows else self.shape).reshape(-1)
     before = chosen.to(torch.int64).cumsum(0) - 1
@@ -130,5 +130,7 @@ DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     aten.empty.memory_format: decompose_empty,
     aten.empty_permuted.default: decompose_permuted,
     aten.index_put.default: decompose_index_put,
-    aten.masked_scatter.default: decompose_masked_scatter,
 }
+
+OF_ONE_SAMPLE: dict[OpOverload, Callable[..., Any]] = {aten.masked_scatter.default: decompose_masked_scatter}
+"""What can be taken apart in a graph of one sample alone."""
