@@ -64,9 +64,7 @@ def decompose_masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tens
     Of several what one leaves would go to the next. Where the source has fewer than are chosen there is no value, which
     the runtime's gather refuses.
     """
-    by_rows = (
-        mask.dim() == self.dim() and same_size(mask.shape[-1], 1) and same_size(source.shape[-1], self.shape[-1])
-    )
+    by_rows = mask.dim() == self.dim() and same_size(mask.shape[-1], 1) and same_size(source.shape[-1], self.shape[-1])
     width = self.shape[-1] if by_rows else 1
     chosen = mask.expand([*self.shape[:-1], 1] if by_rows else self.shape).reshape(-1)
     before = chosen.to(torch.int64).cumsum(0) - 1

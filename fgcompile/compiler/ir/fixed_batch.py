@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import fx
 
-from fgcompile.compiler.ir.sizes import is_fixed
+from fgcompile.compiler.ir.sizes import hint, is_fixed
 from fgcompile.errors import CaptureError, InputError, ScoreError
 
 ALONE = 1
@@ -16,8 +16,12 @@ ALONE = 1
 
 
 def is_alone(graph: fx.Graph) -> bool:
-    """Whether a graph is that of one sample: the batch of its first input is a number."""
-    return is_fixed(next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[0])
+    """Whether a graph is that of one sample: the batch of its first input is the number 1.
+
+    Another number is that of the example, to which an operator has fixed the symbol.
+    """
+    batch = next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[0]
+    return is_fixed(batch) and hint(batch) == ALONE
 
 
 class OfTheBatch(Exception):  # noqa: N818 - what is raised are the errors below
