@@ -57,8 +57,7 @@ def check_emitted(
         given = [as_dtype(value, program.dtype) for value in values]
         returned = returned_by(program)
         draws = draws_of(rounded, request, check.inputs, check_targets(program), returned)
-        # As many samples as it was traced with, one, and more than it has seen.
-        for samples in (TOGETHER, ALONE, MANY) if check is smallest else (TOGETHER, ALONE):
+        for samples in _batches(program, check is smallest):
             batch = zip(program.inputs, picked(program, given, samples), strict=True)
             feeds = {spec.name: value.numpy() for spec, value in batch if spec.default is None}
             expected = Comparison(
@@ -70,6 +69,13 @@ def check_emitted(
                 returned.questions,
             )
             _check_run(session, program, feeds, expected)
+
+
+def _batches(program: FusedProgram, several: bool) -> Sequence[Sequence[int]]:
+    """The samples of each call: as many as it was traced with, one, and more than it has seen; or those it is for."""
+    if program.batch is not None:
+        return (TOGETHER, [number % len(TOGETHER) for number in range(program.batch)])
+    return (TOGETHER, ALONE, MANY) if several else (TOGETHER, ALONE)
 
 
 LARGE = 2**27

@@ -27,6 +27,7 @@ from fgcompile.compiler.checking.inputs import (
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import LayOut, Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.completeness import completeness_error
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import BATCH, samples_axis
 from fgcompile.compiler.request import Request
@@ -128,6 +129,8 @@ class FusedCheck:
 
 
 def _cause(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
+    if is_alone(exposed.graph_module.graph):
+        return None
     try:
         return dependence(exposed, inputs)
     except RuntimeError:  # of PyTorch, where the model's own graph does not take other batches
@@ -140,6 +143,7 @@ def make_checks(
     """Checks the fused program at the example's sizes and, where they are dynamic, at larger and smaller ones.
 
     At each with batches of 2 and 1, at the smallest with one of 5 too, and with the layouts that the sites have there.
+    A graph of one sample takes those of a batch one after the other.
 
     Raises:
         VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
@@ -153,7 +157,8 @@ def make_checks(
             reference = expected_outputs(laid, request, inputs, check_targets(program), returned_by(program))
             checks.append(_check_fused(laid, program, request, inputs, reference))
         except CaptureError as error:  # of a size, say, where the cause is that samples depend on each other
-            raise CaptureError(_cause(exposed, inputs) or str(error)) from error
+            cause = _cause(exposed, inputs)
+            raise (type(error)(str(error)) if cause is None else FixedBatchError(cause)) from error
         # Of PyTorch, where sizes do not fit; of a layout that was written for the example's.
         except (RuntimeError, VerificationError, InputError) as error:
             if sizes is None:
@@ -165,6 +170,8 @@ def make_checks(
                 f"the graph is right at the example's sizes and not at others ({first_line(error)}): "
                 "an operator of the model fixes them, so leave out dynamic_sizes"
             ) from error
+    if is_alone(exposed.graph_module.graph):
+        return checks
     smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
     try:
         require_any_batch(program, smallest)
@@ -174,7 +181,7 @@ def make_checks(
         found = _cause(exposed, [picked_of(spec, value, MANY) for spec, value in taken])
         if found is None:
             raise
-        raise CaptureError(found) from error
+        raise FixedBatchError(found) from error
     return checks
 
 

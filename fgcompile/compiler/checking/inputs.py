@@ -123,6 +123,14 @@ def picked(program: FusedProgram, values: Sequence[Tensor], samples: Sequence[in
     ]
 
 
+def samples_of(program: FusedProgram, inputs: Sequence[Tensor]) -> int:
+    """How many samples all inputs have."""
+    spec, value = next(
+        (spec, value) for spec, value in zip(program.inputs, inputs, strict=True) if spec.default is None
+    )
+    return value.shape[samples_axis(spec.shape) or 0]
+
+
 def picked_of(spec: ValueSpec, value: Tensor, samples: Sequence[int]) -> Tensor:
     """What some of the samples have of an input or output."""
     return value.index_select(samples_axis(spec.shape) or 0, torch.tensor(samples))

@@ -56,7 +56,7 @@ _MODULES = (
                 "onnxruntime",
                 "onnxruntime_binding",
             ),
-            *("onnxruntime_signature", "runtimes", "session", "source", "torch_callers"),
+            *("onnxruntime_signature", "parts", "runtimes", "session", "source", "torch_callers"),
         )
     ),
     *("serving/__init__.py", "serving/admission.py", "system/__init__.py", "system/text.py"),

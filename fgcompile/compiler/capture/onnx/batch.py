@@ -28,6 +28,7 @@ from fgcompile.compiler.capture.onnx.graph import Step
 from fgcompile.compiler.capture.onnx.model import SAMPLES, OnnxModel
 from fgcompile.compiler.capture.onnx.node import OnnxNode
 from fgcompile.compiler.capture.onnx.values import Value
+from fgcompile.compiler.ir.fixed_batch import ALONE, FixedBatchError
 from fgcompile.compiler.ir.memory import is_out_of_memory
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
@@ -53,7 +54,7 @@ def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapp
         layouts: Where inputs have their batch, if it is not in front.
 
     Raises:
-        CaptureError: A node fixes the batch; names it.
+        CaptureError: A node fixes the batch; names it. A ``FixedBatchError`` where it is fixed at one sample.
     """
     facts = {fact.name: fact for fact in model.inputs}
     model.batch_axes = tuple(written_axis(layouts.get(name), examples[name].ndim) for name in model.input_names)
@@ -98,10 +99,13 @@ def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> N
             return
         if not search.turn_back():
             break
-    raise CaptureError(
+    # Of one sample there is a graph as the file has it.
+    alone = batch == ALONE and not any(model.batch_axes)
+    raise (FixedBatchError if alone else CaptureError)(
         f"{search.doubted} of {model.source_name} fixes the batch at {batch}{_taken_for(model, batch)}: export the "
         "model with a dynamic batch (dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, "
-        "--explained NAME"
+        f"--explained NAME, or {'' if alone else 'export it with a batch of 1 and '}compile it for one sample a call, "
+        "batch=1"
     )
 
 

@@ -18,6 +18,7 @@ from fgcompile.compiler.capture.onnx.facts import examples_at
 from fgcompile.compiler.capture.onnx.loading import parsed
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.rounding import SLACK, moved_by_rounding
+from fgcompile.compiler.ir.fixed_batch import ALONE
 from fgcompile.compiler.ir.memory import is_out_of_memory
 from fgcompile.errors import CaptureWarning, FgcompileError, UnsupportedOpError, VerificationError, first_line
 
@@ -48,7 +49,7 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
     try:
         reference = FileReference(model, model.explained.in_file)
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
-        samples = [count * (model.file_batch or 1) for count in BATCHES]
+        samples = [ALONE if model.alone else count * (model.file_batch or 1) for count in BATCHES]
         given = [examples_at(count, examples, axes, seed, model.of_bytes) for seed, count in enumerate(samples)]
         found = [model.tensors(feeds, model.explained.in_file) for feeds in given]
         runs = [reference.run(feeds, like) for feeds, like in zip(given, found, strict=True)]
@@ -135,7 +136,7 @@ class FileReference:
         model = self._model
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
         count = feeds[model.input_names[0]].shape[axes[model.input_names[0]]]
-        step = 1 if model.apart else model.file_batch or count
+        step = 1 if model.apart or model.alone else model.file_batch or count
         parts = []
         for start in range(0, count, step):
             part = {name: value.narrow(axes[name], start, step).numpy() for name, value in feeds.items()}

@@ -45,6 +45,7 @@ class OnnxModel(OnnxGraph, Named):
             quantise to at run time: here each has its own, as there one at a time.
         quantised: Whether it rounds to levels.
         file_batch: The batch that the file was written for, where nodes were changed to follow another.
+        alone: Whether it takes one sample alone, as its file has it.
         sample_axes: Where the tensors of such a file have the samples, by name.
     """
 
@@ -61,6 +62,7 @@ class OnnxModel(OnnxGraph, Named):
         self.asked: str | None = None
         self.batch_axes = (0,) * len(self.input_names)
         self.file_batch: int | None = None
+        self.alone = False
         self.sample_axes: Mapping[str, int] = {}
         operators = {getattr(getattr(self, step.child), "operator_name", "") for step in self.steps}
         self.apart = not operators.isdisjoint(FOR_THE_BATCH)
