@@ -43,6 +43,7 @@ def load_model(path: Path) -> ir.Model:
         _require_model(proto, path)
         _require_own_weights(path, outside)
         make_dense(proto, folder)
+        _leave_out_maps(proto.graph)
         model: ir.Model = ir.from_proto(proto)
     except SourceError:
         raise
@@ -76,6 +77,14 @@ def state_of(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _leave_out_maps(graph: onnx.GraphProto) -> None:
+    """Takes the types of mappings away, which onnx_ir does not have: what they are made of is what is explained."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        kinds = value.type.sequence_type.elem_type if value.type.HasField("sequence_type") else value.type
+        if kinds.HasField("map_type"):
+            value.ClearField("type")
 
 
 def _cause(error: BaseException) -> BaseException:
