@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-ML = "ai.onnx.ml"
+from fgcompile.compiler.capture.onnx.operators import ML
 
 _OF_CLASSES = (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.STRING, ir.DataType.BOOL)
 

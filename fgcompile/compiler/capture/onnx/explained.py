@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 import onnx
 import onnx_ir as ir
 
-from fgcompile.compiler.capture.onnx.classes import ML, is_text, linear_scores, names_classes, unmapped
+from fgcompile.compiler.capture.onnx.classes import is_text, linear_scores, names_classes, unmapped
+from fgcompile.compiler.capture.onnx.operators import ML
 from fgcompile.compiler.capture.onnx.written_out import sigmoid_beside_rest, written_logits
 from fgcompile.errors import SourceError
 

@@ -34,7 +34,7 @@ def written_logits(quotient: ir.Node) -> tuple[ir.Value, str] | None:
 
 
 def sigmoid_beside_rest(beside: ir.Node) -> ir.Value | None:
-    """What the sigmoid takes that stands beside its rest, ``(1 − σ(l), σ(l))``: two classes, as scikit-learn has them."""
+    """What the sigmoid takes that stands beside its rest, ``(1 − σ(l), σ(l))``: two classes."""
     if not _is(beside, "Concat") or len(beside.inputs) != 2 or beside.attributes.get_int("axis", 0) not in (1, -1):
         return None
     rest, probability = beside.inputs

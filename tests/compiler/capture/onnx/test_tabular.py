@@ -1,4 +1,4 @@
-"""Networks and linear models of tables, in the form that scikit-learn's converter writes: classes, then probabilities."""
+"""Networks and linear models of tables, as scikit-learn's converter writes them: classes and probabilities."""
 
 from __future__ import annotations
 

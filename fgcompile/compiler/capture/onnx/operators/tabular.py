@@ -25,7 +25,7 @@ def scaler(x: Tensor, *, offset: Sequence[float] | None = None, scale: Sequence[
 
 
 def normalizer(x: Tensor, *, norm: str = "MAX") -> Tensor:
-    """``x / ‖x‖`` along the last axis, as float32; zero where the norm is. ``MAX`` is the largest, not its magnitude."""
+    """``x / ‖x‖`` along the last axis, as float32, or zero; ``MAX`` is the largest, not its magnitude."""
     y = x.to(torch.float32)
     if norm != "MAX":
         return functional.normalize(y, {"L1": 1, "L2": 2}[norm], -1)
