@@ -51,7 +51,8 @@ def read_onnx(
     """
     state = state_of(path)
     model = load_model(path)
-    graph = inlined(model).graph
+    graph = inlined(model, path).graph
+    _require_outputs(graph, path)
     _fix(graph, fixed or {})
     explained = choose_explained(graph, output, logits)
     names = labels(model.metadata_props) or class_names(graph)
@@ -120,6 +121,12 @@ def _require_computed(graph: ir.Graph, path: Path) -> None:
             known = value is None or value.producer() or value.is_graph_input() or value.is_initializer()
             if value is not None and not known:
                 raise SourceError(f"{path}: {title(node)} reads '{value.name}', which nothing in the file computes")
+
+
+def _require_outputs(graph: ir.Graph, path: Path) -> None:
+    for value in graph.outputs:
+        if not (value.producer() or value.is_graph_input() or value.is_initializer()):
+            raise SourceError(f"{path} returns '{value.name}', which nothing in the file computes: export it again")
 
 
 def _keep_needed(graph: ir.Graph) -> tuple[str, ...]:
