@@ -13,21 +13,28 @@ from onnx import helper, numpy_helper
 
 from benchmarks.onnx_fuzz.drawing import Array, Draw, Fixed, Node, Row, present
 from benchmarks.onnx_fuzz.elementwise import ELEMENTWISE
-from benchmarks.onnx_fuzz.others import OF_MICROSOFT, OF_ML, OTHERS
+from benchmarks.onnx_fuzz.fused import FUSED, OF_ONNX
+from benchmarks.onnx_fuzz.levels import LEVELS, OF_MICROSOFT
 from benchmarks.onnx_fuzz.sequences import SEQUENCES
 from benchmarks.onnx_fuzz.shapes import SHAPES
 from benchmarks.onnx_fuzz.sums import SUMS
+from benchmarks.onnx_fuzz.tables import OF_ML
 from benchmarks.onnx_fuzz.windows import WINDOWS
 
+
+def _of(domain: str, rows: Mapping[str, Row]) -> dict[tuple[str, str], Row]:
+    return {(domain, name): row for name, row in rows.items()}
+
+
 FAMILIES: Mapping[str, Mapping[tuple[str, str], Row]] = {
-    "by element": {("", name): row for name, row in ELEMENTWISE.items()},
-    "windows": {("", name): row for name, row in WINDOWS.items()},
-    "shapes and indices": {("", name): row for name, row in SHAPES.items()},
-    "products, sums, norms": {("", name): row for name, row in SUMS.items()},
-    "sequences": {("", name): row for name, row in SEQUENCES.items()},
-    "levels": {("", name): row for name, row in OTHERS.items()},
-    "tables": {("ai.onnx.ml", name): row for name, row in OF_ML.items()},
-    "fused": {("com.microsoft", name): row for name, row in OF_MICROSOFT.items()},
+    "by element": _of("", ELEMENTWISE),
+    "windows": _of("", WINDOWS),
+    "shapes and indices": _of("", SHAPES),
+    "products, sums, norms": _of("", SUMS),
+    "sequences": _of("", SEQUENCES),
+    "levels": _of("", LEVELS) | _of("com.microsoft", OF_MICROSOFT),
+    "tables": _of("ai.onnx.ml", OF_ML),
+    "fused": _of("com.microsoft", FUSED) | _of("", OF_ONNX),
 }
 """Rows by domain and operator, by family."""
 

@@ -25,11 +25,14 @@ from fgcompile.errors import FgcompileError, first_line
 FORWARD = 1e-4
 """How far the outputs may be apart, relative to the largest number, or 1."""
 
-STEPS = {torch.float64: (1e-6, 1e-5), torch.float32: (1e-2, 3e-2)}
+STEPS = {torch.float64: (1e-6, 1e-5), torch.float32: (2e-4, 3e-2)}
 """By the dtype that a module computes in: h, and how far the derivatives may be apart."""
 
-WITHOUT_GRADIENT = {"Round", "Imputer", "QuantizeLinear", "DequantizeLinear"}
-"""Operators that are drawn at their jumps, or whose gradient goes straight through them."""
+WAYS = 3
+"""Along how many directions a gradient is tried, of which one has to be right."""
+
+WITHOUT_GRADIENT = {"Round", "Imputer"}
+"""Operators that are drawn at their jumps; of levels the gradient goes straight through them."""
 
 Outcome = Literal["equal", "refused", "runtime refuses", "wrong"]
 
@@ -64,7 +67,7 @@ def check(case: Case) -> Result:
         except Exception as error:  # which no user should see
             return Result("wrong", f"{type(error).__name__}: {first_line(error)}")
     apart = next(filter(None, map(_apart, found, expected)), "")
-    if not apart and case.operator[1] not in WITHOUT_GRADIENT:
+    if not apart and case.family != "levels" and case.operator[1] not in WITHOUT_GRADIENT:
         apart = _gradient_apart(module, case.inputs)
     return Result("wrong", apart) if apart else Result("equal")
 
@@ -73,6 +76,7 @@ def _session(path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
+    options.add_session_config_entry("session.x64quantprecision", "1")  # products of 8 bits clip without
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
@@ -107,17 +111,30 @@ def _gradient_apart(module: nn.Module, inputs: Mapping[str, Array]) -> str:
     try:
         doubled = {name: value.double() if name in real else value for name, value in feeds.items()}
         outputs = _outputs(module.double(), doubled)
-        feeds, dtype = doubled, torch.float64 if _computes_in(outputs) == torch.float64 else torch.float32
+        feeds, dtype = doubled, _computes_in(outputs)
     except Exception:  # an operator that takes float32 alone
         module.float()
         dtype = torch.float32
-    step, limit = STEPS[dtype]
-    generator = torch.Generator().manual_seed(0)
+    if dtype not in STEPS:
+        return ""
+    # A kink along one way, where a maximum changes say, is along no other.
+    tries = [_slopes(module, feeds, real, dtype, seed) for seed in range(WAYS)]
+    if any(abs(slope - difference) <= STEPS[dtype][1] * max(1.0, abs(slope)) for slope, difference in tries):
+        return ""
+    return f"the gradient is {tries[0][0]:.5g} along a direction, differences give {tries[0][1]:.5g}"
+
+
+def _slopes(
+    module: nn.Module, feeds: Mapping[str, Tensor], real: Sequence[str], dtype: torch.dtype, seed: int
+) -> tuple[float, float]:
+    """The derivative along a way, by the gradient and by differences; both zero where there is none."""
+    step = STEPS[dtype][0]
+    generator = torch.Generator().manual_seed(seed)
     way = {name: torch.randn(feeds[name].shape, generator=generator, dtype=feeds[name].dtype) for name in real}
     leaves = {name: value.clone().requires_grad_(name in real) for name, value in feeds.items()}
     total = _total(_run(module, leaves))
     if total is None or not total.isfinite():
-        return ""
+        return 0.0, 0.0
     slope = 0.0
     if total.requires_grad:
         gradients = torch.autograd.grad(total, [leaves[name] for name in real], allow_unused=True)
@@ -128,10 +145,7 @@ def _gradient_apart(module: nn.Module, inputs: Mapping[str, Array]) -> str:
     )
     assert before is not None
     assert behind is not None
-    difference = float(behind - before) / (2 * step)
-    if abs(slope - difference) <= limit * max(1.0, abs(slope), abs(difference)):
-        return ""
-    return f"the gradient is {slope:.5g} along a direction, differences give {difference:.5g}"
+    return slope, float(behind - before) / (2 * step)
 
 
 def _computes_in(outputs: Sequence[Tensor]) -> torch.dtype | None:

@@ -9,7 +9,8 @@ import numpy as np
 
 from benchmarks.onnx_fuzz.drawing import Draw, Fixed, Given, Node, Row
 
-ACTIVATIONS = ["Tanh", "Sigmoid", "Relu", "Softsign", "Softplus", "tanh", "HardSigmoid", "LeakyRelu", "Elu", "relu"]
+ACTIVATIONS = ["Tanh", "Sigmoid", "Relu", "Softsign", "tanh", "HardSigmoid", "LeakyRelu", "Elu", "relu"]
+"""Without Softplus, which overflows in ONNX Runtime behind gates without bounds."""
 
 
 def recurrent(kind: str, gates: int, activations: int, draw: Draw) -> Node:

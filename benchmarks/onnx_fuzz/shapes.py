@@ -186,7 +186,20 @@ def range_(draw: Draw) -> Node:
     return Node([fixed(draw.choice(each), np.float32) for each in numbers], {}, (11, 24))
 
 
+def center_crop_pad(draw: Draw) -> Node:
+    sizes = [draw.randint(2, 7) for _ in range(2)]
+    return Node([draw.normal(2, 3, 5, 4), fixed(sizes)], {"axes": draw.choice([[2, 3], [-2, -1], [1, 3]])}, (18, 24))
+
+
+def scatter(draw: Draw) -> Node:
+    """The older name of ScatterElements."""
+    places = Fixed(np.array([draw.sample(range(4), 2) for _ in range(3)], np.int64))
+    return Node([draw.normal(3, 4), places, draw.either(draw.normal(3, 2))], {"axis": 1}, (9, 10))
+
+
 SHAPES: dict[str, Row] = {
+    "CenterCropPad": center_crop_pad,
+    "Scatter": scatter,
     "Slice": slice_,
     "Split": split,
     "Concat": concat,

@@ -119,6 +119,13 @@ def fourier(draw: Draw) -> Node:
     return Node([x, wanted, fixed(axis)], attributes, (20, 24))
 
 
+def short_time(draw: Draw) -> Node:
+    one, length = draw.choice([0, 1]), draw.choice([4, 5])
+    window = Fixed(draw.positive(length)) if draw.chance() else None
+    given: list[Given] = [draw.normal(2, 16, 1), fixed(draw.choice([2, 3])), window]
+    return Node([*given, None if window else fixed(length)], {"onesided": one}, (17, 24))
+
+
 def determinant(draw: Draw) -> Node:
     return Node([_regular(draw.normal(2, 3, 3))], {}, (11, 24))
 
@@ -145,5 +152,6 @@ SUMS: dict[str, Row] = {
     "LpNormalization": lambda draw: Node([draw.normal(*draw.shape())], draw.some(axis=[-1, 0, 1], p=[1, 2])),
     "MeanVarianceNormalization": mean_variance,
     "DFT": fourier,
+    "STFT": short_time,
 }
 """Rows by operator."""

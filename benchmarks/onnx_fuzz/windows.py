@@ -119,15 +119,31 @@ def resize(draw: Draw) -> Node:
     axes = list(range(2, 2 + rank)) if opset >= 18 and draw.chance(0.4) else None
     if axes:
         attributes["axes"] = axes
-    sizes = [draw.randint(2, 7) for _ in range(rank)]
+    if axes is None and draw.chance(0.15):
+        return _cropped(draw, attributes, rank, opset)
+    sizes = [draw.randint(3, 7) for _ in range(rank)]
     kept: list[Any] = [] if axes else [1, 1]
     nothing = None if opset >= 13 else fixed([], np.float32)
     x = draw.normal(2, 2, *sizes)
     if draw.chance():
         scales = fixed([*kept, *(draw.choice(SCALES) for _ in sizes)], np.float32)
         return Node([x, nothing, scales], attributes, (opset, 24 if opset >= 13 else 12))
+    if axes:
+        attributes |= draw.some(keep_aspect_ratio_policy=["stretch", "not_larger", "not_smaller"])
     wanted = fixed([*([] if axes else [2, 2]), *(draw.randint(1, 9) for _ in sizes)])
     return Node([x, nothing, nothing, wanted], attributes, (opset, 24 if opset >= 13 else 12))
+
+
+def _cropped(draw: Draw, attributes: dict[str, Any], rank: int, opset: int) -> Node:
+    """A part of the picture, and what is beyond it."""
+    attributes = attributes | {"coordinate_transformation_mode": "tf_crop_and_resize"}
+    attributes |= draw.some(extrapolation_value=[-1.0])
+    starts, ends = ([draw.choice(each) for _ in range(rank)] for each in ([0, 0.1, 0.2], [1, 0.9, 0.7, 1.2]))
+    part = fixed([0, 0, *starts, 1, 1, *ends], np.float32)
+    wanted = fixed([2, 2, *(draw.randint(2, 9) for _ in range(rank))])
+    x = draw.normal(2, 2, *(draw.randint(3, 7) for _ in range(rank)))
+    nothing = None if opset >= 13 else fixed([], np.float32)
+    return Node([x, part, nothing, wanted], attributes, (opset, 24 if opset >= 13 else 12))
 
 
 def upsample(draw: Draw) -> Node:
@@ -154,6 +170,20 @@ def roi_align(draw: Draw) -> Node:
     return Node([draw.normal(2, 3, 8, 8), draw.either(rois), fixed([0, 1])], attributes, (16, 24))
 
 
+def deformable(draw: Draw) -> Node:
+    groups = draw.choice([1, 2])
+    offsets = 0.7 * draw.normal(2, groups * 8, 4, 5)
+    mask = draw.positive(2, groups * 4, 4, 5) if draw.chance() else None
+    given: list[Given] = [draw.normal(2, 4, 5, 6), Fixed(draw.normal(3, 4, 2, 2)), draw.either(offsets)]
+    given += [Fixed(draw.normal(3)) if draw.chance() else None, mask]
+    return Node(given, {"kernel_shape": [2, 2], "offset_group": groups, "pads": [0, 0, 0, 0]}, (19, 24))
+
+
+def affine_grid(draw: Draw) -> Node:
+    theta, sizes = (draw.normal(2, 2, 3), [2, 3, 4, 5]) if draw.chance() else (draw.normal(2, 3, 4), [2, 3, 2, 4, 5])
+    return Node([theta, fixed(sizes)], draw.some(align_corners=[0, 1]), (20, 24))
+
+
 WINDOWS: dict[str, Row] = {
     "Conv": convolution,
     "ConvTranspose": transposed,
@@ -167,6 +197,8 @@ WINDOWS: dict[str, Row] = {
     "Upsample": upsample,
     "GridSample": grid_sample,
     "RoiAlign": roi_align,
+    "AffineGrid": affine_grid,
+    "DeformConv": deformable,
     "Col2Im": lambda draw: Node([draw.normal(2, 12, 9), fixed([4, 4]), fixed([2, 2])], {}, (18, 24)),
 }
 """Rows by operator."""
