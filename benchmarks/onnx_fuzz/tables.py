@@ -62,9 +62,30 @@ def encoder(draw: Draw) -> Node:
     return Node(given, {"keys_int64s": keys, "values_floats": draw.normal(3).tolist()})
 
 
+def support_vectors(draw: Draw) -> dict[str, Any]:
+    kernel = draw.choice(["LINEAR", "POLY", "SIGMOID", "RBF"])
+    return {"kernel_type": kernel, "kernel_params": [0.3, 0.2, 3.0], "support_vectors": draw.normal(6 * 4).tolist()}
+
+
+def vector_classifier(draw: Draw) -> Node:
+    classes = draw.choice([[2, 1, 3], [1, 2, 1, 2]])
+    count = len(classes)
+    weights = {"coefficients": draw.normal((count - 1) * 6), "rho": draw.normal(count * (count - 1) // 2)}
+    attributes = support_vectors(draw) | {name: each.tolist() for name, each in weights.items()}
+    attributes |= {"vectors_per_class": classes, "classlabels_ints": draw.sample(range(9), count)}
+    return Node([draw.normal(3, 4)], attributes | draw.some(post_transform=KINDS), outputs=2)
+
+
+def vector_regressor(draw: Draw) -> Node:
+    weights = {"coefficients": draw.normal(6).tolist(), "rho": draw.normal(1).tolist(), "n_supports": 6}
+    return Node([draw.normal(3, 4)], support_vectors(draw) | weights)
+
+
 OF_ML: dict[str, Row] = {
     "LinearClassifier": linear_classifier,
     "LinearRegressor": linear_regressor,
+    "SVMClassifier": vector_classifier,
+    "SVMRegressor": vector_regressor,
     "Imputer": imputer,
     "Scaler": scaler,
     "Normalizer": normalizer,

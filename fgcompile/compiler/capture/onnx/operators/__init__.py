@@ -37,6 +37,7 @@ from fgcompile.compiler.capture.onnx.operators.scatter import SCATTER
 from fgcompile.compiler.capture.onnx.operators.sequences import SEQUENCES
 from fgcompile.compiler.capture.onnx.operators.shape import SHAPE
 from fgcompile.compiler.capture.onnx.operators.signals import SIGNALS
+from fgcompile.compiler.capture.onnx.operators.support_vectors import SUPPORT_VECTORS
 from fgcompile.compiler.capture.onnx.operators.tabular import TABULAR
 
 ONNX = ""
@@ -89,7 +90,11 @@ FAMILIES_OF_MICROSOFT: Mapping[str, Mapping[str, Operator]] = {
 }
 """Rows of ONNX Runtime's own domain, by family: what its optimiser makes, and what ONNX had later."""
 
-FAMILIES_OF_ML: Mapping[str, Mapping[str, Operator]] = {"tabular": TABULAR, "linear models": LINEAR_MODELS}
+FAMILIES_OF_ML: Mapping[str, Mapping[str, Operator]] = {
+    "tabular": TABULAR,
+    "linear models": LINEAR_MODELS,
+    "support vectors": SUPPORT_VECTORS,
+}
 """Rows of the domain ``ai.onnx.ml``, by family."""
 
 OPERATORS: dict[tuple[str, str], Operator] = {
