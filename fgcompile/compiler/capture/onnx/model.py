@@ -31,6 +31,8 @@ FOR_THE_BATCH = {"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuant
 def _returned(name: str, value: Value) -> Tensor:
     if isinstance(value, list):
         raise UnsupportedOpError(f"'{name}' is a sequence of tensors: explain one of them, as --explained NAME")
+    if value is None:
+        raise UnsupportedOpError(f"'{name}' is text, which has no gradient: explain another tensor, --explained NAME")
     return as_tensor(value)
 
 
@@ -122,7 +124,7 @@ class OnnxModel(OnnxGraph, Named):
             results = self.run(self.scope(feeds), compute)
         # An output may be an input, or a constant, which no node computes.
         returned = zip(self.output_names, results, strict=True)
-        found.update((name, as_tensor(value)) for name, value in returned if name in wanted - found.keys())
+        found.update((name, _returned(name, value)) for name, value in returned if name in wanted - found.keys())
         return found
 
     def dtypes(self) -> set[torch.dtype]:

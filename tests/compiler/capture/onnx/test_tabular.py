@@ -134,6 +134,11 @@ def test_classes_come_along_as_numbers_and_texts_are_refused(tmp_path: Path) -> 
         fgcompile.compile(perceptron(tmp_path, texts=True), outputs=("logits", "saliency", "model"))
 
 
+def test_a_class_that_is_a_text_has_no_explanation(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedOpError, match="'label' is text, which has no gradient"):
+        fgcompile.compile(logistic(tmp_path, names=TEXTS), output="label")
+
+
 def test_probabilities_one_by_one_have_to_be_named(tmp_path: Path) -> None:
     """As with ``options={"zipmap": "columns"}``."""
     nodes = [node("LinearClassifier", "x", "label p", ML, post_transform="SOFTMAX", **LINEAR, **TEXTS)]
