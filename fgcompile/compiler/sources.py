@@ -97,6 +97,7 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         examples = _by_name(model, example_inputs)
         if model.of_bytes:
             examples = example_inputs = _real(model, examples)
+        _tell_float32(model)
         model.alone = not _takes_any_batch(model, examples, request)
         compare_with_runtime(model, examples)
         return Opened(
@@ -186,6 +187,18 @@ def _real(model: OnnxModel, examples: Mapping[str, Tensor]) -> dict[str, Tensor]
         stacklevel=3,
     )
     return {name: value.float() if name in model.of_bytes else value for name, value in examples.items()}
+
+
+def _tell_float32(model: OnnxModel) -> None:
+    """Says which inputs are of other floats in the file than in the artifact, which clients have to know."""
+    others = [fact for fact in model.inputs if fact.dtype.is_floating_point and fact.dtype != torch.float32]
+    real = [f"'{fact.name}' ({str(fact.dtype).removeprefix('torch.')})" for fact in others if not fact.of_bytes]
+    if real:
+        warnings.warn(
+            f"{model.path} takes {', '.join(real)}: the artifact computes in float32, and takes that",
+            CaptureWarning,
+            stacklevel=3,
+        )
 
 
 def require_read(model: OnnxModel, given: Any) -> None:

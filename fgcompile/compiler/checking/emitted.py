@@ -16,6 +16,7 @@ from torch import Tensor
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, is_predicted
 from fgcompile.artifact.pair import Pair
+from fgcompile.compiler.checking.blame import not_finite, saturation
 from fgcompile.compiler.checking.differences import Values
 from fgcompile.compiler.checking.expected import Returned, expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck
@@ -149,6 +150,10 @@ def check_artifact(comparison: Comparison) -> None:
     """
     for check in compare(comparison).checks:
         if not check.passed:
+            exact, artifact = comparison.exact, comparison.artifact
+            saturated = None if check.name.startswith(("logits", "another model")) else saturation(exact)
+            if (found := not_finite(exact, artifact) or saturated) is not None:
+                raise VerificationError(found)
             samples = len(comparison.exact["contributions"])
             raise VerificationError(
                 f"the artifact differs from the eager model: {check.name}, {check.measured:.1e} (limit "

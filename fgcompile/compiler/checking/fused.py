@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.checking.blame import not_finite, saturation
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.expected import expected_outputs, returned_by
 from fgcompile.compiler.checking.independence import dependence, require_independent_samples
@@ -220,6 +221,27 @@ def _check_fused(
     # more on inputs one rounding error away, and the limit becomes a multiple of what that does. A defect exceeds that
     # too.
     expected, score = reference
+    try:
+        limit = _limit(exposed, program, request, inputs, expected)
+        return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
+    except (CaptureError, VerificationError) as error:
+        values = run_at(program, all_inputs(program, inputs))
+        found = not_finite(expected, {spec.name: value for spec, value in zip(program.outputs, values, strict=True)})
+        # That samples depend on each other is no saturation's doing.
+        found = found or (saturation(expected) if isinstance(error, VerificationError) else None)
+        if found is None:
+            raise
+        raise VerificationError(found) from error
+
+
+def _limit(
+    exposed: BiasedProgram,
+    program: FusedProgram,
+    request: Request,
+    inputs: Sequence[Tensor],
+    expected: Mapping[str, Tensor],
+) -> float:
+    """The limit within which the fused program is the eager model's."""
     given, limit = all_inputs(program, inputs), LIMIT
     try:
         check_program(program, given, expected)
@@ -228,4 +250,4 @@ def _check_fused(
         changed, _ = expected_outputs(exposed, request, nudged, check_targets(program), returned_by(program))
         limit = limit_of_condition(changed, expected)
         check_program(program, given, expected, limit)
-    return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
+    return limit

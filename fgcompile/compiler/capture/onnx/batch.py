@@ -63,7 +63,10 @@ def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapp
     written = {size for size in sizes if isinstance(size, int)}
     if not written:
         alone, several = (examples_at(count, examples, axes, count, model.of_bytes) for count in (1, 2))
-        if _runs(model, several) or not _runs(model, alone):  # what takes neither is said where it is captured
+        if _runs(model, several):
+            return
+        if not _runs(model, alone):
+            _recorded(model, alone)  # names the node
             return
         written = {1}
     if len(written) > 1:
@@ -134,7 +137,7 @@ def _recorded(model: OnnxModel, example: Mapping[str, Tensor]) -> Values:
             title = getattr(child, "title", step.child)
             raise InputError(
                 f"{title} of {model.source_name} does not take what it gets of the examples: {first_line(error)}; give "
-                "each input's sizes, --input, and where its batch is, --layout"
+                "each input's sizes, --input, and where its batch is, --layout; or export it again, if they are these"
             ) from error
         values.update(zip(step.outputs, results, strict=False))
         return results

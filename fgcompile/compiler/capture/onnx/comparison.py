@@ -122,6 +122,7 @@ class FileReference:
     def __init__(self, model: OnnxModel, names: Sequence[str], fused: bool = True) -> None:
         self._model, self._names = model, list(names)
         proto, folder = parsed(read_regular(model.path), model.path)
+        proto.graph.node.extend(model.explained.made)
         keep(proto.graph, names)
         content = proto.SerializeToString()
         try:
@@ -130,6 +131,7 @@ class FileReference:
             raise
         except Exception:  # ONNX Runtime does not rewrite every form of such a product
             self._session = _session(content, folder, fused, exact=False)
+        self._dtypes = {spec.name: _dtype(spec.type) for spec in self._session.get_inputs()}
 
     def run(self, feeds: Mapping[str, Tensor], like: Mapping[str, Tensor] | None = None) -> Arrays:
         """The tensors by name, of inputs by name; parts are joined to the shapes of others, if these are given."""
@@ -140,7 +142,8 @@ class FileReference:
         parts = []
         for start in range(0, count, step):
             part = {name: value.narrow(axes[name], start, step).numpy() for name, value in feeds.items()}
-            part |= {name: part[name].astype(np.uint8) for name in model.of_bytes}
+            # Bytes are real numbers here, and all real numbers of 32 bits.
+            part = {name: value.astype(self._dtypes.get(name, value.dtype)) for name, value in part.items()}
             parts.append(self._session.run(self._names, {**part, **self._others(step)}))
         shapes = {name: tuple(value.shape) for name, value in (like or {}).items()}
         joined = {name: values for name, *values in zip(self._names, *parts, strict=True)}
@@ -161,8 +164,7 @@ class FileReference:
         for spec in self._session.get_inputs():
             if spec.name not in self._model.input_names:
                 shape = [size if isinstance(size, int) else batch for size in spec.shape]
-                dtype = np.dtype(_DTYPES.get(spec.type, spec.type.removeprefix("tensor(").removesuffix(")")))
-                others[spec.name] = np.full(shape, self._model.fixed.get(spec.name, 0), dtype)
+                others[spec.name] = np.full(shape, self._model.fixed.get(spec.name, 0), self._dtypes[spec.name])
         return others
 
 
@@ -185,6 +187,11 @@ def _session(content: bytes, folder: object, fused: bool, exact: bool = True) ->
         options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _dtype(kind: str) -> np.dtype[Any]:
+    """NumPy's of a type of tensors as ONNX Runtime says it."""
+    return np.dtype(_DTYPES.get(kind, kind.removeprefix("tensor(").removesuffix(")")))
 
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
@@ -223,7 +230,7 @@ def _closeness(model: OnnxModel) -> float:
 
 
 def distance(found: Tensor, expected: Array) -> float:
-    """How far apart two tensors are, relative to the largest number; infinitely where their shapes differ."""
+    """How far apart two tensors are, relative to the largest number of both; infinitely where their shapes differ."""
     array = found.detach().numpy()
     if array.shape != expected.shape:
         return float("inf")
@@ -232,7 +239,7 @@ def distance(found: Tensor, expected: Array) -> float:
     same = (array == expected) | (np.isnan(array) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
         apart = np.where(same, 0, np.abs(array.astype(np.float64) - expected.astype(np.float64)))
-    size = np.abs(expected[np.isfinite(expected)].astype(np.float64)).max(initial=0.0)
+    size = max(np.abs(each[np.isfinite(each)].astype(np.float64)).max(initial=0.0) for each in (array, expected))
     return float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max() / max(size, np.finfo(np.float32).tiny))
 
 

@@ -16,9 +16,11 @@ _BOUNDING = ("Max", "Clip")
 def written_logits(quotient: ir.Node) -> tuple[ir.Value, str] | None:
     """What the softmax or sigmoid takes that a node is the last of, and its name.
 
-    A softmax is ``exp(l − m) / Σ exp(l − m)`` along one axis but the first, m their largest or nothing; a sigmoid is
-    ``1 / (1 + exp(−l))``.
+    A softmax is ``exp(l − m) / Σ exp(l − m)`` along one axis but the first, m their largest or nothing, or
+    ``exp(l − log Σ exp(l))``; a sigmoid is ``1 / (1 + exp(−l))``.
     """
+    if _is(quotient, "Exp"):
+        return _named(_logarithm(quotient.inputs[0]), "Softmax")
     if quotient.domain or quotient.op_type not in ("Div", "Reciprocal"):
         return None
     *above, below = quotient.inputs
@@ -31,6 +33,28 @@ def written_logits(quotient: ir.Node) -> tuple[ir.Value, str] | None:
     if exponent is None or total is None or total.inputs[0] is not above[0] or not _is_along_one(total):
         return None
     return _named(_unshifted(exponent), "Softmax")
+
+
+def sigmoid_beside_rest(beside: ir.Node) -> ir.Value | None:
+    """What the sigmoid takes that stands beside its rest, ``(1 − σ(l), σ(l))``: two classes."""
+    if not _is(beside, "Concat") or len(beside.inputs) != 2 or beside.attributes.get_int("axis", 0) not in (1, -1):
+        return None
+    rest, probability = beside.inputs
+    difference, sigmoid = (None if each is None else each.producer() for each in (rest, probability))
+    if difference is None or sigmoid is None or not (_is(difference, "Sub") and _is(sigmoid, "Sigmoid")):
+        return None
+    whole, part = difference.inputs
+    return sigmoid.inputs[0] if part is probability and _number(whole) == 1 else None
+
+
+def _logarithm(value: ir.Value | None) -> ir.Value | None:
+    """The logits whose logarithms of probabilities a value is."""
+    node = None if value is None else value.producer()
+    if node is None or not _is(node, "Sub"):
+        return None
+    logits, total = node.inputs
+    found = _behind(total, "ReduceLogSumExp")
+    return logits if found is not None and found.inputs[0] is logits and _is_along_one(found) else None
 
 
 def _named(value: ir.Value | None, operator: str) -> tuple[ir.Value, str] | None:
