@@ -1,7 +1,8 @@
 """Graphs of one sample, for models that take no free batch; and the errors that say that a model is one.
 
 A model that loops over its batch, or that writes it as a number, has a graph for each batch it is given. That of one
-sample is the model to the letter: whatever is in it belongs to that sample.
+sample is the model to the letter: whatever is in it belongs to that sample:
+``docs/decisions/fixed-batch.md``.
 """
 
 from __future__ import annotations
