@@ -63,7 +63,7 @@ class _Closed:
 
 
 class Session:
-    """An artifact ready to run, from any number of threads.
+    """An artifact ready to run, from any number of threads, on any number of samples (``runtime.parts``).
 
     A pickled session opens its file again, or carries the bytes that it was opened from; a copy is the session itself.
     After a fork ONNX Runtime opens it again at the first call; what cannot go on there says so. ``close``, or leaving

@@ -63,6 +63,12 @@ def branches():
         def forward(self, x):
             return super().forward(x if x.sum() > 0 else -x)
     return Branches(3)
+
+def looping():
+    class Looping(Net):
+        def forward(self, x):
+            return torch.cat([super(Looping, self).forward(sample[None]) for sample in x])
+    return Looping(3)
 """
 COMPILE = ("compile", "cli_models:build", "--input", "3x16x16", "--mean", "0.5,0.5,0.5", "--std", "0.2,0.2,0.2")
 
@@ -172,6 +178,18 @@ def test_user_errors_are_one_line(
     monkeypatch.chdir(tmp_path)
     assert_one_line_error(run(*arguments), message)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.whole
+def test_a_model_that_loops_over_its_batch_compiles_for_one_sample_a_call(run: Run, folder: Path) -> None:
+    looping = ("compile", "cli_models:looping", "-o", "model.onnx", *COMPILE[2:])
+    assert_one_line_error(run(*looping), "or compile it for one sample a call, --batch 1")
+    assert run(*looping, "--batch", "1").status == 0
+    shown = run("inspect", "model.onnx").out
+    assert "x uint8 (1, 16, 16, 3)" in shown
+    assert "1 a call, the model takes no free batch" in shown
+    assert run("verify", "model.onnx", "--source", "cli_models:looping").status == 0
+    assert run("explain", "model.onnx", "photo.jpg", "-o", "out").status == 0
 
 
 @pytest.mark.whole

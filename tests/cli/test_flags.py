@@ -18,6 +18,7 @@ from fgcompile.cli.flags import as_options
         ("which target='predicted' chooses", "which --target predicted chooses"),
         ("which target=None takes at run time", "which target=None takes at run time"),
         ("leave out dynamic_sizes, or", "leave out --dynamic-sizes, or"),
+        ("for one sample a call, batch=1", "for one sample a call, --batch 1"),
         ("by layouts={'x': 'n h w c'}", "by --layout x='n h w c'"),
         ("on_demand=True and outputs=('logits', 'saliency'): ask", "--on-demand and --outputs logits,saliency: ask"),
         ("a file, --dynamic-sizes is as it was", "a file, --dynamic-sizes is as it was"),

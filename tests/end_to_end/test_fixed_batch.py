@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,13 @@ def test_a_module_refuses_another_batch_by_name() -> None:
     module = compiled(Looping, 2, format="exported").module()
     with pytest.raises(InputError, match="'x' has a batch of 3, and this artifact was compiled for a batch of 2"):
         module(samples(3))
+
+
+def test_torchscript_refuses_another_batch_in_pytorch_itself() -> None:
+    module = torch.jit.load(io.BytesIO(compiled(Looping, 2, format="torchscript").content))
+    for count in (1, 3):
+        with pytest.raises(torch.jit.Error, match="another number of samples"):
+            module(samples(count), torch.zeros(count, dtype=torch.int64))
 
 
 @pytest.mark.parametrize("kind", [Looping, Layers])

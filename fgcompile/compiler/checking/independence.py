@@ -16,7 +16,7 @@ from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.inputs import picked, picked_of, samples_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.ir.batch_axes import to_front
-from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError, takes_one_sample
 from fgcompile.compiler.ir.nodes import layer_name, user_line
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import same_size, samples_axis
@@ -40,7 +40,7 @@ def require_independent_samples(
     Raises:
         CaptureError: They differ, so an explanation would depend on the other samples, or on its place.
     """
-    if is_alone(program.graph_module.graph):
+    if takes_one_sample(program):
         return
     for sample in range(samples_of(program, inputs)):
         alone = run_at(program, picked(program, inputs, [sample]))

@@ -13,7 +13,7 @@ from torch import SymInt, Tensor, fx
 
 from fgcompile.compiler.checking.inputs import picked, samples_of
 from fgcompile.compiler.checking.sizes import shapes_of, symbols, values_of
-from fgcompile.compiler.ir.fixed_batch import is_alone
+from fgcompile.compiler.ir.fixed_batch import takes_one_sample
 from fgcompile.compiler.ir.graphs import ancestors
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import FusedProgram
@@ -30,7 +30,7 @@ def run_at(program: FusedProgram, inputs: Sequence[Tensor]) -> tuple[Tensor, ...
     Raises:
         CaptureError: Names the layer that has a size of the example's left in it, and the sizes at which it shows.
     """
-    if not is_alone(program.graph_module.graph):
+    if not takes_one_sample(program):
         return _run(program, inputs)
     each = [_run(program, picked(program, inputs, [sample])) for sample in range(samples_of(program, inputs))]
     axes = [samples_axis(spec.shape) or 0 for spec in program.outputs]

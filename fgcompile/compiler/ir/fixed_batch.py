@@ -1,14 +1,16 @@
 """Graphs of one sample, for models that take no free batch; and the errors that say that a model is one.
 
 A model that loops over its batch, or that writes it as a number, has a graph for each batch it is given. That of one
-sample is the model to the letter: whatever is in it belongs to that sample.
+sample is the model to the letter: whatever is in it belongs to that sample:
+``docs/decisions/fixed-batch.md``.
 """
 
 from __future__ import annotations
 
 from torch import fx
 
-from fgcompile.compiler.ir.sizes import hint, is_fixed
+from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.sizes import hint, is_fixed, samples_axis
 from fgcompile.errors import CaptureError, InputError, ScoreError
 
 ALONE = 1
@@ -20,7 +22,16 @@ def is_alone(graph: fx.Graph) -> bool:
 
     Another number is that of the example, to which an operator has fixed the symbol.
     """
-    batch = next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[0]
+    return _is_one(graph, 0)
+
+
+def takes_one_sample(program: FusedProgram) -> bool:
+    """As ``is_alone``, of a fused graph, whose inputs have their batch where the user has it."""
+    return _is_one(program.graph_module.graph, samples_axis(program.inputs[0].shape) or 0)
+
+
+def _is_one(graph: fx.Graph, axis: int) -> bool:
+    batch = next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[axis]
     return is_fixed(batch) and hint(batch) == ALONE
 
 

@@ -22,6 +22,7 @@ from fgcompile.compiler.backends.torchscript.write_out_addmm import write_out_ad
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import GraphPass, dump_stage, run_passes
+from fgcompile.compiler.ir.sizes import samples_axis
 from fgcompile.errors import UnsupportedOpError, first_line
 
 
@@ -97,7 +98,7 @@ def forward(self, {signature}):
 
 def _script(name: str, graph_module: fx.GraphModule, program: FusedProgram) -> torch.jit.ScriptModule:
     dump_stage(name, graph_module)
-    run_passes(graph_module, [write_out_addmm, resolve_overloads, take_defaults(program)])
+    run_passes(graph_module, [write_out_addmm, resolve_overloads, take_defaults(program), require_samples(program)])
     scripted: torch.jit.ScriptModule = torch.jit.script(graph_module.eval())
     return scripted
 
@@ -126,6 +127,34 @@ def _take_defaults(graph_module: fx.GraphModule, program: FusedProgram) -> bool:
         node.replace_all_uses_with(chosen, delete_user_cb=lambda user, chosen=chosen: user is not chosen)
         changed = True
     return changed
+
+
+def require_samples(program: FusedProgram) -> GraphPass:
+    """The pass that has a program for one number of samples refuse any other, of which it may leave some out."""
+    return GraphPass("require_samples", partial(_require_samples, program=program), ("resolve_overloads",))
+
+
+def _require_samples(graph_module: fx.GraphModule, program: FusedProgram) -> bool:
+    graph, changed = graph_module.graph, False
+    placeholders = {str(node.target): node for node in graph.find_nodes(op="placeholder")}
+    first = next(node for node in graph.nodes if node.op != "placeholder")
+    for spec in program.inputs if program.batch is not None else ():
+        axis = samples_axis(spec.shape)
+        if spec.default is not None or axis is None:
+            continue
+        node = placeholders[spec.name]
+        with graph.inserting_before(first):
+            checked = graph.call_function(of_batch, (node, axis, program.batch))
+        node.replace_all_uses_with(checked, delete_user_cb=lambda user, checked=checked: user is not checked)
+        changed = True
+    return changed
+
+
+def of_batch(x: Tensor, axis: int, batch: int) -> Tensor:
+    """The tensor, if it has so many samples; scripted with the graph."""
+    if x.size(axis) != batch:
+        raise ValueError("the artifact was compiled for another number of samples a call: see its metadata, batch")
+    return x
 
 
 def given_or_default(given: Optional[Tensor], default: Tensor) -> Tensor:  # noqa: UP045 - as above

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from fgcompile.compiler.ir.fixed_batch import ALONE, is_alone
+from fgcompile.compiler.ir.fixed_batch import ALONE, takes_one_sample
 from fgcompile.compiler.ir.graphs import call_over_fakes, copy_graph, fake_mode, propagate_shapes
 from fgcompile.compiler.ir.programs import FusedProgram, ValueSpec
 from fgcompile.compiler.ir.sizes import samples_axis
@@ -25,7 +25,7 @@ def with_batch(program: FusedProgram, batch: int | None) -> FusedProgram:
     """The program for so many samples; as it is for any number of them."""
     if batch is None:
         return program
-    if not is_alone(program.graph_module.graph):
+    if not takes_one_sample(program):
         graph_module = _fixed(program, batch)
     else:
         graph_module = program.graph_module if batch == ALONE else _repeated(program, batch)
