@@ -10,7 +10,7 @@ import fgcompile
 from fgcompile.artifact.elements import class_score
 from fgcompile.demo.networks import load_efficientnet
 from fgcompile.drawing.panels import draw_panel
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.images import read_photo
 
 FOLDER = Path(__file__).parent / "efficientnet_lite0"
 

@@ -125,7 +125,7 @@ def test_the_explained_output(wrap: Callable[..., Any], output: str | int | None
     [
         (lambda y, f: (y, f), {}, "several outputs: name the one explained"),
         (lambda y, f: {"a": y}, {"output": "b"}, "no output 'b': name one of 'a'"),
-        (lambda y, f: y[:, 0], {}, "one number a sample and no class: pass target=score"),
+        (lambda y, f: y[:, 0], {}, "one number a sample and no class: explain it itself by target=Value"),
         (lambda y, f: y, {"target": lambda y: y}, "one scalar per sample"),
         (lambda y, f: y, {"target": lambda y: 1.0}, "one scalar per sample"),
         (lambda y, f: y, {"target": lambda y: y["logits"]}, "cannot be computed from the model's output"),

@@ -29,7 +29,7 @@ from benchmarks.networks.photo_artifacts import compile_for_photos
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from fgcompile.demo.networks import Network, load_efficientnet
 from fgcompile.drawing.blending import blend, style_of
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.images import read_photo
 
 define_missing_operators()  # before grad-cam imports torchvision
 

@@ -33,8 +33,8 @@ from benchmarks.pictures.kinds import KINDS, SIDE, Kind
 from benchmarks.pictures.mutations import MUTATIONS
 from benchmarks.pictures.worker import case, work
 from fgcompile.errors import FgcompileError
-from fgcompile.media.images import read_photo
-from fgcompile.media.reading import Reading
+from fgcompile.pictures.images import read_photo
+from fgcompile.pictures.reading import Reading
 
 LIMIT = 5.0
 """Seconds of the processor's that a file may take; a process that has had four times as many is stopped."""

@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.pictures.kinds import KINDS
 from benchmarks.pictures.mutations import MUTATIONS, mutate
 from fgcompile.media.explain import explain_photos
-from fgcompile.media.reading import Reading
+from fgcompile.pictures.reading import Reading
 from fgcompile.runtime import load
 
 

@@ -26,7 +26,7 @@ import fgcompile
 from benchmarks.harness.environment import RESULTS, machine, markdown_table, today, versions
 from benchmarks.harness.isolated import run_isolated
 from benchmarks.networks.samples import find_pictures
-from fgcompile.media.images import photo_shape, read_photo
+from fgcompile.pictures.images import photo_shape, read_photo
 from fgcompile.system.machine import cores, peak_memory
 
 LIMIT = 3600.0

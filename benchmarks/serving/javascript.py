@@ -30,7 +30,7 @@ from benchmarks.networks.samples import load_digit_network, load_photo_network
 from benchmarks.serving import chromium, node
 from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import load_efficientnet
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.images import read_photo
 
 PACKAGES = ("onnxruntime", "pillow")
 JAVASCRIPT_PACKAGES = (

@@ -24,12 +24,13 @@ from benchmarks.harness.progress import show_progress
 from benchmarks.harness.records import Figures, Result, Store, describe
 from benchmarks.zoo.exporting import EXPORTERS, OPSET, OTHER
 from benchmarks.zoo.models import ZOO
-from benchmarks.zoo.reading_back import CLOSE
+from benchmarks.zoo.reading_back import CLOSE, DRAWS
 
 PACKAGES = ("torch", "torchvision", "timm", "transformers", "onnx", "onnx-ir", "onnxscript", "onnxruntime")
 STORE = Store(RESULTS / "round_trip.jsonl", ("name", "machine", "versions"), PACKAGES)
 
-SAME, FOLDED, DIFFERENT, UNREAD, UNWRITTEN = "same map", "folded biases", "another map", "not read", "not exported"
+SAME, ROUNDED, FOLDED, DIFFERENT = "same map", "same to rounding", "folded biases", "another map"
+UNREAD, UNWRITTEN = "not read", "not exported"
 
 LEGEND = f"""\
 - *exporter*: `dynamo` is `torch.onnx.export(dynamo=True)`, `torchscript` `dynamo=False` with opset {OPSET}. *batch*:
@@ -41,6 +42,8 @@ LEGEND = f"""\
 - *artifact*: of some networks, how far logits and maps of the file's ONNX artifact are from those of the network's,
   both compiled and run in float32.
 - *{SAME}*: all three are below it.
+- *{ROUNDED}*: they are within twice what it makes to the network itself that a third of its float32 weights are one
+  unit in the last place larger or smaller, the largest of {DRAWS} draws: some ReLUs of a deep network turn over.
 - *{FOLDED}*: the exporter makes one bias of that of a convolution and that of the BatchNorm behind it, whose terms the
   map of the network takes apart: logits and input gradient are the same, and so is the map of the file that the
   exporter writes without that (`optimize=False`, or `training=TrainingMode.PRESERVE`).
@@ -54,6 +57,9 @@ def outcome(figures: Figures) -> str:
         return UNREAD if figures["stage"] == "read" else UNWRITTEN
     if _close(figures):
         return SAME
+    rounding = figures.get("rounding", {})
+    if rounding and all(figures[kind] <= max(CLOSE, 2 * rounding[kind]) for kind in KINDS if kind in figures):
+        return ROUNDED
     return FOLDED if _close({**figures, "saliency": 0.0}) and _close(figures.get("unfolded", {})) else DIFFERENT
 
 
@@ -70,6 +76,9 @@ def cause(figures: Figures) -> str:
     """Why a network has no map of its own by an exporter, or its file a batch of one."""
     if outcome(figures) == FOLDED:
         return f"map of the unfolded file {figures['unfolded']['saliency']:.0e}"
+    if outcome(figures) == ROUNDED:
+        own = ", ".join(f"{figures['rounding'][kind]:.0e}" for kind in KINDS if kind in figures)
+        return f"other roundings of the network's weights make {own}"
     reason = figures.get("reason") or figures.get("dynamic") or ""
     return reason.replace("|", "\\|")
 
@@ -103,8 +112,9 @@ def render(results: Mapping[str, Result]) -> str:
 
 def _share(exporter: str, count: Counter[str]) -> str:
     written = count.total() - count[UNWRITTEN]
-    parts = ", ".join(f"{count[kind]} {kind}" for kind in (SAME, FOLDED, DIFFERENT, UNREAD) if count[kind])
-    share, explained = (f"{number / max(written, 1):.0%}" for number in (count[SAME], count[SAME] + count[FOLDED]))
+    parts = ", ".join(f"{count[kind]} {kind}" for kind in (SAME, ROUNDED, FOLDED, DIFFERENT, UNREAD) if count[kind])
+    same = count[SAME] + count[ROUNDED]
+    share, explained = (f"{number / max(written, 1):.0%}" for number in (same, same + count[FOLDED]))
     return (
         f"- **{exporter}**: {share} of {written} that are exported come back with the same map, {explained} with those "
         f"of folded biases ({parts}; {count[UNWRITTEN]} {UNWRITTEN})."

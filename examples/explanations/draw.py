@@ -29,7 +29,7 @@ from examples.explanations.tasks import (
 )
 from fgcompile.demo.networks import load_efficientnet
 from fgcompile.demo.pictures import PHOTOS as DEMO
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.images import read_photo
 
 FOLDER = Path(__file__).parent
 PHOTOS = [*(picture.path for picture in DEMO if picture.path.stem != "rocket"), FOLDER / "photos" / "tower.jpg"]

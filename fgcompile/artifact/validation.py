@@ -87,7 +87,7 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
 
     Raises:
         InputError: A wrong count, name, type, rank, size or dtype; NaN or infinity; differing dynamic sizes; an index
-            out of range.
+            out of range. Masks of booleans are taken where the input is of floating-point numbers.
     """
     specs = input_specs(metadata)
     names = [spec["name"] for spec in specs]
@@ -101,7 +101,7 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
         arrays = dict(zip(names, values, strict=True))
     sizes: dict[str, tuple[str, int]] = {}
     for spec in specs:
-        array = arrays[spec["name"]]
+        array = arrays[spec["name"]] = _of_mask(arrays[spec["name"]], spec)
         _check_dtype(array, spec)
         _check_shape(array, spec, sizes)
         _check_finite(array, spec["name"])
@@ -126,6 +126,25 @@ def named_sizes(inputs: Mapping[str, Array], metadata: Metadata) -> dict[str, in
     )
 
 
+def is_picture(value: object) -> bool:
+    """Whether it is a picture of Pillow's or may be the path of one."""
+    return isinstance(value, str | os.PathLike) or type(value).__module__.startswith("PIL.")
+
+
+def has_pictures(x: object) -> bool:
+    """Whether what a caller gives as input is a picture, pictures one after the other, or has such by name."""
+    if isinstance(x, Mapping):
+        return any(map(has_pictures, x.values()))
+    several = x if isinstance(x, list | tuple) else [x]
+    return bool(several) and all(map(is_picture, several))
+
+
+def _of_mask(array: Array, spec: TensorSpec) -> Array:
+    """A mask as the zeros and ones that it stands for, where the input is of floating-point numbers."""
+    mask = isinstance(array, np.ndarray) and array.dtype == np.bool_ and spec["dtype"].startswith("float")
+    return array.astype(spec["dtype"]) if mask else array
+
+
 def _plain(array: Array) -> Array:
     """The array as native code reads it: of no subclass, its elements in order and aligned; itself where it is so."""
     plain = np.asarray(array, order="C")
@@ -145,8 +164,7 @@ def _check_names(given: Iterable[str], wanted: Sequence[str], optional: Sequence
 def _check_dtype(array: Array, spec: TensorSpec) -> None:
     name, dtype = spec["name"], spec["dtype"]
     if not isinstance(array, np.ndarray):
-        picture = isinstance(array, str | os.PathLike) or type(array).__module__.startswith("PIL.")
-        photos = picture and dtype == "uint8" and len(spec["shape"]) == 4
+        photos = is_picture(array) and dtype == "uint8" and len(spec["shape"]) == 4
         how = "fgcompile.read_photos(session, path)" if photos else f"np.asarray({name}, dtype=np.{dtype})"
         raise InputError(f"{name} is a {type(array).__name__}, not a NumPy array: use {how}")
     if isinstance(array, np.ma.MaskedArray):

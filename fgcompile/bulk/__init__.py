@@ -14,7 +14,7 @@ from fgcompile.artifact.wishes import Wish
 from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
 from fgcompile.bulk.ray_internals import LOOPBACK
 from fgcompile.errors import InputError, MissingPackageError
-from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.pictures.reading import DEFAULT, Reading
 
 
 def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options

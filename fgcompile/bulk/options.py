@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fgcompile.errors import InputError
-from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.pictures.reading import DEFAULT, Reading
 
 MAP_FORMATS = ("parquet", "npz", "png")
 """What becomes of the maps: a column of the results, a file of arrays for each image, or a picture for each."""

@@ -33,9 +33,9 @@ from fgcompile.bulk.ray_internals import failure_of_worker
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
 from fgcompile.errors import FgcompileError, InputError, OutputError, first_line
 from fgcompile.media.asking import choose
-from fgcompile.media.images import photo_shape, require_any_size
-from fgcompile.media.reading import TILE, WHOLE
 from fgcompile.media.tiles import require_tiles
+from fgcompile.pictures.images import photo_shape, require_any_size
+from fgcompile.pictures.reading import TILE, WHOLE
 from fgcompile.system.files import make_directory
 
 _INTERVAL = 2.0

@@ -27,9 +27,9 @@ from fgcompile.drawing.panels import draw_panel
 from fgcompile.drawing.scale import is_signed
 from fgcompile.errors import InputError, MissingPackageError, NonFiniteWarning
 from fgcompile.media.asking import Question
-from fgcompile.media.images import in_whole_steps, photo_shape, read_photo, read_unfitted, told_of
-from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.media.tiles import ask_tiles, reduced
+from fgcompile.pictures.images import in_whole_steps, photo_shape, read_photo, read_unfitted, told_of
+from fgcompile.pictures.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.runtime.answers import Answer, answers_of
 from fgcompile.runtime.explanation import Explanation
 from fgcompile.runtime.finite import describe_overflow

@@ -13,7 +13,7 @@ from fgcompile.artifact.names import SUFFIXES
 from fgcompile.artifact.regular import read_regular
 from fgcompile.cli.score_names import SCORES, read_score
 from fgcompile.errors import InputError, SourceError
-from fgcompile.media.reading import Reading
+from fgcompile.pictures.reading import Reading
 
 DEFAULT_INPUT = "3x224x224"
 

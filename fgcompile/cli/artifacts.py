@@ -31,7 +31,7 @@ from fgcompile.cli.parameters import (
 from fgcompile.cli.photos import find_photos
 from fgcompile.cli.source_names import read_name, require_there
 from fgcompile.errors import InputError
-from fgcompile.media.reading import MAX_PIXELS
+from fgcompile.pictures.reading import MAX_PIXELS
 
 
 def inspect(

@@ -9,6 +9,7 @@ _SAME = "rules|psi|method|precision|format|device|biases|targets|target"
 _FLAGS = {"dynamic_sizes": "--dynamic-sizes", "on_demand": "--on-demand", "external_data": "--external-data"}
 
 _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
+    (r"\btarget=(\w+)\(\), of fgcompile\.scores", r"--target \1"),
     (r"\btarget=score\b", "--target package.module:function"),
     (rf"\b({_SAME})=(['\"]?)(?!None\b)([\w-]+)\2", r"--\1 \3"),
     (r"\boutput=(['\"]?)([\w./:-]+)\1", r"--explained \2"),

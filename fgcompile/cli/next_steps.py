@@ -14,7 +14,7 @@ from fgcompile.artifact.names import DYNAMIC, LOGITS
 from fgcompile.artifact.validation import input_specs
 from fgcompile.artifact.wishes import read_element
 from fgcompile.errors import InputError
-from fgcompile.media.images import photo_shape
+from fgcompile.pictures.images import photo_shape
 
 _BEST = 3
 

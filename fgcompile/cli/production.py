@@ -22,7 +22,7 @@ from fgcompile.cli.parameters import (
     VerboseOption,
     WindowOption,
 )
-from fgcompile.media.reading import MAX_PIXELS
+from fgcompile.pictures.reading import MAX_PIXELS
 
 
 def batch(

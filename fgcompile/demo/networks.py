@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from fgcompile.demo.pictures import PHOTOS, Picture
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.images import read_photo
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from fgcompile.drawing.subjects import Shown
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.asking import Question, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
-from fgcompile.media.images import in_whole_steps, photo_shape, read_unfitted, read_whole, require_any_size, told_of
-from fgcompile.media.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.media.tiles import ask_tiles, reduced, require_tiles
+from fgcompile.pictures.images import in_whole_steps, photo_shape, read_unfitted, read_whole, require_any_size, told_of
+from fgcompile.pictures.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.runtime import Session
 from fgcompile.runtime.answers import Answer
 from fgcompile.runtime.finite import describe_overflow

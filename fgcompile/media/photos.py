@@ -8,28 +8,28 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image
 
-from fgcompile.artifact.fitting import fit_of
 from fgcompile.errors import InputError
-from fgcompile.media.images import photo_shape, read_photo
-from fgcompile.media.reading import Reading
+from fgcompile.pictures.given import photos_of
+from fgcompile.pictures.reading import Reading
 from fgcompile.runtime import Session
 
 
 def read_photos(
     session: Session,
-    paths: str | Path | Sequence[str | Path],
+    paths: str | Path | Image | Sequence[str | Path | Image],
     fit: str | None = None,
     window: tuple[float, float] | None = None,
 ) -> NDArray[np.uint8]:
-    """Reads picture files as an artifact takes them, to the byte what ``fgcompile explain`` gives it.
+    """Reads pictures as an artifact takes them, to the byte what ``fgcompile explain`` gives it.
 
     Each is turned upright, laid on white where it is transparent, scaled to bytes and fitted to the artifact's size as
     its metadata say, without any, about the centre so that 224/256 of the shorter side remain (bicubic).
 
     Args:
         session: Of an artifact that takes raw photos: compiled with ``preprocess``, or ``--mean`` and ``--std``.
-        paths: A file, or several.
+        paths: A file or a picture of Pillow's, or several.
         fit: ``"crop"``, ``"squash"`` or ``"letterbox"``, where it is to be another way than the artifact's.
         window: The values that are black and white, in the file's own unit, for files that do not say.
 
@@ -41,10 +41,9 @@ def read_photos(
             values are black and white; there is none.
         MissingPackageError: One takes a package that is not installed.
     """
-    files = [Path(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-    if not files:
+    if isinstance(paths, Sequence) and not isinstance(paths, str) and not paths:
         raise InputError("no photos are given: give the path of one, or several")
     if fit not in (None, "crop", "squash", "letterbox"):
         raise InputError(f"fit is {fit!r}: give crop, squash or letterbox; fgcompile explain has whole and tile too")
-    shape, reading = photo_shape(session.metadata), Reading(fit=fit, window=window)
-    return np.stack([read_photo(path, shape, reading, fit_of(session.metadata["preprocess"])) for path in files])
+    pictures = paths if isinstance(paths, str | os.PathLike | Image) else list(paths)
+    return photos_of(pictures, session.metadata, Reading(fit=fit, window=window))

@@ -22,6 +22,7 @@ from fgcompile.artifact.validation import (
     check_biases,
     check_feeds,
     check_inputs,
+    has_pictures,
     named_sizes,
     takes_target,
 )
@@ -143,7 +144,8 @@ class Session:
         Args:
             x: The input, shape (N, …) or with the batch where layouts had it, or several: a tuple in the artifact's
                 order or a mapping by name. NumPy's arrays; or PyTorch's tensors, and then so is all that is returned,
-                on the device of the first.
+                on the device of the first. Where the artifact takes raw photos, also a picture of Pillow's or the
+                path of a file, or a list of them, fitted as the artifact says (``fgcompile.read_photos``).
             target: The class to explain, by number or by its name among the labels: one for all, or one per sample,
                 shape (N,). None or -1: the predicted class.
                 Of an output of more axes an index for each, (r,) or (N, r), -1 in the last place for the largest there
@@ -157,7 +159,7 @@ class Session:
         Warns:
             NonFiniteWarning: The inputs are finite, and an output is not: their numbers overflow on the way.
         """
-        x, device = as_arrays(x)
+        x, device = self._arrays(x)
         feeds = check_inputs(x, self.metadata)
         about = About(dict(feeds), self.metadata)
         sizes = named_sizes(feeds, self.metadata)
@@ -230,13 +232,21 @@ class Session:
         """
         if all(spec["name"] != "logits" for spec in self.metadata["outputs"]):
             raise InputError("the artifact does not return the logits: compile it with them among the outputs")
-        x, device = as_arrays(x)
+        x, device = self._arrays(x)
         feeds = check_inputs(x, self.metadata)
         if self.metadata["target"] == "input":
             feeds[TARGET] = predicted_targets(self.metadata, batch_size(feeds, self.metadata))
         logits = self._backend.run({**feeds, **self._explaining(False)})["logits"]
         warn_of_overflow({LOGITS: logits})
         return logits if device is None else of_array(logits, device)
+
+    def _arrays(self, x: Any) -> tuple[Any, Any]:
+        """What a caller gives, in NumPy's arrays, and the device that tensors were on."""
+        if has_pictures(x):
+            from fgcompile.pictures.given import with_photos
+
+            x = with_photos(x, self.metadata)
+        return as_arrays(x)
 
     def _with_target(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The feeds, whose target is the predicted element or the T largest where the artifact takes one and has none.

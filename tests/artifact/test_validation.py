@@ -42,6 +42,14 @@ def message(check, *arguments) -> str:
     return str(caught.value)
 
 
+def test_masks_of_booleans_are_zeros_and_ones():
+    """Of an input of floating-point numbers alone: bytes are not taken for booleans."""
+    taken = check_inputs((X > 0) | (np.arange(4) > 1), tiny_metadata())["x"]
+    assert taken.dtype == np.float32
+    np.testing.assert_array_equal(taken[0, 0, 0], [0, 0, 1, 1])
+    assert "mask is bool, the artifact takes uint8" in message(check_inputs, (IMAGE, MASK > 0), PAIR)
+
+
 @pytest.mark.parametrize(
     ("x", "expected"),
     [

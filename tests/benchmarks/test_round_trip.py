@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.zoo.exporting import EXPORTERS, Flat
-from benchmarks.zoo.reading_back import read_back
-from benchmarks.zoo.round_trip import DIFFERENT, FOLDED, SAME, UNREAD, UNWRITTEN, outcome, render
+from benchmarks.zoo.reading_back import read_back, rounded_otherwise
+from benchmarks.zoo.round_trip import DIFFERENT, FOLDED, ROUNDED, SAME, UNREAD, UNWRITTEN, outcome, render
 
 CLOSE = {"batch": "any", "logits": 1e-7, "saliency": 1e-7, "input_gradient": 1e-7}
 OTHER_MAP = {**CLOSE, "saliency": 0.5}
@@ -39,6 +39,17 @@ def test_structures_are_restored_from_names() -> None:
     assert restored["rest"][0] is thrice
 
 
+def test_other_roundings_are_one_unit_in_the_last_place_away() -> None:
+    layer = nn.Linear(100, 300)
+    drawn = [rounded_otherwise(layer, seed).weight.detach().double() for seed in (0, 0, 1)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    moved = (drawn[0] - layer.weight.double()) / layer.weight.double()
+    assert 0 < moved.abs().max() <= 2.0**-23
+    assert (moved != 0).double().mean() == pytest.approx(1 / 3, abs=0.02)
+    assert (moved > 0).double().mean() == pytest.approx(1 / 6, abs=0.02)
+
+
 @pytest.mark.parametrize(
     ("figures", "expected"),
     [
@@ -46,6 +57,9 @@ def test_structures_are_restored_from_names() -> None:
         ({"logits": 0.0, "saliency": 0.0}, SAME),  # of tokens there is no input gradient
         ({**OTHER_MAP, "unfolded": CLOSE}, FOLDED),
         ({**OTHER_MAP, "unfolded": OTHER_MAP}, DIFFERENT),
+        ({**OTHER_MAP, "rounding": {**CLOSE, "saliency": 0.3}}, ROUNDED),
+        ({**OTHER_MAP, "rounding": {**CLOSE, "saliency": 0.2}}, DIFFERENT),
+        ({**OTHER_MAP, "logits": 0.5, "rounding": {**CLOSE, "saliency": 0.3}}, DIFFERENT),
         ({**OTHER_MAP, "logits": 0.5, "unfolded": CLOSE}, DIFFERENT),
         ({**OTHER_MAP, "unfolded": {"stage": "export", "reason": "no"}}, DIFFERENT),
         ({"stage": "read", "reason": "no"}, UNREAD),

@@ -26,8 +26,8 @@ import fgcompile
 from fgcompile.bulk import explain_in_bulk
 from fgcompile.bulk.options import Summary, Workers
 from fgcompile.errors import FgcompileError, InputError
-from fgcompile.media.images import read_photo
-from fgcompile.media.reading import Reading
+from fgcompile.pictures.images import read_photo
+from fgcompile.pictures.reading import Reading
 from tests.support.tiny_artifacts import photo_artifact
 
 if find_spec("ray") is None:

@@ -23,8 +23,8 @@ from fgcompile.bulk.options import Wanted  # noqa: E402
 from fgcompile.bulk.stages import Explainer, Task, read_photos  # noqa: E402
 from fgcompile.errors import InputError  # noqa: E402
 from fgcompile.media.explain import explain_photos  # noqa: E402
-from fgcompile.media.images import read_photo  # noqa: E402
-from fgcompile.media.reading import Reading  # noqa: E402
+from fgcompile.pictures.images import read_photo  # noqa: E402
+from fgcompile.pictures.reading import Reading  # noqa: E402
 from tests.support.tiny_artifacts import WEIGHT, photo_artifact  # noqa: E402
 
 SHAPE = (16, 16, 3)

@@ -14,6 +14,7 @@ from fgcompile.cli.flags import as_options
         ("name the one explained, output= one of ['a', 'b']", "name the one explained, --explained one of ['a', 'b']"),
         ("name another output, output=", "name another output, --explained"),
         ("pass target=score, a function", "pass --target package.module:function, a function"),
+        ("explain it itself by target=Value(), of fgcompile.scores, or", "explain it itself by --target Value, or"),
         ("which target='predicted' chooses", "which --target predicted chooses"),
         ("which target=None takes at run time", "which target=None takes at run time"),
         ("leave out dynamic_sizes, or", "leave out --dynamic-sizes, or"),

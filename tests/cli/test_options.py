@@ -17,7 +17,7 @@ from fgcompile.bulk.options import MAP_FORMATS
 from fgcompile.cli import app, choices, console
 from fgcompile.cli.stages import Stopwatch
 from fgcompile.compiler import request
-from fgcompile.media.reading import FITS
+from fgcompile.pictures.reading import FITS
 from tests.cli.results import Run, assert_one_line_error
 
 

@@ -18,7 +18,7 @@ from fgcompile.cli.presets import timm as timm_presets
 from fgcompile.cli.presets import torchvision as torchvision_presets
 from fgcompile.cli.presets import transformers as transformers_presets
 from fgcompile.cli.presets.preset import Preset, is_file_of
-from fgcompile.media.fitting import fit_image
+from fgcompile.pictures.fitting import fit_image
 
 PICTURES = [
     Image.fromarray(np.random.default_rng(size[0]).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))

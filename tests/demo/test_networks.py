@@ -8,7 +8,7 @@ import torch
 
 from benchmarks.networks.samples import load_digit_network, load_photo_network
 from fgcompile.demo.networks import Network, load_efficientnet
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.images import read_photo
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,8 @@ from fgcompile.drawing.scale import Scale
 from fgcompile.drawing.subjects import Shown
 from fgcompile.drawing.whole import whole_photo
 from fgcompile.errors import InputError
-from fgcompile.media.fitting import fit_image
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.fitting import fit_image
+from fgcompile.pictures.images import read_photo
 
 SHAPE = (64, 64, 3)
 

@@ -19,6 +19,7 @@ from fgcompile.compiler.fullgrad.eager import evaluate_outputs
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.compiler.request import Request
 from fgcompile.errors import FgcompileError
+from tests.support.sweeps import few
 
 OUTPUTS = ("logits", "saliency", "contributions")
 
@@ -63,7 +64,7 @@ CASES: dict[str, tuple[nn.Module, Any, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", few(CASES, 2))
 def test_sequences_of_any_length(name: str) -> None:
     model, make, options = CASES[name]
     model = model.double().eval()

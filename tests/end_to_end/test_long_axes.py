@@ -13,6 +13,7 @@ import fgcompile
 from fgcompile.compiler.ir import gathering
 from fgcompile.compiler.lowering import pooling
 from tests.support.networks import randomised
+from tests.support.sweeps import quick
 
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
 LONG = 43_844
@@ -83,13 +84,14 @@ def verified(model: nn.Module, x: Tensor, path: Path, **options: object) -> None
 
 
 @pytest.mark.usefixtures("_everything_is_long")
-@pytest.mark.parametrize("format", ["onnx", "torchscript", pytest.param("pt2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("format", quick(["onnx", "torchscript", "pt2"], "onnx"))
 @pytest.mark.parametrize("network", SHAPES)
 def test_in_every_format(network: type[nn.Module], format: str, tmp_path: Path) -> None:
     model, x = randomised(network()).float().eval(), torch.randn(2, *SHAPES[network])
     verified(model, x, tmp_path / f"long{FORMATS[format]}", format=format)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_everything_is_long")
 def test_of_any_length(tmp_path: Path) -> None:
     model, path = randomised(OfAnyLength()).float().eval(), tmp_path / "long.onnx"

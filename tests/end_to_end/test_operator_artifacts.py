@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 import fgcompile
 from tests.support.networks import CaseModule
 from tests.support.operator_cases import OPERATOR_CASES, OperatorCase
+from tests.support.sweeps import crossed
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 FAST = ("conv2d k3 s2 p1", "max_pool2d k3 s2 p1", "avg_pool3d k2", "gelu", "interpolate bilinear 4×5 to (9, 7)")
@@ -33,12 +35,13 @@ class Scored(nn.Module):
 
 
 def _parameters() -> list[object]:
-    marks = {case.name: () if case.name.startswith(FAST) else (pytest.mark.slow,) for case in OPERATOR_CASES}
-    return [pytest.param(case, id=case.name, marks=marks[case.name]) for case in OPERATOR_CASES]
+    """The fast cases each time, in one format each, taken in turn; the others with the slow tests."""
+    fast = [case for case in OPERATOR_CASES if case.name.startswith(FAST)]
+    others = [case for case in OPERATOR_CASES if case not in fast]
+    return crossed(fast, SUFFIXES) + [pytest.param(*pair, marks=pytest.mark.slow) for pair in product(others, SUFFIXES)]
 
 
-@pytest.mark.parametrize("format", SUFFIXES)
-@pytest.mark.parametrize("case", _parameters())
+@pytest.mark.parametrize(("case", "format"), _parameters(), ids=lambda value: getattr(value, "name", value))
 def test_artifact_equals_the_eager_full_gradient(case: OperatorCase, format: str, tmp_path: Path) -> None:
     model = Scored(case).eval()
     path = tmp_path / f"model{SUFFIXES[format]}"

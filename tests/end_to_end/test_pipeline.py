@@ -25,7 +25,7 @@ from fgcompile.errors import CaptureError, InputError, OutputError, ScoreError, 
 from fgcompile.runtime.onnxruntime import MappedBackend, OnnxRuntimeBackend
 from tests.support.compiled import compiled
 from tests.support.networks import NETWORKS, ConvNet, build, randomised
-from tests.support.sweeps import crossed
+from tests.support.sweeps import crossed, quick
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 ALL_OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
@@ -249,7 +249,7 @@ def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPa
         fgcompile.compile(model, x)
 
 
-@pytest.mark.parametrize("mapped", [False, True])
+@pytest.mark.parametrize("mapped", quick([False, True], True))
 def test_a_mistaken_export_is_caught_after_emission(mapped: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was emitted runs once, so a defect of the exporter or the runtime compiles nothing either.
 

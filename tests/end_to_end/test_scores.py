@@ -20,7 +20,7 @@ from fgcompile.compiler.ir.sizes import is_fixed
 from fgcompile.errors import CaptureError, FgcompileError, InputError, ScoreError
 from fgcompile.runtime.session import Session
 from fgcompile.scores import Box, Continuation, Contrast, LogOdds, Region, Similarity, Token, Value
-from tests.support.sweeps import crossed
+from tests.support.sweeps import crossed, few
 
 BATCHES = (1, 2, 5)
 HEIGHT, WIDTH, CLASSES = 4, 5, 7
@@ -194,7 +194,7 @@ def compiled(case: Case, path: Path, rules: str = "taylor") -> Session:
 
 
 @pytest.mark.parametrize("samples", BATCHES)
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", few(CASES, 9))
 def test_a_score_is_what_is_written_by_hand(name: str, samples: int) -> None:
     case, x = CASES[name], images(samples)
     model, own = head(case.form), case.given(samples)
@@ -205,7 +205,7 @@ def test_a_score_is_what_is_written_by_hand(name: str, samples: int) -> None:
     assert terms.relative_completeness_error.max() < 1e-12
 
 
-@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.own])
+@pytest.mark.parametrize("name", few([name for name, case in CASES.items() if case.own], 2))
 def test_an_example_of_one_sample_does_for_any_number(name: str) -> None:
     case, x = CASES[name], images(2)
     model = head(case.form)

@@ -27,6 +27,7 @@ def session(name: str, scenes: Scenes, **options: Any) -> Session:
     return open_session(artifact.content, artifact.metadata, name)
 
 
+@pytest.mark.slow
 def test_a_pixel_and_a_region_of_the_u_net_are_explained(scenes: Scenes) -> None:
     x = scenes.images.numpy()
     middle = (scenes.boxes[:, 0, :2] * SIZE).long()

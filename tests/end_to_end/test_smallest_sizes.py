@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.errors import InputError
 from tests.support.networks import randomised
+from tests.support.sweeps import few
 
 
 class Halved(nn.Module):
@@ -33,7 +34,7 @@ class Halved(nn.Module):
 
 @pytest.mark.parametrize(
     ("options", "smallest"),
-    [({}, 1), ({"enlarged": True}, 3), ({"border": 6}, 7)],
+    few([({}, 1), ({"enlarged": True}, 3), ({"border": 6}, 7)], 1),
     ids=["a place that is left", "enlarged from one place", "a border"],
 )
 def test_right_from_the_smallest_on(options: dict[str, int], smallest: int, tmp_path: Path) -> None:

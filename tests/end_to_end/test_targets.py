@@ -20,7 +20,7 @@ from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError, ScoreError
 from fgcompile.runtime.session import Session, open_session
 from fgcompile.serving.admission import Limits, admit
-from tests.support.sweeps import crossed
+from tests.support.sweeps import crossed, few, quick
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 COUNT = 3
@@ -170,7 +170,7 @@ def _assert_same(one: Any, several: Any, number: int, batch_axis: int) -> None:
         np.testing.assert_allclose(several.bias_gradients[name][:, number], value, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-@pytest.mark.parametrize("kind", ["segmenter", "tagger"])
+@pytest.mark.parametrize("kind", quick(["segmenter", "tagger"], "segmenter"))
 def test_any_number_of_targets_are_each_as_alone(kind: str) -> None:
     alone, together = session(kind, None, "onnx"), session(kind, "dynamic", "onnx")
     assert together.metadata["targets"] == "dynamic"
@@ -182,6 +182,7 @@ def test_any_number_of_targets_are_each_as_alone(kind: str) -> None:
     assert together.explain(x).target.shape == (5, 1, len(KINDS[kind].sizes))  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_several_targets_under_libragrad_are_each_as_alone() -> None:
     alone, together = session("tagger", None, "onnx", "libragrad"), session("tagger", COUNT, "onnx", "libragrad")
     x, targets = given("tagger", 2), questions("tagger", 2)
@@ -190,7 +191,7 @@ def test_several_targets_under_libragrad_are_each_as_alone() -> None:
         _assert_same(alone.explain(x, targets[:, number]), explained, number, 0)
 
 
-@pytest.mark.parametrize("kind", ["classifier", "tagger"])
+@pytest.mark.parametrize("kind", quick(["classifier", "tagger"], "classifier"))
 def test_the_largest_are_explained_in_descending_order(kind: str) -> None:
     x = given(kind, 3)
     explained = session(kind, COUNT, "onnx", target="predicted").explain(x)
@@ -366,7 +367,7 @@ def test_eager_full_gradients_take_an_index_for_each_axis() -> None:
         fgcompile.full_gradient(network, x, torch.tensor([4, 0, 0]))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", few(KINDS, 2))
 def test_the_model_is_computed_once_for_all_targets(kind: str) -> None:
     of = KINDS[kind]
     one, several = (fuse(model(kind), of.example, targets=count, layouts=dict(of.layouts)) for count in (None, COUNT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.compiler.request import RuleSet
 from fgcompile.errors import InputError
-from tests.support.sweeps import crossed, quick
+from tests.support.sweeps import few, quick
 
 OUTPUTS = ("logits", "saliency", "contributions", "bias_gradients")
 WORDS, TABLE, WIDTH, HEADS = 11, 20, 8, 2
@@ -164,7 +165,7 @@ def found_by(program: Any, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(zip((spec.name for spec in program.outputs), values, strict=True))
 
 
-@pytest.mark.parametrize("name", quick(MODELS, "table", "causal", "rotary", "class token"))
+@pytest.mark.parametrize("name", quick(MODELS, "causal", "class token"))
 def test_every_kind_of_positions_at_every_length(name: str) -> None:
     model = MODELS[name].double().eval()
     types = name == "table"
@@ -183,7 +184,7 @@ def test_every_kind_of_positions_at_every_length(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rules"), crossed(["table", "counted", "causal", "class token", "rotary"], ["taylor", "libragrad"])
+    ("name", "rules"), few(product(["table", "counted", "causal", "class token", "rotary"], ["libragrad", "taylor"]), 2)
 )
 def test_padding_is_exact(name: str, rules: RuleSet) -> None:
     model = MODELS[name].double().eval()
@@ -197,7 +198,7 @@ def test_padding_is_exact(name: str, rules: RuleSet) -> None:
     assert (padded["saliency"][..., 9:] == 0).all()
 
 
-@pytest.mark.parametrize("name", quick(["table", "class token", "rotary"], "table", "rotary"))
+@pytest.mark.parametrize("name", quick(["table", "class token", "rotary"], "table"))
 def test_beyond_the_table_is_refused_by_name(name: str, tmp_path: Path) -> None:
     longest = None if name == "rotary" else TABLE
     model, path = MODELS[name].float().eval(), tmp_path / "text.onnx"

@@ -13,8 +13,8 @@ from PIL import Image
 import fgcompile
 from benchmarks.serving.chromium import PACKAGES, SOFTWARE_WEBGPU, Page, missing, open_page, open_site
 from fgcompile.drawing.scale import scale_of
-from fgcompile.media.images import read_photo
 from fgcompile.page.site import write_page
+from fgcompile.pictures.images import read_photo
 from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 

@@ -19,7 +19,7 @@ from benchmarks.networks.samples import find_pictures, load_digit_network, load_
 from benchmarks.serving import cpp
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import dumps
-from fgcompile.media.images import photo_shape, read_photo
+from fgcompile.pictures.images import photo_shape, read_photo
 from tests.examples.conftest import compile_places
 from tests.support.networks import ConvNet, randomised
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from fgcompile.artifact.fitting import Fit, resized
-from fgcompile.media.fitting import fit_image
+from fgcompile.pictures.fitting import fit_image
 
 FILE = Path(__file__).parents[2] / "fgcompile" / "page" / "site" / "fit.js"
 FITS = [

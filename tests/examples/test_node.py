@@ -11,7 +11,7 @@ from PIL import Image
 
 import fgcompile
 from benchmarks.serving.node import FOLDER, explain, missing
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.images import read_photo
 from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 

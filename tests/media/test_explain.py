@@ -13,7 +13,7 @@ from PIL import Image
 from fgcompile.artifact.metadata import loads
 from fgcompile.errors import InputError, OutputError
 from fgcompile.media.explain import explain_photos
-from fgcompile.media.reading import DEFAULT, Reading
+from fgcompile.pictures.reading import DEFAULT, Reading
 from fgcompile.runtime import Session
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 

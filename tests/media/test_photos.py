@@ -59,8 +59,9 @@ def test_what_cannot_be_read_is_refused(session: fgcompile.Session, wide: Path) 
         fgcompile.read_photos(fgcompile.compile(model, torch.zeros(2, 4)).session(), wide)
 
 
-def test_pictures_in_place_of_arrays_are_told_of_it(session: fgcompile.Session, wide: Path) -> None:
+def test_pictures_in_place_of_raw_feeds_are_told_of_it(session: fgcompile.Session, wide: Path) -> None:
+    name = session.metadata["inputs"][0]["name"]
     with Image.open(wide) as picture:
         for given in (picture, wide, str(wide)):
             with pytest.raises(InputError, match=r"not a NumPy array: use fgcompile\.read_photos\(session, path\)"):
-                session.explain(given)
+                session.run({name: given})

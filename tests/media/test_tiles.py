@@ -14,9 +14,9 @@ from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.metadata import Metadata, loads
 from fgcompile.errors import InputError
 from fgcompile.media.explain import explain_photos
-from fgcompile.media.images import in_whole_steps
-from fgcompile.media.reading import Reading
 from fgcompile.media.tiles import grid_over, reduced
+from fgcompile.pictures.images import in_whole_steps
+from fgcompile.pictures.reading import Reading
 from fgcompile.runtime import Session
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 

@@ -136,8 +136,8 @@ def private_uses(source: str) -> list[tuple[int, str]]:
 
 ALLOWED = {
     ("cli/terminal.py", "warnings.showwarning = show_in_one_line"),  # documented as what may be replaced
-    ("media/sources/raster.py", "Image.MAX_IMAGE_PIXELS = reading.max_pixels"),  # documented as what may be set
-    ("media/sources/raster.py", "Image.MAX_IMAGE_PIXELS = before"),
+    ("pictures/sources/raster.py", "Image.MAX_IMAGE_PIXELS = reading.max_pixels"),  # documented as what may be set
+    ("pictures/sources/raster.py", "Image.MAX_IMAGE_PIXELS = before"),
     ("compiler/ir/silence.py", "setattr(sys, name, _OfOthers(stream))"),  # the process's own streams
     ("compiler/ir/silence.py", "setattr(sys, name, stream)"),
 }

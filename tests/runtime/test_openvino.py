@@ -18,7 +18,7 @@ import fgcompile
 from benchmarks.networks.samples import load_digit_network, load_photo_network
 from fgcompile.demo.networks import Network
 from fgcompile.errors import ArtifactError, InputError
-from fgcompile.media.images import read_photo
+from fgcompile.pictures.images import read_photo
 from fgcompile.runtime import load
 from fgcompile.runtime.openvino_agreement import require_agreement
 from tests.support.networks import randomised

@@ -38,3 +38,20 @@ def quick(names: Iterable[str], *chosen: str) -> list[Any]:
     if unknown := set(chosen) - set(names):
         raise ValueError(f"no such cases: {sorted(unknown)}")
     return [pytest.param(name, marks=() if name in chosen else pytest.mark.slow) for name in names]
+
+
+def few(values: Iterable[Any], count: int) -> list[Any]:
+    """So many of the values, evenly spread, run each time, and the others among the slow tests.
+
+    A tuple is several arguments.
+
+    Raises:
+        ValueError: There are no more than that.
+    """
+    values = list(values)
+    if count >= len(values):
+        raise ValueError(f"{count} of {len(values)} are all")
+    chosen = {number * len(values) // count for number in range(count)}
+    arguments = [value if isinstance(value, tuple) else (value,) for value in values]
+    marks = [() if number in chosen else pytest.mark.slow for number in range(len(values))]
+    return [pytest.param(*each, marks=mark) for each, mark in zip(arguments, marks, strict=True)]

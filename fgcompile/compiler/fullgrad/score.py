@@ -140,8 +140,8 @@ def class_logits(output: Any) -> Tensor:
         return output
     if isinstance(output, Tensor) and output.ndim == 1:
         raise ScoreError(
-            "the model's output has shape (N,), one number a sample and no class: pass target=score, such as "
-            "lambda y: y, or explain a tensor (N, 1)"
+            "the model's output has shape (N,), one number a sample and no class: explain it itself by "
+            "target=Value(), of fgcompile.scores, or a function of it, target=score"
         )
     found = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else f"type {type(output).__name__}"
     raise ScoreError(

@@ -75,6 +75,7 @@ def test_sanity_checks(few: Garments, tmp_path: Path) -> None:
     assert "| random |" in (tmp_path / "evidence.md").read_text()
 
 
+@pytest.mark.slow
 def test_example_maps(few: Garments, tmp_path: Path) -> None:
     for module, package in (("captum", "captum"), ("pytorch_grad_cam", "grad-cam")):
         pytest.importorskip(module, reason=f"needs {package}: pip install {package}")

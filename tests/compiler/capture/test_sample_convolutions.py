@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.support.against_autograd import assert_right
+from tests.support.sweeps import few
 
 CASES: dict[str, tuple[Callable[..., Tensor], tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
     "padded": (F.conv2d, (5, 4, 3, 3), (6, 5), {"padding": 1}),
@@ -40,7 +41,7 @@ class Modulated(nn.Module):
         return torch.tanh(y).view(count, -1, *y.shape[2:]).flatten(2).mean(2)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", few(CASES, 2))
 def test_weights_of_each_sample(name: str) -> None:
     assert_right(Modulated(name), (4, *CASES[name][2]), (3,), rules=("taylor", "libragrad"))
 

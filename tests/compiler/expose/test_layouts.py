@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError
+from tests.support.sweeps import few
 
 C, H, W = 3, 8, 12
 
@@ -101,7 +102,7 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", few(LAYOUTS, 5))
 def test_every_term_is_at_its_place(name: str) -> None:
     move, width, pattern, grid = LAYOUTS[name]
     torch.manual_seed(0)

@@ -16,6 +16,7 @@ import fgcompile
 from fgcompile.compiler.pipeline import fuse
 from tests.compiler.biases.test_table import weighted_sum
 from tests.compiler.rules.networks import PAIRS, Pair, build
+from tests.support.sweeps import few
 
 # Relevance R of each layer's output becomes that of its inputs (Achtibat et al. 2024, with ε = 0).
 
@@ -109,7 +110,7 @@ def test_input_times_gradient_is_the_relevance(chosen: int) -> None:
     assert terms.relative_completeness_error.max() < 1e-12
 
 
-@pytest.mark.parametrize("make", PAIRS, ids=[pair.__name__ for pair in PAIRS])
+@pytest.mark.parametrize("make", few(PAIRS, 3), ids=[pair.__name__ for pair in PAIRS])
 def test_the_fused_graph_equals_the_eager_evaluation(make: type[Pair]) -> None:
     model, x = build(make)
     program = fuse(model, x[:1], target=1, rules="attnlrp", outputs=("logits", "contributions", "input_gradient"))

@@ -18,7 +18,7 @@ from fgcompile.compiler.rules import apply_rules
 from fgcompile.compiler.rules.libragrad import rewrite_table
 from tests.compiler.biases.test_table import weighted_sum
 from tests.compiler.rules.networks import PAIRS, GatedBlock, Pair, VisionTransformer, build
-from tests.support.sweeps import crossed
+from tests.support.sweeps import crossed, few
 
 aten = torch.ops.aten
 NETWORK_IDS = [pair.__name__ for pair in PAIRS]
@@ -50,7 +50,7 @@ def test_gradients_equal_those_of_the_network_detached_by_hand(make: type[Pair])
     assert terms.relative_completeness_error.max() < 1e-12
 
 
-@pytest.mark.parametrize("make", PAIRS, ids=NETWORK_IDS)
+@pytest.mark.parametrize("make", few(PAIRS, 3), ids=NETWORK_IDS)
 def test_the_fused_graph_equals_the_eager_evaluation(make: type[Pair]) -> None:
     model, x = build(make)
     outputs = ("logits", "contributions", "input_gradient")

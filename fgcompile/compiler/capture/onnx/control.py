@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from fgcompile.compiler.capture.onnx.node import Constant
-from fgcompile.compiler.capture.onnx.values import Value, as_tensor, is_symbolic, known
+from fgcompile.compiler.capture.onnx.values import Known, Value, as_tensor, is_symbolic, known
 from fgcompile.errors import CaptureError
 
 MOST_STEPS = 10_000
@@ -24,6 +24,7 @@ class Body(Protocol):
     """A graph that a node runs."""
 
     input_names: tuple[str, ...]
+    input_ranks: tuple[int | None, ...]
     output_names: tuple[str, ...]
     reads: tuple[str, ...]
 
@@ -97,7 +98,7 @@ class Loop(Control):
         collected: list[list[Value]] = []
         step = 0
         while goes_on and (most is None or step < most):
-            state = [known(step).astype(np.int64), known(True), *carried]
+            state = [self._with_axes(0, known(step).astype(np.int64)), self._with_axes(1, known(True)), *carried]
             results = self._call("body", scope, state)
             # One that no number bounds may end by its condition alone, which then has to be known at each step.
             goes_on = self._goes_on(results[0], most is not None and condition is None)
@@ -106,6 +107,11 @@ class Loop(Control):
             step += 1
             self._require_few(step)
         return [*carried, *self._stacked(collected)]
+
+    def _with_axes(self, place: int, number: Known) -> Known:
+        """The step or the condition with the axes that the body says: some writers give it one of size 1."""
+        body: Body = self.get_submodule("body")  # type: ignore[assignment]  # an OnnxGraph
+        return number.reshape((1,) * (body.input_ranks[place] or 0))
 
     def _goes_on(self, condition: Value, ignored: bool) -> bool:
         # ``trip count`` alone decides where the node is given no condition.

@@ -30,6 +30,7 @@ class OnnxGraph(nn.Module):
 
     Attributes:
         input_names: Of the values that a caller gives by their place.
+        input_ranks: How many axes the file says that they have, or None where it says nothing.
         output_names: Of those that it returns.
         reads: Names of the outer scope that it computes with.
     """
@@ -40,6 +41,11 @@ class OnnxGraph(nn.Module):
         initializers = {name_of(value): constant_of(value) for value in graph.initializers.values()}
         known = {**constants, **{name: one for name, one in initializers.items() if one is not None}}
         self.input_names = tuple(name_of(value) for value in graph.inputs if name_of(value) not in initializers)
+        self.input_ranks = tuple(
+            None if value.shape is None else len(value.shape)
+            for value in graph.inputs
+            if name_of(value) not in initializers
+        )
         self.output_names = tuple(name_of(value) for value in graph.outputs)
         self._known = {name: one for name, one in known.items() if name not in self.input_names}
         self.steps: list[Step] = []

@@ -81,6 +81,7 @@ class Block(nn.Module):
         return x + 1.5 * self.channels(self.spatial(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
+@pytest.mark.slow
 def test_a_sum_is_not_written_over_what_is_read_once_more(tmp_path) -> None:
     torch.manual_seed(0)
     head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 10))

@@ -14,6 +14,7 @@ import torch
 import fgcompile
 from fgcompile.errors import CaptureError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
+from tests.support.sweeps import few
 
 IMAGE = [node("Conv", "x w b", "c", pads=[1] * 4), node("Relu", "c", "r")]
 WEIGHTS: dict[str, Any] = {"w": random(4, 3, 3, 3), "b": random(4, seed=1), "m": random(4, 5, seed=2)}
@@ -112,7 +113,7 @@ def expected(path: Path, x: Array, batch: int) -> Array:
     return np.concatenate([session.run(None, {"x": x[at : at + batch]})[0] for at in range(0, len(x), batch)])
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", few(CASES, 4))
 def test_shapes_and_constants_follow_the_batch(tmp_path: Path, name: str) -> None:
     nodes, constants = CASES[name]
     path = saved(tmp_path / "network.onnx", [*IMAGE, *nodes], 1, constants)

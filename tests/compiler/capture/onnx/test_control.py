@@ -33,6 +33,16 @@ def test_loop_of_so_many_steps(tmp_path: Path) -> None:
     assert_same(proto, {"x": random(2, 3)}, tmp_path)
 
 
+def test_the_number_of_a_step_has_the_axes_that_the_body_says(tmp_path: Path) -> None:
+    """One of size 1, as the exporter by TorchScript writes it: it is where a slice starts."""
+    nodes = [node("Add", "i one", "end"), node("Slice", "x i end one", "part"), node("Mul", "h part", "new")]
+    inputs = {"i": ("int64", [1]), "go": ("bool", [1]), "h": ("float32", None)}
+    body = graph([*nodes, node("Identity", "go", "goes")], inputs, ["goes", "new"])
+    constants = {"count": np.int64(3), "yes": np.array([True]), "one": np.array([1])}
+    whole = graph([node("Loop", "count yes x", "y", body=body)], {"x": ("float32", ["n", 3])}, ["y"], constants)
+    assert_same(model(whole), {"x": random(2, 3)}, tmp_path)
+
+
 def test_loop_while_a_known_number_is_small(tmp_path: Path) -> None:
     nodes = [node("MatMul", "h w", "new"), node("Add", "k one", "more"), node("Less", "more most", "goes")]
     body = graph(nodes, {"i": NUMBER, "go": TRUTH, "h": ("float32", None), "k": NUMBER}, ["goes", "new", "more"])

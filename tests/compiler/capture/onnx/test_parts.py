@@ -52,6 +52,19 @@ CASES: dict[str, tuple[onnx.NodeProto, tuple[int, ...], dict[str, Any]]] = {
     ),
     "scatter_nd": (node("ScatterND", "x i u", "y"), (3, 4), {"i": [[0, 1], [2, -1]], "u": random(2)}),
     "scatter_nd_rows": (node("ScatterND", "x i u", "y"), (3, 4), {"i": [[2], [0]], "u": random(2, 4)}),
+    "scatter_nd_slice": (node("ScatterND", "x i u", "y"), (4, 3), {"i": [[1], [2]], "u": random(2, 3)}),
+    "scatter_nd_slice_from_behind": (node("ScatterND", "x i u", "y"), (4, 3), {"i": [[-2], [-1]], "u": random(2, 3)}),
+    "scatter_nd_wrapped": (node("ScatterND", "x i u", "y"), (4, 3), {"i": [[-1], [0]], "u": random(2, 3)}),
+    "scatter_nd_part": (
+        node("ScatterND", "x i u", "y"),
+        (4, 3, 2),
+        {"i": [[[1, 0], [1, 1]], [[2, 0], [2, 1]], [[3, 0], [3, 1]]], "u": random(3, 2, 2)},
+    ),
+    "scatter_nd_turned_part": (
+        node("ScatterND", "x i u", "y"),
+        (4, 3),
+        {"i": [[[0, 1], [1, 1]], [[0, 2], [1, 2]]], "u": random(2, 2)},
+    ),
     "scatter_nd_add": (
         node("ScatterND", "x i u", "y", reduction="add"),
         (3, 4),
@@ -156,3 +169,17 @@ def test_indices_that_a_file_computes_count_from_the_end_of_a_table(tmp_path: Pa
     terms = fgcompile.full_gradient(tmp_path / "model.onnx", {"ids": torch.from_numpy(ids)}, target=2)
     embedded = constants["table"][ids - 3][..., 2] / 4
     torch.testing.assert_close(terms.bias_gradients["Gather_found"][..., 2], torch.from_numpy(embedded))
+
+
+def test_what_is_written_into_slices_keeps_its_places(tmp_path: Path) -> None:
+    """Exporters make a ScatterND of ``y[:, 1:] = …``, behind turns that put its axis in front."""
+    nodes = [node("Transpose", "x", "t", perm=[1, 0, 2]), node("ScatterND", "t places u", "w")]
+    nodes += [node("Transpose", "w", "v", perm=[1, 0, 2]), node("Relu", "v", "r"), node("Add", "r bias", "b")]
+    nodes += [node("ReduceMean", "b axes", "y", keepdims=0)]
+    constants = {"places": [[1], [2]], "u": random(2, 2, 3), "bias": random(3), "axes": np.array([1])}
+    onnx.save(model(graph(nodes, {"x": ("float32", [2, 5, 3])}, ["y"], constants)), tmp_path / "model.onnx")
+    with torch.no_grad():
+        exported = torch.export.export(read_onnx(tmp_path / "model.onnx"), (torch.ones(2, 5, 3),))
+    targets = {str(each.target) for each in exported.run_decompositions().graph.nodes}
+    assert "aten.slice_scatter.default" in targets
+    assert not targets & {"aten.index_put.default", "aten.index_select.default"}

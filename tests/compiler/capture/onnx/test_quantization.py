@@ -101,9 +101,7 @@ def test_the_rounding_error_is_a_term_of_its_own(quantised: Path, tmp_path: Path
     np.testing.assert_allclose([session.explain(one[None]).logits[0] for one in x], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "form", quick(["pairs by channel", "unsigned pairs", "operators"], "pairs by channel", "operators")
-)
+@pytest.mark.parametrize("form", quick(["pairs by channel", "unsigned pairs", "operators"], "operators"))
 def test_on_demand_a_quantised_file_predicts_by_its_own_nodes(form: str, network: Path, tmp_path: Path) -> None:
     logging.getLogger().setLevel(logging.ERROR)
     FORMS[form](network, tmp_path / "quantised.onnx")
@@ -124,6 +122,7 @@ def test_on_demand_a_quantised_file_predicts_by_its_own_nodes(form: str, network
     np.testing.assert_allclose(explanation.saliency, always.saliency, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_photos_other_sizes_and_other_outputs_are_predicted_by_the_file_too(network: Path, tmp_path: Path) -> None:
     logging.getLogger().setLevel(logging.ERROR)
     FORMS["pairs"](network, tmp_path / "quantised.onnx")

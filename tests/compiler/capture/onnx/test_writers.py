@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import helper, numpy_helper
 
 import fgcompile
 from fgcompile.compiler.capture.onnx.read import read_onnx
-from fgcompile.errors import SourceError
+from fgcompile.errors import SourceError, UnsupportedOpError
 from tests.compiler.capture.onnx.files import assert_same, graph, model, node, random
 
 TABLE = {"x": ("float32", ["n", 6])}
@@ -54,6 +55,20 @@ def test_sparse_tensors_that_are_none_are_refused(shape: list[int], where: Any, 
     onnx.save(model(whole), tmp_path / "model.onnx")
     with pytest.raises(SourceError, match="the sparse tensor 'w' has "):
         read_onnx(tmp_path / "model.onnx")
+
+
+def test_weights_that_are_standardised_in_the_file(tmp_path: Path) -> None:
+    """Batch normalisation in training mode, of the weights of a convolution: one row a channel that it makes."""
+    constants = {"w": random(4, 3, 2), "rows": np.array([1, 4, -1]), "form": np.array([4, 3, 2])}
+    constants |= {"scale": random(4), "zeros": np.zeros(4, np.float32), "ones": np.ones(4, np.float32)}
+    standardised = node("BatchNormalization", "r scale zeros zeros ones", "s m n", training_mode=1, epsilon=1e-3)
+    layers = [node("Reshape", "w rows", "r"), standardised, node("Reshape", "s form", "v"), node("Conv", "x v m", "c")]
+    whole = graph([*layers, node("MatMul", "n c", "y")], {"x": ("float32", ["n", 3, 8])}, ["y"], constants)
+    assert_same(model(whole), {"x": random(5, 3, 8)}, tmp_path)
+    of_features = node("BatchNormalization", "x scale zeros zeros ones", "y m n", training_mode=1)
+    onnx.save(model(graph([of_features], {"x": ("float32", ["n", 4, 8])}, ["y"], constants)), tmp_path / "t.onnx")
+    with pytest.raises(UnsupportedOpError, match="in training mode: export the model for inference"):
+        read_onnx(tmp_path / "t.onnx")(torch.randn(2, 4, 8))
 
 
 def with_function(inner: list[onnx.NodeProto], of: int, opset: int) -> onnx.ModelProto:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from fgcompile.errors import UnsupportedOpError
 
 
 def batch_normalization(
-    x: Tensor,
+    x: Any,
     scale: Tensor,
     bias: Tensor,
     mean: Tensor,
@@ -22,15 +23,25 @@ def batch_normalization(
     epsilon: float = 1e-5,
     momentum: float = 0.9,
     training_mode: int = 0,
-) -> Tensor:
-    """``(x − μ) / √(σ² + ε) · γ + β`` along axis 1.
+    outputs: int = 1,
+) -> Tensor | tuple[Tensor, ...]:
+    """``(x − μ) / √(σ² + ε) · γ + β`` along axis 1, in training mode by the input's own μ and σ².
+
+    Weights are standardised so, as those of networks without normalisation of features: there the input is constant.
 
     Raises:
         UnsupportedOpError: It normalises by the batch's own statistics.
     """
-    if training_mode:
+    if not training_mode:
+        return functional.batch_norm(torch.as_tensor(x), mean, variance, scale, bias, False, 0.0, epsilon)
+    if isinstance(x, Tensor):
         raise UnsupportedOpError("it is in training mode: export the model for inference")
-    return functional.batch_norm(x, mean, variance, scale, bias, False, 0.0, epsilon)
+    x = torch.as_tensor(x)
+    others = [axis for axis in range(x.ndim) if axis != 1]
+    now = (x.mean(others), x.var(others, correction=0))
+    y = functional.batch_norm(x, None, None, scale, bias, True, 0.0, epsilon)
+    running = [old * momentum + new * (1 - momentum) for old, new in zip((mean, variance), now, strict=True)]
+    return (y, *running)[:outputs] if outputs > 1 else y
 
 
 def instance_normalization(x: Tensor, scale: Tensor, bias: Tensor, *, epsilon: float = 1e-5) -> Tensor:
@@ -100,7 +111,7 @@ def mean_variance_normalization(x: Tensor, *, axes: Sequence[int] = (0, 2, 3)) -
 
 
 NORMALIZATION: dict[str, Operator] = {
-    "BatchNormalization": Operator(batch_normalization, note="for inference"),
+    "BatchNormalization": Operator(batch_normalization, either=("x",), note="for inference, and of constants"),
     "GroupNormalization": Operator(group_normalization),
     "InstanceNormalization": Operator(instance_normalization),
     "LRN": Operator(local_response_normalization),

@@ -15,11 +15,11 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from fgcompile.errors import InputError, MissingPackageError, first_line
-from fgcompile.media.picture import Limits, Picture
-from fgcompile.media.reading import Reading
-from fgcompile.media.sources.dicom_frames import settle
-from fgcompile.media.sources.dicom_tables import through_table
-from fgcompile.media.sources.raster import bounded
+from fgcompile.pictures.picture import Limits, Picture
+from fgcompile.pictures.reading import Reading
+from fgcompile.pictures.sources.dicom_frames import settle
+from fgcompile.pictures.sources.dicom_tables import through_table
+from fgcompile.pictures.sources.raster import bounded
 
 MAGIC = b"DICM"
 """What follows the first 128 bytes of such a file."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.media.images import read_photo
-from fgcompile.media.reading import Reading
+from fgcompile.pictures.images import read_photo
+from fgcompile.pictures.reading import Reading
 
 SIDE = 16
 BRIGHTNESS = np.linspace(0, 1, SIDE * SIDE).reshape(SIDE, SIDE, 1)

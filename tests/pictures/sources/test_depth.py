@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.pictures.files import pgm, png, tiff
 from fgcompile.errors import InputError
-from tests.media.sources.scene import BYTES, is_scene, read, scene
+from tests.pictures.sources.scene import BYTES, is_scene, read, scene
 
 SIXTEEN, TWELVE = scene(0, 65535, "u2"), scene(0, 4095, "u2")
 

@@ -7,8 +7,8 @@ from typing import BinaryIO
 import numpy as np
 
 from fgcompile.errors import InputError
-from fgcompile.media.picture import Limits, Picture
-from fgcompile.media.reading import TILE, WHOLE, Reading
+from fgcompile.pictures.picture import Limits, Picture
+from fgcompile.pictures.reading import TILE, WHOLE, Reading
 
 MAGIC = np.lib.format.MAGIC_PREFIX
 """The first bytes of such a file."""

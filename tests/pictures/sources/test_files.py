@@ -11,8 +11,8 @@ import pytest
 
 from benchmarks.pictures.files import png
 from fgcompile.errors import InputError
-from fgcompile.media.images import read_photo
-from tests.media.sources.scene import BYTES, is_scene
+from fgcompile.pictures.images import read_photo
+from tests.pictures.sources.scene import BYTES, is_scene
 
 SHAPE = (16, 16, 1)
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fgcompile.errors import InputError
-from fgcompile.media.images import read_photo
-from tests.media.sources.scene import BYTES, is_scene, read, scene
+from fgcompile.pictures.images import read_photo
+from tests.pictures.sources.scene import BYTES, is_scene, read, scene
 
 
 def npy(array: Any, **options: Any) -> bytes:

@@ -12,7 +12,7 @@ from PIL import Image
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from fgcompile.artifact.fitting import INTERPOLATIONS, Fit, fit_of, seen_part
 from fgcompile.errors import InputError
-from fgcompile.media.fitting import fit_image
+from fgcompile.pictures.fitting import fit_image
 
 SIZES = [(97, 64), (64, 97), (301, 200), (200, 301), (33, 33), (20, 31), (48, 48), (49, 48), (150, 41)]
 """Widths and heights, odd and even, above and below what they are fitted to."""

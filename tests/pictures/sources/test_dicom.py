@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.pictures.files import dicom, png
 from fgcompile.errors import InputError, MissingPackageError
-from tests.media.sources.scene import BYTES, is_scene, read, scene
+from tests.pictures.sources.scene import BYTES, is_scene, read, scene
 
 CENTER, WIDTH, INTERCEPT, SLOPE = (0x28, 0x1050), (0x28, 0x1051), (0x28, 0x1052), (0x28, 0x1053)
 PHOTOMETRIC, STORED, HIGH, FUNCTION = (0x28, 4), (0x28, 0x101), (0x28, 0x102), (0x28, 0x1056)
@@ -92,7 +92,7 @@ def test_the_extra_is_named(tmp_path: Path) -> None:
 def test_other_pictures_do_not_import_pydicom(tmp_path: Path) -> None:
     (tmp_path / "photo.png").write_bytes(png(BYTES))
     code = (
-        "import sys; from pathlib import Path; from fgcompile.media.images import read_photo; "
+        "import sys; from pathlib import Path; from fgcompile.pictures.images import read_photo; "
         f"read_photo(Path({str(tmp_path / 'photo.png')!r}), (16, 16, 1)); assert 'pydicom' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -16,7 +16,7 @@ from PIL import Image, JpegImagePlugin
 
 from benchmarks.pictures.files import png, tiff
 from fgcompile.errors import InputError
-from tests.media.sources.scene import BYTES, is_scene, read
+from tests.pictures.sources.scene import BYTES, is_scene, read
 
 COLORS = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
 ALPHA = np.random.default_rng(1).integers(0, 256, (16, 16, 1), np.uint8)

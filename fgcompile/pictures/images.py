@@ -16,11 +16,11 @@ from fgcompile.artifact.fitting import Fit, seen_part
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.validation import input_specs
 from fgcompile.errors import InputError
-from fgcompile.media.fitting import fit_image
-from fgcompile.media.picture import Picture
-from fgcompile.media.reading import DEFAULT, Reading
-from fgcompile.media.scale import to_uint8
-from fgcompile.media.sources import read_picture
+from fgcompile.pictures.fitting import fit_image
+from fgcompile.pictures.picture import Picture
+from fgcompile.pictures.reading import DEFAULT, Reading
+from fgcompile.pictures.scale import to_uint8
+from fgcompile.pictures.sources import picture_of_image, read_picture
 from fgcompile.system.text import visible
 
 _MODES = {1: "L", 3: "RGB"}
@@ -49,7 +49,7 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
 
 
 def read_photo(
-    path: Path, shape: tuple[int, int, int], reading: Reading = DEFAULT, fit: Fit | None = None
+    path: Path | Image.Image, shape: tuple[int, int, int], reading: Reading = DEFAULT, fit: Fit | None = None
 ) -> NDArray[np.uint8]:
     """Reads a photo, turns it upright, scales it to bytes, lays it on the background and fits it to ``shape``.
 
@@ -57,7 +57,7 @@ def read_photo(
     its centre so that 224/256 of its short side remain, as in the evaluation of ImageNet classifiers.
 
     Args:
-        path: A picture file, DICOM, or ``.npy`` with an array of exactly this shape.
+        path: A picture file, DICOM, or ``.npy`` with an array of exactly this shape; or a picture of Pillow's.
         shape: ``(H, W, C)`` with C = 3 (RGB) or 1 (grey), or any other C for ``.npy`` alone.
         reading: What the file does not say by itself.
         fit: What the artifact says of it (``fgcompile.artifact.fitting.fit_of``), which ``reading.fit`` goes before.
@@ -88,7 +88,7 @@ def read_whole(
 
 
 def _opened(
-    path: Path, shape: tuple[int, int, int], reading: Reading, fit: Fit | None
+    path: Path | Image.Image, shape: tuple[int, int, int], reading: Reading, fit: Fit | None
 ) -> tuple[NDArray[np.uint8] | Image.Image, Fit]:
     """The whole photo in an artifact's channels, as an array where it is what the artifact takes; and how to fit it."""
     picture, samples = _read(path, shape, reading)
@@ -101,12 +101,12 @@ def _opened(
 
 
 def _fitted(
-    image: Image.Image, path: Path, shape: tuple[int, int, int], reading: Reading, fit: Fit
+    image: Image.Image, path: Path | Image.Image, shape: tuple[int, int, int], reading: Reading, fit: Fit
 ) -> NDArray[np.uint8]:
     try:
         image = fit_image(image, shape[:2], fit, reading.max_pixels)
     except InputError as error:
-        raise InputError(f"{visible(str(path))}: {error}") from error
+        raise InputError(f"{_name(path)}: {error}") from error
     return np.asarray(image, dtype=np.uint8).reshape(shape)
 
 
@@ -176,13 +176,21 @@ def in_whole_steps(photo: NDArray[np.uint8], metadata: Metadata, fit: Fit) -> ND
     return np.asarray(squashed, dtype=np.uint8).reshape(*sizes, photo.shape[2])
 
 
-def _read(path: Path, shape: tuple[int, int, int], reading: Reading) -> tuple[Picture, NDArray[np.uint8]]:
-    """What a file holds, and its samples as bytes."""
-    picture = read_picture(path, shape, reading)
+def _read(path: Path | Image.Image, shape: tuple[int, int, int], reading: Reading) -> tuple[Picture, NDArray[np.uint8]]:
+    """What a file or a picture of Pillow's holds, and its samples as bytes."""
+    if isinstance(path, Image.Image):
+        picture = picture_of_image(path, shape, reading)
+    else:
+        picture = read_picture(path, shape, reading)
     try:
         return picture, to_uint8(picture, reading.window)
     except InputError as error:
-        raise InputError(f"{visible(str(path))}: {error}") from error
+        raise InputError(f"{_name(path)}: {error}") from error
+
+
+def _name(path: Path | Image.Image) -> str:
+    """What a message calls a picture."""
+    return "a picture" if isinstance(path, Image.Image) else visible(str(path))
 
 
 def _flatten(

@@ -21,7 +21,7 @@ from PIL.Image import Image
 from PIL.ImageFile import ImageFile
 
 from fgcompile.errors import InputError
-from fgcompile.media.picture import Limits, Picture
+from fgcompile.pictures.picture import Limits, Picture
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")
 """Pillow's modes with more than 8 bits: one channel each."""

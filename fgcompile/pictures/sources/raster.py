@@ -16,16 +16,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 
 from fgcompile.errors import InputError
-from fgcompile.media.picture import Limits, Picture
-from fgcompile.media.reading import Reading
-from fgcompile.media.sources import depth, netpbm
+from fgcompile.pictures.picture import Limits, Picture
+from fgcompile.pictures.reading import Reading
+from fgcompile.pictures.sources import depth, netpbm
 
 FORMATS: tuple[str, ...] = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI")
 FORMATS += ("TGA", "TIFF", "WEBP")
 """What is read. Pillow knows more: programs (EPS goes to Ghostscript), and kinds whose range of values it drops."""
 
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
 
 
 def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Picture:
@@ -34,8 +33,7 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
     Raises:
         InputError: It is none of them, too large, has no such page, or no meaning that is known here.
     """
-    if shape[2] not in (1, 3):
-        raise InputError(f"this artifact takes {shape[2]} channels, which come as an array of shape {shape}, .npy")
+    _require_channels(shape)
     with bounded(reading), _opened(file) as image:
         _turn_to(image, reading)
         reading.require_size(*image.size)
@@ -46,6 +44,25 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
         if image.mode in depth.DEEP:
             return depth.picture_of(image, stored)
         return _shallow(image, stored)
+
+
+def read_image(image: Image.Image, shape: tuple[int, int, int], reading: Reading) -> Picture:
+    """Reads a picture that is opened already. Of more than 8 bits it does not say which values are black and white.
+
+    Raises:
+        InputError: The artifact takes other channels; it is too large.
+    """
+    _require_channels(shape)
+    reading.require_size(*image.size)
+    with bounded(reading):
+        upright = ImageOps.exif_transpose(image)
+        stored = depth.Stored(f"a picture of mode {image.mode}")
+        return depth.picture_of(upright, stored) if upright.mode in depth.DEEP else _shallow(upright, stored)
+
+
+def _require_channels(shape: tuple[int, int, int]) -> None:
+    if shape[2] not in (1, 3):
+        raise InputError(f"this artifact takes {shape[2]} channels, which come as an array of shape {shape}, .npy")
 
 
 @contextmanager
@@ -92,7 +109,7 @@ def _shallow(image: Image.Image, stored: depth.Stored) -> Picture:
     """A picture of at most 8 bits."""
     limits = stored.limits or Limits(0, 255)
     alpha = None
-    if image.mode in _TRANSPARENT or "transparency" in image.info:
+    if image.has_transparency_data:
         if image.mode == "La":
             image = image.convert("LA")
         image = image.convert("RGBA")

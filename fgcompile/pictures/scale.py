@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fgcompile.errors import InputError
-from fgcompile.media.picture import Limits, Picture
+from fgcompile.pictures.picture import Limits, Picture
 
 _CHUNK = 1 << 20
 """Samples scaled at once: float64 of a whole picture would take eight times its memory."""

@@ -12,7 +12,7 @@ import numpy as np
 from PIL.ImageFile import ImageFile
 
 from fgcompile.errors import InputError
-from fgcompile.media.picture import Limits, Picture
+from fgcompile.pictures.picture import Limits, Picture
 
 _MOST_NUMBERS = 1 << 20
 

@@ -14,10 +14,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from PIL.Image import Image
+
 from fgcompile.errors import FgcompileError, InputError, MissingPackageError, first_line
-from fgcompile.media.picture import Picture
-from fgcompile.media.reading import Reading
-from fgcompile.media.sources import arrays, dicom, raster
+from fgcompile.pictures.picture import Picture
+from fgcompile.pictures.reading import Reading
+from fgcompile.pictures.sources import arrays, dicom, raster
 from fgcompile.system.text import visible
 
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -54,6 +56,22 @@ def read_picture(path: Path, shape: tuple[int, int, int], reading: Reading) -> P
         raise InputError(
             f"{name} cannot be read as a picture ({why}): give a complete image file, e.g. JPEG or PNG"
         ) from error
+
+
+def picture_of_image(image: Image, shape: tuple[int, int, int], reading: Reading) -> Picture:
+    """The same of a picture of Pillow's, as if its file were read, which the caller has opened or made.
+
+    Raises:
+        InputError: It cannot be loaded, is too large, or the artifact takes other channels than pictures have.
+    """
+    try:
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return raster.read_image(image, shape, reading)
+    except FgcompileError as error:
+        raise InputError(f"a picture: {error}") from error
+    except Exception as error:  # a file that is damaged, or closed, is found when it is loaded
+        raise InputError(f"a picture cannot be loaded ({visible(first_line(error))}): give a complete one") from error
 
 
 def _open(path: Path) -> BinaryIO:

@@ -18,7 +18,7 @@ from pydicom import uid  # noqa: E402
 
 from benchmarks.pictures.dicom import compressed, content, described, group, table  # noqa: E402
 from fgcompile.errors import FgcompileError, InputError, MissingPackageError  # noqa: E402
-from tests.media.sources.scene import BYTES, is_scene, read, scene  # noqa: E402
+from tests.pictures.sources.scene import BYTES, is_scene, read, scene  # noqa: E402
 
 TWELVE = scene(0, 4095, "u2")
 

@@ -11,7 +11,7 @@ from PIL import Image
 from fgcompile.artifact.fitting import Fit
 from fgcompile.artifact.metadata import loads
 from fgcompile.errors import InputError
-from fgcompile.media.images import photo_shape, read_photo
+from fgcompile.pictures.images import photo_shape, read_photo
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 
 SHAPE = (32, 32, 3)
