@@ -21,6 +21,7 @@ from benchmarks.harness.environment import RESULTS
 from benchmarks.harness.isolated import IsolatedError, run_isolated
 from benchmarks.harness.progress import show_progress
 from benchmarks.harness.records import Store
+from benchmarks.language.measure import LENGTHS
 from benchmarks.language.report import report
 from benchmarks.language.subjects import LARGE, SUBJECTS
 
@@ -69,14 +70,25 @@ def _measured(name: str, folder: Path) -> dict[str, Any]:
         "parameters": ("write", {"name": name, "folder": checkpoint}),
         "compiling": ("compile_checkpoint", {"folder": checkpoint, "output": output}),
         "verified": ("verify_artifact", {"folder": checkpoint, "output": output}),
-        **({"explained": ("explain_lengths", {"output": output})} if SUBJECTS[name].family == "Llama" else {}),
     }
     for step, (function, given) in steps.items():
         try:
             found[step] = run_isolated(f"benchmarks.language.measure:{function}", given, LIMIT)
         except IsolatedError as error:
             return {**found, "failed": f"{step}: {error}"}
+    if SUBJECTS[name].family == "Llama":
+        found["explained"] = {str(length): _explained(output, length) for length in LENGTHS}
     return found
+
+
+def _explained(output: str, length: int) -> dict[str, Any]:
+    """The figures of one length, or why there are none, in a process of its own: what is too long ends no other."""
+    given = {"output": output, "length": length}
+    try:
+        figures: dict[str, Any] = run_isolated("benchmarks.language.measure:explain_length", given, LIMIT)
+    except IsolatedError as error:
+        return {"failed": str(error)}
+    return figures
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from benchmarks.harness.environment import markdown_table
 from benchmarks.harness.records import Result, describe
@@ -65,18 +66,15 @@ def _compiled(result: Result) -> list[str]:
 
 
 def _explained(result: Result) -> list[list[str]]:
-    explained = result.get("explained", {"lengths": {}})
-    return [
-        [
-            result["name"],
-            length,
-            f"{seconds['forward']:.3f}",
-            f"{seconds['explanation']:.3f}",
-            f"{seconds['explanation'] / seconds['forward']:.2f}",
-            f"{explained['peak_megabytes']:.0f}",
-        ]
-        for length, seconds in explained["lengths"].items()
-    ]
+    return [[result["name"], length, *_figures(figures)] for length, figures in result.get("explained", {}).items()]
+
+
+def _figures(figures: Mapping[str, Any]) -> list[str]:
+    if "failed" in figures:
+        return ["–", "–", "–", f"– ({figures['failed']})"]
+    forward, explanation = figures["forward"], figures["explanation"]
+    ratio = f"{explanation / forward:.2f}"
+    return [f"{forward:.3f}", f"{explanation:.3f}", ratio, f"{figures['peak_megabytes']:.0f}"]
 
 
 def _stages(results: Sequence[Result]) -> str:

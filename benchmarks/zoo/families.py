@@ -72,6 +72,18 @@ def captions(count: int, length: int, seed: int) -> Inputs:
     return {**texts(count, length, seed), **images(count, 32, seed)}
 
 
+IMAGE, PARTS = VOCABULARY - 1, 4
+"""The word that stands for a part of a picture, and how many parts there are."""
+
+
+def pictured(count: int, length: int, seed: int) -> Inputs:
+    """Texts of one length in which the parts of a picture of 16 by 16 stand, and the picture."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(3, IMAGE, (count, length), generator=generator)
+    ids[:, 1 : 1 + PARTS] = IMAGE
+    return {"input_ids": ids, **images(count, 16, seed)}
+
+
 class Interpolating(nn.Module):
     """A network of transformers that is told to interpolate its positions."""
 
@@ -116,6 +128,8 @@ class Family:
         target: A class, a score, or ``"next"`` for a word at the last place.
         wrap: What is put around the network.
         dtype: That of the weights.
+        batch: The samples of a call, of a network that takes no free batch.
+        dynamic: Whether its length or size is dynamic.
     """
 
     name: str
@@ -127,6 +141,8 @@ class Family:
     target: Any = 1
     wrap: Callable[[nn.Module], nn.Module] | None = None
     dtype: torch.dtype = field(default=torch.float32)
+    batch: int | None = None
+    dynamic: bool = True
 
     def build(self) -> nn.Module:
         """The network, in evaluation mode, its weights random and large enough to matter."""
@@ -241,6 +257,35 @@ _DETR = {
     **_BOTH_SIDES,
     "num_labels": 5,
 }
+_RT_DETR = {
+    "backbone_config": {
+        "class": "RTDetrResNetConfig",
+        "embedding_size": 8,
+        "hidden_sizes": [8, 16, 16, 16],
+        "depths": [1, 1, 1, 1],
+        "layer_type": "basic",
+        "out_features": ["stage2", "stage3", "stage4"],
+    },
+    "d_model": 16,
+    "encoder_hidden_dim": 16,
+    "encoder_in_channels": [16, 16, 16],
+    "encoder_ffn_dim": 16,
+    "encoder_attention_heads": 2,
+    "decoder_in_channels": [16, 16, 16],
+    "decoder_ffn_dim": 16,
+    "decoder_layers": 2,
+    "decoder_attention_heads": 2,
+    "num_queries": 6,
+    "num_denoising": 0,
+    "anchor_image_size": None,
+    "num_labels": 5,
+}
+_LLAVA = {
+    "text_config": {"class": "LlamaConfig", **_DECODER},
+    "vision_config": {"class": "CLIPVisionConfig", **_VISION, "image_size": 16, "projection_dim": 16},
+    "image_token_id": IMAGE,
+    "vision_feature_layer": -1,
+}
 _T5 = {
     "vocab_size": VOCABULARY,
     "d_model": 32,
@@ -350,9 +395,23 @@ _ALL = (
         {key: value for key, value in _CLIP.items() if key != "projection_dim"},
         make=captions,
         target=likeness,
+        batch=1,
     ),
-    Family("CLIP", "CLIPModel", "CLIPConfig", _CLIP, make=captions, target=likeness),
+    Family("CLIP", "CLIPModel", "CLIPConfig", _CLIP, make=captions, target=likeness, batch=1),
     Family("DETR", "DetrForObjectDetection", "DetrConfig", _DETR, images, (32, 48, 64, 80, 128), "next"),
+    Family(
+        "RT-DETR", "RTDetrForObjectDetection", "RTDetrConfig", _RT_DETR, images, (64,), "next", batch=1, dynamic=False
+    ),
+    Family(
+        "LLaVA",
+        "LlavaForConditionalGeneration",
+        "LlavaConfig",
+        _LLAVA,
+        pictured,
+        (PARTS + 1, 7, 12, 23, LONGEST),
+        "next",
+        batch=1,
+    ),
     _next("Mamba-2", "Mamba2", _MAMBA2, make=texts_alone),
 )
 

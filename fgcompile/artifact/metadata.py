@@ -90,6 +90,17 @@ def batch_axis(spec: TensorSpec) -> int:
     return spec["shape"].index(BATCH) if BATCH in spec["shape"] else 0
 
 
+def fixed_batch(metadata: Metadata) -> int | None:
+    """The number of samples that the artifact's program takes in a call; None for any."""
+    return metadata["batch"]["size"] if "batch" in metadata else None
+
+
+def stated_shape(spec: TensorSpec, metadata: Metadata) -> list[int | str]:
+    """A tensor's shape as the artifact's program has it: with the number where the batch is one."""
+    batch = fixed_batch(metadata)
+    return [batch if size == BATCH and batch is not None else size for size in spec["shape"]]
+
+
 class _FitOptions(TypedDict, total=False):
     resize: list[int]
     fill: list[int]
@@ -171,7 +182,18 @@ class TargetAxis(TypedDict):
     size: int | str
 
 
+class BatchSpec(TypedDict):
+    """The batch that an artifact is for: ``size`` samples a call, of whatever is ``"batch"`` in shapes.
+
+    With ``alone`` the model takes no free batch, and was captured for one sample, of which the artifact has as many.
+    """
+
+    size: int
+    alone: bool
+
+
 class _MetadataOptions(TypedDict, total=False):
+    batch: BatchSpec
     choice: str
     targets: int | str
     target_axes: list[TargetAxis]
@@ -192,7 +214,8 @@ class _MetadataOptions(TypedDict, total=False):
 class Metadata(_MetadataOptions):
     """What an artifact says of itself.
 
-    ``format`` is "onnx", "torchscript", "pt2" or "exported"; ``target`` is "input" (the artifact takes it), a class,
+    ``format`` is "onnx", "torchscript", "pt2" or "exported"; ``batch`` is there where the program is for one number of
+    samples, which shapes call ``"batch"`` all the same; ``target`` is "input" (the artifact takes it), a class,
     "predicted" or "score" (a callable traced into the graph, with the inputs ``score_inputs``); ``targets`` is how many
     elements of the output one call explains, where it has an axis of them, or "dynamic" where any number, and
     ``target_axes`` what the indices of one in the input ``target`` are; ``output`` names the

@@ -98,14 +98,24 @@ def external_paths(content: bytes) -> list[str]:
     Raises:
         ValueError: It is no protobuf message.
     """
-    found = set()
+    return sorted({place["location"] for place in external_places(content) if "location" in place})
+
+
+def external_places(content: bytes) -> list[dict[str, str]]:
+    """Where each tensor of an ONNX model that lies in another file does: its ``location``, ``offset`` and ``length``.
+
+    Raises:
+        ValueError: It is no protobuf message.
+    """
+    found = []
     for tensor in _external_tensors(content):
-        for field, entry in fields(tensor):
-            if field == EXTERNAL_DATA:
-                pair = dict(fields(entry))
-                if bytes(pair.get(ENTRY_KEY, b"")) == b"location":
-                    found.add(bytes(pair.get(ENTRY_VALUE, b"")).decode("utf-8", "surrogateescape"))
-    return sorted(found)
+        pairs = [dict(fields(entry)) for field, entry in fields(tensor) if field == EXTERNAL_DATA]
+        found.append({_text(pair, ENTRY_KEY): _text(pair, ENTRY_VALUE) for pair in pairs})
+    return found
+
+
+def _text(pair: dict[int, memoryview], field: int) -> str:
+    return bytes(pair.get(field, b"")).decode("utf-8", "surrogateescape")
 
 
 def _external_tensors(content: bytes) -> Iterator[memoryview]:

@@ -116,6 +116,7 @@ _FIELDS: dict[str, Check] = {
     "completeness": number(0, 1e30),
 }
 _OPTIONS: dict[str, Check] = {
+    "batch": record({"size": whole(1, 2**31), "alone": flag}),
     "choice": text(10_000),
     "noise": optional(
         record({"samples": whole(1, _INTEGER), "spread": number(0, 1e30), "seed": whole(-_INTEGER - 1, 2**64 - 1)})

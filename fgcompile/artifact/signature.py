@@ -20,7 +20,7 @@ PROGRAM_SIGNATURE = f"{METADATA_KEY}_signature"
 """What programs call theirs: a name that no layer has."""
 
 _SIGNED = ("inputs", "outputs", "sites", "target", "on_demand", "score_inputs")
-_SIGNED_WHERE_GIVEN = ("targets", "target_axes")
+_SIGNED_WHERE_GIVEN = ("batch", "targets", "target_axes")
 """Fields of later versions: artifacts without them keep the signature that they were made with."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from fgcompile._version import __version__
 from fgcompile.artifact.file import read_artifact, weights_folder
-from fgcompile.artifact.metadata import Metadata, batch_axis
+from fgcompile.artifact.metadata import Metadata, batch_axis, fixed_batch
 from fgcompile.artifact.sample_inputs import make_feeds
 from fgcompile.artifact.trust import require_trust
 from fgcompile.artifact.validation import batch_size, input_specs
@@ -110,8 +110,9 @@ def _check_options(concurrency: int, seconds: float | None, repeats: int | None)
 
 def _choose_batch(metadata: Metadata, wanted: int | None) -> int:
     """The wanted batch, if the artifact takes it."""
+    own = fixed_batch(metadata)
     for spec in input_specs(metadata):
-        fixed = spec["shape"][batch_axis(spec)]
+        fixed = spec["shape"][batch_axis(spec)] if own is None else own
         if isinstance(fixed, int):
             if wanted not in (None, fixed):
                 raise InputError(f"batch is {wanted}, the artifact takes a batch of {fixed} only: compile it again")

@@ -44,8 +44,14 @@ def find_images(arguments: Sequence[str], without: Path) -> Found:
     found: set[str] = set()
     others: set[str] = set()
     for argument in arguments:
-        entries = {entry for entry in _expand(argument) if not entry[0].startswith(f"{excluded}{os.sep}")}
+        everything = set(_expand(argument))
+        entries = {entry for entry in everything if not entry[0].startswith(f"{excluded}{os.sep}")}
         images = {path for path, is_image in entries if is_image}
+        if not images and any(is_image for _, is_image in everything):
+            raise InputError(
+                f"{visible(argument)}: its images are in {visible(str(without))}, which is written to and so passed "
+                "over: give another folder to write to, --output"
+            )
         if not images:
             raise InputError(
                 f"{visible(argument)}: no image is there: give files, folders or patterns as 'photos/**/*.jpg'"

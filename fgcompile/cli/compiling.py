@@ -222,6 +222,15 @@ def compile_(
         choices.Precision,
         typer.Option(rich_help_panel=_ARTIFACT, help="What the network computes in; the halves are for GPUs."),
     ] = "float32",
+    batch: Annotated[
+        int | None,
+        typer.Option(
+            rich_help_panel=_ARTIFACT,
+            metavar="N",
+            min=1,
+            help="Samples of a call, by default any number; 1 for a model that takes no free batch, as one that loops.",
+        ),
+    ] = None,
     dynamic_sizes: Annotated[
         bool | None,
         typer.Option(
@@ -277,6 +286,7 @@ def compile_(
         "outputs": choices.parse_outputs(outputs),
         "on_demand": on_demand,
         "external_data": external_data,
+        "batch": batch,
         "targets": None if targets is None else _parse_targets(targets),
     }
     job = Job(

@@ -6,6 +6,7 @@ Ids that are all the same make ties, of which a pooling takes one and a lowering
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ from fgcompile.errors import InputError
 
 BATCH = 2
 """The samples of an example."""
+
+LARGEST = 2**31
+"""More numbers than an example has that fits into a machine."""
 
 
 def example_inputs(
@@ -54,6 +58,8 @@ def example_inputs(
 
 
 def _value(size: Sequence[int], dtype: torch.dtype, generator: torch.Generator) -> Tensor:
+    if math.prod(size) > LARGEST:
+        raise InputError(f"an input of {' x '.join(map(str, size))} numbers is too large for an example: give another")
     if dtype.is_floating_point:
         return torch.randn(size, generator=generator).to(dtype)
     if dtype == torch.uint8:  # a picture's bytes

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from fgcompile.artifact.fitting import fit_of
-from fgcompile.artifact.metadata import Metadata, TensorSpec
+from fgcompile.artifact.metadata import Metadata, TensorSpec, stated_shape
 from fgcompile.artifact.onnx_container import Beside
 
 
@@ -31,10 +31,10 @@ def size(path: Path, weights: Path | None) -> str:
 
 
 def signature(metadata: Metadata) -> dict[str, str]:
-    """What it takes and returns."""
+    """What its program takes and returns in a call."""
     return {
-        "inputs": ", ".join(map(spec, metadata["inputs"])),
-        "outputs": ", ".join(map(spec, metadata["outputs"])),
+        key: ", ".join(f"{one['name']} {one['dtype']} {shape(stated_shape(one, metadata))}" for one in metadata[key])
+        for key in ("inputs", "outputs")
     }
 
 
@@ -53,6 +53,14 @@ def choice(metadata: Metadata) -> dict[str, str]:
     """Which rules and ψ were chosen, and why."""
     choice = metadata.get("choice")
     return {} if choice is None else {"chosen": f"rules {metadata['rules']}, psi {metadata['psi']}: {choice}"}
+
+
+def batch(metadata: Metadata) -> dict[str, str]:
+    """How many samples its program takes in a call, where that is one number, and why."""
+    if "batch" not in metadata:
+        return {}
+    why = "the model takes no free batch" if metadata["batch"]["alone"] else "as it was asked for"
+    return {"batch": f"{metadata['batch']['size']} a call, {why}; a session takes any number, part after part"}
 
 
 def weights(metadata: Metadata) -> dict[str, str]:

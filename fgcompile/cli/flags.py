@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-_SAME = "rules|psi|method|precision|format|device|biases|targets|target"
+_SAME = "rules|psi|method|precision|format|device|biases|batch|targets|target"
 _FLAGS = {"dynamic_sizes": "--dynamic-sizes", "on_demand": "--on-demand", "external_data": "--external-data"}
 
 _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (

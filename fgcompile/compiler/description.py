@@ -14,10 +14,11 @@ from torch import Tensor
 from fgcompile._version import __version__
 from fgcompile.artifact.file import digest_of
 from fgcompile.artifact.kinds import MalformedError
-from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata, PreprocessSpec
+from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata, PreprocessSpec, fixed_batch
 from fgcompile.artifact.schema import check_metadata
 from fgcompile.artifact.signature import SIGNATURE, sign
 from fgcompile.compiler.ir.annotations import read_choices
+from fgcompile.compiler.ir.fixed_batch import is_alone
 from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
 from fgcompile.compiler.ir.samples import returned
@@ -52,6 +53,7 @@ def describe_program(
         "format": request.format,
         "inputs": _input_specs(captured, program),
         "outputs": [_spec(spec) for spec in program.outputs],
+        **_batch(captured, program),
         "method": request.method,
         "noise": dataclasses.asdict(request.copies) if smooth else None,
         "psi": request.psi,
@@ -96,6 +98,13 @@ def describe_program(
     if request.tokenizer is not None:
         require_texts(cast(Metadata, metadata), request.tokenizer)
     return metadata
+
+
+def _batch(captured: CapturedProgram, program: FusedProgram) -> dict[str, Any]:
+    """How many samples a call has, where that is one number, and why."""
+    if program.batch is None:
+        return {}
+    return {"batch": {"size": program.batch, "alone": is_alone(captured.graph_module.graph)}}
 
 
 def _preprocess(request: Request) -> dict[str, Any] | None:
@@ -168,6 +177,7 @@ def read_request(metadata: Metadata, score: Callable[..., Tensor] | None = None)
         layouts=metadata.get("layouts", {}),
         format=cast(Format, metadata["format"]),
         precision=cast(Precision, metadata.get("precision", "float32")),
+        batch=fixed_batch(metadata),
         preprocess=None if preprocess is None else _read_preprocess(preprocess),
     )
 

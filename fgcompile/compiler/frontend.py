@@ -9,7 +9,7 @@ import torch
 from torch.export import ExportedProgram
 
 from fgcompile.compiler.capture.bound import Bound
-from fgcompile.compiler.capture.capture import capture
+from fgcompile.compiler.capture.capture import capture, capture_alone
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.model_output import explained
@@ -64,7 +64,7 @@ def under_rules(captured: CapturedProgram, request: Request) -> tuple[CapturedPr
 
 def capture_bound(bound: Bound, request: Request) -> CapturedProgram:
     """The captured program of a model and its score, with what its inputs are to the user."""
-    captured = capture(
+    captured = (capture_alone if bound.alone else capture)(
         bound.model, bound.inputs, request.score, request.output, request.score_inputs, request.dynamic_sizes
     )
     return replace(captured, names=bound.names, batch_axes=bound.batch_axes)

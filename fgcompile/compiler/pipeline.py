@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from fgcompile.compiler.backends import EMITTERS
@@ -21,27 +20,20 @@ from fgcompile.compiler.capture.bound import bind
 from fgcompile.compiler.capture.onnx.prediction import own_prediction
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.emitted import check_emitted
-from fgcompile.compiler.checking.fused import make_checks
-from fgcompile.compiler.checking.smallest import find_smallest
 from fgcompile.compiler.compiled import Artifact, as_artifact
-from fgcompile.compiler.description import describe_program, require_labels, with_own_labels
+from fgcompile.compiler.description import describe_program
 from fgcompile.compiler.examples import Inputs, hold
-from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.frontend import as_rounded, capture_bound, capture_in, in_dtype, under_rules, with_own_inputs
+from fgcompile.compiler.frontend import as_rounded, capture_bound, in_dtype, under_rules
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
-from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.fullgrad.score import floating_dtype
+from fgcompile.compiler.fusing import as_asked, check_fused, fuse_bound
 from fgcompile.compiler.ir.dump import dumping
 from fgcompile.compiler.ir.memory import release_memory, within_memory
-from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram, without_graph
-from fgcompile.compiler.ir.runner import dump_stage, run_program_passes
+from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, without_graph
 from fgcompile.compiler.ir.samples import require_samples
 from fgcompile.compiler.ir.turns import one_at_a_time
-from fgcompile.compiler.lowering import decomposition_table
-from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
-from fgcompile.compiler.passes.fold.padding import fold_padding
-from fgcompile.compiler.passes.optimize.optimize import optimize
+from fgcompile.compiler.passes.batch.with_batch import with_batch
 from fgcompile.compiler.passes.precision.in_precision import in_precision
 from fgcompile.compiler.request import (
     Biases,
@@ -61,9 +53,7 @@ from fgcompile.compiler.request import (
 )
 from fgcompile.compiler.rules import warn_of_absorption
 from fgcompile.compiler.sources import open_model
-from fgcompile.compiler.tracing.portability import require_portable, require_portable_writes
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
-from fgcompile.compiler.tracing.trace import trace
 
 Progress = Callable[[str], None]
 
@@ -87,6 +77,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     noise: Noise | None = None,
     layouts: Mapping[str, str] | None = None,
     preprocess: Preprocess | None = None,
+    batch: int | None = None,
     dynamic_sizes: bool = False,
     on_demand: bool = False,
     precision: Precision = "float32",
@@ -106,7 +97,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             ``.onnx`` model, a ``.pt2`` of ``torch.export.save``, or a ``.pt`` of ``torch.jit.save``.
         example_inputs: A tensor or array ``(N, …)``, a tuple of them by position, or a mapping by name, such as a
             tokenizer returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes
-            matter. The artifact's batch is dynamic, its other sizes are the example's unless ``dynamic_sizes`` is set.
+            matter. The artifact's batch is dynamic unless ``batch`` is given, its other sizes are the example's unless
+            ``dynamic_sizes`` is set.
             None takes what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), ``"exported"``
             (a program of ``torch.export``, for ``Artifact.module``), or ``"torchscript"``, which PyTorch no longer
@@ -140,6 +132,9 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             others), e.g. ``{"x": "n h w c", "blocks.*": "n (1 + h w) c"}``; ``"none"`` keeps a site out of the map.
             An input's own says too where its batch is, ``{"x": "l n c"}``; its map and terms have theirs in front.
         preprocess: Scaling and normalisation in front, so that the artifact takes raw uint8 images ``(N, H, W, C)``.
+        batch: N makes the artifact take, and return, N samples in a call, of whatever model: of one that takes no free
+            batch, since it loops over its samples, say, the graph is then that of one sample, N times. ``Session``
+            makes several calls of more. None leaves the batch free, or refuses the model.
         dynamic_sizes: Makes the sizes of space dynamic too: height and width of images, the length of signals and
             sequences; the map has the input's. For models that are convolutional, or attend, up to a pooling. Where
             sizes must be multiples, as in a U-Net, the metadata says so (``"16*height"``). Slower than a fixed one.
@@ -176,6 +171,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         noise=noise,
         layouts=layouts or {},
         preprocess=preprocess,
+        batch=batch,
         dynamic_sizes=dynamic_sizes,
         on_demand=on_demand,
         precision=precision,
@@ -191,21 +187,15 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         opened = open_model(model, example_inputs, request)
     request = replace(request, output=opened.output)
     with dumping(model_name(opened.model)), within_memory():
-        bound = bind(opened.model, hold(opened.inputs), request)
-        request = with_own_inputs(bound, request)
-        captured, request = capture_in(torch.float64, bound, request)
-        captured = replace(captured, explained=opened.explained, fixed=opened.fixed)
-        request = with_own_labels(captured, request, opened.labels)
-        require_labels(captured, request)
-        examples = request.examples(bound.inputs)
-        exposed, program = fuse_captured(captured, request, examples, report)
+        bound = replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone)
+        fused, checks = as_asked(
+            bound, request, lambda bound: check_fused(fuse_bound(bound, opened, request, report), report)
+        )
+        captured, request = fused.captured, fused.request
         warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
-        report("check")
-        lay_out = partial(at_sizes, exposed, request.layouts)
-        checks = make_checks(exposed, program, request, examples, lay_out)
-        program, checks = find_smallest(program, request, checks, examples, lay_out)
         release_memory(captured.graph_module)
-        program = in_precision(program, request.precision)
+        program = with_batch(in_precision(fused.program, request.precision), request.batch)
+        del fused
         metadata = describe_program(captured, program, request, max(check.completeness for check in checks))
         prediction = own_prediction(opened.model, request, OPSET)
         program = replace(
@@ -221,7 +211,6 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         with preserve_interpolation(LINEAR_INTERPOLATIONS if request.format == "onnx" else ()):
             made = EMITTERS[request.format](program)
         program = without_graph(program)  # whose weights are written
-        del exposed, lay_out
         release_memory(captured.graph_module)
         report("run")
         rounded = partial(as_rounded, captured, request.precision)
@@ -237,10 +226,8 @@ def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **opti
     opened = open_model(model, example_inputs, request)
     request = replace(request, output=opened.output)
     with dumping(model_name(opened.model)):
-        bound = bind(opened.model, hold(opened.inputs), request)
-        request = with_own_inputs(bound, request)
-        captured, request = capture_in(torch.float64, bound, request)
-        return fuse_captured(captured, request, request.examples(bound.inputs))[1]
+        bound = replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone)
+        return as_asked(bound, request, lambda bound: fuse_bound(bound, opened, request)).program
 
 
 @one_at_a_time()
@@ -315,32 +302,3 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     terms = full_gradient_terms(exposed, request.examples(bound.inputs), target, request.output)
     warn_of_absorption(captured.normalised, request.rules, stacklevel=2)
     return terms
-
-
-def fuse_captured(
-    captured: CapturedProgram,
-    request: Request,
-    examples: Sequence[Tensor],
-    report: Progress = lambda stage: None,
-) -> tuple[BiasedProgram, FusedProgram]:
-    """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
-    table = decomposition_table(request.format, request.device)
-    require_portable_writes(captured.graph_module, table)
-    report("expose")
-    exposed = expose(captured, request.layouts)
-    require_samples(exposed, request.output)
-    dump_stage("exposed", exposed.graph_module)
-    report("fold")
-    # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
-    own = request.biases == "inputs" or request.method == "simple_fullgrad"
-    folded = run_program_passes(exposed, [fold_padding, fold_batch_norm(with_bias=not own)])
-    if request.precision == "float16":
-        folded = replace(folded, gradient_scale=choose_gradient_scale(exposed, request, examples))
-    report("differentiate")
-    with preserve_interpolation():
-        program = trace(folded, request, table)
-    dump_stage("differentiated", program.graph_module)
-    report("optimise")
-    optimize(program.graph_module)
-    require_portable(program.graph_module)
-    return exposed, program

@@ -102,6 +102,7 @@ class Request:
         noise: The noisy copies of ``smooth_fullgrad``; None for the authors'.
         layouts: How axes of inputs and sites lie over space, by name, where it is not to be inferred.
         preprocess: Preprocessing to fold in front, or None.
+        batch: How many samples the artifact takes in a call, None for any number.
         dynamic_sizes: Whether the sizes of space are dynamic too.
         on_demand: Whether an input ``explain`` tells to compute more than the logits.
         precision: The dtype that the network computes in.
@@ -128,6 +129,7 @@ class Request:
     noise: Noise | None = None
     layouts: Mapping[str, str] = field(default_factory=dict)
     preprocess: Preprocess | None = None
+    batch: int | None = None
     dynamic_sizes: bool = False
     on_demand: bool = False
     precision: Precision = "float32"
@@ -211,6 +213,14 @@ def _targets(what: str, given: object) -> Targets:
         return "dynamic"
     if not isinstance(given, Integral) or isinstance(given, bool) or given < 1:
         raise InputError(f"{what} is {given!r}: give the number of targets of a call, 1 or more, or 'dynamic' for any")
+    return int(given)
+
+
+def _batch(what: str, given: object) -> int | None:
+    if given is None:
+        return None
+    if not isinstance(given, Integral) or isinstance(given, bool) or given < 1:
+        raise InputError(f"{what} is {given!r}: give the number of samples of a call, 1 or more, or None for any")
     return int(given)
 
 
@@ -309,6 +319,7 @@ _MADE: Mapping[str, Callable[[str, object], object]] = {
     "noise": _noise,
     "layouts": _layouts,
     "preprocess": _preprocess,
+    "batch": _batch,
     "dynamic_sizes": flag,
     "on_demand": flag,
     "external_data": flag,

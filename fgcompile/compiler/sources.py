@@ -22,6 +22,7 @@ from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
 from fgcompile.compiler.examples import Inputs, hold, with_tensors
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError
 from fgcompile.compiler.request import Model, Request
 from fgcompile.errors import CaptureWarning, InputError, SourceError
 
@@ -55,6 +56,7 @@ class Opened:
         labels: The classes' names where the file, or the model's configuration, has them.
         fixed: Its inputs that are constants.
         output: Which of the model's outputs is explained.
+        alone: Whether it is a file that takes one sample alone, and is to be captured so.
     """
 
     model: Model
@@ -63,6 +65,7 @@ class Opened:
     labels: tuple[str, ...] | None = None
     fixed: Mapping[str, float] = field(default_factory=dict)
     output: str | int | None = None
+    alone: bool = False
 
 
 def open_model(source: Model | str | Path, example_inputs: Any, request: Request) -> Opened:
@@ -94,10 +97,29 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         examples = _by_name(model, example_inputs)
         if model.of_bytes:
             examples = example_inputs = _real(model, examples)
-        follow_batch(model, examples, request.layouts)
+        _tell_float32(model)
+        model.alone = not _takes_any_batch(model, examples, request)
         compare_with_runtime(model, examples)
-        return Opened(model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked)
+        return Opened(
+            model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked, model.alone
+        )
     return Opened(model, example_inputs, labels=_own_labels(model), output=request.output)
+
+
+def _takes_any_batch(model: OnnxModel, examples: Mapping[str, Tensor], request: Request) -> bool:
+    """Whether a file takes any batch, its nodes changed where they have to be; else one sample, as it stands.
+
+    Raises:
+        CaptureError: A node fixes the batch, and no batch is asked for, or it is fixed at several samples.
+    """
+    try:
+        follow_batch(model, examples, request.layouts)
+    except FixedBatchError:
+        if request.batch is None or any(model.batch_axes):
+            raise
+        model.unchange()
+        return False
+    return True
 
 
 def _own_labels(model: Model) -> tuple[str, ...] | None:
@@ -165,6 +187,18 @@ def _real(model: OnnxModel, examples: Mapping[str, Tensor]) -> dict[str, Tensor]
         stacklevel=3,
     )
     return {name: value.float() if name in model.of_bytes else value for name, value in examples.items()}
+
+
+def _tell_float32(model: OnnxModel) -> None:
+    """Says which inputs are of other floats in the file than in the artifact, which clients have to know."""
+    others = [fact for fact in model.inputs if fact.dtype.is_floating_point and fact.dtype != torch.float32]
+    real = [f"'{fact.name}' ({str(fact.dtype).removeprefix('torch.')})" for fact in others if not fact.of_bytes]
+    if real:
+        warnings.warn(
+            f"{model.path} takes {', '.join(real)}: the artifact computes in float32, and takes that",
+            CaptureWarning,
+            stacklevel=3,
+        )
 
 
 def require_read(model: OnnxModel, given: Any) -> None:

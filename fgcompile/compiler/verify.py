@@ -94,7 +94,8 @@ def verify(
         read = read_model(model, request, metadata["model"].get("fixed"))
         opened = open_model(read, by_name(read, names[:count], examples[:count]), request)
         request = replace(request, output=opened.output)
-        bound = bind(opened.model, opened.inputs, request)
+        alone = metadata.get("batch", {}).get("alone", False)
+        bound = replace(bind(opened.model, opened.inputs, request), alone=alone)
         captured, _ = capture_in(torch.float64, bound, request)
         exposed = expose(captured, request.layouts)
 

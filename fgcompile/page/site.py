@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fgcompile.artifact.file import read_artifact
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.metadata import Metadata, fixed_batch
 from fgcompile.errors import InputError
 from fgcompile.page.packages import REGISTRY, read_files, read_lock
 from fgcompile.system.files import make_directory, write_atomically
@@ -73,6 +73,8 @@ def require_shown(metadata: Metadata, path: Path) -> None:
         raise InputError(f"{path} is {metadata['format']}, and browsers run ONNX: compile it to .onnx")
     if "tokenizer" in metadata:
         raise InputError(f"{path} takes texts, which the page does not: `fgcompile explain` makes a page of them")
+    if fixed_batch(metadata) not in (None, 1):
+        raise InputError(f"{path} takes {fixed_batch(metadata)} photos a call, and the page has one: compile it anew")
     if metadata["preprocess"] is None:
         raise InputError(f"{path} takes prepared arrays, not photos: compile it with --mean and --std")
     taken = [

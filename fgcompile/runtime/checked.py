@@ -13,7 +13,9 @@ import numpy as np
 
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.validation import Array
-from fgcompile.errors import ArtifactError, FgcompileError, first_line
+from fgcompile.errors import ArtifactError, FgcompileError, InputError, first_line
+from fgcompile.runtime.indices import OUT_OF_RANGE, is_out_of_range
+from fgcompile.runtime.parts import run_in_parts
 
 
 class Runs(Protocol):
@@ -48,6 +50,7 @@ class CheckedBackend:
             raise ArtifactError(
                 f"the artifact's program cannot be read ({_described(error)}): compile it again"
             ) from error
+        self._metadata = metadata
         self._specs = [(spec["name"], np.dtype(spec["dtype"]), spec) for spec in metadata["outputs"]]
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -55,12 +58,15 @@ class CheckedBackend:
 
         Raises:
             ArtifactError: Its program fails, or returns other tensors than its metadata say.
+            InputError: An index that it computes of the inputs is out of range.
         """
         try:
-            outputs = self._here().run(feeds)
+            outputs = run_in_parts(self._here().run, feeds, self._metadata)
         except (FgcompileError, MemoryError):
             raise
         except Exception as error:
+            if is_out_of_range(error):
+                raise InputError(OUT_OF_RANGE) from error
             raise ArtifactError(
                 f"the artifact failed in its runtime ({_described(error)}): give it other inputs, or compile it again"
             ) from error

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.metadata import BATCH, Metadata, batch_axis, fixed_batch
 from fgcompile.artifact.names import TARGET
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE
 from fgcompile.artifact.validation import Array
@@ -59,8 +59,21 @@ class ExplainingModule(nn.Module):
             wrong = ", ".join(sorted(twice | unknown)) or f"input {len(self._names) + 1}"
             raise InputError(f"{wrong} is given twice, or is no input: the inputs are {', '.join(self._names)}")
         given |= named
+        self._require_batch(given)
         found: tuple[Tensor, ...] = tuple(self._program(*(self._value(name, given) for name in self._names)))
         return found
+
+    def _require_batch(self, given: Mapping[str, Tensor]) -> None:
+        """Refuses another number of samples than the graph is for, in which it is a number."""
+        batch = fixed_batch(self.metadata)
+        for spec in self.metadata["inputs"] if batch is not None else ():
+            value, axis = given.get(spec["name"]), batch_axis(spec)
+            if value is None or BATCH not in spec["shape"] or value.ndim <= axis or value.shape[axis] == batch:
+                continue
+            raise InputError(
+                f"'{spec['name']}' has a batch of {value.shape[axis]}, and this artifact was compiled for a batch of "
+                f"{batch}: give {batch} a call, or use fgcompile.load, which makes several calls of more"
+            )
 
     def _value(self, name: str, given: Mapping[str, Tensor]) -> Tensor:
         if name in given:

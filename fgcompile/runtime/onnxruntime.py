@@ -67,6 +67,8 @@ class OnnxRuntimeBackend:
             options.enable_cpu_mem_arena = False  # which would keep what the largest call took
         left_out = ["ConstantFolding"] if self.as_they_lie else []
         chosen = _choose_providers(providers)
+        # A plan of memory is a second one, beside what the first call of a shape took: docs/decisions/memory-plans.md.
+        options.enable_mem_pattern = any(provider_name(provider) == _CUDA for provider in chosen)
         try:
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=chosen, disabled_optimizers=left_out

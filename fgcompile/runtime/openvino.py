@@ -17,15 +17,17 @@ from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.forked import forked, refuse
+from fgcompile.runtime.indices import OUT_OF_RANGE
 from fgcompile.runtime.openvino_agreement import require_agreement
 from fgcompile.runtime.session import Provider
 from fgcompile.system.leftovers import temporary_folder
 
 try:
     import openvino  # type: ignore[import-untyped]  # ships no marker of its types
+
+    from fgcompile.runtime.openvino_indices import IN_RANGE, hold_indices
 except ImportError as error:
     raise MissingPackageError("provider OpenVINO needs its runtime: pip install 'fgcompile[openvino]'") from error
-
 _DEFAULT_DEVICE = "CPU"
 _PRECISION = "INFERENCE_PRECISION_HINT"
 _DEFAULT_PROPERTIES: dict[str, object] = {
@@ -59,6 +61,7 @@ class OpenVinoBackend:
             core = _core()
             model = _read(core, content, folder)
             _turn_square_weights(model)
+            self._holds_indices = hold_indices(model)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
             properties = _DEFAULT_PROPERTIES | properties
             self._compiled = core.compile_model(model, device, properties)
@@ -80,7 +83,10 @@ class OpenVinoBackend:
         request = self._request()
         results = request.infer(self._defaults | dict(feeds), share_inputs=True)
         outputs = {name: results[name] for name in self._outputs}
+        in_range = not self._holds_indices or bool(results[IN_RANGE])
         self._idle.put(request)
+        if not in_range:
+            raise InputError(OUT_OF_RANGE)
         return outputs
 
     def _request(self) -> openvino.InferRequest:

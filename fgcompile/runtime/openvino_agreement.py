@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.metadata import Metadata, fixed_batch
 from fgcompile.artifact.names import TARGET, is_predicted
 from fgcompile.artifact.sample_inputs import make_feeds
 from fgcompile.artifact.validation import Array
@@ -49,7 +49,7 @@ def require_agreement(
         return
     from fgcompile.runtime.onnxruntime import OnnxRuntimeBackend
 
-    feeds = make_feeds(metadata, SAMPLES)
+    feeds = make_feeds(metadata, fixed_batch(metadata) or SAMPLES)
     if TARGET in feeds:
         feeds[TARGET] = np.zeros_like(feeds[TARGET])  # the first: of two that are equal, each may take another
     expected = OnnxRuntimeBackend(content, metadata, ["CPUExecutionProvider"], 1, folder).run(feeds)

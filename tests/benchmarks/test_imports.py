@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "trust": {"harness", "networks"},
     "onnx_cases": {"harness"},
     "onnx_files": {"harness"},
+    "onnx_fuzz": {"harness"},
     "quantised": {"harness", "networks", "latency", "evidence"},  # latency, and removal of pixels, of 8 bits
 }
 """What each folder may import beside itself; of the repository also fgcompile and examples, never tests."""

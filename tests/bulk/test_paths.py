@@ -62,6 +62,11 @@ def test_an_argument_without_images_is_refused(photos: Path, argument: str) -> N
         find_images(["a.png", argument], without=Path("out"))
 
 
+def test_the_folder_that_is_written_to_is_named_where_the_images_are_there(photos: Path) -> None:
+    with pytest.raises(InputError, match=r"its images are in .*, which is written to and so passed over"):
+        find_images([str(photos)], without=photos)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: other systems have no such names")
 def test_a_name_that_is_not_text_is_refused(photos: Path) -> None:
     (photos / os.fsdecode(b"caf\xe9.jpg")).touch()

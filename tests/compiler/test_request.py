@@ -20,6 +20,7 @@ WRONG: dict[str, list[Any]] = {
     "outputs": [None, 3, "logits", [], ["logits", None], ["logits", ["saliency"]]],
     "target": ["3", 2.0, True, [1], np.array([1, 2]), torch.tensor(1)],
     "targets": [0, -1, 2.0, True, "3", [3]],
+    "batch": [0, -1, 2.0, True, "1", "dynamic", [1]],
     "output": [1.5, True, ["a"], np.array([0, 1])],
     "score_inputs": [None, 3, [("q", torch.ones(1))], {3: torch.ones(1)}, {"q": np.ones(1)}, {"q": torch.tensor(1.0)}],
     "noise": [

@@ -19,6 +19,7 @@ TUTORIALS = ROOT / "docs" / "tutorials"
 
 NEEDS = {
     "from-grad-cam-and-captum": (("sklearn", "scikit-learn"), ("captum", "captum"), ("pytorch_grad_cam", "grad-cam")),
+    "sentiment": (("tokenizers", "tokenizers"),),
     "table": (("sklearn", "scikit-learn"),),
 }
 """Packages beside those of the tests: module, and what pip calls it."""
@@ -66,6 +67,13 @@ def assert_learned(name: str, names: dict[str, Any]) -> None:
     if name == "sound":
         saliency, inside = names["saliency"], names["inside"]
         assert saliency[inside].mean() > 5 * saliency[~inside].mean()
+    if name == "surface-defects":
+        saliency, found = names["saliency"], names["found"]
+        assert saliency[found].mean() > 5 * saliency[~found].mean()
+    if name == "sentiment":
+        scores = {word.text: word.score for word in names["found"].words}
+        assert names["found"].name == "kind"
+        assert scores["not"] > 0 > scores["dull"]
     if name == "from-grad-cam-and-captum":
         assert abs(names["ours"] - names["theirs"]).max() < 1e-4
         assert abs(names["explanation"].contributions.sum() - names["score"]) < 1e-4

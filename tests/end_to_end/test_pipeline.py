@@ -242,7 +242,7 @@ def test_a_wrong_lowering_is_caught_before_emission(monkeypatch: pytest.MonkeyPa
     threshold = torch.ops.aten.threshold_backward.default
     mistake = {threshold: lambda gradient, value, limit: gradient * (value > 0.1).to(gradient.dtype)}
     monkeypatch.setattr(
-        "fgcompile.compiler.pipeline.decomposition_table", lambda *where: decomposition_table(*where) | mistake
+        "fgcompile.compiler.fusing.decomposition_table", lambda *where: decomposition_table(*where) | mistake
     )
     model, x = build("residual", torch.float32)
     with pytest.raises(VerificationError, match="'saliency' of the fused graph differs"):

@@ -87,6 +87,12 @@ def test_threads_are_those_of_one_operator(path):
     assert (options.intra_op_num_threads, options.inter_op_num_threads) == (2, 1)
 
 
+def test_calls_take_no_second_memory_for_a_plan(path):
+    """``docs/decisions/memory-plans.md``"""
+    backend = OnnxRuntimeBackend(path.read_bytes(), tiny_metadata(), ["CPUExecutionProvider"], None)
+    assert not backend._session.get_session_options().enable_mem_pattern
+
+
 def test_a_model_that_the_runtime_cannot_load_is_one_line():
     with pytest.raises(ArtifactError) as caught:
         OnnxRuntimeBackend(b"\x08\x63", tiny_metadata(), None, None)

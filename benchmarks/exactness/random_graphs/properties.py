@@ -15,8 +15,8 @@ from benchmarks.exactness.random_graphs.network import CLASSES, RandomNetwork, s
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, evaluate_outputs, full_gradient_terms
+from fgcompile.compiler.fusing import fuse_captured
 from fgcompile.compiler.ir.programs import CapturedProgram, Site
-from fgcompile.compiler.pipeline import fuse_captured
 from fgcompile.compiler.request import Request
 from fgcompile.compiler.rules import RULE_SETS, apply_rules
 from fgcompile.runtime.session import open_session

@@ -34,12 +34,14 @@ class Bound:
         inputs: The examples ``(N, …)``.
         names: What an artifact calls them.
         batch_axes: Where the user has the batch of each.
+        alone: Whether the model is captured for one sample, since it takes no free batch.
     """
 
     model: Model
     inputs: tuple[Tensor, ...]
     names: tuple[str, ...]
     batch_axes: tuple[int, ...]
+    alone: bool = False
 
 
 class BatchInFront(Around):

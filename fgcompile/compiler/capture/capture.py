@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ from fgcompile.compiler.capture.dynamic_sizes import enlarge, require_free_sizes
 from fgcompile.compiler.capture.experts import with_gathered_experts
 from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
+from fgcompile.compiler.capture.free import Free
 from fgcompile.compiler.capture.gradients import require_same_gradients
 from fgcompile.compiler.capture.index_ranges import find_indexed_axes
 from fgcompile.compiler.capture.last_levels import pass_last_levels
@@ -32,6 +34,7 @@ from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.capture.size_decisions import SizeDecisionError, with_size_decisions
 from fgcompile.compiler.examples import Inputs, as_inputs
+from fgcompile.compiler.ir.fixed_batch import ALONE
 from fgcompile.compiler.ir.nodes import identifiers
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.request import Model
@@ -50,6 +53,8 @@ def capture(
 ) -> CapturedProgram:
     """Captures ``model`` as a flat graph of ATen operators whose batch dimension is symbolic.
 
+    ``capture_alone`` captures it for one sample, with a batch of 1 wherever the graph has one.
+
     Args:
         model: A module in evaluation mode, or an exported program with a dynamic batch.
         example_inputs: A tensor ``(N, …)``, several by position, or a mapping by name; any N ≥ 1.
@@ -66,34 +71,58 @@ def capture(
             too small to be varied.
         ScoreError: The score cannot be computed, or is not ``(N,)``.
     """
-    own = innermost(model)
+    return _capture(model, example_inputs, _Asked(score, output, score_inputs or {}), Free(True, dynamic_sizes))
+
+
+def capture_alone(
+    model: Model,
+    example_inputs: Inputs,
+    score: Callable[..., Tensor] | None = None,
+    output: str | int | None = None,
+    score_inputs: Mapping[str, Tensor] | None = None,
+    dynamic_sizes: bool = False,
+) -> CapturedProgram:
+    """As ``capture``, for one sample: the first of the examples."""
+    return _capture(model, example_inputs, _Asked(score, output, score_inputs or {}), Free(False, dynamic_sizes))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The score that is captured with a model."""
+
+    score: Callable[..., Tensor] | None
+    output: str | int | None
+    score_inputs: Mapping[str, Tensor]
+
+
+def _capture(model: Model, example_inputs: Inputs, asked: _Asked, free: Free) -> CapturedProgram:
+    own, score = innermost(model), asked.score
     require_model(own)
     bound, inputs = bind_inputs(model, example_inputs)
-    extras = {} if score is None else dict(score_inputs or {})
+    extras = {} if score is None else dict(asked.score_inputs)
     given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
-    computed = bound if score is None else Scored(bound, score, output, list(extras))
+    given = given if free.batch else tuple(value[:ALONE] for value in given)
+    computed = bound if score is None else Scored(bound, score, asked.output, list(extras))
     name = model_name(own)
     with without_cache(own), with_gathered_experts(own):
         compared = isinstance(model, nn.Module)
         try:
-            captured = _checked(computed, given, name, dynamic_sizes, compared)
+            captured = _checked(computed, given, name, free, compared)
         except SizeDecisionError as decision:
-            captured = _elsewhere(computed, given, name, decision)
+            captured = _elsewhere(computed, given, name, decision, free)
     captured = dataclasses.replace(
         captured, inputs=captured.inputs[: len(inputs)], score_inputs=tuple(extras), scored=score is not None
     )
-    if dynamic_sizes:
+    if free.sizes:
         require_free_sizes(captured)
     return pass_last_levels(captured)
 
 
-def _checked(
-    model: Model, inputs: tuple[Tensor, ...], name: str, dynamic_sizes: bool, compared: bool
-) -> CapturedProgram:
+def _checked(model: Model, inputs: tuple[Tensor, ...], name: str, free: Free, compared: bool) -> CapturedProgram:
     """The captured program; its outputs, gradients and decisions are the model's, where it is ``compared``."""
-    exported = model if isinstance(model, ExportedProgram) else export_module(model, tuple(inputs), name, dynamic_sizes)
-    captured = _flat(exported, name, _input_names(model, len(inputs)))
-    require_explainable(captured)
+    exported = model if isinstance(model, ExportedProgram) else export_module(model, tuple(inputs), name, free)
+    captured = _flat(exported, name, free, _input_names(model, len(inputs)))
+    require_explainable(captured, free.batch)
     if not compared:
         return captured
     assert isinstance(model, nn.Module)
@@ -102,7 +131,9 @@ def _checked(
     return with_size_decisions(captured, model, inputs)
 
 
-def _elsewhere(model: Model, inputs: Sequence[Tensor], name: str, decision: SizeDecisionError) -> CapturedProgram:
+def _elsewhere(
+    model: Model, inputs: Sequence[Tensor], name: str, decision: SizeDecisionError, free: Free
+) -> CapturedProgram:
     """The program captured at larger sizes than the example's, at which it is the model too.
 
     A network that interpolates its positions leaves that out at its own size alone, where it changes nothing: captured
@@ -114,7 +145,7 @@ def _elsewhere(model: Model, inputs: Sequence[Tensor], name: str, decision: Size
     assert isinstance(model, nn.Module)
     try:
         larger = enlarge(model, inputs, model.own if isinstance(model, Scored) else 0)
-        captured = _checked(model, larger, name, dynamic_sizes=True, compared=True)
+        captured = _checked(model, larger, name, Free(free.batch, sizes=True), compared=True)
         require_same_outputs(captured, model, inputs)
         require_same_gradients(captured, model, inputs)
     except FgcompileError:
@@ -133,11 +164,13 @@ def _input_names(model: Model, count: int) -> list[str] | None:
     return identifiers(argument_names(model, count))
 
 
-def _flat(exported: ExportedProgram, name: str, input_names: Sequence[str] | None = None) -> CapturedProgram:
+def _flat(
+    exported: ExportedProgram, name: str, free: Free, input_names: Sequence[str] | None = None
+) -> CapturedProgram:
     """The program in core ATen, its parameters as attributes."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
-        decomposed = prepare(exported).run_decompositions(decompositions())
+        decomposed = prepare(exported).run_decompositions(decompositions(alone=not free.batch))
     return dataclasses.replace(
         unlift(decomposed, name, input_names),
         indexed=tuple(find_indexed_axes(exported)),

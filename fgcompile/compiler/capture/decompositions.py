@@ -180,8 +180,13 @@ def kept_whole(table: Collection[OpOverload]) -> set[OpOverload]:
     return {operator for operator in bias_table() if operator in table} | {aten.detach.default}
 
 
-def decompositions() -> dict[Any, Any]:
-    """PyTorch's decompositions into core ATen and our own, without those of the operators that are kept whole."""
+def decompositions(alone: bool = False) -> dict[Any, Any]:
+    """PyTorch's decompositions into core ATen and our own, without those of the operators that are kept whole.
+
+    Args:
+        alone: Whether they are for a graph of one sample.
+    """
     table: Any = torch.export.default_decompositions()  # untyped
     kept = kept_whole(table)
-    return {operator: rule for operator, rule in table.items() if operator not in kept} | DECOMPOSITIONS | written_out()
+    own = DECOMPOSITIONS | (writes.OF_ONE_SAMPLE if alone else {})
+    return {operator: rule for operator, rule in table.items() if operator not in kept} | own | written_out()

@@ -17,6 +17,7 @@ from fgcompile.compiler.capture.embedding_bags import embedding_bag
 from fgcompile.compiler.capture.failures import explain_failure, explain_fixed_batch
 from fgcompile.compiler.capture.fake_quantize import writing_out
 from fgcompile.compiler.capture.fixing_line import find_fixed_size
+from fgcompile.compiler.capture.free import Free
 from fgcompile.compiler.capture.functions.expand import expand
 from fgcompile.compiler.capture.functions.record import recording
 from fgcompile.compiler.capture.messages import without_notes
@@ -24,6 +25,7 @@ from fgcompile.compiler.capture.sample_reads import take_along
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.capture.shuffling import shuffle_channels
 from fgcompile.compiler.capture.trial import run_once
+from fgcompile.compiler.ir.fixed_batch import ALONE, FixedBatchError
 from fgcompile.compiler.ir.silence import unprinted
 from fgcompile.compiler.ir.sizes import is_fixed
 from fgcompile.compiler.ir.torch_internals import size_range, violates_a_constraint
@@ -39,35 +41,53 @@ one.
 """
 
 
-def export_module(model: nn.Module, inputs: Values, name: str, dynamic_sizes: bool) -> ExportedProgram:
-    """The module as an exported program whose batch is symbolic, and whose sizes of space are if wanted.
+def export_module(model: nn.Module, inputs: Values, name: str, free: Free) -> ExportedProgram:
+    """The module as an exported program whose batch is symbolic, or that of one sample; sizes of space if wanted.
 
     Raises:
         CaptureError: PyTorch cannot export it so; says why, and where a batch size was fixed.
         InputError: The model does not take such inputs, or ``dynamic_sizes`` needs others.
     """
+    if not free.batch:
+        return _export_alone(model, inputs, name, free)
     examples = run_once(model, inputs, name)
-    own = model.own if isinstance(model, Scored) else 0
-    free: Sizes = find_dynamic_sizes(model, examples, own) if dynamic_sizes else [{} for _ in examples]
+    sizes = _dynamic_sizes(model, examples, free)
     # Two tries: at a batch size that PyTorch leaves symbolic, of values that it does not look at; then at the one that
     # the model has just been seen to take, since some models refuse 5 samples (a pairing of neighbours, say).
     traced = tuple(value.new_empty((TRACED_BATCH, *value.shape[1:])) for value in inputs)
     failures: list[tuple[Exception, Values]] = []
     for values in (traced, examples):
         try:
-            return require_varied(_export(model, values, free), free, name)
+            return require_varied(_export(model, values, sizes), sizes, name)
         except FgcompileError:
             raise
         except Exception as error:  # whatever the model or PyTorch raises
             failures.append((error, values))
     # Either failure may be the telling one: that a size became a constant says more than what the other ran into.
     for failure, values in failures:
-        if violates_a_constraint(failure) and _is_of_the_batch(model, values, free):
-            place = find_fixed_size(partial(_export, model, values, free))
-            limits = _find_range(model, name, values, free) if place is None else None
-            raise CaptureError(explain_fixed_batch(name, place) if limits is None else limits) from failure
+        if violates_a_constraint(failure) and _is_of_the_batch(model, values, sizes):
+            place = find_fixed_size(partial(_export, model, values, sizes))
+            limits = _find_range(model, name, values, sizes) if place is None else None
+            raise FixedBatchError(explain_fixed_batch(name, place) if limits is None else limits) from failure
     failure, _ = failures[0]
     raise CaptureError(explain_failure(model, name, failure, examples)) from failure
+
+
+def _export_alone(model: nn.Module, inputs: Values, name: str, free: Free) -> ExportedProgram:
+    """The module as it is for one sample, whose batch is the number 1 to all that reads it."""
+    examples = run_once(model, inputs, name, ALONE)
+    sizes = _dynamic_sizes(model, examples, free)
+    try:
+        return require_varied(_export(model, examples, sizes, Dim.STATIC), sizes, name)
+    except FgcompileError:
+        raise
+    except Exception as error:  # whatever the model or PyTorch raises
+        raise CaptureError(explain_failure(model, name, error, examples)) from error
+
+
+def _dynamic_sizes(model: nn.Module, examples: Values, free: Free) -> Sizes:
+    own = model.own if isinstance(model, Scored) else 0
+    return find_dynamic_sizes(model, examples, own) if free.sizes else [{} for _ in examples]
 
 
 def _export(model: nn.Module, values: Values, free: Sizes, batch: Any = None) -> ExportedProgram:

@@ -11,9 +11,10 @@ from torch import Tensor, fx
 from fgcompile.compiler.capture.experts import ADVICE as EXPERTS
 from fgcompile.compiler.capture.experts import is_of_experts
 from fgcompile.compiler.capture.failures import of_a_number
+from fgcompile.compiler.ir.fixed_batch import ALONE, FixedBatchError
 from fgcompile.compiler.ir.nodes import is_random, layer_name, user_line
 from fgcompile.compiler.ir.programs import CapturedProgram
-from fgcompile.compiler.ir.sizes import hint
+from fgcompile.compiler.ir.sizes import hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import HigherOrderOperator, free_unbacked_symbols, pytree
 from fgcompile.errors import CaptureError
 
@@ -42,18 +43,23 @@ NUMBERS = (aten._local_scalar_dense.default, aten.item.default)
 """What reads the value of a tensor as a number."""
 
 
-def require_explainable(captured: CapturedProgram) -> None:
+def require_explainable(captured: CapturedProgram, free_batch: bool = True) -> None:
     """Refuses a graph without a free batch, with samples that depend on each other, on chance, or numbers on values.
+
+    Args:
+        captured: The program.
+        free_batch: Whether it is to have a free batch; else it is that of one sample, which has no neighbours.
 
     Raises:
         CaptureError: Names the input or the layer.
     """
     for node in captured.graph_module.graph.nodes:
         if node.op == "placeholder":
-            _require_free_batch(node, captured.name)
+            (_require_free_batch if free_batch else _require_one_sample)(node, captured.name)
         elif node.op == "call_function":
             _require_operator(node)
-            _require_independent_samples(node)
+            if free_batch:
+                _require_independent_samples(node)
             _require_derivative(node)
             _require_tensors(node, captured.name)
             _require_sizes(node)
@@ -64,9 +70,20 @@ def require_explainable(captured: CapturedProgram) -> None:
 def _require_free_batch(node: fx.Node, name: str) -> None:
     value = node.meta["val"]
     if isinstance(value, Tensor) and isinstance(value.shape[0], int):
-        raise CaptureError(
+        raise FixedBatchError(
             f"{name} fixes the batch size of its input '{node.name}' to {value.shape[0]}: "
             "export it with a dynamic first dimension, torch.export.Dim('batch')"
+        )
+
+
+def _require_one_sample(node: fx.Node, name: str) -> None:
+    """An exported program brings its batch with it: a number, or a symbol."""
+    value = node.meta["val"]
+    if isinstance(value, Tensor) and not (is_fixed(value.shape[0]) and hint(value.shape[0]) == ALONE):
+        found = hint(value.shape[0]) if is_fixed(value.shape[0]) else "any size"
+        raise CaptureError(
+            f"{name} is a program for a batch of {found}, which holds no graph of one sample: export it with a batch "
+            "of 1, or with one that is free to all of it"
         )
 
 

@@ -20,8 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from fgcompile.compiler.ir.fixed_batch import ALONE
 from fgcompile.compiler.ir.graphs import insert_call
-from fgcompile.compiler.ir.sizes import same_size
+from fgcompile.compiler.ir.sizes import is_fixed, same_size
 
 aten = torch.ops.aten
 
@@ -74,9 +75,14 @@ def take_along(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor
 
 
 def counts_samples(index: fx.Node, source: fx.Node) -> bool:
-    """Whether an index is ``arange(N)`` along its first axis, N the dynamic batch, and of size 1 along the others."""
+    """Whether an index is ``arange(N)`` along its first axis, N the batch, and of size 1 along the others.
+
+    The batch is dynamic, or that of one sample alone.
+    """
     value, count = index.meta["val"], source.meta["val"].shape[0]
-    if not isinstance(count, torch.SymInt) or value.dim() == 0 or not same_size(value.shape[0], count):
+    if is_fixed(count) and count != ALONE:
+        return False
+    if value.dim() == 0 or not same_size(value.shape[0], count):
         return False
     return all(isinstance(size, int) and size == 1 for size in value.shape[1:]) and _is_range(index, count)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from fgcompile.compiler.ir.fixed_batch import FixedBatchScoreError
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.samples import depends_on_inputs, returned
@@ -32,9 +33,11 @@ def require_scores(captured: CapturedProgram, output: str | int | None) -> None:
             "output, output="
         )
     if captured.scored:
-        raise ScoreError(f"the score has shape {shape} whatever the batch: it must be one scalar per sample, (N,)")
+        raise FixedBatchScoreError(
+            f"the score has shape {shape} whatever the batch: it must be one scalar per sample, (N,)"
+        )
     found = "its batch is on another axis" if batch_axis(shape)[0] > 0 else "it is the same for every batch"
-    raise ScoreError(
+    raise FixedBatchScoreError(
         f"the model's output has shape {shape}, not (N, K) class logits, {found}: "
         "pass target=score, a function from the output to one scalar per sample (N,), or name another, output="
     )

@@ -17,8 +17,9 @@ from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.bound import as_given
 from fgcompile.compiler.capture.user_code import calling_layer, calling_line
+from fgcompile.compiler.ir.fixed_batch import FixedBatchInputError
 from fgcompile.compiler.ir.torch_internals import takes_a_gradient
-from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
+from fgcompile.errors import CaptureError, FgcompileError, first_line
 
 TRIED_BATCH = 2
 """The batch size that the model is run with before it is captured."""
@@ -27,8 +28,8 @@ PACKING = ("_pack_padded_sequence", "_pad_packed_sequence")
 """What ``nn.utils.rnn`` calls."""
 
 
-def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str) -> tuple[Tensor, ...]:
-    """Runs the model with a batch of ``TRIED_BATCH`` samples, and returns them.
+def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str, batch: int = TRIED_BATCH) -> tuple[Tensor, ...]:
+    """Runs the model with a batch of so many samples, and returns them.
 
     Raises:
         CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient.
@@ -36,8 +37,7 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str) -> tuple[Ten
     """
     with torch.inference_mode(False), torch.no_grad():
         examples = tuple(
-            value[:1].expand(TRIED_BATCH, *value.shape[1:]).clone(memory_format=torch.contiguous_format)
-            for value in inputs
+            value[:1].expand(batch, *value.shape[1:]).clone(memory_format=torch.contiguous_format) for value in inputs
         )
         watch = _Watch(model, name)
         try:
@@ -58,7 +58,7 @@ def _run(model: nn.Module, examples: Sequence[Tensor], given: Sequence[Tensor], 
         raise
     except Exception as error:
         sizes = ", ".join(str(tuple(value.shape)) for value in as_given(model, given))
-        raise InputError(
+        raise FixedBatchInputError(
             f"{name} does not take inputs of shape {sizes}: {first_line(error)}; pass inputs as the model takes them"
         ) from error
 

@@ -2,6 +2,7 @@
 
     y[mask] = v           →  where(mask, v, y)
     y[:, i, j] = v        →  where([some j writes here], v at the last that does, y)
+    y.masked_scatter(mask, v)  →  where(mask, v[how many the mask has chosen before], y)
     y = empty(sizes)      →  zeros(sizes)
 
 Every one is linear in what is written and in what stays. Writes by slices and along a diagonal stay operators of their
@@ -55,6 +56,20 @@ def decompose_index_put(self: Tensor, indices: Indices, values: Tensor, accumula
     back = [order.index(axis) for axis in range(self.dim())]
     written = decompose_index_put(self.permute(order).contiguous(), present, values, accumulate)
     return written if written is NotImplemented else written.permute(back)
+
+
+def decompose_masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """The chosen places take the source's values in order, those of whole rows row by row; of one sample alone.
+
+    Of several what one leaves would go to the next. Where the source has fewer than are chosen there is no value, which
+    the runtime's gather refuses.
+    """
+    by_rows = mask.dim() == self.dim() and same_size(mask.shape[-1], 1) and same_size(source.shape[-1], self.shape[-1])
+    width = self.shape[-1] if by_rows else 1
+    chosen = mask.expand([*self.shape[:-1], 1] if by_rows else self.shape).reshape(-1)
+    before = chosen.to(torch.int64).cumsum(0) - 1
+    values = source.reshape(-1, width).index_select(0, torch.where(chosen, before, 0))
+    return torch.where(mask, values.reshape(self.shape), self)
 
 
 def _put_by_mask(self: Tensor, first: int, mask: Tensor, values: Tensor) -> Any:
@@ -114,3 +129,6 @@ DECOMPOSITIONS: dict[OpOverload, Callable[..., Any]] = {
     aten.empty_permuted.default: decompose_permuted,
     aten.index_put.default: decompose_index_put,
 }
+
+OF_ONE_SAMPLE: dict[OpOverload, Callable[..., Any]] = {aten.masked_scatter.default: decompose_masked_scatter}
+"""What can be taken apart in a graph of one sample alone."""

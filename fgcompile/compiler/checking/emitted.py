@@ -16,6 +16,7 @@ from torch import Tensor
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, is_predicted
 from fgcompile.artifact.pair import Pair
+from fgcompile.compiler.checking.blame import not_finite, saturation
 from fgcompile.compiler.checking.differences import Values
 from fgcompile.compiler.checking.expected import Returned, expected_outputs, returned_by
 from fgcompile.compiler.checking.fused import FusedCheck
@@ -57,8 +58,7 @@ def check_emitted(
         given = [as_dtype(value, program.dtype) for value in values]
         returned = returned_by(program)
         draws = draws_of(rounded, request, check.inputs, check_targets(program), returned)
-        # As many samples as it was traced with, one, and more than it has seen.
-        for samples in (TOGETHER, ALONE, MANY) if check is smallest else (TOGETHER, ALONE):
+        for samples in _batches(program, check is smallest):
             batch = zip(program.inputs, picked(program, given, samples), strict=True)
             feeds = {spec.name: value.numpy() for spec, value in batch if spec.default is None}
             expected = Comparison(
@@ -70,6 +70,13 @@ def check_emitted(
                 returned.questions,
             )
             _check_run(session, program, feeds, expected)
+
+
+def _batches(program: FusedProgram, several: bool) -> Sequence[Sequence[int]]:
+    """The samples of each call: as many as it was traced with, one, and more than it has seen; or those it is for."""
+    if program.batch is not None:
+        return (TOGETHER, [number % len(TOGETHER) for number in range(program.batch)])
+    return (TOGETHER, ALONE, MANY) if several else (TOGETHER, ALONE)
 
 
 LARGE = 2**27
@@ -143,6 +150,10 @@ def check_artifact(comparison: Comparison) -> None:
     """
     for check in compare(comparison).checks:
         if not check.passed:
+            exact, artifact = comparison.exact, comparison.artifact
+            saturated = None if check.name.startswith(("logits", "another model")) else saturation(exact)
+            if (found := not_finite(exact, artifact) or saturated) is not None:
+                raise VerificationError(found)
             samples = len(comparison.exact["contributions"])
             raise VerificationError(
                 f"the artifact differs from the eager model: {check.name}, {check.measured:.1e} (limit "

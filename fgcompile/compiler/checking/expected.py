@@ -13,6 +13,7 @@ from fgcompile.compiler.fullgrad.aggregation import bias_gradient
 from fgcompile.compiler.fullgrad.eager import evaluate
 from fgcompile.compiler.fullgrad.outputs import explanation_outputs, side_by_side
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue
+from fgcompile.compiler.ir.fixed_batch import is_alone
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, Shape
 from fgcompile.compiler.ir.sizes import samples_axis
 from fgcompile.compiler.request import Request
@@ -56,11 +57,13 @@ def expected_outputs(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """The eager outputs in the program's dtype, contributions among them, and the scores.
 
-    With noisy copies sample by sample, which takes half the memory: ``docs/decisions/smooth-checks.md``.
+    With noisy copies sample by sample, which takes half the memory: ``docs/decisions/smooth-checks.md``; as are those
+    of a graph of one sample.
     """
     request = replace(request, outputs=tuple(dict.fromkeys((*request.outputs, "contributions"))))
     dtype = _dtype_of(exposed)
-    step = 1 if request.method == "smooth_fullgrad" else len(chosen)
+    apart = request.method == "smooth_fullgrad" or is_alone(exposed.graph_module.graph)
+    step = 1 if apart else len(chosen)
     own = zip(inputs, (*exposed.batch_axes, *[0] * len(inputs)), strict=False)
     split = [torch.split(value, step, axis) for value, axis in own]
     parts, scores = [], []

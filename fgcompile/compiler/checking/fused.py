@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.checking.blame import not_finite, saturation
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.expected import expected_outputs, returned_by
 from fgcompile.compiler.checking.independence import dependence, require_independent_samples
@@ -27,6 +28,7 @@ from fgcompile.compiler.checking.inputs import (
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import LayOut, Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.completeness import completeness_error
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import BATCH, samples_axis
 from fgcompile.compiler.request import Request
@@ -128,6 +130,8 @@ class FusedCheck:
 
 
 def _cause(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
+    if is_alone(exposed.graph_module.graph):
+        return None
     try:
         return dependence(exposed, inputs)
     except RuntimeError:  # of PyTorch, where the model's own graph does not take other batches
@@ -140,6 +144,7 @@ def make_checks(
     """Checks the fused program at the example's sizes and, where they are dynamic, at larger and smaller ones.
 
     At each with batches of 2 and 1, at the smallest with one of 5 too, and with the layouts that the sites have there.
+    A graph of one sample takes those of a batch one after the other.
 
     Raises:
         VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
@@ -153,7 +158,8 @@ def make_checks(
             reference = expected_outputs(laid, request, inputs, check_targets(program), returned_by(program))
             checks.append(_check_fused(laid, program, request, inputs, reference))
         except CaptureError as error:  # of a size, say, where the cause is that samples depend on each other
-            raise CaptureError(_cause(exposed, inputs) or str(error)) from error
+            cause = _cause(exposed, inputs)
+            raise (type(error)(str(error)) if cause is None else FixedBatchError(cause)) from error
         # Of PyTorch, where sizes do not fit; of a layout that was written for the example's.
         except (RuntimeError, VerificationError, InputError) as error:
             if sizes is None:
@@ -165,6 +171,8 @@ def make_checks(
                 f"the graph is right at the example's sizes and not at others ({first_line(error)}): "
                 "an operator of the model fixes them, so leave out dynamic_sizes"
             ) from error
+    if is_alone(exposed.graph_module.graph):
+        return checks
     smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
     try:
         require_any_batch(program, smallest)
@@ -174,7 +182,7 @@ def make_checks(
         found = _cause(exposed, [picked_of(spec, value, MANY) for spec, value in taken])
         if found is None:
             raise
-        raise CaptureError(found) from error
+        raise FixedBatchError(found) from error
     return checks
 
 
@@ -213,6 +221,27 @@ def _check_fused(
     # more on inputs one rounding error away, and the limit becomes a multiple of what that does. A defect exceeds that
     # too.
     expected, score = reference
+    try:
+        limit = _limit(exposed, program, request, inputs, expected)
+        return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
+    except (CaptureError, VerificationError) as error:
+        values = run_at(program, all_inputs(program, inputs))
+        found = not_finite(expected, {spec.name: value for spec, value in zip(program.outputs, values, strict=True)})
+        # That samples depend on each other is no saturation's doing.
+        found = found or (saturation(expected) if isinstance(error, VerificationError) else None)
+        if found is None:
+            raise
+        raise VerificationError(found) from error
+
+
+def _limit(
+    exposed: BiasedProgram,
+    program: FusedProgram,
+    request: Request,
+    inputs: Sequence[Tensor],
+    expected: Mapping[str, Tensor],
+) -> float:
+    """The limit within which the fused program is the eager model's."""
     given, limit = all_inputs(program, inputs), LIMIT
     try:
         check_program(program, given, expected)
@@ -221,4 +250,4 @@ def _check_fused(
         changed, _ = expected_outputs(exposed, request, nudged, check_targets(program), returned_by(program))
         limit = limit_of_condition(changed, expected)
         check_program(program, given, expected, limit)
-    return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
+    return limit

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.inputs import picked, picked_of
+from fgcompile.compiler.checking.inputs import picked, picked_of, samples_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.ir.batch_axes import to_front
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone
 from fgcompile.compiler.ir.nodes import layer_name, user_line
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import same_size, samples_axis
-from fgcompile.errors import CaptureError
 
 ADVICE = (
     "so it has no explanation of its own: remove operations over the batch (means, batch statistics, comparisons "
@@ -35,19 +35,20 @@ def require_independent_samples(
 ) -> None:
     """Compares each sample's outputs alone with those it has in ``batch``, the outputs of all samples.
 
+    In a graph of one sample there are no others.
+
     Raises:
         CaptureError: They differ, so an explanation would depend on the other samples, or on its place.
     """
-    given = [(spec, value) for spec, value in zip(program.inputs, inputs, strict=True) if spec.default is None]
-    spec, value = given[0]
-    count = value.shape[samples_axis(spec.shape) or 0]
-    for sample in range(count):
+    if is_alone(program.graph_module.graph):
+        return
+    for sample in range(samples_of(program, inputs)):
         alone = run_at(program, picked(program, inputs, [sample]))
         for spec, together, single in zip(program.outputs, batch, alone, strict=True):
             if spec.name == "residual" or samples_axis(spec.shape) is None:
                 continue
             if not relative_difference(single, picked_of(spec, together, [sample])) <= limit:
-                raise CaptureError(
+                raise FixedBatchError(
                     f"output '{spec.name}' of a sample depends on the other samples of its batch, or on its place "
                     f"among them, {ADVICE}"
                 )

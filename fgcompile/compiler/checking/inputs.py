@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -27,6 +28,9 @@ CHECK_TARGETS = 4
 
 CHECK_SEED = 0
 
+NARROW = 16
+"""By how much an example may be wider or narrower than noise that stands for it."""
+
 STEP = 7919
 """How far elements that are explained are apart, among all of the output's: a prime."""
 
@@ -36,7 +40,8 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes 
 
     Of several samples those of the one that is least padded, since a part of another may be padding alone.
 
-    It is positive where the example is nowhere negative: the model may take its logarithm.
+    It is positive where the example is nowhere negative: the model may take its logarithm. Where the example is spread
+    by much more or less than it, it is as wide: a model saturates on numbers of another scale than its inputs.
 
     Args:
         program: The fused program.
@@ -52,13 +57,22 @@ def make_inputs(program: FusedProgram, examples: Sequence[Tensor], sizes: Sizes 
             inputs.append(torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8))
         elif spec.dtype.startswith("float"):
             noise = torch.randn(shape, generator=generator, dtype=torch.float64)
-            inputs.append(noise.abs() if 0 <= example.min() < example.max() else noise)
+            noise = noise.abs() if 0 <= example.min() < example.max() else noise
+            inputs.append(noise * _scale(example))
         else:
             # The example has its batch in front, whatever the artifact's axis is.
             axis = samples_axis(spec.shape) or 0
             sizes_in_front = [shape[axis], *shape[:axis], *shape[axis + 1 :]]
             inputs.append(put_back(repeated(example[least_padded % len(example)][None], sizes_in_front), axis))
     return inputs
+
+
+def _scale(example: Tensor) -> float:
+    """How wide an example is spread, as a power of two, where noise is not about as wide."""
+    spread = example.double().std(correction=0).item()
+    if not 0 < spread < math.inf or 1 / NARROW <= spread <= NARROW:
+        return 1.0
+    return 2.0 ** round(math.log2(spread))
 
 
 def _least_padded(examples: Sequence[Tensor]) -> int:
@@ -121,6 +135,14 @@ def picked(program: FusedProgram, values: Sequence[Tensor], samples: Sequence[in
         value if spec.default is not None else picked_of(spec, value, samples)
         for spec, value in zip(program.inputs, values, strict=True)
     ]
+
+
+def samples_of(program: FusedProgram, inputs: Sequence[Tensor]) -> int:
+    """How many samples all inputs have."""
+    spec, value = next(
+        (spec, value) for spec, value in zip(program.inputs, inputs, strict=True) if spec.default is None
+    )
+    return value.shape[samples_axis(spec.shape) or 0]
 
 
 def picked_of(spec: ValueSpec, value: Tensor, samples: Sequence[int]) -> Tensor:

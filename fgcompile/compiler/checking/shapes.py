@@ -11,10 +11,13 @@ from typing import Any
 import torch
 from torch import SymInt, Tensor, fx
 
+from fgcompile.compiler.checking.inputs import picked, samples_of
 from fgcompile.compiler.checking.sizes import shapes_of, symbols, values_of
+from fgcompile.compiler.ir.fixed_batch import is_alone
 from fgcompile.compiler.ir.graphs import ancestors
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.sizes import samples_axis
 from fgcompile.compiler.ir.torch_internals import evaluated, pytree
 from fgcompile.errors import CaptureError, first_line
 
@@ -22,9 +25,19 @@ from fgcompile.errors import CaptureError, first_line
 def run_at(program: FusedProgram, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The graph's outputs, all of its shapes being those that its symbols give at the sizes of the inputs.
 
+    A graph of one sample is run once for each.
+
     Raises:
         CaptureError: Names the layer that has a size of the example's left in it, and the sizes at which it shows.
     """
+    if not is_alone(program.graph_module.graph):
+        return _run(program, inputs)
+    each = [_run(program, picked(program, inputs, [sample])) for sample in range(samples_of(program, inputs))]
+    axes = [samples_axis(spec.shape) or 0 for spec in program.outputs]
+    return tuple(torch.cat(parts, axis) for axis, *parts in zip(axes, *each, strict=True))
+
+
+def _run(program: FusedProgram, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     sizes = {
         name: size
         for spec, value in zip(program.inputs, inputs, strict=True)

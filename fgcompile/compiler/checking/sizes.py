@@ -56,7 +56,7 @@ def symbols(program: FusedProgram) -> dict[str, SymInt]:
         name: size
         for spec, node in zip(program.inputs, placeholders, strict=True)
         for name, size in zip(spec.shape, node.meta["val"].shape, strict=True)
-        if isinstance(name, str)
+        if isinstance(name, str) and not is_fixed(size)
     }
 
 
@@ -67,7 +67,7 @@ def counts_of(named: Mapping[str, SymInt]) -> Sizes:
 
 def values_of(named: dict[str, SymInt], sizes: Sizes) -> dict[Any, int]:
     """The number in place of each symbol, for sizes by name."""
-    split = {name: expression(named[name]).as_coeff_Mul() for name in sizes}
+    split = {name: expression(named[name]).as_coeff_Mul() for name in sizes if name in named}
     return {symbol: sizes[name] // int(factor) for name, (factor, symbol) in split.items()}
 
 
@@ -79,7 +79,6 @@ def shapes_of(node: fx.Node) -> list[Sequence[int | SymInt]]:
 def derived_sizes(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
     """Every size of the graph's tensors that depends on space, by its expression: it, and what it is at the example."""
     named = symbols(program)
-    batch = expression(named[BATCH])
     found = {
         expression(size): (size, hint(size))
         for node in program.graph_module.graph.nodes
@@ -87,7 +86,7 @@ def derived_sizes(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
         for size in shape
         if isinstance(size, SymInt) and not is_fixed(size)
     }
-    counts = {batch, *(expression(size) for name, size in named.items() if name == TARGETS)}
+    counts = {expression(size) for name, size in named.items() if name in (BATCH, TARGETS)}
     return {key: value for key, value in found.items() if key.free_symbols - counts}
 
 

@@ -90,7 +90,7 @@ def bias_gradient(value: SiteValue, samples: int) -> Tensor:
     """
     total, batch = _added([term.product().expand_as(term.gradient) for term in value.terms]), _batch_of(value, samples)
     single = isinstance(batch.factor, int) and batch.factor == 1
-    return total.movedim(batch.axis, 0) if single else batch_first(total, batch)
+    return total.movedim(batch.axis, 0) if single and total.ndim else batch_first(total, batch)
 
 
 def _batch_of(value: SiteValue, samples: int) -> Batch:

@@ -67,7 +67,7 @@ def batch_first(value: Tensor, batch: Batch) -> Tensor:
         batch: Where its samples are, its factor known (``at_size``).
     """
     if is_first(batch):
-        return value
+        return value if value.ndim else value.reshape(1)  # a number of the only sample
     assert batch.factor is not None
     fronted = value.movedim(batch.axis, 0)
     rest = list(fronted.shape[1:])

@@ -37,7 +37,7 @@ def side_by_side(each: Sequence[Mapping[str, Tensor]], result: FullGradient) -> 
         each: The outputs of each question.
         result: The full-gradient of any, which knows where the gradients have their batch.
     """
-    axes = _batch_axes(result)
+    axes = batch_axes(result)
     return {
         name: value if is_predicted(name) else torch.stack([outputs[name] for outputs in each], 1 + axes.get(name, 0))
         for name, value in each[0].items()
@@ -49,7 +49,7 @@ def by_questions(outputs: Mapping[str, Tensor], result: FullGradient, count: int
 
     What is predicted stays as it is, a row for each question: it is the same for all.
     """
-    axes = _batch_axes(result)
+    axes = batch_axes(result)
 
     def split(name: str, value: Tensor) -> Tensor:
         axis = axes.get(name, 0)
@@ -58,7 +58,7 @@ def by_questions(outputs: Mapping[str, Tensor], result: FullGradient, count: int
     return {name: value if is_predicted(name) else split(name, value) for name, value in outputs.items()}
 
 
-def _batch_axes(result: FullGradient) -> dict[str, int]:
+def batch_axes(result: FullGradient) -> dict[str, int]:
     """Where the outputs have their batch that may have it elsewhere than in front."""
     return {name: result.batch_axes.get(of, 0) for of, name in _gradient_names(result).items()}
 

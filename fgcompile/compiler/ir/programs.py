@@ -283,6 +283,8 @@ class FusedProgram:
             own operators; its inputs are the first of these.
         tokenizer: The JSON of a text model's tokenizer, which the artifact keeps; None where it keeps none.
         external_data: Whether the weights of an ONNX artifact are to lie beside it, however few they are.
+        batch: How many samples the artifact takes in a call, where it is one number; its specs name the batch all the
+            same, which tells where the samples are.
         metadata: What the artifact says of itself (``fgcompile.artifact.file``); filled by the pipeline.
     """
 
@@ -297,6 +299,7 @@ class FusedProgram:
     prediction: bytes | None = None
     tokenizer: str | None = None
     external_data: bool = False
+    batch: int | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     @property

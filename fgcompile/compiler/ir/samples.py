@@ -10,12 +10,12 @@ from typing import Any
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.activity import active_nodes
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError
 from fgcompile.compiler.ir.graphs import ancestors
 from fgcompile.compiler.ir.model_output import explained, put_together
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, Site
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import pytree
-from fgcompile.errors import CaptureError
 
 
 def returned(program: CapturedProgram | BiasedProgram) -> Any:
@@ -68,7 +68,7 @@ def require_batch(site: Site) -> None:
         CaptureError: Names it.
     """
     if site.batch.axis < 0:
-        raise CaptureError(
+        raise FixedBatchError(
             f"the samples of '{site.name}', of shape {site.shape}, are not along one of its axes, so an explanation "
             "cannot be told from another's: keep the batch on an axis of its own"
         )

@@ -111,6 +111,10 @@ class Arguments:
         self.constants |= {names[key]: value for key, value in values.items()}
         return names
 
+    def batch_axis(self, place: int) -> int:
+        """Where an input of the artifact has its batch, by its place: the model's, the score's, then the target."""
+        return self._batch_axes[place] if place < len(self._batch_axes) else 0
+
     def fakes(self) -> list[Tensor]:
         """Fake values of all arguments, to trace with; called within the program's fake mode."""
         inputs = [put_back(value, axis) for value, axis in zip(self.examples, self._batch_axes, strict=True)]

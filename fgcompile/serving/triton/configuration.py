@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec
+from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec, fixed_batch
 from fgcompile.artifact.names import EXPLAIN, LOGITS
 from fgcompile.artifact.validation import bias_specs
 from fgcompile.errors import InputError
@@ -134,8 +134,12 @@ def configure(metadata: Metadata, runtime: Runtime, deployment: Deployment) -> M
     # where every tensor has the batch in front, so not on demand, whose ``explain`` has none.
     inputs = [spec for spec in metadata["inputs"] if not spec.get("optional")]
     outputs = metadata["outputs"]
-    batched = _is_batched(metadata, inputs) and not runtime.fixed_batch
-    tensors = _Tensors(batched, runtime)
+    fixed = runtime.fixed_batch or ("batch" in metadata and runtime is not PYTHON)
+    batched = _is_batched(metadata, inputs) and not fixed
+    # As many samples as the program was compiled for, or one where Triton does not batch; ``model.py`` takes any,
+    # a part after the other.
+    samples = None if runtime is PYTHON else fixed_batch(metadata) or (1 if runtime.fixed_batch else None)
+    tensors = _Tensors(batched, runtime, samples)
     labels = {"label_filename": LABELS} if metadata["labels"] else {}
     message: dict[str, object] = {"backend": runtime.backend}
     if runtime.platform is not None:
@@ -182,6 +186,7 @@ class _Tensors:
 
     batched: bool
     runtime: Runtime
+    samples: int | None
 
     def describe(self, spec: TensorSpec, kind: str, index: int) -> dict[str, object]:
         """A tensor's name, dtype and shape; a size of −1 is dynamic."""
@@ -196,7 +201,10 @@ class _Tensors:
     def sample(self, spec: TensorSpec, index: int) -> dict[str, object]:
         """What the warm-up sends for an input: zeros, and yes to whether to explain."""
         example = spec.get("example")
-        shape = self._shape(spec) if example is None else example[-len(self._shape(spec)) :]
+        shape = self._shape(spec)
+        if example is not None:
+            sizes_of_one = example[-len(shape) :]
+            shape = [size if isinstance(size, int) else one for size, one in zip(shape, sizes_of_one, strict=True)]
         sizes = [size if isinstance(size, int) else 1 for size in shape]
         values = {"input_data_file": WARMED} if spec["name"] == EXPLAIN else {"zero_data": True}
         return {
@@ -208,9 +216,7 @@ class _Tensors:
         """The shape without the batch that Triton puts in front, or with the only batch that there is."""
         if self.batched:
             return spec["shape"][1:]
-        if self.runtime.fixed_batch:
-            return [1 if size == BATCH else size for size in spec["shape"]]
-        return spec["shape"]
+        return [self.samples if size == BATCH and self.samples is not None else size for size in spec["shape"]]
 
     def _name(self, spec: TensorSpec, kind: str, index: int) -> str:
         return f"{kind}__{index}" if self.runtime.numbered else spec["name"]

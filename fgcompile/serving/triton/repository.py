@@ -52,10 +52,11 @@ _MODULES = (
                 "depicted",
                 "explanation",
                 "finite",
+                "indices",
                 "onnxruntime",
                 "onnxruntime_binding",
             ),
-            *("onnxruntime_signature", "runtimes", "session", "source", "torch_callers"),
+            *("onnxruntime_signature", "parts", "runtimes", "session", "source", "torch_callers"),
         )
     ),
     *("serving/__init__.py", "serving/admission.py", "system/__init__.py", "system/text.py"),

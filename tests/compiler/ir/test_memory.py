@@ -19,7 +19,7 @@ def test_a_check_that_runs_out_of_memory_says_so(monkeypatch: pytest.MonkeyPatch
     def checks(*given: Any) -> Any:
         return torch.empty(TOO_MANY)
 
-    monkeypatch.setattr("fgcompile.compiler.pipeline.make_checks", checks)
+    monkeypatch.setattr("fgcompile.compiler.fusing.make_checks", checks)
     with pytest.raises(VerificationError, match="out of memory: the checks run"):
         fgcompile.compile(nn.Linear(3, 2).eval(), torch.ones(2, 3))
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.compiler import pipeline
+from fgcompile.compiler import fusing, pipeline
 from fgcompile.errors import CaptureError
 
 
@@ -29,7 +29,7 @@ def test_it_is_refused_before_the_long_work(monkeypatch: pytest.MonkeyPatch) -> 
     def never(*arguments: object) -> None:
         raise AssertionError("it was differentiated")
 
-    monkeypatch.setattr(pipeline, "trace", never)
+    monkeypatch.setattr(fusing, "trace", never)
     monkeypatch.setattr(pipeline, "full_gradient_terms", never)
     for explain in (fgcompile.compile, fgcompile.full_gradient):
         for target, output in ((None, 0), (lambda outputs: outputs[0][:, 1], None)):

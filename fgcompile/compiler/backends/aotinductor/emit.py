@@ -25,6 +25,8 @@ from fgcompile.artifact.names import EXPLAIN, MODEL, PREDICT
 from fgcompile.artifact.seal import seal_zip
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.aotinductor.flat_products import flat_products
+from fgcompile.compiler.backends.aotinductor.held_indices import held_indices
+from fgcompile.compiler.backends.aotinductor.single_rows import single_rows
 from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
 from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
 from fgcompile.compiler.backends.archive import extra_files, with_extra_files, write_archive
@@ -68,8 +70,9 @@ def emit_pt2(program: FusedProgram) -> bytes:
     with temporary_folder() as folder, silenced("torch._inductor"), torch.no_grad():
         for name, graph_module in _models(program).items():
             dump_stage(name, graph_module)
+            run_passes(graph_module, [held_indices])
             if device == "cpu":
-                run_passes(graph_module, [unambiguous_layouts, flat_products])
+                run_passes(graph_module, [unambiguous_layouts, flat_products, single_rows])
             try:
                 exported = _on_device(as_exported(graph_module), device)
                 options = {**_passes(device), **_facts(program)}

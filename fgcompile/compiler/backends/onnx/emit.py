@@ -23,6 +23,7 @@ from fgcompile.compiler.ir.dump import dump
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import run_model_passes
 from fgcompile.compiler.ir.silence import silenced
+from fgcompile.compiler.ir.sizes import BATCH
 from fgcompile.errors import InputError, UnsupportedOpError, first_line
 
 OPSET = 20
@@ -128,6 +129,8 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
         explain_conditionally(model.graph)
         names = [spec.name for spec in program.artifact_inputs]
         model.graph.input.insert(names.index(EXPLAIN), make_tensor_value_info(EXPLAIN, TensorProto.BOOL, ()))
+    if program.batch is not None:
+        _fix_batch(model.graph, program.batch)
     for tensor in model.graph.initializer:
         tensor.doc_string = ""
     del model.metadata_props[:]
@@ -139,6 +142,14 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     describe(model, program.metadata)
     body: bytes = model.SerializeToString(deterministic=True)
     return body
+
+
+def _fix_batch(graph: onnx.GraphProto, batch: int) -> None:
+    """The number in place of the batch's name; outputs that may be empty have it under another."""
+    for value in (*graph.input, *graph.output):
+        for dimension in value.type.tensor_type.shape.dim:
+            if dimension.dim_param == BATCH:
+                dimension.dim_value = batch
 
 
 def _name_dimensions(value: onnx.ValueInfoProto, shapes: dict[str, tuple[int | str, ...]]) -> None:

@@ -28,6 +28,7 @@ from fgcompile.compiler.capture.onnx.graph import Step
 from fgcompile.compiler.capture.onnx.model import SAMPLES, OnnxModel
 from fgcompile.compiler.capture.onnx.node import OnnxNode
 from fgcompile.compiler.capture.onnx.values import Value
+from fgcompile.compiler.ir.fixed_batch import ALONE, FixedBatchError
 from fgcompile.compiler.ir.memory import is_out_of_memory
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
@@ -53,7 +54,7 @@ def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapp
         layouts: Where inputs have their batch, if it is not in front.
 
     Raises:
-        CaptureError: A node fixes the batch; names it.
+        CaptureError: A node fixes the batch; names it. A ``FixedBatchError`` where it is fixed at one sample.
     """
     facts = {fact.name: fact for fact in model.inputs}
     model.batch_axes = tuple(written_axis(layouts.get(name), examples[name].ndim) for name in model.input_names)
@@ -62,7 +63,10 @@ def follow_batch(model: OnnxModel, examples: Mapping[str, Tensor], layouts: Mapp
     written = {size for size in sizes if isinstance(size, int)}
     if not written:
         alone, several = (examples_at(count, examples, axes, count, model.of_bytes) for count in (1, 2))
-        if _runs(model, several) or not _runs(model, alone):  # what takes neither is said where it is captured
+        if _runs(model, several):
+            return
+        if not _runs(model, alone):
+            _recorded(model, alone)  # names the node
             return
         written = {1}
     if len(written) > 1:
@@ -98,10 +102,13 @@ def _free_batch(model: OnnxModel, examples: Sequence[Mapping[str, Tensor]]) -> N
             return
         if not search.turn_back():
             break
-    raise CaptureError(
+    # Of one sample there is a graph as the file has it.
+    alone = batch == ALONE and not any(model.batch_axes)
+    raise (FixedBatchError if alone else CaptureError)(
         f"{search.doubted} of {model.source_name} fixes the batch at {batch}{_taken_for(model, batch)}: export the "
         "model with a dynamic batch (dynamic_shapes of torch.onnx.export), or explain a tensor in front of it, "
-        "--explained NAME"
+        f"--explained NAME, or {'' if alone else 'export it with a batch of 1 and '}compile it for one sample a call, "
+        "batch=1"
     )
 
 
@@ -130,7 +137,7 @@ def _recorded(model: OnnxModel, example: Mapping[str, Tensor]) -> Values:
             title = getattr(child, "title", step.child)
             raise InputError(
                 f"{title} of {model.source_name} does not take what it gets of the examples: {first_line(error)}; give "
-                "each input's sizes, --input, and where its batch is, --layout"
+                "each input's sizes, --input, and where its batch is, --layout; or export it again, if they are these"
             ) from error
         values.update(zip(step.outputs, results, strict=False))
         return results

@@ -18,6 +18,7 @@ from fgcompile.compiler.capture.onnx.facts import examples_at
 from fgcompile.compiler.capture.onnx.loading import parsed
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.rounding import SLACK, moved_by_rounding
+from fgcompile.compiler.ir.fixed_batch import ALONE
 from fgcompile.compiler.ir.memory import is_out_of_memory
 from fgcompile.errors import CaptureWarning, FgcompileError, UnsupportedOpError, VerificationError, first_line
 
@@ -48,7 +49,7 @@ def compare_with_runtime(model: OnnxModel, examples: Mapping[str, Tensor]) -> No
     try:
         reference = FileReference(model, model.explained.in_file)
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
-        samples = [count * (model.file_batch or 1) for count in BATCHES]
+        samples = [ALONE if model.alone else count * (model.file_batch or 1) for count in BATCHES]
         given = [examples_at(count, examples, axes, seed, model.of_bytes) for seed, count in enumerate(samples)]
         found = [model.tensors(feeds, model.explained.in_file) for feeds in given]
         runs = [reference.run(feeds, like) for feeds, like in zip(given, found, strict=True)]
@@ -121,6 +122,7 @@ class FileReference:
     def __init__(self, model: OnnxModel, names: Sequence[str], fused: bool = True) -> None:
         self._model, self._names = model, list(names)
         proto, folder = parsed(read_regular(model.path), model.path)
+        proto.graph.node.extend(model.explained.made)
         keep(proto.graph, names)
         content = proto.SerializeToString()
         try:
@@ -129,17 +131,19 @@ class FileReference:
             raise
         except Exception:  # ONNX Runtime does not rewrite every form of such a product
             self._session = _session(content, folder, fused, exact=False)
+        self._dtypes = {spec.name: _dtype(spec.type) for spec in self._session.get_inputs()}
 
     def run(self, feeds: Mapping[str, Tensor], like: Mapping[str, Tensor] | None = None) -> Arrays:
         """The tensors by name, of inputs by name; parts are joined to the shapes of others, if these are given."""
         model = self._model
         axes = dict(zip(model.input_names, model.batch_axes, strict=True))
         count = feeds[model.input_names[0]].shape[axes[model.input_names[0]]]
-        step = 1 if model.apart else model.file_batch or count
+        step = 1 if model.apart or model.alone else model.file_batch or count
         parts = []
         for start in range(0, count, step):
             part = {name: value.narrow(axes[name], start, step).numpy() for name, value in feeds.items()}
-            part |= {name: part[name].astype(np.uint8) for name in model.of_bytes}
+            # Bytes are real numbers here, and all real numbers of 32 bits.
+            part = {name: value.astype(self._dtypes.get(name, value.dtype)) for name, value in part.items()}
             parts.append(self._session.run(self._names, {**part, **self._others(step)}))
         shapes = {name: tuple(value.shape) for name, value in (like or {}).items()}
         joined = {name: values for name, *values in zip(self._names, *parts, strict=True)}
@@ -160,8 +164,7 @@ class FileReference:
         for spec in self._session.get_inputs():
             if spec.name not in self._model.input_names:
                 shape = [size if isinstance(size, int) else batch for size in spec.shape]
-                dtype = np.dtype(_DTYPES.get(spec.type, spec.type.removeprefix("tensor(").removesuffix(")")))
-                others[spec.name] = np.full(shape, self._model.fixed.get(spec.name, 0), dtype)
+                others[spec.name] = np.full(shape, self._model.fixed.get(spec.name, 0), self._dtypes[spec.name])
         return others
 
 
@@ -184,6 +187,11 @@ def _session(content: bytes, folder: object, fused: bool, exact: bool = True) ->
         options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def _dtype(kind: str) -> np.dtype[Any]:
+    """NumPy's of a type of tensors as ONNX Runtime says it."""
+    return np.dtype(_DTYPES.get(kind, kind.removeprefix("tensor(").removesuffix(")")))
 
 
 _DTYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
@@ -222,7 +230,7 @@ def _closeness(model: OnnxModel) -> float:
 
 
 def distance(found: Tensor, expected: Array) -> float:
-    """How far apart two tensors are, relative to the largest number; infinitely where their shapes differ."""
+    """How far apart two tensors are, relative to the largest number of both; infinitely where their shapes differ."""
     array = found.detach().numpy()
     if array.shape != expected.shape:
         return float("inf")
@@ -231,7 +239,7 @@ def distance(found: Tensor, expected: Array) -> float:
     same = (array == expected) | (np.isnan(array) & np.isnan(expected))
     with np.errstate(invalid="ignore"):
         apart = np.where(same, 0, np.abs(array.astype(np.float64) - expected.astype(np.float64)))
-    size = np.abs(expected[np.isfinite(expected)].astype(np.float64)).max(initial=0.0)
+    size = max(np.abs(each[np.isfinite(each)].astype(np.float64)).max(initial=0.0) for each in (array, expected))
     return float(np.nan_to_num(apart, nan=np.inf, posinf=np.inf).max() / max(size, np.finfo(np.float32).tiny))
 
 

@@ -37,7 +37,10 @@ class Control(nn.Module):
     Attributes:
         title: The node's operator and name, as messages have it.
         reads: Names of the scope around it, whose values follow its inputs.
+        bodies: The attributes that hold its bodies.
     """
+
+    bodies: tuple[str, ...] = ("body",)
 
     def __init__(
         self,
@@ -77,11 +80,16 @@ class Control(nn.Module):
         if isinstance(value, np.ndarray) and not is_symbolic(value):
             return value.reshape(-1)[0].item()
         by = "a free size, such as the batch's," if is_symbolic(value) else "values"
-        raise CaptureError(f"{self.title} takes {what} from {by} that the model is given: one graph has no branches")
+        raise CaptureError(
+            f"{self.title} takes {what} from {by} that the model is given: one graph has no branches; fix that input, "
+            "--fix NAME=VALUE, or explain a tensor in front of it, --explained NAME"
+        )
 
 
 class If(Control):
     """One of two branches."""
+
+    bodies = ("then_branch", "else_branch")
 
     def _run(self, inputs: Sequence[Value], scope: Mapping[str, Value]) -> Sequence[Value]:
         branch = "then_branch" if self._decided(inputs[0], "its condition") else "else_branch"

@@ -7,11 +7,14 @@ of one class is then that of all others too; what is explained is the operator's
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import onnx
 import onnx_ir as ir
 
-from fgcompile.compiler.capture.onnx.written_out import written_logits
+from fgcompile.compiler.capture.onnx.classes import is_text, linear_scores, names_classes, unmapped
+from fgcompile.compiler.capture.onnx.operators import ML
+from fgcompile.compiler.capture.onnx.written_out import sigmoid_beside_rest, written_logits
 from fgcompile.errors import SourceError
 
 PROBABILITIES = ("Softmax", "Sigmoid")
@@ -38,12 +41,14 @@ class Explained:
         name: The tensor in the file that is explained; None where there are several outputs and none is named.
         instead_of: The output whose logits these are, and the operator between; None where it is what was asked for.
         in_file: The names in the file of the tensors, of logits before they are shaped as the output.
+        made: What computes those of them that the file does not have: the node that is explained, without its softmax.
     """
 
     values: tuple[ir.Value, ...]
     name: str | None
     in_file: tuple[str, ...]
     instead_of: tuple[str, str] | None = None
+    made: tuple[onnx.NodeProto, ...] = ()
 
     def describe(self) -> str | None:
         """The tensor in words."""
@@ -59,28 +64,32 @@ def choose_explained(graph: ir.Graph, output: str | int | None, logits: bool = T
     Args:
         graph: The file's, which gets nodes where logits have to be shaped as the output is.
         output: Any tensor's name, or the position of an output; None for the only output, or its logits.
-        logits: Whether it is its logits.
+        logits: Whether it is its logits, and outputs that name classes are left alone.
 
     Raises:
         SourceError: There is no such tensor.
     """
-    outputs = tuple(graph.outputs)
+    outputs = tuple(map(unmapped, graph.outputs))
     if isinstance(output, str):
-        value = _find(graph, output)
-        return Explained((value,), output, (output,))
+        value = unmapped(_find(graph, output))
+        return Explained((value,), output, (str(value.name),))
     if output is not None:
         if not -len(outputs) <= output < len(outputs):
             raise SourceError(f"the file has {len(outputs)} outputs, and none at position {output}")
         value = outputs[output]
         return Explained((value,), str(value.name), (str(value.name),))
+    scores = tuple(value for value in outputs if not names_classes(value))
+    if logits and (len(scores) == 1 or any(map(is_text, outputs))):
+        outputs = scores or outputs
     if len(outputs) > 1:
         return Explained(outputs, None, tuple(str(value.name) for value in outputs))
     (value,) = outputs
     found = _logits(graph, value) if logits else None
     if found is None:
         return Explained((value,), value.name, (str(value.name),))
-    source, shaped, operator = found
-    return Explained((shaped,), source.name, (str(source.name),), (str(value.name), operator))
+    name, made = str(found.logits.name), tuple(map(ir.to_proto, found.made))
+    in_file = str(found.made[-1].outputs[-1].name) if found.made else name
+    return Explained((found.shaped,), name, (in_file,), (str(value.name), found.operator), made)
 
 
 def _find(graph: ir.Graph, name: str) -> ir.Value:
@@ -93,31 +102,77 @@ def _find(graph: ir.Graph, name: str) -> ir.Value:
     return values[name]
 
 
-def _logits(graph: ir.Graph, value: ir.Value) -> tuple[ir.Value, ir.Value, str] | None:
-    """What a softmax or sigmoid takes that a value is made by; the same in the value's shape; and the operator."""
+@dataclass(frozen=True)
+class _Found:
+    """The logits of an output.
+
+    Attributes:
+        logits: The tensor.
+        operator: What makes probabilities of it.
+        shaped: It, shaped as the output.
+        made: The nodes that compute it, or both of two of one, where the file has none.
+    """
+
+    logits: ir.Value
+    operator: str
+    shaped: ir.Value
+    made: tuple[ir.Node, ...] = ()
+
+
+def _logits(graph: ir.Graph, value: ir.Value) -> _Found | None:
+    """What a softmax or sigmoid takes that a value is made by."""
     behind: list[ir.Node] = []
     node = value.producer()
-    while node is not None and ((node.op_type in KEEPING and not node.domain) or node.op_type in LEVELS):
+    while node is not None and (_keeps(node) or node.op_type in LEVELS):
         behind.append(node)
         source = node.inputs[0]
         node = None if source is None else source.producer()
-    found = None if node is None else _taken(node)
-    if node is None or found is None:
+        value = value if source is None else source
+    found = None if node is None else _taken(graph, node, value)
+    # What sums to 1 is the same when it is divided by its sum.
+    if found is None or (found.operator != "Softmax" and any(map(_divides_by_sum, behind))):
         return None
-    logits, operator = found
-    shaped = _real(graph, node, logits) if node.op_type in OF_LEVELS else logits
+    shaped = found.shaped
     for keeping in reversed(behind):
-        if keeping.op_type not in LEVELS:
+        if keeping.op_type not in LEVELS and not _divides_by_sum(keeping):
             shaped = _again(graph, keeping, shaped)
-    return logits, shaped, operator
+    return replace(found, shaped=shaped)
 
 
-def _taken(node: ir.Node) -> tuple[ir.Value, str] | None:
-    """The logits that a node makes probabilities of, and the name of what makes them."""
-    if not ((node.op_type in PROBABILITIES and not node.domain) or node.op_type in OF_LEVELS):
-        return written_logits(node)
-    logits = node.inputs[0]
-    return None if logits is None or _is_over_samples(node) else (logits, node.op_type)
+def _keeps(node: ir.Node) -> bool:
+    return (node.op_type in KEEPING and not node.domain) or _divides_by_sum(node)
+
+
+def _divides_by_sum(node: ir.Node) -> bool:
+    named = node.domain == ML and node.op_type == "Normalizer"
+    return named and node.attributes.get_string("norm", "MAX") == "L1"
+
+
+def _taken(graph: ir.Graph, node: ir.Node, value: ir.Value) -> _Found | None:
+    """The logits that a node makes a value of, which are probabilities."""
+    if (node.op_type in PROBABILITIES and not node.domain) or node.op_type in OF_LEVELS:
+        logits = node.inputs[0]
+        if logits is None or _is_over_samples(node):
+            return None
+        return _Found(logits, node.op_type, _real(graph, node, logits) if node.op_type in OF_LEVELS else logits)
+    if (made := linear_scores(value)) is not None:
+        graph.insert_after(node, made)
+        operator = "Sigmoid" if node.attributes.get_string("post_transform") == "LOGISTIC" else "Softmax"
+        return _Found(made.outputs[1], operator, made.outputs[1], (made,))
+    if (single := sigmoid_beside_rest(node)) is not None:
+        both = _of_both(graph, node, single)
+        return _Found(single, "Sigmoid", both[-1].outputs[0], both)
+    written = written_logits(node)
+    return None if written is None else _Found(*written, written[0])
+
+
+def _of_both(graph: ir.Graph, node: ir.Node, logits: ir.Value) -> tuple[ir.Node, ir.Node]:
+    """What computes the logits of both of two classes, ``(−l, l)``, of that of the second."""
+    negative = ir.Node("", "Neg", [logits], name=f"{node.name}_negative")
+    both = ir.Node("", "Concat", [negative.outputs[0], logits], [ir.AttrInt64("axis", 1)], name=f"{node.name}_logits")
+    negative.outputs[0].name, both.outputs[0].name = f"{logits.name}/negative", f"{logits.name}/both"
+    graph.insert_after(node, [negative, both])
+    return negative, both
 
 
 def _real(graph: ir.Graph, node: ir.Node, levels: ir.Value) -> ir.Value:

@@ -12,7 +12,8 @@ import onnx_ir as ir
 from torch import nn
 
 from fgcompile.compiler.capture.onnx.control import CONTROL, Control
-from fgcompile.compiler.capture.onnx.node import Constant, OnnxNode
+from fgcompile.compiler.capture.onnx.node import Constant, OnnxNode, require_inputs
+from fgcompile.compiler.capture.onnx.numbers import numbers_of
 from fgcompile.compiler.capture.onnx.operators import OPERATORS
 from fgcompile.compiler.capture.onnx.values import Value, as_known
 from fgcompile.compiler.ir.nodes import free_name
@@ -93,11 +94,16 @@ class OnnxGraph(nn.Module):
             kind = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
             self._missing.setdefault(kind, []).append(title(node))
             return None
+        require_inputs(title(node), operator, [value is not None for value in node.inputs])
         return OnnxNode(title(node), operator, attributes(node), given, len(node.outputs))
 
     def _control(self, node: ir.Node, given: Mapping[int, Constant]) -> nn.Module:
         graphs = {name: one.as_graph() for name, one in node.attributes.items() if _is_graph(one)}
+        if absent := [name for name in CONTROL[node.op_type].bodies if name not in graphs]:
+            raise CaptureError(f"{title(node)} has no {absent[0]}: export the model again")
         if node.op_type == "If" and 0 in given:
+            if given[0].value.size != 1:
+                raise CaptureError(f"{title(node)} has a condition of {given[0].value.size} values: export it again")
             # What is not done need not be readable.
             graphs.pop("else_branch" if given[0].value else "then_branch", None)
         bodies = {name: OnnxGraph(graph, self._known, self._missing) for name, graph in graphs.items()}
@@ -196,12 +202,3 @@ def name_of(value: ir.Value) -> str:
 def constant_of(value: ir.Value) -> Constant | None:
     """An initializer's numbers."""
     return None if value.const_value is None else Constant(numbers_of(value.const_value))
-
-
-def numbers_of(tensor: ir.TensorProtocol) -> np.ndarray[Any, Any]:
-    """A tensor's numbers; those that lie in a file are copied, and the file is let go."""
-    if not isinstance(tensor, ir.ExternalTensor):
-        return tensor.numpy()
-    array = np.array(tensor.numpy())
-    tensor.release()
-    return array

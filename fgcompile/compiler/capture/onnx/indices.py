@@ -11,6 +11,8 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.traversal import RecursiveGraphIterator
 
+from fgcompile.compiler.capture.onnx.numbers import numbers_of
+
 COMPUTING = {"Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Transpose", "Slice", "Expand"}
 COMPUTING |= {"Add", "Mul", "Where", "Concat", "CumSum", "Min", "Max", "Clip"}
 """Operators that indices are computed by, beside those that subtract."""
@@ -44,7 +46,7 @@ def _may_be_negative(value: ir.Value | None) -> bool:
         seen.add(one)
         node = one.producer()
         if one.const_value is not None:
-            numbers = one.const_value.numpy()
+            numbers = numbers_of(one.const_value)
             subtracted |= numbers.dtype.kind == "i" and bool((numbers < 0).any())
         elif node is not None and node.op_type in ("Sub", "Neg"):
             subtracted = True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -11,10 +13,10 @@ from onnx_ir.external_data import set_base_dir
 from onnx_ir.traversal import RecursiveGraphIterator
 
 from fgcompile.artifact.names import METADATA_KEY
-from fgcompile.artifact.onnx_container import external_paths
+from fgcompile.artifact.onnx_container import external_paths, external_places
 from fgcompile.artifact.onnx_skeleton import without_weights
 from fgcompile.artifact.regular import read_regular
-from fgcompile.compiler.capture.onnx.sparse import make_dense
+from fgcompile.compiler.capture.onnx.sparse import make_dense, nodes_of
 from fgcompile.errors import SourceError, first_line
 
 OTHER_CONTENTS = {b"PK": "a zip archive", b"\x89HDF": "an HDF5 file", b"ORTM": "in ONNX Runtime's own format"}
@@ -37,17 +39,20 @@ def load_model(path: Path) -> ir.Model:
         if content.startswith(beginning) or content[4:8] == beginning:
             raise SourceError(f"{path} is no ONNX model but {what}: give the file that torch.onnx.export wrote")
     try:
-        outside = external_paths(content)
+        outside = external_places(content)
         proto, folder = parsed(content, path)
         del content
         _require_model(proto, path)
         _require_own_weights(path, outside)
         make_dense(proto, folder)
-        model: ir.Model = ir.from_proto(proto)
+        _leave_out_maps(proto.graph)
+        with _quiet():
+            model: ir.Model = ir.from_proto(proto)
     except SourceError:
         raise
     except Exception as error:  # protobuf's errors and those of what a field holds are of several kinds
-        reason = first_line(_cause(error))
+        cause = _cause(error)
+        reason = f"nothing in it is called {cause}" if isinstance(cause, KeyError) else first_line(cause)
         raise SourceError(f"{path} cannot be read as an ONNX model ({reason}): export it again") from error
     for graph in _graphs(model):
         set_base_dir(graph, folder)
@@ -76,6 +81,26 @@ def state_of(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _leave_out_maps(graph: onnx.GraphProto) -> None:
+    """Takes the types of mappings away, which onnx_ir does not have: what they are made of is what is explained."""
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        kinds = value.type.sequence_type.elem_type if value.type.HasField("sequence_type") else value.type
+        if kinds.HasField("map_type"):
+            value.ClearField("type")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what onnx_ir prints of a model that is none, which is refused by a message of ours."""
+    logger = logging.getLogger("onnx_ir")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -118,7 +143,10 @@ def _graphs(model: ir.Model) -> tuple[ir.Graph, ...]:
 def _holds_all(tensor: ir.TensorProtocol) -> bool:
     """Whether there are as many bytes as a tensor's shape says; of a file beside the model its length is asked."""
     if isinstance(tensor, ir.ExternalTensor):
-        return (tensor.offset or 0) + tensor.nbytes <= Path(tensor.path).stat().st_size
+        if tensor.length not in (None, tensor.nbytes):
+            return False
+        file = Path(tensor.path)
+        return file.is_file() and (tensor.offset or 0) + tensor.nbytes <= file.stat().st_size
     if tensor.size and isinstance(tensor, ir.TensorProtoTensor) and not _has_data(tensor.raw):
         return False  # read, it would be zeros
     return tensor.dtype == ir.DataType.STRING or tensor.numpy().shape == tensor.shape.numpy()
@@ -142,13 +170,34 @@ def _sort(graph: ir.Graph, path: Path) -> None:
 def _require_model(proto: onnx.ModelProto, path: Path) -> None:
     if any(entry.key == METADATA_KEY for entry in proto.metadata_props):
         raise SourceError(f"{path} is compiled already: fgcompile.load it, or give what it was made from")
+    if not all(isinstance(name, str) for name in _names(proto)):
+        raise SourceError(f"{path} has names that are no text: it was changed on its way, copy it or export it again")
+    names = [value.name for value in proto.graph.input]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise SourceError(f"{path} has several inputs called '{twice[0]}': it is no ONNX model, export it again")
     if not proto.graph.node or not proto.graph.output:
         raise SourceError(f"{path} has no graph: it is no ONNX model, or an empty one")
 
 
-def _require_own_weights(path: Path, places: list[str]) -> None:
+def _names(proto: onnx.ModelProto) -> Iterator[object]:
+    """All names, which protobuf gives as bytes where they are no UTF-8."""
+    for node in nodes_of(proto):
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+    values = (*proto.graph.input, *proto.graph.output, *proto.graph.initializer)
+    yield from (value.name for value in values)
+
+
+def _require_own_weights(path: Path, places: Sequence[Mapping[str, str]]) -> None:
     folder = path.parent.resolve()
-    for place in places:
+    for given in places:
+        wrong = next(
+            (f"{key} {given[key]!a}" for key in ("offset", "length") if not given.get(key, "0").isdigit()), None
+        )
+        if wrong is not None or not given.get("location"):
+            what = f"at {wrong}" if wrong else "in a file that it does not name"
+            raise SourceError(f"{path} has weights {what}: it is no ONNX model, export it again")
+    for place in sorted({given["location"] for given in places}):
         file = (folder / place).resolve()
         if not file.is_relative_to(folder):
             raise SourceError(f"{path} has weights in {place!a}, outside its folder: put them beside it")

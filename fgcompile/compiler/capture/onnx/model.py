@@ -19,12 +19,21 @@ from fgcompile.compiler.capture.onnx.graph import Compute, Missing, OnnxGraph, S
 from fgcompile.compiler.capture.onnx.node import OnnxNode
 from fgcompile.compiler.capture.onnx.operators.quantization import ROUNDING
 from fgcompile.compiler.capture.onnx.values import Value, as_tensor, known
+from fgcompile.errors import UnsupportedOpError
 
 SAMPLES = "how many samples"
 """The name of a value of the graph that is none of the file's."""
 
 FOR_THE_BATCH = {"DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM"}
 """Operators that ONNX Runtime computes with something of the whole batch."""
+
+
+def _returned(name: str, value: Value) -> Tensor:
+    if isinstance(value, list):
+        raise UnsupportedOpError(f"'{name}' is a sequence of tensors: explain one of them, as --explained NAME")
+    if value is None:
+        raise UnsupportedOpError(f"'{name}' is text, which has no gradient: explain another tensor, --explained NAME")
+    return as_tensor(value)
 
 
 class OnnxModel(OnnxGraph, Named):
@@ -45,6 +54,7 @@ class OnnxModel(OnnxGraph, Named):
             quantise to at run time: here each has its own, as there one at a time.
         quantised: Whether it rounds to levels.
         file_batch: The batch that the file was written for, where nodes were changed to follow another.
+        alone: Whether it takes one sample alone, as its file has it.
         sample_axes: Where the tensors of such a file have the samples, by name.
     """
 
@@ -61,6 +71,7 @@ class OnnxModel(OnnxGraph, Named):
         self.asked: str | None = None
         self.batch_axes = (0,) * len(self.input_names)
         self.file_batch: int | None = None
+        self.alone = False
         self.sample_axes: Mapping[str, int] = {}
         operators = {getattr(getattr(self, step.child), "operator_name", "") for step in self.steps}
         self.apart = not operators.isdisjoint(FOR_THE_BATCH)
@@ -78,7 +89,7 @@ class OnnxModel(OnnxGraph, Named):
     def forward(self, *inputs: Tensor, **named: Tensor) -> Any:
         """The tensors by their names in the file; the only output, or its logits, as it is."""
         scope = self.scope({**dict(zip(self.input_names, inputs, strict=False)), **named})
-        results = tuple(map(as_tensor, self.run(scope)))
+        results = tuple(map(_returned, self.output_names, self.run(scope)))
         return (
             results[0]
             if self.asked is None and len(results) == 1
@@ -108,14 +119,14 @@ class OnnxModel(OnnxGraph, Named):
         def compute(step: Step, child: nn.Module, values: list[Value]) -> Sequence[Value]:
             results: Sequence[Value] = child(*values) if call is None else call(step, child, values)
             named = zip(step.outputs, results, strict=False)
-            found.update((name, as_tensor(value)) for name, value in named if name in wanted and value is not None)
+            found.update((name, _returned(name, each)) for name, each in named if name in wanted and each is not None)
             return results
 
         with torch.no_grad():
             results = self.run(self.scope(feeds), compute)
         # An output may be an input, or a constant, which no node computes.
         returned = zip(self.output_names, results, strict=True)
-        found.update((name, as_tensor(value)) for name, value in returned if name in wanted - found.keys())
+        found.update((name, _returned(name, value)) for name, value in returned if name in wanted - found.keys())
         return found
 
     def dtypes(self) -> set[torch.dtype]:

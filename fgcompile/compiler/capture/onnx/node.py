@@ -16,7 +16,7 @@ from fgcompile.compiler.capture.onnx.levels import Levels
 from fgcompile.compiler.capture.onnx.operators.casts import DTYPES
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.places import Found, Places
-from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers, shared
+from fgcompile.compiler.capture.onnx.values import Known, Value, as_known, as_tensor, is_symbolic, numbers
 from fgcompile.compiler.ir.torch_internals import without_modes
 from fgcompile.errors import CaptureError, UnsupportedOpError
 
@@ -48,6 +48,9 @@ class OnnxNode(nn.Module):
         unknown = [name for name in attributes if name not in wanted and not passed]
         if unknown:
             raise CaptureError(f"{title} has the attribute '{unknown[0]}', which fgcompile does not read")
+        missing = [one.name for one in signature if _is_missing(one, attributes)]
+        if missing:
+            raise CaptureError(f"{title} has no attribute '{missing[0]}', which it needs: export the model again")
         self._attributes = {**attributes, **({"outputs": outputs} if "outputs" in wanted else {})}
         self._known: dict[int, Known] = {}
         self._own: set[int] = set()
@@ -61,10 +64,16 @@ class OnnxNode(nn.Module):
             if as_numbers or one.value.size <= _SMALL:
                 self._known[index] = one.value
             if not as_numbers:
-                one.register(self, self._name(index))
-                self._own.add(index)
+                self._register(index, one)
         self.change: Callable[[Sequence[Value], Any], list[Value]] | None = None
         self.training = False
+
+    def _register(self, index: int, one: Constant) -> None:
+        try:
+            one.register(self, self._name(index))
+        except UnsupportedOpError as error:
+            raise UnsupportedOpError(f"{self.title}: {error}") from error
+        self._own.add(index)
 
     def _register_parts(self, index: int, arrays: Sequence[Known]) -> None:
         self._parts[index] = [f"{self._name(index)}_{place}" for place in range(len(arrays))]
@@ -179,6 +188,33 @@ class OnnxNode(nn.Module):
         )
 
 
+def require_inputs(title: str, operator: Operator, given: Sequence[bool]) -> None:
+    """Refuses a node of another number of inputs than its operator takes.
+
+    Args:
+        title: The node's.
+        operator: Its row.
+        given: Whether each of its inputs is there.
+
+    Raises:
+        CaptureError: It is.
+    """
+    signature = inspect.signature(operator.compute).parameters.values()
+    takes = [one for one in signature if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    if len(given) > len(takes) and all(one.kind is not one.VAR_POSITIONAL for one in signature):
+        raise CaptureError(f"{title} has {len(given)} inputs, and takes {len(takes)}: export the model again")
+    # One in the middle that may be left out has no default.
+    needed = [at for at, one in enumerate(takes) if one.default is one.empty and one.annotation == "Tensor"]
+    if absent := [place for place in needed if place >= len(given) or not given[place]]:
+        raise CaptureError(f"{title} has no input {absent[0]}, which it needs: export the model again")
+
+
+def _is_missing(parameter: inspect.Parameter, attributes: Mapping[str, Any]) -> bool:
+    """Whether an attribute that has to be given is not."""
+    needed = parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty
+    return needed and parameter.name not in attributes and parameter.name != "outputs"
+
+
 KEEPING_LEVELS = {"Identity", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Split", "Gather"}
 KEEPING_LEVELS |= {"MaxPool", "DepthToSpace", "SpaceToDepth", "Expand"}
 """Operators that do the same to levels as to the numbers that these stand for."""
@@ -197,7 +233,7 @@ class Constant:
     def register(self, module: nn.Module, name: str) -> None:
         """Makes it a parameter of a module, or a buffer where its numbers are no floating-point ones."""
         if self._tensor is None:
-            tensor = shared(self.value)
+            tensor = as_tensor(self.value)
             self._tensor = nn.Parameter(tensor, requires_grad=False) if tensor.is_floating_point() else tensor
         if isinstance(self._tensor, nn.Parameter):
             module.register_parameter(name, self._tensor)

@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper, version_converter
 
 from fgcompile.compiler.capture.onnx.comparison import keep
 from fgcompile.compiler.capture.onnx.model import OnnxModel
+from fgcompile.compiler.ir.fixed_batch import ALONE
 from fgcompile.compiler.request import Preprocess, Request
 from fgcompile.errors import CaptureWarning
 
@@ -40,7 +41,7 @@ def own_prediction(model: object, request: Request, opset: int) -> bytes | None:
     """
     if not isinstance(model, OnnxModel) or not model.quantised or not request.on_demand:
         return None
-    found = _reason(request) or _reason_of_file(model) or _graph(model, request, opset)
+    found = _reason(request) or _reason_of_file(model, request) or _graph(model, request, opset)
     if isinstance(found, bytes):
         return found
     message = f"predictions are computed in floating-point numbers, not in the integers of {model.path}: {found}"
@@ -61,10 +62,12 @@ def _reason(request: Request) -> str | None:
     return None
 
 
-def _reason_of_file(model: OnnxModel) -> str | None:
+def _reason_of_file(model: OnnxModel, request: Request) -> str | None:
     """Why this file's nodes do not predict for each sample of any batch."""
     if model.apart:
         return "ONNX Runtime finds one range to quantise to for all samples of a batch"
+    if model.alone and request.batch != ALONE:
+        return "its nodes are for one sample alone"
     if model.file_batch is not None:
         return f"its nodes are for a batch of {model.file_batch} alone"
     if any(model.batch_axes):

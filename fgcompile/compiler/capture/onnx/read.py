@@ -13,6 +13,7 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnx_ir.traversal import RecursiveGraphIterator
 
 from fgcompile.compiler.capture.onnx.bytes import real_bytes
+from fgcompile.compiler.capture.onnx.classes import class_names, is_text, unmapped
 from fgcompile.compiler.capture.onnx.explained import choose_explained
 from fgcompile.compiler.capture.onnx.facts import input_fact, labels
 from fgcompile.compiler.capture.onnx.graph import Missing, title
@@ -50,10 +51,18 @@ def read_onnx(
     """
     state = state_of(path)
     model = load_model(path)
-    graph = inlined(model).graph
+    graph = inlined(model, path).graph
+    _require_outputs(graph, path)
     _fix(graph, fixed or {})
     explained = choose_explained(graph, output, logits)
-    rest = [value for value in graph.outputs if others and value not in explained.values]
+    names = labels(model.metadata_props) or class_names(graph)
+    ends = map(unmapped, graph.outputs)
+    rest = [value for value in ends if others and value not in explained.values]
+    if text := [str(value.name) for value in rest if is_text(value)]:
+        raise SourceError(
+            f"{path} has an output '{text[0]}' of texts, which an artifact does not return: leave 'model' out of the "
+            "outputs; the classes' names are its labels"
+        )
     graph.outputs.clear()
     graph.outputs.extend([*explained.values, *rest])
     RemoveUnusedNodesPass()(model)
@@ -70,13 +79,13 @@ def read_onnx(
     described = [value for value in given if logits or isinstance(value.type, ir.TensorType)]
     facts = [replace(input_fact(value, path), of_bytes=value.name in of_bytes) for value in described]
     missing: Missing = {}
-    module = OnnxModel(graph, missing, path.stem, explained, facts, labels(model.metadata_props))
+    module = OnnxModel(graph, missing, path.stem, explained, facts, names)
     if state_of(path) != state:
         raise SourceError(f"{path} was changed while it was read: compile it again once it is written")
     if missing:
         kinds = "; ".join(f"{kind} ({_some(titles)})" for kind, titles in missing.items())
         raise UnsupportedOpError(
-            f"{path} has operators that fgcompile does not read: {kinds}{_in_front(graph, missing)}"
+            f"{path} has operators that fgcompile does not read: {kinds}{_trees(missing)}{_in_front(graph, missing)}"
         )
     module.fixed, module.path, module.unread = dict(fixed or {}), path, unread
     # Of several tensors, the one that is explained is told by its name.
@@ -114,6 +123,12 @@ def _require_computed(graph: ir.Graph, path: Path) -> None:
                 raise SourceError(f"{path}: {title(node)} reads '{value.name}', which nothing in the file computes")
 
 
+def _require_outputs(graph: ir.Graph, path: Path) -> None:
+    for value in graph.outputs:
+        if not (value.producer() or value.is_graph_input() or value.is_initializer()):
+            raise SourceError(f"{path} returns '{value.name}', which nothing in the file computes: export it again")
+
+
 def _keep_needed(graph: ir.Graph) -> tuple[str, ...]:
     """Leaves the inputs out that nothing is computed of; their names."""
     unread = [value for value in graph.inputs if not value.uses() and value not in graph.outputs]
@@ -144,6 +159,11 @@ def _in_front(graph: ir.Graph, missing: Missing) -> str:
     )
     names = next(filter(None, found), [])
     return f"; explain a tensor in front of them, as --explained NAME: {' or '.join(names)}" if names else ""
+
+
+def _trees(missing: Missing) -> str:
+    """What is said of trees, whose steps have no derivative: that no other file of them will do."""
+    return "; decisions of trees have no gradient" if any("Tree" in kind for kind in missing) else ""
 
 
 def _is_read(node: ir.Node | None, unread: Collection[str]) -> bool:

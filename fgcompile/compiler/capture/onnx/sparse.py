@@ -29,7 +29,7 @@ def make_dense(proto: onnx.ModelProto, folder: Path) -> None:
     for graph in _graphs(proto.graph):
         graph.initializer.extend(_dense(sparse, folder) for sparse in graph.sparse_initializer)
         del graph.sparse_initializer[:]
-    for node in _nodes(proto):
+    for node in nodes_of(proto):
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.SPARSE_TENSOR and node.op_type == "Constant":
                 dense = _dense(attribute.sparse_tensor, folder)
@@ -49,7 +49,8 @@ def _bodies(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
                 yield from _graphs(body)
 
 
-def _nodes(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+def nodes_of(proto: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """All nodes of a model, its functions and all bodies."""
     for graph in _graphs(proto.graph):
         yield from graph.node
     for function in proto.functions:

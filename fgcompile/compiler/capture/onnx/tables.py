@@ -14,6 +14,8 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.traversal import RecursiveGraphIterator
 
+from fgcompile.compiler.capture.onnx.numbers import numbers_of
+
 MOVING = ("Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Slice")
 
 
@@ -53,7 +55,7 @@ def _real(gather: ir.Node, node: ir.Node) -> np.ndarray[Any, Any] | None:
 
 def _numbers(value: ir.Value | None) -> np.ndarray[Any, Any] | None:
     tensor = None if value is None else ir.convenience.get_const_tensor(value)
-    return None if tensor is None else tensor.numpy()
+    return None if tensor is None else numbers_of(tensor)
 
 
 def _rewrite(node: ir.Node, chain: list[ir.Node], real: np.ndarray[Any, Any]) -> None:

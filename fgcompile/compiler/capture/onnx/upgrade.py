@@ -16,7 +16,7 @@ from onnx_ir.passes.common import InlinePass, ShapeInferencePass
 from onnx_ir.traversal import RecursiveGraphIterator
 
 from fgcompile.compiler.capture.onnx.operators.resize_axis import SIMPLE
-from fgcompile.errors import SourceError
+from fgcompile.errors import SourceError, first_line
 
 OPSET = 24
 """The opset whose definitions the table's rows have."""
@@ -31,16 +31,22 @@ class _NoFormError(Exception):
     """A node has no form in the present opset; says why."""
 
 
-def inlined(model: ir.Model) -> ir.Model:
+def inlined(model: ir.Model, path: Path) -> ir.Model:
     """The model without functions, rewritten in place.
 
     Functions may be of another opset whose operators are the same; ONNX Runtime reads all nodes by the model's.
+
+    Raises:
+        SourceError: A function calls itself, or one is not what calls it say.
     """
     imports = model.graph.opset_imports
     for function in model.functions.values():
         for domain, version in function.opset_imports.items():
             function.opset_imports[domain] = imports.setdefault(domain, version)
-    InlinePass()(model)
+    try:
+        InlinePass()(model)
+    except Exception as error:  # onnx_ir's own, and those of what a function has not
+        raise SourceError(f"{path} has functions that cannot be read ({first_line(error)}): export it again") from error
     return model
 
 

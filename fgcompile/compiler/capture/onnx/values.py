@@ -73,11 +73,13 @@ def as_tensor(value: Value) -> Tensor:
     if isinstance(value, list):
         raise UnsupportedOpError("the file has a sequence of tensors where fgcompile reads one tensor")
     assert isinstance(value, np.ndarray)
+    if value.dtype.kind in "SU" or any(isinstance(each, str | bytes) for each in value.flat[:1]):
+        raise UnsupportedOpError(
+            "it computes with text, which has no gradient: explain something else, --explained NAME"
+        )
     if not is_symbolic(value):
         # A copy where PyTorch could write into the file's own bytes.
         return shared(value if value.flags.writeable and value.flags.c_contiguous else value.copy())
-    if any(isinstance(each, str | bytes) for each in value.flat):
-        raise UnsupportedOpError("the file computes with text, which has no gradient")
     floating = any(isinstance(each, float | torch.SymFloat) for each in value.flat)
     truths = all(isinstance(each, bool | torch.SymBool) for each in value.flat)
     dtype = torch.float32 if floating else torch.bool if truths else torch.int64

@@ -2,6 +2,7 @@
 
     ½ · (x · (erf(x / √2) + 1))                            →  Gelu(x)
     ½ · (x · (1 + tanh(√(2/π) · (x + 0.044715 · x³))))     →  Gelu(x), approximate
+    1 / (1 + exp(−x))                                      →  Sigmoid(x), whose gradient is finite
     x · σ(x)                                               →  Swish(x)
     x · tanh(softplus(x))                                  →  Mish(x)
     x > 20 ? x : softplus(x)                               →  Softplus(x)
@@ -24,6 +25,8 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import ShapeInferencePass
 from onnx_ir.traversal import RecursiveGraphIterator
+
+from fgcompile.compiler.capture.onnx.numbers import numbers_of
 
 COMMUTATIVE = ("Add", "Mul")
 
@@ -90,13 +93,13 @@ def _fits(part: Of | str | float, value: ir.Value | None, found: Found) -> bool:
     tensor = ir.convenience.get_const_tensor(value)
     if tensor is None or tuple(tensor.shape) not in ((), (1,)):  # of one axis at most, so that it broadcasts nothing
         return False
-    return math.isclose(tensor.numpy().item(), part, rel_tol=1e-5)
+    return math.isclose(numbers_of(tensor).item(), part, rel_tol=1e-5)
 
 
 def _numbers(value: ir.Value) -> np.ndarray[Any, Any] | None:
     """What a constant holds."""
     tensor = ir.convenience.get_const_tensor(value)
-    return None if tensor is None else tensor.numpy()
+    return None if tensor is None else numbers_of(tensor)
 
 
 def _becomes(operator: str, **attributes: str) -> Callable[[ir.Node, Found], None]:
@@ -167,12 +170,15 @@ def _gelu_by_tanh(cube: Of) -> Of:
 
 
 _ERF = of("Erf", of("Div", "x", math.sqrt(2)))
+_POWERS = [of("Add", 1.0, of("Exp", minus)) for minus in (of("Neg", "x"), of("Mul", -1.0, "x"))]
+_SIGMOIDS = [last for power in _POWERS for last in (of("Reciprocal", power), of("Div", 1.0, power))]
 _NORMALISED = Of("InstanceNormalization", (of("Reshape", "x", "grouped"), "ones", "zeros"), "normalised")
 
 WHOLE: tuple[tuple[Of, Callable[[ir.Node, Found], None]], ...] = (
     (of("Mul", 0.5, of("Mul", "x", of("Add", 1.0, _ERF))), _becomes("Gelu")),
     (_gelu_by_tanh(of("Mul", "x", of("Mul", "x", "x"))), _becomes("Gelu", approximate="tanh")),
     (_gelu_by_tanh(of("Pow", "x", 3.0)), _becomes("Gelu", approximate="tanh")),
+    *((last, _becomes("Sigmoid")) for last in _SIGMOIDS),
     (of("Mul", "x", of("Sigmoid", "x")), _becomes("Swish")),
     (of("Mul", "x", of("Tanh", of("Softplus", "x"))), _becomes("Mish")),
     (of("Where", of("Greater", "x", 20.0), "x", of("Softplus", "x")), _becomes("Softplus")),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from fgcompile.compiler.capture.onnx.numbers import numbers_of
+
 _SHAPING = ("Identity", "Cast", "Reshape", "Squeeze", "Unsqueeze", "Expand", "Tile")
 """Operators that stand between a sum or maximum and what it is taken from."""
 
@@ -14,9 +16,11 @@ _BOUNDING = ("Max", "Clip")
 def written_logits(quotient: ir.Node) -> tuple[ir.Value, str] | None:
     """What the softmax or sigmoid takes that a node is the last of, and its name.
 
-    A softmax is ``exp(l − m) / Σ exp(l − m)`` along one axis but the first, m their largest or nothing; a sigmoid is
-    ``1 / (1 + exp(−l))``.
+    A softmax is ``exp(l − m) / Σ exp(l − m)`` along one axis but the first, m their largest or nothing, or
+    ``exp(l − log Σ exp(l))``; a sigmoid is ``1 / (1 + exp(−l))``.
     """
+    if _is(quotient, "Exp"):
+        return _named(_logarithm(quotient.inputs[0]), "Softmax")
     if quotient.domain or quotient.op_type not in ("Div", "Reciprocal"):
         return None
     *above, below = quotient.inputs
@@ -29,6 +33,28 @@ def written_logits(quotient: ir.Node) -> tuple[ir.Value, str] | None:
     if exponent is None or total is None or total.inputs[0] is not above[0] or not _is_along_one(total):
         return None
     return _named(_unshifted(exponent), "Softmax")
+
+
+def sigmoid_beside_rest(beside: ir.Node) -> ir.Value | None:
+    """What the sigmoid takes that stands beside its rest, ``(1 − σ(l), σ(l))``: two classes."""
+    if not _is(beside, "Concat") or len(beside.inputs) != 2 or beside.attributes.get_int("axis", 0) not in (1, -1):
+        return None
+    rest, probability = beside.inputs
+    difference, sigmoid = (None if each is None else each.producer() for each in (rest, probability))
+    if difference is None or sigmoid is None or not (_is(difference, "Sub") and _is(sigmoid, "Sigmoid")):
+        return None
+    whole, part = difference.inputs
+    return sigmoid.inputs[0] if part is probability and _number(whole) == 1 else None
+
+
+def _logarithm(value: ir.Value | None) -> ir.Value | None:
+    """The logits whose logarithms of probabilities a value is."""
+    node = None if value is None else value.producer()
+    if node is None or not _is(node, "Sub"):
+        return None
+    logits, total = node.inputs
+    found = _behind(total, "ReduceLogSumExp")
+    return logits if found is not None and found.inputs[0] is logits and _is_along_one(found) else None
 
 
 def _named(value: ir.Value | None, operator: str) -> tuple[ir.Value, str] | None:
@@ -87,7 +113,7 @@ def _is_along_one(total: ir.Node) -> bool:
     axes = total.attributes.get_ints("axes")
     if axes is None and len(total.inputs) > 1:
         given = _constant(total.inputs[1])
-        axes = None if given is None else [int(axis) for axis in given.numpy().ravel()]
+        axes = None if given is None else [int(axis) for axis in numbers_of(given).ravel()]
     value = total.inputs[0]
     rank = len(value.shape) if value is not None and value.shape is not None else None
     return axes is not None and len(axes) == 1 and axes[0] not in (0, None if rank is None else -rank)
@@ -95,7 +121,7 @@ def _is_along_one(total: ir.Node) -> bool:
 
 def _number(value: ir.Value | None) -> float | None:
     tensor = _constant(value)
-    return float(tensor.numpy().item()) if tensor is not None and tensor.size == 1 else None
+    return float(numbers_of(tensor).item()) if tensor is not None and tensor.size == 1 else None
 
 
 def _constant(value: ir.Value | None) -> ir.TensorProtocol | None:

@@ -114,7 +114,7 @@ class _Finder:
                 placement = place(positions, space)
             if placement is not None:
                 placements.append(self._of_any_size(site.name, placement, positions, space, value))
-        batch = find_batch(found) or Batch(*batch_axis(site.shape), True)
+        batch = find_batch(found, self.axes.samples) or Batch(*batch_axis(site.shape), True)
         return replace(site, batch=_of_any_size(batch, value, samples), placements=tuple(placements))
 
     def _of_any_size(
@@ -150,7 +150,7 @@ def _require_maps(written: Mapping[str, str], inputs: Sequence[str], maps: Seque
 
 def _of_any_size(batch: Batch, value: Tensor, samples: int | torch.SymInt) -> Batch:
     """The batch without its factor, where that is not a number but follows a dynamic size."""
-    known = batch.axis < 0 or multiple_of(value.shape[batch.axis], samples)
+    known = batch.axis < 0 or value.ndim == 0 or multiple_of(value.shape[batch.axis], samples)
     return batch if known else replace(batch, factor=None)
 
 

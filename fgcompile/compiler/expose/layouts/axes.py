@@ -58,10 +58,15 @@ class Axes:
         # By hand; else a table or signal (N, F) has no channels; else what an operator has told; else the second axis,
         # as PyTorch has it, unless an operator slides over it.
         if layout is not None and layout != "none":
-            return Space(str(node.target), tuple(coordinates[axis - 1] for axis in spatial_axes(layout, rank)), rank)
+            return Space(
+                str(node.target),
+                tuple(coordinates[axis - 1] for axis in spatial_axes(layout, rank)),
+                rank,
+                self.samples,
+            )
         channels = [c for c in coordinates if roles.get(c) == CHANNEL]
         if rank == 2:
             channels = []  # a signal's samples, a table's columns, tokens: a score for each
         elif not channels and roles.get(coordinates[0]) != SPATIAL:
             channels = coordinates[:1]
-        return Space(str(node.target), tuple(c for c in coordinates if c not in channels[:1]), rank)
+        return Space(str(node.target), tuple(c for c in coordinates if c not in channels[:1]), rank, self.samples)

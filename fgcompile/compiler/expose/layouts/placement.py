@@ -14,14 +14,21 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.expose.layouts.positions import Positions, moves, varies
+from fgcompile.compiler.ir.fixed_batch import ALONE
 from fgcompile.compiler.ir.programs import Batch, Placement
 
 LETTERS = {1: "l", 2: "hw", 3: "dhw", 4: "tdhw"}
 """The names of the spatial axes in a layout, by their number."""
 
 
-def find_batch(positions: Positions) -> Batch | None:
-    """The axis along which the sample's index runs, and how; None where it is not along one axis."""
+def find_batch(positions: Positions, samples: int) -> Batch | None:
+    """The axis along which the sample's index runs, and how; None where it is not along one axis.
+
+    Of one sample (``ir.fixed_batch``) all that there is belongs to it, wherever the model has put its batch: the first
+    axis is then taken to hold all of its entries one after the other.
+    """
+    if samples == ALONE:
+        return Batch(0, positions.shape[0] if positions.shape else 1, True)
     index = positions.coordinates[0]
     axes = [axis for axis in range(len(positions.shape)) if varies(index, axis)]
     if index is None or len(axes) != 1:
@@ -29,14 +36,14 @@ def find_batch(positions: Positions) -> Batch | None:
     # The batch axis may hold more than samples: windows or heads folded into it, each sample's together (major, as
     # reshape leaves them) or samples running fastest. Anything else, such as a NaN that a concatenation left, is none.
     (axis,) = axes
-    samples = int(index.max()) + 1
+    count = int(index.max()) + 1
     size = positions.shape[axis]
-    factor, rest = divmod(size, samples)
+    factor, rest = divmod(size, count)
     along = index.flatten()
     if rest or along.isnan().any():
         return None
     for major in (True, False):
-        expected = torch.arange(size) // factor if major else torch.arange(size) % samples
+        expected = torch.arange(size) // factor if major else torch.arange(size) % count
         if (along == expected).all():
             return Batch(axis, factor, major)
     return None
@@ -50,11 +57,13 @@ class Space:
         input: The input's name.
         coordinates: The indices of their coordinates.
         rank: The input's own rank.
+        samples: The batch of the example.
     """
 
     input: str
     coordinates: tuple[int, ...]
     rank: int
+    samples: int
 
     @property
     def letters(self) -> Sequence[str]:
@@ -64,7 +73,7 @@ class Space:
 
 def place(positions: Positions, space: Space) -> Placement | None:
     """How a value's elements lie over an input; None where they do not fill a grid evenly."""
-    batch = find_batch(positions)
+    batch = find_batch(positions, space.samples)
     given = [positions.coordinates[index] for index in space.coordinates]
     if batch is None or any(coordinate is None for coordinate in given):
         return None

@@ -154,3 +154,24 @@ def test_the_node_that_fixes_the_batch_is_named(
     named = "node_4" if nodes[0].op_type != "Squeeze" else "node_[45]"
     with pytest.raises(CaptureError, match=rf"'{named}' of network fixes the batch at 1"):
         fgcompile.compile(path)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.filterwarnings("error::fgcompile.errors.CaptureWarning")  # as that nothing was compared
+def test_a_file_of_one_sample_is_taken_as_it_is_where_a_batch_is_asked_for(tmp_path: Path, batch: int) -> None:
+    ahead = [*IMAGE, node("Reshape", "r one", "q"), node("Reshape", "q two", "f")]
+    nodes = [*ahead, node("ReduceMean", "f first", "s", keepdims=1), node("MatMul", "s n", "y")]
+    path = saved(tmp_path / "network.onnx", nodes, 1, {**flat(1), "first": shape(0)})
+    with pytest.raises(CaptureError, match=r"fixes the batch at 1: .*or compile it for one sample a call, batch=1"):
+        fgcompile.compile(path)
+    if batch > 1:
+        with pytest.raises(CaptureError, match="batch of 2"):
+            fgcompile.compile(path, batch=batch)
+        return
+    artifact = fgcompile.compile(path, batch=batch)
+    assert artifact.metadata["batch"] == {"size": 1, "alone": True}
+    x = random(3, 3, 4, 4)
+    explanation = fgcompile.load(artifact).explain(x)
+    np.testing.assert_allclose(explanation.logits, expected(path, x, 1), rtol=1e-5, atol=1e-5)
+    artifact.save(tmp_path / "artifact.onnx")
+    assert fgcompile.verify(tmp_path / "artifact.onnx", path, x).passed

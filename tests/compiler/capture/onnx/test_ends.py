@@ -31,9 +31,10 @@ def test_what_names_classes_is_explained_in_front_of_their_numbers(tmp_path: Pat
     nodes = [LAYER, node("Softmax", "m", "p"), node("ArgMax", "p", "number", axis=1)]
     ml = {"domain": "ai.onnx.ml"}
     nodes += [node("ArrayFeatureExtractor", "names number", "label", **ml), node("ZipMap", "p", "y", **ml)]
-    of = graph(nodes, TABLE, ["label", "y"], WEIGHTS | {"names": np.array([3, 5, 7])})
+    nodes += [node("TreeEnsemble", "p", "steps", **ml), node("CategoryMapper", "label", "text", **ml)]
+    of = graph(nodes, TABLE, ["text", "steps", "y"], WEIGHTS | {"names": np.array([3, 5, 7])})
     onnx.save(model(of), tmp_path / "network.onnx")
-    with pytest.raises(UnsupportedOpError, match=r"ArrayFeatureExtractor.*ZipMap.*--explained NAME: 'p'$"):
+    with pytest.raises(UnsupportedOpError, match=r"TreeEnsemble.*CategoryMapper.*--explained NAME: 'p'$"):
         fgcompile.compile(tmp_path / "network.onnx")
     assert fgcompile.compile(tmp_path / "network.onnx", output="p").metadata["model"]["explained"] == "p"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 import torch
+from torch import nn
 
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.errors import UnsupportedOpError
@@ -81,3 +84,17 @@ def test_numbers_of_all_dtypes(tmp_path: Path) -> None:
     of = graph(nodes, {"x": ("float32", ["n", 2])}, ["y"], constants)
     of.initializer.append(brain)
     assert_same(model(of), {"x": random(2, 2)}, tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux: what is mapped stands in /proc")
+def test_a_file_is_let_go_when_it_is_read(tmp_path: Path) -> None:
+    """Each large tensor maps the whole file while it is read: of a hundred together that would be a hundred files."""
+    network = nn.Sequential(nn.Conv1d(4, 4, 3), nn.GroupNorm(2, 4), nn.Flatten(), nn.Linear(24, 3)).eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, (torch.zeros(2, 4, 8),), tmp_path / "whole.onnx", dynamo=False, opset_version=17)
+    proto = onnx.load(tmp_path / "whole.onnx")
+    onnx.save(proto, tmp_path / "model.onnx", save_as_external_data=True, location="beside", size_threshold=0)
+    read = read_onnx(tmp_path / "model.onnx")
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    assert read(torch.zeros(2, 4, 8)).shape == (2, 3)

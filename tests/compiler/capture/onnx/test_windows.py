@@ -133,3 +133,52 @@ def test_windows_with_gaps_that_pad_themselves_are_refused(tmp_path: Path) -> No
     module = read_onnx(tmp_path / "model.onnx")
     with pytest.raises(UnsupportedOpError, match=r"MaxPool 'MaxPool_y': it has dilations and auto_pad=SAME_UPPER"):
         module(torch.ones(1, 1, 5, 5))
+
+
+_CROP: dict[str, Any] = {"coordinate_transformation_mode": "tf_crop_and_resize", "mode": "linear"}
+_ALIKE: dict[str, Any] = {"mode": "linear", "antialias": 1, "keep_aspect_ratio_policy": "not_larger"}
+_ODD: dict[str, Any] = {
+    "a pooling that leaves values out": (
+        node("LpPool", "x", "y", kernel_shape=[1], strides=[4], auto_pad="SAME_UPPER"),
+        {},
+        "LpPool 'LpPool_y': it has strides that leave values out",
+    ),
+    "a crop that keeps a size": (
+        node("Resize", "x roi _ sizes", "y", **_CROP),
+        {"roi": np.float32([0, 0, 0.2, 1, 1, 1]), "sizes": np.array([1, 2, 7])},
+        "it crops and keeps a size, of which ONNX Runtime takes all",
+    ),
+    "places half-way": (
+        node(
+            *("Resize", "x _ _ sizes", "y"),
+            coordinate_transformation_mode="asymmetric",
+            nearest_mode="round_prefer_ceil",
+        ),
+        {"sizes": np.array([1, 2, 4])},
+        "which ONNX Runtime rounds either way: write nearest_mode",
+    ),
+    "sizes that are rounded": (
+        node(
+            "Resize", "x _ _ sizes", "y", mode="linear", antialias=1, axes=[1, 2], keep_aspect_ratio_policy="not_larger"
+        ),
+        {"sizes": np.array([2, 6])},
+        "to sizes that are rounded, which runtimes read differently",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", _ODD)
+def test_what_runtimes_read_differently_is_refused(case: str, tmp_path: Path) -> None:
+    nodes, constants, message = _ODD[case]
+    path = tmp_path / "network.onnx"
+    onnx.save(model(graph([nodes], {"x": ("float32", [1, 2, 7])}, ["y"], constants), 22), path)
+    with pytest.raises(UnsupportedOpError, match=message):
+        read_onnx(path)(torch.ones(1, 2, 7))
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(1, 2), (2, 3), (3, 4)])
+def test_a_window_that_is_a_little_less_than_its_stride_is_read(kernel: int, stride: int, tmp_path: Path) -> None:
+    for operator in ("LpPool", "AveragePool"):
+        nodes = [node(operator, "x", "y", kernel_shape=[kernel], strides=[stride], auto_pad="SAME_UPPER")]
+        x = random(1, 2, 7)
+        assert_same(model(graph(nodes, {"x": ("float32", [1, 2, 7])}, ["y"]), 22), {"x": x}, tmp_path)

@@ -17,6 +17,7 @@ from fgcompile.compiler.capture.onnx.operators.fused import FUSED, SIMPLIFIED
 from fgcompile.compiler.capture.onnx.operators.fused_attention import FUSED_ATTENTION
 from fgcompile.compiler.capture.onnx.operators.images_last import IMAGES_LAST
 from fgcompile.compiler.capture.onnx.operators.linear import LINEAR
+from fgcompile.compiler.capture.onnx.operators.linear_models import LINEAR_MODELS
 from fgcompile.compiler.capture.onnx.operators.logic import LOGIC
 from fgcompile.compiler.capture.onnx.operators.normalization import NORMALIZATION
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
@@ -36,6 +37,7 @@ from fgcompile.compiler.capture.onnx.operators.scatter import SCATTER
 from fgcompile.compiler.capture.onnx.operators.sequences import SEQUENCES
 from fgcompile.compiler.capture.onnx.operators.shape import SHAPE
 from fgcompile.compiler.capture.onnx.operators.signals import SIGNALS
+from fgcompile.compiler.capture.onnx.operators.support_vectors import SUPPORT_VECTORS
 from fgcompile.compiler.capture.onnx.operators.tabular import TABULAR
 
 ONNX = ""
@@ -88,7 +90,11 @@ FAMILIES_OF_MICROSOFT: Mapping[str, Mapping[str, Operator]] = {
 }
 """Rows of ONNX Runtime's own domain, by family: what its optimiser makes, and what ONNX had later."""
 
-FAMILIES_OF_ML: Mapping[str, Mapping[str, Operator]] = {"tabular": TABULAR}
+FAMILIES_OF_ML: Mapping[str, Mapping[str, Operator]] = {
+    "tabular": TABULAR,
+    "linear models": LINEAR_MODELS,
+    "support vectors": SUPPORT_VECTORS,
+}
 """Rows of the domain ``ai.onnx.ml``, by family."""
 
 OPERATORS: dict[tuple[str, str], Operator] = {

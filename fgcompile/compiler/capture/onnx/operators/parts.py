@@ -133,6 +133,8 @@ def gather(x: Any, indices: Any, *, axis: int = 0) -> Tensor:
 def _gather_known(x: Tensor, indices: Known, axis: int) -> Tensor:
     size = x.shape[axis]
     flat = indices.reshape(-1).tolist()
+    if isinstance(size, int) and (beyond := [each for each in flat if not -size <= each < size]):
+        raise UnsupportedOpError(f"it reads at {beyond[0]}, and there are {size} places")
     if indices.ndim == 0:
         return x.select(axis, flat[0])
     if isinstance(size, int):

@@ -84,17 +84,26 @@ class Windows:
         return x
 
 
+def _leaves_out(size: Any, window: int, stride: int) -> bool:
+    """Whether two values or more of an axis are in no window that is padded to cover it."""
+    return isinstance(size, int) and window + 1 <= (size - 1) % stride
+
+
 def windows(x: Tensor, kernel: Sequence[int], strides: Any, dilations: Any, padding: tuple[str, Any, int]) -> Windows:
     """The windows of a node: its attributes, ``padding`` its ``auto_pad``, ``pads`` and ``ceil_mode``.
 
     Raises:
-        UnsupportedOpError: They have gaps and are padded by ``auto_pad``.
+        UnsupportedOpError: They have gaps, or leave values between them out, and are padded by ``auto_pad``.
     """
     axes, (auto_pad, pads, ceil) = len(kernel), padding
     stride, dilation = list(strides or [1] * axes), list(dilations or [1] * axes)
     if auto_pad.startswith("SAME") and any(step > 1 for step in dilation):
         raise UnsupportedOpError(
             f"it has dilations and auto_pad={auto_pad}, which runtimes read differently: write pads"
+        )
+    if auto_pad.startswith("SAME") and any(map(_leaves_out, x.shape[2:], kernel, stride)):
+        raise UnsupportedOpError(
+            f"it has strides that leave values out and auto_pad={auto_pad}, which runtimes read differently: write pads"
         )
     before, after = window_pads(x.shape[2:], kernel, stride, dilation, auto_pad, pads)
     return Windows(list(kernel), stride, dilation, before, after, bool(ceil))

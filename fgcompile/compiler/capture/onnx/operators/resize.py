@@ -43,16 +43,23 @@ def resize(
     """
     named = [axis % x.ndim for axis in (range(x.ndim) if axes is None else axes)]
     resized = _axes(x, named, (roi, scales, sizes), keep_aspect_ratio_policy)
+    # One scale for all axes, which PyTorch finds for each by its sizes.
+    alike = not scales and keep_aspect_ratio_policy != "stretch"
     crop = coordinate_transformation_mode == "tf_crop_and_resize"
     resized = [axis for axis in resized if axis.changes or (crop and (axis.start, axis.end) != (0, 1))]
+    if crop and any(axis.known and axis.outputs == axis.size for axis in resized):
+        raise UnsupportedOpError("it crops and keeps a size, of which ONNX Runtime takes all: write a Slice instead")
+    if antialias and alike and any(axis.outputs != axis.scale * axis.size for axis in resized):
+        raise UnsupportedOpError(
+            f"it resizes with antialias and keep_aspect_ratio_policy={keep_aspect_ratio_policy} to sizes that are "
+            "rounded, which runtimes read differently: write these sizes"
+        )
     filter = Filter(
         mode, coordinate_transformation_mode, nearest_mode, bool(antialias), bool(exclude_outside), cubic_coeff_a
     )
     # ONNX Runtime copies what keeps its shape, whatever the scales are.
     if not resized or (not crop and all(axis.known and axis.outputs == axis.size for axis in resized)):
         return x
-    # One scale for all axes, which PyTorch finds for each by its sizes.
-    alike = not scales and keep_aspect_ratio_policy != "stretch"
     own = None if crop or alike else interpolated(x, resized, filter, bool(scales))
     if own is not None:
         return own

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from fgcompile.errors import UnsupportedOpError
+
 Numbers = np.ndarray[Any, Any]
 
 SIMPLE = "simple"
@@ -105,9 +107,19 @@ def coordinates(axis: Axis, mode: str, dtype: Any = np.float64) -> Numbers:
 
 
 def nearest(axis: Axis, filter: Filter) -> Numbers:
-    """The index of each output, in the precision that runtimes round in."""
+    """The index of each output, in the precision that runtimes round in.
+
+    Raises:
+        UnsupportedOpError: One lies half-way, and ONNX Runtime takes either neighbour.
+    """
     places = coordinates(axis, filter.coordinates, np.float32)
     half = np.float32(0.5)
+    apart = np.abs(places - np.floor(places) - half)
+    if (filter.coordinates, filter.rounding) == _EITHER and ((apart > 0) & (apart < _HALF_WAY)).any():
+        raise UnsupportedOpError(
+            "it takes the nearest of places half-way between two, which ONNX Runtime rounds either way: "
+            "write nearest_mode=round_prefer_floor or floor"
+        )
     rounded = {
         "round_prefer_floor": lambda: np.ceil(places - half),
         "round_prefer_ceil": lambda: np.floor(places + half),
@@ -116,6 +128,11 @@ def nearest(axis: Axis, filter: Filter) -> Numbers:
         SIMPLE: lambda: np.ceil(places) if axis.scale < 1 else np.floor(places),
     }[filter.rounding]()
     return np.clip(rounded, 0, axis.size - 1).astype(np.int64)
+
+
+_EITHER = ("asymmetric", "round_prefer_ceil")
+
+_HALF_WAY = 1e-4
 
 
 def weights(axis: Axis, filter: Filter) -> Numbers:

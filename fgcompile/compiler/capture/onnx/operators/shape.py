@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fgcompile.compiler.capture.onnx.operators.operator import Operator
 from fgcompile.compiler.capture.onnx.values import Filled, Known, as_tensor, is_symbolic, known
+from fgcompile.errors import UnsupportedOpError
 
 
 def shape(x: Any, *, start: int = 0, end: int | None = None) -> Known:
@@ -57,6 +58,9 @@ def squeeze(x: Tensor, axes: Sequence[int] | int | None = None) -> Tensor:
     """Without those axes of size 1, or without all of them that are known to be."""
     if axes is None:
         axes = [axis for axis, size in enumerate(x.shape) if _is(size, 1)]
+    wanted = axes if isinstance(axes, Sequence) else [axes]
+    if wide := [axis for axis in wanted if isinstance(x.shape[axis], int) and x.shape[axis] != 1]:
+        raise UnsupportedOpError(f"it takes axis {wide[0]} away, which has the size {x.shape[wide[0]]}")
     return x.squeeze(tuple(axes) if isinstance(axes, Sequence) else axes)
 
 
