@@ -106,7 +106,8 @@ class OnnxNode(nn.Module):
         compute, on_numbers = self._operator.compute, self._operator.on_numbers
         if all(isinstance(value, np.ndarray) for value in given):
             if not any(map(is_symbolic, given)):
-                with torch.no_grad(), without_modes():
+                # Nothing of this needs a gradient; a switch that said so would stand in the graph, and split it there.
+                with without_modes():
                     wanted = [self._as_wanted(index, value) for index, value in enumerate(filled)]
                     return tuple(map(as_known, _tuple(compute(*wanted, **self._attributes))))
             results = NotImplemented if on_numbers is None else on_numbers(*filled, **self._attributes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.errors import FgcompileError
-from tests.compiler.capture.onnx.files import graph, model, node, onnx_runtime, random
+from tests.compiler.capture.onnx.files import assert_same, graph, model, node, onnx_runtime, random
 
 TO_REAL, TO_INTEGER = {"to": onnx.TensorProto.FLOAT}, {"to": onnx.TensorProto.INT64}
 
@@ -74,3 +76,26 @@ def test_what_chooses_by_the_batch_is_refused(tmp_path: Path) -> None:
     path = _saved(tmp_path / "model.onnx", [node("Equal", "n three", "a"), node("Where", "a n two", "s")])
     with pytest.raises(FgcompileError, match=r"Where 'Where_s': it chooses by a size that is dynamic"):
         capture(read_onnx(path), torch.from_numpy(random(2, 2)))
+
+
+def test_numbers_are_computed_without_a_switch_of_gradients(tmp_path: Path) -> None:
+    """Each switch would split the graph that is exported, which takes a time that grows with the square of them."""
+
+    class Switches(TorchFunctionMode):
+        count = 0
+
+        def __torch_function__(
+            self, function: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            Switches.count += function is torch._C._set_grad_enabled
+            return function(*args, **(kwargs or {}))
+
+    nodes = [node("Shape", "x", "s"), node("Gather", "s one", "length"), node("Range", "zero length one", "places")]
+    nodes += [node("Cast", "places", "numbers", to=1), node("Sin", "numbers", "waves"), node("Add", "x waves", "y")]
+    constants = {"zero": np.int64(0), "one": np.int64(1)}
+    proto = model(graph(nodes, {"x": ("float32", ["n", 6])}, ["y"], constants))
+    assert_same(proto, {"x": random(2, 6)}, tmp_path)
+    read = read_onnx(tmp_path / "model.onnx")
+    with Switches():
+        read(torch.zeros(2, 6))
+    assert Switches.count == 0
