@@ -28,6 +28,7 @@ from benchmarks.latency.timing import Effort, Timing, time_alternately
 from benchmarks.networks.architectures import build_network
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.tracing import trace
+from fgcompile.compiler.tracing.trace import in_one_batch
 
 PACKAGES = ("torch", "onnxruntime", "captum")
 NETWORKS = ("resnet18", "resnet50", "mobilenet_v2", "vit_s_16")
@@ -96,7 +97,7 @@ def measure(network: str, format: str, folder: str) -> dict[str, tuple[float, fl
     _quietly()
     model, x = build_network(network), torch.randn(1, 3, 224, 224)
     for form in FORMS:
-        rows = trace.in_one_batch if form != "in turns" else lambda _: False
+        rows = in_one_batch if form != "in turns" else lambda _: False
         with mock.patch.object(trace, "in_one_batch", rows):
             targets = None if form == "alone" else COUNT
             options: dict[str, Any] = {"format": format, "targets": targets}

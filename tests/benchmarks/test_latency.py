@@ -60,6 +60,7 @@ def test_timing_summarises_latencies() -> None:
     assert summary.spread == pytest.approx(50 / 51)
 
 
+@pytest.mark.slow
 def test_memory_is_measured_in_a_fresh_process(tiny: Workload) -> None:
     tiny.network()
     found = memory_of(replace(tiny, size=512), "eager.forward")

@@ -16,6 +16,7 @@ from PIL import Image
 import fgcompile
 from tests.cli.results import Result, Run, assert_one_line_error
 from tests.compiler.capture.onnx.files import graph, model, node, random
+from tests.support.sweeps import quick
 from tests.support.tiny_artifacts import onnx_artifact, torchscript_artifact
 
 MODELS = """
@@ -193,7 +194,7 @@ def test_a_model_that_loops_over_its_batch_compiles_for_one_sample_a_call(run: R
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize("name", ["model.onnx", "model.pt"])
+@pytest.mark.parametrize("name", quick(["model.onnx", "model.pt"], "model.onnx"))
 def test_compile_then_inspect_verify_and_explain(run: Run, folder: Path, name: str) -> None:
     compiled = run(*COMPILE, "-o", name, "--labels", "labels.txt", "--outputs", "logits,saliency,residual")
     assert compiled.status == 0, compiled.err
@@ -236,6 +237,7 @@ def test_verify_builds_random_weights_as_compile_did(run: Run, folder: Path) -> 
     assert run("verify", "model.pt", "--source", "cli_models:untrained").status == 0
 
 
+@pytest.mark.slow
 @pytest.mark.whole
 def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path) -> None:
     assert run(*COMPILE, "-o", "model.pt").status == 0

@@ -26,7 +26,7 @@ from tests.support.sweeps import crossed, quick
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 OUTPUTS = ("logits", "saliency", "contributions", "input_gradient")
-QUICK = ("unet", "inputs", "tokens")
+QUICK = ("unet",)
 IN_ARTIFACTS = ("strides", "unet")
 
 
@@ -107,6 +107,7 @@ def test_artifacts_take_every_size(name: str, format: str, tmp_path: Path) -> No
             assert np.abs(value - exact.numpy()).mean() <= 1e-4 * exact.abs().max().item()
 
 
+@pytest.mark.slow
 def test_the_metadata_name_the_sizes() -> None:
     model, x = Strides().eval(), torch.randn(1, 3, 40, 44)
     metadata = fgcompile.compile(model, x, format="torchscript", dynamic_sizes=True).metadata

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.errors import InputError
+from tests.support.sweeps import few
 
 
 class Rows(nn.Module):
@@ -40,7 +41,7 @@ CASES: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], int, int, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", few(CASES, 2))
 def test_places_are_held_to_the_axis(name: str, tmp_path: Path) -> None:
     middle, first, last, words = CASES[name]
     torch.manual_seed(0)

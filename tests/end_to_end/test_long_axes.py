@@ -122,6 +122,7 @@ def test_places_that_are_an_input(tmp_path: Path) -> None:
     assert report.passed, report
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_everything_is_long")
 def test_openvino(tmp_path: Path) -> None:
     pytest.importorskip("openvino", reason="needs OpenVINO: pip install 'fgcompile[openvino]'")

@@ -25,7 +25,7 @@ from fgcompile.errors import CaptureError, InputError, OutputError, ScoreError, 
 from fgcompile.runtime.onnxruntime import MappedBackend, OnnxRuntimeBackend
 from tests.support.compiled import compiled
 from tests.support.networks import NETWORKS, ConvNet, build, randomised
-from tests.support.sweeps import crossed, quick
+from tests.support.sweeps import crossed, few, quick
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 ALL_OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
@@ -37,7 +37,7 @@ FORBIDDEN = {
 """ONNX operators that TensorRT or WebGPU lack, which a convolutional network's artifact does without."""
 
 
-@pytest.mark.parametrize(("name", "format"), crossed(NETWORKS, SUFFIXES))
+@pytest.mark.parametrize(("name", "format"), few(crossed(NETWORKS, SUFFIXES), 3))
 def test_artifacts_equal_the_eager_model(name: str, format: str, tmp_path: Path) -> None:
     model, x = build(name, torch.float32)
     path = tmp_path / f"model{SUFFIXES[format]}"

@@ -254,7 +254,7 @@ def test_what_a_score_takes_has_its_own_sizes_or_an_image_s() -> None:
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize(("name", "made"), [*crossed(CASES, MADE), *PACKAGES])
+@pytest.mark.parametrize(("name", "made"), few([*crossed(CASES, MADE), *PACKAGES], 8))
 def test_an_artifact_of_a_score_is_what_is_written_by_hand(name: str, made: tuple[str, str], tmp_path: Path) -> None:
     case, (format, rules) = CASES[name], made
     session = compiled(case, (tmp_path / "score").with_suffix(SUFFIXES[format]), rules)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.compiler.pipeline import fuse
+from tests.support.sweeps import few
 
 
 def head(features: int) -> list[nn.Module]:
@@ -99,7 +100,7 @@ NETWORKS: Mapping[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", few(NETWORKS, 3))
 def test_the_maps_add_up_to_what_has_a_place(name: str) -> None:
     build, inputs = NETWORKS[name]
     torch.manual_seed(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError, ScoreError
 from fgcompile.runtime.session import Session, open_session
 from fgcompile.serving.admission import Limits, admit
-from tests.support.sweeps import crossed, few, quick
+from tests.support.sweeps import few, quick
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
 COUNT = 3
@@ -136,7 +137,7 @@ def eager(kind: str, x: NDArray[Any], target: NDArray[np.int64]) -> tuple[NDArra
         network.float()
 
 
-@pytest.mark.parametrize(("kind", "format"), crossed(KINDS, SUFFIXES))
+@pytest.mark.parametrize(("kind", "format"), few(product(KINDS, SUFFIXES), 2))
 def test_several_targets_are_each_as_alone_and_as_autograd_has_it(kind: str, format: str) -> None:
     if format == "pt2" and kind in ("segmenter", "steps"):
         pytest.skip("the other kinds go through AOTInductor")
@@ -191,6 +192,7 @@ def test_several_targets_under_libragrad_are_each_as_alone() -> None:
         _assert_same(alone.explain(x, targets[:, number]), explained, number, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", quick(["classifier", "tagger"], "classifier"))
 def test_the_largest_are_explained_in_descending_order(kind: str) -> None:
     x = given(kind, 3)
@@ -236,6 +238,7 @@ def test_of_equals_the_first_are_explained(format: str) -> None:
     torch.testing.assert_close(torch.from_numpy(explained.input_gradient), rows[torch.from_numpy(explained.target)])
 
 
+@pytest.mark.slow
 def test_dynamic_sizes_bound_the_targets_of_a_call() -> None:
     artifact = fgcompile.compile(model("segmenter"), torch.randn(1, 3, 8, 8), dynamic_sizes=True)
     loaded, x = (

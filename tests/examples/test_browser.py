@@ -33,6 +33,7 @@ def page(colours: Path, photos: list[Path], tmp_path_factory: pytest.TempPathFac
         yield opened
 
 
+@pytest.mark.slow
 def test_the_map_is_that_of_the_session(page: Page, colours: Path, photos: list[Path]) -> None:
     session = fgcompile.load(colours)
     differences = []
@@ -62,6 +63,7 @@ def test_another_class_has_another_map(page: Page, colours: Path, photos: list[P
     assert min(np.abs(a - b).max() for a, b in pairwise(maps)) > 1e-3
 
 
+@pytest.mark.slow
 def test_photos_are_read_as_the_command_reads_them(page: Page, photos: list[Path], tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "exact.png")
@@ -78,6 +80,7 @@ def test_photos_are_read_as_the_command_reads_them(page: Page, photos: list[Path
         assert np.abs(read - read_photo(path, SHAPE).astype(int)).mean() < 3
 
 
+@pytest.mark.slow
 def test_photos_are_fitted_as_the_artifact_says(photos: list[Path], tmp_path: Path) -> None:
     fit = fgcompile.Fit("letterbox", (HEIGHT + 8, WIDTH + 8), "bilinear", (90, 60, 30))
     artifact = compile_colours(tmp_path / "fitted.onnx", fit=fit)
@@ -144,6 +147,7 @@ def test_what_is_no_artifact_for_photos_is_refused(
     assert seen["status"] == before["status"]
 
 
+@pytest.mark.slow
 def test_nothing_leaves_the_page(page: Page) -> None:
     traffic = page.do("traffic")
     own = traffic["requests"][0]
@@ -187,6 +191,7 @@ def test_a_click_asks_about_a_place_of_a_segmenter(page: Page, places: Path, pho
     page.do("choose", file=colours)
 
 
+@pytest.mark.slow
 def test_several_targets_come_along(page: Page, three: Path, photos: list[Path], colours: Path) -> None:
     session = fgcompile.load(three)
     page.do("choose", file=photos[17])

@@ -42,6 +42,7 @@ def test_a_trained_network_s_maps_are_those_of_the_session(efficientnet: Path, p
     assert max(differences) < 2e-3  # where rounding flips a choice of a ReLU6
 
 
+@pytest.mark.slow
 def test_photos_are_read_as_the_command_reads_them(colours: Path, photos: list[Path], tmp_path: Path) -> None:
     exact = tmp_path / "exact.png"
     noise = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
@@ -79,6 +80,7 @@ def test_it_prints_classes_and_writes_the_map(digits: Path, digit_pictures: list
         assert np.abs(np.asarray(written, dtype=float) - 255 * heat / heat.max()).max() < 1.5
 
 
+@pytest.mark.slow
 def test_a_class_can_be_chosen(colours: Path, photos: list[Path], tmp_path: Path) -> None:
     for target in range(len(BIRDS)):
         assert run(tmp_path, colours, photos[0], "--target", target, "--output", f"{target}.png").returncode == 0
@@ -105,6 +107,7 @@ def test_an_element_of_a_segmenter_is_that_of_the_session(places: Path, photos: 
     assert largest_difference(session, found, target) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [3, "dynamic"])
 def test_several_targets_are_those_of_the_session(photos: list[Path], tmp_path: Path, count: int | str) -> None:
     path = compile_colours(tmp_path / "several.onnx", targets=count, on_demand=True)

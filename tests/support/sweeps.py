@@ -40,18 +40,30 @@ def quick(names: Iterable[str], *chosen: str) -> list[Any]:
     return [pytest.param(name, marks=() if name in chosen else pytest.mark.slow) for name in names]
 
 
-def few(values: Iterable[Any], count: int) -> list[Any]:
-    """So many of the values, evenly spread, run each time, and the others among the slow tests.
+def few(cases: Iterable[Any], count: int) -> list[Any]:
+    """So many of the cases, evenly spread, run each time, and the others among the slow tests.
 
-    A tuple is several arguments.
+    A plain tuple is several arguments; what is a parameter of pytest's keeps its marks, and is slow already or counts.
 
     Raises:
         ValueError: There are no more than that.
     """
-    values = list(values)
-    if count >= len(values):
-        raise ValueError(f"{count} of {len(values)} are all")
-    chosen = {number * len(values) // count for number in range(count)}
-    arguments = [value if isinstance(value, tuple) else (value,) for value in values]
-    marks = [() if number in chosen else pytest.mark.slow for number in range(len(values))]
-    return [pytest.param(*each, marks=mark) for each, mark in zip(arguments, marks, strict=True)]
+    parameters = [_as_parameter(case) for case in cases]
+    quick = [number for number, each in enumerate(parameters) if pytest.mark.slow not in each.marks]
+    if count >= len(quick):
+        raise ValueError(f"{count} of {len(quick)} are all")
+    chosen = {quick[number * len(quick) // count] for number in range(count)}
+    return [
+        each if number in chosen else pytest.param(*each.values, id=each.id, marks=(pytest.mark.slow,))
+        for number, each in enumerate(parameters)
+    ]
+
+
+_Parameter: Any = type(pytest.param())
+
+
+def _as_parameter(case: Any) -> Any:
+    if isinstance(case, _Parameter):
+        # One mark alone may stand for a collection of them.
+        return pytest.param(*case.values, id=case.id, marks=tuple(case.marks))
+    return pytest.param(*(case if type(case) is tuple else (case,)))

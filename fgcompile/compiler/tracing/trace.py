@@ -64,6 +64,11 @@ def trace(
     )
 
 
+def in_one_batch(request: Request) -> bool:
+    """Whether several targets are rows of one batch. Noisy copies are already rows of a sample, all of them others."""
+    return request.targets is not None and request.method != "smooth_fullgrad"
+
+
 class _Tracer:
     """The function that is traced, and what it found out on the way."""
 
@@ -73,9 +78,8 @@ class _Tracer:
         self.alone = is_alone(program.graph_module.graph)
         if self.alone:
             _require_fit(request)
-        # Several targets are rows of one batch. Noisy copies are already rows of a sample, all of them others; and one
-        # sample alone has one row, so that the graph has a backward for each of its targets.
-        self.in_one_batch = request.targets is not None and request.method != "smooth_fullgrad" and not self.alone
+        # One sample alone has one row, so that the graph has a backward for each of its targets.
+        self.in_one_batch = in_one_batch(request) and not self.alone
         self.arguments = Arguments(program, request)
         self.dimensions = self._dimension_names()
         self.output_names: list[str] = []

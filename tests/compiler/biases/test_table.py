@@ -16,7 +16,7 @@ from fgcompile.compiler.capture.capture import capture
 from fgcompile.errors import UnsupportedOpError
 from tests.support.networks import CaseModule
 from tests.support.operator_cases import OPERATOR_CASES, OperatorCase
-from tests.support.sweeps import first_of_each
+from tests.support.sweeps import few, first_of_each
 
 IDS = [case.name for case in OPERATOR_CASES]
 BY_NAME = {case.name: case for case in OPERATOR_CASES}
@@ -31,7 +31,7 @@ def weighted_sum(output: Tensor) -> Tensor:
     return (output * weights).reshape(output.shape[0], -1).sum(1)
 
 
-@pytest.mark.parametrize("case", first_of_each(OPERATOR_CASES))
+@pytest.mark.parametrize("case", few(first_of_each(OPERATOR_CASES), 80))
 def test_terms_add_up_to_the_score(case: OperatorCase) -> None:
     terms = fgcompile.full_gradient(CaseModule(case).eval(), case.make_inputs(3), target=weighted_sum)
     assert terms.relative_completeness_error.max() < 1e-12

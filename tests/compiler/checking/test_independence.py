@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.errors import CaptureError
+from tests.support.sweeps import few
 
 
 def _write(place: int) -> Callable[[Tensor], Tensor]:
@@ -42,7 +43,7 @@ class _Net(nn.Module):
         return self.last(self.middle(self.first(x)).tanh())
 
 
-@pytest.mark.parametrize("name", DEPENDENT)
+@pytest.mark.parametrize("name", few(DEPENDENT, 4))
 def test_dependent_samples_are_refused(name: str) -> None:
     middle, operator = DEPENDENT[name]
     torch.manual_seed(0)

@@ -102,7 +102,7 @@ def test_a_score_that_is_none_is_refused(target: object, message: str) -> None:
 
 def test_an_output_that_is_no_class_logits_needs_a_callable() -> None:
     model = nn.Sequential(nn.Linear(3, 1), nn.Flatten(0)).eval()
-    with pytest.raises(ScoreError, match="pass target=score"):
+    with pytest.raises(ScoreError, match="explain it itself by target=Value"):
         fgcompile.full_gradient(model, torch.randn(2, 3))
 
 

@@ -11,11 +11,12 @@ from fgcompile.compiler.lowering.convolution import lower_convolution_backward
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_lowered, relative_error, trace_backward
 from tests.support.operator_cases import CONVOLUTIONS, OperatorCase
+from tests.support.sweeps import few
 
 BY_NAME = {case.name: case for case in CONVOLUTIONS}
 
 
-@pytest.mark.parametrize("case", CONVOLUTIONS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", few(CONVOLUTIONS, 20), ids=lambda case: case.name)
 def test_lowered_backward_equals_autograd(case: OperatorCase) -> None:
     assert_lowered(case)
 

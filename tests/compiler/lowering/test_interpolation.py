@@ -7,11 +7,12 @@ import pytest
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_lowered
 from tests.support.operator_cases import INTERPOLATIONS, OperatorCase
+from tests.support.sweeps import few
 
 BY_NAME = {case.name: case for case in INTERPOLATIONS}
 
 
-@pytest.mark.parametrize("case", INTERPOLATIONS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", few(INTERPOLATIONS, 10), ids=lambda case: case.name)
 def test_lowered_backward_equals_autograd(case: OperatorCase) -> None:
     assert_lowered(case)
 

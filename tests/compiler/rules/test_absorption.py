@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from tests.support.networks import ConvNet, randomised
+from tests.support.sweeps import few
 
 
 class Normalised(nn.Module):
@@ -48,7 +49,7 @@ def compute(model: nn.Module, rules: str) -> list[warnings.WarningMessage]:
     return [warning for warning in caught if issubclass(warning.category, fgcompile.RulesWarning)]
 
 
-@pytest.mark.parametrize("name", ABSORBING)
+@pytest.mark.parametrize("name", few(ABSORBING, 3))
 def test_taylor_warns_once(name: str) -> None:
     model = Normalised(ABSORBING[name]).eval()
     (warning,) = compute(model, "taylor")

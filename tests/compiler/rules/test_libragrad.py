@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from fgcompile.compiler.rules import apply_rules
 from fgcompile.compiler.rules.libragrad import rewrite_table
 from tests.compiler.biases.test_table import weighted_sum
 from tests.compiler.rules.networks import PAIRS, GatedBlock, Pair, VisionTransformer, build
-from tests.support.sweeps import crossed, few
+from tests.support.sweeps import few
 
 aten = torch.ops.aten
 NETWORK_IDS = [pair.__name__ for pair in PAIRS]
@@ -183,7 +184,7 @@ def test_every_row_is_reached_by_a_test_above() -> None:
     assert not missing, f"no test reaches {', '.join(missing)}"
 
 
-@pytest.mark.parametrize(("make", "suffix"), crossed([VisionTransformer, GatedBlock], [".onnx", ".pt"]))
+@pytest.mark.parametrize(("make", "suffix"), few(product([VisionTransformer, GatedBlock], [".onnx", ".pt"]), 1))
 def test_artifacts_equal_the_eager_model(make: type[Pair], suffix: str, tmp_path: Path) -> None:
     model, x = build(make, torch.float32)
     outputs = ("logits", "saliency", "contributions", "residual", "input_gradient")

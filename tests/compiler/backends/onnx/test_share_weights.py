@@ -19,6 +19,7 @@ from fgcompile.compiler.backends.onnx.share_weights import share_weights
 from fgcompile.compiler.backends.onnx.simplify import simplify
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import Pass
+from tests.support.sweeps import few
 
 CONVOLUTIONS = {
     "3×3": nn.Conv2d(32, 48, 3, padding=1),
@@ -54,7 +55,9 @@ def explained(path: Path, x: torch.Tensor) -> fgcompile.Explanation:
     return fgcompile.load(path, providers=["CPUExecutionProvider"]).explain((x * 0.7).numpy())
 
 
-@pytest.mark.parametrize(("name", "on_demand"), [*((name, False) for name in CONVOLUTIONS), ("3×3 by phases", True)])
+@pytest.mark.parametrize(
+    ("name", "on_demand"), few([*((name, False) for name in CONVOLUTIONS), ("3×3 by phases", True)], 4)
+)
 def test_a_weight_is_stored_once(name: str, on_demand: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     layer = CONVOLUTIONS[name]

@@ -14,6 +14,7 @@ import fgcompile
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
+from tests.support.sweeps import few
 
 CHANNELS, CLASSES = 4, 3
 STATISTICS = {name: np.abs(random(CHANNELS, seed=seed)) for seed, name in enumerate(("scale", "shift", "mean", "var"))}
@@ -138,7 +139,7 @@ def _saved(path: Path, name: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", few(NETWORKS, 2))
 def test_logits_are_those_of_the_file_at_any_batch(name: str, tmp_path: Path) -> None:
     path, shape = _saved(tmp_path / "network.onnx", name), NETWORKS[name][2]
     example = torch.from_numpy(random(2, *shape))

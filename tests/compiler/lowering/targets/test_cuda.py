@@ -40,6 +40,7 @@ def test_other_extremes_stay(name: str, shape: tuple[int, ...], dim: list[int]) 
     assert lower(torch.randn(shape), dim) is NotImplemented
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("device", "transposed"), [("cpu", 0), ("cuda", 1)])
 @pytest.mark.parametrize("format", ["onnx", "torchscript", "pt2"])
 def test_strided_convolutions_are_transposed_on_graphics_cards(format: str, device: str, transposed: int) -> None:
