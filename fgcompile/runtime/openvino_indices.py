@@ -1,12 +1,12 @@
-"""Indices that a model computes are held to their tables in OpenVINO, which reads whatever lies beyond them.
+"""Indices that are computed are held to what they index in OpenVINO, which reads whatever lies beyond it.
 
-``p[i]``, a table of places that fails in other runtimes at an index that it has not, becomes ``p[clip(i)]`` beside an
-output that says whether all was in range.
+``p[i]``, which fails in other runtimes at an index that is out of range, becomes ``p[clip(i)]`` beside an output that
+says whether all was in range.
 """
 
 from __future__ import annotations
 
-from openvino import Model, Node, Type  # type: ignore[import-untyped]  # ships no marker of its types
+from openvino import Model, Node, Output, Type  # type: ignore[import-untyped]  # ships no marker of its types
 from openvino import opset13 as ops
 
 IN_RANGE = "fgcompile.in_range"
@@ -14,12 +14,13 @@ IN_RANGE = "fgcompile.in_range"
 
 
 def hold_indices(model: Model) -> bool:
-    """Holds the indices of every table of places, and says by one more output of a model whether they were in range.
+    """Holds the indices of every read, and says by one more output of a model whether they were in range.
 
     Returns:
         Whether there is any.
     """
-    flags = [_held(node) for node in model.get_ordered_ops() if _reads_places(node)]
+    found = [(node, _size_of_axis(node)) for node in model.get_ordered_ops()]
+    flags = [_held(node, size) for node, size in found if size is not None]
     if not flags:
         return False
     together = flags[0]
@@ -30,20 +31,31 @@ def hold_indices(model: Model) -> bool:
     return True
 
 
-def _reads_places(node: Node) -> bool:
-    """Whether a node reads a table of integers of one axis."""
-    if node.get_type_name() != "GatherND":
-        return False
+def _size_of_axis(node: Node) -> Output | None:
+    """How long the axis is that a node reads at computed indices, as int64; None where it reads nothing so."""
+    kind = node.get_type_name()
+    if kind not in ("Gather", "GatherND") or _is_constant(node.input_value(1)):
+        return None
     table = node.input_value(0)
-    rank = table.get_partial_shape().rank
-    return rank.is_static and rank.get_length() == 1 and table.get_element_type() in (Type.i64, Type.i32)
+    if kind == "GatherND":
+        # A table of places: an index of it is one number.
+        rank = table.get_partial_shape().rank
+        return ops.shape_of(table).output(0) if rank.is_static and rank.get_length() == 1 else None
+    if not _is_constant(node.input_value(2)):
+        return None
+    axis = int(node.input_value(2).get_node().data.reshape(-1)[0])
+    return ops.gather(ops.shape_of(table), ops.constant([axis], Type.i64), ops.constant(0, Type.i64)).output(0)
 
 
-def _held(node: Node) -> Node:
+def _is_constant(value: Output) -> bool:
+    return bool(value.get_node().get_type_name() == "Constant")
+
+
+def _held(node: Node, size: Output) -> Node:
     """Clips the indices of a node; whether they had to be is its value: a truth."""
     indices = node.input_value(1)
     kind = indices.get_element_type()
-    size = ops.convert(ops.shape_of(node.input_value(0)), kind.to_string())
+    size = ops.convert(size, kind.to_string())
     zero, one = (ops.constant(number, kind) for number in (0, 1))
     place = ops.select(ops.less(indices, zero), ops.add(indices, size), indices)
     inside = ops.logical_and(ops.greater_equal(place, zero), ops.less(place, size))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -333,8 +334,10 @@ def test_a_mask_places_the_parts_of_a_picture_among_words() -> None:
     }
     # More places than the picture has parts: there is no value for them.
     too_many = np.array([[8, 8, 8, 8, 8, 1, 2]])
-    with pytest.raises(InputError, match="out of range"):
-        fgcompile.load(artifact).explain({"ids": too_many, "image": image[:1].numpy()}, 1)
+    for provider in ("CPUExecutionProvider", *(["OpenVINO"] if find_spec("openvino") else [])):
+        session = fgcompile.load(artifact, providers=[provider])
+        with pytest.raises(InputError, match="out of range"):
+            session.explain({"ids": too_many, "image": image[:1].numpy()}, 1)
 
 
 class Comparing(Layers):
