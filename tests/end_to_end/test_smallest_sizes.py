@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
+from fgcompile.compiler.checking.smallest import _difference
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError
 from tests.support.networks import randomised
 from tests.support.sweeps import few
@@ -50,3 +53,9 @@ def test_right_from_the_smallest_on(options: dict[str, int], smallest: int, tmp_
         else:
             report = fgcompile.verify(path, model, x)
             assert report.passed, (length, report)
+
+
+def test_a_size_at_which_there_are_other_maps_is_too_small() -> None:
+    """As of a Transformer of two texts, a short one of which lies along another axis: it is no error of the model's."""
+    program = fuse(randomised(Halved()).eval().double(), torch.randn(2, 1, 24, dtype=torch.float64), dynamic_sizes=True)
+    assert _difference(program, [torch.randn(2, 1, 24, dtype=torch.float64)], {"logits": torch.zeros(2, 3)}) == math.inf
