@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.compiler.checking.smallest import _difference
+from fgcompile.compiler.checking.smallest import _apart, _difference
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError
 from tests.support.networks import randomised
@@ -59,3 +59,14 @@ def test_a_size_at_which_there_are_other_maps_is_too_small() -> None:
     """As of a Transformer of two texts, a short one of which lies along another axis: it is no error of the model's."""
     program = fuse(randomised(Halved()).eval().double(), torch.randn(2, 1, 24, dtype=torch.float64), dynamic_sizes=True)
     assert _difference(program, [torch.randn(2, 1, 24, dtype=torch.float64)], {"logits": torch.zeros(2, 3)}) == math.inf
+
+
+def test_sizes_that_the_example_tells_apart_are_told_apart() -> None:
+    example = {"length": 12, "length_2": 7}
+    assert _apart({"length": 4, "length_2": 4}, example) == [
+        {"length": 4, "length_2": 5},
+        {"length": 5, "length_2": 4},
+    ]
+    assert _apart({"length": 4, "length_2": 3}, example) == [{"length": 4, "length_2": 3}]
+    same = {"height": 8, "width": 8}
+    assert _apart({"height": 2, "width": 2}, same) == [{"height": 2, "width": 2}]

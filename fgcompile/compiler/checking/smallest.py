@@ -46,7 +46,13 @@ def find_smallest(
         return program, [*checks]
     limit = max(check.limit for check in checks)
 
+    example = example_sizes(program)
+
     def check(sizes: Sizes) -> FusedCheck | None:
+        found = [check_at(apart) for apart in _apart(sizes, example)]
+        return None if None in found else found[0]
+
+    def check_at(sizes: Sizes) -> FusedCheck | None:
         try:
             laid = lay_out({**sizes, BATCH: CHECK_SAMPLES})
             inputs = make_inputs(program, examples, sizes)
@@ -58,7 +64,7 @@ def find_smallest(
         except (RuntimeError, IndexError, ValueError, FgcompileError):  # of PyTorch too, where sizes do not fit
             return None
 
-    below, sizes, passed = None, example_sizes(program), None
+    below, sizes, passed = None, example, None
     taken: list[tuple[Sizes, FusedCheck | None]] = []
     for smaller in _descending(program):
         if (found := check(smaller)) is None:
@@ -69,11 +75,28 @@ def find_smallest(
     if below is not None:
         taken.append(_between(below, sizes, passed, check))
     # One axis alone may be too small: it is the smallest sizes of which each is right beside the others' example too.
-    while taken and not all(check(one) for one in _one_by_one(taken[-1][0], example_sizes(program))):
+    while taken and not all(check(one) for one in _one_by_one(taken[-1][0], example)):
         taken.pop()
-    sizes, passed = taken[-1] if taken else (example_sizes(program), None)
+    sizes, passed = taken[-1] if taken else (example, None)
     inputs = tuple(_at_least(spec, sizes) for spec in program.inputs)
     return replace(program, inputs=inputs), [*checks, *([] if passed is None else [passed])]
+
+
+def _apart(sizes: Sizes, example: Sizes) -> list[Sizes]:
+    """The sizes; of those that have become one, which are several in the example, each enlarged beside the others.
+
+    Inputs of one shape share a map, so that the graph, which has a map for each, would be another at such sizes.
+    """
+    found = []
+    for names in (list(sizes), list(reversed(sizes))):
+        apart: dict[str, int] = {}
+        for name in names:
+            size = sizes[name]
+            while any(size == other and example[name] != example[known] for known, other in apart.items()):
+                size += size_factor(name)
+            apart[name] = size
+        found.append({name: apart[name] for name in sizes})
+    return found[:1] if found[0] == found[1] else found
 
 
 def _one_by_one(sizes: Sizes, example: Sizes) -> list[Sizes]:
