@@ -37,7 +37,7 @@ def photos_of(pictures: Any, metadata: Metadata, reading: Reading = DEFAULT) -> 
 
 
 def with_photos(x: Any, metadata: Metadata) -> Any:
-    """What a caller gives to be explained, with photos in place of pictures; arrays and tensors as they are.
+    """What a caller gives that has pictures, with photos in their place; other values by name as they are.
 
     Raises:
         InputError: As ``photos_of``.
@@ -47,4 +47,4 @@ def with_photos(x: Any, metadata: Metadata) -> Any:
         names = [spec["name"] for spec in input_specs(metadata)]
         given = {name: value for name, value in x.items() if name in names and has_pictures(value)}
         return {**x, **{name: photos_of(value, metadata) for name, value in given.items()}}
-    return photos_of(x, metadata) if has_pictures(x) else x
+    return photos_of(x, metadata)
