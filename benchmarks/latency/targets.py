@@ -1,18 +1,22 @@
 """What do several targets in one call cost, beside a call for each?
 
-    python -m benchmarks.latency.targets [--networks NAME …] [--formats onnx pt2]
+    python -m benchmarks.latency.targets [--networks NAME …] [--formats onnx pt2] [--again]
 
-Needs the extras ``cpu`` and ``demo``, the group ``bench`` and, for ``pt2``, a C++ compiler; writes
-``results/targets.md``. One thread; every network and format has a process of its own, and so has what memory it takes.
+Needs the extras ``cpu`` and ``demo``, the group ``bench`` and, for ``pt2``, a C++ compiler. One thread; every network
+and format has a process of its own, and so has what memory it takes. Each is a line of ``results/targets.jsonl`` and is
+not measured again on this machine with these versions; ``results/targets.md`` is made of all lines.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import resource
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 from typing import Any
 from unittest import mock
 
@@ -21,12 +25,14 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from benchmarks.harness.environment import facts, markdown_table, publish
+from benchmarks.harness.environment import RESULTS, markdown_table, publish
 from benchmarks.harness.isolated import run_isolated
+from benchmarks.harness.records import Store, describe
 from benchmarks.latency.memory import resident_memory
 from benchmarks.latency.timing import Effort, Timing, time_alternately
 from benchmarks.networks.architectures import build_network
 from fgcompile.artifact.names import SUFFIXES
+from fgcompile.compiler.request import Request
 from fgcompile.compiler.tracing import trace
 from fgcompile.compiler.tracing.trace import in_one_batch
 
@@ -37,13 +43,17 @@ EFFORT = Effort(repeats=15, seconds=12.0)
 LIMIT = 3600.0
 PLACES, CLASSES, PAIRS = 100, 10, 100
 FORMS = ("alone", "rows", "in turns")
+PAIRS_OF = ("pairs", "onnx")
+STORE = Store(RESULTS / "targets.jsonl", ("network", "format", "machine", "versions"), PACKAGES)
+HEADER = ["network", "format", "form", "ms", "ratio", "MB", "compile, s"]
 LEGEND = f"""\
 A call of {COUNT} targets beside {COUNT} calls of one, a batch of one picture, one thread, CPU time of the process, \
 medians (and the quartiles' distance).
 
-- *rows*: the form that `targets={COUNT}` has: a row for each target in one backward pass. *in turns*: a backward pass \
-for each, which is what noisy copies get.
-- *ratio*: to {COUNT} calls of one target; goal 0.65. *MB*: the most memory of a call, beyond what is loaded."""
+- *rows*: a row for each target in one backward pass. *in turns*: a backward pass for each. The form that \
+`targets={COUNT}` has is marked with a star.
+- *ratio*: to {COUNT} calls of one target; goal 0.65. *MB*: the most memory of a call, beyond what is loaded. \
+*compile*: CPU time of compiling, the compiler of C++ too."""
 
 
 class Places(nn.Module):
@@ -62,50 +72,86 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.latency.targets", description=__doc__)
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--formats", nargs="+", default=("onnx", "pt2"))
+    parser.add_argument("--again", action="store_true", help="measure what has been measured again")
     options = parser.parse_args()
-    rows = []
-    for network in options.networks:
-        for format in options.formats:
-            with tempfile.TemporaryDirectory() as folder:
-                arguments = {"network": network, "format": format, "folder": folder}
-                took = run_isolated("benchmarks.latency.targets:measure", arguments, LIMIT)
-                memory = {
-                    form: run_isolated("benchmarks.latency.targets:memory_of", {**arguments, "form": form}, LIMIT)
-                    for form in took
-                }
-            rows += [_row(network, format, form, took, memory) for form in took]
-            print(*(" | ".join(row) for row in rows[-len(took) :]), sep="\n", flush=True)
-    header = ["network", "format", "form", "ms", "ratio", "MB"]
+    known = set() if options.again else {(result["network"], result["format"]) for result in STORE.current()}
+    for wanted in itertools.product(options.networks, options.formats):
+        if wanted not in known:
+            STORE.append(_measured(*wanted))
+            _publish()
+    if options.again or PAIRS_OF not in known:
+        STORE.append(dict(zip(("network", "format"), PAIRS_OF, strict=True)) | {"rows": _pairs()})
+    _publish()
+
+
+def _measured(network: str, format: str) -> dict[str, Any]:
+    """A result: the table's cells of each form."""
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = {"network": network, "format": format, "folder": folder}
+        took = run_isolated("benchmarks.latency.targets:measure", arguments, LIMIT)
+        memory = {
+            form: run_isolated("benchmarks.latency.targets:memory_of", {**arguments, "form": form}, LIMIT)
+            for form in took
+        }
+    rows = [_row(network, format, form, took, memory) for form in took]
+    print(*(" | ".join(row) for row in rows), sep="\n", flush=True)
+    return {"network": network, "format": format, "rows": rows}
+
+
+def _pairs() -> list[list[str]]:
     pairs = run_isolated("benchmarks.latency.targets:measure_pairs", {}, LIMIT)
-    table = markdown_table(["", "ms", "beside one call"], [[name, *cells] for name, cells in pairs.items()])
+    return [[name, *cells] for name, cells in pairs.items()]
+
+
+def _publish() -> None:
+    results = STORE.read()
+    pairs = [row for result in results if (result["network"], result["format"]) == PAIRS_OF for row in result["rows"]]
+    rows = [row for result in results if (result["network"], result["format"]) != PAIRS_OF for row in result["rows"]]
     title = f"## {PAIRS} pairs of a place and a class of an output (N, {PLACES}, {CLASSES})"
-    body = "\n\n".join([LEGEND, markdown_table(header, rows), title, table])
-    publish("targets", "Several targets in one call", facts("benchmarks.latency.targets", PACKAGES), body)
+    tables = [markdown_table(HEADER, rows), title, markdown_table(["", "ms", "beside one call"], pairs)]
+    facts = describe(results, "python -m benchmarks.latency.targets")
+    publish("targets", "Several targets in one call", facts, "\n\n".join([LEGEND, *tables]))
 
 
 def _row(network: str, format: str, form: str, took: Any, memory: Any) -> list[str]:
-    milliseconds, spread = took[form]
-    alone = COUNT * took["alone"][0]
-    name = f"{COUNT} calls" if form == "alone" else form
-    ratio = 1.0 if form == "alone" else milliseconds / alone
-    shown = alone if form == "alone" else milliseconds
-    return [network, format, name, f"{shown:.1f} (± {100 * spread:.0f} %)", f"{ratio:.3f}", f"{memory[form]:.0f}"]
+    alone = COUNT * took["alone"]["ms"]
+    shown = alone if form == "alone" else took[form]["ms"]
+    return [
+        network,
+        format,
+        f"{COUNT} calls" if form == "alone" else form + " *" * (form == took["alone"]["own"]),
+        f"{shown:.1f} (± {100 * took[form]['spread']:.0f} %)",
+        f"{shown / alone:.3f}",
+        f"{memory[form]:.0f}",
+        f"{took[form]['compile']:.0f}",
+    ]
 
 
-def measure(network: str, format: str, folder: str) -> dict[str, tuple[float, float]]:
-    """Milliseconds of a call of each form, and their relative spread; leaves the artifacts in a folder."""
+def measure(network: str, format: str, folder: str) -> dict[str, dict[str, Any]]:
+    """Milliseconds of a call of each form, their relative spread, and what compiling took; leaves the artifacts."""
     _quietly()
     model, x = build_network(network), torch.randn(1, 3, 224, 224)
+    compiling = {}
     for form in FORMS:
-        rows = in_one_batch if form != "in turns" else lambda _: False
-        with mock.patch.object(trace, "in_one_batch", rows):
+        start = _cpu_time()
+        with mock.patch.object(trace, "in_one_batch", lambda _, form=form: form == "rows"):
             targets = None if form == "alone" else COUNT
             options: dict[str, Any] = {"format": format, "targets": targets}
             artifact = fgcompile.compile(model, x, rules="taylor", psi="fullgrad", **options)
-            artifact.save(_path(folder, form, format))
+        compiling[form] = _cpu_time() - start
+        artifact.save(_path(folder, form, format))
     calls = {form: _call(folder, form, format) for form in FORMS}
     took = time_alternately(calls, EFFORT, lambda: None)
-    return {form: (timing.cpu_median, timing.spread) for form, timing in took.items()}
+    own = "rows" if in_one_batch(Request(targets=COUNT, format=format)) else "in turns"  # type: ignore[arg-type]
+    return {
+        form: {"ms": timing.cpu_median, "spread": timing.spread, "compile": compiling[form], "own": own}
+        for form, timing in took.items()
+    }
+
+
+def _cpu_time() -> float:
+    """Seconds of this process and of those that it has waited for."""
+    return sum(resource.getrusage(who)[place] for who in (RUSAGE_SELF, RUSAGE_CHILDREN) for place in (0, 1))
 
 
 def memory_of(network: str, format: str, folder: str, form: str) -> float:

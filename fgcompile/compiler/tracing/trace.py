@@ -27,6 +27,9 @@ from fgcompile.compiler.tracing.arguments import Arguments, Given
 from fgcompile.compiler.tracing.compute_once import as_rows, compute_once, in_rows
 from fgcompile.errors import CaptureError, InputError
 
+FEW_TARGETS = 8
+"""Up to as many targets have a backward pass each in a package of AOTInductor."""
+
 
 def trace(
     program: BiasedProgram, request: Request, decompositions: Mapping[OpOverload, Callable[..., Any]]
@@ -65,8 +68,14 @@ def trace(
 
 
 def in_one_batch(request: Request) -> bool:
-    """Whether several targets are rows of one batch. Noisy copies are already rows of a sample, all of them others."""
-    return request.targets is not None and request.method != "smooth_fullgrad"
+    """Whether several targets are rows of one batch, and not a backward pass for each.
+
+    Noisy copies are already rows of a sample, all of them others. In AOTInductor a backward pass for each is faster and
+    leaner, while compiling takes longer with each of them (docs/decisions/several-targets.md).
+    """
+    few = isinstance(request.targets, int) and request.targets <= FEW_TARGETS
+    in_turns = request.method == "smooth_fullgrad" or (request.format == "pt2" and few)
+    return request.targets is not None and not in_turns
 
 
 class _Tracer:
