@@ -25,7 +25,7 @@ RUNTIMES: Mapping[str, str] = {
 """Where the backend of each artifact format is found, as ``module:class``."""
 
 PROVIDER_RUNTIMES: Mapping[tuple[str, str], str] = {
-    ("onnx", "OpenVINO"): "fgcompile.runtime.openvino:OpenVinoBackend",
+    ("onnx", "OpenVINO"): "fgcompile.runtime.openvino.backend:OpenVinoBackend",
 }
 """Other backends of a format, by the provider that chooses them."""
 

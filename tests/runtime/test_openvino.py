@@ -20,12 +20,12 @@ from fgcompile.demo.networks import Network
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.pictures.images import read_photo
 from fgcompile.runtime import load
-from fgcompile.runtime.openvino_agreement import require_agreement
+from fgcompile.runtime.openvino.agreement import require_agreement
 from tests.support.networks import randomised
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference
 
 openvino = pytest.importorskip("openvino", reason="needs OpenVINO: pip install 'fgcompile[openvino]'")
-OpenVinoBackend = pytest.importorskip("fgcompile.runtime.openvino").OpenVinoBackend
+OpenVinoBackend = pytest.importorskip("fgcompile.runtime.openvino.backend").OpenVinoBackend
 
 X = np.random.default_rng(2).normal(size=(3, 3, 4, 4)).astype(np.float32)
 PROVIDERS = ["OpenVINO"]
@@ -105,9 +105,9 @@ def test_threads_call_one_session(path: Path) -> None:
 def test_it_computes_in_float32_and_for_latency_unless_told_otherwise(hint: str) -> None:
     options = {} if hint == "LATENCY" else {"PERFORMANCE_HINT": hint}
     backend = OpenVinoBackend(onnx_artifact(), tiny_metadata(), [("OpenVINO", options)], 2)
-    assert backend._compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
-    assert backend._compiled.get_property("INFERENCE_NUM_THREADS") == 2
-    assert hint in str(backend._compiled.get_property("PERFORMANCE_HINT"))
+    assert backend._graphs.compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    assert backend._graphs.compiled.get_property("INFERENCE_NUM_THREADS") == 2
+    assert hint in str(backend._graphs.compiled.get_property("PERFORMANCE_HINT"))
 
 
 @pytest.mark.parametrize("providers", [["OpenVINO", "CPUExecutionProvider"], ["CPUExecutionProvider", "OpenVINO"]])
@@ -276,7 +276,7 @@ def test_square_weights_are_not_taken_for_their_turned_selves(square: Any) -> No
 
 
 def test_what_it_computes_otherwise_is_refused(square: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fgcompile.runtime.openvino._turn_square_weights", lambda model: None)
+    monkeypatch.setattr("fgcompile.runtime.openvino.backend.turn_square_weights", lambda model: None)
     try:
         square.session(["OpenVINO"])
     except ArtifactError as error:

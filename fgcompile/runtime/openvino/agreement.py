@@ -53,13 +53,21 @@ def require_agreement(
     if TARGET in feeds:
         feeds[TARGET] = np.zeros_like(feeds[TARGET])  # the first: of two that are equal, each may take another
     expected = OnnxRuntimeBackend(content, metadata, ["CPUExecutionProvider"], 1, folder).run(feeds)
-    for name, found in run(feeds).items():
+    if difference := find_difference(run(feeds), expected):
+        name, apart = difference
+        raise ArtifactError(
+            f"OpenVINO computes another {name} of this artifact than ONNX Runtime, {apart:.1g} of the largest "
+            "apart: run it in ONNX Runtime, or with another version of OpenVINO"
+        )
+
+
+def find_difference(found: Mapping[str, Array], expected: Mapping[str, Array]) -> tuple[str, float] | None:
+    """The first prediction or map further than ``LIMIT`` from what it should be, and how far; None if none is."""
+    for name, value in found.items():
         compared = is_predicted(name) or name.partition(".")[0] == SALIENCY
-        if compared and (apart := _apart(found, expected[name])) > LIMIT:
-            raise ArtifactError(
-                f"OpenVINO computes another {name} of this artifact than ONNX Runtime, {apart:.1g} of the largest "
-                "apart: run it in ONNX Runtime, or with another version of OpenVINO"
-            )
+        if compared and (apart := _apart(value, expected[name])) > LIMIT:
+            return name, apart
+    return None
 
 
 def _apart(found: Array, expected: Array) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import io
 import os
-import queue
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,14 +17,16 @@ from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.forked import forked, refuse
 from fgcompile.runtime.indices import OUT_OF_RANGE
-from fgcompile.runtime.openvino_agreement import require_agreement
+from fgcompile.runtime.openvino.agreement import require_agreement
 from fgcompile.runtime.session import Provider
 from fgcompile.system.leftovers import temporary_folder
 
 try:
     import openvino  # type: ignore[import-untyped]  # ships no marker of its types
 
-    from fgcompile.runtime.openvino_indices import IN_RANGE, hold_indices
+    from fgcompile.runtime.openvino.forms import take_fast_forms, turn_square_weights
+    from fgcompile.runtime.openvino.indices import IN_RANGE, hold_indices
+    from fgcompile.runtime.openvino.shapes import ByShape
 except ImportError as error:
     raise MissingPackageError("provider OpenVINO needs its runtime: pip install 'fgcompile[openvino]'") from error
 _DEFAULT_DEVICE = "CPU"
@@ -37,7 +38,7 @@ _DEFAULT_PROPERTIES: dict[str, object] = {
 
 
 class OpenVinoBackend:
-    """An ``openvino.CompiledModel``; ``run`` may be called from several threads.
+    """An artifact in OpenVINO; ``run`` may be called from several threads.
 
     ``providers`` is ``"OpenVINO"`` alone or with options: ``device``, by default "CPU", and OpenVINO's properties by
     their names. Unless they say otherwise it computes in float32 and for latency: calls that meet take turns, where
@@ -60,41 +61,33 @@ class OpenVinoBackend:
         try:
             core = _core()
             model = _read(core, content, folder)
-            _turn_square_weights(model)
+            turn_square_weights(model)
+            if device == _DEFAULT_DEVICE:
+                take_fast_forms(model)
             self._holds_indices = hold_indices(model)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
             properties = _DEFAULT_PROPERTIES | properties
-            self._compiled = core.compile_model(model, device, properties)
+            self._graphs = ByShape(model, lambda model: core.compile_model(model, device, properties))
         except Exception as error:  # OpenVINO's own are RuntimeErrors and more
             raise ArtifactError(
                 f"OpenVINO {openvino.__version__} cannot load the artifact on {device} ({_reason(error)}): "
                 "upgrade it, or choose another device, other options or another provider"
             ) from error
-        self._inputs = {name for port in self._compiled.inputs for name in port.get_names()}
+        self._inputs = {name for port in model.inputs for name in port.get_names()}
         self._outputs = [spec["name"] for spec in metadata["outputs"]]
-        self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
         if (properties[_PRECISION], metadata.get("precision", "float32")) == ("f32", "float32"):
             require_agreement(self.run, content, metadata, folder)
+        if device == _DEFAULT_DEVICE:
+            self._graphs.specialise()
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
         if unknown := sorted(feeds.keys() - self._inputs):
             raise InputError(f"OpenVINO keeps input {', '.join(unknown)} constant: run the artifact in ONNX Runtime")
-        request = self._request()
-        results = request.infer(self._defaults | dict(feeds), share_inputs=True)
-        outputs = {name: results[name] for name in self._outputs}
-        in_range = not self._holds_indices or bool(results[IN_RANGE])
-        self._idle.put(request)
-        if not in_range:
+        results = self._graphs.run(self._defaults | dict(feeds))
+        if self._holds_indices and not results[IN_RANGE]:
             raise InputError(OUT_OF_RANGE)
-        return outputs
-
-    def _request(self) -> openvino.InferRequest:
-        """A request that nobody uses: it holds the memory of one call, so each is kept for the next."""
-        try:
-            return self._idle.get_nowait()
-        except queue.Empty:
-            return self._compiled.create_infer_request()
+        return {name: results[name] for name in self._outputs}
 
 
 @functools.cache
@@ -129,21 +122,6 @@ def _read_options(providers: Sequence[Provider] | None) -> tuple[str, dict[str, 
     (provider,) = providers
     options = {} if isinstance(provider, str) else dict(provider[1])
     return str(options.pop("device", _DEFAULT_DEVICE)), options
-
-
-def _turn_square_weights(model: openvino.Model) -> None:
-    """Makes a square matrix that is multiplied by turned a constant of its own.
-
-    OpenVINO lays out a constant's numbers once for all products of it, and takes the turned one for the other where
-    their sizes do not tell them apart: seen in 2026.4, with a layer's forward and backward.
-    """
-    for node in model.get_ordered_ops():
-        if node.get_type_name() != "Transpose" or node.input_value(0).get_node().get_type_name() != "Constant":
-            continue
-        matrix = node.input_value(0).get_node().data
-        if matrix.ndim == 2 and matrix.shape[0] == matrix.shape[1] > 1:
-            turned = openvino.op.Constant(np.ascontiguousarray(matrix.T))
-            node.output(0).replace(turned.output(0))
 
 
 def _take_biases(model: openvino.Model, names: Sequence[str]) -> dict[str, Array]:
