@@ -23,7 +23,16 @@ def test_every_stage_and_pass_of_a_compile_is_written_in_order(tmp_path: Path, m
     model, x = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval(), torch.ones(2, 3)
     fgcompile.compile(model, x, outputs=("logits", "contributions"), rules="libragrad")
     names = sorted(path.name for path in (tmp_path / "graphs" / "1-Sequential").iterdir())
-    stages = ["captured", "convert_floats", "linearize", "exposed", "fold_padding", "fold_batch_norm", "differentiated"]
+    stages = [
+        "captured",
+        "convert_floats",
+        "linearize",
+        "exposed",
+        "fold_padding",
+        "fold_batch_norm",
+        "nest_concatenations",
+        "differentiated",
+    ]
     stages += [each.name for each in PASSES]
     stages += ["convert_floats", "spell_out", "translated", "simplify", "share_weights"]
     assert names == [f"{number:03d}-{stage}.txt" for number, stage in enumerate(stages)]
