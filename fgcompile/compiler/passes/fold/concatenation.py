@@ -40,4 +40,6 @@ def nest_concatenations(program: BiasedProgram) -> BiasedProgram:
 
 def _axis(node: fx.Node) -> int:
     axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
-    return int(axis) % node.meta["val"].ndim
+    assert isinstance(axis, int)
+    rank: int = node.meta["val"].ndim
+    return axis % rank
