@@ -25,17 +25,19 @@ class Arranged:
     """A value by samples, channels and places.
 
     Attributes:
-        values: ``(N, C, P)``, or ``(N, P, C)`` where the channels run fastest.
-        channels: The axis of the channels, 1 or 2.
+        values: ``(N, C, P)``, or ``(N, P, C)`` where the channels run fastest, or ``(N, …, P, …)`` with channels on
+            both sides.
+        channels: The axes of the channels.
     """
 
     values: Tensor
-    channels: int
+    channels: tuple[int, ...]
 
     @property
     def places(self) -> int:
         """The axis of the places."""
-        return 3 - self.channels
+        (axis,) = set(range(1, self.values.ndim)).difference(self.channels)
+        return axis
 
 
 def is_first(batch: Batch) -> bool:
@@ -103,11 +105,26 @@ def arrange(value: Tensor, placement: Placement) -> Arranged:
     # A reshape is free, a permutation a copy: channels that come last stay last (axis 2), and only where channels and
     # places are mixed are they brought into order.
     if places + channels == sorted(places + channels) and channels:
-        return Arranged(fold(fronted, [samples, sizes[1], sizes[0]]), 2)
+        return Arranged(fold(fronted, [samples, sizes[1], sizes[0]]), (2,))
     if channels + places != sorted(channels + places):
         others = [axis for axis in range(1, fronted.ndim) if axis not in channels and axis not in places]
         fronted = fronted.permute(0, *others, *channels, *places)
-    return Arranged(fold(fronted, [samples, *sizes]), 1)
+    return Arranged(fold(fronted, [samples, *sizes]), (1,))
+
+
+def arrange_around(value: Tensor, placement: Placement) -> Arranged:
+    """The value by samples, channels and places, with channels on both sides of the places where they lie so.
+
+    To bring such channels together, as attention's heads and keys are around its queries, is a copy, which nothing
+    needs that is reduced over them.
+    """
+    shift = 0 if is_first(placement.batch) else 1
+    channels, places = (tuple(axis + shift for axis in axes) for axes in (placement.channels, placement.places))
+    around = len(places) == 1 and min(channels, default=0) < places[0] < max(channels, default=0)
+    if not around or placement.cells is not None:
+        return arrange(value, placement)
+    fronted = batch_first(value, placement.batch)
+    return Arranged(fronted, channels) if fronted.ndim == len(channels) + 2 else arrange(value, placement)
 
 
 def _in_order(value: Tensor, places: list[int], cells: Cells, grid: Sequence[int]) -> tuple[Tensor, list[int]]:

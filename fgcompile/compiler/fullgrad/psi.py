@@ -18,6 +18,7 @@ from fgcompile.compiler.fullgrad.arrangement import (
     Arranged,
     Orders,
     arrange,
+    arrange_around,
     bias_axis,
     excludes,
     fold,
@@ -172,14 +173,18 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     # first: |δ| is reduced per channel, and |b| is multiplied by afterwards. A weight, channels last: see below.
     weight = _channel_weight(placed)
     magnitude = term.without_factor().abs() if weight is None else term.gradient.abs()
-    arranged = arrange(magnitude, placement)
+    arranged = arrange(magnitude, placement) if weight is not None else arrange_around(magnitude, placement)
     selected = _selected(arranged, placement, orders)
     flat, channels = selected.values, selected.channels
-    count = flat.shape[channels]
+    count = math.prod(flat.shape[axis] for axis in channels)
     extremes = flat
     if weight is None:
-        total = flat.sum(channels, keepdim=True)
-    elif channels == 2:
+        # One axis after the other, the last first: heads are summed when the keys, which are more, have been.
+        total = flat
+        for axis in sorted(channels, reverse=True):
+            total = total.sum(axis, keepdim=len(channels) == 1)
+        total = total if len(channels) == 1 else total.unsqueeze(1)
+    elif channels == (2,):
         # Channels last. Extremes per channel would be over an axis with another behind it, at which ONNX Runtime is
         # slower than at the product and its extremes over both axes: docs/decisions/sums-and-extremes.md.
         total = torch.matmul(flat, weight.reshape(count, 1))
@@ -187,7 +192,7 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     else:
         # Σ_c |δ_c| |b_c| as a matrix product, and the extremes per channel first: |δ ⊙ b| is never formed.
         total = torch.bmm(weight.reshape(1, 1, count).expand(flat.shape[0], -1, -1), flat)
-    if channels == 2:
+    if channels == (2,):
         total = total.transpose(1, 2)
     # Places in no cell were left out before the extremes. If there are none, only the sums need the grid's order, which
     # is a channel's work instead of all channels'.
@@ -198,7 +203,10 @@ def _reduced(placed: PlacedTerm, orders: Orders) -> _Reduced:
     if layers > 1:
         total = total.reshape([-1, layers, math.prod(placement.grid)]).sum(1, keepdim=True)
     if weight is None:
-        maxima, minima = extremes.amax((1, 2), keepdim=True), extremes.amin((1, 2), keepdim=True)
+        every = tuple(range(1, extremes.ndim))
+        maxima, minima = (take(every, keepdim=True) for take in (extremes.amax, extremes.amin))
+        if len(channels) > 1:
+            maxima, minima = (extreme.flatten(2) for extreme in (maxima, minima))
     else:
         # The new axis keeps reductions and the product with |b| apart, which OpenVINO (2025.0 to 2026.4) else joins,
         # wrongly in a batch.
@@ -278,7 +286,7 @@ def _by_channel(placed: PlacedTerm, orders: Orders) -> Tensor:
     """A term by channels ``(N, C, cells)``; a channel is everything that has one element in each cell."""
     arranged = arrange(placed.term.product(), placed.placement)
     flat = in_cells(arranged.values, arranged.places, placed.placement.order, orders)
-    flat = flat if arranged.channels == 1 else flat.transpose(1, 2)
+    flat = flat if arranged.channels == (1,) else flat.transpose(1, 2)
     layers = _layers(placed, flat.shape[2])
     return fold(flat, [flat.shape[0], flat.shape[1] * layers, math.prod(placed.grid)])
 

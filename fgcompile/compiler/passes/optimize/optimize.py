@@ -10,6 +10,7 @@ from fgcompile.compiler.passes.optimize.compare_clipped import compare_clipped
 from fgcompile.compiler.passes.optimize.drop_unused_constants import drop_unused_constants
 from fgcompile.compiler.passes.optimize.fold_constants import fold_constants
 from fgcompile.compiler.passes.optimize.gather_constant_places import gather_constant_places
+from fgcompile.compiler.passes.optimize.join_paddings import join_paddings
 from fgcompile.compiler.passes.optimize.merge_halves import merge_halves
 from fgcompile.compiler.passes.optimize.negate_comparisons import negate_comparisons
 from fgcompile.compiler.passes.optimize.remove_identities import remove_identities
@@ -21,6 +22,7 @@ PASSES = (
     remove_identities,
     share_subexpressions,
     merge_halves,
+    join_paddings,
     compare_clipped,
     fold_constants,
     gather_constant_places,
