@@ -63,6 +63,29 @@ const steps = {
     await page.locator("#query").press("Enter");
     return look();
   },
+  /** Writes a text, or two, and has it explained. */
+  async write({ texts }) {
+    if (texts.length > 1 && (await page.locator("#more").isVisible())) await page.locator("#more").click();
+    await page.locator("#text").fill(texts[0]);
+    if (await page.locator("#second").isVisible()) await page.locator("#second").fill(texts[1] ?? "");
+    await page.locator("#go").click();
+    return look();
+  },
+  /** Clicks a word of the explained text. */
+  async point({ word }) {
+    await page.locator("#shown .w").nth(word).click();
+    return { ...(await look()), detail: await page.locator("#detail").innerText() };
+  },
+  /** The numbers behind an explained text, and what of it is to be read. */
+  words: () =>
+    page.evaluate(async () => {
+      const { texts, ...explanation } = (await import("./text/main.js")).shown.explanation;
+      const logits = explanation.logits && [...explanation.logits.data];
+      const read = [...document.querySelectorAll("#shown .text")].map((paragraph) => paragraph.textContent);
+      const colours = [...document.querySelectorAll("#shown .t")].map((token) => [token.className, token.style.getPropertyValue("--s")]);
+      const legend = [...document.querySelectorAll("#legend .bar span")].map((end) => end.textContent);
+      return { ...explanation, encoded: null, texts: texts.map((chars) => chars.join("")), logits, read, colours, legend };
+    }),
   /** Clicks on the picture, at parts of its height and width. */
   async click({ at: [down, across] }) {
     const { width, height } = await page.locator("#picture").boundingBox();

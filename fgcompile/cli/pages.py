@@ -25,7 +25,7 @@ def page(
     _quiet: QuietOption = False,
     _verbose: VerboseOption = False,
 ) -> None:
-    """Write a static page that explains photos by an artifact, in WebAssembly or WebGPU; it works offline."""
+    """Write a static page that explains photos or texts by an artifact, in WebAssembly or WebGPU; it works offline."""
     from fgcompile.page.site import write_page
 
     with terminal.steps() as report:

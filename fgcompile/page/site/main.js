@@ -2,6 +2,7 @@
 
 import { PbfReader } from "pbf";
 import { readArtifact } from "./artifact.js";
+import { makeExplain } from "./call.js";
 import { classAxis, isSame, listClasses, rankClasses } from "./classes.js";
 import { drawOverlay } from "./overlay.js";
 import { readPhoto } from "./photo.js";
@@ -42,9 +43,15 @@ async function useArtifact(file) {
     const names = targetAxes(artifact.metadata).map(({ name }) => name);
     throw new Error(`${file.name} takes targets of ${names.join(", ")}, not of a class and a place: use examples/node`);
   }
-  const session = await openSession(artifact);
+  const session = await openSession(artifact, (opened, Tensor) => prepare(artifact, opened, Tensor));
   Object.assign(shown, { artifact, session, name: file.name });
   if (shown.file) await usePhoto(shown.file);
+}
+
+async function prepare(artifact, session, Tensor) {
+  const explain = makeExplain(artifact, session, Tensor);
+  await explain(new Uint8Array(artifact.shape.reduce((product, size) => product * size, 1)));
+  return explain;
 }
 
 async function usePhoto(file) {

@@ -1,0 +1,183 @@
+/** The page: what is written or chosen, and what is shown. */
+
+import * as library from "@huggingface/tokenizers";
+import { PbfReader } from "pbf";
+import { readSealed } from "../artifact.js";
+import { openSession } from "../session.js";
+import { makeExplainText, warmUpText } from "./explain.js";
+import { listKinds } from "./kinds.js";
+import { TextModel } from "./model.js";
+import { placeOf } from "./questions.js";
+import { describeWord, drawAdded, drawLegend, drawNumbers, drawTexts, visible } from "./show.js";
+
+const ARTIFACT = "model.onnx"; // beside the page
+
+/** What the page shows: the artifact, its model and session, the text in segments, and its explanation. */
+export const shown = {};
+
+const element = (id) => document.getElementById(id);
+let last = Promise.resolve();
+
+/** Does one thing after the other, says what it is doing, and shows an error in one line. */
+function perform(doing, task) {
+  last = last.then(async () => {
+    element("error").hidden = true;
+    element("status").textContent = doing;
+    document.body.setAttribute("aria-busy", "true");
+    try {
+      await task();
+    } catch (error) {
+      element("error").textContent = error.message.split("\n")[0];
+      element("error").hidden = false;
+    }
+    document.body.removeAttribute("aria-busy");
+    element("status").textContent = describe();
+  });
+  return last;
+}
+
+async function useArtifact(file) {
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  const artifact = await readSealed(file.name, bytes, new PbfReader(bytes));
+  if (artifact.tokenizer === undefined) {
+    throw new Error(`${file.name} keeps no tokenizer: compile it with one, --tokenizer FILE`);
+  }
+  const model = new TextModel(artifact, library);
+  const session = await openSession(artifact, async (opened, Tensor) => {
+    await warmUpText(model, opened, Tensor);
+    return makeExplainText(model, opened, Tensor);
+  });
+  Object.assign(shown, { artifact, model, session, name: file.name, explanation: undefined });
+  document.title = `${artifact.metadata.model.name}: what each word adds`;
+  element("hint").textContent = hintOf(model);
+  showSecond(model.compares);
+  element("found").hidden = true;
+  document.querySelector(".classes").hidden = true;
+  if (shown.segments) await explain(shown.segments);
+}
+
+function hintOf(model) {
+  if (model.compares) return "Says how alike the two texts are, and which words make them so.";
+  if (model.writes && model.mask !== undefined) {
+    return `Put ${model.tokenizer.names.get(model.mask)} in the place of a word: the word that is expected there is explained.`;
+  }
+  if (model.writes) return "The token that is expected behind the text is explained.";
+  return model.axes.length > 1 ? "Click a word to ask about it." : "";
+}
+
+function showSecond(wanted) {
+  for (const part of [element("second"), document.querySelector("label[for=second]")]) part.hidden = !wanted;
+  element("more").hidden = wanted;
+}
+
+async function explain(segments, wish) {
+  shown.segments = segments;
+  shown.explanation = await shown.session.explain(segments, wish);
+  show();
+}
+
+function show() {
+  const { explanation, model } = shown;
+  const score = explanation.score === undefined ? "" : `score ${explanation.score.toFixed(2)}`.replace("-", "−");
+  const detail = Object.assign(document.createElement("span"), { className: "score", textContent: score });
+  element("caption").replaceChildren(visible(explanation.name), " ", detail);
+  element("shown").replaceChildren(...drawTexts(explanation, clickWord));
+  element("detail").textContent = "";
+  element("added").replaceChildren(...drawAdded(explanation));
+  element("legend").replaceChildren(...drawLegend(explanation));
+  element("numbers").replaceChildren(...drawNumbers(explanation));
+  element("found").hidden = false;
+  document.querySelector(".classes").hidden = !explanation.target;
+  element("query").placeholder = model.writes && !model.metadata.labels ? "another token" : "search all classes";
+  listButtons();
+}
+
+/** Says what a word adds; a tagger is asked about its first token. */
+function clickWord(number) {
+  const { explanation, model } = shown;
+  const [place] = explanation.words[number].tokens;
+  if (model.axes.length > 1 && !model.writes && isAsked() && place !== placeOf(model, explanation.target)) {
+    const { text } = explanation.words[number];
+    perform(`Explaining ${text} …`, () => explain(shown.segments, { place }));
+  } else element("detail").textContent = describeWord(explanation, number);
+}
+
+function isAsked() {
+  return shown.artifact.metadata.target === "input";
+}
+
+function listButtons() {
+  const { explanation, model } = shown;
+  const own = explanation.target?.[model.classes ?? 0];
+  const items = listKinds(model, explanation, element("query").value).map(({ kind, name, score }) => {
+    const button = document.createElement("button");
+    button.append(...[visible(name), score.toFixed(2).replace("-", "−")].map((text) => span(text)));
+    button.disabled = !isAsked();
+    button.ariaPressed = String(kind === own);
+    const place = explanation.target && placeOf(model, explanation.target);
+    button.onclick = () => perform(`Explaining ${name} …`, () => explain(shown.segments, { place, kind }));
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  });
+  element("list").replaceChildren(...items);
+}
+
+function span(text) {
+  return Object.assign(document.createElement("span"), { textContent: text });
+}
+
+function describe() {
+  if (!shown.artifact) return "No artifact yet: choose an .onnx that `fgcompile compile --tokenizer …` made.";
+  const { artifact, session, explanation } = shown;
+  const size = `${(artifact.size / 1e6).toFixed(1)} MB`;
+  const parts = [`${shown.name} (${artifact.metadata.model.name}, ${size})`, session.backend];
+  if (explanation) {
+    parts.push(`${explanation.tokens.length} tokens`, `explained in ${Math.round(explanation.milliseconds)} ms`);
+  }
+  return parts.join(" · ");
+}
+
+function takeText() {
+  if (!shown.session) return;
+  const boxes = [element("text"), element("second")].filter((box) => !box.hidden);
+  const written = boxes.map((box) => box.value);
+  const segments = shown.model.compares || written.at(-1).trim() ? written : written.slice(0, 1);
+  element("query").value = "";
+  perform("Explaining …", () => explain(segments));
+}
+
+function takeFile(file) {
+  if (file) perform(`Loading ${file.name} …`, () => useArtifact(file));
+}
+
+element("ask").onsubmit = (event) => {
+  event.preventDefault();
+  takeText();
+};
+element("ask").onkeydown = (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) takeText();
+};
+element("more").onclick = () => {
+  showSecond(true);
+  element("second").focus();
+};
+element("artifact-file").onchange = ({ target }) => {
+  takeFile(target.files[0]);
+  target.value = ""; // so that the same file can be chosen again
+};
+element("query").oninput = listButtons;
+element("search").onsubmit = (event) => {
+  event.preventDefault();
+  element("list").querySelector("button:enabled")?.click();
+};
+document.ondragover = (event) => event.preventDefault();
+document.ondrop = (event) => {
+  event.preventDefault();
+  takeFile(event.dataTransfer.files[0]);
+};
+
+perform(`Loading ${ARTIFACT} …`, async () => {
+  const response = await fetch(ARTIFACT);
+  if (response.ok) await useArtifact(new File([await response.blob()], ARTIFACT));
+});
