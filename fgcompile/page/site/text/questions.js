@@ -5,6 +5,8 @@
  * `[MASK]`; where a tagger is, the surest tag of a token of the text, those called `O` left aside.
  */
 
+import { strip } from "./words.js";
+
 const OUTSIDE = "O";
 
 /**
@@ -93,5 +95,5 @@ function quietPlace(model, encoded) {
 function surface({ texts, pieces }, place) {
   if (place >= pieces.length) return "a pad";
   const { segment, start, end, text } = pieces[place];
-  return segment === null ? text : texts[segment].slice(start, end).join("").trim();
+  return segment === null ? text : strip(texts[segment].slice(start, end).join(""));
 }

@@ -21,9 +21,16 @@ export function scaleOf({ tokens }) {
   return { most, strength: (score) => (most > 0 ? Math.min(1, Math.abs(score) / most) : 0) };
 }
 
-/** What is visible of a text in one line, its other characters as their numbers. */
+// Control characters, what ends a line in Unicode, and what turns the direction of writing.
+const INVISIBLE = /[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\u061c\u200e\u200f]/g;
+const NAMED = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** A text in one line: what would end the line or turn it is shown as its escape. */
 export function visible(text) {
-  return text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (char) => `\\u${char.codePointAt(0).toString(16).padStart(4, "0")}`);
+  return text.replace(INVISIBLE, (char) => {
+    const number = char.charCodeAt(0).toString(16);
+    return NAMED[char] ?? (number.length > 2 ? `\\u${number.padStart(4, "0")}` : `\\x${number.padStart(2, "0")}`);
+  });
 }
 
 /** The segments, a paragraph each; `onWord` is called with the place of a word that is clicked. */

@@ -13,6 +13,7 @@ import { escape } from "./patterns.js";
 import { makePostProcessor } from "./postprocessors.js";
 import { makePreTokenizer } from "./pretokenizers.js";
 import { TOO_NEW } from "./unicode.js";
+import { strip } from "./words.js";
 
 const WORD_BEFORE = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]$/u;
 const WORD_BEHIND = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u;
@@ -81,7 +82,7 @@ export class Tokenizer {
   tokenName(id) {
     const name = this.names.get(id);
     if (name === undefined || this.special.has(id)) return name ?? `token ${id}`;
-    return (this.decoder ? this.decoder.decode([name]) : name).trim() || name;
+    return strip(this.decoder ? this.decoder.decode([name]) : name) || name;
   }
 }
 

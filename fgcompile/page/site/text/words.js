@@ -14,6 +14,7 @@ const BLANK = "\\p{White_Space}\\x1c-\\x1f";
 const LETTER = `(?:(?![${UNSPACED}])[\\p{L}\\p{N}])`;
 const WORD = new RegExp(`[${UNSPACED}]|${LETTER}+(?:['’]${LETTER}+)*|[^${BLANK}]`, "gu");
 const BLANKS = new RegExp(`^[${BLANK}]*$`, "u");
+const EDGES = new RegExp(`^[${BLANK}]+|[${BLANK}]+$`, "gu");
 const SPACE = -1;
 
 /** The words of `{ texts, pieces }`, `{ pieces, segment, start, end }`, in the order of its tokens. */
@@ -74,6 +75,12 @@ function makeGroup(places, texts, pieces) {
   return { pieces: places, segment, start, end };
 }
 
+/** A text without the spaces about it, as Python strips them. */
+export function strip(text) {
+  return text.replace(EDGES, "");
+}
+
+/** Whether characters are nothing but spaces. */
 export function isBlank(chars) {
   return BLANKS.test(chars.join(""));
 }
