@@ -96,13 +96,17 @@ const steps = {
   numbers: () =>
     page.evaluate(async () => {
       const { photo, explanation, map } = (await import("./main.js")).shown;
-      const { normalise, normaliseSigned } = await import("./overlay.js");
+      const { scaleOf, strengthOf } = await import("./scale.js");
       const { logits, maps, targets } = explanation;
-      const strength = [...normalise(maps[map])];
+      const scaled = (values, signed) => [...strengthOf(values, scaleOf(values, signed))];
+      const strength = scaled(maps[map], false);
       const mean = maps[map].reduce((sum, value) => sum + value, 0) / maps[map].length;
-      const signed = [...normaliseSigned(maps[map].map((value) => value - mean))];
+      const signed = scaled(maps[map].map((value) => value - mean), true);
       const saliency = maps.flatMap((each) => [...each]);
-      return { pixels: [...photo.pixels], logits: [...logits.data], saliency, strength, signed, targets, map };
+      const bar = document.getElementById("bar").getContext("2d").getImageData(0, 0, 256, 1).data;
+      const ends = ["low", "high"].map((end) => document.getElementById(end).textContent);
+      const shades = { strength, signed, ends, bar: [...bar] };
+      return { pixels: [...photo.pixels], logits: [...logits.data], saliency, targets, map, ...shades };
     }),
   /** The milliseconds of some calls on the photo that is shown. */
   time: ({ calls }) =>
@@ -116,6 +120,8 @@ const steps = {
     if (width) await page.setViewportSize({ width, height });
     await page.screenshot({ path, type: "jpeg", quality: 82 });
   },
+  /** How wide the page is, beyond the screen too. */
+  width: () => page.evaluate(() => document.documentElement.scrollWidth),
   /** Where the page has asked for anything, and what went wrong unseen. */
   traffic: () => ({ requests, complaints }),
 };

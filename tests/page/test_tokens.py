@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
+from fgcompile.drawing.scale import number_of as scale_number_of
 from fgcompile.media.texts import colours
 from fgcompile.media.texts.page import number_of
 from fgcompile.page.site import SITE
@@ -143,6 +144,12 @@ def test_numbers_and_names_are_written_as_in_the_gallery() -> None:
     program = "[given.numbers.map((n) => [numberOf(n, true), numberOf(n, false)]), given.names.map(visible)]"
     read = run_module({"text/show.js": "numberOf, visible"}, program, {"numbers": numbers, "names": names})
     assert read == [[[number_of(n, True), number_of(n, False)] for n in numbers], [visible(name) for name in names]]
+
+
+def test_numbers_of_a_scale_are_written_as_in_the_gallery() -> None:
+    numbers = [0.0, 1.0, -0.5, 0.1234, 12.345, 999.4, 1234.5, 123456.0, 1.5e6, -1e-4, 9.99e-6, 3e-12, 1.5e20, 0.995, 0.9949]
+    read = run_module({"scale.js": "numberOf"}, "given.map((number) => numberOf(number))", numbers)
+    assert read == [scale_number_of(number) for number in numbers]
 
 
 def test_colours_are_those_of_the_gallery() -> None:

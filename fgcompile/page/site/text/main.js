@@ -71,8 +71,7 @@ function showSecond(wanted) {
 }
 
 async function explain(segments, wish) {
-  shown.segments = segments;
-  shown.explanation = await shown.session.explain(segments, wish);
+  Object.assign(shown, { explanation: await shown.session.explain(segments, wish), segments });
   show();
 }
 
@@ -83,6 +82,8 @@ function show() {
   element("caption").replaceChildren(visible(explanation.name), " ", detail);
   element("shown").replaceChildren(...drawTexts(explanation, clickWord));
   element("detail").textContent = "";
+  const asked = explanation.target && placeOf(model, explanation.target);
+  if (asked !== undefined) mark(explanation.words.findIndex(({ tokens }) => tokens.includes(asked)));
   element("added").replaceChildren(...drawAdded(explanation));
   element("legend").replaceChildren(...drawLegend(explanation));
   element("numbers").replaceChildren(...drawNumbers(explanation));
@@ -99,7 +100,14 @@ function clickWord(number) {
   if (model.axes.length > 1 && !model.writes && isAsked() && place !== placeOf(model, explanation.target)) {
     const { text } = explanation.words[number];
     perform(`Explaining ${text} …`, () => explain(shown.segments, { place }));
-  } else element("detail").textContent = describeWord(explanation, number);
+    return;
+  }
+  element("detail").textContent = describeWord(explanation, number);
+  mark(number);
+}
+
+function mark(number) {
+  document.querySelectorAll("#shown .w").forEach((word, place) => word.classList.toggle("asked", place === number));
 }
 
 function isAsked() {
@@ -139,12 +147,12 @@ function describe() {
 }
 
 function takeText() {
-  if (!shown.session) return;
-  const boxes = [element("text"), element("second")].filter((box) => !box.hidden);
-  const written = boxes.map((box) => box.value);
-  const segments = shown.model.compares || written.at(-1).trim() ? written : written.slice(0, 1);
   element("query").value = "";
-  perform("Explaining …", () => explain(segments));
+  perform("Explaining …", async () => {
+    if (!shown.session) throw new Error("there is no artifact yet: choose one");
+    const written = [element("text"), element("second")].filter((box) => !box.hidden).map((box) => box.value);
+    await explain(shown.model.compares || written.at(-1).trim() ? written : written.slice(0, 1));
+  });
 }
 
 function takeFile(file) {
