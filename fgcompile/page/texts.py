@@ -1,4 +1,4 @@
-"""Which artifacts that take texts the page can show, and which tokenizers it reads as the library ``tokenizers`` does."""
+"""Which artifacts for texts the page can show, and which tokenizers it reads as the library ``tokenizers`` does."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from fgcompile.text.inputs import IDS, find_inputs
 
 PARTS: Mapping[str, frozenset[str]] = {
     "normalizer": frozenset(
-        "BertNormalizer Lowercase NFC NFD NFKC NFKD Prepend Replace Sequence Strip StripAccents".split()
+        {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD"}
+        | {"Prepend", "Replace", "Sequence", "Strip", "StripAccents"}
     ),
     "pre_tokenizer": frozenset(
-        "BertPreTokenizer ByteLevel Digits Metaspace Punctuation Sequence Split Whitespace WhitespaceSplit".split()
+        {"BertPreTokenizer", "ByteLevel", "Digits", "Metaspace", "Punctuation"}
+        | {"Sequence", "Split", "Whitespace", "WhitespaceSplit"}
     ),
-    "model": frozenset("BPE Unigram WordLevel WordPiece".split()),
-    "post_processor": frozenset("BertProcessing ByteLevel RobertaProcessing Sequence TemplateProcessing".split()),
+    "model": frozenset({"BPE", "Unigram", "WordLevel", "WordPiece"}),
+    "post_processor": frozenset({"BertProcessing", "ByteLevel", "RobertaProcessing", "Sequence", "TemplateProcessing"}),
 }
 """The parts of a ``tokenizer.json`` and the types of each that ``site/text`` reads."""
 
@@ -40,7 +42,9 @@ def require_texts_shown(metadata: Metadata, tokenizer: str, path: Path) -> None:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     if other := sorted(set(inputs.own) - {_QUERY}):
-        raise InputError(f"{path} explains a score of '{other[0]}', which the page does not ask: use `fgcompile explain`")
+        raise InputError(
+            f"{path} explains a score of '{other[0]}', which the page does not ask: use `fgcompile explain`"
+        )
     _require_one_question(metadata, path)
     outputs = {spec["name"] for spec in metadata["outputs"]}
     first = next((spec["name"] for spec in metadata["inputs"] if f"saliency.{spec['name']}" not in outputs), None)
@@ -60,7 +64,9 @@ def _require_one_question(metadata: Metadata, path: Path) -> None:
         raise InputError(f"{path} explains several targets in a call, and the page asks for one: compile it anew")
     axes = metadata.get("target_axes", [])
     if metadata["target"] != "input" and len(logits[0]["shape"]) > 2:
-        raise InputError(f"{path} chooses among the tokens by itself, and may choose a pad: compile it with target=None")
+        raise InputError(
+            f"{path} chooses among the tokens by itself, and may choose a pad: compile it with target=None"
+        )
     if len(axes) > 2 or (len(axes) == 2 and "class" not in {axis["name"] for axis in axes} and not _labelled(metadata)):
         names = ", ".join(axis["name"] for axis in axes)
         raise InputError(f"{path} takes targets of {names}, and the page asks for a token and a class")
@@ -89,7 +95,9 @@ def _require_read(tokenizer: Mapping[str, Any], path: Path) -> None:
         raise InputError(f"{path} keeps a BPE tokenizer with a continuing_subword_prefix, which the page does not read")
     steps = (tokenizer.get("post_processor") or {}).get("processors", [])
     if any(step["type"] != _TRIMS for step in steps[:-1]):
-        raise InputError(f"{path} keeps a tokenizer that goes on after it has added tokens, which the page does not read")
+        raise InputError(
+            f"{path} keeps a tokenizer that goes on after it has added tokens, which the page does not read"
+        )
 
 
 def _flat(settings: Mapping[str, Any] | None) -> Iterator[Mapping[str, Any]]:

@@ -107,7 +107,9 @@ def test_the_scale_has_the_gallery_s_colours_and_numbers(page: Page, photos: lis
     scale = scale_of(np.array(found["saliency"], np.float32))
     assert found["ends"] == [number_of(scale.low), number_of(scale.high)]
     bar = ColourBar(scale, style_of(signed=False)).colours(256)[0]
-    np.testing.assert_allclose(np.reshape(found["bar"], (256, 4))[:, :3], bar, atol=2)
+    np.testing.assert_allclose(
+        np.reshape(found["bar"], (256, 4))[:, :3], bar, atol=4
+    )  # of 255; d3 has the colours as polynomials
 
 
 def strength_of(values: np.ndarray, signed: bool = False) -> np.ndarray:

@@ -41,9 +41,7 @@ def masked() -> fgcompile.Artifact:
     """A masked language model, on demand, for texts of 5 tokens."""
     model = Tagger(len(VOCABULARY), len(VOCABULARY)).eval()
     inputs = example("input_ids", "attention_mask", length=5)
-    return fgcompile.compile(
-        model, inputs, rules="libragrad", psi="signed", tokenizer=wordpiece(), on_demand=True
-    )
+    return fgcompile.compile(model, inputs, rules="libragrad", psi="signed", tokenizer=wordpiece(), on_demand=True)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""The page reads texts as the library ``tokenizers`` does: text, number and segment of each token, where it came from."""
+"""The page reads texts as the library ``tokenizers``: text, number and segment of each token, and its characters."""
 
 from __future__ import annotations
 
@@ -147,7 +147,23 @@ def test_numbers_and_names_are_written_as_in_the_gallery() -> None:
 
 
 def test_numbers_of_a_scale_are_written_as_in_the_gallery() -> None:
-    numbers = [0.0, 1.0, -0.5, 0.1234, 12.345, 999.4, 1234.5, 123456.0, 1.5e6, -1e-4, 9.99e-6, 3e-12, 1.5e20, 0.995, 0.9949]
+    numbers = [
+        0.0,
+        1.0,
+        -0.5,
+        0.1234,
+        12.345,
+        999.4,
+        1234.5,
+        123456.0,
+        1.5e6,
+        -1e-4,
+        9.99e-6,
+        3e-12,
+        1.5e20,
+        0.995,
+        0.9949,
+    ]
     read = run_module({"scale.js": "numberOf"}, "given.map((number) => numberOf(number))", numbers)
     assert read == [scale_number_of(number) for number in numbers]
 

@@ -25,8 +25,23 @@ ODD = (
     *("The film was dull.", "It's joyous, isn't it?", " leading", "trailing ", "  two  spaces  ", "don't we'll I'm"),
     *("naïve café São Paulo", "ΟΔΥΣΣΕΥΣ σας", "İstanbul", "ﬁne ﬂow", "e\u0301a\u0323\u0302 x", "Ǆ ǅ ß ẞ", "ő̃", "ΐ"),
     *("日本語のテスト 你好", "한국어 텍스트", "가각ᄀ", "\u1100\u1161\u11a8", "𠀀𪚥 rare", "ไทยภาษา", "१२३ नमस्ते"),
-    *("emoji 😀👩‍👩‍👧‍👦🇩🇪!", "👍🏽 ok", "שלום עולם", "مرحبا بالعالم", "ﷺ", "“curly” ‘quotes’ – dash…", "½ Ⅷ ٣ 123,456.78"),
-    *("\ttab\nnew\r\nline", "ab  \n\n cd", "zero\u200bwidth\ufeffbom", "\u00a0nb\u3000sp", "\u0085nel", "\u0000nul\ufffd"),
+    *(
+        "emoji 😀👩‍👩‍👧‍👦🇩🇪!",
+        "👍🏽 ok",
+        "שלום עולם",
+        "مرحبا بالعالم",
+        "ﷺ",
+        "“curly” ‘quotes’ – dash…",
+        "½ Ⅷ ٣ 123,456.78",
+    ),
+    *(
+        "\ttab\nnew\r\nline",
+        "ab  \n\n cd",
+        "zero\u200bwidth\ufeffbom",
+        "\u00a0nb\u3000sp",
+        "\u0085nel",
+        "\u0000nul\ufffd",
+    ),
     *("[MASK] dull [SEP]", "x[CLS]y", "<mask>", "  <mask>  a", "the[PAD]film", "<b>&amp;</b>", "a_b-c/d\\e", "..."),
     *("dulldulldull", "q" * 150, "joyous " * 50, "\u0344x", "\u0323\u0301lead", "joy du Joyous"),
 )
@@ -92,7 +107,12 @@ def many_tokenizers() -> dict[str, Tokenizer]:
     bert = _trained(pieces, 300, n.BertNormalizer(), p.BertPreTokenizer(), post=_template)
     bert.decoder = decoders.WordPiece()
     gpt = _trained(
-        models.BPE(), 500, None, p.ByteLevel(add_prefix_space=False), post=lambda _: processors.ByteLevel(), **every_byte
+        models.BPE(),
+        500,
+        None,
+        p.ByteLevel(add_prefix_space=False),
+        post=lambda _: processors.ByteLevel(),
+        **every_byte,
     )
     gpt.decoder = decoders.ByteLevel()
     sentences = n.Sequence([n.Prepend("▁"), n.Replace(" ", "▁")])
