@@ -82,9 +82,11 @@ const steps = {
       const { texts, ...explanation } = (await import("./text/main.js")).shown.explanation;
       const logits = explanation.logits && [...explanation.logits.data];
       const read = [...document.querySelectorAll("#shown .text")].map((paragraph) => paragraph.textContent);
-      const colours = [...document.querySelectorAll("#shown .t")].map((token) => [token.className, token.style.getPropertyValue("--s")]);
+      const tokens = [...document.querySelectorAll("#shown .t")];
+      const colours = tokens.map(({ className, style }) => [className, style.getPropertyValue("--s")]);
       const legend = [...document.querySelectorAll("#legend .bar span")].map((end) => end.textContent);
-      return { ...explanation, encoded: null, texts: texts.map((chars) => chars.join("")), logits, read, colours, legend };
+      const whole = texts.map((chars) => chars.join(""));
+      return { ...explanation, encoded: null, texts: whole, logits, read, colours, legend };
     }),
   /** Clicks on the picture, at parts of its height and width. */
   async click({ at: [down, across] }) {

@@ -28,6 +28,8 @@ export function numberOf(value) {
   const digits = Math.abs(value) < 1 ? 2 : 3;
   const [mantissa, power] = value.toExponential(digits - 1).split("e");
   const exponent = Number(power);
-  if (value === 0 || (exponent >= -4 && exponent < 6)) return String(Number(`${mantissa}e${power}`)).replace("-", "−");
-  return `${Number(mantissa)}e${exponent >= 10 ? "+" : ""}${exponent}`.replaceAll("-", "−");
+  const plain = value === 0 || (exponent >= -4 && exponent < 6);
+  const sign = exponent >= 10 ? "+" : "";
+  const text = plain ? Number(`${mantissa}e${power}`) : `${Number(mantissa)}e${sign}${exponent}`;
+  return String(text).replaceAll("-", "−");
 }

@@ -111,7 +111,8 @@ function fixedElement(model, encoded, logits) {
 function mapOf({ metadata }, specs, found) {
   const returned = new Set(metadata.outputs.map(({ name }) => name));
   const first = metadata.inputs.find(({ name }) => !returned.has(`saliency.${name}`)).name;
-  const maps = Object.values(specs).flatMap(({ name }) => found[name === first ? "saliency" : `saliency.${name}`] ?? []);
+  const mapName = (name) => (name === first ? "saliency" : `saliency.${name}`);
+  const maps = Object.values(specs).flatMap(({ name }) => found[mapName(name)] ?? []);
   return Array.from(maps[0].data, (_, place) => maps.reduce((sum, { data }) => sum + data[place], 0));
 }
 

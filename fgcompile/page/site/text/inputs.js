@@ -104,7 +104,9 @@ function requirePadding(specs, count, size, pad) {
   if (specs[MASK] && pad) return;
   const lacking = specs[MASK] ? "its tokenizer has no token to pad with" : `the artifact takes no ${MASK}`;
   const rest = Number.isInteger(lengthOf(specs)) ? ", or compile with dynamic_sizes=True" : ", one at a time";
-  throw new Error(`a text has ${count} tokens, and ${size} are due here, but ${lacking}: give texts of ${size} tokens${rest}`);
+  throw new Error(
+    `a text has ${count} tokens, and ${size} are due here, but ${lacking}: give texts of ${size} tokens${rest}`,
+  );
 }
 
 const ARRAYS = {

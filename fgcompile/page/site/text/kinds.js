@@ -8,12 +8,12 @@ const LISTED = 10;
 export function listKinds(model, { logits, target }, query) {
   if (!logits || !target) return [];
   const place = placeOf(model, target);
-  const entry = (kind) => ({ kind, name: kindName(model, kind), score: scoreAt(logits, elementAt(model, place, kind)) });
+  const scoreOf = (kind) => scoreAt(logits, elementAt(model, place, kind));
+  const entry = (kind) => ({ kind, name: kindName(model, kind), score: scoreOf(kind) });
   const count = logits.sizes[model.classes ?? 0];
   const own = target[model.classes ?? 0];
-  const listed = model.writes && !model.metadata.labels && query.trim()
-    ? spelled(model, query, count)
-    : best(count, (kind) => scoreAt(logits, elementAt(model, place, kind)), named(model, query));
+  const spells = model.writes && !model.metadata.labels && query.trim();
+  const listed = spells ? spelled(model, query, count) : best(count, scoreOf, named(model, query));
   return (listed.includes(own) ? listed : [...listed, own]).map(entry);
 }
 

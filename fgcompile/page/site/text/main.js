@@ -59,7 +59,8 @@ async function useArtifact(file) {
 function hintOf(model) {
   if (model.compares) return "Says how alike the two texts are, and which words make them so.";
   if (model.writes && model.mask !== undefined) {
-    return `Put ${model.tokenizer.names.get(model.mask)} in the place of a word: the word that is expected there is explained.`;
+    const mask = model.tokenizer.names.get(model.mask);
+    return `Put ${mask} in the place of a word: the word that is expected there is explained.`;
   }
   if (model.writes) return "The token that is expected behind the text is explained.";
   return model.axes.length > 1 ? "Click a word to ask about it." : "";

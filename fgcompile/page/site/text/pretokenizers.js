@@ -1,4 +1,4 @@
-/** The pre-tokenizers of a `tokenizer.json` by type: functions of its settings that split one `Aligned` into several. */
+/** The pre-tokenizers of a `tokenizer.json` by type: functions of its settings that split an `Aligned` into several. */
 
 import { regexOf } from "./patterns.js";
 

@@ -15,7 +15,7 @@ function threeDigits(size) {
   return `${Number(digits)}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
 }
 
-/** What the strongest colour stands for: the largest token, special ones left aside, which may be far above all others. */
+/** What the strongest colour stands for: the largest token, special ones, which may be far above, left aside. */
 export function scaleOf({ tokens }) {
   const most = Math.max(0, ...tokens.map(({ segment, score }) => (segment === null ? 0 : Math.abs(score))));
   return { most, strength: (score) => (most > 0 ? Math.min(1, Math.abs(score) / most) : 0) };

@@ -38,7 +38,8 @@ export class Tokenizer {
     const entries = Array.isArray(vocab) ? vocab.map(([text], id) => [text, id]) : Object.entries(vocab);
     this.size = entries.length;
     this.ids = new Map([...entries, ...added.map(({ content, id }) => [content, id])]);
-    this.names = new Map([...entries.map(([text, id]) => [id, text]), ...added.map(({ content, id }) => [id, content])]);
+    this.names = new Map(entries.map(([text, id]) => [id, text]));
+    for (const { content, id } of added) this.names.set(id, content);
     this.special = new Set(added.filter((token) => token.special).map(({ id }) => id));
     const normal = added.filter((token) => token.normalized);
     this.given = finder(added.filter((token) => !token.normalized).map((token) => [token.content, token]));
@@ -66,12 +67,14 @@ export class Tokenizer {
       token
         ? [whole(part, token)]
         : splitAdded(this.normalize(part), this.normalized).flatMap((each) =>
-            each.token ? [whole(each.part, each.token)] : this.preTokenize(each.part).flatMap((word) => this.tokensOf(word)),
+            each.token
+              ? [whole(each.part, each.token)]
+              : this.preTokenize(each.part).flatMap((word) => this.tokensOfWord(word)),
           ),
     );
   }
 
-  tokensOf(word) {
+  tokensOfWord(word) {
     return this.model(word.text).map(({ id, text, from, to }) => {
       const [start, end] = word.span(from, to);
       return { id, text, start, end };
