@@ -15,7 +15,7 @@ from fgcompile.text.inputs import IDS, find_inputs
 PARTS: Mapping[str, frozenset[str]] = {
     "normalizer": frozenset(
         {"BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD"}
-        | {"Prepend", "Replace", "Sequence", "Strip", "StripAccents"}
+        | {"Precompiled", "Prepend", "Replace", "Sequence", "Strip", "StripAccents"}
     ),
     "pre_tokenizer": frozenset(
         {"BertPreTokenizer", "ByteLevel", "Digits", "Metaspace", "Punctuation"}

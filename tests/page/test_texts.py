@@ -60,7 +60,7 @@ def test_artifacts_that_the_page_does_not_ask(changes: dict[str, Any], message: 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "Precompiled"}]}}, "normalizer is Precompiled"),
+        ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "Nmt"}]}}, "normalizer is Nmt"),
         ({"pre_tokenizer": {"type": "UnicodeScripts"}}, "pre_tokenizer is UnicodeScripts"),
         ({"model": {"type": "BPE", "dropout": 0.1}}, "drops merges at random"),
         ({"model": {"type": "BPE", "continuing_subword_prefix": "##"}}, "continuing_subword_prefix"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from collections.abc import Callable
@@ -62,6 +63,24 @@ def random_texts(count: int, seed: int) -> list[str]:
     chance = random.Random(seed)
     return ["x" + "".join(chance.choices(_LETTERS, k=chance.randint(1, 40))) for _ in range(count)]
 
+
+# As SentencePiece compiles some rules: ligatures, accents, other spaces, what is left out, what becomes longer.
+_CHARSMAP = (
+    "AAQAAAAgAAAJCQAACgUAAAEAAIDMiAIAozwDAMwMAgCCOQAAzAwCADAAAICBBQAAGgAAgKA9AAAHAACAnwUAABcAAICwCQAAvXEAABUAAICjHQ"
+    "AAHQAAgIIFAACEOAIA4SwCAIC4AwCFiAIAoQUAADQAAIAAAACAgCACAIsJAAADAACAsAwCAIAMAgCAhQAAgLQDAOrIAgCB+QAAsAgCABIAAICB"
+    "PQAAugkAAKwMAgAgAACAoQUAABAAAICfZAIAmHQCAA0AAIC3iAIAgAkAAKaxAAA1AAAANAAAADcAAAA2AAAAOQAAADgAAAC83AIAOgAAAD0AAA"
+    "A8AAAAPwAAAD4AAABBAAAAQAAAAEMAAABCAAAARQAAAEQAAABHAAAARgAAAEkAAABIAAAASwAAAEoAAABNAAAATAAAAE8AAABOAAAAUQAAAFAA"
+    "AABTAAAAUgAAAFUAAABUAAAAVwAAAFYAAABZAAAAWAAAAFsAAABaAAAAXQAAAFwAAABfAAAAXgAAAGEAAABgAAAAYwAAAGIAAABlAAAAZAAAAG"
+    "cAAABmAAAAaQAAAGGEAgBrAAAAagAAAG0AAABlpAIAbwAAAG4AAABxAAAAcAAAAHMAAAByAAAAdQAAAHQAAAB3AAAAdgAAAHkAAAB4AAAAewAA"
+    "AHoAAAB9AAAAfAAAAH8AAAB+AAAAgQAAAIAAAACDAAAAggAAAIUAAACEAAAAhwAAAIYAAACJAAAAiAAAAIsAAACKAAAAjQAAAIwAAACPAAAAjg"
+    "AAAJEAAACQAAAAkwAAAJIAAACVAAAAlAAAAJcAAACWAAAAmQAAAJgAAACbAAAAmgAAAJ0AAACcAAAAnwAAAJ4AAAChAAAAoAAAAKMAAACiAAAA"
+    "pQAAAKQAAACnAAAApgAAAKkAAACoAAAAqwAAAKoAAACtAAAArAAAAK8AAACuAAAAsQAAALAAAACzAAAAsgAAALUAAAC0AAAAtwAAALYAAAC5AA"
+    "AAuAAAALsAAAC6AAAAvQAAALwAAAC/AAAAvgAAAMEAAADAAAAAwwAAAMIAAADFAAAAxAAAAM7YAQDPQAEAyQAAAMgAAADCmAEAw2gBAMSwAQDM"
+    "AAAAzwAAAM4AAADRAAAA0AAAANMAAADSAAAA1QAAANQAAADXAAAA1gAAANkAAADYAAAA2wAAANoAAADdAAAA3AAAAN8AAADeAAAA4QAAAOAAAA"
+    "DqyAEA4gAAAOUAAADkAAAA5wAAAO+EAQDpAAAA4ewBAOLcAQDjKAEA7QAAAOwAAADvAAAA7gAAAPEAAADwAAAA8wAAAPIAAAD1AAAA9AAAAPcA"
+    "AAD2AAAA8CQBAPgAAAD7AAAA+gAAAP0AAAD8AAAA/wAAAP4AAAAAIAAuLi4AMeKBhDIAOikAQQBmaQBpAHNzAMOpAM+DANi12YTZiSDYp9mE2Y"
+    "TZhwDhuq0A6rCAAA=="
+)
 
 Step = Callable[[Tokenizer], Any]
 
@@ -161,6 +180,11 @@ def many_tokenizers() -> dict[str, Tokenizer]:
         ),
         "t5, whole": _trained(models.Unigram(), 250, None, p.Metaspace("▁", "never", split=False), unk_token="[UNK]"),
         "t5, bytes": _with_bytes(t5),
+        "xlm-r": _trained(
+            models.Unigram(), 250,
+            n.Sequence([n.Precompiled(base64.b64decode(_CHARSMAP)), n.Replace(Regex(" {2,}"), " ")]), p.Metaspace(),
+            post=_template, unk_token="[UNK]",
+        ),
         "words": _trained(models.WordLevel(unk_token="[UNK]"), 100, n.Lowercase(), p.Whitespace()),
         "added": _with_added(bert),
         "ours, wordpiece": _bare(wordpiece()),

@@ -17,7 +17,7 @@ export const MODELS = {
     };
   },
   Unigram: (settings, library) => {
-    const model = new library.Unigram(structuredClone(settings));
+    const model = new library.Unigram(settings);
     const { unk_id: unknown, byte_fallback: bytes } = settings;
     return (text) => {
       const parts = model.tokenize(text).map((part) => [part, part]);

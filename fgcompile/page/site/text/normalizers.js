@@ -1,6 +1,7 @@
 /** The normalizers of a `tokenizer.json` by type: functions of its settings that give a function of an `Aligned`. */
 
 import { regexOf } from "./patterns.js";
+import { precompiled } from "./precompiled.js";
 
 // Ideographs, as BERT has them: its blocks, not all that Unicode calls so.
 const IDEOGRAPH = new RegExp(
@@ -20,6 +21,7 @@ export const NORMALIZERS = {
   NFD: () => (text) => text.normalize("NFD"),
   NFKC: () => (text) => text.normalize("NFKC"),
   NFKD: () => (text) => text.normalize("NFKD"),
+  Precompiled: ({ precompiled_charsmap: charsmap }) => precompiled(charsmap),
   Prepend: ({ prepend }) => (text) => text.prepend(prepend),
   Replace: ({ pattern, content }, library) => {
     const regex = regexOf(pattern, library);
