@@ -118,7 +118,8 @@ const steps = {
       while (times.length < count) times.push((await session.explain(photo.pixels)).milliseconds);
       return times;
     }, calls),
-  async screenshot({ path, width, height }) {
+  async screenshot({ path, width, height, scheme = "light" }) {
+    await page.emulateMedia({ colorScheme: scheme });
     if (width) await page.setViewportSize({ width, height });
     await page.screenshot({ path, type: "jpeg", quality: 82 });
   },

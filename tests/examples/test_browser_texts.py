@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -10,11 +13,12 @@ from typing import Any, cast
 import pytest
 
 import fgcompile
-from benchmarks.serving.chromium import PACKAGES, SOFTWARE_WEBGPU, Page, missing, open_page, open_site
+from benchmarks.serving.chromium import PACKAGES, SOFTWARE_WEBGPU, Page, missing, open_page
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.errors import InputError
 from fgcompile.media.texts.colours import scale_of, stretches
 from fgcompile.media.texts.page import number_of
+from fgcompile.page.local import HOST, open_server
 from fgcompile.page.site import TEXTS, write_page
 from fgcompile.runtime.session import open_session
 from fgcompile.text.explanation import TextExplanation
@@ -197,11 +201,15 @@ def test_artifacts_that_are_none_of_texts(page: Page, tmp_path: Path) -> None:
 def test_a_page_that_was_written_talks_to_nobody(tmp_path: Path) -> None:
     text_artifact("classifier").save(tmp_path / "text.onnx")
     write_page(tmp_path / "text.onnx", tmp_path / "site", PACKAGES)
-    with open_site(tmp_path / "site") as page:
-        compare(explained(page, "It's dull."), open_text("classifier").explain_text("It's dull."))
-        page.do("screenshot", path=tmp_path / "phone.jpg", width=390, height=844)
-        width = page.do("width")
-        traffic = page.do("traffic")
+    with open_server(tmp_path / "site", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with closing(Page(f"http://{HOST}:{server.server_port}/")) as page:
+            compare(explained(page, "It's dull."), open_text("classifier").explain_text("It's dull."))
+            page.do("screenshot", path=tmp_path / "phone.jpg", width=390, height=844)
+            width = page.do("width")
+            traffic, status = page.do("traffic"), page.do("look")["status"]
+        server.shutdown()
+    assert f"WebAssembly, {os.cpu_count()} thread" in status  # which other servers do not let it have
     assert width <= 390
     assert traffic["complaints"] == []
     assert len({request.split("/")[2] for request in traffic["requests"] if request.startswith("http")}) == 1

@@ -50,7 +50,7 @@ async function useArtifact(file) {
   Object.assign(shown, { artifact, model, session, name: file.name, explanation: undefined });
   document.title = `${artifact.metadata.model.name}: what each word adds`;
   element("hint").textContent = hintOf(model);
-  showSecond(model.compares);
+  if (model.compares) showSecond();
   element("found").hidden = true;
   document.querySelector(".classes").hidden = true;
   if (shown.segments) await explain(shown.segments);
@@ -66,9 +66,9 @@ function hintOf(model) {
   return model.axes.length > 1 ? "Click a word to ask about it." : "";
 }
 
-function showSecond(wanted) {
-  for (const part of [element("second"), document.querySelector("label[for=second]")]) part.hidden = !wanted;
-  element("more").hidden = wanted;
+function showSecond() {
+  for (const part of [element("second"), document.querySelector("label[for=second]")]) part.hidden = false;
+  element("more").hidden = true;
 }
 
 async function explain(segments, wish) {
@@ -168,7 +168,7 @@ element("ask").onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) takeText();
 };
 element("more").onclick = () => {
-  showSecond(true);
+  showSecond();
   element("second").focus();
 };
 element("artifact-file").onchange = ({ target }) => {
