@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fgcompile.artifact.file import read_artifact, read_tokenizer
+from fgcompile.artifact.file import read_artifact, read_tokenizer, weights_file
 from fgcompile.artifact.metadata import Metadata, fixed_batch
 from fgcompile.errors import InputError
 from fgcompile.page.packages import REGISTRY, read_files, read_lock
@@ -55,6 +55,8 @@ def write_page(
     """
     content, metadata = read_artifact(artifact)
     require_onnx(metadata, artifact)
+    if (weights := weights_file(content, metadata, artifact)) is not None:
+        raise InputError(f"{artifact} has weights in {weights.name}, more than a page can load: serve it instead")
     tokenizer = read_tokenizer(content, metadata, artifact)
     if tokenizer is None:
         require_shown(metadata, artifact)

@@ -76,6 +76,14 @@ def test_a_page_is_whole_or_has_no_entry(tmp_path: Path, monkeypatch: pytest.Mon
     assert not (tmp_path / "site" / "package.json").exists()
 
 
+def test_weights_beside_the_file_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.onnx").write_bytes(onnx_artifact())
+    monkeypatch.setattr(site, "weights_file", lambda content, metadata, path: tmp_path / "net.onnx.data")
+    with pytest.raises(InputError, match=r"has weights in net.onnx.data, more than a page can load"):
+        site.write_page(tmp_path / "net.onnx", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
 def test_no_artifact_no_page(tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(b"no artifact")
     with pytest.raises(ArtifactError):
