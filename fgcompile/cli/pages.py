@@ -53,13 +53,12 @@ def ui(
     from fgcompile.page.local import HOST, open_server
     from fgcompile.page.site import write_page
 
-    with tempfile.TemporaryDirectory(prefix="fgcompile-") as name:
+    with tempfile.TemporaryDirectory(prefix="fgcompile-") as name, open_server(Path(name), port) as server:
         with terminal.steps() as report:
             write_page(artifact, Path(name), packages, registry, report)
-        with open_server(Path(name), port) as server:
-            address = f"http://{HOST}:{server.server_port}"
-            terminal.report(f"{address} explains by {artifact}; Ctrl+C ends it")
-            if browser:
-                typer.launch(address)
-            with suppress(KeyboardInterrupt):
-                server.serve_forever()
+        address = f"http://{HOST}:{server.server_port}"
+        terminal.print_line(f"{address} explains by {artifact}; Ctrl+C ends it")
+        if browser:
+            typer.launch(address)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
