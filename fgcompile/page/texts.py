@@ -28,7 +28,7 @@ PARTS: Mapping[str, frozenset[str]] = {
 
 _INSIDE = ("normalizers", "pretokenizers", "processors")
 _TRIMS = "ByteLevel"
-_QUERY = "query"
+_QUERY, _SCORE = "query", "score"
 
 
 def require_texts_shown(metadata: Metadata, tokenizer: str, path: Path) -> None:
@@ -41,10 +41,6 @@ def require_texts_shown(metadata: Metadata, tokenizer: str, path: Path) -> None:
         inputs = find_inputs(metadata)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
-    if other := sorted(set(inputs.own) - {_QUERY}):
-        raise InputError(
-            f"{path} explains a score of '{other[0]}', which the page does not ask: use `fgcompile explain`"
-        )
     _require_one_question(metadata, path)
     outputs = {spec["name"] for spec in metadata["outputs"]}
     first = next((spec["name"] for spec in metadata["inputs"] if f"saliency.{spec['name']}" not in outputs), None)
@@ -58,6 +54,8 @@ def require_texts_shown(metadata: Metadata, tokenizer: str, path: Path) -> None:
 def _require_one_question(metadata: Metadata, path: Path) -> None:
     """Passes artifacts of one target a call: a class, one at a token, or how alike two texts are."""
     logits = [spec for spec in metadata["outputs"] if spec["name"] == LOGITS]
+    if metadata["target"] == _SCORE and _QUERY not in metadata["score_inputs"]:
+        return
     if not logits:
         raise InputError(f"{path} does not return {LOGITS}: compile it with them among the outputs")
     if "targets" in metadata:

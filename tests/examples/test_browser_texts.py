@@ -21,8 +21,10 @@ from fgcompile.media.texts.page import number_of
 from fgcompile.page.local import HOST, open_server
 from fgcompile.page.site import TEXTS, write_page
 from fgcompile.runtime.session import open_session
+from fgcompile.scores import Continuation, Token
 from fgcompile.text.explanation import TextExplanation
 from tests.support.texts import (
+    BYTES,
     VOCABULARY,
     Classifier,
     Tagger,
@@ -46,6 +48,16 @@ def masked() -> fgcompile.Artifact:
     model = Tagger(len(VOCABULARY), len(VOCABULARY)).eval()
     inputs = example("input_ids", "attention_mask", length=5)
     return fgcompile.compile(model, inputs, rules="libragrad", psi="signed", tokenizer=wordpiece(), on_demand=True)
+
+
+@cache
+def continued(score: object) -> fgcompile.Artifact:
+    """A language model of bytes and a score of what comes behind a text."""
+    model = Tagger(len(BYTES), len(BYTES), causal=True).eval()
+    inputs = example("input_ids", "attention_mask", words=len(BYTES))
+    options: dict[str, Any] = {"rules": "libragrad", "psi": "signed", "dynamic_sizes": True, "target": score}
+    outputs = ("logits", "saliency", "contributions", "residual")
+    return fgcompile.compile(model, inputs, tokenizer=byte_level(), outputs=outputs, **options)
 
 
 @cache
@@ -153,6 +165,26 @@ def test_a_language_model_of_bytes(page: Page, tmp_path: Path) -> None:
     seen = page.do("explain", name="dull")
     assert seen["classes"][0] == "dull"
     compare(page.do("words"), session.explain_text("naïve 日本", continuation=" dull"))
+
+
+@pytest.mark.slow
+def test_how_likely_a_continuation_is(page: Page, tmp_path: Path) -> None:
+    artifact = continued(Continuation(2))
+    choose(page, artifact, tmp_path)
+    expected = session_of(artifact).explain_text("film was", continuation=" dulls")
+    compare(explained(page, "film was", " dulls"), expected)
+    assert "how likely a continuation is: give one" in page.do("write", texts=["film was"])["error"]
+    assert "3 tokens, the artifact takes 2" in page.do("write", texts=["film was", " dullst"])["error"]
+    assert "begin the continuation where a token begins" in page.do("write", texts=["fil", "m a"])["error"]
+
+
+@pytest.mark.slow
+def test_the_token_behind_a_text(page: Page, tmp_path: Path) -> None:
+    artifact = continued(Token(None, None))
+    choose(page, artifact, tmp_path)
+    session = session_of(artifact)
+    compare(explained(page, "film was", " dull"), session.explain_text("film was", continuation=" dull"))
+    compare(explained(page, "film was"), session.explain_text("film was"))
 
 
 def test_a_masked_word(page: Page, tmp_path: Path) -> None:

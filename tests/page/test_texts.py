@@ -33,8 +33,10 @@ def require(metadata: dict[str, Any], tokenizer: dict[str, Any]) -> None:
     require_texts_shown({**METADATA, **metadata}, json.dumps({**TOKENIZER, **tokenizer}), PATH)  # type: ignore[typeddict-item]
 
 
-def test_a_classifier_is_shown() -> None:
+def test_a_classifier_and_a_continuation_are_shown() -> None:
     require({}, {})
+    tokens = {**IDS, "name": "tokens", "shape": ["batch", 2]}
+    require({"target": "score", "score_inputs": ["tokens"], "inputs": [IDS, tokens], "outputs": [MAP]}, {})
 
 
 @pytest.mark.parametrize(
@@ -44,7 +46,7 @@ def test_a_classifier_is_shown() -> None:
         ({"outputs": [MAP]}, "does not return logits: compile it with them"),
         ({"outputs": [LOGITS]}, "has no map of 'input_ids'"),
         ({"targets": 3}, "explains several targets in a call"),
-        ({"score_inputs": ["tokens"], "inputs": [IDS, {**IDS, "name": "tokens"}]}, "explains a score of 'tokens'"),
+        ({"score_inputs": ["boxes"], "inputs": [IDS, {**IDS, "name": "boxes"}]}, "the artifact takes 'boxes'"),
         (
             {"target": "predicted", "inputs": [IDS], "outputs": [{**LOGITS, "shape": ["batch", "length", 2]}, MAP]},
             "chooses among the tokens by itself",

@@ -1,6 +1,7 @@
 /** From a text to what the model says of it, and which of its words say so: `Session.explain_text` in a browser. */
 
-import { blankPieces, tensorOf } from "./inputs.js";
+import { blankScoreFeeds, scoreFeeds, withContinuation } from "./continuations.js";
+import { blankPieces, idsOf, lengthOf, tensorOf } from "./inputs.js";
 import { chooseElement, elementName, scoreAt } from "./questions.js";
 import { groupWords } from "./words.js";
 
@@ -46,7 +47,8 @@ export function makeExplainText(model, session, Tensor) {
   }
 
   async function ask(encoded, wish) {
-    const feeds = model.feeds(encoded);
+    const feeds = { ...model.feeds(encoded), ...scoreFeeds(model, encoded[0], wish?.continuation) };
+    requireOwnPlaces(model, feeds, encoded);
     const element = asks ? await elementOf(feeds, encoded[0], wish) : undefined;
     const found = await call(feeds, element, true);
     const logits = found.logits && { data: found.logits.data, sizes: found.logits.dims.slice(1) };
@@ -56,16 +58,16 @@ export function makeExplainText(model, session, Tensor) {
       ...joined(parts),
       target,
       logits,
-      name: target ? elementName(model, target, encoded[0]) : "score",
+      name: target ? elementName(model, target, encoded[0]) : wish?.continuation || "score",
       score: target ? scoreAt(logits, target) : sumOf(found),
       residual: found.residual?.data[0],
     };
   }
 
   return async function explain(segments, wish) {
-    const encoded = model.encode(segments);
+    const encoded = model.encode(withContinuation(model, segments, wish?.continuation));
     const start = performance.now();
-    const found = model.inputs.own.length ? await compare(encoded) : await ask(encoded, wish);
+    const found = model.inputs.own.includes("query") ? await compare(encoded) : await ask(encoded, wish);
     return { ...found, encoded: encoded[0], milliseconds: performance.now() - start };
   };
 }
@@ -90,8 +92,21 @@ function makeCall(model, session, Tensor) {
 /** Runs an artifact once on no text in particular, since the first run is slower than the others. */
 export async function warmUpText(model, session, Tensor) {
   const feeds = model.feeds(model.inputs.texts.map((specs) => ({ pieces: blankPieces(specs) })));
-  const query = model.inputs.own.length ? queryOf(model.metadata) : {};
-  await makeCall(model, session, Tensor)({ ...feeds, ...query }, undefined, true);
+  await makeCall(model, session, Tensor)({ ...feeds, ...blankScoreFeeds(model) }, undefined, true);
+}
+
+/** Refuses to pad where the artifact chooses among places by itself: it may choose a pad. */
+function requireOwnPlaces(model, feeds, encoded) {
+  const { outputs, target } = model.metadata;
+  if (target === "input" || outputs.some(({ name, shape }) => name === "logits" && shape.length === 2)) return;
+  model.inputs.texts.forEach((specs, i) => {
+    const { length } = encoded[i].pieces;
+    if (feeds[idsOf(specs).name].data.length === length) return;
+    throw new Error(
+      `a text has ${length} tokens, the artifact takes ${lengthOf(specs)}, and what it explains may lie on pads: give ` +
+        "a text of as many, or compile with dynamic_sizes=True",
+    );
+  });
 }
 
 /** The input that a text's embedding is compared with; by default 0. */

@@ -7,12 +7,12 @@ const IDS = "input_ids";
 const MASK = "attention_mask";
 const ROLES = [IDS, MASK, "token_type_ids", "position_ids"];
 const NAME = new RegExp(`^(?:(\\w+)_)?(${ROLES.join("|")})(?:_(\\w+))?$`);
-const QUERY = "query"; // of scores that compare embeddings
+const SCORE_INPUTS = ["tokens", "position", "token", "query"]; // of `Continuation`, `Token` and `Similarity`
 
 /** `{ texts, own }`: for each text the specs of its inputs by role, and the names of the score's own inputs. */
 export function findInputs(metadata) {
   const texts = new Map();
-  const own = (metadata.score_inputs ?? []).filter((name) => name === QUERY);
+  const own = (metadata.score_inputs ?? []).filter((name) => SCORE_INPUTS.includes(name));
   for (const spec of inputSpecs(metadata)) {
     if (own.includes(spec.name)) continue;
     const [, front = "", role, behind = ""] = NAME.exec(spec.name) ?? [];

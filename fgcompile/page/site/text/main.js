@@ -4,6 +4,7 @@ import * as library from "@huggingface/tokenizers";
 import { PbfReader } from "pbf";
 import { readSealed } from "../artifact.js";
 import { openSession } from "../session.js";
+import { continuationOf } from "./continuations.js";
 import { makeExplainText, warmUpText } from "./explain.js";
 import { listKinds } from "./kinds.js";
 import { TextModel } from "./model.js";
@@ -50,13 +51,16 @@ async function useArtifact(file) {
   Object.assign(shown, { artifact, model, session, name: file.name, explanation: undefined });
   document.title = `${artifact.metadata.model.name}: what each word adds`;
   element("hint").textContent = hintOf(model);
-  if (model.compares) showSecond();
+  showSecond();
   element("found").hidden = true;
   document.querySelector(".classes").hidden = true;
-  if (shown.segments) await explain(shown.segments);
+  if (shown.segments) await explainWritten();
 }
 
 function hintOf(model) {
+  const continuation = continuationOf(model);
+  if (continuation === "needed") return "Says how likely the continuation is, and which words make it so.";
+  if (continuation) return "The likeliest token is explained, or the one that you give as the continuation.";
   if (model.compares) return "Says how alike the two texts are, and which words make them so.";
   if (model.writes && model.mask !== undefined) {
     const mask = model.tokenizer.names.get(model.mask);
@@ -66,9 +70,23 @@ function hintOf(model) {
   return model.axes.length > 1 ? "Click a word to ask about it." : "";
 }
 
-function showSecond() {
-  for (const part of [element("second"), document.querySelector("label[for=second]")]) part.hidden = false;
-  element("more").hidden = true;
+/** The box of a second text, or a continuation, where there has to be one or it was asked for. */
+function showSecond(wanted = false) {
+  const { model } = shown;
+  const [box, label] = [element("second"), document.querySelector("label[for=second]")];
+  const continues = model && continuationOf(model);
+  if (wanted || model?.compares || continues) for (const part of [box, label]) part.hidden = false;
+  element("more").hidden = !box.hidden;
+  label.textContent = continues ? "Continuation" : "Second text";
+  const other = "What it is compared with, or its second segment";
+  box.placeholder = continues ? "With the space that it begins with" : other;
+}
+
+/** Explains what stands in the boxes. */
+async function explainWritten() {
+  const [first, second] = [element("text").value, element("second").hidden ? "" : element("second").value];
+  if (continuationOf(shown.model)) await explain([first], { continuation: second });
+  else await explain(shown.model.compares || second.trim() ? [first, second] : [first]);
 }
 
 async function explain(segments, wish) {
@@ -151,8 +169,7 @@ function takeText() {
   element("query").value = "";
   perform("Explaining …", async () => {
     if (!shown.session) throw new Error("there is no artifact yet: choose one");
-    const written = [element("text"), element("second")].filter((box) => !box.hidden).map((box) => box.value);
-    await explain(shown.model.compares || written.at(-1).trim() ? written : written.slice(0, 1));
+    await explainWritten();
   });
 }
 
@@ -168,7 +185,7 @@ element("ask").onkeydown = (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) takeText();
 };
 element("more").onclick = () => {
-  showSecond();
+  showSecond(true);
   element("second").focus();
 };
 element("artifact-file").onchange = ({ target }) => {

@@ -13,14 +13,14 @@ export class TextModel {
     this.metadata = metadata;
     this.tokenizer = new Tokenizer(tokenizer, library);
     this.inputs = findInputs(metadata);
-    this.axes = targetAxes(metadata);
+    this.axes = metadata.outputs.some(({ name }) => name === "logits") ? targetAxes(metadata) : [];
     this.classes = classAxis(this.axes, metadata.labels);
     const size = this.axes.length === 2 && this.classes !== undefined ? this.axes[this.classes].size : 0;
     /** Whether the classes of a place are the tokens of the vocabulary: a language model's. */
     this.writes = Number.isInteger(size) && size >= Math.max(2, this.tokenizer.size);
     this.mask = MASKS.map((name) => this.tokenizer.ids.get(name)).find((id) => id !== undefined);
     /** Whether two texts are compared, each with its own inputs or by its own call. */
-    this.compares = this.inputs.texts.length > 1 || this.inputs.own.length > 0;
+    this.compares = this.inputs.texts.length > 1 || this.inputs.own.includes("query");
   }
 
   /** A text's tokens: of all segments together, or of each alone where they are compared. */

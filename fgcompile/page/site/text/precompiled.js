@@ -1,6 +1,6 @@
 /**
- * A map of characters as SentencePiece compiles it: a trie in an array of numbers (Darts'), and behind it the texts that
- * stand for what is found there, each ending in 0.
+ * A map of characters as SentencePiece compiles it: a trie in an array of numbers (Darts'), and behind it the texts
+ * that stand for what is found there, each ending in 0.
  */
 
 const SHORT = 6; // bytes of a grapheme that is looked up as a whole
