@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiler.fusing": GROUND | STAGES | {"compiler.description"},
     "compiler.pipeline": GROUND | STAGES | {"compiler.compiled", "compiler.description", "compiler.fusing", "runtime"},
     "compiler.verify": GROUND | STAGES | {"compiler.description", "runtime"},
-    "page": {"artifact", "system", "errors"},
+    "page": {"text", "artifact", "system", "errors"},
     "bench": {"runtime", "media", "artifact", "system", "errors", "_version"},
     "bulk": {"drawing", "pictures", "runtime", "media", "artifact", "system", "errors"},
     "serving": {"text", "runtime", "media", "artifact", "system", "errors", "_version"},

@@ -13,7 +13,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from fgcompile.page.site import SITE
+from fgcompile.page.site import PHOTOS, page_files
 
 DRIVER = Path(__file__).parents[2] / "examples" / "browser"
 PACKAGES = DRIVER / "node_modules"
@@ -75,7 +75,11 @@ class Page:
 
 @contextmanager
 def open_page(
-    folder: Path, artifact: Path | None = None, flags: tuple[str, ...] = (), absent: str | None = None
+    folder: Path,
+    artifact: Path | None = None,
+    flags: tuple[str, ...] = (),
+    absent: str | None = None,
+    page: str = PHOTOS,
 ) -> Iterator[Page]:
     """Serves the page, and an artifact beside it, from ``folder`` and opens it in headless Chromium.
 
@@ -84,14 +88,16 @@ def open_page(
         artifact: What the page finds as ``model.onnx``; None for nothing.
         flags: Further arguments of Chromium.
         absent: A part of the addresses that the server answers with 404.
+        page: ``PHOTOS`` or ``TEXTS``.
     """
-    for path in SITE.iterdir():
-        (folder / path.name).symlink_to(path)
+    for name, path in page_files(page).items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).symlink_to(path)
     (folder / "packages").symlink_to(PACKAGES)
     if artifact is not None:
         (folder / "model.onnx").symlink_to(artifact.resolve())
-    with open_site(folder, flags, absent) as page:
-        yield page
+    with open_site(folder, flags, absent) as opened:
+        yield opened
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """Artifacts in JavaScript beside the session in Python: do the numbers agree, and what does a call take?
 
-    python -m benchmarks.serving.javascript [--pictures N] [--rounds N] [--screenshot FILE.jpg]
+    python -m benchmarks.serving.javascript [--pictures N] [--rounds N] [--screenshot FILE.jpg [--texts FILE.onnx]]
 
 Explains the pictures of the demo's networks on the page of ``fgcompile page``, in headless Chromium with WebAssembly,
 and with ``examples/node``; gives the session in Python the same pixels. Then the page and the session, with one thread
-each, take turns. Writes ``results/javascript.md``; or only draws the page with an espresso into ``--screenshot``.
+each, take turns. Writes ``results/javascript.md``; or only draws the page with an espresso into ``--screenshot``, and
+the page of an artifact for texts, as ``examples/sentiment`` makes one, into ``text.jpg`` beside it.
 
 Needs the extras ``cpu`` and ``demo``, Chromium, and Node.js with `npm ci` in both folders.
 """
@@ -30,6 +31,7 @@ from benchmarks.networks.samples import load_digit_network, load_photo_network
 from benchmarks.serving import chromium, node
 from fgcompile.artifact.validation import Array
 from fgcompile.demo.networks import load_efficientnet
+from fgcompile.page.site import TEXTS
 from fgcompile.pictures.images import read_photo
 
 PACKAGES = ("onnxruntime", "pillow")
@@ -38,6 +40,8 @@ JAVASCRIPT_PACKAGES = (
     node.FOLDER / "node_modules" / "onnxruntime-node",
 )
 ESPRESSO = 1
+TEXT = "The film was dull, but the music is wonderful. A joyless remake that nobody needed."
+_WORD = 12  # joyless, which is two tokens
 _WARM_UPS = 3
 
 AGREEMENT = ["network", "runtime", "pictures", "same class", "logits", "map, median", "map, largest"]
@@ -149,18 +153,32 @@ def draw_screenshot(folder: Path, path: Path) -> None:
         page.do("screenshot", path=path.resolve().with_name("phone.jpg"), width=390, height=844)
 
 
+def draw_texts(artifact: Path, served: Path, folder: Path) -> None:
+    """Draws the page of an artifact for texts into ``folder``, as ``text.jpg``, and as a phone shows it."""
+    served.mkdir()
+    with chromium.open_page(served, artifact, page=TEXTS) as page:
+        for _ in range(_WARM_UPS):
+            page.do("write", texts=[TEXT])
+        page.do("point", word=_WORD)
+        page.do("screenshot", path=folder / "text.jpg")
+        page.do("screenshot", path=folder / "text-phone.jpg", width=390, height=844)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measures and writes the report, or draws the screenshot; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.javascript", description=__doc__)
     parser.add_argument("--pictures", type=int, help="how many pictures of each network, all by default")
     parser.add_argument("--rounds", type=int, default=40, help="rounds of one call each, %(default)s by default")
     parser.add_argument("--screenshot", type=Path, metavar="FILE.jpg", help="only draw the page, into this file")
+    parser.add_argument("--texts", type=Path, metavar="FILE.onnx", help="with --screenshot: draw this one's page too")
     options = parser.parse_args(arguments)
     if reason := chromium.missing() or node.missing():
         parser.error(reason)
     with tempfile.TemporaryDirectory() as name:
         if options.screenshot:
             draw_screenshot(Path(name), options.screenshot)
+            if options.texts:
+                draw_texts(options.texts, Path(name) / "texts", options.screenshot.resolve().parent)
             return 0
         tables = measure(Path(name), options.pictures, options.rounds)
     stated = facts("benchmarks.serving.javascript", PACKAGES)

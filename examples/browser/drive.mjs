@@ -63,6 +63,31 @@ const steps = {
     await page.locator("#query").press("Enter");
     return look();
   },
+  /** Writes a text, or two, and has it explained. */
+  async write({ texts }) {
+    if (texts.length > 1 && (await page.locator("#more").isVisible())) await page.locator("#more").click();
+    await page.locator("#text").fill(texts[0]);
+    if (await page.locator("#second").isVisible()) await page.locator("#second").fill(texts[1] ?? "");
+    await page.locator("#go").click();
+    return look();
+  },
+  /** Clicks a word of the explained text. */
+  async point({ word }) {
+    await page.locator("#shown .w").nth(word).click();
+    return { ...(await look()), detail: await page.locator("#detail").innerText() };
+  },
+  /** The numbers behind an explained text, and what of it is to be read. */
+  words: () =>
+    page.evaluate(async () => {
+      const { texts, ...explanation } = (await import("./text/main.js")).shown.explanation;
+      const logits = explanation.logits && [...explanation.logits.data];
+      const read = [...document.querySelectorAll("#shown .text")].map((paragraph) => paragraph.textContent);
+      const tokens = [...document.querySelectorAll("#shown .t")];
+      const colours = tokens.map(({ className, style }) => [className, style.getPropertyValue("--s")]);
+      const legend = [...document.querySelectorAll("#legend .bar span")].map((end) => end.textContent);
+      const whole = texts.map((chars) => chars.join(""));
+      return { ...explanation, encoded: null, texts: whole, logits, read, colours, legend };
+    }),
   /** Clicks on the picture, at parts of its height and width. */
   async click({ at: [down, across] }) {
     const { width, height } = await page.locator("#picture").boundingBox();
@@ -73,13 +98,17 @@ const steps = {
   numbers: () =>
     page.evaluate(async () => {
       const { photo, explanation, map } = (await import("./main.js")).shown;
-      const { normalise, normaliseSigned } = await import("./overlay.js");
+      const { scaleOf, strengthOf } = await import("./scale.js");
       const { logits, maps, targets } = explanation;
-      const strength = [...normalise(maps[map])];
+      const scaled = (values, signed) => [...strengthOf(values, scaleOf(values, signed))];
+      const strength = scaled(maps[map], false);
       const mean = maps[map].reduce((sum, value) => sum + value, 0) / maps[map].length;
-      const signed = [...normaliseSigned(maps[map].map((value) => value - mean))];
+      const signed = scaled(maps[map].map((value) => value - mean), true);
       const saliency = maps.flatMap((each) => [...each]);
-      return { pixels: [...photo.pixels], logits: [...logits.data], saliency, strength, signed, targets, map };
+      const bar = document.getElementById("bar").getContext("2d").getImageData(0, 0, 256, 1).data;
+      const ends = ["low", "high"].map((end) => document.getElementById(end).textContent);
+      const shades = { strength, signed, ends, bar: [...bar] };
+      return { pixels: [...photo.pixels], logits: [...logits.data], saliency, targets, map, ...shades };
     }),
   /** The milliseconds of some calls on the photo that is shown. */
   time: ({ calls }) =>
@@ -89,10 +118,13 @@ const steps = {
       while (times.length < count) times.push((await session.explain(photo.pixels)).milliseconds);
       return times;
     }, calls),
-  async screenshot({ path, width, height }) {
+  async screenshot({ path, width, height, scheme = "light" }) {
+    await page.emulateMedia({ colorScheme: scheme });
     if (width) await page.setViewportSize({ width, height });
     await page.screenshot({ path, type: "jpeg", quality: 82 });
   },
+  /** How wide the page is, beyond the screen too. */
+  width: () => page.evaluate(() => document.documentElement.scrollWidth),
   /** Where the page has asked for anything, and what went wrong unseen. */
   traffic: () => ({ requests, complaints }),
 };

@@ -92,6 +92,7 @@ for _command, _example in (
     (production.serve, "serve resnet18.onnx --port 8080"),
     (production.triton, "triton resnet18.onnx -o models"),
     (pages.page, "page resnet18.onnx -o site"),
+    (pages.ui, "ui resnet18.onnx"),
     (demonstration.demo, "demo -o demo"),
 ):
     app.command(_command.__name__.rstrip("_"), epilog=f"As: fgcompile {_example}")(_command)

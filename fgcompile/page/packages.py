@@ -27,11 +27,12 @@ class Package:
     """A package, and what of it the page needs.
 
     Attributes:
-        name: Its name, without a scope.
+        name: Its name, with its scope.
         version: The one that the page was tested with.
         license: As the package says it, in SPDX's words.
         integrity: ``sha512-…`` in base64, of the archive that the registry has.
         files: Paths within the package, its licence among them.
+        pages: Which pages run on it: ``photos``, ``texts``.
     """
 
     name: str
@@ -39,11 +40,13 @@ class Package:
     license: str
     integrity: str
     files: Sequence[str]
+    pages: Sequence[str]
 
 
-def read_lock() -> list[Package]:
-    """The packages."""
-    return [Package(**entry) for entry in json.loads(_LOCK.read_text(encoding="utf-8"))]
+def read_lock(page: str | None = None) -> list[Package]:
+    """The packages that a page runs on, or those of all."""
+    packages = [Package(**entry) for entry in json.loads(_LOCK.read_text(encoding="utf-8"))]
+    return [package for package in packages if page is None or page in package.pages]
 
 
 def read_files(package: Package, folder: Path | None, registry: str) -> Iterator[tuple[str, bytes]]:
@@ -82,10 +85,11 @@ def _of_folder(package: Package, folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _archive(package: Package, registry: str) -> bytes:
-    cached = _cache() / f"{package.name}-{package.version}.tgz"
+    scope, _, name = package.name.rpartition("/")
+    cached = _cache() / f"{scope + '+' if scope else ''}{name}-{package.version}.tgz"
     if cached.is_file() and _integrity(content := cached.read_bytes()) == package.integrity:
         return content
-    address = f"{registry.rstrip('/')}/{package.name}/-/{package.name}-{package.version}.tgz"
+    address = f"{registry.rstrip('/')}/{package.name}/-/{name}-{package.version}.tgz"
     if not address.startswith(("https://", "http://")):
         raise InputError(f"--registry is {registry}: give the address of a registry of npm's, {REGISTRY}")
     try:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from fgcompile.artifact.file import read_artifact
+from fgcompile.artifact.file import read_artifact, read_tokenizer, weights_file
 from fgcompile.artifact.metadata import Metadata, fixed_batch
 from fgcompile.errors import InputError
 from fgcompile.page.packages import REGISTRY, read_files, read_lock
+from fgcompile.page.texts import require_texts_shown
 from fgcompile.system.files import make_directory, write_atomically
 
 SITE = Path(__file__).parent / "site"
 ARTIFACT = "model.onnx"
+PHOTOS, TEXTS = "photos", "texts"
+"""The pages that there are, by what their artifacts take."""
+
 _ENTRY = "index.html"
-_UNSERVED = ("package.json",)
-"""What only Node.js reads, which takes the page's modules for the tests."""
+_ENTRY_OF_TEXTS = "text.html"
+_FOLDER_OF_TEXTS = "text"
+_SHARED = ("artifact.js", "favicon.svg", "session.js", "style.css", "targets.js")
+"""What the page of texts takes from that of photos."""
+
+_UNSERVED = ("package.json", _ENTRY_OF_TEXTS)
+"""What only Node.js reads, which takes the page's modules for the tests; and what another page begins with."""
 
 _ASKED = ({"class"}, {"class", "height", "width"})
 """Axes of a target that the page can ask for: a class, and where there are places one of them, by a click."""
@@ -28,12 +37,12 @@ def write_page(
     registry: str = REGISTRY,
     report: Callable[[str], None] = lambda step: None,
 ) -> None:
-    """Writes a static page that explains photos by an artifact, in WebAssembly or WebGPU, and talks to nobody.
+    """Writes a static page that explains photos or texts by an artifact, in WebAssembly or WebGPU, and talks to nobody.
 
     The page comes last, so that a folder with one is complete.
 
     Args:
-        artifact: An ``.onnx`` that takes raw photos.
+        artifact: An ``.onnx`` that takes raw photos, or keeps a tokenizer.
         folder: Receives the page; files of the same names are replaced, others are left.
         packages: A folder of npm's packages; None fetches them.
         registry: Where they are fetched from.
@@ -45,17 +54,33 @@ def write_page(
         OutputError: The folder cannot be written.
     """
     content, metadata = read_artifact(artifact)
-    require_shown(metadata, artifact)
+    require_onnx(metadata, artifact)
+    if (weights := weights_file(content, metadata, artifact)) is not None:
+        raise InputError(f"{artifact} has weights in {weights.name}, more than a page can load: serve it instead")
+    tokenizer = read_tokenizer(content, metadata, artifact)
+    if tokenizer is None:
+        require_shown(metadata, artifact)
+    else:
+        require_texts_shown(metadata, tokenizer, artifact)
+    page = PHOTOS if tokenizer is None else TEXTS
     make_directory(folder)
-    for package in read_lock():
+    for package in read_lock(page):
         report(f"{package.name} {package.version}")
         for name, data in read_files(package, packages, registry):
             _write(folder / "packages" / name, data)
     report(artifact.name)
     _write(folder / ARTIFACT, content)
-    for path in sorted(SITE.iterdir(), key=lambda path: path.name == _ENTRY):
-        if path.name not in _UNSERVED:
-            _write(folder / path.name, path.read_bytes())
+    for name, path in page_files(page).items():
+        _write(folder / name, path.read_bytes())
+
+
+def page_files(page: str) -> Mapping[str, Path]:
+    """A page's own files, by their paths in its folder; the one that it begins with is the last."""
+    if page == PHOTOS:
+        own = [path for path in SITE.iterdir() if path.is_file() and path.name not in (*_UNSERVED, _ENTRY)]
+        return {**{path.name: path for path in own}, _ENTRY: SITE / _ENTRY}
+    own = [*(SITE / name for name in _SHARED), *(SITE / _FOLDER_OF_TEXTS).iterdir()]
+    return {**{str(path.relative_to(SITE)): path for path in own}, _ENTRY: SITE / _ENTRY_OF_TEXTS}
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -63,18 +88,24 @@ def _write(path: Path, content: bytes) -> None:
     write_atomically(path, content)
 
 
+def require_onnx(metadata: Metadata, path: Path) -> None:
+    """Passes an artifact that browsers can run, of one photo or text a call.
+
+    Raises:
+        InputError: They cannot.
+    """
+    if metadata["format"] != "onnx":
+        raise InputError(f"{path} is {metadata['format']}, and browsers run ONNX: compile it to .onnx")
+    if fixed_batch(metadata) not in (None, 1):
+        raise InputError(f"{path} takes {fixed_batch(metadata)} samples a call, and the page has one: compile it anew")
+
+
 def require_shown(metadata: Metadata, path: Path) -> None:
-    """Passes an artifact that the page can show.
+    """Passes an artifact that the page of photos can show.
 
     Raises:
         InputError: It cannot.
     """
-    if metadata["format"] != "onnx":
-        raise InputError(f"{path} is {metadata['format']}, and browsers run ONNX: compile it to .onnx")
-    if "tokenizer" in metadata:
-        raise InputError(f"{path} takes texts, which the page does not: `fgcompile explain` makes a page of them")
-    if fixed_batch(metadata) not in (None, 1):
-        raise InputError(f"{path} takes {fixed_batch(metadata)} photos a call, and the page has one: compile it anew")
     if metadata["preprocess"] is None:
         raise InputError(f"{path} takes prepared arrays, not photos: compile it with --mean and --std")
     taken = [

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.evidence.colour_vision import GREYS, SIGHT, lab, least_difference
 from fgcompile.drawing.blending import blend, style_of
 from fgcompile.drawing.palettes import DIVERGING, SEQUENTIAL, palette_of
+from fgcompile.media.texts import colours as texts
 
 
 def test_the_measure_is_the_one_that_is_published() -> None:
@@ -50,3 +51,13 @@ def test_a_signed_map_by_itself_is_darkest_at_zero_and_has_two_hues(name: str, s
     assert np.diff(lightness[4:]).min() > 5
     assert np.diff(lightness[4::-1]).min() > 5
     assert least_difference(colours, sight) > 8
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("paper", [(255, 255, 255), (246, 247, 249), (17, 20, 26)])
+def test_the_signs_behind_the_words_of_a_text(paper: tuple[int, int, int], sight: str) -> None:
+    """Seven steps, on the white of pictures and on the light and dark papers of both pages."""
+    scores = np.linspace(-1, 1, 7)
+    opacity = texts.STRONGEST * np.abs(scores)[:, np.newaxis]
+    colours = (1 - opacity) * np.array(paper) + opacity * np.array([texts.colour_of(score) for score in scores])
+    assert least_difference(colours, sight) > 11

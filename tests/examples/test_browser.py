@@ -12,7 +12,9 @@ from PIL import Image
 
 import fgcompile
 from benchmarks.serving.chromium import PACKAGES, SOFTWARE_WEBGPU, Page, missing, open_page, open_site
-from fgcompile.drawing.scale import scale_of
+from fgcompile.drawing.blending import style_of
+from fgcompile.drawing.captions import ColourBar
+from fgcompile.drawing.scale import number_of, scale_of
 from fgcompile.page.site import write_page
 from fgcompile.pictures.images import read_photo
 from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
@@ -97,6 +99,17 @@ def test_brightness_is_that_of_the_gallery(page: Page, photos: list[Path]) -> No
     np.testing.assert_allclose(found["strength"], strength_of(np.array(found["saliency"])), atol=1e-12)
     saliency = np.array(found["saliency"], np.float64)
     np.testing.assert_allclose(found["signed"], strength_of(saliency - saliency.mean(), signed=True), atol=1e-5)
+
+
+def test_the_scale_has_the_gallery_s_colours_and_numbers(page: Page, photos: list[Path]) -> None:
+    page.do("choose", file=photos[3])
+    found = page.do("numbers")
+    scale = scale_of(np.array(found["saliency"], np.float32))
+    assert found["ends"] == [number_of(scale.low), number_of(scale.high)]
+    bar = ColourBar(scale, style_of(signed=False)).colours(256)[0]
+    np.testing.assert_allclose(
+        np.reshape(found["bar"], (256, 4))[:, :3], bar, atol=4
+    )  # of 255; d3 has the colours as polynomials
 
 
 def strength_of(values: np.ndarray, signed: bool = False) -> np.ndarray:

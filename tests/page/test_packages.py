@@ -9,6 +9,7 @@ import json
 import tarfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from fgcompile.errors import InputError
 from fgcompile.page.packages import Package, read_files, read_lock
+from fgcompile.page.site import PHOTOS, TEXTS, page_files
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +35,7 @@ def archive(version: bytes = b"1.2.3") -> bytes:
 
 ARCHIVE = archive()
 INTEGRITY = f"sha512-{base64.b64encode(hashlib.sha512(ARCHIVE).digest()).decode()}"
-PACKAGE = Package("tiny", "1.2.3", "MIT", INTEGRITY, ("index.js", "LICENSE"))
+PACKAGE = Package("tiny", "1.2.3", "MIT", INTEGRITY, ("index.js", "LICENSE"), ("photos",))
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -65,11 +67,23 @@ def test_the_lock_is_what_the_page_is_tested_with() -> None:
         assert (package.version, package.integrity, package.license) == tuple(
             entry[key] for key in ("version", "integrity", "license")
         )
-    served = (ROOT / "fgcompile" / "page" / "site" / "index.html").read_text()
-    files = {f"./packages/{package.name}/{path}" for package in read_lock() for path in package.files}
-    imported = {line.split('"')[3] for line in served.splitlines() if "./packages/" in line}
-    assert imported
-    assert imported <= files
+    for page in (PHOTOS, TEXTS):
+        served = page_files(page)["index.html"].read_text()
+        files = {f"./packages/{package.name}/{path}" for package in read_lock(page) for path in package.files}
+        imported = {line.split('"')[3] for line in served.splitlines() if "./packages/" in line}
+        assert imported
+        assert imported <= files
+        assert {path.split("/")[2] for path in imported} == {each.name.split("/")[0] for each in read_lock(page)}
+
+
+def test_a_scope_is_part_of_the_address(tmp_path: Path, served: tuple[str, Path]) -> None:
+    address, path = served
+    scoped = path.parents[2] / "@ours" / "tiny" / "-" / path.name
+    scoped.parent.mkdir(parents=True)
+    path.rename(scoped)
+    files = dict(read_files(replace(PACKAGE, name="@ours/tiny"), None, address))
+    assert files == {"@ours/tiny/index.js": b"export {}", "@ours/tiny/LICENSE": b"1.2.3"}
+    assert [found.name for found in (tmp_path / "cache").rglob("*.tgz")] == ["@ours+tiny-1.2.3.tgz"]
 
 
 def test_a_package_is_fetched_once(served: tuple[str, Path]) -> None:

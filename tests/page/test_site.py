@@ -31,14 +31,12 @@ def test_tiny_photos_are_shown() -> None:
     ("changes", "message"),
     [
         ({"preprocess": None}, "takes prepared arrays, not photos: compile it with --mean and --std"),
-        ({"format": "torchscript"}, "is torchscript, and browsers run ONNX"),
         ({"inputs": [{**PHOTO, "shape": ["batch", 8, 6, 4]}]}, "takes x: the page has one grey or RGB photo"),
         ({"inputs": [PHOTO, {**PHOTO, "name": "y"}]}, "takes x, y: the page has one"),
         (
             {"target_axes": [{"name": "token", "size": 5}, {"name": "class", "size": 3}]},
             "takes targets of class, token",
         ),
-        ({"tokenizer": {}}, "takes texts, which the page does not"),
     ],
 )
 def test_what_the_page_cannot_show_is_refused(changes: dict[str, Any], message: str) -> None:
@@ -46,11 +44,23 @@ def test_what_the_page_cannot_show_is_refused(changes: dict[str, Any], message: 
         site.require_shown(described(**changes), Path("tiny.onnx"))
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "torchscript"}, "is torchscript, and browsers run ONNX"),
+        ({"batch": {"size": 4}}, "takes 4 samples a call, and the page has one"),
+    ],
+)
+def test_what_browsers_cannot_run_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        site.require_onnx(described(**changes), Path("tiny.onnx"))
+
+
 def test_a_page_is_whole_or_has_no_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     packages = tmp_path / "node_modules"
     (packages / "tiny").mkdir(parents=True)
     (packages / "tiny" / "package.json").write_text('{"version": "1"}')
-    monkeypatch.setattr(site, "read_lock", lambda: [Package("tiny", "1", "MIT", "", ["index.js"])])
+    monkeypatch.setattr(site, "read_lock", lambda page: [Package("tiny", "1", "MIT", "", ["index.js"], [page])])
     monkeypatch.setattr(site, "require_shown", lambda metadata, path: None)
     (tmp_path / "net.onnx").write_bytes(onnx_artifact())
     with pytest.raises(InputError, match="has no tiny 1"):
@@ -64,6 +74,14 @@ def test_a_page_is_whole_or_has_no_entry(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "site" / "model.onnx").read_bytes() == onnx_artifact()
     assert {path.name for path in (tmp_path / "site").iterdir()} >= {"index.html", "main.js", "style.css"}
     assert not (tmp_path / "site" / "package.json").exists()
+
+
+def test_weights_beside_the_file_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.onnx").write_bytes(onnx_artifact())
+    monkeypatch.setattr(site, "weights_file", lambda content, metadata, path: tmp_path / "net.onnx.data")
+    with pytest.raises(InputError, match=r"has weights in net.onnx.data, more than a page can load"):
+        site.write_page(tmp_path / "net.onnx", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
 
 
 def test_no_artifact_no_page(tmp_path: Path) -> None:

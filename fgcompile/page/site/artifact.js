@@ -6,6 +6,7 @@
 
 const METADATA_PROPS = 14; // in ONNX's ModelProto; an entry's key and value are fields 1 and 2
 const KEY = "fgcompile";
+const TOKENIZER_KEY = "fgcompile.tokenizer";
 const SCHEMA = 1; // the newest that is read here
 const SEAL = "sha256:";
 const SEAL_SIZE = SEAL.length + 64;
@@ -17,7 +18,16 @@ const SEAL_SIZE = SEAL.length + 64;
  * input, shape, fit }`: the input's name, the `[height, width, channels]` of a photo, and how others become that.
  */
 export async function readArtifact(name, bytes, reader) {
-  const metadata = findMetadata(reader);
+  const { tokenizer, ...artifact } = await readSealed(name, bytes, reader);
+  if (tokenizer !== undefined) {
+    throw new Error(`${name} takes texts, not photos: \`fgcompile page\` makes another page for it`);
+  }
+  return { ...artifact, ...photoInput(artifact.metadata, name) };
+}
+
+/** Reads a file's bytes as any artifact: `{ bytes, size, metadata, tokenizer }`, the last where it keeps one. */
+export async function readSealed(name, bytes, reader) {
+  const { metadata, tokenizer } = findEntries(reader);
   if (metadata === undefined) {
     throw new Error(`${name} is not an fgcompile artifact in ONNX: make one with \`fgcompile compile\``);
   }
@@ -25,11 +35,11 @@ export async function readArtifact(name, bytes, reader) {
   if (metadata.schema > SCHEMA) {
     throw new Error(`${name} was made by a newer fgcompile (schema ${metadata.schema}): take its example`);
   }
-  return { bytes, size: bytes.length, metadata, ...photoInput(metadata, name) };
+  return { bytes, size: bytes.length, metadata, tokenizer };
 }
 
-/** The metadata in an ONNX file, or undefined where there are none. */
-function findMetadata(reader) {
+/** The metadata in an ONNX file and the tokenizer beside them, each undefined where there is none. */
+function findEntries(reader) {
   const entries = {};
   try {
     reader.readFields((field, _, model) => {
@@ -37,9 +47,9 @@ function findMetadata(reader) {
       const [key, value] = model.readMessage((part, pair, entry) => (pair[part - 1] = entry.readString()), []);
       entries[key] = value;
     });
-    return JSON.parse(entries[KEY]);
+    return { metadata: JSON.parse(entries[KEY]), tokenizer: entries[TOKENIZER_KEY] };
   } catch {
-    return undefined; // neither a protobuf message nor JSON: some other file
+    return {}; // neither a protobuf message nor JSON: some other file
   }
 }
 

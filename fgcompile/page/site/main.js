@@ -2,9 +2,11 @@
 
 import { PbfReader } from "pbf";
 import { readArtifact } from "./artifact.js";
+import { makeExplain } from "./call.js";
 import { classAxis, isSame, listClasses, rankClasses } from "./classes.js";
-import { drawOverlay } from "./overlay.js";
+import { drawBar, drawOverlay } from "./overlay.js";
 import { readPhoto } from "./photo.js";
+import { numberOf, scaleOf } from "./scale.js";
 import { openSession } from "./session.js";
 import { scoreOf, targetAxes, targetCount, targetName } from "./targets.js";
 
@@ -42,9 +44,15 @@ async function useArtifact(file) {
     const names = targetAxes(artifact.metadata).map(({ name }) => name);
     throw new Error(`${file.name} takes targets of ${names.join(", ")}, not of a class and a place: use examples/node`);
   }
-  const session = await openSession(artifact);
+  const session = await openSession(artifact, (opened, Tensor) => prepare(artifact, opened, Tensor));
   Object.assign(shown, { artifact, session, name: file.name });
   if (shown.file) await usePhoto(shown.file);
+}
+
+async function prepare(artifact, session, Tensor) {
+  const explain = makeExplain(artifact, session, Tensor);
+  await explain(new Uint8Array(artifact.shape.reduce((product, size) => product * size, 1)));
+  return explain;
 }
 
 async function usePhoto(file) {
@@ -96,7 +104,9 @@ function isChoosable(metadata) {
 
 function show() {
   const { artifact, explanation, map, photo } = shown;
-  drawOverlay(overlay, photo.canvas, explanation.maps[map], artifact.shape, artifact.metadata.psi === "signed");
+  const scale = scaleOf(explanation.maps[map], artifact.metadata.psi === "signed");
+  drawOverlay(overlay, photo.canvas, explanation.maps[map], artifact.shape, scale);
+  showScale(scale);
   element("picture").replaceChildren(photo.canvas, overlay);
   const target = explanation.targets?.[map];
   const name = target ? targetName(target, artifact.metadata) : "the artifact's own score";
@@ -105,6 +115,13 @@ function show() {
   element("empty").hidden = true;
   element("figure").hidden = false;
   listButtons();
+}
+
+/** The colours of the map, and what those at the ends stand for. */
+function showScale(scale) {
+  drawBar(element("bar"), scale);
+  for (const end of ["low", "high"]) element(end).textContent = numberOf(scale[end]);
+  for (const word of ["takes", "adds"]) element(word).hidden = !scale.signed;
 }
 
 function listButtons() {

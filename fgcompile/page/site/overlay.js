@@ -3,14 +3,15 @@
 import { interpolateInferno } from "d3-scale-chromatic";
 import { rgb } from "d3-color";
 import { luma } from "./photo.js";
+import { strengthOf } from "./scale.js";
 
-const PERCENTILE = 0.995;
 const OPACITY = 0.92;
 const CURVE = 0.65;
 const TEXTURE = 0.2; // of the photo, in the brightest parts
 const COOLEST = 0.18; // of the colormap, over a photo: what is darker would be a shadow on bright places
 const WARMEST = 0.94; // its pale yellow end turns green on dark objects
 const DIM = 0.75;
+const MIDDLE_GREY = 128;
 const MORE = [255, 140, 40];
 const LESS = [90, 160, 255];
 const COLOURS = Array.from({ length: 256 }, (_, step) => {
@@ -18,40 +19,19 @@ const COLOURS = Array.from({ length: 256 }, (_, step) => {
   return [r, g, b];
 });
 
-/** Scales a map to [0, 1]: its minimum to 0, its 99.5th percentile to 1, so that one hot pixel dims nothing else. */
-export function normalise(saliency) {
-  const sorted = Float64Array.from(saliency).sort();
-  const place = PERCENTILE * (sorted.length - 1);
-  const below = sorted[Math.floor(place)];
-  const low = sorted[0];
-  let high = below + (place % 1) * (sorted[Math.ceil(place)] - below);
-  if (high <= low) high = sorted.at(-1); // fewer than 0.5 % of the pixels alight
-  return Float64Array.from(saliency, (value) => (high > low ? Math.min((value - low) / (high - low), 1) : 0));
-}
-
-/** Scales a signed map to [-1, 1] by the 99.5th percentile of its magnitude, so that 0 stays 0. */
-export function normaliseSigned(saliency) {
-  const sizes = Float64Array.from(saliency, Math.abs);
-  const sorted = sizes.slice().sort();
-  const place = PERCENTILE * (sorted.length - 1);
-  const below = sorted[Math.floor(place)];
-  const most = below + (place % 1) * (sorted[Math.ceil(place)] - below) || sorted.at(-1) || 1;
-  return Float64Array.from(saliency, (value) => Math.max(-1, Math.min(1, value / most)));
-}
-
 /**
  * Draws the coloured map over the photo in grey, so that all colour is the map's; of a signed map orange adds to the
- * score and blue takes from it.
+ * score and blue takes from it. The scale is as `scaleOf` gives it.
  */
-export function drawOverlay(canvas, photo, saliency, [height, width], signed) {
-  if (signed) {
-    drawSigned(canvas, photo, normaliseSigned(saliency), [height, width]);
+export function drawOverlay(canvas, photo, saliency, [height, width], scale) {
+  if (scale.signed) {
+    drawSigned(canvas, photo, strengthOf(saliency, scale), [height, width]);
     return;
   }
   canvas.width = photo.width;
   canvas.height = photo.height;
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(greyMap(normalise(saliency), width, height), 0, 0, canvas.width, canvas.height);
+  context.drawImage(greyMap(strengthOf(saliency, scale), width, height), 0, 0, canvas.width, canvas.height);
   const image = context.getImageData(0, 0, canvas.width, canvas.height);
   const below = photo.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
   for (let i = 0; i < image.data.length; i += 4) {
@@ -79,6 +59,19 @@ function drawSigned(canvas, photo, strength, [height, width]) {
     image.data[i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
+}
+
+/** Draws the colours of a scale from one end to the other, as they are over a middle grey. */
+export function drawBar(canvas, { signed }) {
+  const steps = canvas.width;
+  const image = new ImageData(steps, 1);
+  for (let step = 0; step < steps; step++) {
+    const strength = signed ? (2 * step) / (steps - 1) - 1 : step / (steps - 1);
+    const colour = signed ? (strength >= 0 ? MORE : LESS) : COLOURS[Math.round(255 * strength)];
+    blend(image.data, 4 * step, MIDDLE_GREY, colour, Math.abs(strength));
+    image.data[4 * step + 3] = 255;
+  }
+  canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
 /** Writes a pixel: `(1 - o) 0.75 g + o c (0.8 + 0.2 g / 255)`, with `o = 0.92 s^0.65`. */
