@@ -39,7 +39,7 @@ def compile_checkpoint(folder: str, output: str) -> dict[str, Any]:
     """Compiles a checkpoint to ONNX, on demand and of any length; to be called in a fresh process, on Linux.
 
     Returns:
-        ``seconds`` in all and by ``stages``; ``base_megabytes`` of resident memory before the checkpoint is loaded,
+        ``seconds`` of the processor in all and by ``stages``; ``base_megabytes`` of resident memory before the checkpoint is loaded,
         once everything that is needed is imported; ``peaks``, the most megabytes above that in each stage, the model
         itself and mapped files among them; ``megabytes`` of the artifact's files.
     """
@@ -47,11 +47,11 @@ def compile_checkpoint(folder: str, output: str) -> dict[str, Any]:
     _warm_up()
     memory = _Memory()
     base, peaks = memory.now(), {}
-    begun = [("load", time.perf_counter())]
+    begun = [("load", time.process_time())]
 
     def begin(stage: str) -> None:
         peaks[begun[-1][0]] = (memory.peak() - base) / 1e6
-        begun.append((stage, time.perf_counter()))
+        begun.append((stage, time.process_time()))
 
     model = load_source(f"transformers:{folder}")
     artifact = fgcompile.compile(model, _ids(model), dynamic_sizes=True, on_demand=True, progress=begin)
@@ -99,9 +99,9 @@ def _in_turns(kinds: dict[str, Callable[[], Any]]) -> dict[str, float]:
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(CALLS + 1):
         for kind, call in kinds.items():
-            start = time.perf_counter()
+            start = time.process_time()
             call()
-            taken[kind].append(time.perf_counter() - start)
+            taken[kind].append(time.process_time() - start)
         if len(taken["forward"]) > 1 and sum(map(sum, taken.values())) > ENOUGH:
             break
     return {kind: float(np.median(seconds[1:])) for kind, seconds in taken.items()}
