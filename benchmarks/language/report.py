@@ -9,14 +9,15 @@ from benchmarks.harness.environment import markdown_table
 from benchmarks.harness.records import Result, describe
 
 LEGEND = """\
-Random weights, one thread; seconds are those of the processor. Compiled from a checkpoint in shards, checks in float64 and a run of the artifact included.
+Random weights, one thread; seconds are those of the processor. Compiled from a checkpoint in shards, checks in float64
+and a run of the artifact included.
 *Peak* is the most resident memory above that of the process before the checkpoint is loaded, and once a network of one
 layer was compiled, as a multiple of the model's size in float32; the model itself and files that are mapped count.
 *Worst check* of `verify` is the largest measured difference as a part of its limit."""
 
 EXPLAINED = """\
-Seconds of the processor for the next token of one text, medians, in turns with the forward pass, which is the same artifact
-asked for the logits alone; the memory of the process at most."""
+Seconds of the processor for the next token of one text, medians, in turns with the forward pass, which is the same
+artifact asked for the logits alone; the memory of the process at most."""
 
 
 def report(results: Sequence[Result]) -> str:
