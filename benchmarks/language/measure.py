@@ -40,8 +40,8 @@ def compile_checkpoint(folder: str, output: str) -> dict[str, Any]:
 
     Returns:
         ``seconds`` of the processor in all and by ``stages``; ``base_megabytes`` of resident memory before the
-        checkpoint is loaded, once everything that is needed is imported; ``peaks``, the most megabytes above that in each stage, the model
-        itself and mapped files among them; ``megabytes`` of the artifact's files.
+        checkpoint is loaded, once everything that is needed is imported; ``peaks``, the most megabytes above that in
+        each stage, the model itself and mapped files among them; ``megabytes`` of the artifact's files.
     """
     _prepare()
     _warm_up()
