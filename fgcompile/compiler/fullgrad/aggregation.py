@@ -89,7 +89,7 @@ def bias_gradient(value: SiteValue, samples: int) -> Tensor:
     Where several entries of that axis belong to a sample they stay together, behind the samples: ``(N, factor, …)``.
     """
     total, batch = _added([term.product().expand_as(term.gradient) for term in value.terms]), _batch_of(value, samples)
-    single = isinstance(batch.factor, int) and batch.factor == 1
+    single = not batch.at_size and batch.factor == 1
     return total.movedim(batch.axis, 0) if single and total.ndim else batch_first(total, batch)
 
 

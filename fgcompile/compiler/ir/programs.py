@@ -106,11 +106,13 @@ class Batch:
         axis: The axis.
         factor: Entries per sample; None where it follows a dynamic size, so that it has to be read off a value.
         major: Whether a sample's entries are side by side.
+        at_size: Whether the factor was read off a value, where it may be 1 and still is an axis of the placements.
     """
 
     axis: int
     factor: int | None
     major: bool
+    at_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,11 +122,13 @@ class Cells:
     Attributes:
         before: For each axis of places, how many entries before the first have no cell.
         runs: For each, the axes of the grid that run along it, the slowest first.
+        repeats: For each, how many entries side by side are one cell, as a token's are once for each of its experts.
         sizes: The number of cells along each axis of the grid, symbols of the graph's inputs among them.
     """
 
     before: tuple[int, ...]
     runs: tuple[tuple[int, ...], ...]
+    repeats: tuple[int, ...]
     sizes: tuple[int | torch.SymInt, ...]
 
 
