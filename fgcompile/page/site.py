@@ -74,7 +74,8 @@ def require_shown(metadata: Metadata, path: Path) -> None:
     if "tokenizer" in metadata:
         raise InputError(f"{path} takes texts, which the page does not: `fgcompile explain` makes a page of them")
     if fixed_batch(metadata) not in (None, 1):
-        raise InputError(f"{path} takes {fixed_batch(metadata)} photos a call, and the page has one: compile it anew")
+        count = fixed_batch(metadata)
+        raise InputError(f"{path} takes {count} photos a call, and the page has one: compile it with batch=1")
     if metadata["preprocess"] is None:
         raise InputError(f"{path} takes prepared arrays, not photos: compile it with --mean and --std")
     taken = [

@@ -38,6 +38,7 @@ def test_tiny_photos_are_shown() -> None:
             {"target_axes": [{"name": "token", "size": 5}, {"name": "class", "size": 3}]},
             "takes targets of class, token",
         ),
+        ({"batch": {"size": 2, "alone": True}}, "takes 2 photos a call, and the page has one: compile it with batch=1"),
         ({"tokenizer": {}}, "takes texts, which the page does not"),
     ],
 )
