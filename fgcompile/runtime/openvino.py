@@ -17,7 +17,7 @@ from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.forked import forked, refuse
-from fgcompile.runtime.indices import OUT_OF_RANGE
+from fgcompile.runtime.indices import out_of_range
 from fgcompile.runtime.openvino_agreement import require_agreement
 from fgcompile.runtime.session import Provider
 from fgcompile.system.leftovers import temporary_folder
@@ -61,7 +61,7 @@ class OpenVinoBackend:
             core = _core()
             model = _read(core, content, folder)
             _turn_square_weights(model)
-            self._holds_indices = hold_indices(model)
+            self._holds_indices, self._out_of_range = hold_indices(model), out_of_range(metadata)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
             properties = _DEFAULT_PROPERTIES | properties
             self._compiled = core.compile_model(model, device, properties)
@@ -86,7 +86,7 @@ class OpenVinoBackend:
         in_range = not self._holds_indices or bool(results[IN_RANGE])
         self._idle.put(request)
         if not in_range:
-            raise InputError(OUT_OF_RANGE)
+            raise InputError(self._out_of_range)
         return outputs
 
     def _request(self) -> openvino.InferRequest:

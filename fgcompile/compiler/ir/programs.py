@@ -48,6 +48,7 @@ class CapturedProgram:
         scored: Whether the output is a pair of the model's and the score ``(N,)``.
         indexed: For each input, the model's first, the axes that its values index.
         longest: For each input, the batch in front, the largest size of each axis that has one.
+        tables: The layers that read a table at what is computed of the inputs' values, and how many places it has.
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
         output_constants: The outputs that are no tensors, such as None in place of a loss, by their places in the spec.
@@ -67,6 +68,7 @@ class CapturedProgram:
     scored: bool = False
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
     longest: tuple[Mapping[int, int], ...] = ()
+    tables: tuple[tuple[str, int], ...] = ()
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
     output_constants: Mapping[int, Any] = field(default_factory=dict)
