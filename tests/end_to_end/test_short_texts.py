@@ -13,6 +13,7 @@ import fgcompile
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.pipeline import fuse
+from fgcompile.errors import CaptureError
 
 WORDS, WIDTH, CLASSES = 11, 8, 3
 OUTPUTS = ("logits", "saliency", "contributions", "bias_gradients")
@@ -123,6 +124,37 @@ def test_weights_that_are_chosen_are_no_source() -> None:
     layouts = {site.name: site.layout for site in sites}
     assert "bmm" not in layouts  # linear in the tokens
     assert layouts["tanh"] == "(n l) c 1"
+
+
+class Quantised(nn.Module):
+    """Each token's nearest of some vectors, two parts of it apart: rows of tables, which the score is made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(WORDS, WIDTH), nn.Linear(WIDTH, CLASSES)
+        self.codes = nn.Parameter(torch.randn(2, 5, WIDTH // 2))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        halves = self.words(ids).unflatten(2, (2, -1))
+        nearest = torch.einsum("nlpw,pkw->nlpk", halves, self.codes).argmax(-1)
+        return self.head(torch.tanh(self.codes[torch.arange(2), nearest].flatten(2)).mean(1))
+
+
+def test_rows_that_are_chosen_are_a_source() -> None:
+    model, ids = Quantised().double().eval(), text(2, 9)
+    sites = fgcompile.expose_biases(model, ids).sites
+    assert [site.layout for site in sites if site.kind == "embedding"] == ["n l c", "n l c c"]
+    found, score = found_by(made(model, ids, psi="signed"), ids), model(ids)[:, 1]
+    assert relative_difference(found["contributions"].sum(1), score) <= 1e-9
+    assert relative_difference(found["saliency"].sum((1, 2)), score - model.head.bias[1]) <= 1e-9
+
+
+def test_a_map_of_which_nothing_lies_on_the_way_to_the_score_is_refused() -> None:
+    model, ids = Quantised().double().eval(), text(2, 9)
+    sites = fgcompile.expose_biases(model, ids).sites
+    others = {site.name: "none" for site in sites if site.name != "words"}
+    with pytest.raises(CaptureError, match="no layer between 'ids' and the score lies over it"):
+        made(model, ids, layouts=others)
 
 
 class Captioned(nn.Module):

@@ -74,9 +74,18 @@ def is_lookup(node: fx.Node, constants: Container[fx.Node]) -> bool:
         return False
     read = [node for source in node.all_input_nodes if source is not table for node in _computed_from(source)]
     chosen = any(source not in constants and is_differentiable(source.meta["val"]) for source in read)
-    if table.meta["val"].ndim > 2 and chosen:
+    if chosen and _reads_matrices(node, table):
         return False
     return any(source.op == "placeholder" for source in read)
+
+
+def _reads_matrices(node: fx.Node, table: fx.Node) -> bool:
+    """Whether what is read at an index has two axes or more: neither a row nor a single element."""
+    if node.target is aten.index.Tensor:
+        indexed = sum(index is not None for index in bind(node)["indices"])
+    else:
+        indexed = 1 if node.target is aten.index_select.default else table.meta["val"].ndim
+    return bool(table.meta["val"].ndim - indexed > 1)
 
 
 def _computed_from(node: fx.Node) -> Iterator[fx.Node]:

@@ -31,8 +31,8 @@ def _moved(call: PositionCall, shapes: Shapes) -> Positions | None:
 def _indexed(call: PositionCall, shapes: Shapes) -> Positions | None:
     """An index of constants moves elements; a table read at an input's integers takes their positions."""
     # An activation that is indexed by constants is moved; by an input's integers, nobody knows where to. A constant
-    # table has no positions: its parts lie where the integers do that pick them, if they pick along one axis.
-    table = call.node.args[0]
+    # table has no positions: its parts lie where the integers do that pick them, whose axes then are side by side.
+    table: Any = call.node.args[0]
     nodes = [node for node in call.node.all_input_nodes if node is not table]
     if call.positions(table) is not None:
         return _moved(call, shapes) if all(node in call.constants for node in nodes) else None
@@ -40,7 +40,9 @@ def _indexed(call: PositionCall, shapes: Shapes) -> Positions | None:
     if not readers or call.node.target is not aten.index.Tensor:
         return None
     axes = [axis for axis, index in enumerate(call.arguments["indices"]) if index is not None]
-    return _looked_up(readers[0], shapes[0], axes[0]) if len(axes) == 1 else None
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    whole = len(readers[0].shape) == len(shapes[0]) - table.meta["val"].ndim + len(axes)
+    return _looked_up(readers[0], shapes[0], axes[0]) if together and whole else None
 
 
 def _embedded(call: PositionCall, shapes: Shapes) -> Positions | None:
