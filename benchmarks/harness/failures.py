@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 LONGEST_REASON = 300
 
 
 def reason(error: BaseException) -> str:
-    """An error in one line; every way of running out of memory reads the same."""
+    """An error in one line; every way of running out of memory reads the same, and so does a file wherever it lies."""
     text = str(error).strip()
+    for folder in sorted(filter(None, sys.path), key=len, reverse=True):
+        text = text.replace(f"{folder}/", "")
     if isinstance(error, MemoryError) or any(
         sign in text for sign in ("can't allocate memory", "bad_alloc", "bad alloc")
     ):

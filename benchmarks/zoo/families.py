@@ -130,6 +130,7 @@ class Family:
         dtype: That of the weights.
         batch: The samples of a call, of a network that takes no free batch.
         dynamic: Whether its length or size is dynamic.
+        layouts: Layouts by hand.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Family:
     dtype: torch.dtype = field(default=torch.float32)
     batch: int | None = None
     dynamic: bool = True
+    layouts: Mapping[str, str] = field(default_factory=dict)
 
     def build(self) -> nn.Module:
         """The network, in evaluation mode, its weights random and large enough to matter."""
@@ -412,7 +414,8 @@ _ALL = (
         "next",
         batch=1,
     ),
-    _next("Mamba-2", "Mamba2", _MAMBA2, make=texts_alone),
+    # Its tokens lie in chunks, with padding behind, so that these layers have no places at all sizes.
+    _next("Mamba-2", "Mamba2", _MAMBA2, make=texts_alone, layouts={"*.mixer.*": "none"}),
 )
 
 _HALF = ("BERT", "Llama", "Gemma 3", "Mixtral", "T5", "Whisper", "ViT")

@@ -192,6 +192,13 @@ class BatchSpec(TypedDict):
     alone: bool
 
 
+class TableSpec(TypedDict):
+    """A table that a layer reads at what it computes of the inputs."""
+
+    name: str
+    size: int
+
+
 class _MetadataOptions(TypedDict, total=False):
     batch: BatchSpec
     choice: str
@@ -207,6 +214,7 @@ class _MetadataOptions(TypedDict, total=False):
     precision: str
     lowerings: list[Lowering]
     device: str
+    tables: list[TableSpec]
     tokenizer: TokenizerSpec
     signature: str
 
@@ -223,9 +231,10 @@ class Metadata(_MetadataOptions):
     chose them; ``terms`` is "all", or "parameters" where the map leaves out what is no bias of
     the model's own; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
-    ``device`` is the one that a ``.pt2`` was compiled for; ``tokenizer`` is there where the artifact keeps one, and so
-    takes texts; ``signature`` is a digest of inputs, outputs and sites, which the programs of TorchScript and ``.pt2``
-    carry too; ``completeness`` is the relative error measured when compiling.
+    ``device`` is the one that a ``.pt2`` was compiled for; ``tables`` are read at what is computed of the inputs'
+    values, as positions that count a text's words, and have ``size`` places; ``tokenizer`` is there where the artifact
+    keeps one, and so takes texts; ``signature`` is a digest of inputs, outputs and sites, which the programs of
+    TorchScript and ``.pt2`` carry too; ``completeness`` is the relative error measured when compiling.
     """
 
     schema: int

@@ -132,6 +132,7 @@ _OPTIONS: dict[str, Check] = {
     "precision": _short,
     "lowerings": sequence(_lowering, 100_000),
     "device": _short,
+    "tables": sequence(record({"name": _name, "size": whole(0, _INTEGER)}), 100_000),
     "tokenizer": record({"digest": _short}, {"longest": whole(1, _INTEGER)}),
     SIGNATURE: _short,
 }

@@ -54,6 +54,7 @@ def describe_program(
         "inputs": _input_specs(captured, program),
         "outputs": [_spec(spec) for spec in program.outputs],
         **_batch(captured, program),
+        **({"tables": [{"name": name, "size": size} for name, size in captured.tables]} if captured.tables else {}),
         "method": request.method,
         "noise": dataclasses.asdict(request.copies) if smooth else None,
         "psi": request.psi,

@@ -14,7 +14,7 @@ import numpy as np
 from fgcompile.artifact.metadata import Metadata, TensorSpec
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import ArtifactError, FgcompileError, InputError, first_line
-from fgcompile.runtime.indices import OUT_OF_RANGE, is_out_of_range
+from fgcompile.runtime.indices import is_out_of_range, out_of_range
 from fgcompile.runtime.parts import run_in_parts
 
 
@@ -66,7 +66,7 @@ class CheckedBackend:
             raise
         except Exception as error:
             if is_out_of_range(error):
-                raise InputError(OUT_OF_RANGE) from error
+                raise InputError(out_of_range(self._metadata)) from error
             raise ArtifactError(
                 f"the artifact failed in its runtime ({_described(error)}): give it other inputs, or compile it again"
             ) from error

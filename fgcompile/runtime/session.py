@@ -22,7 +22,6 @@ from fgcompile.artifact.validation import (
     check_biases,
     check_feeds,
     check_inputs,
-    has_pictures,
     named_sizes,
     takes_target,
 )
@@ -32,6 +31,7 @@ from fgcompile.runtime.about import About
 from fgcompile.runtime.checked import CheckedBackend, Runs
 from fgcompile.runtime.explanation import Explanation, input_gradients, maps_by_input, with_prefix
 from fgcompile.runtime.finite import warn_of_overflow
+from fgcompile.runtime.given import given_arrays
 from fgcompile.runtime.runtimes import backend_class, check_options
 from fgcompile.runtime.source import Provider as Provider  # for whoever loads one
 from fgcompile.runtime.source import Source
@@ -159,7 +159,7 @@ class Session:
         Warns:
             NonFiniteWarning: The inputs are finite, and an output is not: their numbers overflow on the way.
         """
-        x, device = self._arrays(x)
+        x, device = given_arrays(x, self.metadata, self.tokenizer)
         feeds = check_inputs(x, self.metadata)
         about = About(dict(feeds), self.metadata)
         sizes = named_sizes(feeds, self.metadata)
@@ -232,21 +232,13 @@ class Session:
         """
         if all(spec["name"] != "logits" for spec in self.metadata["outputs"]):
             raise InputError("the artifact does not return the logits: compile it with them among the outputs")
-        x, device = self._arrays(x)
+        x, device = given_arrays(x, self.metadata, self.tokenizer)
         feeds = check_inputs(x, self.metadata)
         if self.metadata["target"] == "input":
             feeds[TARGET] = predicted_targets(self.metadata, batch_size(feeds, self.metadata))
         logits = self._backend.run({**feeds, **self._explaining(False)})["logits"]
         warn_of_overflow({LOGITS: logits})
         return logits if device is None else of_array(logits, device)
-
-    def _arrays(self, x: Any) -> tuple[Any, Any]:
-        """What a caller gives, in NumPy's arrays, and the device that tensors were on."""
-        if has_pictures(x):
-            from fgcompile.pictures.given import with_photos
-
-            x = with_photos(x, self.metadata)
-        return as_arrays(x)
 
     def _with_target(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The feeds, whose target is the predicted element or the T largest where the artifact takes one and has none.

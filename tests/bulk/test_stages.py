@@ -25,6 +25,7 @@ from fgcompile.errors import InputError  # noqa: E402
 from fgcompile.media.explain import explain_photos  # noqa: E402
 from fgcompile.pictures.images import read_photo  # noqa: E402
 from fgcompile.pictures.reading import Reading  # noqa: E402
+from tests.support.by_samples import compile_by_samples  # noqa: E402
 from tests.support.tiny_artifacts import WEIGHT, photo_artifact  # noqa: E402
 
 SHAPE = (16, 16, 3)
@@ -132,6 +133,24 @@ def test_the_row_of_an_image_on_which_numbers_overflow_says_so(tmp_path: Path, m
     black, white, none = Explainer(task)(read_photos(paths, SHAPE)).to_pylist()
     assert (black["warning"], none["warning"]) == (None, None)
     assert "values that are NaN or infinite: float32 overflowed" in white["warning"]
+
+
+def test_an_artifact_of_two_samples_a_call_explains_any_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = np.random.default_rng(0).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    for number, photo in enumerate(photos):
+        Image.fromarray(photo).save(tmp_path / f"{number}.png")
+    compile_by_samples(2).save(tmp_path / "two.onnx")
+    content, metadata = read_artifact(tmp_path / "two.onnx")
+    monkeypatch.setattr(stages.ray, "get", lambda _: (np.frombuffer(content, np.uint8), metadata))
+    task = Task(None, Wanted(tmp_path / "two.onnx", None, "parquet"), tmp_path, ["CPUExecutionProvider"], 1)  # type: ignore[arg-type]
+    paths = pa.table({"path": [str(tmp_path / f"{number}.png") for number in range(3)]})
+    rows = Explainer(task)(read_photos(paths, SHAPE)).to_pylist()
+    with compile_by_samples(None).session() as session:
+        expected = session.explain(photos)
+    assert expected.saliency is not None
+    assert [row["target"] for row in rows] == np.ravel(expected.target).tolist()
+    for row, saliency in zip(rows, expected.saliency, strict=True):
+        np.testing.assert_allclose(row["saliency"], saliency.ravel(), rtol=1e-5, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

@@ -217,6 +217,18 @@ def test_beyond_the_table_is_refused_by_name(name: str, tmp_path: Path) -> None:
         session.explain(longer)
 
 
+def test_beyond_a_table_by_words_its_layer_is_named(tmp_path: Path) -> None:
+    """Its length says nothing: padding counts no positions."""
+    model, path = MODELS["counted"].float().eval(), tmp_path / "text.onnx"
+    fgcompile.compile(model, text(1, 8), target=1, output="logits", dynamic_sizes=True).save(path)
+    session = fgcompile.load(path, threads=1)
+    assert session.metadata["tables"] == [{"name": "positions", "size": TABLE}]
+    longest = {key: F.pad(value, (0, 5)).numpy() for key, value in text(1, TABLE - 1).items()}
+    session.explain(longest)
+    with pytest.raises(InputError, match=rf"has positions \('positions' has {TABLE} places\): give other inputs"):
+        session.explain({key: value.numpy() for key, value in text(1, TABLE).items()})
+
+
 def test_an_example_at_the_table_s_end_is_refused() -> None:
     with pytest.raises(InputError, match=f"no text longer than the example's {TABLE}.*of half that length"):
         fuse(MODELS["table"].eval(), text(1, TABLE), output="logits", dynamic_sizes=True)

@@ -95,6 +95,14 @@ def test_artifacts_on_demand_and_of_a_fixed_class(photos: list[Path], tmp_path: 
     assert "fixed when compiling" in done.stderr
 
 
+def test_artifacts_of_one_sample_a_call_run_and_those_of_more_are_refused(photos: list[Path], tmp_path: Path) -> None:
+    path = compile_colours(tmp_path / "one.onnx", batch=1)
+    assert largest_difference(fgcompile.load(path), explain(path, photos[:1])[0]) < 1e-4
+    done = run(tmp_path, compile_colours(tmp_path / "two.onnx", batch=2), photos[0])
+    assert done.returncode == 2
+    assert "takes 2 photos a call, and here is one: compile it with batch=1" in done.stderr
+
+
 @pytest.mark.parametrize("target", [[2, 40, 31], [2, 40, -1], [-1, -1, -1]])
 def test_an_element_of_a_segmenter_is_that_of_the_session(places: Path, photos: list[Path], target: list[int]) -> None:
     session = fgcompile.load(places)

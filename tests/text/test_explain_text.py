@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,8 @@ from tests.support.texts import (
     text_artifact,
     wordpiece,
 )
+
+TWO = ("query_input_ids", "query_attention_mask", "input_ids", "attention_mask")
 
 
 def ids(*words: str) -> np.ndarray:
@@ -218,3 +221,37 @@ def test_artifacts_without_a_tokenizer_and_tokenizers_of_other_models() -> None:
         fgcompile.compile(model, inputs, rules="libragrad", tokenizer=byte_level())
     with pytest.raises(InputError, match="takes 'x'"):
         fgcompile.compile(torch.nn.Linear(3, 2).eval(), torch.ones(2, 3), tokenizer=wordpiece())
+
+
+@pytest.mark.parametrize("given", ["The film was dull", ("the film", "a joy"), {"input_ids": "the film"}])
+def test_a_text_where_arrays_are_taken_is_told_where_texts_are(given: object) -> None:
+    for call in (open_text("classifier").explain, open_text("classifier").predict):
+        with pytest.raises(InputError, match=r"input_ids is a text.*: use explain_text, which reads texts"):
+            call(given)
+    artifact = fgcompile.compile(Embedder().eval(), example("input_ids", "attention_mask"), rules="libragrad")
+    session = fgcompile.runtime.session.open_session(artifact.content, artifact.metadata, "without")
+    with pytest.raises(InputError, match="keeps no tokenizer: give these, or compile it with its tokenizer"):
+        session.explain(given)
+
+
+LONG = ("a", "joy", "##ous", "film", "was", "not", "du", "##ll", "in", "paris")
+
+
+@pytest.mark.parametrize(("kind", "names"), [("embedder", ("input_ids", "attention_mask")), ("two", TWO)])
+def test_two_texts_of_other_lengths(kind: str, names: tuple[str, ...]) -> None:
+    """Of one shape the two would share a map, so that 7 and 9 tokens are not both made 6 to try others."""
+    options: dict[str, Any] = {"rules": "libragrad", "psi": "signed", "dynamic_sizes": True, "tokenizer": wordpiece()}
+    if kind == "embedder":
+        options["target"] = fgcompile.scores.Similarity()
+    model = Embedder() if kind == "embedder" else TwoTexts()
+    artifact = fgcompile.compile(model.eval(), example(*names, length=9), **options)
+    session = fgcompile.runtime.session.open_session(artifact.content, artifact.metadata, kind, threads=1)
+    found = session.explain_text(("the film", "a joyous film was not dull in paris"))
+    first, second = (torch.from_numpy(ids("[CLS]", *words, "[SEP]")) for words in (("the", "film"), LONG))
+    vectors = [Embedder().eval()(each, torch.ones_like(each))[0] for each in (first, second)]
+    alike = torch.cosine_similarity(*vectors, dim=0) if kind == "embedder" else (vectors[0] * vectors[1]).sum()
+    assert found.score == pytest.approx(float(alike), abs=1e-5)
+    swapped = session.explain_text(("a joyous film was not dull in paris", "the film"))
+    assert [word.score for word in swapped.words] == pytest.approx(
+        [word.score for word in (*found.words[2:], *found.words[:2])], abs=1e-6
+    )

@@ -25,6 +25,7 @@ from fgcompile.compiler.capture.export import export_module
 from fgcompile.compiler.capture.flat_graph import unlift
 from fgcompile.compiler.capture.free import Free
 from fgcompile.compiler.capture.gradients import require_same_gradients
+from fgcompile.compiler.capture.index_guards import find_tables
 from fgcompile.compiler.capture.index_ranges import find_indexed_axes
 from fgcompile.compiler.capture.last_levels import pass_last_levels
 from fgcompile.compiler.capture.longest import find_longest
@@ -175,4 +176,5 @@ def _flat(
         unlift(decomposed, name, input_names),
         indexed=tuple(find_indexed_axes(exported)),
         longest=find_longest(exported),
+        tables=find_tables(exported),
     )

@@ -15,8 +15,7 @@ mask ``(N, H, W)`` those of an image of that height and width.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +23,8 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from fgcompile.compiler.capture.binding import model_name
-from fgcompile.compiler.capture.scored import PREFIX, unwrapped_name
+from fgcompile.compiler.capture.layer_runs import Failure, LayerRun, run_layers
+from fgcompile.compiler.capture.scored import PREFIX
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.sizes import SPACE, hint, is_fixed, repeated
@@ -121,7 +121,7 @@ def _name(model: nn.Module) -> str:
 
 def _free(
     model: nn.Module, examples: Sequence[Tensor], axes: Sequence[Place], own: int, factors: Sequence[int] = FACTORS
-) -> tuple[Free | None, tuple[str, Exception] | None]:
+) -> tuple[Free | None, Failure | None]:
     """These axes, if all of them vary at once; or None, and the layer that fixes a size, and why."""
     failure = None
     following = _following(examples, axes, own)
@@ -129,7 +129,7 @@ def _free(
         for shared, followers in itertools.product((False, True), ({}, following) if following else ({},)):
             free = {place: (_group(place, examples, shared), factor) for place in axes}
             free |= {place: free[source] for place, source in followers.items()}
-            failure = _run(model, _enlarged(examples, free))
+            failure = _run(model, examples, free)
             if failure is None:
                 return free, None
     return None, failure
@@ -162,7 +162,7 @@ def _more(model: nn.Module, examples: Sequence[Tensor], free: Free, own: int) ->
         rest = [place for place in axes if place[0] not in taken]
         for factor in factors if rest else ():
             more = {**free, **{place: (_group(place, examples, True), factor) for place in rest}}
-            if _run(model, _enlarged(examples, more)) is None:
+            if _run(model, examples, more, free) is None:
                 free = more
                 break
     return free
@@ -211,12 +211,17 @@ def _group(place: Place, examples: Sequence[Tensor], shared: bool) -> Group:
     return (name, value.shape[axis]) if shared else place
 
 
-def _enlarged(examples: Sequence[Tensor], free: Free) -> list[Tensor]:
-    """The inputs, each dimension larger by another odd multiple of its factor, so that none agree by chance."""
+def _enlarged(examples: Sequence[Tensor], free: Free, by: Mapping[Group, int] | None = None) -> list[Tensor]:
+    """The inputs, each dimension larger by another odd multiple of its factor, so that none agree by chance.
+
+    Those of some groups are no larger ``by`` 0, and by 2 twice as large beside that.
+    """
     order = _groups(free)
     sizes = [list(value.shape) for value in examples]
     for (index, axis), (group, factor) in free.items():
-        sizes[index][axis] += factor * (2 * order.index(group) + 1)
+        times = (by or {}).get(group, 1)
+        more = examples[index].shape[axis] // factor if times > 1 else 0
+        sizes[index][axis] += factor * (more + 2 * order.index(group) + 1) if times else 0
     return [repeated(value, size) for value, size in zip(examples, sizes, strict=True)]
 
 
@@ -224,36 +229,26 @@ def _groups(free: Free) -> list[Group]:
     return list(dict.fromkeys(group for group, _ in free.values()))
 
 
-def _run(model: nn.Module, inputs: Sequence[Tensor]) -> tuple[str, Exception] | None:
-    """Runs the model; where it fails, the innermost layer that it was in, and why."""
-    with torch.no_grad(), _calls(model) as stack:
-        try:
-            model(*inputs)
-        except Exception as error:  # whatever a model raises at a size that it does not take
-            return stack[-1] if stack else type(model).__name__, error
-    return None
+def _run(model: nn.Module, examples: Sequence[Tensor], free: Free, known: Collection[Place] = ()) -> Failure | None:
+    """Why the model does not run on larger inputs; None where it does.
+
+    Where a larger image makes nothing larger that a layer returns, it is made twice as large too, unless it is
+    ``known``: patches leave out what is none, and a few pixels more are none.
+    """
+    run = run_layers(model, _enlarged(examples, free))
+    for index, value in enumerate(examples):
+        space = [(index, axis) for axis in spatial_axes(value)]
+        added = {free[place][0] for place in space if place in free and place not in known}
+        if run.failure is None and added and _is_left_out(model, examples, free, added, run):
+            run = run_layers(model, _enlarged(examples, free, dict.fromkeys(added, 2)))
+    return run.failure
 
 
-@contextmanager
-def _calls(model: nn.Module) -> Iterator[list[str]]:
-    """The names of the layers that are being called, outermost first; after an error, those that it came from."""
-    stack: list[str] = []
-    handles = []
-    for name, module in model.named_modules():
-        called = unwrapped_name(name) or type(model).__name__
-
-        def enter(_module: nn.Module, _inputs: Any, called: str = called) -> None:
-            stack.append(called)
-
-        def leave(_module: nn.Module, _inputs: Any, _output: Any) -> None:
-            stack.pop()
-
-        handles += [module.register_forward_pre_hook(enter), module.register_forward_hook(leave)]
-    try:
-        yield stack
-    finally:
-        for handle in handles:
-            handle.remove()
+def _is_left_out(
+    model: nn.Module, examples: Sequence[Tensor], free: Free, added: Collection[Group], run: LayerRun
+) -> bool:
+    """Whether all layers return what they do without these groups' being larger."""
+    return run_layers(model, _enlarged(examples, free, dict.fromkeys(added, 0))).shapes == run.shapes
 
 
 def _require_multiples(name: str, examples: Sequence[Tensor], free: Free) -> None:

@@ -29,6 +29,7 @@ from fgcompile.compiler.capture.index_ranges import (
 )
 from fgcompile.compiler.capture.intervals import Interval, find_intervals
 from fgcompile.compiler.ir.graphs import insert_call
+from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.sizes import is_fixed
 
 aten = torch.ops.aten
@@ -39,17 +40,33 @@ BEYOND = 2**31 - 1
 
 def guard_indices(exported: ExportedProgram, graph: fx.Graph) -> None:
     """Rewrites the calls of a program's graph whose indices may be out of range."""
+    for node, read in _free_reads(exported, graph):
+        node.replace_input_with(read.index, _guarded(node, read))
+
+
+def find_tables(exported: ExportedProgram) -> tuple[tuple[str, int], ...]:
+    """The layers of an exported program that read tables at such indices, and how many places these have."""
+    found = [
+        (layer_name(node), int(read.size))
+        for node, read in _free_reads(exported, exported.graph)
+        if is_fixed(read.size) and isinstance(node.args[0], fx.Node) and node.args[0].op == "placeholder"
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def _free_reads(exported: ExportedProgram, graph: fx.Graph) -> list[tuple[fx.Node, Read]]:
+    """The calls whose indices may be out of range, and what these are."""
     given = {} if writes_integers(graph) else _given(exported)
     intervals = find_intervals(exported, graph, given)
     dependent = _dependent(exported, graph)
-    for node, read, origin in list(find_reads(exported, graph)):
+    found = []
+    for node, read, origin in find_reads(exported, graph):
         if _is_held(read, origin) or read.index not in dependent:
             continue
         lowest = -read.size if read.from_end and is_fixed(read.size) else 0
-        own = intervals.get(read.index, Interval())
-        if own.lies_in(lowest, read.size):
-            continue
-        node.replace_input_with(read.index, _guarded(node, read))
+        if not intervals.get(read.index, Interval()).lies_in(lowest, read.size):
+            found.append((node, read))
+    return found
 
 
 def _is_held(read: Read, origin: Origin | None) -> bool:

@@ -48,7 +48,8 @@ def saturation(exact: Mapping[str, Values]) -> str | None:
     """
     terms = torch.as_tensor(exact["contributions"]).double().abs()
     share = (terms[..., 0] / terms.sum(-1).clamp(min=torch.finfo(torch.float64).tiny)).median().item()
-    if not share < VANISHING:
+    # What is nothing at all is the same in any precision: tokens are no numbers that would have a gradient.
+    if not terms[..., 0].any() or not share < VANISHING:
         return None
     return (
         f"the model saturates on the example: its gradient vanishes, so that the input makes {share:.0e} of the terms "

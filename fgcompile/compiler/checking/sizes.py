@@ -7,6 +7,7 @@ tried on the symbolic shapes of the graph until none of these is what it was.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 from torch import SymInt, Tensor, fx
@@ -90,6 +91,19 @@ def derived_sizes(program: FusedProgram) -> dict[Any, tuple[SymInt, int]]:
     return {key: value for key, value in found.items() if key.free_symbols - counts}
 
 
+def _moved(sizes: Sizes, sign: int, step: int, apart: int) -> Sizes:
+    """The sizes by so many of their factors larger or smaller, each by some more than the one before."""
+    return {
+        name: size + sign * size_factor(name) * (step + apart * index)
+        for index, (name, size) in enumerate(sizes.items())
+    }
+
+
+def _are_joined(before: Sizes, after: Sizes) -> bool:
+    """Whether sizes that differed no longer do: inputs of one shape share a map, so that the model has another."""
+    return any(after[a] == after[b] for a, b in combinations(before, 2) if before[a] != before[b])
+
+
 def _nearest_changed(
     sizes: Sizes, derived: dict[Any, tuple[SymInt, int]], named: dict[str, SymInt], sign: int
 ) -> Sizes | None:
@@ -98,10 +112,10 @@ def _nearest_changed(
     factors = [size_factor(name) for name in sizes]
     room = min(size // (2 * factor) for size, factor in zip(sizes.values(), factors, strict=True))
     for step in range(1, max(room, 1) + 1, 2):
-        moved = {
-            name: size + sign * factor * (step + 2 * index)
-            for index, ((name, size), factor) in enumerate(zip(sizes.items(), factors, strict=True))
-        }
+        tries = (_moved(sizes, sign, step, apart) for apart in (2, 4))
+        moved = next((each for each in tries if not _are_joined(sizes, each)), None)
+        if moved is None:
+            continue
         numbers = values_of(named, {**moved, **counts_of(named)})
         found = [(evaluated(size, numbers), at_example) for size, at_example in derived.values()]
         if min(moved.values()) < SMALLEST or any(value < SMALLEST <= before for value, before in found):

@@ -27,6 +27,7 @@ from fgcompile.compiler.fullgrad.psi import PlacedTerm, Psi
 from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, TermValue
 from fgcompile.compiler.ir.programs import Batch, Placement
 from fgcompile.compiler.ir.samples import require_batch
+from fgcompile.errors import CaptureError
 
 
 def saliency(full_gradient: FullGradient, psi: Psi) -> dict[str, Tensor]:
@@ -62,7 +63,11 @@ def _map(full_gradient: FullGradient, over: Placement, psi: Psi) -> Tensor:
     for terms in layers.values():
         resized = psi.enlarged(psi.summed(terms, full_gradient.orders), grid)
         total = resized if total is None else total + resized
-    assert total is not None
+    if total is None:
+        raise CaptureError(
+            f"no layer between '{over.input}' and the score lies over it, so that there is nothing to make its map of: "
+            f"leave saliency out of the outputs, or this map, layouts={{'{over.input}': 'none'}}"
+        )
     return psi.finished(total).unsqueeze(1)
 
 
@@ -89,7 +94,7 @@ def bias_gradient(value: SiteValue, samples: int) -> Tensor:
     Where several entries of that axis belong to a sample they stay together, behind the samples: ``(N, factor, …)``.
     """
     total, batch = _added([term.product().expand_as(term.gradient) for term in value.terms]), _batch_of(value, samples)
-    single = isinstance(batch.factor, int) and batch.factor == 1
+    single = not batch.at_size and batch.factor == 1
     return total.movedim(batch.axis, 0) if single and total.ndim else batch_first(total, batch)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import SymInt, Tensor
 
-from fgcompile.compiler.ir.programs import Batch, BiasedProgram, Cells, Placement
+from fgcompile.compiler.ir.programs import Batch, BiasedProgram, Placement
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import computed
 
@@ -42,12 +42,14 @@ class Arranged:
 
 def is_first(batch: Batch) -> bool:
     """Whether a value is ``(N, …)`` already; a factor that is dynamic is not compared, which would fix it."""
-    return isinstance(batch.factor, int) and batch == BATCH_FIRST
+    return not batch.at_size and batch == BATCH_FIRST
 
 
 def at_size(batch: Batch, value: Tensor, samples: int) -> Batch:
     """The batch with its factor at the value's own size, where sizes are dynamic."""
-    return batch if batch.factor is not None else replace(batch, factor=value.shape[batch.axis] // samples)
+    if batch.factor is not None:
+        return batch
+    return replace(batch, factor=value.shape[batch.axis] // samples, at_size=True)
 
 
 def placed_at(placement: Placement, value: Tensor, samples: int, sizes: Mapping[Any, int | SymInt]) -> Placement:
@@ -100,7 +102,7 @@ def arrange(value: Tensor, placement: Placement) -> Arranged:
     channels = [axis + shift for axis in placement.channels]
     places = [axis + shift for axis in placement.places]
     if placement.cells is not None:
-        fronted, places = _in_order(fronted, places, placement.cells, placement.grid)
+        fronted, places, channels = _in_order(fronted, places, channels, placement)
     samples, *sizes = (math.prod(fronted.shape[a] for a in axes) for axes in ([0], channels, places))
     # A reshape is free, a permutation a copy: channels that come last stay last (axis 2), and only where channels and
     # places are mixed are they brought into order.
@@ -127,13 +129,26 @@ def arrange_around(value: Tensor, placement: Placement) -> Arranged:
     return Arranged(fronted, channels) if fronted.ndim == len(channels) + 2 else arrange(value, placement)
 
 
-def _in_order(value: Tensor, places: list[int], cells: Cells, grid: Sequence[int]) -> tuple[Tensor, list[int]]:
-    """The value without the entries that have no cell, and its axes of places in the order of the grid's."""
-    for axis, before, runs in zip(places, cells.before, cells.runs, strict=True):
-        count = math.prod(grid[run] for run in runs)
-        if before or not same_size(count, value.shape[axis]):
-            value = value.narrow(axis, before, count)
-    return value, sorted(places, key=lambda axis: cells.runs[places.index(axis)])
+def _in_order(
+    value: Tensor, places: list[int], channels: list[int], placement: Placement
+) -> tuple[Tensor, list[int], list[int]]:
+    """The value without the entries that have no cell, its axes of places in the order of the grid's, and of channels.
+
+    The entries of one cell add up like channels, and get an axis of these.
+    """
+    cells, grid = placement.cells, placement.grid
+    assert cells is not None
+    runs = dict(zip(places, cells.runs, strict=True))
+    # From behind, so that an axis that is added moves none that is still to come.
+    for axis, before, repeats in sorted(zip(places, cells.before, cells.repeats, strict=True), reverse=True):
+        count = math.prod(grid[run] for run in runs[axis])
+        if before or not same_size(count * repeats, value.shape[axis]):
+            value = value.narrow(axis, before, count * repeats)
+        if repeats > 1:
+            value = fold(value, [*value.shape[:axis], count, repeats, *value.shape[axis + 1 :]])
+            runs = {other + (other > axis): own for other, own in runs.items()}
+            channels = sorted([axis + 1, *(other + (other > axis) for other in channels)])
+    return value, sorted(runs, key=lambda axis: runs[axis]), channels
 
 
 def bias_axis(placement: Placement, channel_axis: int | None, rank: int) -> bool:
@@ -144,6 +159,8 @@ def bias_axis(placement: Placement, channel_axis: int | None, rank: int) -> bool
         channel_axis: The axis of the value that the bias runs along, None for the last.
         rank: The value's.
     """
+    if placement.cells is not None and any(repeats > 1 for repeats in placement.cells.repeats):
+        return False
     axis = rank - 1 if channel_axis is None else channel_axis
     others = [a for a in range(rank) if a != placement.batch.axis]
     return axis in others and placement.channels == (others.index(axis) + 1,)

@@ -4,7 +4,7 @@ integer one, nothing detached between.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 import torch
 from torch import fx
@@ -62,25 +62,40 @@ TABLES: Mapping[OpOverload, str] = {
 
 
 def is_lookup(node: fx.Node, constants: Container[fx.Node]) -> bool:
-    """Whether a node reads a table of floats, a constant, at something that is none: at integers of the input."""
+    """Whether a node reads a table of floats, a constant, at something that is none: at integers of the input.
+
+    A table of matrices that is read at what activations have chosen is none: these are weights, as a mixture of experts
+    has them, and what they are multiplied with carries the gradient.
+    """
     if node.target not in TABLES or node in constants:
         return False
     table = bind(node)[TABLES[node.target]]  # type: ignore[index]  # an operator of the mapping
     if table not in constants or not is_differentiable(table.meta["val"]):
         return False
-    return any(_reads_an_input(source) for source in node.all_input_nodes if source is not table)
+    read = [node for source in node.all_input_nodes if source is not table for node in _computed_from(source)]
+    chosen = any(source not in constants and is_differentiable(source.meta["val"]) for source in read)
+    if chosen and _reads_matrices(node, table):
+        return False
+    return any(source.op == "placeholder" for source in read)
 
 
-def _reads_an_input(node: fx.Node) -> bool:
-    """Whether values of an input are in a node's: of positions, ``arange(x.shape[1])``, its sizes alone are."""
+def _reads_matrices(node: fx.Node, table: fx.Node) -> bool:
+    """Whether what is read at an index has two axes or more: neither a row nor a single element."""
+    if node.target is aten.index.Tensor:
+        indexed = sum(index is not None for index in bind(node)["indices"])
+    else:
+        indexed = 1 if node.target is aten.index_select.default else table.meta["val"].ndim
+    return bool(table.meta["val"].ndim - indexed > 1)
+
+
+def _computed_from(node: fx.Node) -> Iterator[fx.Node]:
+    """What a node's values were computed from: of positions, ``arange(x.shape[1])``, that is the sizes of x alone."""
     seen, left = {node}, [node]
     while left:
         current = left.pop()
         if not isinstance(current.meta.get("val"), torch.Tensor | tuple | list):
             continue
-        if current.op == "placeholder":
-            return True
+        yield current
         new = [source for source in current.all_input_nodes if source not in seen]
         seen.update(new)
         left += new
-    return False

@@ -48,6 +48,7 @@ class CapturedProgram:
         scored: Whether the output is a pair of the model's and the score ``(N,)``.
         indexed: For each input, the model's first, the axes that its values index.
         longest: For each input, the batch in front, the largest size of each axis that has one.
+        tables: The layers that read a table at what is computed of the inputs' values, and how many places it has.
         names: What the artifact calls the model's inputs.
         batch_axes: Where the user, and the artifact, has the batch of each of them; here all have it in front.
         output_constants: The outputs that are no tensors, such as None in place of a loss, by their places in the spec.
@@ -67,6 +68,7 @@ class CapturedProgram:
     scored: bool = False
     indexed: tuple[tuple[IndexedAxis, ...], ...] = ()
     longest: tuple[Mapping[int, int], ...] = ()
+    tables: tuple[tuple[str, int], ...] = ()
     names: tuple[str, ...] = ()
     batch_axes: tuple[int, ...] = ()
     output_constants: Mapping[int, Any] = field(default_factory=dict)
@@ -106,11 +108,13 @@ class Batch:
         axis: The axis.
         factor: Entries per sample; None where it follows a dynamic size, so that it has to be read off a value.
         major: Whether a sample's entries are side by side.
+        at_size: Whether the factor was read off a value, where it may be 1 and still is an axis of the placements.
     """
 
     axis: int
     factor: int | None
     major: bool
+    at_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,11 +124,13 @@ class Cells:
     Attributes:
         before: For each axis of places, how many entries before the first have no cell.
         runs: For each, the axes of the grid that run along it, the slowest first.
+        repeats: For each, how many entries side by side are one cell, as a token's are once for each of its experts.
         sizes: The number of cells along each axis of the grid, symbols of the graph's inputs among them.
     """
 
     before: tuple[int, ...]
     runs: tuple[tuple[int, ...], ...]
+    repeats: tuple[int, ...]
     sizes: tuple[int | torch.SymInt, ...]
 
 

@@ -76,5 +76,8 @@ function photoInput(metadata, name) {
   if (!outputs.includes("logits") || !outputs.includes("saliency")) {
     throw new Error(`${name} does not compute a class's logits and map: compile it with both outputs`);
   }
+  if (metadata.batch?.size > 1) {
+    throw new Error(`${name} takes ${metadata.batch.size} photos a call, and here is one: compile it with batch=1`);
+  }
   return { input: inputs[0].name, shape, fit: metadata.preprocess.fit };
 }

@@ -16,7 +16,7 @@ from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.artifact.validation import Array, bias_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.forked import forked, refuse
-from fgcompile.runtime.indices import OUT_OF_RANGE
+from fgcompile.runtime.indices import out_of_range
 from fgcompile.runtime.openvino.agreement import require_agreement
 from fgcompile.runtime.session import Provider
 from fgcompile.system.leftovers import temporary_folder
@@ -64,7 +64,7 @@ class OpenVinoBackend:
             turn_square_weights(model)
             if device == _DEFAULT_DEVICE:
                 take_fast_forms(model)
-            self._holds_indices = hold_indices(model)
+            self._holds_indices, self._out_of_range = hold_indices(model), out_of_range(metadata)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
             properties = _DEFAULT_PROPERTIES | properties
             self._graphs = ByShape(model, lambda model: core.compile_model(model, device, properties))
@@ -86,7 +86,7 @@ class OpenVinoBackend:
             raise InputError(f"OpenVINO keeps input {', '.join(unknown)} constant: run the artifact in ONNX Runtime")
         results = self._graphs.run(self._defaults | dict(feeds))
         if self._holds_indices and not results[IN_RANGE]:
-            raise InputError(OUT_OF_RANGE)
+            raise InputError(self._out_of_range)
         return {name: results[name] for name in self._outputs}
 
 

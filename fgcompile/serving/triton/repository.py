@@ -52,6 +52,7 @@ _MODULES = (
                 "depicted",
                 "explanation",
                 "finite",
+                "given",
                 "indices",
                 "onnxruntime",
                 "onnxruntime_binding",

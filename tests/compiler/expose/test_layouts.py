@@ -82,6 +82,15 @@ def with_coordinates(x: Tensor) -> Tensor:
     return torch.cat([x, torch.zeros(x.shape[0], 1, H, W, dtype=x.dtype)], 1).permute(0, 2, 3, 1)
 
 
+def tokens_and_padding(x: Tensor) -> Tensor:
+    """The borders of all axes are written out, the batch's too, which gets none."""
+    return F.pad(tokens(x), (0, 0, 0, 7, 0, 0))
+
+
+def largest_channels(x: Tensor) -> Tensor:
+    return channels_last(x).topk(2, -1).values
+
+
 def patches(x: Tensor) -> Tensor:
     """Patches of 2×3 laid into the channels, as einops users do it."""
     return x.reshape(-1, C, H // 2, 2, W // 3, 3).permute(0, 2, 4, 3, 5, 1).reshape(-1, H // 2 * (W // 3), 6 * C)
@@ -98,11 +107,13 @@ LAYOUTS = {
     "shifted windows": (shifted_windows, C, "(n h w) (h w) c", (H, W)),
     "padded windows": (padded_windows, C, None, (H, W)),
     "shuffled": (shuffled, C, "n (h w) c", (H, W)),
+    "tokens and padding": (tokens_and_padding, C, "n (7 + h w) c", (H, W)),
+    "largest channels": (largest_channels, 2, "n h w c", (H, W)),
     "patches": (patches, 6 * C, "n (h w) c", (H // 2, W // 3)),
 }
 
 
-@pytest.mark.parametrize("name", few(LAYOUTS, 5))
+@pytest.mark.parametrize("name", few(LAYOUTS, 6))
 def test_every_term_is_at_its_place(name: str) -> None:
     move, width, pattern, grid = LAYOUTS[name]
     torch.manual_seed(0)

@@ -6,6 +6,7 @@ arranged into a grid of cells over the input (``placement``). A layout can be wr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -71,10 +72,16 @@ def find_layouts(
     names = [str(node.target) for node in inputs]
     of_sites = {name: layout for name, layout in written.items() if name not in names}
     placed, finder = [], _Finder(spaces, axes, Extents(propagation.positions))
+    fixed: list[tuple[str, str]] = []
     for site in sites:
         node = values[site.node]
         layout = _written(site.name, of_sites, unused)
-        placed.append(finder.place(site, node, propagation.positions.get(node), layout))
+        try:
+            placed.append(finder.place(site, node, propagation.positions.get(node), layout))
+        except _FixedSizesError as error:
+            fixed.append((site.name, error.pattern))
+    if fixed:
+        raise CaptureError(_for_fixed_sizes(fixed))
     if unused:
         raise InputError(unknown_names(unused, names, [site.name for site in sites]))
     kept, finished = _embedded_alone(inputs, maps, placed)
@@ -113,28 +120,46 @@ class _Finder:
                 positions = _positions(found, layout, space, self.axes.samples)
                 placement = place(positions, space)
             if placement is not None:
-                placements.append(self._of_any_size(site.name, placement, positions, space, value))
+                placements.append(self._of_any_size(placement, positions, space, value))
         batch = find_batch(found, self.axes.samples) or Batch(*batch_axis(site.shape), True)
         return replace(site, batch=_of_any_size(batch, value, samples), placements=tuple(placements))
 
-    def _of_any_size(
-        self, name: str, placement: Placement, positions: Positions, space: Space, value: Tensor
-    ) -> Placement:
+    def _of_any_size(self, placement: Placement, positions: Positions, space: Space, value: Tensor) -> Placement:
         """The placement at any size of the value; one whose places are not the grid itself tells how they fill it.
 
         Raises:
-            CaptureError: They do not, in a way that holds at every size.
+            _FixedSizesError: They do not, in a way that holds at every size.
         """
         samples = self.axes.batch
         found: Placement | None = placement
         if placement.axes is None and any(not multiple_of(size, samples) for size in value.shape):
             found = with_cells(placement, positions, space, value, samples, self.extents)
         if found is None:
-            raise CaptureError(
-                f"'{name}' has the layout '{placement.pattern}', for which sizes must be fixed: "
-                f"leave out dynamic_sizes, or keep it out of the map by layouts={{'{name}': 'none'}}"
-            )
+            raise _FixedSizesError(placement.pattern)
         return replace(found, batch=_of_any_size(found.batch, value, samples))
+
+
+class _FixedSizesError(Exception):
+    """A layout holds at the example's sizes alone."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern)
+        self.pattern = pattern
+
+
+def _for_fixed_sizes(found: Sequence[tuple[str, str]]) -> str:
+    """What is said of sites whose layouts hold at one size alone; several are named by the layers that they are in."""
+    name, pattern = found[0]
+    if len(found) == 1:
+        said, named, them = f"'{name}' has the layout '{pattern}'", [name], "it"
+    else:
+        said, them = f"'{name}' and {len(found) - 1} more have layouts such as '{pattern}'", "them"
+        named = [re.sub(r"\b\d+\b", "*", f"{of.rpartition('.')[0]}.*") if "." in of else of for of, _ in found]
+    written = ", ".join(f"'{each}': 'none'" for each in dict.fromkeys(named))
+    return (
+        f"{said}, for which sizes must be fixed: leave out dynamic_sizes, or keep {them} out of the map by "
+        f"layouts={{{written}}}"
+    )
 
 
 def _require_maps(written: Mapping[str, str], inputs: Sequence[str], maps: Sequence[str]) -> None:

@@ -1,8 +1,9 @@
 """How places fill the grid at any size, where they are not the grid itself: tokens, borders without a place, orders.
 
 ``n c (h w)``, ``n (1 + h w) c``, ``n c (3 + l)``, ``n c w h``: of each axis of places the entries that have a cell lie
-side by side, and the axes of the grid that run along it follow one another. Their sizes are read off a value before it
-where they had an axis each, and hold if they multiply to the size of the axis they share.
+side by side, and the axes of the grid that run along it follow one another; a cell may have several entries, side by
+side too. Their sizes are read off a value before it where they had an axis each, and hold if they multiply to the size
+of the axis they share.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, fx
@@ -71,32 +72,35 @@ def with_cells(
     if cropped is None:
         return None
     sample, before = cropped
-    runs = [_runs(sample, axis) for axis in placement.places]
+    found = [_runs(sample, axis) for axis in placement.places]
+    known = [along for along in found if along is not None]
     # In the order of the grid's axes once the axes of places are sorted: each runs along one, and none in between.
-    order = [run for found in sorted(found for found in runs if found) for run in found]
-    if None in runs or order != [grid for grid, size in enumerate(placement.grid) if size > 1]:
+    order = [run for along in sorted(along for along in known if along.runs) for run in along.runs]
+    if len(known) < len(found) or order != [grid for grid, size in enumerate(placement.grid) if size > 1]:
         return None
     batch = placement.batch.axis
     own = [value.shape[batch] // samples, *(size for axis, size in enumerate(value.shape) if axis != batch)]
     sizes: list[Size] = [1] * len(sample)
-    for axis, found in zip(placement.places, runs, strict=True):
-        known = [extents.of(space.coordinates[run], sample[run]) for run in found or ()]
-        outside = hint(own[axis]) - math.prod(placement.grid[run] for run in found or ())
-        agreed = next(_agreeing(own[axis], outside, known), None)
+    for axis, along in zip(placement.places, known, strict=True):
+        candidates = [extents.of(space.coordinates[run], sample[run]) for run in along.runs]
+        outside = hint(own[axis]) - along.repeats * math.prod(placement.grid[run] for run in along.runs)
+        agreed = next(_agreeing(own[axis], outside, along.repeats, candidates), None)
         if agreed is None:
             return None
-        for run, size in zip(found or (), agreed, strict=True):
+        for run, size in zip(along.runs, agreed, strict=True):
             sizes[run] = size
-    cells = Cells(tuple(before), tuple(tuple(found or ()) for found in runs), tuple(sizes))
+    cells = Cells(
+        tuple(before), tuple(along.runs for along in known), tuple(along.repeats for along in known), tuple(sizes)
+    )
     return replace(placement, order=None, cells=cells)
 
 
-def _agreeing(size: Size, outside: int, known: Sequence[Sequence[Size]]) -> Iterator[tuple[Size, ...]]:
+def _agreeing(size: Size, outside: int, repeats: int, known: Sequence[Sequence[Size]]) -> Iterator[tuple[Size, ...]]:
     """The sizes, one of each list, whose product is that of the axis but for the entries outside, at every size."""
     for chosen in itertools.product(*known):
-        if difference(size, math.prod(chosen)) == outside:
+        if difference(size, math.prod(chosen) * repeats) == outside:
             yield chosen
-    if len(known) == 1:
+    if len(known) == 1 and repeats == 1:
         yield (size - outside,)
 
 
@@ -116,8 +120,15 @@ def _cropped(sample: Sequence[Tensor], places: Sequence[int]) -> tuple[list[Tens
     return (whole, before) if len(whole) == len(kept) else None
 
 
-def _runs(sample: Sequence[Tensor], axis: int) -> tuple[int, ...] | None:
-    """The coordinates that run along an axis, the slowest first; None where they do not count through their cells."""
+class _Along(NamedTuple):
+    """The coordinates that run along an axis, the slowest first, and how many entries side by side are one cell."""
+
+    runs: tuple[int, ...]
+    repeats: int
+
+
+def _runs(sample: Sequence[Tensor], axis: int) -> _Along | None:
+    """What runs along an axis; None where it does not count through its cells."""
     running = [run for run, coordinate in enumerate(sample) if coordinate.shape[axis] > 1]
     if any(coordinate.numel() != coordinate.shape[axis] for coordinate in (sample[run] for run in running)):
         return None
@@ -128,4 +139,5 @@ def _runs(sample: Sequence[Tensor], axis: int) -> tuple[int, ...] | None:
     cell = torch.zeros(next((len(rank) for rank, _ in ranks.values()), 0), dtype=torch.int64)
     for rank, size in ranks.values():
         cell = cell * size + rank
-    return tuple(running) if torch.equal(cell, torch.arange(len(cell))) else None
+    repeats = max(len(cell) // math.prod(size for _, size in ranks.values()), 1)
+    return _Along(tuple(running), repeats) if torch.equal(cell, torch.arange(len(cell)) // repeats) else None

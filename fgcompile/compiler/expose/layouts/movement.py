@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.expose.layouts.call import PositionCall, PositionRule, Shapes, concrete_shape
-from fgcompile.compiler.expose.layouts.positions import Positions
+from fgcompile.compiler.expose.layouts.positions import Positions, varies
 
 aten = torch.ops.aten
 
@@ -31,8 +31,8 @@ def _moved(call: PositionCall, shapes: Shapes) -> Positions | None:
 def _indexed(call: PositionCall, shapes: Shapes) -> Positions | None:
     """An index of constants moves elements; a table read at an input's integers takes their positions."""
     # An activation that is indexed by constants is moved; by an input's integers, nobody knows where to. A constant
-    # table has no positions: its parts lie where the integers do that pick them, if they pick along one axis.
-    table = call.node.args[0]
+    # table has no positions: its parts lie where the integers do that pick them, whose axes then are side by side.
+    table: Any = call.node.args[0]
     nodes = [node for node in call.node.all_input_nodes if node is not table]
     if call.positions(table) is not None:
         return _moved(call, shapes) if all(node in call.constants for node in nodes) else None
@@ -40,7 +40,9 @@ def _indexed(call: PositionCall, shapes: Shapes) -> Positions | None:
     if not readers or call.node.target is not aten.index.Tensor:
         return None
     axes = [axis for axis, index in enumerate(call.arguments["indices"]) if index is not None]
-    return _looked_up(readers[0], shapes[0], axes[0]) if len(axes) == 1 else None
+    together = axes == list(range(axes[0], axes[0] + len(axes)))
+    whole = len(readers[0].shape) == len(shapes[0]) - table.meta["val"].ndim + len(axes)
+    return _looked_up(readers[0], shapes[0], axes[0]) if together and whole else None
 
 
 def _embedded(call: PositionCall, shapes: Shapes) -> Positions | None:
@@ -96,8 +98,24 @@ def _padded(call: PositionCall, shapes: Shapes) -> Positions | None:
     pad = call.value(call.arguments["pad" if "pad" in call.arguments else "padding"])
     if source is None:
         return None
-    axes = range(len(shapes[0]) - len(pad) // 2, len(shapes[0]))
+    # Pairs from the last axis on; among those that nothing is added to may be the batch, whose samples have no mean.
+    axes = [len(shapes[0]) - 1 - index for index in range(len(pad) // 2) if pad[2 * index] or pad[2 * index + 1]]
     return source.moved_with_gaps(shapes[0], lambda c: torch.nn.functional.pad(c, list(pad), value=torch.nan), axes)
+
+
+def _chosen(call: PositionCall, shapes: Shapes) -> list[Positions] | None:
+    """Elements change places along one axis, by their values: what runs along it is lost, everything else stays.
+
+    So it is of their indices, at which a table may be read.
+    """
+    source = call.positions(call.node.args[0])
+    if source is None:
+        return None
+    axis = call.arguments["dim"] % len(source.shape)
+    kept = [None if varies(coordinate, axis) else coordinate for coordinate in source.coordinates]
+    gone = len(shapes[0]) < len(source.shape)
+    found = Positions(shapes[0], tuple(c if c is None or not gone else c.squeeze(axis) for c in kept))
+    return [found] * len(shapes)
 
 
 def _unknown(call: PositionCall, shapes: Shapes) -> None:
@@ -128,8 +146,8 @@ MOVEMENT: dict[Any, PositionRule] = {
         for kind in ("reflection", "replication")
         for rank in (1, 2, 3)
     },
-    aten.sort.default: _unknown,
-    aten.topk.default: _unknown,
-    aten.kthvalue.default: _unknown,
+    aten.sort.default: _chosen,
+    aten.topk.default: _chosen,
+    aten.kthvalue.default: _chosen,
     aten.grid_sampler_2d.default: _unknown,
 }

@@ -69,6 +69,8 @@ SUMS: dict[Any, PositionRule] = {
     aten.max.dim: _reduced,
     aten.min.dim: _reduced,
     aten.median.dim: _reduced,
+    aten.argmax.default: _reduced,
+    aten.argmin.default: _reduced,
     aten.var.correction: _reduced,
     aten.prod.dim_int: _reduced,
     aten.linalg_vector_norm.default: _reduced,

@@ -1,0 +1,53 @@
+"""What a caller gives for an artifact's inputs, in NumPy's arrays: tensors, pictures where it takes photos; no text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.validation import has_pictures, input_specs
+from fgcompile.errors import InputError
+from fgcompile.runtime.torch_callers import as_arrays
+
+_NUMBERS = ("int32", "int64")
+"""What tokens are; photos are uint8."""
+
+
+def given_arrays(x: Any, metadata: Metadata, tokenizer: str | None) -> tuple[Any, Any]:
+    """What a caller gives, in NumPy's arrays, and the device that tensors were on; None without any.
+
+    Args:
+        x: As for ``Session.explain``.
+        metadata: The artifact's.
+        tokenizer: The JSON that it keeps; None where it keeps none.
+
+    Raises:
+        InputError: It has words where numbers of tokens are taken, pictures where no photos are, or one that cannot be
+            read.
+        MissingPackageError: A picture takes a package that is not installed.
+    """
+    if has_pictures(x):
+        _require_no_text(x, metadata, tokenizer)
+        from fgcompile.pictures.given import with_photos
+
+        x = with_photos(x, metadata)
+    return as_arrays(x)
+
+
+def _require_no_text(x: Any, metadata: Metadata, tokenizer: str | None) -> None:
+    """Refuses words where tokens are taken: what is a path for photos is a text there."""
+    specs = {spec["name"]: spec for spec in input_specs(metadata)}
+    given = x if isinstance(x, Mapping) else {next(iter(specs)): x}
+    for name, value in given.items():
+        parts = value if isinstance(value, list | tuple) else [value]
+        if name not in specs or specs[name]["dtype"] not in _NUMBERS or not any(isinstance(p, str) for p in parts):
+            continue
+        if tokenizer is None:
+            raise InputError(
+                f"{name} is a text, the artifact takes the numbers of its tokens and keeps no tokenizer: give these, "
+                "or compile it with its tokenizer, tokenizer=PATH, and use explain_text"
+            )
+        raise InputError(
+            f"{name} is a text, the artifact takes the numbers of its tokens here: use explain_text, which reads texts"
+        )
