@@ -1,7 +1,7 @@
 """An artifact as a program of ExecuTorch, ``.pte``: it predicts and explains on a phone.
 
     python -m examples.phones.executorch_program              # EfficientNet-Lite0 of the demo, on its photos
-    python -m examples.phones.executorch_program model.pt2    # an artifact of yours: format "exported", batch 1
+    python -m examples.phones.executorch_program model.pt2    # an artifact of yours, of format "exported"
 
 It needs executorch, and fgcompile with its extra ``compile``; without an artifact the extra ``demo`` too. The program
 is run here, by ExecuTorch's runtime for Python, and written only where it agrees with PyTorch.
@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.export import ExportedProgram
 
 import fgcompile
-from fgcompile.artifact.metadata import fixed_batch, stated_shape
+from fgcompile.artifact.metadata import BATCH, batch_axis, fixed_batch, stated_shape
 from fgcompile.compiler.compiled import Artifact
 from fgcompile.errors import FgcompileError
 
@@ -37,26 +38,40 @@ CALLS = 10
 """Calls of which the fastest is timed."""
 
 
-def lower(path: Path) -> bytes:
-    """The program's bytes, with XNNPACK's kernels where it has them.
+def lower(path: Path, most: int = 1) -> bytes:
+    """The program's bytes, with XNNPACK's kernels where it has them; of an open batch for up to ``most`` samples.
 
     Raises:
-        ValueError: The artifact's batch is open.
+        ValueError: A size other than the batch is open.
     """
-    if fixed_batch(fgcompile.load(path).metadata) is None:
-        raise ValueError(f"{path} leaves its batch open: compile it with format='exported', batch=1")
+    program = opened(path, most)
     from executorch.backends.xnnpack.partition.config import ALL_PARTITIONER_CONFIGS
     from executorch.backends.xnnpack.partition.config.gemm_configs import AddmmConfig
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
+    from executorch.exir import EdgeCompileConfig, to_edge_transform_and_lower
 
     # XNNPACK takes the weights of a layer with a bias for its own, and the backward pass, which multiplies by the same
     # weights, then has a wrong map or dies. ExecuTorch's own kernel does such a layer right.
     rows = [row for row in ALL_PARTITIONER_CONFIGS if row is not AddmmConfig]
-    program = torch.export.load(path)
-    edge = to_edge_transform_and_lower(program, partitioner=[XnnpackPartitioner(configs=rows)])
+    # Its verifier computes with sizes, by which it fixes an open batch to the example's.
+    config = EdgeCompileConfig(_check_ir_validity=program.range_constraints == {})
+    edge = to_edge_transform_and_lower(program, compile_config=config, partitioner=[XnnpackPartitioner(configs=rows)])
     content: bytes = edge.to_executorch().buffer
     return content
+
+
+def opened(path: Path, most: int) -> ExportedProgram:
+    """The artifact's program; with an open batch exported again, since ExecuTorch needs to know how large it may be.
+
+    Raises:
+        ValueError: A size other than the batch is open.
+    """
+    program, metadata = torch.export.load(path), fgcompile.load(path).metadata
+    if fixed_batch(metadata) is not None:
+        return program
+    batch = torch.export.Dim("batch", min=1, max=max(most, 2))
+    shapes = tuple({batch_axis(spec): batch} if BATCH in spec["shape"] else None for spec in metadata["inputs"])
+    return torch.export.export(program.module(), tuple(drawn(path, 2)), dynamic_shapes=shapes)
 
 
 def run(content: bytes, calls: Sequence[Call]) -> tuple[list[Call], float]:
@@ -98,13 +113,13 @@ def compare(path: Path, calls: Sequence[Call], returned: Sequence[Call]) -> dict
     return found
 
 
-def convert(path: Path, calls: Sequence[Call]) -> bytes:
+def convert(path: Path, calls: Sequence[Call], most: int = 1) -> bytes:
     """Lowers the artifact, runs the program and says what came out.
 
     Raises:
-        ValueError: The batch is open, or an output is not PyTorch's.
+        ValueError: A size other than the batch is open, or an output is not PyTorch's.
     """
-    content = lower(path)
+    content = lower(path, most)
     returned, seconds = run(content, calls)
     found = compare(path, calls, returned)
     print(
@@ -119,20 +134,27 @@ def convert(path: Path, calls: Sequence[Call]) -> bytes:
     return content
 
 
-def drawn(path: Path) -> list[Call]:
-    """One call's random inputs, with the predicted class as target."""
+def drawn(path: Path, samples: int) -> Call:
+    """A call's random inputs, with the predicted class as target.
+
+    Raises:
+        ValueError: A size other than the batch is open.
+    """
     metadata = fgcompile.load(path).metadata
     torch.manual_seed(0)
     call = []
     for spec in metadata["inputs"]:
-        shape, dtype = [int(size) for size in stated_shape(spec, metadata)], getattr(torch, spec["dtype"])
+        stated = [samples if size == BATCH else size for size in stated_shape(spec, metadata)]
+        shape, dtype = [size for size in stated if isinstance(size, int)], getattr(torch, spec["dtype"])
+        if len(shape) < len(stated):
+            raise ValueError(f"{path} leaves sizes of '{spec['name']}' open: compile it without dynamic_sizes")
         if spec["name"] == "target":
             call.append(torch.full(shape, -1))
         elif dtype.is_floating_point:
             call.append(torch.randn(shape, dtype=dtype))
         else:
             call.append(torch.randint(2 if dtype == torch.bool else 256, shape).to(dtype))
-    return [call]
+    return call
 
 
 def demonstrated() -> tuple[Artifact, list[Call]]:
@@ -154,15 +176,17 @@ def demonstrated() -> tuple[Artifact, list[Call]]:
 def main() -> None:
     """Writes the program beside the artifact."""
     parser = argparse.ArgumentParser(description="An artifact as a program of ExecuTorch.")
-    parser.add_argument("artifact", type=Path, nargs="?", help="a .pt2 of format exported, compiled with batch=1")
-    path: Path | None = parser.parse_args().artifact
-    calls: list[Call] | None = None
-    if path is None:
-        artifact, calls = demonstrated()
-        path = Path("efficientnet-lite0.pt2")
-        artifact.save(path)
+    parser.add_argument("artifact", type=Path, nargs="?", help="a .pt2 of format exported")
+    parser.add_argument("--most", type=int, default=4, help="the most samples of a call, where its batch is open")
+    arguments = parser.parse_args()
+    path: Path = arguments.artifact or Path("efficientnet-lite0.pt2")
     try:
-        content = convert(path, calls or drawn(path))
+        if arguments.artifact is None:
+            artifact, calls = demonstrated()
+            artifact.save(path)
+        else:
+            calls = [drawn(path, samples) for samples in dict.fromkeys((1, arguments.most))]
+        content = convert(path, calls, arguments.most)
     except (ValueError, FgcompileError) as error:
         raise SystemExit(str(error)) from error
     path.with_suffix(".pte").write_bytes(content)

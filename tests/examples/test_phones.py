@@ -32,16 +32,16 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.filterwarnings("ignore")
 def test_a_program_predicts_and_explains(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("executorch", reason=REASON)
-    assert convert(artifact, drawn(artifact))
+    assert convert(artifact, [drawn(artifact, 1)])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["logits", "saliency"]
     assert all("at 0.00%" in line for line in lines[1:])
 
 
 def test_another_map_is_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = drawn(artifact)
+    calls = [drawn(artifact, 1)]
     logits, saliency = torch.export.load(artifact).module()(*calls[0])
-    monkeypatch.setattr(executorch_program, "lower", lambda path: b"program")
+    monkeypatch.setattr(executorch_program, "lower", lambda path, most: b"program")
 
     def answer(map: Tensor) -> None:
         monkeypatch.setattr(executorch_program, "run", lambda content, calls: ([[logits, map]], 0.001))
@@ -54,11 +54,22 @@ def test_another_map_is_refused(artifact: Path, monkeypatch: pytest.MonkeyPatch)
             convert(artifact, calls)
 
 
-def test_an_open_batch_is_refused(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore")
+def test_an_open_batch_stays_open(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("executorch", reason=REASON)
     path = tmp_path / "open.pt2"
-    fgcompile.compile(nn.Linear(3, 2).eval(), torch.zeros(2, 3), format="exported").save(path)
-    with pytest.raises(ValueError, match="batch=1"):
-        convert(path, [])
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 2)).eval()
+    fgcompile.compile(model, torch.zeros(2, 1, 6, 6), format="exported").save(path)
+    assert convert(path, [drawn(path, samples) for samples in (1, 3, 2)], most=3)
+    assert capsys.readouterr().out.count("at 0.00%") == 2
+
+
+def test_open_sizes_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "open.pt2"
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    fgcompile.compile(model, torch.zeros(2, 1, 8, 8), format="exported", dynamic_sizes=True).save(path)
+    with pytest.raises(ValueError, match="dynamic_sizes"):
+        executorch_program.opened(path, 2)
 
 
 def test_the_largest_difference_of_all_calls_counts() -> None:
