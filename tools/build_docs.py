@@ -27,7 +27,10 @@ FOLDERS = ("", "docs", "docs/decisions", "docs/tutorials", "benchmarks", "benchm
 PICTURES = {".png", ".jpg", ".svg"}
 
 SECTIONS = {
-    "Guides": ("python", "command-line", "files", "pictures", "text", "transformers", "formats", "serving", "hubs"),
+    "Guides": (
+        *("python", "command-line", "files", "pictures", "text", "transformers"),
+        *("formats", "serving", "phones", "hubs"),
+    ),
     "Safety": ("trust", "deploying-safely"),
     "The method": ("method", "operators", "onnx-operators", "benchmarks"),
     "Contributing": ("architecture", "writing-a-rule", "releasing"),

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from fgcompile._version import __version__
-from fgcompile.cli import artifacts, compiling, console, demonstration, pages, production, terminal
+from fgcompile.cli import artifacts, cards, compiling, console, demonstration, pages, production, terminal
 from fgcompile.errors import FgcompileError
 
 app = typer.Typer(
@@ -93,6 +93,7 @@ for _command, _example in (
     (production.triton, "triton resnet18.onnx -o models"),
     (pages.page, "page resnet18.onnx -o site"),
     (pages.ui, "ui resnet18.onnx"),
+    (cards.card, "card resnet18.onnx photo.jpg -o folder --license apache-2.0"),
     (demonstration.demo, "demo -o demo"),
 ):
     app.command(_command.__name__.rstrip("_"), epilog=f"As: fgcompile {_example}")(_command)

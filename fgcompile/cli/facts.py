@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.filesize import decimal
@@ -11,6 +11,28 @@ from rich.filesize import decimal
 from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata, TensorSpec, stated_shape
 from fgcompile.artifact.onnx_container import Beside
+
+
+def everything(metadata: Metadata, digests: Mapping[str, str]) -> dict[str, str]:
+    """All that ``inspect`` shows above the tables, by key."""
+    return {
+        **digests,
+        "model": metadata["model"]["name"],
+        "parameters": metadata["model"]["parameter_digest"],
+        **explained(metadata),
+        **weights(metadata),
+        "format": format(metadata),
+        **signature(metadata),
+        **batch(metadata),
+        "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}{terms(metadata)}",
+        **choice(metadata),
+        "target": str(metadata["target"]),
+        **(preprocess(metadata) or {"pictures": "none: it takes prepared arrays"}),
+        **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
+        **(labels(metadata) or {"labels": "none"}),
+        "completeness": completeness(metadata),
+        "made by": ", ".join(f"{name} {version}" for name, version in metadata["versions"].items()),
+    }
 
 
 def format(metadata: Metadata) -> str:

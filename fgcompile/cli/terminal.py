@@ -165,28 +165,8 @@ def print_summary(
 
 def print_artifact(metadata: Metadata, path: Path, digests: Mapping[str, str]) -> None:
     """Everything an artifact says of itself, and the SHA-256 of its files, as ``sha256sum`` prints it, to be signed."""
-    versions = metadata["versions"]
     out.print(visible(str(path)), style="bold")
-    print_facts(
-        {
-            **digests,
-            "model": metadata["model"]["name"],
-            "parameters": metadata["model"]["parameter_digest"],
-            **facts.explained(metadata),
-            **facts.weights(metadata),
-            "format": facts.format(metadata),
-            **facts.signature(metadata),
-            **facts.batch(metadata),
-            "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}{facts.terms(metadata)}",
-            **facts.choice(metadata),
-            "target": str(metadata["target"]),
-            **(facts.preprocess(metadata) or {"pictures": "none: it takes prepared arrays"}),
-            **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
-            **(facts.labels(metadata) or {"labels": "none"}),
-            "completeness": facts.completeness(metadata),
-            "made by": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        }
-    )
+    print_facts(facts.everything(metadata, digests))
     table = table_of("site", "kind", "shape", "layout", "bias terms")
     for site in metadata["sites"]:
         terms = ", ".join(term["name"] for term in site["terms"])

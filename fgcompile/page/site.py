@@ -97,7 +97,8 @@ def require_onnx(metadata: Metadata, path: Path) -> None:
     if metadata["format"] != "onnx":
         raise InputError(f"{path} is {metadata['format']}, and browsers run ONNX: compile it to .onnx")
     if fixed_batch(metadata) not in (None, 1):
-        raise InputError(f"{path} takes {fixed_batch(metadata)} samples a call, and the page has one: compile it with batch=1")
+        count = fixed_batch(metadata)
+        raise InputError(f"{path} takes {count} samples a call, and the page has one: compile it with batch=1")
 
 
 def require_shown(metadata: Metadata, path: Path) -> None:

@@ -115,6 +115,22 @@ def test_biases_and_several_targets() -> None:
     assert relative_difference(moved, logits) > 1e-3
 
 
+def test_open_sizes_that_are_computed_with() -> None:
+    """Pooling over all places asks for the sizes' ranges when the program is loaded."""
+    torch.manual_seed(0)
+    layers = [nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)]
+    model = nn.Sequential(*layers).eval()
+    options: dict[str, Any] = {"format": "exported", "dynamic_sizes": True, "outputs": ("logits", "input_gradient")}
+    explainer = fgcompile.compile(model, torch.zeros(2, 1, 8, 8), **options).module()
+    for shape in ((1, 1, 8, 8), (3, 1, 20, 11), (2, 1, 5, 6)):
+        x = torch.randn(shape, requires_grad=True)
+        logits, gradient = explainer(x.detach())
+        expected = model(x)
+        (right,) = torch.autograd.grad(expected.amax(1).sum(), x)
+        assert relative_difference(logits, expected.detach()) < 1e-6
+        assert relative_difference(gradient, right) < 1e-6
+
+
 def test_what_does_not_go_with_it_is_refused() -> None:
     with pytest.raises(InputError, match="on_demand=True and format='exported'"):
         fgcompile.compile(network(), torch.randn(2, 3, 8, 8), format="exported", on_demand=True)

@@ -25,7 +25,8 @@ import fgcompile
 from tests.support.environments import ROOT, Environment, clean_variables, declared, make_environment
 
 ABSENT = ("torch", "onnx", "onnx_ir", "onnxscript", "safetensors", "matplotlib")
-COMMANDS = ("compile", "inspect", "verify", "explain", "bench", "batch", "serve", "triton", "page", "ui", "demo")
+COMMANDS = ("compile", "inspect", "verify", "explain", "bench", "batch", "serve", "triton", "page", "ui", "card")
+COMMANDS += ("demo",)
 PHOTO = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
 
 

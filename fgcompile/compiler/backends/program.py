@@ -12,6 +12,7 @@ from fgcompile.compiler.backends.archive import extra_files, with_extra_files, w
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.runner import dump_stage
+from fgcompile.compiler.ir.torch_internals import open_ranges
 
 
 def emit_program(program: FusedProgram) -> bytes:
@@ -21,6 +22,8 @@ def emit_program(program: FusedProgram) -> bytes:
     """
     dump_stage("exported", program.graph_module)
     exported = as_exported(program.graph_module)
+    inputs = program.graph_module.graph.find_nodes(op="placeholder")
+    exported.range_constraints.update(open_ranges(size for node in inputs for size in node.meta["val"].shape))
     # The one place that PyTorch keeps for others' words.
     exported.graph_module.meta["custom"] = {PROGRAM_SIGNATURE: program.metadata[SIGNATURE]}
     buffer = io.BytesIO()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -37,7 +37,9 @@ from torch.fx.experimental.symbolic_shapes import (
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import _disable_current_modes as without_modes
 from torch.utils._sympy.interp import sympy_interp
+from torch.utils._sympy.numbers import int_oo
 from torch.utils._sympy.reference import PythonReferenceAnalysis
+from torch.utils._sympy.value_ranges import ValueRanges
 
 __all__ = [
     "ConstraintViolationError",
@@ -131,6 +133,12 @@ def size_range(exported: ExportedProgram, size: SymInt) -> tuple[int, int | None
     upper = int(limits.upper) if limits.upper.is_Integer else None
     # The largest that a symbol may be, less one where it is compared with the next, is no limit of the model's.
     return int(limits.lower), None if upper is None or upper >= sys.maxsize - 1 else upper
+
+
+def open_ranges(sizes: Iterable[int | SymInt]) -> dict[Any, Any]:
+    """Any number from 1 for each symbol of some sizes, as exported programs keep ranges, and fail to load without."""
+    symbols = {symbol for size in sizes if isinstance(size, SymInt) for symbol in expression(size).free_symbols}
+    return dict.fromkeys(sorted(symbols, key=str), ValueRanges(1, int_oo))  # in one order: files are reproducible
 
 
 class SizeCondition(NamedTuple):

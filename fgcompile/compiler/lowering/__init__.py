@@ -25,7 +25,7 @@ from fgcompile.compiler.lowering import (
     sampling,
     selection,
 )
-from fgcompile.compiler.lowering.targets import aotinductor, cuda, onnxruntime
+from fgcompile.compiler.lowering.targets import aotinductor, cuda, onnxruntime, phones
 
 FAMILIES = (
     activation,
@@ -45,12 +45,13 @@ FAMILIES = (
 FOR_RUNTIMES = {
     ("onnx", "cpu"): onnxruntime.LOWERINGS,
     ("pt2", "cpu"): aotinductor.LOWERINGS,
+    ("exported", "cpu"): phones.LOWERINGS,
     ("onnx", "cuda"): onnxruntime.LOWERINGS | cuda.CONVOLUTIONS | cuda.EXTREMES,
     ("torchscript", "cuda"): cuda.CONVOLUTIONS,
     ("pt2", "cuda"): cuda.CONVOLUTIONS,
-    ("exported", "cuda"): cuda.CONVOLUTIONS,
+    ("exported", "cuda"): cuda.CONVOLUTIONS | phones.LOWERINGS,
 }
-"""Rows that take the place of others for a format on a device, since its runtime is fast at something else."""
+"""Rows that take others' place for a format on a device, since its runtime is fast at something else, or lacks it."""
 
 
 def decomposition_table(format: str = "onnx", device: str = "cpu") -> dict[OpOverload, Callable[..., Any]]:

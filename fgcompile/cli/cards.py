@@ -1,0 +1,121 @@
+"""An artifact as a folder for the Hub of Hugging Face, with a model card that shows its maps: ``card``."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fgcompile.artifact.file import digest_of, read_artifact, weights_file
+from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.onnx_container import find_beside
+from fgcompile.cli import facts, model_card, terminal
+from fgcompile.cli.parameters import ArtifactArgument, ProviderOption, QuietOption, TrustOption, VerboseOption
+from fgcompile.cli.photos import find_photos
+from fgcompile.errors import InputError, OutputError
+from fgcompile.system.files import make_directory, write_atomically, write_together
+
+CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
+
+
+def card(
+    artifact: ArtifactArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="The folder to write.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="IMAGE|FOLDER|TEXT…",
+            help="Whose maps the card shows: photos; of an artifact with a tokenizer texts.",
+        ),
+    ] = None,
+    repository: Annotated[
+        str, typer.Option("--repo", metavar="OWNER/NAME", help="What it is called on the Hub.")
+    ] = model_card.PLACEHOLDER,
+    licence: Annotated[
+        str | None, typer.Option("--license", metavar="ID", help="Of the weights, as the Hub calls it: apache-2.0.")
+    ] = None,
+    providers: ProviderOption = None,
+    trust: TrustOption = False,
+    _quiet: QuietOption = False,
+    _verbose: VerboseOption = False,
+) -> None:
+    """Write a folder for the Hub of Hugging Face: the artifact, its labels, and a model card that shows its maps."""
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", repository) is None:
+        raise InputError(f"--repo {repository}: give the owner and the name on the Hub, as jane/garments")
+    if licence is not None and re.fullmatch(r"[\w.+-]+", licence) is None:
+        raise InputError(f"--license {licence}: give the Hub's name of a licence, as apache-2.0, mit or other")
+    if (output / CARD).exists():
+        raise OutputError(
+            f"{output / CARD} is there already, and may have been edited: give another folder, or delete it"
+        )
+    content, metadata = read_artifact(artifact)
+    with terminal.progress("explaining") as report, tempfile.TemporaryDirectory() as folder:
+        records = _explain(artifact, inputs or [], Path(folder), (providers, trust), report) if inputs else []
+        make_directory(output)
+        _copy(artifact, content, metadata, output)
+        for path in _pictures(records):
+            make_directory(output / model_card.FOLDER)
+            write_atomically(output / model_card.FOLDER / path.name, path.read_bytes())
+    _describe(metadata, output)
+    written = model_card.Card(artifact.name, metadata, _digests(content, metadata), records, repository, licence)
+    write_atomically(output / CARD, written.text().encode("utf-8", "replace"))
+    terminal.print_line(f"{output}: say in {CARD} what the model was trained on, then: hf upload {repository} {output}")
+
+
+def _explain(
+    artifact: Path,
+    inputs: Sequence[str],
+    folder: Path,
+    runtime: tuple[list[str] | None, bool],
+    report: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """The records of ``explain``, all of which were explained: a card is of what can be shown."""
+    from fgcompile.media.explain import explain_photos
+    from fgcompile.media.texts.explain import explain_and_draw, read_texts
+    from fgcompile.runtime import load
+    from fgcompile.runtime.rehearsal import require_sound
+
+    providers, trust = runtime
+    require_sound(artifact, providers, trust=trust)
+    session = load(artifact, providers, trust=trust or None)
+    if session.tokenizer is not None:
+        records = explain_and_draw(session, read_texts(inputs), folder, report=report)
+    else:
+        records = explain_photos(session, find_photos(inputs, folder), folder, report=report)
+    if error := next((record["error"] for record in records if "error" in record), None):
+        raise InputError(error)
+    return records
+
+
+def _pictures(records: Sequence[Mapping[str, Any]]) -> list[Path]:
+    return [Path(record["picture" if "text" in record else "overlay"]) for record in records]
+
+
+def _copy(artifact: Path, content: bytes, metadata: Metadata, output: Path) -> None:
+    """The artifact under its own name, and weights that lie beside it under theirs."""
+    weights = weights_file(content, metadata, artifact)
+    if weights is None:
+        write_atomically(output / artifact.name, content)
+    else:
+        write_together(output / artifact.name, content, weights.name, weights)
+
+
+def _describe(metadata: Metadata, output: Path) -> None:
+    """Its labels, a name a line, and what it does to pictures, for programs that read no artifacts."""
+    if metadata["labels"] is not None:
+        lines = "".join(f"{label}\n" for label in metadata["labels"])
+        write_atomically(output / LABELS, lines.encode("utf-8", "replace"))
+    if metadata["preprocess"] is not None:
+        described = {"input": metadata["inputs"][0], **metadata["preprocess"], "described": facts.preprocess(metadata)}
+        text = json.dumps(described, indent=2, ensure_ascii=False) + "\n"
+        write_atomically(output / PREPROCESSING, text.encode("utf-8", "replace"))
+
+
+def _digests(content: bytes, metadata: Metadata) -> dict[str, str]:
+    beside = find_beside(content) if metadata["format"] == "onnx" else None
+    return {"digest": digest_of(content), **facts.beside(beside)}
