@@ -81,7 +81,7 @@ def test_files_are_prepared_in_a_fresh_process(tiny: Workload) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    few((name for name in OTHERS if name != "compiled"), 4),  # that one calls a C++ compiler
+    few((name for name in OTHERS if name != "compiled"), 3),  # that one calls a C++ compiler
 )
 def test_rivals_run_on_a_small_network(tiny: Workload, name: str) -> None:
     if (missing := OTHERS[name].missing("cpu")) is not None:

@@ -254,6 +254,7 @@ def test_dynamic_sizes_bound_the_targets_of_a_call() -> None:
         assert not loaded._backend.run({"x": x, "target": np.array([target])})["saliency"].any()
 
 
+@pytest.mark.slow
 def test_noisy_copies_have_several_targets_too() -> None:
     options: dict[str, Any] = {"method": "smooth_fullgrad", "noise": fgcompile.Noise(samples=2)}
     x = given("classifier", 2)
