@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import os
 import pickle
 import tempfile
@@ -40,7 +41,13 @@ def shared(make: Make) -> Make:
             os.replace(file.name, path)  # whole for whoever reads it
         return artifact
 
-    return functools.wraps(make)(made)
+    @functools.wraps(make)
+    def called(*arguments: Any, **options: Any) -> fgcompile.Artifact:
+        given = inspect.signature(make).bind(*arguments, **options)
+        given.apply_defaults()  # so that a default is the same, whether it is given or not
+        return made(*given.args, **given.kwargs)
+
+    return called
 
 
 def _path(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Path | None:
