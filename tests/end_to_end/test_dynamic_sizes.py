@@ -132,6 +132,7 @@ def test_multiples_are_found_and_checked(tmp_path: Path) -> None:
         fuse(model, torch.randn(1, 3, 16, 4), target=mean_of_first, dynamic_sizes=True)
 
 
+@pytest.mark.slow
 def test_sizes_of_several_inputs_are_shared_where_the_model_wants_it() -> None:
     case = CASES["inputs"]
     program = fuse(case.build(), inputs_of(case.example, 1), target=1, dynamic_sizes=True)
