@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from tests.support.fast_exports import collect_garbage_seldom, speed_up
+from tests.support.shared import share_in
 from tests.support.skipped import say_what_is_skipped
 from tests.support.whole import mark_whole
 
@@ -27,6 +30,13 @@ def pytest_collection_finish() -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     say_what_is_skipped(terminalreporter)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_artifacts(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The workers of pytest-xdist have a folder each, all in one."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        share_in(tmp_path_factory.getbasetemp().parent / "shared")
 
 
 @pytest.fixture(autouse=True)

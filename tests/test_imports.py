@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -134,10 +135,15 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in FILES}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imported(path: Path, *, at_once: bool = False) -> set[str]:
     """The fgcompile modules that a file imports, those within functions too unless ``at_once``."""
     found = set()
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "fgcompile":
             module = node.module.removeprefix("fgcompile").removeprefix(".")
@@ -190,7 +196,7 @@ def test_what_runs_artifacts_needs_no_torch(path: Path) -> None:
     place = str(path.relative_to(PACKAGE))
     if place.startswith(WITH_TORCH):
         return
-    tree = ast.parse(path.read_text())
+    tree = parsed(path)
     modules = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     modules |= {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
     needed = {"torch", "onnx", "onnx_ir", "onnxscript", "safetensors"}

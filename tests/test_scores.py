@@ -15,6 +15,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.errors import InputError, ScoreError
 from fgcompile.scores import Difference, Region, Similarity, Value
+from tests.support.sweeps import crossed, few, quick
 
 
 class Boxes(NamedTuple):
@@ -56,8 +57,7 @@ SCORES = {
 }
 
 
-@pytest.mark.parametrize("rules", ["taylor", "libragrad"])
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize(("name", "rules"), crossed(SCORES, ["taylor", "libragrad"]))
 def test_terms_add_up_to_any_score(name: str, rules: str) -> None:
     score, wrap = SCORES[name]
     model = network(wrap)
@@ -70,7 +70,7 @@ def test_terms_add_up_to_any_score(name: str, rules: str) -> None:
         torch.testing.assert_close(terms.input_gradient, expected)
 
 
-@pytest.mark.parametrize("suffix", [".onnx", ".pt"])
+@pytest.mark.parametrize("suffix", quick([".onnx", ".pt"], ".onnx"))
 def test_similarity_to_a_vector_given_at_run_time(suffix: str, tmp_path: Path) -> None:
     model = network(lambda y, f: y).float()
     artifact = fgcompile.compile(
@@ -105,13 +105,16 @@ def test_the_score_and_its_layers_are_named() -> None:
 
 @pytest.mark.parametrize(
     ("wrap", "output", "found"),
-    [
-        (lambda y, f: {"features": f, "logits": y}, None, 5),
-        (lambda y, f: {"out": y, "aux": f}, None, 5),
-        (lambda y, f: (f, y), 1, 5),
-        (lambda y, f: Boxes(y, f), "scores", 5),
-        (lambda y, f: (y,), None, 5),
-    ],
+    few(
+        [
+            (lambda y, f: {"features": f, "logits": y}, None, 5),
+            (lambda y, f: {"out": y, "aux": f}, None, 5),
+            (lambda y, f: (f, y), 1, 5),
+            (lambda y, f: Boxes(y, f), "scores", 5),
+            (lambda y, f: (y,), None, 5),
+        ],
+        3,
+    ),
 )
 def test_the_explained_output(wrap: Callable[..., Any], output: str | int | None, found: int) -> None:
     terms = fgcompile.full_gradient(network(wrap), X, target=1, output=output)

@@ -17,7 +17,7 @@ from fgcompile.artifact.metadata import Metadata, loads
 from fgcompile.bench.cutting import cut_forward, obstacle
 from fgcompile.runtime.session import open_session
 from tests.support.networks import randomised
-from tests.support.sweeps import crossed
+from tests.support.sweeps import crossed, few
 from tests.support.tiny_artifacts import dumps, onnx_artifact, tiny_metadata, torchscript_artifact
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
@@ -57,7 +57,7 @@ def size(format: str, content: bytes) -> int:
     return len(list(torch.jit.freeze(torch.jit.load(io.BytesIO(content)).eval()).graph.nodes()))
 
 
-@pytest.mark.parametrize(("kind", "format"), crossed(OPTIONS, SUFFIXES))
+@pytest.mark.parametrize(("kind", "format"), few(crossed(OPTIONS, SUFFIXES), 2))
 def test_the_forward_returns_the_artifact_s_logits(kind: str, format: str, tmp_path: Path) -> None:
     options, path = OPTIONS[kind], tmp_path / f"model{SUFFIXES[format]}"
     fgcompile.compile(randomised(Network()), torch.randn(2, 3, 8, 8), format=format, **options).save(path)

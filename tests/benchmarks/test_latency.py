@@ -27,6 +27,7 @@ from benchmarks.latency.timing import FEWEST_ROUNDS, Effort, Timing, time_altern
 from benchmarks.latency.workload import Call, Workload
 from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from tests.support.networks import ConvNet, randomised
+from tests.support.sweeps import few
 
 QUICK = Effort(repeats=2, seconds=0.1)
 
@@ -68,6 +69,7 @@ def test_memory_is_measured_in_a_fresh_process(tiny: Workload) -> None:
     assert 2 < found["call_megabytes"] < 500  # 2 images, 8 channels of 256², float32: 4 MB
 
 
+@pytest.mark.slow
 def test_files_are_prepared_in_a_fresh_process(tiny: Workload) -> None:
     prepare_apart(tiny, "gradient")  # has nothing to prepare
     prepare_apart(tiny, "onnxruntime.forward")
@@ -77,7 +79,10 @@ def test_files_are_prepared_in_a_fresh_process(tiny: Workload) -> None:
     assert written.stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("name", [name for name in OTHERS if name != "compiled"])  # that one calls a C++ compiler
+@pytest.mark.parametrize(
+    "name",
+    few((name for name in OTHERS if name != "compiled"), 3),  # that one calls a C++ compiler
+)
 def test_rivals_run_on_a_small_network(tiny: Workload, name: str) -> None:
     if (missing := OTHERS[name].missing("cpu")) is not None:
         pytest.skip(f"needs the packages of the benchmarks: {missing}")

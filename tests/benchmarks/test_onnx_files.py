@@ -35,6 +35,7 @@ def test_a_file_is_compared_in_its_logits(tmp_path: Path) -> None:
     assert outcome(figures) == "right"
 
 
+@pytest.mark.slow
 def test_a_refusal_is_the_cause(tmp_path: Path) -> None:
     figures = measure(str(saved(tmp_path / "a.onnx", "NonZero")), [], 300)
     assert outcome(figures) == "refused"

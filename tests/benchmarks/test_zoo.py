@@ -17,12 +17,12 @@ from benchmarks.zoo.measure import Measurement, all_stages
 from benchmarks.zoo.models import ZOO, build_model
 from benchmarks.zoo.report import Record, artifact_passes, batch_passes, completeness_passes, render
 from fgcompile.compiler.rules import RULE_SETS
-from tests.support.sweeps import crossed, quick
+from tests.support.sweeps import crossed, few, quick
 
 LIBRARIES = {"timm": "timm", "transformers": "transformers"}
 
 
-@pytest.mark.parametrize(("name", "rules"), crossed(["perceptron", "squeezenet1_1", "hf_vit"], RULE_SETS))
+@pytest.mark.parametrize(("name", "rules"), few(crossed(["perceptron", "squeezenet1_1", "hf_vit"], RULE_SETS), 2))
 def test_tiny_networks_are_captured_and_complete(name: str, rules: str) -> None:
     if ZOO[name].library in LIBRARIES:
         library = LIBRARIES[ZOO[name].library]
@@ -34,6 +34,7 @@ def test_tiny_networks_are_captured_and_complete(name: str, rules: str) -> None:
 
 
 @pytest.mark.parametrize("stage", quick(["onnx_taylor", "torchscript_taylor"], "onnx_taylor"))
+@pytest.mark.slow
 def test_tiny_network_compiles_for_every_batch(stage: str) -> None:
     measurement = Measurement(ZOO["m5"])
     measurement.run("build")
@@ -63,6 +64,7 @@ def test_inputs_are_what_the_networks_take(name: str) -> None:
     assert torch.isfinite(score).all()
 
 
+@pytest.mark.slow
 def test_process_reports_every_stage() -> None:
     stages = ["build", "capture", "completeness_taylor"]
     record = zoo.measure("perceptron", stages, limit=120, memory=12)

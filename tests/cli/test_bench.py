@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.results import Run, assert_one_line_error
+from tests.support.sweeps import few
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, torchscript_artifact
 
 
-@pytest.mark.parametrize(("artifact", "name"), [(onnx_artifact, "tiny.onnx"), (torchscript_artifact, "tiny.pt")])
+@pytest.mark.parametrize(
+    ("artifact", "name"), few([(onnx_artifact, "tiny.onnx"), (torchscript_artifact, "tiny.pt")], 1)
+)
 def test_bench_shows_both_and_their_ratio(run: Run, tmp_path: Path, artifact: Callable[[], bytes], name: str) -> None:
     (tmp_path / name).write_bytes(artifact())
     result = run("bench", tmp_path / name, "--repeats", "3", "--batch", "2")

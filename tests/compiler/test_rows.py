@@ -16,6 +16,7 @@ from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.expose.layouts.propagation import POSITION_RULES
 from fgcompile.compiler.ir import activity
 from fgcompile.compiler.rules import absorption, attnlrp, libragrad, weights
+from tests.support.sweeps import few
 
 aten = torch.ops.aten
 
@@ -45,7 +46,7 @@ TABLES: dict[str, Collection[Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", few(TABLES, 4))
 def test_rows_survive_capture(name: str) -> None:
     dead = sorted(str(row) for row in TABLES[name] if row in decompositions() and row not in MAY_STAY)
     assert not dead, f"capture takes apart {', '.join(dead)}"

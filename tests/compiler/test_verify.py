@@ -14,6 +14,7 @@ import fgcompile
 from fgcompile.compiler.description import read_request
 from fgcompile.compiler.request import Noise
 from fgcompile.errors import InputError
+from tests.support.sweeps import few
 
 MODEL = nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)).eval()
 X = np.random.default_rng(0).standard_normal((3, 2, 4)).astype(np.float32)
@@ -46,7 +47,7 @@ def test_inputs_that_the_artifact_does_not_take_are_refused(path: Path, inputs: 
 
 
 @pytest.mark.parametrize(
-    "inputs", [X[:, :, ::-1], [X], torch.from_numpy(X).requires_grad_(), nn.Parameter(torch.from_numpy(X))]
+    "inputs", few([X[:, :, ::-1], [X], torch.from_numpy(X).requires_grad_(), nn.Parameter(torch.from_numpy(X))], 2)
 )
 def test_arrays_and_tensors_of_any_strides_are_verified(path: Path, inputs: Any) -> None:
     assert fgcompile.verify(path, MODEL, inputs).passed

@@ -15,6 +15,7 @@ from fgcompile.artifact.names import SUFFIXES
 from fgcompile.errors import InputError, ScoreError
 from fgcompile.serving.admission import Limits, admit
 from fgcompile.serving.triton.configuration import Deployment, choose_runtime, configure
+from tests.support.sweeps import few, quick
 
 LENGTH, WIDTH, CLASSES = 4, 3, 3
 LAYOUTS = {"sequence": "l n c", "state": "c n c"}
@@ -77,7 +78,7 @@ def autograd(model: nn.Module, inputs: tuple[Tensor, ...], target: int) -> tuple
     return logits.detach().numpy(), [gradient.numpy() for gradient in gradients]
 
 
-@pytest.mark.parametrize("artifact_format", ["onnx", "torchscript", pytest.param("pt2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("artifact_format", quick(["onnx", "torchscript", "pt2"], "onnx"))
 def test_values_and_gradients_are_eager_autograds(artifact_format: Any, tmp_path: Path) -> None:
     model, path = built(Recurrent()), tmp_path / f"net{SUFFIXES[artifact_format]}"
     artifact = fgcompile.compile(model, samples(2), layouts=LAYOUTS, outputs=OUTPUTS, format=artifact_format)
@@ -128,7 +129,7 @@ SMOOTH = {"method": "smooth_fullgrad", "noise": fgcompile.Noise(samples=LENGTH -
 """As many copies of a sample as it has positions."""
 
 
-@pytest.mark.parametrize("options", [{}, {"on_demand": True}, {"format": "torchscript"}], ids=str)
+@pytest.mark.parametrize("options", few([{}, {"on_demand": True}, {"format": "torchscript"}], 2), ids=str)
 def test_an_output_may_have_its_batch_elsewhere(options: dict[str, Any], tmp_path: Path) -> None:
     model, ids = built(Tagger()), torch.randint(9, (LENGTH, 2), generator=torch.Generator().manual_seed(0))
     path = tmp_path / ("net.pt" if options.get("format") else "net.onnx")
@@ -213,6 +214,7 @@ def test_sizes_may_be_dynamic_besides(tmp_path: Path) -> None:
         assert explanation.saliency.shape == (batch, 1, length)
 
 
+@pytest.mark.slow
 def test_noisy_copies_of_outputs_with_their_batch_elsewhere(tmp_path: Path) -> None:
     class Steps(nn.Module):
         def __init__(self) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.errors import InputError
 from tests.support.networks import randomised
+from tests.support.sweeps import quick
 
 FORMATS = {".onnx": "onnx", ".pt": "torchscript"}
 
@@ -28,7 +29,7 @@ class Network(nn.Module):
         return self.head(torch.relu(self.bn2(self.plain(x))).mean((2, 3)))
 
 
-@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("suffix", quick(FORMATS, ".onnx"))
 def test_a_new_calibration_without_compiling_again(suffix: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = randomised(Network())

@@ -22,7 +22,7 @@ from fgcompile.compiler.pipeline import fuse
 from fgcompile.compiler.request import Request, Target
 from fgcompile.errors import CaptureError, InputError
 from tests.support.dynamic_networks import CASES, DynamicCase, Strides, UNet, mean_of_first
-from tests.support.sweeps import crossed, quick
+from tests.support.sweeps import crossed, few
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 OUTPUTS = ("logits", "saliency", "contributions", "input_gradient")
@@ -70,7 +70,8 @@ def test_the_fused_graph_is_right_at_every_size(name: str) -> None:
             assert relative_difference(value, expected[spec.name]) <= 1e-9, (spec.name, shapes)
 
 
-@pytest.mark.parametrize("psi", quick(["fullgrad", "grad-cam"], "grad-cam"))
+@pytest.mark.slow
+@pytest.mark.parametrize("psi", ["fullgrad", "grad-cam"])
 def test_folded_graphs_are_right_at_every_size_under_each_psi(psi: str) -> None:
     case = CASES["strides"]
     model = case.build()
@@ -87,7 +88,7 @@ def test_folded_graphs_are_right_at_every_size_under_each_psi(psi: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "format"),
-    crossed(IN_ARTIFACTS, SUFFIXES)
+    few(crossed(IN_ARTIFACTS, SUFFIXES), 1)
     + [pytest.param(*pair, marks=pytest.mark.slow) for pair in product(CASES, SUFFIXES) if pair[0] not in IN_ARTIFACTS],
 )
 def test_artifacts_take_every_size(name: str, format: str, tmp_path: Path) -> None:
@@ -131,6 +132,7 @@ def test_multiples_are_found_and_checked(tmp_path: Path) -> None:
         fuse(model, torch.randn(1, 3, 16, 4), target=mean_of_first, dynamic_sizes=True)
 
 
+@pytest.mark.slow
 def test_sizes_of_several_inputs_are_shared_where_the_model_wants_it() -> None:
     case = CASES["inputs"]
     program = fuse(case.build(), inputs_of(case.example, 1), target=1, dynamic_sizes=True)

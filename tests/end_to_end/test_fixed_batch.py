@@ -18,6 +18,7 @@ import fgcompile
 from fgcompile.errors import CaptureError, FgcompileError, InputError
 from fgcompile.serving.protocol.tensors import describe
 from fgcompile.serving.triton.configuration import PYTHON, Deployment, choose_runtime, configure
+from tests.support.sweeps import few, quick
 
 CHANNELS, SIDE, CLASSES = 2, 6, 3
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
@@ -93,7 +94,7 @@ def autograd(x: Tensor, target: int) -> tuple[Tensor, Tensor]:
     return logits.detach(), gradient
 
 
-@pytest.mark.parametrize("kind", [Looping, Counting, Viewing])
+@pytest.mark.parametrize("kind", few([Looping, Counting, Viewing], 1))
 def test_a_model_of_no_free_batch_is_captured_for_one_sample(kind: type[Layers]) -> None:
     artifact = compiled(kind, 1)
     assert artifact.metadata["batch"] == {"size": 1, "alone": True}
@@ -138,7 +139,7 @@ def test_a_session_takes_any_number_of_samples(kind: type[Layers], count: int) -
     np.testing.assert_allclose(session.predict(x.numpy()), logits, atol=1e-5)
 
 
-@pytest.mark.parametrize("artifact_format", ["torchscript", "exported", pytest.param("pt2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("artifact_format", quick(["torchscript", "exported", "pt2"], "exported"))
 @pytest.mark.parametrize(("kind", "batch"), [(Looping, 2), (Layers, 2)])
 def test_other_formats_have_the_batch_too(kind: type[Layers], batch: int, artifact_format: str) -> None:
     artifact = compiled(kind, batch, format=artifact_format)

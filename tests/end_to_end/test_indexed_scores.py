@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import CaptureError, InputError
+from tests.support.sweeps import few
 
 TOKENS, PICTURES = (5, 4), (2, 4, 5)
 TOP = {"p": (5, ()), "t": (7, ())}
@@ -57,7 +58,7 @@ def integers(extras: Mapping[str, tuple[int, tuple[int, ...]]], batch: int) -> d
     return {name: torch.randint(high, (batch, *shape)) for name, (high, shape) in extras.items()}
 
 
-@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("name", few(SCORES, 7))
 def test_gradients_are_those_of_autograd_at_any_batch(name: str) -> None:
     shape, score, extras = SCORES[name]
     model = network(shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import fgcompile
 from fgcompile.compiler.ir import gathering
 from fgcompile.compiler.lowering import pooling
 from tests.support.networks import randomised
-from tests.support.sweeps import quick
+from tests.support.sweeps import few
 
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
 LONG = 43_844
@@ -84,8 +85,10 @@ def verified(model: nn.Module, x: Tensor, path: Path, **options: object) -> None
 
 
 @pytest.mark.usefixtures("_everything_is_long")
-@pytest.mark.parametrize("format", quick(["onnx", "torchscript", "pt2"], "onnx"))
-@pytest.mark.parametrize("network", SHAPES)
+@pytest.mark.parametrize(
+    ("network", "format"),
+    few(product(SHAPES, ["onnx", "torchscript", "pt2"]), 1),
+)
 def test_in_every_format(network: type[nn.Module], format: str, tmp_path: Path) -> None:
     model, x = randomised(network()).float().eval(), torch.randn(2, *SHAPES[network])
     verified(model, x, tmp_path / f"long{FORMATS[format]}", format=format)
@@ -132,6 +135,7 @@ def test_openvino(tmp_path: Path) -> None:
     assert report.passed, report
 
 
+@pytest.mark.slow
 def test_a_long_signal_has_a_small_artifact(tmp_path: Path) -> None:
     """In half precision too, whose largest number is beyond neither a position nor twice the length.
 

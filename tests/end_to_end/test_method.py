@@ -78,6 +78,7 @@ def test_smooth_fullgrad_averages_the_terms_of_noisy_copies() -> None:
     torch.testing.assert_close(actual["input_gradient"], mean_gradient, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_smooth_fullgrad_of_tokens_before_the_batch() -> None:
     class Sequence(nn.Module):
         def __init__(self) -> None:

@@ -13,6 +13,7 @@ import fgcompile
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.compiler.request import Format
 from fgcompile.errors import InputError
+from tests.support.sweeps import crossed
 
 
 class Detector(nn.Module):
@@ -33,11 +34,7 @@ class Detector(nn.Module):
         }
 
 
-FORMATS = ["onnx", "torchscript", pytest.param("pt2", marks=pytest.mark.slow)]
-
-
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("on_demand", [False, True], ids=["always", "on demand"])
+@pytest.mark.parametrize(("on_demand", "format"), crossed([False, True], ["onnx", "torchscript", "pt2"]))
 def test_other_outputs_have_their_names(tmp_path: Path, format: Format, on_demand: bool) -> None:
     torch.manual_seed(0)
     model, x = Detector().eval(), torch.randn(3, 3, 8, 8)

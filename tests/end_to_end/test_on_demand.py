@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.errors import InputError
+from tests.support.sweeps import quick
 
 FORMATS = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2"}
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
@@ -37,7 +38,7 @@ def model() -> nn.Module:
     return Classifier().eval()
 
 
-@pytest.fixture(scope="module", params=["onnx", "torchscript", pytest.param("pt2", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=quick(["onnx", "torchscript", "pt2"], "onnx"))
 def pair(
     request: pytest.FixtureRequest, model: nn.Module, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, Path]:
@@ -117,7 +118,7 @@ def test_the_prediction_has_no_node_of_the_explanation(model: nn.Module) -> None
     assert not weights & {tensor.name for tensor in graph.initializer}
 
 
-@pytest.mark.parametrize("format", ["onnx", "torchscript", pytest.param("pt2", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("format", quick(["onnx", "torchscript", "pt2"], "onnx"))
 def test_takes_biases_and_dynamic_sizes_too(model: nn.Module, tmp_path: Path, format: str) -> None:
     path = tmp_path / f"both{FORMATS[format]}"
     fgcompile.compile(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import fgcompile
 from tests.support.networks import CaseModule
 from tests.support.operator_cases import OPERATOR_CASES, OperatorCase
-from tests.support.sweeps import crossed
+from tests.support.sweeps import crossed, few
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt"}
 FAST = ("conv2d k3 s2 p1", "max_pool2d k3 s2 p1", "avg_pool3d k2", "gelu", "interpolate bilinear 4×5 to (9, 7)")
@@ -41,7 +41,7 @@ def _parameters() -> list[object]:
     return crossed(fast, SUFFIXES) + [pytest.param(*pair, marks=pytest.mark.slow) for pair in product(others, SUFFIXES)]
 
 
-@pytest.mark.parametrize(("case", "format"), _parameters(), ids=lambda value: getattr(value, "name", value))
+@pytest.mark.parametrize(("case", "format"), few(_parameters(), 5), ids=lambda value: getattr(value, "name", value))
 def test_artifact_equals_the_eager_full_gradient(case: OperatorCase, format: str, tmp_path: Path) -> None:
     model = Scored(case).eval()
     path = tmp_path / f"model{SUFFIXES[format]}"

@@ -37,7 +37,7 @@ FORBIDDEN = {
 """ONNX operators that TensorRT or WebGPU lack, which a convolutional network's artifact does without."""
 
 
-@pytest.mark.parametrize(("name", "format"), few(crossed(NETWORKS, SUFFIXES), 3))
+@pytest.mark.parametrize(("name", "format"), few(crossed(NETWORKS, SUFFIXES), 2))
 def test_artifacts_equal_the_eager_model(name: str, format: str, tmp_path: Path) -> None:
     model, x = build(name, torch.float32)
     path = tmp_path / f"model{SUFFIXES[format]}"
@@ -65,7 +65,7 @@ def test_artifacts_equal_the_eager_model(name: str, format: str, tmp_path: Path)
         assert [site["name"] for site in session.metadata["sites"]] == list(explanation.bias_gradients)
 
 
-@pytest.mark.parametrize("name", ["residual", "batch norms"])
+@pytest.mark.parametrize("name", quick(["residual", "batch norms"], "residual"))
 def test_the_onnx_graph_has_standard_portable_operators_only(name: str, tmp_path: Path) -> None:
     import onnx
 
@@ -78,7 +78,7 @@ def test_the_onnx_graph_has_standard_portable_operators_only(name: str, tmp_path
     assert not [node for node in loaded.graph.node if node.op_type == "MaxPool" and len(node.output) > 1]
 
 
-@pytest.mark.parametrize("format", SUFFIXES)
+@pytest.mark.parametrize("format", quick(SUFFIXES, "onnx"))
 def test_the_same_compile_twice_gives_the_same_bytes(format: str) -> None:
     model, x = build("residual", torch.float32)
     assert fgcompile.compile(model, x, format=format).content == compiled("residual", format).content
@@ -108,7 +108,7 @@ def test_outputs_come_in_the_order_of_the_contract_whatever_was_asked_for() -> N
     assert [spec["name"] for spec in metadata["outputs"]] == ["logits", "saliency", "residual"]
 
 
-@pytest.mark.parametrize(("kind", "format"), crossed(TARGETS, SUFFIXES))
+@pytest.mark.parametrize(("kind", "format"), few(crossed(TARGETS, SUFFIXES), 2))
 def test_a_target_chosen_when_compiling_leaves_one_input(kind: str, format: str, tmp_path: Path) -> None:
     target = TARGETS[kind]
     model, x = build("residual", torch.float32)
@@ -124,7 +124,7 @@ def test_a_target_chosen_when_compiling_leaves_one_input(kind: str, format: str,
     np.testing.assert_array_equal(explanation.target, expected.target)
 
 
-@pytest.mark.parametrize("format", SUFFIXES)
+@pytest.mark.parametrize("format", quick(SUFFIXES, "onnx"))
 def test_preprocessing_is_folded_in_front(format: str, tmp_path: Path) -> None:
     model, x = build("residual", torch.float32)
     mean, std = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -140,7 +140,7 @@ def test_preprocessing_is_folded_in_front(format: str, tmp_path: Path) -> None:
     assert np.abs(explanation.saliency - expected).max() < 1e-3 * expected.max()
 
 
-@pytest.mark.parametrize("scale", [(0, 255), (-1, 1)])
+@pytest.mark.parametrize("scale", [pytest.param((0, 255)), pytest.param((-1, 1), marks=pytest.mark.slow)])
 def test_a_model_that_takes_blue_first_on_another_scale_is_given_it(scale: tuple[float, float], tmp_path: Path) -> None:
     model, x = build("residual", torch.float32)
     black, white = scale
@@ -157,7 +157,7 @@ def test_a_model_that_takes_blue_first_on_another_scale_is_given_it(scale: tuple
 
 
 @pytest.mark.parametrize(
-    "preprocess", [None, fgcompile.Preprocess((0.5,) * 3, (0.25,) * 3)], ids=["plain", "raw image"]
+    "preprocess", few([fgcompile.Preprocess((0.5,) * 3, (0.25,) * 3), None], 1), ids=["raw image", "plain"]
 )
 def test_verify_passes_for_the_model_and_fails_for_another(
     preprocess: fgcompile.Preprocess | None, tmp_path: Path

@@ -193,8 +193,7 @@ def compiled(case: Case, path: Path, rules: str = "taylor") -> Session:
     return fgcompile.load(path)
 
 
-@pytest.mark.parametrize("samples", BATCHES)
-@pytest.mark.parametrize("name", few(CASES, 9))
+@pytest.mark.parametrize(("name", "samples"), few(crossed(CASES, BATCHES), 12))
 def test_a_score_is_what_is_written_by_hand(name: str, samples: int) -> None:
     case, x = CASES[name], images(samples)
     model, own = head(case.form), case.given(samples)
@@ -254,7 +253,7 @@ def test_what_a_score_takes_has_its_own_sizes_or_an_image_s() -> None:
 
 
 @pytest.mark.whole
-@pytest.mark.parametrize(("name", "made"), few([*crossed(CASES, MADE), *PACKAGES], 8))
+@pytest.mark.parametrize(("name", "made"), few([*crossed(CASES, MADE), *PACKAGES], 4))
 def test_an_artifact_of_a_score_is_what_is_written_by_hand(name: str, made: tuple[str, str], tmp_path: Path) -> None:
     case, (format, rules) = CASES[name], made
     session = compiled(case, (tmp_path / "score").with_suffix(SUFFIXES[format]), rules)
@@ -270,15 +269,22 @@ def test_an_artifact_of_a_score_is_what_is_written_by_hand(name: str, made: tupl
 
 @pytest.mark.parametrize(
     ("name", "own", "message"),
-    [
-        ("token at run time", {"position": [PLACES], "token": [0]}, "position has 20 at index .0,., out of range"),
-        ("token at run time", {"position": [0], "token": [CLASSES]}, "token has 7 at index .0,., out of range"),
-        ("continuation", {"tokens": [[0, CLASSES, 0]]}, "tokens has 7 at index .0, 1., out of range"),
-        ("continuation", {"tokens": [[0, 0]]}, "tokens has shape .1, 2., the artifact takes .batch, 3."),
-        ("yolov8 at run time", {"candidate": [PLACES]}, "candidate has 20 at index .0,., out of range"),
-        ("region of a mask", {"mask": np.ones((1, HEIGHT, WIDTH + 1))}, "mask has shape .1, 4, 6., the artifact takes"),
-        ("region of a mask", {"mask": np.full((1, HEIGHT, WIDTH), np.nan)}, "mask has 20 values that are NaN"),
-    ],
+    few(
+        [
+            ("token at run time", {"position": [PLACES], "token": [0]}, "position has 20 at index .0,., out of range"),
+            ("token at run time", {"position": [0], "token": [CLASSES]}, "token has 7 at index .0,., out of range"),
+            ("continuation", {"tokens": [[0, CLASSES, 0]]}, "tokens has 7 at index .0, 1., out of range"),
+            ("continuation", {"tokens": [[0, 0]]}, "tokens has shape .1, 2., the artifact takes .batch, 3."),
+            ("yolov8 at run time", {"candidate": [PLACES]}, "candidate has 20 at index .0,., out of range"),
+            (
+                "region of a mask",
+                {"mask": np.ones((1, HEIGHT, WIDTH + 1))},
+                "mask has shape .1, 4, 6., the artifact takes",
+            ),
+            ("region of a mask", {"mask": np.full((1, HEIGHT, WIDTH), np.nan)}, "mask has 20 values that are NaN"),
+        ],
+        4,
+    ),
 )
 def test_an_artifact_refuses_what_there_is_not(name: str, own: Mapping[str, Any], message: str, tmp_path: Path) -> None:
     session = compiled(CASES[name], tmp_path / "score.onnx")

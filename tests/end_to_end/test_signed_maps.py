@@ -100,7 +100,7 @@ NETWORKS: Mapping[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", few(NETWORKS, 3))
+@pytest.mark.parametrize("name", few(NETWORKS, 2))
 def test_the_maps_add_up_to_what_has_a_place(name: str) -> None:
     build, inputs = NETWORKS[name]
     torch.manual_seed(1)
@@ -116,7 +116,7 @@ def test_the_maps_add_up_to_what_has_a_place(name: str) -> None:
     assert len(maps) == len(inputs)
 
 
-@pytest.mark.parametrize("on_demand", [False, True])
+@pytest.mark.parametrize("on_demand", few([True, False], 1))
 def test_the_artifacts_map_adds_up_at_every_size(tmp_path: Path, on_demand: bool) -> None:
     torch.manual_seed(1)
     layers = [nn.Conv2d(2, 4, 3, 2, 1), nn.ReLU(), nn.Conv2d(4, 4, 3, 2), nn.ReLU(), nn.AdaptiveAvgPool2d(1), *head(4)]

@@ -14,6 +14,7 @@ import fgcompile
 from examples.vision_transformer.mosaics import Mosaics, load_samples, make_mosaics
 from examples.vision_transformer.network import load_trained
 from examples.vision_transformer.relevance import Array, by_place, by_token
+from tests.support.sweeps import few
 
 RULES = ("taylor", "libragrad")
 
@@ -58,7 +59,7 @@ def test_the_stored_weights_classify_the_stored_images() -> None:
     assert (predicted == mosaics.labels).float().mean() > 0.8
 
 
-@pytest.mark.parametrize("rules", RULES)
+@pytest.mark.parametrize("rules", few(RULES, 1))
 def test_the_terms_are_complete(rules: str) -> None:
     assert explained(rules).terms.relative_completeness_error.max() < 1e-9
 

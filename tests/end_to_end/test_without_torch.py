@@ -132,7 +132,7 @@ def test_bench_measures_all_but_the_ratio(environment: Environment, folder: Path
     assert report["no_ratio_because"].endswith("pip install 'fgcompile[compile]'")
 
 
-def test_texts_are_explained_with_tokenizers_alone(tmp_path: Path) -> None:
+def test_texts_are_explained_with_tokenizers_alone(environment: Environment, tmp_path: Path) -> None:
     """``fgcompile[cpu,text]``: no transformers, no torch; and without ``text`` it says what is missing."""
     pytest.importorskip("tokenizers", reason="needs tokenizers: pip install 'fgcompile[text]'")
     from tests.support.texts import text_artifact
@@ -151,8 +151,7 @@ def test_texts_are_explained_with_tokenizers_alone(tmp_path: Path) -> None:
         [word["score"] for word in records[0]["words"]], [word.score for word in here.words], 1e-5
     )
     assert (tmp_path / "out" / "explained.html").is_file()
-    without = _install(tmp_path / "without", "cpu")
-    done = without.run("-m", "fgcompile", "explain", "text.onnx", "dull", "-o", "out", folder=tmp_path)
+    done = environment.run("-m", "fgcompile", "explain", "text.onnx", "dull", "-o", "out", folder=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "pip install 'fgcompile[text]'" in done.stderr
 

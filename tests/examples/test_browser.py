@@ -18,6 +18,7 @@ from fgcompile.drawing.scale import number_of, scale_of
 from fgcompile.page.site import write_page
 from fgcompile.pictures.images import read_photo
 from tests.examples.conftest import BIRDS, HEIGHT, PLACES, WIDTH, compile_colours, largest_difference
+from tests.support.sweeps import few
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata
 
 if reason := missing():
@@ -51,6 +52,7 @@ def test_the_map_is_that_of_the_session(page: Page, colours: Path, photos: list[
     assert max(differences) < 1e-4
 
 
+@pytest.mark.slow
 def test_another_class_has_another_map(page: Page, colours: Path, photos: list[Path]) -> None:
     session = fgcompile.load(colours)
     page.do("choose", file=photos[17])
@@ -224,6 +226,7 @@ def test_several_targets_come_along(page: Page, three: Path, photos: list[Path],
     page.do("choose", file=colours)
 
 
+@pytest.mark.slow
 def test_artifacts_on_demand_and_of_a_fixed_class(photos: list[Path], tmp_path: Path) -> None:
     path = compile_colours(tmp_path / "fixed.onnx", target=4, on_demand=True)
     (tmp_path / "page").mkdir()
@@ -236,7 +239,7 @@ def test_artifacts_on_demand_and_of_a_fixed_class(photos: list[Path], tmp_path: 
         assert largest_difference(fgcompile.load(path), page.do("numbers")) < 1e-4
 
 
-@pytest.mark.parametrize("absent", [None, "webgpu"])
+@pytest.mark.parametrize("absent", few([None, "webgpu"], 1))
 def test_webgpu_or_what_takes_its_place(colours: Path, photos: list[Path], tmp_path: Path, absent: str | None) -> None:
     with open_page(tmp_path, colours, SOFTWARE_WEBGPU, absent) as page:
         seen = page.do("choose", file=photos[0])

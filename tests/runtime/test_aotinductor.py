@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from torch import nn
 
 import fgcompile
 from fgcompile.errors import InputError
 from fgcompile.runtime import unpacked
 from fgcompile.runtime.torch_internals import FOLDERS
+from tests.compiler.backends.aotinductor.test_emit import OUTPUTS
+from tests.support.compiled import compiled
 
-X = np.random.default_rng(5).normal(size=(2, 3, 8, 8)).astype(np.float32)
+X = np.random.default_rng(5).normal(size=(2, 3, 17, 20)).astype(np.float32)
 CLASSES = np.array([0, -1])
 
 folders = pytest.mark.skipif(not FOLDERS, reason="needs PyTorch 2.13, which reads unpacked packages")
@@ -29,10 +29,8 @@ folders = pytest.mark.skipif(not FOLDERS, reason="needs PyTorch 2.13, which read
 def path(tmp_path_factory):
     if shutil.which("g++") is None:
         pytest.skip("needs a C++ compiler: apt-get install g++")
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 5)).eval()
-    path = tmp_path_factory.mktemp("package") / "tiny.pt2"
-    fgcompile.compile(model, torch.from_numpy(X), format="pt2").save(path)
+    path = tmp_path_factory.mktemp("package") / "residual.pt2"
+    compiled("residual", "pt2", outputs=OUTPUTS).save(path)  # as other tests of packages, since compiling takes long
     return path
 
 
@@ -43,7 +41,7 @@ def mapped(folder):
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        ({"x": X[:, :, :2, :2]}, "axis 2 must be 8, not 2"),
+        ({"x": X[:, :, :2, :2]}, "axis 2 must be 17, not 2"),
         ({"x": X.reshape(-1)[:12]}, "x has shape (12,)"),
         ({"x": X[:0], "target": CLASSES[:0]}, "axis 0 (batch) is empty"),
         ({"target": np.array([0, 5])}, "target 5 is out of range"),

@@ -170,15 +170,22 @@ def assert_equal_outputs(found: fgcompile.Explanation, expected: fgcompile.Expla
     np.testing.assert_array_equal(found.target, expected.target)
 
 
-def test_ties_of_max_pooling_are_broken_alike(tmp_path: Path) -> None:
-    ours, reference = sessions(tmp_path / "model.onnx")
+@pytest.fixture(scope="module")
+def with_biases(tmp_path_factory: pytest.TempPathFactory) -> tuple[fgcompile.Session, fgcompile.Session]:
+    """Where none of the biases is given, the artifact is a plain one."""
+    torch.manual_seed(0)
+    return sessions(tmp_path_factory.mktemp("biases") / "model.onnx", biases="inputs")
+
+
+def test_ties_of_max_pooling_are_broken_alike(with_biases: tuple[fgcompile.Session, fgcompile.Session]) -> None:
+    ours, reference = with_biases
     quantised = np.round(np.random.default_rng(0).normal(size=(4, 3, 16, 16))).astype(np.float32)
     for x in (quantised, np.zeros_like(quantised), np.ones_like(quantised)):
         assert_equal_outputs(ours.explain(x, np.array([-1, 0, 1, 4])), reference.explain(x, np.array([-1, 0, 1, 4])))
 
 
-def test_bias_parameters_are_inputs_with_defaults(tmp_path: Path) -> None:
-    ours, reference = sessions(tmp_path / "model.onnx", biases="inputs")
+def test_bias_parameters_are_inputs_with_defaults(with_biases: tuple[fgcompile.Session, fgcompile.Session]) -> None:
+    ours, reference = with_biases
     x = np.random.default_rng(0).normal(size=(2, 3, 16, 16)).astype(np.float32)
     assert_equal_outputs(ours.explain(x), reference.explain(x))
     names = [spec["name"] for spec in ours.metadata["inputs"] if spec.get("optional")]
@@ -198,6 +205,7 @@ def test_sizes_are_dynamic(tmp_path: Path) -> None:
         assert_equal_outputs(ours.explain(x), reference.explain(x))
 
 
+@pytest.mark.slow
 def test_photos_are_normalised_inside(tmp_path: Path) -> None:
     preprocess = fgcompile.Preprocess(mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.2))
     ours, reference = sessions(tmp_path / "model.onnx", preprocess=preprocess)

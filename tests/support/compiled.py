@@ -1,17 +1,17 @@
-"""Artifacts of the small networks that several tests read: each is compiled once a process."""
+"""Artifacts of the small networks that several tests read: each is compiled once a run."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import torch
 
 import fgcompile
 from tests.support.networks import build
+from tests.support.shared import shared
 
 
-@functools.cache
+@shared
 def compiled(name: str, format: str = "onnx", **options: Any) -> fgcompile.Artifact:
     """The artifact of a network of ``NETWORKS`` in float32, made for the example of ``build``.
 

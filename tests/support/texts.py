@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, cast
 
 import torch
@@ -14,6 +13,7 @@ import fgcompile
 import fgcompile.scores
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.runtime.session import open_session
+from tests.support.shared import shared
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 WORDS = (
@@ -143,7 +143,7 @@ TAGS = ("O", "B-LOC", "I-LOC")
 OUTPUTS = ("logits", "saliency", "contributions", "residual")
 
 
-@functools.cache
+@shared
 def text_artifact(kind: str, format: str = "onnx") -> fgcompile.Artifact:
     """An artifact that keeps a tokenizer, by what its model does; ``tagger`` takes texts of 12 tokens, others any."""
     options: dict[str, Any] = {"rules": "libragrad", "psi": "signed", "format": format}

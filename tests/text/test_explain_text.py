@@ -204,6 +204,7 @@ def test_the_tokenizer_is_sealed_and_tied_to_the_metadata(tmp_path: Path) -> Non
         read_tokenizer(content, {**metadata, "format": "torchscript"}, path)
 
 
+@pytest.mark.slow
 def test_torchscript_keeps_it_too(tmp_path: Path) -> None:
     text_artifact("tagger", "torchscript").save(tmp_path / "text.pt")
     found = fgcompile.load(tmp_path / "text.pt").explain_text("Paris was dull", ("dull", "B-LOC"))

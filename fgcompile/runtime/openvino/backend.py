@@ -67,14 +67,15 @@ class OpenVinoBackend:
             self._holds_indices, self._out_of_range = hold_indices(model), out_of_range(metadata)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
             properties = _DEFAULT_PROPERTIES | properties
-            self._graphs = ByShape(model, lambda model: core.compile_model(model, device, properties))
+            self._outputs = [spec["name"] for spec in metadata["outputs"]]
+            wanted = [*self._outputs, IN_RANGE] if self._holds_indices else self._outputs
+            self._graphs = ByShape(model, wanted, lambda model: core.compile_model(model, device, properties))
         except Exception as error:  # OpenVINO's own are RuntimeErrors and more
             raise ArtifactError(
                 f"OpenVINO {openvino.__version__} cannot load the artifact on {device} ({_reason(error)}): "
                 "upgrade it, or choose another device, other options or another provider"
             ) from error
         self._inputs = {name for port in model.inputs for name in port.get_names()}
-        self._outputs = [spec["name"] for spec in metadata["outputs"]]
         if (properties[_PRECISION], metadata.get("precision", "float32")) == ("f32", "float32"):
             require_agreement(self.run, content, metadata, folder)
         if device == _DEFAULT_DEVICE:

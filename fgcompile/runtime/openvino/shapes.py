@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import openvino  # type: ignore[import-untyped]  # ships no marker of its types
 
@@ -32,16 +32,22 @@ class ByShape:
         compiled: The one for any.
     """
 
-    def __init__(self, model: openvino.Model, compile: Callable[[openvino.Model], openvino.CompiledModel]) -> None:
+    def __init__(
+        self,
+        model: openvino.Model,
+        outputs: Sequence[str],
+        compile: Callable[[openvino.Model], openvino.CompiledModel],
+    ) -> None:
         """Compiles it for any shape.
 
         Args:
             model: The model, which is kept.
+            outputs: The names of the outputs that are wanted.
             compile: Compiles one.
         """
-        self._model, self._compile = model, compile
+        self._model, self._outputs, self._compile = model, outputs, compile
         self.compiled = compile(model)
-        self._general = _Graph(self.compiled)
+        self._general = _Graph(self.compiled, outputs)
         self._own: dict[Shapes, _Graph] = {}
         self._asked: Counter[Shapes] = Counter()
         self._compiling = threading.Lock()
@@ -72,7 +78,7 @@ class ByShape:
             return
         model = self._model.clone()
         model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes})
-        graph = _Graph(self._compile(model))
+        graph = _Graph(self._compile(model), self._outputs)
         self._most -= 1
         if find_difference(graph.run(feeds), expected) is None:
             self._own[shapes] = graph
@@ -83,14 +89,14 @@ class ByShape:
 class _Graph:
     """A compiled model and its requests, each of which holds the memory of a call and is kept for the next."""
 
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
-        self._compiled = compiled
+    def __init__(self, compiled: openvino.CompiledModel, outputs: Sequence[str]) -> None:
+        self._compiled, self._outputs = compiled, outputs
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         request = self._request()
         results = request.infer(dict(feeds), share_inputs=True)
-        outputs = {name: results[port] for port in results for name in port.get_names()}
+        outputs = {name: results[name] for name in self._outputs}
         self._idle.put(request)
         return outputs
 

@@ -32,6 +32,7 @@ def read(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_pixel_perturbation(few: Garments, tmp_path: Path) -> None:
     arguments = [
         "--subjects",

@@ -25,6 +25,7 @@ def test_the_network_knows_its_data() -> None:
     assert (subject.logits(subject.images).argmax(1) == samples.labels.numpy()).mean() > 0.85
 
 
+@pytest.mark.slow
 def test_our_maps_are_those_of_eager_pytorch_and_of_the_authors(subject: Subject, tmp_path: Path) -> None:
     ours, eager, hooks = (
         METHODS[name].run(METHODS[name].make(subject, tmp_path), subject.images)[0]

@@ -59,6 +59,7 @@ def test_tokens_that_are_not_there_have_no_turn() -> None:
 
 @pytest.mark.filterwarnings("ignore::fgcompile.RulesWarning")
 @pytest.mark.parametrize("method", quick(METHODS, "libragrad-signed"))
+@pytest.mark.slow
 def test_a_method_gives_each_token_a_number(method: str) -> None:
     subject = vision_transformer()
     few = dataclasses.replace(subject, inputs=some(subject.inputs, slice(3)), present=subject.present[:3])

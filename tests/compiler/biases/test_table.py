@@ -31,7 +31,7 @@ def weighted_sum(output: Tensor) -> Tensor:
     return (output * weights).reshape(output.shape[0], -1).sum(1)
 
 
-@pytest.mark.parametrize("case", few(first_of_each(OPERATOR_CASES), 80))
+@pytest.mark.parametrize("case", few(first_of_each(OPERATOR_CASES), 28))
 def test_terms_add_up_to_the_score(case: OperatorCase) -> None:
     terms = fgcompile.full_gradient(CaseModule(case).eval(), case.make_inputs(3), target=weighted_sum)
     assert terms.relative_completeness_error.max() < 1e-12

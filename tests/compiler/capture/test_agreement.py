@@ -12,6 +12,7 @@ import fgcompile
 from fgcompile.compiler.capture.agreement import require_same_outputs
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.errors import CaptureError
+from tests.support.sweeps import few
 
 
 def deep() -> nn.Module:
@@ -20,7 +21,7 @@ def deep() -> nn.Module:
     return nn.Sequential(*layers, nn.Linear(16, 3), nn.Flatten(), nn.Linear(15, 3)).eval()
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", few([torch.bfloat16, torch.float16], 1))
 def test_half_precision_weights_are_those_of_the_same_model_in_float64(dtype: torch.dtype) -> None:
     model, x = deep().to(dtype), torch.randn(3, 5, 16)
     terms = fgcompile.full_gradient(model, x.to(dtype), target=0, rules="libragrad")

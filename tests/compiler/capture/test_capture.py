@@ -18,6 +18,7 @@ from fgcompile.compiler.capture.decompositions import decompositions, kept_whole
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import CaptureError, InputError
 from tests.support.networks import NETWORKS, ConvNet, build
+from tests.support.sweeps import crossed
 
 aten = torch.ops.aten
 
@@ -32,8 +33,7 @@ class Wrapped(nn.Module):
         return self.function(x)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("batch", [1, 5])
+@pytest.mark.parametrize(("name", "batch"), crossed(NETWORKS, [5, 1]))
 def test_captured_graph_equals_the_model_at_any_batch_size(name: str, batch: int) -> None:
     model, x = build(name)
     captured = capture(model, x[:1])

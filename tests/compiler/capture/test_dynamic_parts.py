@@ -13,6 +13,7 @@ import fgcompile
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import CaptureError, UnsupportedOpError
 from tests.support.against_autograd import assert_right
+from tests.support.sweeps import few
 
 
 class Pair(nn.Module):
@@ -30,14 +31,17 @@ class Pair(nn.Module):
 
 @pytest.mark.parametrize(
     "halves",
-    [
-        lambda z, n: (z[:n], z[n:]),
-        lambda z, n: z.chunk(2),
-        lambda z, n: torch.split(z, n),
-        lambda z, n: z.tensor_split(2),
-        lambda z, n: z.split([n, n]),
-        lambda z, n: z.view(2, n, -1).unbind(0),
-    ],
+    few(
+        [
+            lambda z, n: (z[:n], z[n:]),
+            lambda z, n: z.chunk(2),
+            lambda z, n: torch.split(z, n),
+            lambda z, n: z.tensor_split(2),
+            lambda z, n: z.split([n, n]),
+            lambda z, n: z.view(2, n, -1).unbind(0),
+        ],
+        3,
+    ),
     ids=["slices", "chunk", "split", "tensor_split", "split into sizes", "unbind"],
 )
 def test_halves_of_a_batch(halves: Callable[[Tensor, int], Any]) -> None:
@@ -59,15 +63,18 @@ class Signal(nn.Module):
 
 @pytest.mark.parametrize(
     "part",
-    [
-        lambda y: y[..., :-2],
-        lambda y: y[..., 1:] - y[..., :-1],
-        lambda y: y[..., 3:-1],
-        lambda y: y[..., -1:] * y[..., 2:3],
-        lambda y: y[:, :, -1, None] + y[:, :, 1, None],
-        lambda y: y[..., 2:].chunk(2, 2)[1],
-        lambda y: y[..., : y.shape[2] // 2] * 2,
-    ],
+    few(
+        [
+            lambda y: y[..., :-2],
+            lambda y: y[..., 1:] - y[..., :-1],
+            lambda y: y[..., 3:-1],
+            lambda y: y[..., -1:] * y[..., 2:3],
+            lambda y: y[:, :, -1, None] + y[:, :, 1, None],
+            lambda y: y[..., 2:].chunk(2, 2)[1],
+            lambda y: y[..., : y.shape[2] // 2] * 2,
+        ],
+        4,
+    ),
     ids=["chomp", "differences", "crop", "slices of one", "places", "chunk", "half"],
 )
 def test_parts_of_a_signal_of_any_length(part: Callable[[Tensor], Tensor]) -> None:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fgcompile.compiler.capture.capture import capture
+from tests.support.sweeps import few
 
 POOLS: dict[str, tuple[int, Callable[[Tensor], Tensor]]] = {
     "of a signal": (1, lambda x: F.max_pool1d(x, 2)),
@@ -38,7 +39,7 @@ class Pooled(nn.Module):
         return (self.pool(self.layer(x)).flatten(2) ** 2).mean(2)
 
 
-@pytest.mark.parametrize("name", POOLS)
+@pytest.mark.parametrize("name", few(POOLS, 6))
 def test_poolings_of_any_size(name: str) -> None:
     rank, pool = POOLS[name]
     model = Pooled(rank, pool).eval()

@@ -12,6 +12,7 @@ from torch.ao import quantization
 
 import fgcompile
 from fgcompile.errors import CaptureError
+from tests.support.sweeps import crossed
 
 PER_CHANNEL = {
     "observer": quantization.MovingAveragePerChannelMinMaxObserver,
@@ -51,8 +52,7 @@ def _net(kind: str) -> tuple[Net, Tensor]:
     return model.eval(), x
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize(("kind", "enabled"), crossed(KINDS, [True, False]))
 def test_frozen_modules_have_the_straight_through_gradient(kind: str, enabled: bool, tmp_path: Path) -> None:
     model, x = _net(kind)
     model.apply(quantization.disable_observer)

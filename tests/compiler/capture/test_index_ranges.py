@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.compiler.ir.programs import IndexedAxis
+from tests.support.sweeps import few
 
 
 class Words(nn.Module):
@@ -36,29 +37,32 @@ def written(y: Tensor, at: Tensor) -> Tensor:
 
 @pytest.mark.parametrize(
     ("score", "shape", "expected"),
-    [
-        (lambda y, at: y[samples(y), at, 0], (), [IndexedAxis(5, True)]),
-        (lambda y, at: y[:, 0].gather(1, at.unsqueeze(1)).squeeze(1), (), [IndexedAxis(7, False)]),
-        (lambda y, at: (y[:, 0] * F.one_hot(at, 7)).sum(1), (), [IndexedAxis(7, False)]),
-        (
-            lambda y, at: y[samples(y), at[:, 0], at[:, -1]],
-            (2,),
-            [IndexedAxis(5, True, (1, 0, 1)), IndexedAxis(7, True, (1, 1, 2))],
-        ),
-        (lambda y, at: y[samples(y)[:, None], at, 0].sum(1), (3,), [IndexedAxis(5, True)]),
-        (lambda y, at: y[samples(y), at.clamp(0, 4), 0], (), []),
-        (lambda y, at: y[samples(y), at % 5, 0], (), []),
-        (lambda y, at: y[samples(y), at + 1, 0], (), [IndexedAxis(5, True, offset=1)]),
-        (lambda y, at: y[:, 0].gather(1, at[:, :1] + 2).sum(1), (2,), [IndexedAxis(7, False, (1, 0, 1), 2)]),
-        (lambda y, at: -F.cross_entropy(y[:, 0], at, reduction="none"), (), [IndexedAxis(7, False, ignored=-100)]),
-        (
-            lambda y, at: -F.nll_loss(y.log_softmax(2).mT, at, ignore_index=-1, reduction="none").sum(1),
-            (5,),
-            [IndexedAxis(7, False, ignored=-1)],
-        ),
-        (lambda y, at: y[:, 0].scatter(1, at[:, None], 0.0).sum(1), (), [IndexedAxis(7, False)]),
-        (lambda y, at: written(y, at).sum((1, 2)), (), [IndexedAxis(5, True)]),
-    ],
+    few(
+        [
+            (lambda y, at: y[samples(y), at, 0], (), [IndexedAxis(5, True)]),
+            (lambda y, at: y[:, 0].gather(1, at.unsqueeze(1)).squeeze(1), (), [IndexedAxis(7, False)]),
+            (lambda y, at: (y[:, 0] * F.one_hot(at, 7)).sum(1), (), [IndexedAxis(7, False)]),
+            (
+                lambda y, at: y[samples(y), at[:, 0], at[:, -1]],
+                (2,),
+                [IndexedAxis(5, True, (1, 0, 1)), IndexedAxis(7, True, (1, 1, 2))],
+            ),
+            (lambda y, at: y[samples(y)[:, None], at, 0].sum(1), (3,), [IndexedAxis(5, True)]),
+            (lambda y, at: y[samples(y), at.clamp(0, 4), 0], (), []),
+            (lambda y, at: y[samples(y), at % 5, 0], (), []),
+            (lambda y, at: y[samples(y), at + 1, 0], (), [IndexedAxis(5, True, offset=1)]),
+            (lambda y, at: y[:, 0].gather(1, at[:, :1] + 2).sum(1), (2,), [IndexedAxis(7, False, (1, 0, 1), 2)]),
+            (lambda y, at: -F.cross_entropy(y[:, 0], at, reduction="none"), (), [IndexedAxis(7, False, ignored=-100)]),
+            (
+                lambda y, at: -F.nll_loss(y.log_softmax(2).mT, at, ignore_index=-1, reduction="none").sum(1),
+                (5,),
+                [IndexedAxis(7, False, ignored=-1)],
+            ),
+            (lambda y, at: y[:, 0].scatter(1, at[:, None], 0.0).sum(1), (), [IndexedAxis(7, False)]),
+            (lambda y, at: written(y, at).sum((1, 2)), (), [IndexedAxis(5, True)]),
+        ],
+        7,
+    ),
     ids=[
         *("index", "gather", "one_hot", "columns", "several", "clamped", "computed"),
         *("moved", "column moved", "cross_entropy", "nll_loss", "scatter", "written"),

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.compiler.capture.capture import capture
 from fgcompile.errors import CaptureError
+from tests.support.sweeps import few
 
 LENGTH = 48
 """The example's, of which a layer makes 24."""
@@ -50,7 +51,7 @@ NUMBERS = {
 }
 
 
-@pytest.mark.parametrize("head", NUMBERS.values(), ids=NUMBERS)
+@pytest.mark.parametrize("head", few(NUMBERS.values(), 4), ids=NUMBERS)
 def test_what_larger_sizes_would_change_is_refused_by_its_line(head: Callable[[Tensor, int], Tensor]) -> None:
     with pytest.raises(CaptureError, match=rf"Decides decides by the sizes of its input at {__file__}:\d+, so that"):
         capture(Decides(head).eval(), torch.randn(2, 2, LENGTH), dynamic_sizes=True)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.errors import CaptureError, SourceError
+from tests.support.sweeps import few
 
 
 class Network(nn.Module):
@@ -49,7 +50,7 @@ def inputs(count: int) -> tuple[Tensor, Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", few(FORMS, 1))
 def test_torchscript_is_the_module_that_it_was_made_from(model: nn.Module, tmp_path: Path, form: str) -> None:
     scripted = FORMS[form](model, inputs(2))
     torch.jit.save(scripted, tmp_path / "model.pt")

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 import fgcompile
 from tests.support.networks import NETWORKS, ConvNet, SharedLayers, build, randomised
+from tests.support.sweeps import few
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", few(NETWORKS, 3))
 def test_with_its_defaults_the_program_equals_the_model(name: str) -> None:
     model, x = build(name)
     program = fgcompile.expose_biases(model, x)

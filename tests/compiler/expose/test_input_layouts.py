@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.errors import InputError
+from tests.support.sweeps import few
 
 
 class Stateful(nn.Module):
@@ -83,14 +84,20 @@ def test_names_other_than_letters_of_space_are_channels() -> None:
 
 @pytest.mark.parametrize(
     ("layouts", "says"),
-    [
-        ({"sound": "n l"}, "inputs are signal, state; layers are conv, head"),
-        ({"signal": "n c l"}, "'signal': layout 'n c l' has 3 axes, the input has 2"),
-        ({"state": "l c h"}, "'state': layout 'l c h' names no batch"),
-        ({"s?ate": "l n h"}, "'state': layout 'l n h' has the batch on another axis, which only the input's own name"),
-        ({"state": "n a b"}, "'state': layout 'n a b' has no axis of space"),
-        ({"conv": "n l"}, "'conv': layout 'n l' has 2 axes, the value has 3"),
-    ],
+    few(
+        [
+            ({"sound": "n l"}, "inputs are signal, state; layers are conv, head"),
+            ({"signal": "n c l"}, "'signal': layout 'n c l' has 3 axes, the input has 2"),
+            ({"state": "l c h"}, "'state': layout 'l c h' names no batch"),
+            (
+                {"s?ate": "l n h"},
+                "'state': layout 'l n h' has the batch on another axis, which only the input's own name",
+            ),
+            ({"state": "n a b"}, "'state': layout 'n a b' has no axis of space"),
+            ({"conv": "n l"}, "'conv': layout 'n l' has 2 axes, the value has 3"),
+        ],
+        3,
+    ),
 )
 def test_what_does_not_fit_is_refused_by_name(layouts: dict[str, str], says: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -14,6 +14,7 @@ from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import ScoreError
 from tests.compiler.biases.test_table import weighted_sum
 from tests.support.networks import Function
+from tests.support.sweeps import few
 
 
 def without_gradient(x: Tensor) -> Tensor:
@@ -54,7 +55,7 @@ def test_completeness_is_exact(name: str, rules: str) -> None:
     assert terms.relative_completeness_error.max() < 1e-12
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", few(FUNCTIONS, 3))
 def test_gradients_equal_those_of_eager_pytorch(name: str) -> None:
     model, x = Function(FUNCTIONS[name]).eval(), torch.randn(3, 6, dtype=torch.float64)
     leaf = x.clone().requires_grad_()

@@ -11,9 +11,10 @@ from fgcompile.demo.eager_fullgrad import fullgrad_reference
 from fgcompile.errors import InputError, ScoreError
 from tests.support.finite_differences import input_gradient_by_differences
 from tests.support.networks import NETWORKS, ConvNet, build
+from tests.support.sweeps import few
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", few(NETWORKS, 3))
 def test_terms_add_up_to_the_score(name: str) -> None:
     model, x = build(name)
     terms = fgcompile.full_gradient(model, x)
@@ -28,7 +29,7 @@ def test_terms_add_up_to_the_score(name: str) -> None:
     torch.testing.assert_close(total, terms.score, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", few(NETWORKS, 3))
 def test_the_input_gradient_equals_finite_differences(name: str) -> None:
     model, x = build(name)
     gradient = fgcompile.full_gradient(model, x, target=1).input_gradient

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fgcompile.compiler.fullgrad.eager import full_gradient_terms
 from fgcompile.compiler.pipeline import expose_biases
+from tests.support.sweeps import few
 
 aten = torch.ops.aten
 
@@ -49,7 +50,7 @@ def calls(layer: nn.Module, steps: int) -> Counter[Any]:
     return counting.calls
 
 
-@pytest.mark.parametrize(("layer", "gates"), [(nn.LSTM, (3, 2)), (nn.GRU, (2, 1))], ids=["LSTM", "GRU"])
+@pytest.mark.parametrize(("layer", "gates"), few([(nn.LSTM, (3, 2)), (nn.GRU, (2, 1))], 1), ids=["LSTM", "GRU"])
 def test_each_step_costs_the_same(layer: type[nn.Module], gates: tuple[int, int]) -> None:
     counts = [calls(layer(3, 2, batch_first=True), steps) for steps in (2, 3, 4)]
     assert counts[2].total() - counts[1].total() == counts[1].total() - counts[0].total()

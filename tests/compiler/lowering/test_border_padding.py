@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_backward_matches, trace_backward
 from tests.support.operator_cases import INDEXINGS, OperatorCase
+from tests.support.sweeps import few
 
 
 def case(mode: str, padding: tuple[int, ...], shape: tuple[int, ...]) -> OperatorCase:
@@ -27,7 +28,7 @@ CASES = [
 
 
 @pytest.mark.usefixtures("everything_is_long")
-@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", few(CASES, 8), ids=lambda one: one.name)
 def test_folded_ends_equal_autograd(one: OperatorCase) -> None:
     traced = trace_backward(one)
     assert torch.ops.aten.mm.default not in traced.operators
@@ -37,7 +38,7 @@ def test_folded_ends_equal_autograd(one: OperatorCase) -> None:
 
 
 @pytest.mark.usefixtures("everything_is_long")
-@pytest.mark.parametrize("one", CASES[:6:2], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", few(CASES[:6:2], 1), ids=lambda one: one.name)
 def test_exports_to_onnx(one: OperatorCase) -> None:
     assert_exports(one)
     trace_backward.cache_clear()

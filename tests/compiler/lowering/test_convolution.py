@@ -16,7 +16,7 @@ from tests.support.sweeps import few
 BY_NAME = {case.name: case for case in CONVOLUTIONS}
 
 
-@pytest.mark.parametrize("case", few(CONVOLUTIONS, 20), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", few(CONVOLUTIONS, 10), ids=lambda case: case.name)
 def test_lowered_backward_equals_autograd(case: OperatorCase) -> None:
     assert_lowered(case)
 

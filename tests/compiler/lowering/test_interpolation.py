@@ -12,7 +12,7 @@ from tests.support.sweeps import few
 BY_NAME = {case.name: case for case in INTERPOLATIONS}
 
 
-@pytest.mark.parametrize("case", few(INTERPOLATIONS, 10), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", few(INTERPOLATIONS, 5), ids=lambda case: case.name)
 def test_lowered_backward_equals_autograd(case: OperatorCase) -> None:
     assert_lowered(case)
 

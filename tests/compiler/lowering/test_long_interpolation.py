@@ -13,6 +13,7 @@ from fgcompile.runtime.session import open_session
 from tests.compiler.lowering.exporting import assert_exports
 from tests.compiler.lowering.tracing import assert_backward_matches, trace_backward
 from tests.support.operator_cases import INTERPOLATIONS, OperatorCase
+from tests.support.sweeps import few
 
 
 def case(name: str, shape: tuple[int, ...], size: object = None, **arguments: object) -> OperatorCase:
@@ -40,7 +41,7 @@ EXPORTED = ("antialias, to few", "bicubic of one", "linear 5 to 8", "nearest-exa
 
 
 @pytest.mark.usefixtures("everything_is_long")
-@pytest.mark.parametrize("one", CASES, ids=lambda one: one.name)
+@pytest.mark.parametrize("one", few(CASES, 10), ids=lambda one: one.name)
 def test_gathered_windows_equal_autograd(one: OperatorCase) -> None:
     traced = trace_backward(one)
     assert torch.ops.aten.mm.default not in traced.operators
@@ -51,7 +52,7 @@ def test_gathered_windows_equal_autograd(one: OperatorCase) -> None:
 
 
 @pytest.mark.usefixtures("everything_is_long")
-@pytest.mark.parametrize("one", [one for one in CASES if one.name.endswith(EXPORTED)], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", few((one for one in CASES if one.name.endswith(EXPORTED)), 3), ids=lambda one: one.name)
 def test_exports_to_onnx(one: OperatorCase) -> None:
     assert_exports(one)
     trace_backward.cache_clear()

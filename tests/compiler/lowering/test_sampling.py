@@ -11,14 +11,15 @@ from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import CaptureError, UnsupportedOpError
 from tests.compiler.lowering.tracing import assert_lowered
 from tests.support.operator_cases import SAMPLINGS, OperatorCase
+from tests.support.sweeps import few
 
 
-@pytest.mark.parametrize("case", SAMPLINGS, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", few(SAMPLINGS, 4), ids=lambda case: case.name)
 def test_lowered_backward_equals_autograd(case: OperatorCase) -> None:
     assert_lowered(case)
 
 
-@pytest.mark.parametrize(("mode", "padding"), [("bicubic", "zeros"), ("bilinear", "reflection")])
+@pytest.mark.parametrize(("mode", "padding"), few([("bicubic", "zeros"), ("bilinear", "reflection")], 1))
 def test_other_modes_are_named(mode: str, padding: str) -> None:
     class Warp(nn.Module):
         def __init__(self) -> None:

@@ -49,7 +49,7 @@ def compute(model: nn.Module, rules: str) -> list[warnings.WarningMessage]:
     return [warning for warning in caught if issubclass(warning.category, fgcompile.RulesWarning)]
 
 
-@pytest.mark.parametrize("name", few(ABSORBING, 3))
+@pytest.mark.parametrize("name", few(ABSORBING, 1))
 def test_taylor_warns_once(name: str) -> None:
     model = Normalised(ABSORBING[name]).eval()
     (warning,) = compute(model, "taylor")
@@ -90,7 +90,7 @@ AUTO: dict[str, tuple[bool, dict[str, str], Chosen]] = {
 
 
 @pytest.mark.filterwarnings("ignore::fgcompile.RulesWarning")
-@pytest.mark.parametrize("name", AUTO)
+@pytest.mark.parametrize("name", few(AUTO, 4))
 def test_auto_chooses_by_the_model_and_says_why(name: str) -> None:
     normalises, options, chosen = AUTO[name]
     model = Normalised(F.instance_norm if normalises else F.silu).eval()

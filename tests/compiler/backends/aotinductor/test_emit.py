@@ -46,10 +46,8 @@ def run(code: str, *arguments: object, **environment: str) -> None:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Compiling takes long, and most tests can share one package."""
-    torch.manual_seed(0)
     path = tmp_path_factory.mktemp("pt2") / "model.pt2"
-    model, x = build("residual", torch.float32)
-    fgcompile.compile(model, x, format="pt2", outputs=OUTPUTS).save(path)
+    compiled("residual", "pt2", outputs=OUTPUTS).save(path)
     return path
 
 
@@ -69,25 +67,29 @@ def test_it_equals_the_torchscript_artifact_for_every_batch(path: Path, tmp_path
     assert fgcompile.verify(path, model, x).passed
 
 
-def test_it_is_served_without_fgcompile_and_leaves_nothing_behind(path: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def served(path: Path) -> tuple[Path, str]:
+    """The folder with the map that PyTorch alone makes of the package, and what oneDNN says that it does."""
     _, x = build("residual", torch.float32)
-    np.save(tmp_path / "x.npy", x[:2].numpy())
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    run(SERVE, path, tmp_path / "x.npy", tmp_path / "map.npy", TMPDIR=str(temporary))
+    folder = path.parent
+    np.save(folder / "x.npy", x[:2].numpy())
+    (folder / "temporary").mkdir()
+    environment = os.environ | {"ONEDNN_VERBOSE": "1", "TMPDIR": str(folder / "temporary")}
+    command = [sys.executable, "-W", "ignore", "-c", SERVE, path, folder / "x.npy", folder / "map.npy"]
+    return folder, subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout
+
+
+def test_it_is_served_without_fgcompile_and_leaves_nothing_behind(path: Path, served: tuple[Path, str]) -> None:
+    _, x = build("residual", torch.float32)
+    folder, temporary = served[0], served[0] / "temporary"
     expected = fgcompile.load(path).explain(x[:2].numpy(), np.array([1, -1])).saliency
-    np.testing.assert_allclose(np.load(tmp_path / "map.npy"), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(np.load(folder / "map.npy"), expected, rtol=1e-5, atol=1e-6)
     run("import sys, fgcompile; session = fgcompile.load(sys.argv[1])", path, TMPDIR=str(temporary))
     assert not [name for name in os.listdir(temporary) if "torchinductor" not in name]
 
 
-def test_weights_of_convolutions_are_laid_out_when_compiling(path: Path, tmp_path: Path) -> None:
-    """oneDNN says what it does in a call."""
-    _, x = build("residual", torch.float32)
-    np.save(tmp_path / "x.npy", x[:2].numpy())
-    environment = os.environ | {"ONEDNN_VERBOSE": "1"}
-    command = [sys.executable, "-W", "ignore", "-c", SERVE, path, tmp_path / "x.npy", tmp_path / "map.npy"]
-    said = subprocess.run(command, check=True, env=environment, capture_output=True, text=True).stdout
+def test_weights_of_convolutions_are_laid_out_when_compiling(served: tuple[Path, str]) -> None:
+    _, said = served
     executed = [line.split(",") for line in said.splitlines() if ",exec," in line]
     kinds = [line[line.index("exec") + 2] for line in executed]
     assert kinds.count("convolution") >= 4

@@ -56,7 +56,7 @@ def explained(path: Path, x: torch.Tensor) -> fgcompile.Explanation:
 
 
 @pytest.mark.parametrize(
-    ("name", "on_demand"), few([*((name, False) for name in CONVOLUTIONS), ("3×3 by phases", True)], 4)
+    ("name", "on_demand"), few([*((name, False) for name in CONVOLUTIONS), ("3×3 by phases", True)], 2)
 )
 def test_a_weight_is_stored_once(name: str, on_demand: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)

@@ -10,11 +10,12 @@ from onnx import defs
 from benchmarks.onnx_cases.cases import cases, run
 from benchmarks.onnx_cases.left_out import LEFT_OUT, LOOSER, reason
 from fgcompile.compiler.capture.onnx.operators import OPERATORS
+from tests.support.sweeps import few
 
 NAMES = [".".join(filter(None, operator)) for operator in OPERATORS]
 
 
-@pytest.mark.parametrize("operator", OPERATORS, ids=NAMES)
+@pytest.mark.parametrize("operator", few(map(pytest.param, OPERATORS), 110), ids=NAMES)
 def test_cases_pass_or_are_left_out(operator: tuple[str, str]) -> None:
     for case in cases().get(operator, ()):
         outcome = run(case)

@@ -113,7 +113,7 @@ def expected(path: Path, x: Array, batch: int) -> Array:
     return np.concatenate([session.run(None, {"x": x[at : at + batch]})[0] for at in range(0, len(x), batch)])
 
 
-@pytest.mark.parametrize("name", few(CASES, 4))
+@pytest.mark.parametrize("name", few(CASES, 2))
 def test_shapes_and_constants_follow_the_batch(tmp_path: Path, name: str) -> None:
     nodes, constants = CASES[name]
     path = saved(tmp_path / "network.onnx", [*IMAGE, *nodes], 1, constants)

@@ -13,6 +13,7 @@ import torch
 import fgcompile
 from fgcompile.errors import CaptureWarning, ScoreError
 from tests.compiler.capture.onnx.files import graph, model, node, onnx_runtime, random
+from tests.support.sweeps import crossed
 
 WEIGHTS: dict[str, Any] = {"w": random(4, 3, 3, 3) / 9, "b": random(4), "scale": np.float32(1 / 255)}
 NETWORK = [node("Mul", "t scale", "s"), node("Conv", "s w b", "c", pads=[1] * 4), node("Relu", "c", "r")]
@@ -20,8 +21,7 @@ NETWORK += [node("GlobalAveragePool", "r", "g"), node("Flatten", "g", "y")]
 LAST = [node("Transpose", "x", "p", perm=[0, 3, 1, 2]), node("Cast", "p", "t", to=1)]
 
 
-@pytest.mark.parametrize("batch", ["n", 1])
-@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize(("given", "batch"), crossed([False, True], ["n", 1]))
 def test_bytes_have_a_gradient(batch: Any, given: bool, tmp_path: Path) -> None:
     path = tmp_path / "network.onnx"
     onnx.save(model(graph([*LAST, *NETWORK], {"x": ("uint8", [batch, 6, 6, 3])}, ["y"], WEIGHTS)), path)

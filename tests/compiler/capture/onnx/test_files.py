@@ -19,6 +19,7 @@ from fgcompile.compiler.request import Request
 from fgcompile.compiler.sources import open_model
 from fgcompile.errors import FgcompileError, InputError, SourceError, UnsupportedOpError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
+from tests.support.sweeps import crossed
 
 CHANNELS, CLASSES = 3, 4
 WEIGHTS: dict[str, Any] = {
@@ -76,8 +77,7 @@ def test_a_file_says_what_it_takes_and_artifacts_keep_its_names(tmp_path: Path) 
     assert fgcompile.verify(tmp_path / "artifact.onnx", path, torch.from_numpy(images)).passed
 
 
-@pytest.mark.parametrize("operator", ["Softmax", "Sigmoid"])
-@pytest.mark.parametrize("behind", [[], ["Identity"], ["Flatten"]], ids=["last", "named", "flattened"])
+@pytest.mark.parametrize(("behind", "operator"), crossed([[], ["Identity"], ["Flatten"]], ["Softmax", "Sigmoid"]))
 def test_probabilities_are_explained_by_their_logits(tmp_path: Path, operator: str, behind: list[str]) -> None:
     ends = [node(operator, "z", "p"), *(node(kind, "p", "q") for kind in behind)]
     path = saved(tmp_path / "network.onnx", *ends, outputs=["q" if behind else "p"])

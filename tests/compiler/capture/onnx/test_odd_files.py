@@ -12,6 +12,7 @@ import pytest
 import fgcompile
 from fgcompile.errors import CaptureError, FgcompileError, InputError, ScoreError, SourceError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
+from tests.support.sweeps import few
 
 FEATURES, CLASSES = 4, 3
 WEIGHTS: dict[str, Any] = {"w": random(FEATURES, CLASSES, seed=1)}
@@ -44,7 +45,13 @@ def assert_differences(path: Path, feeds: dict[str, Array], gradients: dict[str,
 
 @pytest.mark.parametrize(
     "names",
-    [("a.b", "a_b", "a:b"), ("class", "self", "1"), ("bias_0", "weight", "é"), ("torch", "None", "inf")],
+    few(
+        map(
+            pytest.param,
+            [("a.b", "a_b", "a:b"), ("class", "self", "1"), ("bias_0", "weight", "é"), ("torch", "None", "inf")],
+        ),
+        2,
+    ),
     ids=["alike", "python", "ours", "torch"],
 )
 def test_inputs_of_any_name_have_their_own_gradients(tmp_path: Path, names: tuple[str, str, str]) -> None:
@@ -213,7 +220,7 @@ STATES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("batch", [1, "n"])
+@pytest.mark.parametrize("batch", few([1, "n"], 1))
 def test_states_have_their_batch_in_the_middle(tmp_path: Path, batch: int | str) -> None:
     """Of one sample or any; all of them are outputs too, compared along the axis of the samples."""
     state = ("float32", [1, batch, FEATURES])

@@ -21,7 +21,7 @@ from fgcompile.compiler.capture.onnx.by_node import differing_node
 from fgcompile.compiler.capture.onnx.read import read_onnx
 from fgcompile.errors import CaptureWarning, FgcompileError, UnsupportedOpError, VerificationError
 from tests.compiler.capture.onnx.files import Array, graph, model, node, onnx_runtime, random
-from tests.support.sweeps import quick
+from tests.support.sweeps import few, quick
 
 WEIGHTS: dict[str, Any] = {
     "w1": random(8, 3, 3, 3, seed=1),
@@ -78,7 +78,7 @@ FORMS: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-@pytest.fixture(params=["pairs by channel", "unsigned pairs", "operators", "at run time"])
+@pytest.fixture(params=few(["pairs by channel", "unsigned pairs", "operators", "at run time"], 2))
 def quantised(request: pytest.FixtureRequest, network: Path, tmp_path: Path) -> Path:
     logging.getLogger().setLevel(logging.ERROR)
     FORMS[request.param](network, tmp_path / "quantised.onnx")
@@ -157,11 +157,14 @@ def test_photos_other_sizes_and_other_outputs_are_predicted_by_the_file_too(netw
 
 @pytest.mark.parametrize(
     ("form", "options", "reason"),
-    [
-        ("operators", {}, "QLinearAdd, QLinearGlobalAveragePool are no operators of ONNX's own"),
-        ("at run time", {}, "ONNX Runtime finds one range to quantise to for all samples"),
-        ("pairs", {"biases": "inputs"}, 'with biases="inputs"'),
-    ],
+    few(
+        [
+            ("operators", {}, "QLinearAdd, QLinearGlobalAveragePool are no operators of ONNX's own"),
+            ("at run time", {}, "ONNX Runtime finds one range to quantise to for all samples"),
+            ("pairs", {"biases": "inputs"}, 'with biases="inputs"'),
+        ],
+        2,
+    ),
 )
 def test_what_is_predicted_in_floats_says_why(
     form: str, options: dict[str, Any], reason: str, network: Path, tmp_path: Path

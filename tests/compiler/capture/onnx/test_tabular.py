@@ -13,6 +13,7 @@ from onnx import TensorProto, helper
 import fgcompile
 from fgcompile.errors import ScoreError, SourceError, UnsupportedOpError
 from tests.compiler.capture.onnx.files import Array, assert_same, graph, model, node, onnx_runtime, random
+from tests.support.sweeps import crossed
 
 ML = "ai.onnx.ml"
 NUMBERS: dict[str, Any] = {"classlabels_ints": [3, 5, 7]}
@@ -66,8 +67,7 @@ def softmax(logits: Array) -> Array:
     return np.asarray(powers / powers.sum(1, keepdims=True))
 
 
-@pytest.mark.parametrize("mapped", [False, True])
-@pytest.mark.parametrize("names", [NUMBERS, TEXTS], ids=["numbers", "texts"])
+@pytest.mark.parametrize(("names", "mapped"), crossed([NUMBERS, TEXTS], [False, True]))
 def test_probabilities_of_a_linear_classifier_have_logits(names: Any, mapped: bool, tmp_path: Path) -> None:
     path, x = logistic(tmp_path, names=names, mapped=mapped), random(5, 4)
     explanation = explained(path, x)

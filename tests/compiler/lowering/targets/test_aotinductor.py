@@ -15,7 +15,7 @@ from tests.compiler.lowering.tracing import relative_error
 aten = torch.ops.aten
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(data=st.data(), rank=st.integers(1, 3))
 def test_any_setting(data: st.DataObject, rank: int) -> None:
     size, kernel, stride, padding = (

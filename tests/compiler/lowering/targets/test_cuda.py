@@ -10,6 +10,7 @@ import fgcompile
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.pipeline import fuse
 from tests.support.networks import build
+from tests.support.sweeps import few
 
 aten = torch.ops.aten
 
@@ -50,7 +51,7 @@ def test_strided_convolutions_are_transposed_on_graphics_cards(format: str, devi
     assert sum(bool(node.args[6]) for node in convolutions) == transposed
 
 
-@pytest.mark.parametrize(("format", "suffix"), [("onnx", "onnx"), ("torchscript", "pt")])
+@pytest.mark.parametrize(("format", "suffix"), few([("onnx", "onnx"), ("torchscript", "pt")], 1))
 def test_what_is_fast_on_a_graphics_card_runs_on_a_cpu(format: str, suffix: str, tmp_path) -> None:
     model, _ = build("residual", torch.float32)
     x = torch.randn(2, 3, 34, 40)
