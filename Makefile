@@ -3,6 +3,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 OLDEST := .venv-oldest
+PYTHONS := 3.12 3.13
 DIST := .venv-dist
 DOCS := .venv-docs
 TRITON := $(VENV)/triton
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 PYTEST := python -m pytest -q -n 2 --dist worksteal
 QUICK := "not slow and not whole"
 
-.PHONY: demo test test-quick test-oldest test-slow check style wheel docs triton node clean
+.PHONY: demo test test-quick test-oldest test-pythons test-slow check style wheel docs triton node clean
 
 demo: $(VENV)/demo.stamp  ## Compile a trained network, explain photos, write demo/index.html.
 	$(BIN)/fgcompile demo -o demo
@@ -29,6 +30,15 @@ test-oldest: $(OLDEST)/stamp  ## The compiler's quick tests with the oldest vers
 
 test-slow: $(VENV)/test.stamp triton node  ## The wide sweeps as well.
 	OMP_NUM_THREADS=1 $(BIN)/$(PYTEST) -m "slow or not slow"
+
+test-pythons: $(PYTHONS:%=.venv-%/stamp)  ## What runs artifacts, in later versions of Python than the tests' own.
+	for python in $(PYTHONS); do OMP_NUM_THREADS=1 FGCOMPILE_TEST_PYTHON=$(CURDIR)/.venv-$$python/bin/python \
+		$(BIN)/python -m pytest -q -m "slow or not slow" tests/end_to_end/test_without_torch.py || exit 1; done
+
+.venv-3.%/stamp: pyproject.toml
+	python3.$* -m venv .venv-3.$*
+	.venv-3.$*/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt '.[cpu,ray,serve,text]'
+	touch $@
 
 check: style wheel  ## Style, types and the wheel.
 	$(BIN)/mypy

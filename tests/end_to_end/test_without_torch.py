@@ -1,11 +1,14 @@
 """What runs artifacts, in environments without torch: ``fgcompile[cpu]``, and the same with ``serve`` and ``ray``.
 
-They are real: an interpreter of its own, with a copy of the package and with what pyproject.toml declares.
+They are real: an interpreter of its own, with a copy of the package and with what pyproject.toml declares. Or they are
+what ``FGCOMPILE_TEST_PYTHON`` names, an interpreter of another version with all extras that need no torch: ``make
+test-pythons``.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -22,8 +25,9 @@ from PIL import Image
 from torch import nn
 
 import fgcompile
-from tests.support.environments import ROOT, Environment, clean_variables, declared, make_environment
+from tests.support.environments import ROOT, Environment, clean_variables, declared, environment_of, make_environment
 
+OTHER_PYTHON = os.environ.get("FGCOMPILE_TEST_PYTHON")
 ABSENT = ("torch", "onnx", "onnx_ir", "onnxscript", "safetensors", "matplotlib")
 COMMANDS = ("compile", "inspect", "verify", "explain", "bench", "batch", "serve", "triton", "page", "ui", "card")
 COMMANDS += ("demo",)
@@ -63,6 +67,8 @@ def production(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 
 def _install(folder: Path, *extras: str) -> Environment:
+    if OTHER_PYTHON:
+        return environment_of(Path(OTHER_PYTHON))
     made = make_environment(folder, declared(*extras))
     shutil.copytree(ROOT / "fgcompile", made.packages / "fgcompile", ignore=shutil.ignore_patterns("__pycache__"))
     return made
@@ -151,6 +157,8 @@ def test_texts_are_explained_with_tokenizers_alone(environment: Environment, tmp
         [word["score"] for word in records[0]["words"]], [word.score for word in here.words], 1e-5
     )
     assert (tmp_path / "out" / "explained.html").is_file()
+    if OTHER_PYTHON:
+        return  # it has what another environment here has not
     done = environment.run("-m", "fgcompile", "explain", "text.onnx", "dull", "-o", "out", folder=tmp_path)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "pip install 'fgcompile[text]'" in done.stderr

@@ -64,6 +64,14 @@ def make_environment(folder: Path, requirements: list[str]) -> Environment:
     return Environment(folder / "bin" / "python", packages)
 
 
+def environment_of(python: Path) -> Environment:
+    """The environment of an interpreter, of another version of Python say, in which fgcompile is installed."""
+    question = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    asked = [str(python), "-c", question]
+    packages = subprocess.run(asked, env=clean_variables(), capture_output=True, text=True, check=True)
+    return Environment(python, Path(packages.stdout.strip()))
+
+
 def _with_their_own(requirements: list[str]) -> set[str]:
     """The names of what these requirements install, themselves included."""
     found: set[tuple[str, str]] = set()
