@@ -108,7 +108,10 @@ def _elements(nodes: list[fx.Node], numbers: Mapping[Any, int]) -> int:
 
 
 def _lies_in(exported: ExportedProgram, read: Read, nodes: list[fx.Node], numbers: Mapping[Any, int]) -> bool:
-    """Whether all indices lie in the axis that they are read along, at these numbers."""
+    """Whether all indices lie in the axis that they are read along, at these numbers.
+
+    A size at which they cannot be computed, as beyond a buffer that a BERT expands, is none that the model takes.
+    """
     values: dict[fx.Node, Any] = {}
     for node in nodes:
         if _is_size(node):
@@ -117,7 +120,10 @@ def _lies_in(exported: ExportedProgram, read: Read, nodes: list[fx.Node], number
             values[node] = _constant(exported, node.name)
         else:
             args, kwargs = fx.map_arg((node.args, node.kwargs), values.__getitem__)
-            values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
+            try:
+                values[node] = node.target(*args, **kwargs)  # type: ignore[operator]
+            except (RuntimeError, IndexError):
+                return False
     index = values[read.index]
     lowest = -int(read.size) if read.from_end else 0
     return bool(((index >= lowest) & (index < int(read.size))).all())

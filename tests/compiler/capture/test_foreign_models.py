@@ -26,7 +26,7 @@ class Decoder(nn.Module):
 
     def __init__(self, use_cache: bool) -> None:
         super().__init__()
-        self.config = SimpleNamespace(use_cache=use_cache)
+        self.config = SimpleNamespace(use_cache=use_cache, keys_to_ignore_at_inference=["past_key_values"])
         self.words, self.head = nn.Embedding(9, 4), nn.Linear(4, 3)
 
     def forward(self, input_ids: Tensor, use_cache: bool | None = None) -> dict[str, Any]:
@@ -45,6 +45,32 @@ def test_a_cache_is_left_out_while_capturing_and_said_once() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fgcompile.full_gradient(Decoder(use_cache=False).eval(), ids)
+        # An encoder's configuration says so too, and it returns none.
+        encoder = Decoder(use_cache=True).eval()
+        encoder.config.keys_to_ignore_at_inference = []
+        fgcompile.full_gradient(encoder, ids)
+
+
+class Kinds(nn.Module):
+    """As a BERT that is given no kinds of tokens: it expands a buffer of them, as long as its table of positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.kinds, self.positions = nn.Embedding(9, 4), nn.Embedding(2, 4), nn.Embedding(20, 4)
+        self.head = nn.Linear(4, 3)
+        self.register_buffer("kind", torch.zeros(1, 20, dtype=torch.int64))
+        self.register_buffer("places", torch.arange(20)[None])
+
+    def forward(self, ids: Tensor) -> Tensor:
+        kinds = self.kind[:, : ids.shape[1]].expand(ids.shape[0], ids.shape[1])
+        places = self.positions(self.places[:, : ids.shape[1]])
+        return self.head((self.words(ids) + self.kinds(kinds) + places).tanh().mean(1))
+
+
+@pytest.mark.parametrize("length", [6, 13])
+def test_the_longest_text_is_found_where_longer_ones_cannot_be_computed(length: int) -> None:
+    captured = capture(Kinds().eval(), torch.ones(2, length, dtype=torch.int64), dynamic_sizes=True)
+    assert dict(zip(captured.inputs, captured.longest, strict=True)) == {"ids": {1: 20}}
 
 
 class Experts(nn.Module):
