@@ -20,7 +20,7 @@ from fgcompile.demo.networks import Network
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.pictures.images import read_photo
 from fgcompile.runtime import load
-from fgcompile.runtime.openvino.agreement import require_agreement
+from fgcompile.runtime.openvino.agreement import Agreement, make_example
 from tests.support.networks import randomised
 from tests.support.tiny_artifacts import onnx_artifact, tiny_metadata, tiny_reference
 
@@ -105,9 +105,9 @@ def test_threads_call_one_session(path: Path) -> None:
 def test_it_computes_in_float32_and_for_latency_unless_told_otherwise(hint: str) -> None:
     options = {} if hint == "LATENCY" else {"PERFORMANCE_HINT": hint}
     backend = OpenVinoBackend(onnx_artifact(), tiny_metadata(), [("OpenVINO", options)], 2)
-    assert backend._graphs.compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
-    assert backend._graphs.compiled.get_property("INFERENCE_NUM_THREADS") == 2
-    assert hint in str(backend._graphs.compiled.get_property("PERFORMANCE_HINT"))
+    assert backend._graphs.general.compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name() == "f32"
+    assert backend._graphs.general.compiled.get_property("INFERENCE_NUM_THREADS") == 2
+    assert hint in str(backend._graphs.general.compiled.get_property("PERFORMANCE_HINT"))
 
 
 @pytest.mark.parametrize("providers", [["OpenVINO", "CPUExecutionProvider"], ["CPUExecutionProvider", "OpenVINO"]])
@@ -300,6 +300,7 @@ def test_the_comparison_is_of_what_is_returned() -> None:
     def wrong(feeds: Any) -> Any:
         return {name: value * 1.2 for name, value in expected.run(feeds).items()}
 
-    require_agreement(expected.run, onnx_artifact(), metadata, None)
+    agreement, feeds = Agreement(onnx_artifact(), metadata, None), make_example(metadata)
+    agreement.require(expected.run, feeds)
     with pytest.raises(ArtifactError, match=r"OpenVINO computes another \w+ of this artifact than ONNX Runtime"):
-        require_agreement(wrong, onnx_artifact(), metadata, None)
+        agreement.require(wrong, feeds)

@@ -7,6 +7,7 @@ see, so that one call is compared before the first is answered.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -29,43 +30,58 @@ SALIENCY = "saliency"
 SAMPLES = 2
 
 
-def require_agreement(
-    run: Callable[[Mapping[str, Array]], Mapping[str, Array]], content: bytes, metadata: Metadata, folder: Path | None
-) -> None:
-    """Passes an artifact of which one call returns what ONNX Runtime returns; any where that is not installed.
+Run = Callable[[Mapping[str, Array]], Mapping[str, Array]]
+"""A call: outputs by name, of inputs by name."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What ONNX Runtime computes of an artifact, to hold OpenVINO to; nothing where it is not installed.
 
     Both compute in float32: half precision is further apart than a limit that would find anything.
 
-    Args:
-        run: A call in OpenVINO: outputs by name, of inputs by name.
+    Attributes:
         content: The artifact's bytes.
         metadata: What it says of itself.
         folder: Where its weights lie beside it, if not in it.
-
-    Raises:
-        ArtifactError: It returns something else.
     """
-    if find_spec("onnxruntime") is None:
-        return
-    from fgcompile.runtime.onnxruntime import OnnxRuntimeBackend
 
-    feeds = make_feeds(metadata, fixed_batch(metadata) or SAMPLES)
-    if TARGET in feeds:
-        feeds[TARGET] = np.zeros_like(feeds[TARGET])  # the first: of two that are equal, each may take another
-    expected = OnnxRuntimeBackend(content, metadata, ["CPUExecutionProvider"], 1, folder).run(feeds)
-    if difference := find_difference(run(feeds), expected):
-        name, apart = difference
-        raise ArtifactError(
-            f"OpenVINO computes another {name} of this artifact than ONNX Runtime, {apart:.1g} of the largest "
-            "apart: run it in ONNX Runtime, or with another version of OpenVINO"
-        )
+    content: bytes
+    metadata: Metadata
+    folder: Path | None
+
+    def require(self, run: Run, feeds: Mapping[str, Array]) -> None:
+        """Passes a call that returns of these inputs what ONNX Runtime returns, each sample's first target asked for.
+
+        Raises:
+            ArtifactError: It returns something else.
+        """
+        if find_spec("onnxruntime") is None:
+            return
+        from fgcompile.runtime.onnxruntime import OnnxRuntimeBackend
+
+        feeds = dict(feeds)
+        if TARGET in feeds:
+            feeds[TARGET] = np.zeros_like(feeds[TARGET])  # of two that are equally large, each may take another
+        runtime = OnnxRuntimeBackend(self.content, self.metadata, ["CPUExecutionProvider"], 1, self.folder)
+        if difference := find_difference(run(feeds), runtime.run(feeds)):
+            name, apart = difference
+            raise ArtifactError(
+                f"OpenVINO computes another {name} of this artifact than ONNX Runtime, {apart:.1g} of the largest "
+                "apart: run it in ONNX Runtime, or with another version of OpenVINO"
+            )
+
+
+def make_example(metadata: Metadata) -> dict[str, Array]:
+    """Inputs to compare with, of the sizes that the model was compiled with."""
+    return make_feeds(metadata, fixed_batch(metadata) or SAMPLES)
 
 
 def find_difference(found: Mapping[str, Array], expected: Mapping[str, Array]) -> tuple[str, float] | None:
     """The first prediction or map further than ``LIMIT`` from what it should be, and how far; None if none is."""
     for name, value in found.items():
         compared = is_predicted(name) or name.partition(".")[0] == SALIENCY
-        if compared and (apart := _apart(value, expected[name])) > LIMIT:
+        if compared and name in expected and (apart := _apart(value, expected[name])) > LIMIT:
             return name, apart
     return None
 

@@ -6,18 +6,19 @@ import functools
 import io
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.onnx_container import find_beside
-from fgcompile.artifact.validation import Array, bias_specs
+from fgcompile.artifact.validation import Array, bias_specs, input_specs
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError
 from fgcompile.runtime.forked import forked, refuse
 from fgcompile.runtime.indices import out_of_range
-from fgcompile.runtime.openvino.agreement import require_agreement
+from fgcompile.runtime.openvino.agreement import Agreement, Run, make_example
 from fgcompile.runtime.session import Provider
 from fgcompile.system.leftovers import temporary_folder
 
@@ -26,7 +27,7 @@ try:
 
     from fgcompile.runtime.openvino.forms import take_fast_forms, turn_square_weights
     from fgcompile.runtime.openvino.indices import IN_RANGE, hold_indices
-    from fgcompile.runtime.openvino.shapes import ByShape
+    from fgcompile.runtime.openvino.shapes import ByShape, EachShape
 except ImportError as error:
     raise MissingPackageError("provider OpenVINO needs its runtime: pip install 'fgcompile[openvino]'") from error
 _DEFAULT_DEVICE = "CPU"
@@ -58,28 +59,40 @@ class OpenVinoBackend:
         device, properties = _read_options(providers)
         if threads is not None:
             properties = {"INFERENCE_NUM_THREADS": threads} | properties
-        try:
-            core = _core()
+        properties = _DEFAULT_PROPERTIES | properties
+        core = _core()
+
+        def compile(model: openvino.Model) -> openvino.CompiledModel:
+            with _told(device):
+                return core.compile_model(model, device, properties)
+
+        with _told(device):
             model = _read(core, content, folder)
             turn_square_weights(model)
             if device == _DEFAULT_DEVICE:
                 take_fast_forms(model)
             self._holds_indices, self._out_of_range = hold_indices(model), out_of_range(metadata)
             self._defaults = _take_biases(model, [spec["name"] for spec in bias_specs(metadata)])
-            properties = _DEFAULT_PROPERTIES | properties
-            self._outputs = [spec["name"] for spec in metadata["outputs"]]
-            wanted = [*self._outputs, IN_RANGE] if self._holds_indices else self._outputs
-            self._graphs = ByShape(model, wanted, lambda model: core.compile_model(model, device, properties))
-        except Exception as error:  # OpenVINO's own are RuntimeErrors and more
-            raise ArtifactError(
-                f"OpenVINO {openvino.__version__} cannot load the artifact on {device} ({_reason(error)}): "
-                "upgrade it, or choose another device, other options or another provider"
-            ) from error
         self._inputs = {name for port in model.inputs for name in port.get_names()}
-        if (properties[_PRECISION], metadata.get("precision", "float32")) == ("f32", "float32"):
-            require_agreement(self.run, content, metadata, folder)
-        if device == _DEFAULT_DEVICE:
-            self._graphs.specialise()
+        self._outputs = [spec["name"] for spec in metadata["outputs"]]
+        exact = (properties[_PRECISION], metadata.get("precision", "float32")) == ("f32", "float32")
+        self._agreement = Agreement(content, metadata, folder) if exact else None
+        wanted = [*self._outputs, IN_RANGE] if self._holds_indices else self._outputs
+        self._graphs: ByShape | EachShape
+        if _has_open_space(metadata):
+            self._graphs = EachShape(model, wanted, compile, self._check)
+            self.run(make_example(metadata))
+        else:
+            self._graphs = ByShape(model, wanted, compile, often=device == _DEFAULT_DEVICE)
+            if self._agreement is not None:
+                self._agreement.require(self._graphs.general.run, self._defaults | make_example(metadata))
+
+    def _check(self, run: Run, feeds: Mapping[str, Array]) -> None:
+        """Passes a graph whose indices lie in range and that computes what ONNX Runtime does."""
+        if self._holds_indices and not run(feeds)[IN_RANGE]:
+            raise InputError(self._out_of_range)
+        if self._agreement is not None:
+            self._agreement.require(run, feeds)
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The artifact's outputs by name."""
@@ -89,6 +102,23 @@ class OpenVinoBackend:
         if self._holds_indices and not results[IN_RANGE]:
             raise InputError(self._out_of_range)
         return {name: results[name] for name in self._outputs}
+
+
+@contextmanager
+def _told(device: str) -> Iterator[None]:
+    """OpenVINO's own errors, which are of many kinds, as one that says what to do."""
+    try:
+        yield
+    except Exception as error:  # OpenVINO's own are RuntimeErrors and more
+        raise ArtifactError(
+            f"OpenVINO {openvino.__version__} cannot load the artifact on {device} ({_reason(error)}): "
+            "upgrade it, or choose another device, other options or another provider"
+        ) from error
+
+
+def _has_open_space(metadata: Metadata) -> bool:
+    """Whether an input has more open sizes than the batch and a length."""
+    return any(sum(isinstance(size, str) for size in spec["shape"]) > 2 for spec in input_specs(metadata))
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 
 import openvino  # type: ignore[import-untyped]  # ships no marker of its types
@@ -22,14 +22,19 @@ OFTEN = 2
 MOST = 2
 """How many shapes do: each holds weights as it lays them out, and takes the time of loading the artifact once more."""
 
+KEPT = 8
+"""How many are kept where no graph takes any shape, those that were asked for last."""
+
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
+Check = Callable[[Callable[[Mapping[str, Array]], Mapping[str, Array]], Mapping[str, Array]], None]
+"""What passes a call on inputs, or raises."""
 
 
 class ByShape:
     """A model, compiled for any shapes of its inputs and for some of them; called from several threads.
 
     Attributes:
-        compiled: The one for any.
+        general: The graph of any shapes.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class ByShape:
         model: openvino.Model,
         outputs: Sequence[str],
         compile: Callable[[openvino.Model], openvino.CompiledModel],
+        often: bool,
     ) -> None:
         """Compiles it for any shape.
 
@@ -44,26 +50,22 @@ class ByShape:
             model: The model, which is kept.
             outputs: The names of the outputs that are wanted.
             compile: Compiles one.
+            often: Whether shapes that are asked for often get graphs of their own.
         """
         self._model, self._outputs, self._compile = model, outputs, compile
-        self.compiled = compile(model)
-        self._general = _Graph(self.compiled, outputs)
-        self._own: dict[Shapes, _Graph] = {}
+        self.general = Graph(compile(model), outputs)
+        self._own: dict[Shapes, Graph] = {}
         self._asked: Counter[Shapes] = Counter()
         self._compiling = threading.Lock()
-        self._most = 0
-
-    def specialise(self) -> None:
-        """From now on the shapes that are asked for often get graphs of their own."""
-        if any(port.get_partial_shape().is_dynamic for port in self._model.inputs):
-            self._most = MOST
+        is_open = any(port.get_partial_shape().is_dynamic for port in model.inputs)
+        self._most = MOST if often and is_open else 0
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name."""
-        shapes = tuple(sorted((name, tuple(value.shape)) for name, value in feeds.items()))
+        shapes = shapes_of(feeds)
         if own := self._own.get(shapes):
             return own.run(feeds)
-        outputs = self._general.run(feeds)
+        outputs = self.general.run(feeds)
         if self._most and self._compiling.acquire(blocking=False):
             try:
                 self._consider(shapes, feeds, outputs)
@@ -76,9 +78,7 @@ class ByShape:
         self._asked[shapes] += 1
         if self._asked[shapes] != OFTEN:
             return
-        model = self._model.clone()
-        model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes})
-        graph = _Graph(self._compile(model), self._outputs)
+        graph = Graph(self._compile(fixed(self._model, shapes)), self._outputs)
         self._most -= 1
         if find_difference(graph.run(feeds), expected) is None:
             self._own[shapes] = graph
@@ -86,11 +86,70 @@ class ByShape:
             self._asked.clear()
 
 
-class _Graph:
+class EachShape:
+    """A model that is compiled for each shape of its inputs, and for none in general; called from several threads.
+
+    Where height and width are open, OpenVINO (2026.4) takes sizes of the call before for those of a call, and returns
+    maps of another size, or ends the process.
+    """
+
+    def __init__(
+        self,
+        model: openvino.Model,
+        outputs: Sequence[str],
+        compile: Callable[[openvino.Model], openvino.CompiledModel],
+        check: Check,
+    ) -> None:
+        """Compiles nothing yet.
+
+        Args:
+            model: The model, which is kept.
+            outputs: The names of the outputs that are wanted.
+            compile: Compiles one of fixed shapes.
+            check: Passes the graph of a shape before it is used.
+        """
+        self._model, self._outputs, self._compile, self._check = model, outputs, compile, check
+        self._graphs: OrderedDict[Shapes, Graph] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
+        """The outputs by name.
+
+        Raises:
+            ArtifactError: The graph of this shape does not pass.
+        """
+        shapes = shapes_of(feeds)
+        with self._lock:
+            graph = self._graphs.get(shapes) or self._new(shapes, feeds)
+            self._graphs[shapes] = graph
+            self._graphs.move_to_end(shapes)
+            if len(self._graphs) > KEPT:
+                self._graphs.popitem(last=False)
+        return graph.run(feeds)
+
+    def _new(self, shapes: Shapes, feeds: Mapping[str, Array]) -> Graph:
+        graph = Graph(self._compile(fixed(self._model, shapes)), self._outputs)
+        self._check(graph.run, feeds)
+        return graph
+
+
+def shapes_of(feeds: Mapping[str, Array]) -> Shapes:
+    """The shapes by name, in the names' order."""
+    return tuple(sorted((name, tuple(value.shape)) for name, value in feeds.items()))
+
+
+def fixed(model: openvino.Model, shapes: Shapes) -> openvino.Model:
+    """The model for inputs of these shapes alone."""
+    model = model.clone()
+    model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes})
+    return model
+
+
+class Graph:
     """A compiled model and its requests, each of which holds the memory of a call and is kept for the next."""
 
     def __init__(self, compiled: openvino.CompiledModel, outputs: Sequence[str]) -> None:
-        self._compiled, self._outputs = compiled, outputs
+        self.compiled, self._outputs = compiled, outputs
         self._idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
@@ -105,4 +164,4 @@ class _Graph:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
-            return self._compiled.create_infer_request()
+            return self.compiled.create_infer_request()

@@ -22,11 +22,17 @@ aten = torch.ops.aten
 
 @as_pass()
 def nest_concatenations(program: BiasedProgram) -> BiasedProgram:
-    """Gives each concatenation the longest one before it that it begins with. The program is left as it is."""
+    """Gives each concatenation the longest one before it that it begins with. The program is left as it is.
+
+    One that is a site, as with a class token, stays and is no beginning: its bias is what its own parts say.
+    """
     graph_module = copy_graph(program.graph_module)
     known: dict[tuple[int, tuple[object, ...]], fx.Node] = {}
+    sites = {site.node for site in program.sites}
     changed = False
     for node in graph_module.graph.find_nodes(op="call_function", target=aten.cat.default):
+        if node.name in sites or any(user.name in sites and _adds_bias(user) for user in node.users):
+            continue
         parts = tuple(node.args[0])
         axis = _axis(node)
         for count in range(len(parts) - 1, 1, -1):
@@ -36,6 +42,12 @@ def nest_concatenations(program: BiasedProgram) -> BiasedProgram:
                 break
         known.setdefault((axis, parts), node)
     return dataclasses.replace(program, graph_module=graph_module) if changed else program
+
+
+def _adds_bias(node: fx.Node) -> bool:
+    """Whether a node adds an exposed bias, in whose place a site without a bias parameter is."""
+    bias = node.args[1] if node.target is aten.add.Tensor else None
+    return isinstance(bias, fx.Node) and bias.op == "placeholder"
 
 
 def _axis(node: fx.Node) -> int:

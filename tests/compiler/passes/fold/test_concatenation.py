@@ -66,3 +66,17 @@ def test_one_along_another_axis_is_no_beginning() -> None:
             return torch.cat([x, y, x], 2).mean((2, 3)) + wide.mean(2)
 
     assert sorted(sizes(Crossed())) == [2, 3]
+
+
+def test_one_with_a_constant_which_has_a_bias_of_its_own_is_no_beginning() -> None:
+    class Coordinates(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("places", torch.arange(30.0).reshape(1, 1, 5, 6))
+
+        def forward(self, x: Tensor) -> Tensor:
+            places, y = self.places.expand(x.shape[0], 1, 5, 6), x.sin()
+            first = torch.cat([places, x], 1)
+            return torch.cat([places, x, first.cos() * first, y], 1).mean((2, 3))
+
+    assert sorted(sizes(Coordinates())) == [2, 4]
