@@ -28,7 +28,7 @@ def input_specs(metadata: Metadata) -> list[TensorSpec]:
 
 
 def takes_tokens(metadata: Metadata) -> bool:
-    """Whether it takes the numbers of a text's tokens, as the names of its inputs say, and nothing that no text says."""
+    """Whether it takes the numbers of a text's tokens, as its inputs' names say, and nothing that no text says."""
     specs = input_specs(metadata)
     others = any(len(spec["shape"]) > 2 or "decoder" in spec["name"] for spec in specs)
     return not others and any("input_ids" in spec["name"] and spec["dtype"].startswith("int") for spec in specs)

@@ -43,8 +43,8 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
         raise InputError(
             "this artifact takes texts, not photos: use session.explain_text in Python"
             if "tokenizer" in metadata
-            else "this artifact takes the numbers of a text's tokens, and keeps no tokenizer: compile it with --tokenizer "
-            "FILE to explain texts, or use session.explain in Python"
+            else "this artifact takes the numbers of a text's tokens, and keeps no tokenizer: compile it with "
+            "--tokenizer FILE to explain texts, or use session.explain in Python"
         )
     if metadata["preprocess"] is None or len(shape) != 3:
         raise InputError(
