@@ -17,6 +17,7 @@ from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
+    FilesOption,
     FittingOption,
     JsonOption,
     MaxPixelsOption,
@@ -122,9 +123,7 @@ def explain(
             ":fraction behind if they are parts of the picture.",
         ),
     ] = None,
-    files: Annotated[
-        list[Path] | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")
-    ] = None,
+    files: FilesOption = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="Each text is two, with a tab between them.")] = False,
     continuation: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What a language model is asked to go on with, as ' dull'.")
