@@ -170,6 +170,8 @@ def explain(
         require_sound(artifact, providers, trust=trust)
         session = load(artifact, providers, trust=trust or None)
         takes_texts = session.tokenizer is not None
+        if takes_texts and (targets is not None or top is not None):
+            raise InputError("several targets are not done for texts: ask one by one with --target")
         _refuse("photos" if takes_texts else "texts", of_photos if takes_texts else of_texts)
         if takes_texts:
             texts = read_texts(inputs or [], files or [], pairs)

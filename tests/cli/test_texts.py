@@ -62,7 +62,9 @@ def test_pairs_and_texts_that_cannot_be_explained(run: Run, folder: Path, monkey
         (["a", "--pairs"], "no pair"),
         (["dull", "text.onnx"], "text.onnx is a file, and this artifact takes texts: give --file"),
         (["."], ". is a folder, and this artifact takes texts: give --file"),
-        (["a", "--top", "2", "--npy"], "--top and --npy: only for artifacts of photos"),
+        (["a", "--box", "b:xyxy", "--npy"], "--box and --npy: only for artifacts of photos"),
+        (["a", "--top", "2"], "several targets are not done for texts: ask one by one with --target"),
+        (["a", "--targets", "0,1"], "several targets are not done for texts"),
     ],
 )
 def test_mistakes(
