@@ -30,6 +30,7 @@ async function look() {
   return {
     caption: await text("#caption"),
     error: (await page.locator("#error").isVisible()) ? await text("#error") : "",
+    faded: await page.locator(".classes").evaluate((classes) => getComputedStyle(classes).opacity !== "1"),
     status: await text("#status"),
     classes: await page.locator("#list button span:first-child").allInnerTexts(),
     choosable: await page.locator("#list button:enabled").count(),

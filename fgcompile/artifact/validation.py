@@ -27,6 +27,13 @@ def input_specs(metadata: Metadata) -> list[TensorSpec]:
     return [spec for spec in metadata["inputs"] if not spec.get("optional") and spec["name"] not in own]
 
 
+def takes_tokens(metadata: Metadata) -> bool:
+    """Whether it takes the numbers of a text's tokens, as its inputs' names say, and nothing that no text says."""
+    specs = input_specs(metadata)
+    others = any(len(spec["shape"]) > 2 or "decoder" in spec["name"] for spec in specs)
+    return not others and any("input_ids" in spec["name"] and spec["dtype"].startswith("int") for spec in specs)
+
+
 def takes_target(metadata: Metadata) -> bool:
     """Whether there is an input ``target``: the forward pass alone, cut out of an artifact, has none any more."""
     return metadata["target"] == "input" and any(spec["name"] == TARGET for spec in metadata["inputs"])

@@ -17,6 +17,7 @@ from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
+    FilesOption,
     FittingOption,
     JsonOption,
     MaxPixelsOption,
@@ -122,9 +123,7 @@ def explain(
             ":fraction behind if they are parts of the picture.",
         ),
     ] = None,
-    files: Annotated[
-        list[Path] | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")
-    ] = None,
+    files: FilesOption = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="Each text is two, with a tab between them.")] = False,
     continuation: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What a language model is asked to go on with, as ' dull'.")
@@ -171,6 +170,8 @@ def explain(
         require_sound(artifact, providers, trust=trust)
         session = load(artifact, providers, trust=trust or None)
         takes_texts = session.tokenizer is not None
+        if takes_texts and (targets is not None or top is not None):
+            raise InputError("several targets are not done for texts: ask one by one with --target")
         _refuse("photos" if takes_texts else "texts", of_photos if takes_texts else of_texts)
         if takes_texts:
             texts = read_texts(inputs or [], files or [], pairs)

@@ -63,7 +63,7 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     from fgcompile import compile
     from fgcompile.cli.configured import configured_shapes, takes_text
     from fgcompile.cli.examples import example_inputs
-    from fgcompile.cli.tokenizer import find_tokenizer
+    from fgcompile.cli.tokenizer import find_tokenizer, left_beside
 
     source, outputs = job.source.text, job.options["outputs"]
     model = seeded_model(source, job.weights, job.explained, job.fixed, "model" in outputs)
@@ -71,7 +71,9 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     dynamic = job.dynamic_sizes
     if dynamic is None:
         dynamic = not job.shapes and takes_text(configured_shapes(model))
-    examples = example_inputs(model, shapes_of(job.shapes, preset, model), job.layouts)
+    shapes = shapes_of(job.shapes, preset, model) or configured_shapes(model)
+    tokenizer = find_tokenizer(job.tokenizer, source, model, shapes)
+    examples = example_inputs(model, shapes, job.layouts)
     preprocess, preset = preprocess_of(job.pictures, preset, examples)
     artifact = compile(
         model,
@@ -82,7 +84,7 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
         preprocess=preprocess,
         dynamic_sizes=dynamic,
         labels=job.labels,
-        tokenizer=find_tokenizer(job.tokenizer, source, model, job.shapes),
+        tokenizer=tokenizer,
         progress=report,
         **job.options,
     )
@@ -91,4 +93,13 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     if preset is not None and job.labels is None and preset.labels is not None and named is None:
         why = f"names of {len(preset.labels)} classes: the model has another number of them"
         preset = replace(preset, left_out=(*preset.left_out, why))
-    return preset
+    return preset if tokenizer is not None else _with_left(preset, left_beside(source))
+
+
+def _with_left(preset: Preset | None, tokenizer: Path | None) -> Preset | None:
+    """What was read of the source, and that a tokenizer lies there which the artifact does not keep."""
+    if tokenizer is None:
+        return preset
+    why = f"{tokenizer.name}, so that it takes ids and no texts: --tokenizer {tokenizer} keeps it"
+    preset = preset or Preset(tokenizer.parent.resolve().name)
+    return replace(preset, left_out=(*preset.left_out, why))

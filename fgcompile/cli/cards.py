@@ -15,7 +15,14 @@ from fgcompile.artifact.file import digest_of, read_artifact, weights_file
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.cli import facts, model_card, terminal
-from fgcompile.cli.parameters import ArtifactArgument, ProviderOption, QuietOption, TrustOption, VerboseOption
+from fgcompile.cli.parameters import (
+    ArtifactArgument,
+    FilesOption,
+    ProviderOption,
+    QuietOption,
+    TrustOption,
+    VerboseOption,
+)
 from fgcompile.cli.photos import find_photos
 from fgcompile.errors import InputError, OutputError
 from fgcompile.system.files import make_directory, write_atomically, write_together
@@ -39,12 +46,16 @@ def card(
     licence: Annotated[
         str | None, typer.Option("--license", metavar="ID", help="Of the weights, as the Hub calls it: apache-2.0.")
     ] = None,
+    files: FilesOption = None,
     providers: ProviderOption = None,
     trust: TrustOption = False,
     _quiet: QuietOption = False,
     _verbose: VerboseOption = False,
 ) -> None:
-    """Write a folder for the Hub of Hugging Face: the artifact, its labels, and a model card that shows its maps."""
+    """Write a folder for the Hub of Hugging Face: the artifact, its labels, and a model card that shows its maps.
+
+    Exit status 1 if a photo or text is left out of it, which cannot be explained.
+    """
     if re.fullmatch(r"[\w.-]+/[\w.-]+", repository) is None:
         raise InputError(f"--repo {repository}: give the owner and the name on the Hub, as jane/garments")
     if licence is not None and re.fullmatch(r"[\w.+-]+", licence) is None:
@@ -55,7 +66,9 @@ def card(
         )
     content, metadata = read_artifact(artifact)
     with terminal.progress("explaining") as report, tempfile.TemporaryDirectory() as folder:
-        records = _explain(artifact, inputs or [], Path(folder), (providers, trust), report) if inputs else []
+        named = inputs or [], files or []
+        found = _explain(artifact, named, Path(folder), (providers, trust), report) if any(named) else []
+        records, left_out = _parted(found)
         make_directory(output)
         _copy(artifact, content, metadata, output)
         for path in _pictures(records):
@@ -65,16 +78,20 @@ def card(
     written = model_card.Card(artifact.name, metadata, _digests(content, metadata), records, repository, licence)
     write_atomically(output / CARD, written.text().encode("utf-8", "replace"))
     terminal.print_line(f"{output}: say in {CARD} what the model was trained on, then: hf upload {repository} {output}")
+    for error in left_out:
+        terminal.print_line(f"left out of the card: {error}")
+    if left_out:
+        raise typer.Exit(1)
 
 
 def _explain(
     artifact: Path,
-    inputs: Sequence[str],
+    named: tuple[Sequence[str], Sequence[Path]],
     folder: Path,
     runtime: tuple[list[str] | None, bool],
     report: Callable[[str], None],
 ) -> list[dict[str, Any]]:
-    """The records of ``explain``, all of which were explained: a card is of what can be shown."""
+    """The records of ``explain``, of photos or texts by their arguments and files of texts."""
     from fgcompile.media.explain import explain_photos
     from fgcompile.media.texts.explain import explain_and_draw, read_texts
     from fgcompile.runtime import load
@@ -83,13 +100,24 @@ def _explain(
     providers, trust = runtime
     require_sound(artifact, providers, trust=trust)
     session = load(artifact, providers, trust=trust or None)
+    inputs, files = named
     if session.tokenizer is not None:
-        records = explain_and_draw(session, read_texts(inputs), folder, report=report)
-    else:
-        records = explain_photos(session, find_photos(inputs, folder), folder, report=report)
-    if error := next((record["error"] for record in records if "error" in record), None):
-        raise InputError(error)
-    return records
+        return explain_and_draw(session, read_texts(inputs, files), folder, report=report)
+    if files:
+        raise InputError("--file: only for artifacts of texts, which this is not")
+    return explain_photos(session, find_photos(inputs, folder), folder, report=report)
+
+
+def _parted(found: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
+    """What was explained, and why the others were not.
+
+    Raises:
+        InputError: Nothing was.
+    """
+    errors = [record["error"] for record in found if "error" in record]
+    if errors and len(errors) == len(found):
+        raise InputError(errors[0])
+    return [record for record in found if "error" not in record], errors
 
 
 def _pictures(records: Sequence[Mapping[str, Any]]) -> list[Path]:

@@ -9,8 +9,11 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from fgcompile.artifact.fitting import fit_of
-from fgcompile.artifact.metadata import Metadata, TensorSpec, stated_shape
+from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis, stated_shape
 from fgcompile.artifact.onnx_container import Beside
+
+_PICTURE_RANK = 4
+"""Of pictures: samples, channels, height and width."""
 
 
 def everything(metadata: Metadata, digests: Mapping[str, str]) -> dict[str, str]:
@@ -27,8 +30,9 @@ def everything(metadata: Metadata, digests: Mapping[str, str]) -> dict[str, str]
         "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}{terms(metadata)}",
         **choice(metadata),
         "target": str(metadata["target"]),
-        **(preprocess(metadata) or {"pictures": "none: it takes prepared arrays"}),
+        **(preprocess(metadata) or _unprepared(metadata)),
         **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
+        **longest(metadata),
         **(labels(metadata) or {"labels": "none"}),
         "completeness": completeness(metadata),
         "made by": ", ".join(f"{name} {version}" for name, version in metadata["versions"].items()),
@@ -104,6 +108,28 @@ def preprocess(metadata: Metadata) -> dict[str, str]:
         "pictures": fit_of(spec).describe((int(shape[0]), int(shape[1]))),
         **({"read from": spec["origin"]} if "origin" in spec else {}),
     }
+
+
+def _unprepared(metadata: Metadata) -> dict[str, str]:
+    """Of an artifact whose input may be a picture, that it takes none."""
+    from fgcompile.artifact.validation import input_specs
+
+    pictured = any(len(spec["shape"]) == _PICTURE_RANK for spec in input_specs(metadata))
+    return {"pictures": "none: it takes prepared arrays"} if pictured else {}
+
+
+def longest(metadata: Metadata) -> dict[str, str]:
+    """How many tokens a text may have, where the model or its tokenizer ends somewhere."""
+    from fgcompile.artifact.validation import input_specs, takes_tokens
+
+    if not takes_tokens(metadata):
+        return {}
+    ends = [metadata["tokenizer"]["longest"]] if "longest" in metadata.get("tokenizer", {}) else []
+    for spec in input_specs(metadata):
+        if "input_ids" in spec["name"]:
+            most = spec.get("largest", spec["shape"])[1 - batch_axis(spec)]
+            ends += [most] if isinstance(most, int) else []
+    return {"longest text": f"{min(ends)} tokens"} if ends else {}
 
 
 def labels(metadata: Metadata) -> dict[str, str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fgcompile.artifact.elements import output_axes
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.cli import facts
 from fgcompile.system.text import visible
@@ -107,6 +106,8 @@ class Card:
 
 def task_of(metadata: Metadata) -> str | None:
     """The Hub's name of what it does, where that is sure: one class of several for a picture or a text."""
+    from fgcompile.artifact.elements import output_axes
+
     axes = output_axes(metadata)
     if metadata["target"] == "score" or len(axes) != 1 or axes[0]["size"] == 1:
         return None

@@ -26,6 +26,7 @@ VerboseOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+FilesOption = Annotated[list[Path] | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")]
 ProviderOption = Annotated[
     list[str] | None,
     typer.Option(

@@ -23,7 +23,8 @@ def find_tokenizer(given: Path | None, source: str, model: Any, shapes: Sequence
         given: The one that was named.
         source: What the model was built from: beside one of Transformers its own may lie.
         model: The model.
-        shapes: What it is given, by position or name: a tokenizer of its own is kept where texts fill all of it.
+        shapes: What it is given, by position or name, whoever said so: a tokenizer of its own is kept where texts fill
+            all of it.
 
     Returns:
         Its path; None where there is none.
@@ -31,11 +32,10 @@ def find_tokenizer(given: Path | None, source: str, model: Any, shapes: Sequence
     Warns:
         CaptureWarning: One lies there, and what reads it is not installed.
     """
-    if given is not None or not source.startswith(_SCHEME):
+    if given is not None:
         return given
-    path = Path(source.removeprefix(_SCHEME).partition("?")[0])
-    beside = (path if path.is_dir() else path.parent) / FILE
-    if not beside.is_file() or not _takes_texts(model, shapes):
+    beside = left_beside(source)
+    if beside is None or not _takes_texts(model, shapes):
         return None
     if find_spec("tokenizers") is None:
         warnings.warn(
@@ -45,6 +45,15 @@ def find_tokenizer(given: Path | None, source: str, model: Any, shapes: Sequence
         )
         return None
     return beside
+
+
+def left_beside(source: str) -> Path | None:
+    """The tokenizer that lies beside a model of Transformers, whether it is kept or not."""
+    if not source.startswith(_SCHEME):
+        return None
+    path = Path(source.removeprefix(_SCHEME).partition("?")[0])
+    beside = (path if path.is_dir() else path.parent) / FILE
+    return beside if beside.is_file() else None
 
 
 def _takes_texts(model: Any, shapes: Sequence[InputShape]) -> bool:

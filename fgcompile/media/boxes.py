@@ -30,7 +30,7 @@ class Boxes:
     """Where boxes are.
 
     Attributes:
-        output: The name of the output ``(N, Q, 4)`` or ``(N, 4, Q)``, or ``logits``: its first four channels.
+        output: The name of the output ``(N, Q, C)`` or ``(N, C, Q)``; where ``C > 4`` its first four channels.
         layout: One of ``LAYOUTS``.
         fraction: Whether they are parts of the picture's size, not pixels.
         candidate: Which is drawn; None for the explained one.
@@ -89,12 +89,15 @@ class Boxes:
         return corners[0] / width, corners[1] / height, corners[2] / width, corners[3] / height
 
     def _rows(self, values: NDArray[Any]) -> NDArray[Any]:
-        """``(Q, 4)``. Channels are fewer than candidates where both are in one output."""
-        if values.ndim == 2 and self.output == LOGITS:
-            return values.T[:, :4] if values.shape[0] < values.shape[1] else values[:, :4]
-        if values.ndim != 2 or 4 not in values.shape:
-            raise InputError(f"box {self.output} is {values.shape} a sample: give an output (Q, 4) or (4, Q)")
-        return values if values.shape[1] == 4 else values.T
+        """``(Q, 4)``: all of such an output, else the first four channels, which are fewer than the candidates."""
+        if values.ndim == 2 and 4 in values.shape and self.output != LOGITS:
+            return values if values.shape[1] == 4 else values.T
+        if values.ndim != 2 or min(values.shape) < 4 or values.shape[0] == values.shape[1]:
+            raise InputError(
+                f"box {self.output} is {values.shape} a sample: give an output (Q, C) or (C, Q) whose C channels are "
+                "four or more, the box first, and fewer than its Q candidates"
+            )
+        return values.T[:, :4] if values.shape[0] < values.shape[1] else values[:, :4]
 
     def _require_unit(self, rows: NDArray[Any], photo: tuple[int, int]) -> None:
         most = float(np.abs(rows).max())

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from fgcompile.artifact.file import read_artifact, read_tokenizer, weights_file
 from fgcompile.artifact.metadata import Metadata, fixed_batch
+from fgcompile.artifact.validation import takes_tokens
 from fgcompile.errors import InputError
 from fgcompile.page.packages import REGISTRY, read_files, read_lock
 from fgcompile.page.texts import require_texts_shown
@@ -107,6 +108,8 @@ def require_shown(metadata: Metadata, path: Path) -> None:
     Raises:
         InputError: It cannot.
     """
+    if takes_tokens(metadata):
+        raise InputError(f"{path} takes the numbers of a text's tokens, no texts: compile it with --tokenizer FILE")
     if metadata["preprocess"] is None:
         raise InputError(f"{path} takes prepared arrays, not photos: compile it with --mean and --std")
     taken = [

@@ -14,7 +14,7 @@ from PIL import Image
 
 from fgcompile.artifact.fitting import Fit, seen_part
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.validation import input_specs
+from fgcompile.artifact.validation import input_specs, takes_tokens
 from fgcompile.errors import InputError
 from fgcompile.pictures.fitting import fit_image
 from fgcompile.pictures.picture import Picture
@@ -38,6 +38,13 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
         others = ", ".join(spec["name"] for spec in inputs[1:])
         raise InputError(
             f"this artifact takes {others} beside the photo, which no picture file says: use session.explain in Python"
+        )
+    if takes_tokens(metadata):
+        raise InputError(
+            "this artifact takes texts, not photos: use session.explain_text in Python"
+            if "tokenizer" in metadata
+            else "this artifact takes the numbers of a text's tokens, and keeps no tokenizer: compile it with "
+            "--tokenizer FILE to explain texts, or use session.explain in Python"
         )
     if metadata["preprocess"] is None or len(shape) != 3:
         raise InputError(

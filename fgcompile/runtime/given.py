@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.validation import has_pictures, input_specs
+from fgcompile.artifact.validation import Array, check_inputs, has_pictures, input_specs
 from fgcompile.errors import InputError
 from fgcompile.runtime.torch_callers import as_arrays
 
@@ -33,6 +33,31 @@ def given_arrays(x: Any, metadata: Metadata, tokenizer: str | None) -> tuple[Any
 
         x = with_photos(x, metadata)
     return as_arrays(x)
+
+
+def checked(x: Any, metadata: Metadata) -> dict[str, Array]:
+    """As ``check_inputs``; of a photo of another size the error says what would be fitted.
+
+    Raises:
+        InputError: As there.
+    """
+    try:
+        return check_inputs(x, metadata)
+    except InputError as error:
+        if (size := _other_size(x, metadata)) is None:
+            raise
+        raise InputError(f"{error}; a path or a picture of Pillow's is fitted to {size}") from error
+
+
+def _other_size(x: Any, metadata: Metadata) -> str | None:
+    """The size of an artifact's photos, where an array is a photo, or photos, of another."""
+    specs = input_specs(metadata)
+    if metadata["preprocess"] is None or len(specs) != 1 or getattr(x, "dtype", None) != specs[0]["dtype"]:
+        return None
+    sizes = list(specs[0]["shape"][1:])
+    given = list(x.shape[-3:])
+    photo = len(sizes) == 3 and x.ndim in (3, 4) and given[2] == sizes[2] and given != sizes
+    return f"{sizes[0]} x {sizes[1]}" if photo and all(isinstance(size, int) for size in sizes) else None
 
 
 def _require_no_text(x: Any, metadata: Metadata, tokenizer: str | None) -> None:

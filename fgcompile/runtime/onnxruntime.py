@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from fgcompile.artifact.metadata import Metadata
@@ -103,7 +104,8 @@ def _choose_providers(providers: Sequence[Provider] | None) -> list[Provider]:
         return [_with_defaults(name) for name in _DEFAULT_PROVIDERS if name in available]
     names = [provider_name(provider) for provider in providers]
     if unknown := [name for name in names if name not in available]:
-        raise InputError(f"unknown execution provider {', '.join(unknown)}: available here are {', '.join(available)}")
+        known = [*available, *(["OpenVINO"] if find_spec("openvino") is not None else [])]
+        raise InputError(f"unknown execution provider {', '.join(unknown)}: available here are {', '.join(known)}")
     return [_with_defaults(provider) for provider in providers]
 
 

@@ -60,7 +60,8 @@ def backend_class(format: str, providers: Sequence[Provider] | None, name: str) 
     # A provider may stand for a runtime of its own (OpenVINO); else the format's runtime reads what there are.
     if format not in RUNTIMES:
         raise ArtifactError(f"{name}: no runtime here for format {format!r}: compile to one of {', '.join(RUNTIMES)}")
-    chosen = (PROVIDER_RUNTIMES.get((format, provider_name(each))) for each in providers or ())
+    own = {(of, provider.lower()): location for (of, provider), location in PROVIDER_RUNTIMES.items()}
+    chosen = (own.get((format, provider_name(each).lower())) for each in providers or ())
     location = next(filter(None, chosen), RUNTIMES[format])
     backend: type[Backend] = pkgutil.resolve_name(location)
     return backend

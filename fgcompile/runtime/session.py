@@ -21,7 +21,6 @@ from fgcompile.artifact.validation import (
     batch_size,
     check_biases,
     check_feeds,
-    check_inputs,
     named_sizes,
     takes_target,
 )
@@ -31,7 +30,7 @@ from fgcompile.runtime.about import About
 from fgcompile.runtime.checked import CheckedBackend, Runs
 from fgcompile.runtime.explanation import Explanation, input_gradients, maps_by_input, with_prefix
 from fgcompile.runtime.finite import warn_of_overflow
-from fgcompile.runtime.given import given_arrays
+from fgcompile.runtime.given import checked, given_arrays
 from fgcompile.runtime.runtimes import backend_class, check_options
 from fgcompile.runtime.source import Provider as Provider  # for whoever loads one
 from fgcompile.runtime.source import Source
@@ -160,7 +159,7 @@ class Session:
             NonFiniteWarning: The inputs are finite, and an output is not: their numbers overflow on the way.
         """
         x, device = given_arrays(x, self.metadata, self.tokenizer)
-        feeds = check_inputs(x, self.metadata)
+        feeds = checked(x, self.metadata)
         about = About(dict(feeds), self.metadata)
         sizes = named_sizes(feeds, self.metadata)
         feeds |= check_biases(as_arrays(biases or {})[0], self.metadata)
@@ -233,7 +232,7 @@ class Session:
         if all(spec["name"] != "logits" for spec in self.metadata["outputs"]):
             raise InputError("the artifact does not return the logits: compile it with them among the outputs")
         x, device = given_arrays(x, self.metadata, self.tokenizer)
-        feeds = check_inputs(x, self.metadata)
+        feeds = checked(x, self.metadata)
         if self.metadata["target"] == "input":
             feeds[TARGET] = predicted_targets(self.metadata, batch_size(feeds, self.metadata))
         logits = self._backend.run({**feeds, **self._explaining(False)})["logits"]

@@ -74,6 +74,8 @@ def explain_texts(
         InputError: As there.
         MissingPackageError: ``tokenizers`` is not installed.
     """
+    if tokenizer is None and session.metadata["preprocess"] is not None:
+        raise InputError("this artifact takes photos, no texts: use explain")
     if tokenizer is None:
         raise InputError(
             "the artifact keeps no tokenizer: compile it with one, tokenizer=PATH, or give arrays to explain"
@@ -82,7 +84,7 @@ def explain_texts(
     _require_maps(model)
     if isinstance(given, str | tuple):
         return _explain(session, model, given, target, continuation)
-    if not isinstance(given, Iterable):
+    if isinstance(given, bytes | bytearray) or not isinstance(given, Iterable):
         raise InputError(f"a text is {type(given).__name__}: give a str, a tuple of its segments, or a list of texts")
     return [_explain(session, model, text, target, continuation) for text in given]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from fgcompile.artifact.elements import Element, class_axis, resolve
+from fgcompile.artifact.elements import Element, class_axis, output_axes, resolve
 from fgcompile.artifact.metadata import BATCH
 from fgcompile.artifact.questions import PREDICTED, asked_axes, check_target
 from fgcompile.artifact.validation import Array
@@ -43,17 +43,22 @@ def choose_element(
         InputError: There is no such class or token; the artifact cannot be asked it.
     """
     metadata = model.metadata
+    scored = bool({"tokens", "token"} & set(model.inputs.own))
+    if continuation is not None and metadata["target"] != "score" and not scored and not model.writes:
+        what = "a class of the text" if len(output_axes(metadata)) == 1 else "no token that is to come"
+        raise InputError(f"this artifact's output is {what}; a continuation is for language models: leave it out")
     if metadata["target"] != "input":
         check_target(None if target is None else 0, {BATCH: 1}, metadata)  # which refuses any
-        if continuation is not None and not {"tokens", "token"} & set(model.inputs.own):
+        if continuation is not None and not scored:
             raise InputError("the artifact's score takes no continuation: compile it with one of fgcompile.scores")
         return None
     axes, classes = asked_axes(metadata), class_axis(metadata)
     if len(axes) == 1 and continuation is None:
         return read_element(target, metadata)
-    if len(axes) != 2 or classes is None or (continuation is not None and not model.writes):
-        what = "no continuation of a text" if continuation is not None else f"{len(axes)} axes of its output"
-        raise InputError(f"the artifact explains {what} that a text's target says: give arrays to explain")
+    if len(axes) != 2 or classes is None:
+        raise InputError(
+            f"the artifact explains {len(axes)} axes of its output that a text's target says: give arrays to explain"
+        )
     where, kind = _parts(target)
     if continuation is not None:
         if kind is not None:

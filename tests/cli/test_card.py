@@ -16,6 +16,7 @@ from torch import nn
 
 import fgcompile
 from benchmarks.pictures.files import png
+from fgcompile.cli import facts
 from tests.cli.results import Run, assert_one_line_error
 from tests.support.texts import text_artifact
 from tests.support.tiny_artifacts import photo_artifact
@@ -101,11 +102,34 @@ def test_labels_are_words_not_markup(run: Run, folder: Path) -> None:
 def test_texts(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text_artifact("classifier").save("text.onnx")
-    result = run("card", "text.onnx", "The film was dull", "a | joy", "-o", "out")
+    Path("more.txt").write_text("a | joy\n")
+    result = run("card", "text.onnx", "The film was dull", "--file", "more.txt", "-o", "out")
     assert result.status == 0, result.err
+    assert "pictures" not in Path("out/README.md").read_text("utf-8")
     assert front_matter(Path("out/README.md"))["pipeline_tag"] == "text-classification"
     assert [path.name for path in sorted(Path("out/maps").iterdir())] == ["text-1.png", "text-2.png"]
     assert set(rows(Path("out/README.md"))) == {4, 2}
+
+
+def test_what_cannot_be_read_is_left_out_and_said(run: Run, folder: Path) -> None:
+    result = run("card", "net.onnx", ".", "-o", "out")
+    assert result.status == 1
+    assert "left out of the card: broken.png" in result.out
+    assert {path.name for path in Path("out/maps").iterdir()} == {
+        "my photo (1)-explained.png",
+        "other-explained.png",
+    }
+    assert_one_line_error(
+        run("card", "net.onnx", "other.png", "--file", "a.txt", "-o", "b"), "only for artifacts of texts"
+    )
+
+
+def test_facts_of_artifacts_that_take_tokens() -> None:
+    ids = {"name": "input_ids", "dtype": "int64", "shape": ["batch", "length"], "largest": ["batch", 24]}
+    assert facts.longest({"inputs": [ids], "target": "predicted"}) == {"longest text": "24 tokens"}  # type: ignore[typeddict-item]
+    kept = {"inputs": [ids], "target": "predicted", "tokenizer": {"longest": 12}}
+    assert facts.longest(kept) == {"longest text": "12 tokens"}  # type: ignore[arg-type]
+    assert facts.longest({"inputs": [{**ids, "name": "x"}], "target": 0}) == {}  # type: ignore[typeddict-item]
 
 
 def test_weights_beside_go_along(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,7 +60,11 @@ def test_pairs_and_texts_that_cannot_be_explained(run: Run, folder: Path, monkey
         (["dull", "--target", "cat"], None),
         (["none.txt"], "none.txt: cannot be read"),
         (["a", "--pairs"], "no pair"),
-        (["a", "--top", "2", "--npy"], "--top and --npy: only for artifacts of photos"),
+        (["dull", "text.onnx"], "text.onnx is a file, and this artifact takes texts: give --file"),
+        (["."], ". is a folder, and this artifact takes texts: give --file"),
+        (["a", "--box", "b:xyxy", "--npy"], "--box and --npy: only for artifacts of photos"),
+        (["a", "--top", "2"], "several targets are not done for texts: ask one by one with --target"),
+        (["a", "--targets", "0,1"], "several targets are not done for texts"),
     ],
 )
 def test_mistakes(
@@ -91,6 +95,29 @@ def test_compile_keeps_the_tokenizer_that_is_named(run: Run, tmp_path: Path) -> 
     assert json.loads(run("inspect", tmp_path / "out.onnx", "--json").out)["tokenizer"] == metadata["tokenizer"]
     assert "tokenizer" in run("inspect", tmp_path / "out.onnx").out
     assert run("explain", tmp_path / "out.onnx", "dull", "-o", tmp_path / "out").status == 0
+
+
+def test_shapes_that_a_configuration_says_keep_the_tokenizer(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model says its shapes as one of Transformers does, and nobody gives any."""
+    wordpiece().save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "config.json").write_text("{}")
+    model = Embedder().eval()
+    model.config = SimpleNamespace(max_position_embeddings=10)
+    model.main_input_name = "input_ids"
+    monkeypatch.setattr("fgcompile.cli.building.seeded_model", lambda *args: model)
+    monkeypatch.setattr("fgcompile.cli.compiling.require_there", lambda *args: None)  # Transformers need not be
+    options = ["--rules", "libragrad", "--target", "0"]
+    monkeypatch.chdir(tmp_path)
+    result = run("compile", "transformers:.", *options, "-o", "net.onnx")
+    assert result.status == 0, result.err
+    assert "left out" not in result.out
+    assert "tokenizer" in read_metadata(Path("net.onnx"))
+    monkeypatch.setattr("fgcompile.cli.tokenizer._takes_texts", lambda model, shapes: False)
+    result = run("compile", "transformers:.", *options, "-o", "ids.onnx")
+    assert "--tokenizer tokenizer.json keeps it" in " ".join(result.out.split())
+    assert_one_line_error(run("explain", "ids.onnx", "a.jpg", "-o", "out"), "compile it with --tokenizer FILE")
 
 
 IDS = [InputShape((5,), "int64"), InputShape((5,), "int64")]

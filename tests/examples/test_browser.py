@@ -125,7 +125,9 @@ def test_what_is_no_picture_changes_nothing_but_the_error(page: Page, photos: li
     assert seen["error"].startswith("text.jpg cannot be read as a picture")
     assert "\n" not in seen["error"]
     assert seen["caption"] == before["caption"]
-    assert page.do("explain", name=BIRDS[0])["error"] == ""
+    assert (before["faded"], seen["faded"]) == (False, True)  # it is not of what was chosen
+    after = page.do("explain", name=BIRDS[0])
+    assert (after["error"], after["faded"]) == ("", False)
 
 
 @pytest.mark.parametrize(

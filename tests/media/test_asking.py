@@ -224,6 +224,13 @@ def test_boxes_in_pixels_and_parts(photo: Path) -> None:
     assert Boxes("boxes", "cxcywh").of((2, 1), rows, (32, 64), metadata) == (12 / 64, 6 / 32, 20 / 64, 10 / 32)
     assert Boxes("boxes", "xywh").of((2, 1), rows.T, (32, 64), metadata) == (16 / 64, 8 / 32, 24 / 64, 12 / 32)
     assert Boxes("boxes", "xyxy", fraction=True).of((2, 1), rows / 32, (32, 64), metadata)[0] == 0.5
+    raw = np.concatenate([rows, np.full((6, 1), 99, np.float32)], axis=1)  # as a YOLO returns it, a score behind
+    for given in (raw, raw.T):
+        assert Boxes("output0", "xyxy").of((2, 1), given, (32, 64), metadata) == (16 / 64, 8 / 32, 8 / 64, 4 / 32)
+    for shape in ((6, 6), (6, 3), (2, 6, 5)):
+        for name in ("output0", "logits"):
+            with pytest.raises(InputError, match="fewer than its Q candidates"):
+                Boxes(name, "xyxy").of((2, 1), np.ones(shape, np.float32), (32, 64), metadata)
     with pytest.raises(InputError, match="boxes:xyxy:fraction"):
         Boxes("boxes", "xyxy").of((2, 1), rows / 32, (32, 64), metadata)
     with pytest.raises(InputError, match="no candidate 9"):

@@ -31,6 +31,10 @@ def test_tiny_photos_are_shown() -> None:
     ("changes", "message"),
     [
         ({"preprocess": None}, "takes prepared arrays, not photos: compile it with --mean and --std"),
+        (
+            {"preprocess": None, "inputs": [{"name": "input_ids", "dtype": "int64", "shape": ["batch", 5]}]},
+            "numbers of a text's tokens, no texts: compile it with --tokenizer FILE",
+        ),
         ({"inputs": [{**PHOTO, "shape": ["batch", 8, 6, 4]}]}, "takes x: the page has one grey or RGB photo"),
         ({"inputs": [PHOTO, {**PHOTO, "name": "y"}]}, "takes x, y: the page has one"),
         (

@@ -79,6 +79,22 @@ def test_what_is_no_photo_is_said(session: fgcompile.Session, tmp_path: Path) ->
         session.explain([])
 
 
+def test_what_is_no_file_and_arrays_of_another_size(session: fgcompile.Session) -> None:
+    with pytest.raises(InputError, match="give a file, not an address"):
+        session.explain("https://example.org/a.jpg")
+    with pytest.raises(InputError, match="this artifact takes photos, no texts"):
+        session.explain("The film was dull.")
+    with pytest.raises(InputError, match="this artifact takes photos, no texts: use explain"):
+        session.explain_text("The film was dull.")
+    for shape in ((1, 9, 11, 3), (9, 11, 3)):
+        for call in (session.explain, session.predict):
+            with pytest.raises(InputError, match="a path or a picture of Pillow's is fitted to 8 x 8"):
+                call(np.zeros(shape, np.uint8))
+    with pytest.raises(InputError) as raised:
+        session.explain(np.zeros((8, 8, 3), np.uint8))
+    assert "fitted" not in str(raised.value)
+
+
 def test_artifacts_of_prepared_arrays_say_so() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(192, 2)).eval()
     session = fgcompile.compile(model, torch.zeros(2, 3, 8, 8)).session()

@@ -69,8 +69,8 @@ def test_a_missing_runtime_is_named(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "provider",
-    ["OpenVINO", ("OpenVINO", {}), ("OpenVINO", {"device": "CPU", "PERFORMANCE_HINT": "THROUGHPUT"})],
-    ids=["name", "no options", "options"],
+    ["OpenVINO", "openvino", ("OpenVINO", {}), ("OpenVINO", {"device": "CPU", "PERFORMANCE_HINT": "THROUGHPUT"})],
+    ids=["name", "lower case", "no options", "options"],
 )
 @pytest.mark.parametrize("batch", [1, 3])
 def test_explain_matches_the_reference(path: Path, provider: Any, batch: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,11 @@ def read_texts(given: Sequence[str], files: Sequence[Path] = (), pairs: bool = F
         pairs: Whether each has two segments, with a tab between them.
 
     Raises:
-        InputError: A file cannot be read; there are none; of pairs one has another number of tabs.
+        InputError: A file cannot be read; what is given is another file, or a folder; there are none; of pairs one
+            has another number of tabs.
     """
+    for one in given:
+        _require_no_file(one)
     texts = [text for one in given for text in (_lines(Path(one)) if one.endswith(_SUFFIX) else [one])]
     texts += [text for path in files for text in _lines(path)]
     if not texts:
@@ -47,6 +51,15 @@ def read_texts(given: Sequence[str], files: Sequence[Path] = (), pairs: bool = F
         if len(segments) != 2:
             raise InputError(f"{visible(text[:_SHOWN])!r} is no pair: put one tab between the two texts")
     return list(split)
+
+
+def _require_no_file(given: str) -> None:
+    """Refuses the path of something that is no file of texts, which would be explained as if it were a sentence."""
+    kind = "folder" if os.path.isdir(given) else "file"
+    if os.path.exists(given) and (kind == "folder" or not given.endswith(_SUFFIX)):
+        raise InputError(
+            f"{visible(given)} is a {kind}, and this artifact takes texts: give --file for a file of texts, one a line"
+        )
 
 
 def _lines(path: Path) -> list[str]:

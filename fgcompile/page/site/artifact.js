@@ -67,6 +67,9 @@ function photoInput(metadata, name) {
   const own = metadata.inputs.filter((spec) => spec.optional || (spec.name === "explain" && metadata.on_demand));
   const inputs = metadata.inputs.filter((spec) => !own.includes(spec) && spec.name !== "target");
   const shape = (inputs[0].example ?? inputs[0].shape).slice(1);
+  if (inputs.some((spec) => spec.name.includes("input_ids")) && inputs.every((spec) => spec.shape.length <= 2)) {
+    throw new Error(`${name} takes the numbers of a text's tokens: compile it with --tokenizer FILE, for a page of texts`);
+  }
   if (metadata.preprocess === null || inputs.length !== 1 || ![1, 3].includes(shape[2])) {
     throw new Error(
       `${name} takes prepared arrays, not photos: compile it with --mean and --std, the normalisation it was trained with`,

@@ -7,6 +7,7 @@ a pipe would be waited for, and a device may act on being read.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import threading
 import warnings
@@ -46,7 +47,7 @@ def read_picture(path: Path, shape: tuple[int, int, int], reading: Reading) -> P
             warnings.simplefilter("ignore")  # of damaged metadata, in many words; what matters is raised
             return _source(file)(file, shape, reading)
     except FileNotFoundError:
-        raise InputError(f"{name}: no such file") from None
+        raise InputError(f"{name}: {_advice(name)}") from None
     except MissingPackageError as error:
         raise MissingPackageError(f"{name}: {error}") from error
     except FgcompileError as error:
@@ -56,6 +57,14 @@ def read_picture(path: Path, shape: tuple[int, int, int], reading: Reading) -> P
         raise InputError(
             f"{name} cannot be read as a picture ({why}): give a complete image file, e.g. JPEG or PNG"
         ) from error
+
+
+def _advice(name: str) -> str:
+    """What to do about a file that is not there: it may be none."""
+    if re.match(r"\w+:/", name) and not re.match(r"\w:/", name):  # a path joins an address's two slashes
+        return "give a file, not an address"
+    sentence = " " in name and not re.search(r"\.\w{2,5}$", name)
+    return "no such file, and this artifact takes photos, no texts" if sentence else "no such file"
 
 
 def picture_of_image(image: Image, shape: tuple[int, int, int], reading: Reading) -> Picture:

@@ -64,6 +64,7 @@ export function blankPieces(specs) {
  */
 export function fill(specs, pieces, pad, longest) {
   const size = sizeOf(specs, pieces.length, longest);
+  requireShort(specs, size);
   if (pieces.length < size) requirePadding(specs, pieces.length, size, pad);
   const [number, kind] = pad ?? [0, 0];
   const row = (inside, behind) => Array.from({ length: size }, (_, place) => (pieces[place] ? inside(place) : behind));
@@ -97,6 +98,20 @@ function sizeOf(specs, count, longest) {
   const [factor] = length.split("*");
   const step = /^\d+$/.test(factor) ? Number(factor) : 1;
   return Math.ceil(size / step) * step;
+}
+
+/** Refuses a text that goes beyond the model's positions, in the runtime's words. */
+function requireShort(specs, size) {
+  for (const { name, shape, largest = shape } of Object.values(specs)) {
+    const axis = 1 - batchAxis({ shape });
+    const most = largest[axis];
+    if (!Number.isInteger(most) || size <= most) continue;
+    const given = axis === 1 ? [1, size] : [size, 1];
+    throw new Error(
+      `${name} has shape (${given.join(", ")}), the artifact takes (${shape.join(", ")}): axis ${axis} must be at ` +
+        `most ${most}, not ${size}: the model's positions end there; shorten it, or give it by parts`,
+    );
+  }
 }
 
 /** Refuses to make a text longer where the model would take the pads for tokens. */

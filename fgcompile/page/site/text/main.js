@@ -19,7 +19,10 @@ export const shown = {};
 const element = (id) => document.getElementById(id);
 let last = Promise.resolve();
 
-/** Does one thing after the other, says what it is doing, and shows an error in one line. */
+/**
+ * Does one thing after the other, says what it is doing, and shows an error in one line; what was explained before it
+ * fades, for it is not of what was asked.
+ */
 function perform(doing, task) {
   last = last.then(async () => {
     element("error").hidden = true;
@@ -27,9 +30,11 @@ function perform(doing, task) {
     document.body.setAttribute("aria-busy", "true");
     try {
       await task();
+      document.body.classList.remove("failed");
     } catch (error) {
       element("error").textContent = error.message.split("\n")[0];
       element("error").hidden = false;
+      document.body.classList.add("failed");
     }
     document.body.removeAttribute("aria-busy");
     element("status").textContent = describe();
