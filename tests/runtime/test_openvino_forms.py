@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import fgcompile
+from fgcompile.errors import ArtifactError
 from tests.support.networks import randomised
 
 openvino = pytest.importorskip("openvino", reason="needs OpenVINO: pip install 'fgcompile[openvino]'")
@@ -184,3 +185,34 @@ def test_a_graph_of_a_shape_that_computes_something_else_is_not_kept(
     for _ in range(3):
         backend.run({"x": np.ones((1, 3, 32, 40), np.float32), "target": np.zeros(1, np.int64)})
     assert not backend._graphs._own
+
+
+@pytest.fixture(scope="module")
+def of_any_size() -> Any:
+    layers = [nn.Conv2d(3, 8, 3), nn.GELU(), nn.MaxPool2d(3, 3), nn.ReLU(), nn.ConvTranspose2d(8, 16, 1, (3, 1))]
+    layers += [nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 5)]
+    return fgcompile.compile(randomised(nn.Sequential(*layers)), torch.randn(2, 3, 20, 18), dynamic_sizes=True)
+
+
+def test_of_open_heights_and_widths_each_shape_has_a_graph_and_the_last_are_kept(
+    of_any_size: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shapes, "KEPT", 2)
+    backend, reference = new_backend(of_any_size), of_any_size.session(threads=1)
+    for batch, height, width in ((5, 20, 18), (5, 24, 21), (5, 20, 18), (1, 30, 30), (5, 24, 21)):
+        x, target = RANDOM.standard_normal((batch, 3, height, width)).astype(np.float32), np.zeros(batch, np.int64)
+        found, expected = backend.run({"x": x, "target": target}), reference.explain(x, target)
+        np.testing.assert_allclose(found["logits"], expected.logits, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(found["saliency"], expected.saliency, rtol=1e-3, atol=1e-4)
+    assert [dict(each)["x"][2:] for each in backend._graphs._graphs] == [(30, 30), (24, 21)]
+
+
+def test_a_shape_whose_graph_computes_something_else_is_refused(
+    of_any_size: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = new_backend(of_any_size)
+    feeds = {"x": np.ones((1, 3, 22, 22), np.float32), "target": np.zeros(1, np.int64)}
+    monkeypatch.setattr("fgcompile.runtime.openvino.agreement.find_difference", lambda found, expected: ("saliency", 1))
+    for _ in range(2):  # neither the first call nor one after it
+        with pytest.raises(ArtifactError, match="OpenVINO computes another saliency"):
+            backend.run(feeds)
