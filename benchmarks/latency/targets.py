@@ -27,7 +27,7 @@ from torch import Tensor, nn
 import fgcompile
 from benchmarks.harness.environment import RESULTS, markdown_table, publish
 from benchmarks.harness.isolated import run_isolated
-from benchmarks.harness.records import Store, describe
+from benchmarks.harness.records import Store
 from benchmarks.latency.memory import resident_memory
 from benchmarks.latency.timing import Effort, Timing, time_alternately
 from benchmarks.networks.architectures import build_network
@@ -109,7 +109,9 @@ def _publish() -> None:
     rows = [row for result in results if (result["network"], result["format"]) != PAIRS_OF for row in result["rows"]]
     title = f"## {PAIRS} pairs of a place and a class of an output (N, {PLACES}, {CLASSES})"
     tables = [markdown_table(HEADER, rows), title, markdown_table(["", "ms", "beside one call"], pairs)]
-    facts = describe(results, "python -m benchmarks.latency.targets")
+    known = ("machine", "versions", "date")
+    facts = {fact: "; ".join(dict.fromkeys(result[fact] for result in results)) for fact in known}
+    facts["command"] = "`python -m benchmarks.latency.targets`"
     publish("targets", "Several targets in one call", facts, "\n\n".join([LEGEND, *tables]))
 
 

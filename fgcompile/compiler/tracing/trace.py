@@ -70,8 +70,8 @@ def trace(
 def in_one_batch(request: Request) -> bool:
     """Whether several targets are rows of one batch, and not a backward pass for each.
 
-    Noisy copies are already rows of a sample, all of them others. In AOTInductor a backward pass for each is faster and
-    leaner, while compiling takes longer with each of them (docs/decisions/several-targets.md).
+    Noisy copies are already rows of a sample, all of them others. In AOTInductor a backward pass for each is leaner,
+    and faster for large networks, while compiling takes longer with each (docs/decisions/several-targets.md).
     """
     few = isinstance(request.targets, int) and request.targets <= FEW_TARGETS
     in_turns = request.method == "smooth_fullgrad" or (request.format == "pt2" and few)
