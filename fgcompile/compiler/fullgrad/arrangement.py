@@ -98,9 +98,7 @@ def grid_of(value: Tensor, placement: Placement) -> tuple[int, ...]:
 def arrange(value: Tensor, placement: Placement) -> Arranged:
     """The value by samples, channels and places, in the order that it has."""
     fronted = batch_first(value, placement.batch)
-    shift = 0 if is_first(placement.batch) else 1
-    channels = [axis + shift for axis in placement.channels]
-    places = [axis + shift for axis in placement.places]
+    channels, places = map(list, _axes(placement))
     if placement.cells is not None:
         fronted, places, channels = _in_order(fronted, places, channels, placement)
     samples, *sizes = (math.prod(fronted.shape[a] for a in axes) for axes in ([0], channels, places))
@@ -114,14 +112,19 @@ def arrange(value: Tensor, placement: Placement) -> Arranged:
     return Arranged(fold(fronted, [samples, *sizes]), (1,))
 
 
+def _axes(placement: Placement) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axes of channels and of places of a value whose batch is in front."""
+    shift = 0 if is_first(placement.batch) else 1
+    return tuple(axis + shift for axis in placement.channels), tuple(axis + shift for axis in placement.places)
+
+
 def arrange_around(value: Tensor, placement: Placement) -> Arranged:
     """The value by samples, channels and places, with channels on both sides of the places where they lie so.
 
     To bring such channels together, as attention's heads and keys are around its queries, is a copy, which nothing
     needs that is reduced over them.
     """
-    shift = 0 if is_first(placement.batch) else 1
-    channels, places = (tuple(axis + shift for axis in axes) for axes in (placement.channels, placement.places))
+    channels, places = _axes(placement)
     around = len(places) == 1 and min(channels, default=0) < places[0] < max(channels, default=0)
     if not around or placement.cells is not None:
         return arrange(value, placement)

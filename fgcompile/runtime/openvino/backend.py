@@ -27,7 +27,7 @@ try:
 
     from fgcompile.runtime.openvino.forms import take_fast_forms, turn_square_weights
     from fgcompile.runtime.openvino.indices import IN_RANGE, hold_indices
-    from fgcompile.runtime.openvino.shapes import ByShape, EachShape
+    from fgcompile.runtime.openvino.shapes import ByShape, Compiler, EachShape
 except ImportError as error:
     raise MissingPackageError("provider OpenVINO needs its runtime: pip install 'fgcompile[openvino]'") from error
 _DEFAULT_DEVICE = "CPU"
@@ -78,12 +78,13 @@ class OpenVinoBackend:
         exact = (properties[_PRECISION], metadata.get("precision", "float32")) == ("f32", "float32")
         self._agreement = Agreement(content, metadata, folder) if exact else None
         wanted = [*self._outputs, IN_RANGE] if self._holds_indices else self._outputs
+        compiler = Compiler(model, wanted, compile)
         self._graphs: ByShape | EachShape
         if _has_open_space(metadata):
-            self._graphs = EachShape(model, wanted, compile, self._check)
+            self._graphs = EachShape(compiler, self._check)
             self.run(make_example(metadata))
         else:
-            self._graphs = ByShape(model, wanted, compile, often=device == _DEFAULT_DEVICE)
+            self._graphs = ByShape(compiler, often=device == _DEFAULT_DEVICE)
             if self._agreement is not None:
                 self._agreement.require(self._graphs.general.run, self._defaults | make_example(metadata))
 

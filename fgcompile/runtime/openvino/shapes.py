@@ -10,11 +10,12 @@ import queue
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import openvino  # type: ignore[import-untyped]  # ships no marker of its types
 
 from fgcompile.artifact.validation import Array
-from fgcompile.runtime.openvino.agreement import find_difference
+from fgcompile.runtime.openvino.agreement import Run, find_difference
 
 OFTEN = 2
 """The call of a shape in which it gets a graph of its own."""
@@ -26,8 +27,38 @@ KEPT = 8
 """How many are kept where no graph takes any shape, those that were asked for last."""
 
 Shapes = tuple[tuple[str, tuple[int, ...]], ...]
-Check = Callable[[Callable[[Mapping[str, Array]], Mapping[str, Array]], Mapping[str, Array]], None]
+Check = Callable[[Run, Mapping[str, Array]], None]
 """What passes a call on inputs, or raises."""
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """A model, and how graphs are made of it.
+
+    Attributes:
+        model: The model.
+        outputs: The names of the outputs that are wanted.
+        compile: Compiles one.
+    """
+
+    model: openvino.Model
+    outputs: Sequence[str]
+    compile: Callable[[openvino.Model], openvino.CompiledModel]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a size of an input is open."""
+        return any(port.get_partial_shape().is_dynamic for port in self.model.inputs)
+
+    def general(self) -> Graph:
+        """The graph of any shapes."""
+        return Graph(self.compile(self.model), self.outputs)
+
+    def of(self, shapes: Shapes) -> Graph:
+        """The graph of these shapes alone."""
+        model = self.model.clone()
+        model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes})
+        return Graph(self.compile(model), self.outputs)
 
 
 class ByShape:
@@ -37,28 +68,18 @@ class ByShape:
         general: The graph of any shapes.
     """
 
-    def __init__(
-        self,
-        model: openvino.Model,
-        outputs: Sequence[str],
-        compile: Callable[[openvino.Model], openvino.CompiledModel],
-        often: bool,
-    ) -> None:
+    def __init__(self, compiler: Compiler, often: bool) -> None:
         """Compiles it for any shape.
 
         Args:
-            model: The model, which is kept.
-            outputs: The names of the outputs that are wanted.
-            compile: Compiles one.
+            compiler: Makes the graphs.
             often: Whether shapes that are asked for often get graphs of their own.
         """
-        self._model, self._outputs, self._compile = model, outputs, compile
-        self.general = Graph(compile(model), outputs)
+        self._compiler, self.general = compiler, compiler.general()
         self._own: dict[Shapes, Graph] = {}
         self._asked: Counter[Shapes] = Counter()
         self._compiling = threading.Lock()
-        is_open = any(port.get_partial_shape().is_dynamic for port in model.inputs)
-        self._most = MOST if often and is_open else 0
+        self._most = MOST if often and compiler.is_open else 0
 
     def run(self, feeds: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs by name."""
@@ -78,7 +99,7 @@ class ByShape:
         self._asked[shapes] += 1
         if self._asked[shapes] != OFTEN:
             return
-        graph = Graph(self._compile(fixed(self._model, shapes)), self._outputs)
+        graph = self._compiler.of(shapes)
         self._most -= 1
         if find_difference(graph.run(feeds), expected) is None:
             self._own[shapes] = graph
@@ -93,22 +114,14 @@ class EachShape:
     maps of another size, or ends the process.
     """
 
-    def __init__(
-        self,
-        model: openvino.Model,
-        outputs: Sequence[str],
-        compile: Callable[[openvino.Model], openvino.CompiledModel],
-        check: Check,
-    ) -> None:
+    def __init__(self, compiler: Compiler, check: Check) -> None:
         """Compiles nothing yet.
 
         Args:
-            model: The model, which is kept.
-            outputs: The names of the outputs that are wanted.
-            compile: Compiles one of fixed shapes.
+            compiler: Makes the graphs.
             check: Passes the graph of a shape before it is used.
         """
-        self._model, self._outputs, self._compile, self._check = model, outputs, compile, check
+        self._compiler, self._check = compiler, check
         self._graphs: OrderedDict[Shapes, Graph] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -128,7 +141,7 @@ class EachShape:
         return graph.run(feeds)
 
     def _new(self, shapes: Shapes, feeds: Mapping[str, Array]) -> Graph:
-        graph = Graph(self._compile(fixed(self._model, shapes)), self._outputs)
+        graph = self._compiler.of(shapes)
         self._check(graph.run, feeds)
         return graph
 
@@ -136,13 +149,6 @@ class EachShape:
 def shapes_of(feeds: Mapping[str, Array]) -> Shapes:
     """The shapes by name, in the names' order."""
     return tuple(sorted((name, tuple(value.shape)) for name, value in feeds.items()))
-
-
-def fixed(model: openvino.Model, shapes: Shapes) -> openvino.Model:
-    """The model for inputs of these shapes alone."""
-    model = model.clone()
-    model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes})
-    return model
 
 
 class Graph:
