@@ -21,7 +21,7 @@ PHOTOS, TEXTS = "photos", "texts"
 _ENTRY = "index.html"
 _ENTRY_OF_TEXTS = "text.html"
 _FOLDER_OF_TEXTS = "text"
-_SHARED = ("artifact.js", "favicon.svg", "session.js", "style.css", "targets.js")
+_SHARED = ("artifact.js", "favicon.svg", "perform.js", "session.js", "style.css", "targets.js")
 """What the page of texts takes from that of photos."""
 
 _UNSERVED = ("package.json", _ENTRY_OF_TEXTS)

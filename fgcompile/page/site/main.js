@@ -7,6 +7,7 @@ import { classAxis, isSame, listClasses, rankClasses } from "./classes.js";
 import { drawBar, drawOverlay } from "./overlay.js";
 import { readPhoto } from "./photo.js";
 import { numberOf, scaleOf } from "./scale.js";
+import { element, makePerform } from "./perform.js";
 import { openSession } from "./session.js";
 import { scoreOf, targetAxes, targetCount, targetName } from "./targets.js";
 
@@ -15,32 +16,8 @@ const ARTIFACT = "model.onnx"; // beside the page
 /** What the page shows: the artifact, its session, the photo's file, the photo, its explanation, which of its maps. */
 export const shown = {};
 
-const element = (id) => document.getElementById(id);
 const overlay = document.createElement("canvas");
-let last = Promise.resolve();
-
-/**
- * Does one thing after the other, says what it is doing, and shows an error in one line; what was explained before it
- * fades, for it is not of what was asked.
- */
-function perform(doing, task) {
-  last = last.then(async () => {
-    element("error").hidden = true;
-    element("status").textContent = doing;
-    document.body.setAttribute("aria-busy", "true");
-    try {
-      await task();
-      document.body.classList.remove("failed");
-    } catch (error) {
-      element("error").textContent = error.message.split("\n")[0];
-      element("error").hidden = false;
-      document.body.classList.add("failed");
-    }
-    document.body.removeAttribute("aria-busy");
-    element("status").textContent = describe();
-  });
-  return last;
-}
+const perform = makePerform(describe);
 
 async function useArtifact(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());

@@ -3,6 +3,7 @@
 import * as library from "@huggingface/tokenizers";
 import { PbfReader } from "pbf";
 import { readSealed } from "../artifact.js";
+import { element, makePerform } from "../perform.js";
 import { openSession } from "../session.js";
 import { continuationOf } from "./continuations.js";
 import { makeExplainText, warmUpText } from "./explain.js";
@@ -16,31 +17,7 @@ const ARTIFACT = "model.onnx"; // beside the page
 /** What the page shows: the artifact, its model and session, the text in segments, and its explanation. */
 export const shown = {};
 
-const element = (id) => document.getElementById(id);
-let last = Promise.resolve();
-
-/**
- * Does one thing after the other, says what it is doing, and shows an error in one line; what was explained before it
- * fades, for it is not of what was asked.
- */
-function perform(doing, task) {
-  last = last.then(async () => {
-    element("error").hidden = true;
-    element("status").textContent = doing;
-    document.body.setAttribute("aria-busy", "true");
-    try {
-      await task();
-      document.body.classList.remove("failed");
-    } catch (error) {
-      element("error").textContent = error.message.split("\n")[0];
-      element("error").hidden = false;
-      document.body.classList.add("failed");
-    }
-    document.body.removeAttribute("aria-busy");
-    element("status").textContent = describe();
-  });
-  return last;
-}
+const perform = makePerform(describe);
 
 async function useArtifact(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
