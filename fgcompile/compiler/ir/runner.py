@@ -127,13 +127,15 @@ def run_program_passes(
     return program
 
 
-def run_model_passes(model: Value, passes: Sequence[Pass[Value, bool]], text: Callable[[Value], str] = str) -> bool:
+def run_model_passes(
+    model: Value, passes: Sequence[Pass[Value, bool]], text: Callable[[Value], str] = str, ran: Sequence[str] = ()
+) -> bool:
     """Rewrites what is no graph of PyTorch's in place, such as an ONNX model; whether a pass changed it.
 
     What is dead and what is well-formed in it, its own library knows: that is a pass there.
     """
     changed = False
-    for each, before in _in_order(passes, ()):
+    for each, before in _in_order(passes, ran):
         with _named(each, before):
             changed |= each.rewrite(model)
         dump(each.name, partial(text, model))

@@ -14,6 +14,7 @@ from fgcompile.artifact.pair import Pair
 from fgcompile.compiler.backends.exported import as_exported
 from fgcompile.compiler.backends.onnx.descriptions import describe
 from fgcompile.compiler.backends.onnx.exporter_internals import without_repetition
+from fgcompile.compiler.backends.onnx.masks_first import masks_first
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
 from fgcompile.compiler.backends.onnx.predict_by_file import predict_by_file
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
@@ -64,6 +65,8 @@ def emit_onnx(program: FusedProgram) -> bytes | Pair:
         dump("translated", lambda: str(converted.model))
         run_model_passes(converted.model, PASSES)
         _name_ends(converted.model, program)
+        if not program.on_demand and program.prediction is None and program.batch is None:
+            run_model_passes(converted.model, (masks_first,), ran=[each.name for each in PASSES])
     weights = take_out(converted.model)
     body = _serialised(converted.model_proto, program)
     if weights.tensors and (program.external_data or weights.size > IN_MEMORY):
