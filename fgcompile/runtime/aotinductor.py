@@ -24,6 +24,7 @@ from fgcompile.runtime.tensors import as_tensor
 from fgcompile.runtime.torch_device import TorchDevice, choose_device, use_threads
 from fgcompile.runtime.torch_internals import FOLDERS, load_models, load_unpacked, read_facts
 from fgcompile.runtime.unpacked import unpacked
+from fgcompile.system.allocation import keep_freed_memory
 from fgcompile.system.leftovers import temporary_folder
 
 
@@ -43,6 +44,8 @@ class AotInductorBackend:
         if providers is not None:
             self._device = choose_device(providers, f"an AOTInductor package compiled for {device}", [device])
         use_threads(threads)
+        if device == "cpu":
+            keep_freed_memory()  # the library allocates every intermediate tensor anew in each call
         self._models = _load(content)
         for model in self._models.values():
             require_signature(read_facts(model).get(PROGRAM_SIGNATURE), metadata)

@@ -27,6 +27,7 @@ from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.aotinductor.flat_products import flat_products
 from fgcompile.compiler.backends.aotinductor.held_indices import held_indices
 from fgcompile.compiler.backends.aotinductor.single_rows import single_rows
+from fgcompile.compiler.backends.aotinductor.stack_channels_last import stack_channels_last
 from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
 from fgcompile.compiler.backends.aotinductor.uneven_sizes import uneven_sizes
 from fgcompile.compiler.backends.archive import extra_files, with_extra_files, write_archive
@@ -72,7 +73,7 @@ def emit_pt2(program: FusedProgram) -> bytes:
             dump_stage(name, graph_module)
             run_passes(graph_module, [held_indices])
             if device == "cpu":
-                run_passes(graph_module, [unambiguous_layouts, flat_products, single_rows])
+                run_passes(graph_module, [unambiguous_layouts, flat_products, single_rows, stack_channels_last])
             try:
                 exported = _on_device(as_exported(graph_module), device)
                 options = {**_passes(device), **_facts(program)}
