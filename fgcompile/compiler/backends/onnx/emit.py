@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import onnx
 import onnx_ir
 import torch
@@ -117,6 +119,7 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     model.ir_version = IR_VERSION
     for value in (*model.graph.input, *model.graph.output):
         _name_dimensions(value, {spec.name: spec.shape for spec in (*program.inputs, *program.outputs)})
+    elements = _elements(model.graph)
     del model.graph.value_info[:]
     del model.functions[:]
     for node in model.graph.node:
@@ -129,7 +132,7 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
         file = onnx.GraphProto.FromString(program.prediction)
         predict_by_file(model.graph, file, [spec.name for spec in program.inputs[: len(file.input)]])
     if program.on_demand:
-        explain_conditionally(model.graph)
+        explain_conditionally(model.graph, elements if program.prediction is None else {})
         names = [spec.name for spec in program.artifact_inputs]
         model.graph.input.insert(names.index(EXPLAIN), make_tensor_value_info(EXPLAIN, TensorProto.BOOL, ()))
     if program.batch is not None:
@@ -145,6 +148,14 @@ def _serialised(model: onnx.ModelProto, program: FusedProgram) -> bytes:
     describe(model, program.metadata)
     body: bytes = model.SerializeToString(deterministic=True)
     return body
+
+
+def _elements(graph: onnx.GraphProto) -> dict[str, int]:
+    """How many numbers a sample's part of each value in between has; a size that is open counts once."""
+    return {
+        value.name: prod(dimension.dim_value or 1 for dimension in value.type.tensor_type.shape.dim)
+        for value in graph.value_info
+    }
 
 
 def _fix_batch(graph: onnx.GraphProto, batch: int) -> None:
