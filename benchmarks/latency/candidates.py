@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchmarks.latency.on_demand import ON_DEMAND
 from benchmarks.latency.rivals import EAGER_FORWARD, RIVALS
 from benchmarks.latency.runtimes import RUNTIMES
+from benchmarks.latency.variants import VARIANTS
 from benchmarks.latency.workload import Candidate
 
-OTHERS: dict[str, Candidate] = ON_DEMAND | RIVALS
+OTHERS: dict[str, Candidate] = VARIANTS | RIVALS
 """What is measured beside the plain model and the fused artifact, by name on the command line."""
 
 CANDIDATES: dict[str, Candidate] = {
