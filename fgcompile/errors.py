@@ -49,6 +49,10 @@ class RulesWarning(UserWarning):
     """The chosen rules attribute little of the score to the input: names the layer, and the rules to choose instead."""
 
 
+class LayoutWarning(UserWarning):
+    """Layers between others over the input have no place there, so that no map has their terms: names them."""
+
+
 class CaptureWarning(UserWarning):
     """The model was captured otherwise than it was given: says what was left out, and how to do so yourself."""
 

@@ -24,6 +24,7 @@ from fgcompile.compiler.compiled import Artifact, as_artifact
 from fgcompile.compiler.description import describe_program
 from fgcompile.compiler.examples import Inputs, hold
 from fgcompile.compiler.expose.expose import expose
+from fgcompile.compiler.expose.layouts.astray import warn_of_astray
 from fgcompile.compiler.frontend import as_rounded, capture_bound, in_dtype, under_rules
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
 from fgcompile.compiler.fullgrad.score import floating_dtype
@@ -156,6 +157,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
 
     Warns:
         RulesWarning: Under ``"taylor"`` the terms of this model cancel, since it normalises by its own statistics.
+        LayoutWarning: Layers have no place in the input, though others behind them have.
     """
     request = Request(
         outputs=outputs,
@@ -193,6 +195,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         )
         captured, request = fused.captured, fused.request
         warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
+        warn_of_astray(fused.program.sites, stacklevel=3)
         release_memory(captured.graph_module)
         program = with_batch(in_precision(fused.program, request.precision), request.batch)
         del fused

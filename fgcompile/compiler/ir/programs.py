@@ -176,6 +176,7 @@ class Site:
         terms: The biases that share this site's gradient.
         batch: Where the samples are.
         placements: For each input over which its elements lie, how.
+        astray: Whether it has several axes and none of them a place, though a site that depends on it has.
     """
 
     name: str
@@ -186,6 +187,7 @@ class Site:
     terms: tuple[BiasTerm, ...]
     batch: Batch = Batch(0, 1, True)
     placements: tuple[Placement, ...] = ()
+    astray: bool = False
 
 
 @dataclass(frozen=True)

@@ -169,7 +169,7 @@ def test_attention_belongs_to_the_queries() -> None:
     assert fuse(layer, torch.randn(2, 5, 8), target=lambda y: y.sum((1, 2))).outputs[1].shape == ("batch", 1, 5)
 
 
-def test_mixing_over_places_has_no_place() -> None:
+def test_mixing_over_places_has_no_place_until_it_is_added_to_some() -> None:
     class Mixer(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -182,7 +182,8 @@ def test_mixing_over_places_has_no_place() -> None:
             return self.head(self.within(y.transpose(1, 2)).mean(1))
 
     layouts = _layouts(Mixer(), torch.zeros(1, C, H, W))
-    assert layouts["across"] == layouts["back"] == layouts["head"] == "none"
+    assert layouts["across"] == layouts["tanh"] == layouts["head"] == "none"
+    assert layouts["back"] == "n c (h w)"
     assert layouts["embed"] == "n c h w"
     assert layouts["within"] == "n (h w) c"
 

@@ -7,14 +7,16 @@ arranged into a grid of cells over the input (``placement``). A layout can be wr
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor, fx
 
+from fgcompile.compiler.expose.layouts.astray import find_astray, is_placeless
 from fgcompile.compiler.expose.layouts.axes import Axes
+from fgcompile.compiler.expose.layouts.behind import places_behind
 from fgcompile.compiler.expose.layouts.call import concrete_shape
 from fgcompile.compiler.expose.layouts.cells import Extents, with_cells
 from fgcompile.compiler.expose.layouts.names import naming, unknown_names
@@ -86,7 +88,13 @@ def find_layouts(
         raise InputError(unknown_names(unused, names, [site.name for site in sites]))
     kept, finished = _embedded_alone(inputs, maps, placed)
     _require_maps(written, names, [placement.input for placement in kept])
-    return kept, finished
+    with_map = {placement.input for placement in kept}
+    by_hand = {site.name for site in finished if _written(site.name, of_sites, set()) is not None}
+    found = [
+        site if site.name in by_hand else finder.found_again(site, values[site.node], propagation, with_map)
+        for site in finished
+    ]
+    return kept, find_astray(found, values, by_hand)
 
 
 def _at_any_size(
@@ -123,6 +131,18 @@ class _Finder:
                 placements.append(self._of_any_size(placement, positions, space, value))
         batch = find_batch(found, self.axes.samples) or Batch(*batch_axis(site.shape), True)
         return replace(site, batch=_of_any_size(batch, value, samples), placements=tuple(placements))
+
+    def found_again(self, site: Site, node: fx.Node, propagation: Propagation, inputs: Container[str]) -> Site:
+        """A site whose places were lost, placed by what reads it, where that holds at every size."""
+        positions = places_behind(node, propagation) if is_placeless(site) else None
+        if positions is None:
+            return site
+        try:
+            again = self.place(site, node, positions, None)
+        except _FixedSizesError:
+            return site
+        placements = tuple(placement for placement in again.placements if placement.input in inputs)
+        return replace(site, placements=placements, layout=placements[0].pattern) if placements else site
 
     def _of_any_size(self, placement: Placement, positions: Positions, space: Space, value: Tensor) -> Placement:
         """The placement at any size of the value; one whose places are not the grid itself tells how they fill it.

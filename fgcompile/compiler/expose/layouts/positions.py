@@ -22,18 +22,23 @@ class Positions:
     Attributes:
         shape: The value's shape, with a concrete batch.
         coordinates: The sample's index first, then one coordinate for each axis of each input.
+        other: Where the elements lie as the other factor of a product has it: a score of a query and a key lies at the
+            query, and at the key too.
     """
 
     shape: tuple[int, ...]
     coordinates: tuple[Coordinate, ...]
+    other: Positions | None = None
 
     def moved(self, shape: Sequence[int], move: Callable[[Tensor], Tensor]) -> Positions:
         """After an operator that moves elements: ``move`` does to a coordinate what it did to the value."""
-        return Positions(tuple(shape), tuple(self._each(lambda c: compressed(move(c.expand(self.shape))))))
+        other = self.other and self.other.moved(shape, move)
+        return Positions(tuple(shape), tuple(self._each(lambda c: compressed(move(c.expand(self.shape))))), other)
 
     def mapped(self, shape: Sequence[int], change: Callable[[Tensor], Tensor]) -> Positions:
         """After an operator that acts along axes: ``change`` gets each coordinate as it is kept."""
-        return Positions(tuple(shape), tuple(self._each(lambda c: compressed(change(c)))))
+        other = self.other and self.other.mapped(shape, change)
+        return Positions(tuple(shape), tuple(self._each(lambda c: compressed(change(c)))), other)
 
     def moved_with_gaps(self, shape: Sequence[int], move: Callable[[Tensor], Tensor], axes: Iterable[int]) -> Positions:
         """As ``moved``, where elements without position were added along ``axes``; they belong to their samples too."""
@@ -45,7 +50,10 @@ class Positions:
         return Positions(result.shape, (compressed(filled), *result.coordinates[1:]))
 
     def averaged(self, axes: Iterable[int]) -> Positions:
-        """After a sum over axes that stay with size 1. A coordinate that varied, and no longer does, is lost."""
+        """After a sum over axes that stay with size 1.
+
+        A coordinate that varied, and no longer does, is lost, unless the other factor of a product has it still.
+        """
         kept = list(axes)
 
         # A sum over an axis on which a coordinate does not depend leaves it. One that moved along that axis keeps
@@ -57,7 +65,11 @@ class Positions:
             return mean if any(moves(mean, axis) for axis in range(len(self.shape))) else None
 
         shape = tuple(1 if axis in kept else size for axis, size in enumerate(self.shape))
-        return Positions(shape, tuple(self._each(average)))
+        found = self._each(average)
+        if self.other is not None:
+            spare = self.other.averaged(kept).coordinates
+            found = [second if first is None else first for first, second in zip(found, spare, strict=True)]
+        return Positions(shape, tuple(found))
 
     def _each(self, change: Callable[[Tensor], Coordinate]) -> list[Coordinate]:
         return [None if coordinate is None else change(coordinate) for coordinate in self.coordinates]
@@ -88,11 +100,37 @@ def moves(coordinate: Coordinate, axis: int) -> bool:
 
 def joined(operands: Sequence[Positions], shape: Sequence[int]) -> Positions:
     """After an elementwise operator: each coordinate from the operand along most of whose axes it varies."""
-    chosen: list[Coordinate] = []
-    for candidates in zip(*(operand.coordinates for operand in operands), strict=True):
-        known = [_leading(candidate, len(shape)) for candidate in candidates if candidate is not None]
-        chosen.append(max(known, key=lambda c: sum(size > 1 for size in c.shape), default=None))
-    return Positions(tuple(shape), tuple(chosen))
+    chosen = tuple(_along_most(operands, index, len(shape)) for index in range(len(operands[0].coordinates)))
+    others = [operand.other for operand in operands if operand.other is not None]
+    return Positions(tuple(shape), chosen, joined(others, shape) if others else None)
+
+
+def multiplied(factors: Sequence[Positions], shape: Sequence[int]) -> Positions:
+    """After a product: as after an elementwise operator, and of what both factors know the other's place is kept."""
+    result = joined(factors, shape)
+    if len(factors) < 2:
+        return result
+    samples, *rest = result.coordinates
+    spare = [_differing(coordinate, factors, index) for index, coordinate in enumerate(rest, 1)]
+    known = any(coordinate is not None for coordinate in spare)
+    return Positions(result.shape, result.coordinates, Positions(result.shape, (samples, *spare)) if known else None)
+
+
+def _along_most(operands: Sequence[Positions], index: int, rank: int) -> Coordinate:
+    found = [operand.coordinates[index] for operand in operands]
+    known = [_leading(candidate, rank) for candidate in found if candidate is not None]
+    return max(known, key=lambda c: sum(size > 1 for size in c.shape), default=None)
+
+
+def _differing(chosen: Coordinate, factors: Sequence[Positions], index: int) -> Coordinate:
+    """The coordinate of a factor whose axes are not those of the chosen one."""
+    for factor in factors:
+        candidate = factor.coordinates[index]
+        if chosen is not None and candidate is not None:
+            candidate = _leading(candidate, chosen.ndim)
+            if candidate.shape != chosen.shape:
+                return candidate
+    return None
 
 
 def _leading(coordinate: Tensor, rank: int) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from fgcompile.compiler.expose.layouts.call import CHANNEL, PositionCall, PositionRule, Shapes
-from fgcompile.compiler.expose.layouts.positions import Positions, joined
+from fgcompile.compiler.expose.layouts.positions import Positions, multiplied
 
 aten = torch.ops.aten
 
@@ -50,7 +50,7 @@ def _linear(call: PositionCall, shapes: Shapes) -> Positions | None:
 def _product(call: PositionCall, shapes: Shapes) -> Positions | None:
     """``(…, I, K) (…, K, J)``: elements lie where their row in the left factor does, else their column in the right."""
     # Of attention · values, rows are queries (which have places) and columns are channels; of queries · keys both have
-    # places, and each coordinate is taken from the factor along most of whose axes it runs (``joined``).
+    # places: an element lies at its query, and is at its key where queries are summed over (``multiplied``).
     names = ("mat1", "mat2") if "mat1" in call.arguments else ("self", "mat2")
     left, right = (call.positions(call.arguments[name]) for name in names)
     rank = len(shapes[0])
@@ -58,7 +58,7 @@ def _product(call: PositionCall, shapes: Shapes) -> Positions | None:
     results = [Positions(shapes[0], _contracted(call, factor, axis).coordinates) for factor, axis in factors]
     if not results:
         return None
-    return joined(results, shapes[0])
+    return multiplied(results, shapes[0])
 
 
 SUMS: dict[Any, PositionRule] = {
