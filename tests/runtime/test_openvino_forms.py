@@ -187,6 +187,20 @@ def test_a_graph_of_a_shape_that_computes_something_else_is_not_kept(
     assert not backend._graphs._own
 
 
+def test_a_shape_of_which_no_graph_can_be_made_is_answered_by_that_of_any(
+    artifact: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no kernel")
+
+    backend = new_backend(artifact)
+    monkeypatch.setattr(shapes.Compiler, "of", fail)
+    feeds = {"x": np.ones((1, 3, 32, 40), np.float32), "target": np.zeros(1, np.int64)}
+    first, *others = (backend.run(feeds) for _ in range(4))
+    assert all(np.array_equal(first["saliency"], other["saliency"]) for other in others)
+    assert [record.name for record in caplog.records] == ["fgcompile.openvino"]  # tried once
+
+
 @pytest.fixture(scope="module")
 def of_any_size() -> Any:
     layers = [nn.Conv2d(3, 8, 3), nn.GELU(), nn.MaxPool2d(3, 3), nn.ReLU(), nn.ConvTranspose2d(8, 16, 1, (3, 1))]
