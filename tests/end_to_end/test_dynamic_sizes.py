@@ -237,3 +237,17 @@ def test_refusals_of_what_cannot_be_dynamic() -> None:
     )
     with pytest.raises(CaptureError, match="fixes the spatial size of its input"):
         fuse(exported, torch.randn(2, 3, 40, 40), dynamic_sizes=True)
+
+
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cells, self.head = nn.LSTM(4, 8, batch_first=True), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.cells(x)[0].mean(1))
+
+
+def test_a_recurrent_layer_is_named_that_fixes_the_length() -> None:
+    with pytest.raises(CaptureError, match="its recurrent layer 'cells' is written out step by step"):
+        fgcompile.compile(Recurrent().eval(), torch.randn(2, 6, 4), dynamic_sizes=True)

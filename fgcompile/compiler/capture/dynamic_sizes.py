@@ -284,8 +284,17 @@ def require_varied(exported: ExportedProgram, free: Sizes, name: str) -> Exporte
     nodes = [node for node in exported.graph.find_nodes(op="placeholder") if node.name in names]
     for node, dimensions in zip(nodes, free, strict=True):
         if any(is_fixed(node.meta["val"].shape[axis]) for axis in dimensions):
-            raise CaptureError(_fixes(name, f"the size of its input '{node.name}'"))
+            raise CaptureError(_fixes(name, f"the size of its input '{node.name}'", _recurrent_layer(exported)))
     return exported
+
+
+def _recurrent_layer(exported: ExportedProgram) -> str | None:
+    """The name of a recurrent layer of PyTorch's, which export writes out step by step."""
+    for node in exported.graph.nodes:
+        for path, kind in (node.meta.get("nn_module_stack") or {}).values():
+            if str(kind).startswith("torch.nn.modules.rnn."):
+                return str(path)
+    return None
 
 
 def require_free_sizes(captured: CapturedProgram) -> None:
@@ -319,7 +328,12 @@ def _is_one_here(size: Any, sizes: Sequence[Any]) -> bool:
     )
 
 
-def _fixes(name: str, what: str) -> str:
+def _fixes(name: str, what: str, recurrent: str | None = None) -> str:
+    if recurrent is not None:
+        return (
+            f"{name} fixes {what}: its recurrent layer '{recurrent}' is written out step by step, as many as the example "
+            "has: leave out dynamic_sizes, and compile one artifact for each length"
+        )
     return (
         f"{name} fixes {what}: leave out dynamic_sizes, or write sizes as x.shape[2:] instead of numbers "
         "(an exported program has to be exported with dynamic sizes)"
