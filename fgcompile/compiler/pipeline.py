@@ -13,12 +13,14 @@ from typing import Any
 
 from torch import Tensor
 
+from fgcompile.artifact.names import LOGITS
 from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.backends.onnx.emit import OPSET
 from fgcompile.compiler.capture.binding import model_name
 from fgcompile.compiler.capture.bound import bind
 from fgcompile.compiler.capture.onnx.prediction import own_prediction
 from fgcompile.compiler.capture.samples import require_scores
+from fgcompile.compiler.checking.boxes import warn_of_boxes
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.compiled import Artifact, as_artifact
 from fgcompile.compiler.description import describe_program
@@ -196,6 +198,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         captured, request = fused.captured, fused.request
         warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
         warn_of_astray(fused.program.sites, stacklevel=3)
+        warn_of_boxes(checks[0].expected.get(LOGITS), request, stacklevel=3)
         release_memory(captured.graph_module)
         program = with_batch(in_precision(fused.program, request.precision), request.batch)
         del fused

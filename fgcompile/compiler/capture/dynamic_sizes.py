@@ -331,8 +331,8 @@ def _is_one_here(size: Any, sizes: Sequence[Any]) -> bool:
 def _fixes(name: str, what: str, recurrent: str | None = None) -> str:
     if recurrent is not None:
         return (
-            f"{name} fixes {what}: its recurrent layer '{recurrent}' is written out step by step, as many as the example "
-            "has: leave out dynamic_sizes, and compile one artifact for each length"
+            f"{name} fixes {what}: its recurrent layer '{recurrent}' is written out step by step, as many as the "
+            "example has: leave out dynamic_sizes, and compile one artifact for each length"
         )
     return (
         f"{name} fixes {what}: leave out dynamic_sizes, or write sizes as x.shape[2:] instead of numbers "
