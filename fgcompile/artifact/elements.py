@@ -32,10 +32,16 @@ class ClassScore:
     score: float
 
 
+def class_name(index: int, labels: Sequence[str] | None) -> str:
+    """A class's label, with its number where another has the same: ``missile (744)``; ``class 7`` without labels."""
+    if labels is None:
+        return f"class {index}"
+    return labels[index] if labels.count(labels[index]) == 1 else f"{labels[index]} ({index})"
+
+
 def class_score(logits: NDArray[Any], index: int, labels: Sequence[str] | None) -> ClassScore:
     """One class of a sample's logits, shape ``(K,)``."""
-    name = labels[index] if labels is not None else f"class {index}"
-    return ClassScore(index, name, float(logits[index]))
+    return ClassScore(index, class_name(index, labels), float(logits[index]))
 
 
 def top_classes(logits: NDArray[Any], labels: Sequence[str] | None, count: int = 3) -> tuple[ClassScore, ...]:
@@ -74,8 +80,7 @@ def element_name(element: Element, metadata: Metadata) -> str:
     classes, labels = class_axis(metadata), metadata["labels"]
     if classes is None:
         return f"element ({', '.join(map(str, element))})"
-    index = element[classes]
-    name = labels[index] if labels is not None else f"class {index}"
+    name = class_name(element[classes], labels)
     if labels is None and [axis["size"] for axis in output_axes(metadata)] == [1]:
         name = "value"  # a regression's
     place = [str(index) for axis, index in enumerate(element) if axis != classes]

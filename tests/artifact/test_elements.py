@@ -18,3 +18,9 @@ def test_names_come_from_the_labels() -> None:
     assert class_score(LOGITS, 3, ["a", "b", "c", "d"]).name == "d"
     assert class_score(LOGITS, 3, None).name == "class 3"
     assert class_score(LOGITS, 3, None).score == -1.0
+
+
+def test_labels_that_two_classes_share_have_their_numbers() -> None:
+    labels = ["missile", "b", "c", "missile"]
+    assert class_score(LOGITS, 3, labels).name == "missile (3)"
+    assert class_score(LOGITS, 1, labels).name == "b"

@@ -34,7 +34,15 @@ def test_every_stage_and_pass_of_a_compile_is_written_in_order(tmp_path: Path, m
         "differentiated",
     ]
     stages += [each.name for each in PASSES]
-    stages += ["convert_floats", "spell_out", "translated", "simplify", "share_weights", "masks_first"]
+    stages += [
+        "convert_floats",
+        "spell_out",
+        "translated",
+        "simplify",
+        "scale_channels",
+        "share_weights",
+        "masks_first",
+    ]
     assert names == [f"{number:03d}-{stage}.txt" for number, stage in enumerate(stages)]
     captured = (tmp_path / "graphs" / "1-Sequential" / "000-captured.txt").read_text()
     assert "aten.linear.default(input_1, constant_0_weight, constant_0_bias)  # 0" in captured

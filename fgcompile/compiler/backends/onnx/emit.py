@@ -19,6 +19,7 @@ from fgcompile.compiler.backends.onnx.exporter_internals import without_repetiti
 from fgcompile.compiler.backends.onnx.masks_first import masks_first
 from fgcompile.compiler.backends.onnx.on_demand import explain_conditionally
 from fgcompile.compiler.backends.onnx.predict_by_file import predict_by_file
+from fgcompile.compiler.backends.onnx.scale_channels import scale_channels
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
 from fgcompile.compiler.backends.onnx.simplify import simplify
 from fgcompile.compiler.backends.onnx.weights import IN_MEMORY, put_together, take_out, write_out
@@ -36,7 +37,7 @@ IR_VERSION = 10
 """The file format version that goes with opset 20 to 22 in ONNX Runtime 1.18 and later."""
 
 
-PASSES = (simplify, share_weights)
+PASSES = (simplify, scale_channels, share_weights)
 """What is done to a translated graph, in this order."""
 
 
