@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.errors import CaptureWarning
 from fgcompile.scores import Box
+from tests.support.sweeps import few
 
 
 class Detector(nn.Module):
@@ -34,7 +35,7 @@ def compile_detector(model: nn.Module, **options: Any) -> None:
     fgcompile.compile(model.eval(), torch.randn(1, 3, 19, 19), **options)
 
 
-@pytest.mark.parametrize("candidates_first", [False, True])
+@pytest.mark.parametrize("candidates_first", few([False, True], 1))
 def test_coordinates_beside_probabilities_are_named(candidates_first: bool) -> None:
     shape = r"\(N, 25, 7\)" if candidates_first else r"\(N, 7, 25\)"
     with pytest.warns(CaptureWarning, match=f"the output {shape} looks like boxes.*Box.yolov8"):
@@ -43,12 +44,15 @@ def test_coordinates_beside_probabilities_are_named(candidates_first: bool) -> N
 
 @pytest.mark.parametrize(
     ("model", "options"),
-    [
-        (Detector(), {"target": Box(first=4, axis=2, probabilities=True)}),
-        (Detector(), {"target": lambda output: output[:, 5, 2]}),
-        (Detector(probabilities=False), {}),
-        (nn.Sequential(nn.Conv2d(3, 7, 3, 4), nn.Softplus(), nn.Flatten(2)), {}),
-    ],
+    few(
+        [
+            (Detector(), {"target": Box(first=4, axis=2, probabilities=True)}),
+            (Detector(), {"target": lambda output: output[:, 5, 2]}),
+            (Detector(probabilities=False), {}),
+            (nn.Sequential(nn.Conv2d(3, 7, 3, 4), nn.Softplus(), nn.Flatten(2)), {}),
+        ],
+        3,
+    ),
 )
 def test_nothing_else_is(model: nn.Module, options: dict[str, Any]) -> None:
     with warnings.catch_warnings():

@@ -66,20 +66,19 @@ def test_masks_are_made_before_the_next_layer(tmp_path: Path, monkeypatch: pytes
     assert min(before(last)) >= 3  # or the pass has no use any more
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_results_are_the_same_to_the_bit(batch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_are_the_same_to_the_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs = ("logits", "saliency", "contributions", "input_gradient")
     paths = [
         compiled(tmp_path / "first.onnx", outputs=outputs),
         compiled(tmp_path / "last.onnx", monkeypatch, outputs=outputs),
     ]
-    x = np.random.default_rng(0).standard_normal((batch, 3, 24, 24)).astype(np.float32)
-    one, other = (
-        onnxruntime.InferenceSession(path).run(outputs, {"x": x, "target": np.arange(batch)}) for path in paths
-    )
-    for ours, theirs in zip(one, other, strict=True):
-        assert np.array_equal(ours, theirs)
-        assert ours.shape[0] == batch
+    sessions = [onnxruntime.InferenceSession(path) for path in paths]
+    for batch in (1, 3):
+        x = np.random.default_rng(0).standard_normal((batch, 3, 24, 24)).astype(np.float32)
+        one, other = (session.run(outputs, {"x": x, "target": np.arange(batch)}) for session in sessions)
+        for ours, theirs in zip(one, other, strict=True):
+            assert np.array_equal(ours, theirs)
+            assert ours.shape[0] == batch
 
 
 def shapes(path: Path) -> int:

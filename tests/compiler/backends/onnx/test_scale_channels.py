@@ -18,6 +18,7 @@ from fgcompile.compiler.backends.onnx import emit
 from fgcompile.compiler.backends.onnx.share_weights import share_weights
 from fgcompile.compiler.backends.onnx.simplify import simplify
 from tests.support.networks import randomised
+from tests.support.sweeps import few
 
 
 def network(convolution: type[nn.Module] = nn.Conv2d) -> nn.Module:
@@ -32,7 +33,7 @@ def operators(path: Path) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(path).graph.node)
 
 
-@pytest.mark.parametrize("convolution", [nn.Conv2d, nn.Conv1d])
+@pytest.mark.parametrize("convolution", few([nn.Conv2d, nn.Conv1d], 1))
 def test_it_is_one_node_and_the_same(
     convolution: type[nn.Module], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,7 +54,7 @@ def test_it_is_one_node_and_the_same(
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max())
 
 
-@pytest.mark.parametrize("options", [{"biases": "inputs"}, {"precision": "float16"}])
+@pytest.mark.parametrize("options", few([{"biases": "inputs"}, {"precision": "float16"}], 1))
 def test_shifts_that_are_inputs_and_other_precisions_stay(options: dict[str, Any], tmp_path: Path) -> None:
     model, x = network(), torch.randn(1, 3, 12, 12)
     model(x)
