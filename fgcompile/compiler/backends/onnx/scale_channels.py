@@ -4,7 +4,7 @@
 
 A BatchNorm in front of its convolution, as in a DenseNet, is no part of another layer. As a product and a sum it leaves
 ONNX Runtime's blocked layout, as a normalisation it stays there and takes the ReLU behind it along: 0.96 of the time of
-a DenseNet-121, to the same bit (``docs/decisions/channel-scales.md``).
+a DenseNet-121 (``docs/decisions/channel-scales.md``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def scale_channels(model: onnx_ir.Model) -> bool:
     """Rewrites the graph in place; whether channels were scaled and shifted. Half precision stays as it is."""
     graph = model.graph
     found = list(_scaled(graph))
-    for product, total, features, scale, shift in found:
+    for product, total, scale, shift in found:
+        # Read here: where it came of such a sum itself, another node makes it by now.
+        features = next(value for value in product.inputs if value is not scale)
         count = int(_array(scale).size)
         rows = [_constant(graph, f"{value.name}.row", _array(value).reshape(-1)) for value in (scale, shift)]
         rows += [_constant(graph, f"channels_{kind}_{count}", make(count, np.float32)) for kind, make in _STATISTICS]
@@ -41,11 +43,11 @@ def scale_channels(model: onnx_ir.Model) -> bool:
 
 _STATISTICS = (("zeros", np.zeros), ("ones", np.ones))
 
-_Match = tuple[onnx_ir.Node, onnx_ir.Node, onnx_ir.Value, onnx_ir.Value, onnx_ir.Value]
+_Match = tuple[onnx_ir.Node, onnx_ir.Node, onnx_ir.Value, onnx_ir.Value]
 
 
 def _scaled(graph: onnx_ir.Graph) -> Iterator[_Match]:
-    """Each product and sum, the features, and what scales and shifts them."""
+    """Each product and sum, and what scales and shifts the features."""
     outputs = set(graph.outputs)
     for total in graph:
         for inner, shift in _operands(total, "Add"):
@@ -54,7 +56,7 @@ def _scaled(graph: onnx_ir.Graph) -> Iterator[_Match]:
                 continue
             for features, scale in _operands(product, "Mul"):
                 if _is_of_channels(scale, features) and _is_of_channels(shift, features):
-                    yield product, total, features, scale, shift
+                    yield product, total, scale, shift
 
 
 def _operands(node: onnx_ir.Node, operator: str) -> Iterator[tuple[onnx_ir.Value, onnx_ir.Value]]:

@@ -1,4 +1,4 @@
-"""A BatchNorm that belongs to no other layer is one node of an ONNX artifact, which computes the same to the bit."""
+"""A BatchNorm that belongs to no other layer is one node of an ONNX artifact, which computes the same."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from tests.support.networks import randomised
 from tests.support.sweeps import few
 
 
-def network(convolution: type[nn.Module] = nn.Conv2d) -> nn.Module:
+def network(convolution: type[nn.Module] = nn.Conv2d, twice: bool = False) -> nn.Module:
     """Layers that normalise in front of their convolution."""
     torch.manual_seed(0)
     norm = nn.BatchNorm2d if convolution is nn.Conv2d else nn.BatchNorm1d
     layers = [convolution(3, 16, 3), nn.ReLU(), norm(16), nn.ReLU(), convolution(16, 16, 3), nn.Tanh(), norm(16)]
+    layers += [norm(16)] * twice
     return randomised(nn.Sequential(*layers, nn.ReLU(), nn.Flatten(), nn.LazyLinear(4)))
 
 
@@ -60,3 +61,12 @@ def test_shifts_that_are_inputs_and_other_precisions_stay(options: dict[str, Any
     model(x)
     fgcompile.compile(model.eval(), x, rules="taylor", **options).save(tmp_path / "a.onnx")
     assert operators(tmp_path / "a.onnx")["BatchNormalization"] == 0
+
+
+def test_one_behind_another_reads_it(tmp_path: Path) -> None:
+    model, x = network(twice=True), torch.randn(2, 3, 12, 12)
+    model(x)
+    fgcompile.compile(model.eval(), x, rules="taylor").save(tmp_path / "a.onnx")
+    assert operators(tmp_path / "a.onnx")["BatchNormalization"] == 3
+    logits = fgcompile.load(tmp_path / "a.onnx").predict(x.numpy())
+    np.testing.assert_allclose(logits, model(x).detach(), rtol=1e-4, atol=1e-5)
