@@ -43,6 +43,8 @@ ESPRESSO = 1
 TEXT = "The film was dull, but the music is wonderful. A joyless remake that nobody needed."
 _WORD = 12  # joyless, which is two tokens
 _WARM_UPS = 3
+_QUALITY = 72
+"""Of the screenshots of photos, as JPEG has it: with no more to load than needs be."""
 
 AGREEMENT = ["network", "runtime", "pictures", "same class", "logits", "map, median", "map, largest"]
 READING = ["network", "read by", "pixels", "same class", "logits", "correlation of maps"]
@@ -149,8 +151,8 @@ def draw_screenshot(folder: Path, path: Path) -> None:
     with chromium.open_page(served, artifact) as page:
         for _ in range(_WARM_UPS):
             page.do("choose", file=network.pictures[ESPRESSO].path)
-        page.do("screenshot", path=path.resolve())
-        page.do("screenshot", path=path.resolve().with_name("phone.jpg"), width=390, height=844)
+        page.do("screenshot", path=path.resolve(), quality=_QUALITY)
+        page.do("screenshot", path=path.resolve().with_name("phone.jpg"), width=390, height=844, quality=_QUALITY)
 
 
 def draw_texts(artifact: Path, served: Path, folder: Path) -> None:

@@ -95,6 +95,16 @@ const steps = {
     await page.locator("#picture").click({ position: { x: across * width, y: down * height } });
     return look();
   },
+  /** What is drawn, as a PNG in base64, and the outline of what the model saw, in parts of the picture. */
+  drawn: () =>
+    page.evaluate(() => {
+      const picture = document.getElementById("picture");
+      const [whole, part] = [picture, document.getElementById("part")].map((each) => each.getBoundingClientRect());
+      const sides = [part.left - whole.left, part.top - whole.top, part.right - whole.left, part.bottom - whole.top];
+      const outline = sides.map((side, place) => side / (place % 2 ? whole.height : whole.width));
+      const [photo, overlay] = [...picture.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL().split(",")[1]);
+      return { photo, overlay, outline: part.width ? outline : null };
+    }),
   /** The numbers behind the picture. */
   numbers: () =>
     page.evaluate(async () => {
@@ -119,13 +129,15 @@ const steps = {
       while (times.length < count) times.push((await session.explain(photo.pixels)).milliseconds);
       return times;
     }, calls),
-  async screenshot({ path, width, height, scheme = "light" }) {
+  async screenshot({ path, width, height, scheme = "light", quality = 82 }) {
     await page.emulateMedia({ colorScheme: scheme });
     if (width) await page.setViewportSize({ width, height });
-    await page.screenshot({ path, type: "jpeg", quality: 82 });
+    await page.screenshot({ path, type: "jpeg", quality });
   },
   /** How wide the page is, beyond the screen too. */
   width: () => page.evaluate(() => document.documentElement.scrollWidth),
+  /** Where an element is on the screen. */
+  box: ({ of }) => page.locator(of).boundingBox(),
   /** Where the page has asked for anything, and what went wrong unseen. */
   traffic: () => ({ requests, complaints }),
 };

@@ -191,7 +191,9 @@ def test_a_click_asks_about_a_place_of_a_segmenter(page: Page, places: Path, pho
     session = fgcompile.load(places)
     page.do("choose", file=photos[17])
     assert page.do("choose", file=places)["error"] == ""
-    seen = page.do("click", at=[(40 + 0.5) / HEIGHT, (31 + 0.5) / WIDTH])
+    left, top, right, bottom = page.do("drawn")["outline"]
+    at = [top + (bottom - top) * (40 + 0.5) / HEIGHT, left + (right - left) * (31 + 0.5) / WIDTH]
+    seen = page.do("click", at=at)
     assert seen["error"] == ""
     found = page.do("numbers")
     found["logits"] = np.reshape(found["logits"], (len(PLACES), HEIGHT, WIDTH))

@@ -5,7 +5,7 @@ import { readArtifact } from "./artifact.js";
 import { makeExplain } from "./call.js";
 import { classAxis, isSame, listClasses, rankClasses } from "./classes.js";
 import { drawBar, drawOverlay } from "./overlay.js";
-import { readPhoto } from "./photo.js";
+import { isWhole, readPhoto } from "./photo.js";
 import { numberOf, scaleOf } from "./scale.js";
 import { element, makePerform } from "./perform.js";
 import { openSession } from "./session.js";
@@ -17,6 +17,7 @@ const ARTIFACT = "model.onnx"; // beside the page
 export const shown = {};
 
 const overlay = document.createElement("canvas");
+const outline = Object.assign(document.createElement("div"), { id: "part" });
 const perform = makePerform(describe);
 
 async function useArtifact(file) {
@@ -65,11 +66,16 @@ async function explainTarget(target) {
 
 /** Asks about the place that was clicked, and the largest class there. */
 function explainPlace(event) {
-  const { artifact, explanation } = shown;
+  const { artifact, explanation, photo } = shown;
   const places = classAxis(artifact.metadata)?.places ?? [];
   if (!isChoosable(artifact.metadata) || places.length === 0) return;
-  const box = element("picture").getBoundingClientRect();
-  const at = [(event.clientY - box.top) / box.height, (event.clientX - box.left) / box.width];
+  const at = partOf(event, photo);
+  if (at.some((side) => side < 0 || side > 1)) {
+    perform("", async () => {
+      throw new Error("the model saw only what is outlined: click within the line");
+    });
+    return;
+  }
   const place = [...explanation.targets[0]];
   places.forEach((axis, side) => {
     const size = explanation.logits.sizes[axis];
@@ -80,6 +86,15 @@ function explainPlace(event) {
   perform(`Explaining ${name} …`, () => explainTarget(target));
 }
 
+/** Where a click lies in what the model saw, in parts of its height and width. */
+function partOf({ clientX, clientY }, { canvas, part }) {
+  const box = element("picture").getBoundingClientRect();
+  const within = (part) => Math.min(Math.max(part, 0), 1); // a click's own place is rounded
+  const down = within((clientY - box.top) / box.height) * canvas.height - part.top;
+  const across = within((clientX - box.left) / box.width) * canvas.width - part.left;
+  return [down / part.height, across / part.width];
+}
+
 function isChoosable(metadata) {
   return metadata.target === "input";
 }
@@ -87,9 +102,10 @@ function isChoosable(metadata) {
 function show() {
   const { artifact, explanation, map, photo } = shown;
   const scale = scaleOf(explanation.maps[map], artifact.metadata.psi === "signed");
-  drawOverlay(overlay, photo.canvas, explanation.maps[map], artifact.shape, scale);
+  drawOverlay(overlay, photo, explanation.maps[map], artifact.shape, scale);
   showScale(scale);
-  element("picture").replaceChildren(photo.canvas, overlay);
+  element("picture").replaceChildren(photo.canvas, overlay, outline);
+  outlinePart(photo);
   const target = explanation.targets?.[map];
   const name = target ? targetName(target, artifact.metadata) : "the artifact's own score";
   element("picture").ariaLabel = `The map for ${name}, over the photo`;
@@ -97,6 +113,17 @@ function show() {
   element("empty").hidden = true;
   element("figure").hidden = false;
   listButtons();
+}
+
+/** A line around what the model saw of the photo; the page's layout follows the photo's proportions. */
+function outlinePart(photo) {
+  const { canvas, part } = photo;
+  document.documentElement.style.setProperty("--ratio", canvas.width / canvas.height);
+  for (const [side, whole] of Object.entries({ left: "width", top: "height", width: "width", height: "height" })) {
+    outline.style[side] = `${(100 * part[side]) / canvas[whole]}%`;
+  }
+  outline.hidden = isWhole(photo);
+  element("seen").hidden = outline.hidden;
 }
 
 /** The colours of the map, and what those at the ends stand for. */

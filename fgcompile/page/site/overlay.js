@@ -21,44 +21,34 @@ const COLOURS = Array.from({ length: 256 }, (_, step) => {
 
 /**
  * Draws the coloured map over the photo in grey, so that all colour is the map's; of a signed map orange adds to the
- * score and blue takes from it. The scale is as `scaleOf` gives it.
+ * score and blue takes from it. The photo is as `readPhoto` gives it, the scale as `scaleOf`. The map lies where the
+ * model looked; around it there is the photo in grey.
  */
-export function drawOverlay(canvas, photo, saliency, [height, width], scale) {
-  if (scale.signed) {
-    drawSigned(canvas, photo, strengthOf(saliency, scale), [height, width]);
-    return;
-  }
-  canvas.width = photo.width;
-  canvas.height = photo.height;
+export function drawOverlay(canvas, photo, saliency, shape, scale) {
+  const { width, height } = photo.canvas;
+  Object.assign(canvas, { width, height });
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.drawImage(greyMap(strengthOf(saliency, scale), width, height), 0, 0, canvas.width, canvas.height);
-  const image = context.getImageData(0, 0, canvas.width, canvas.height);
-  const below = photo.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  const strength = strengthOf(saliency, scale);
+  const adds = spread(context, strength, shape, photo.part);
+  const takes = scale.signed ? spread(context, strength.map((value) => -value), shape, photo.part) : undefined;
+  const image = context.createImageData(width, height);
+  const below = photo.canvas.getContext("2d").getImageData(0, 0, width, height).data;
   for (let i = 0; i < image.data.length; i += 4) {
     const grey = luma(below[i], below[i + 1], below[i + 2]);
-    const colour = COLOURS[image.data[i]];
-    blend(image.data, i, grey, colour, image.data[i] / 255);
+    const less = takes !== undefined && takes[i] > adds[i];
+    const colour = takes === undefined ? COLOURS[adds[i]] : less ? LESS : MORE;
+    blend(image.data, i, grey, colour, (less ? takes[i] : adds[i]) / 255);
+    image.data[i + 3] = 255;
   }
   context.putImageData(image, 0, 0);
 }
 
-function drawSigned(canvas, photo, strength, [height, width]) {
-  canvas.width = photo.width;
-  canvas.height = photo.height;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  const signs = [1, -1].map((sign) => {
-    context.drawImage(greyMap(strength.map((value) => Math.max(sign * value, 0)), width, height), 0, 0, canvas.width, canvas.height);
-    return context.getImageData(0, 0, canvas.width, canvas.height).data;
-  });
-  const image = context.createImageData(canvas.width, canvas.height);
-  const below = photo.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  for (let i = 0; i < image.data.length; i += 4) {
-    const grey = luma(below[i], below[i + 1], below[i + 2]);
-    const [hue, size] = signs[0][i] >= signs[1][i] ? [MORE, signs[0][i]] : [LESS, signs[1][i]];
-    blend(image.data, i, grey, hue, size / 255);
-    image.data[i + 3] = 255;
-  }
-  context.putImageData(image, 0, 0);
+/** A map's positive values in a byte of each pixel, over its part of a picture as large as the context's. */
+function spread(context, strength, [height, width], part) {
+  const { width: across, height: down } = context.canvas;
+  context.clearRect(0, 0, across, down);
+  context.drawImage(greyMap(strength, width, height), part.left, part.top, part.width, part.height);
+  return context.getImageData(0, 0, across, down).data;
 }
 
 /** Draws the colours of a scale from one end to the other, as they are over a middle grey. */
@@ -83,6 +73,7 @@ function blend(data, i, grey, colour, strength) {
   }
 }
 
+/** Strengths as grey pixels; what is below 0 is black. */
 function greyMap(strength, width, height) {
   const canvas = new OffscreenCanvas(width, height);
   const image = new ImageData(width, height);

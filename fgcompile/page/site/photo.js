@@ -6,10 +6,12 @@ import { place } from "./fit.js";
 // Of pica's filters those nearest to Pillow's.
 const FILTERS = { nearest: "box", box: "box", bilinear: "hamming", hamming: "hamming", lanczos: "lanczos3" };
 const FILTER = "lanczos2"; // to bicubic
-const SHOWN = 448; // pixels of the shown photo's long side, at least
+const SHOWN = [448, 1024]; // pixels of the shown photo's long side: at least, at most
+const BEHIND = "white"; // what is transparent, as for `fgcompile explain`
 
 /**
- * Reads a photo, turned upright: `{ pixels, canvas }`, the artifact's input and the same crop, larger, to look at.
+ * Reads a photo, turned upright: `{ pixels, canvas, part }`, the artifact's input; the whole photo to look at, filled up
+ * as the input was; and where in it that input lies, `{ left, top, width, height }`.
  *
  * It is fitted as the artifact's metadata say, `fit`; where they say nothing a photo of exactly its size is taken as it
  * is, and any other scaled and cropped about its centre.
@@ -21,11 +23,17 @@ export async function readPhoto(file, [height, width, channels], fit) {
   } catch {
     throw new Error(`${file.name} cannot be read as a picture: give a complete image file, e.g. JPEG or PNG`);
   }
-  const placed = place(bitmap, [height, width], fit);
+  const photo = draw(bitmap, BEHIND, bitmap, [0, 0]);
+  const placed = place(photo, [height, width], fit);
   const filter = FILTERS[fit?.interpolation] ?? FILTER;
-  const canvas = await crop(bitmap, placed, [height, width], filter, Math.ceil(SHOWN / Math.max(width, height)));
-  const pixels = toPixels(await crop(bitmap, placed, [height, width], filter, 1), channels);
-  return { pixels, canvas };
+  const scaled = await scaleTo(photo, placed, filter);
+  const seen = draw(scaled, fillOf(placed), { width, height }, [-placed.left, -placed.top]);
+  return { pixels: toPixels(seen, channels), ...(await drawWhole(photo, placed, [height, width], filter)) };
+}
+
+/** Whether what the artifact was given is all that is shown. */
+export function isWhole({ canvas, part }) {
+  return part.width === canvas.width && part.height === canvas.height;
 }
 
 /** The brightness of a colour, ITU-R 601. */
@@ -33,17 +41,45 @@ export function luma(red, green, blue) {
   return 0.299 * red + 0.587 * green + 0.114 * blue;
 }
 
-/** What the artifact takes of a picture, `enlarged` times as large. */
-async function crop(bitmap, placed, [height, width], filter, enlarged) {
-  const size = [enlarged * placed.width, enlarged * placed.height];
-  const asItIs = size[0] === bitmap.width && size[1] === bitmap.height;
-  const scaled = asItIs ? bitmap : await new Pica().resize(bitmap, makeCanvas(...size), { filter });
-  const canvas = makeCanvas(enlarged * width, enlarged * height);
+/** The photo to look at, and where the artifact's part lies in it, in whole pixels. */
+async function drawWhole(photo, placed, [height, width], filter) {
+  const long = Math.max(photo.width, photo.height);
+  const factor = Math.min(Math.max(long, SHOWN[0]), SHOWN[1]) / long;
+  const [shownWidth, shownHeight] = [photo.width, photo.height].map((side) => Math.max(1, Math.round(factor * side)));
+  const size = { width: shownWidth, height: shownHeight };
+  const [across, down] = [size.width / placed.width, size.height / placed.height];
+  const left = Math.round(placed.left * across);
+  const top = Math.round(placed.top * down);
+  const part = {
+    width: Math.round((placed.left + width) * across) - left,
+    height: Math.round((placed.top + height) * down) - top,
+  };
+  const beside = [Math.max(0, -left), Math.max(0, -top)]; // filled up
+  const whole = {
+    width: beside[0] + Math.max(size.width, left + part.width),
+    height: beside[1] + Math.max(size.height, top + part.height),
+  };
+  const canvas = draw(await scaleTo(photo, size, filter), fillOf(placed), whole, beside);
+  return { canvas, part: { left: left + beside[0], top: top + beside[1], ...part } };
+}
+
+async function scaleTo(photo, { width, height }, filter) {
+  if (width === photo.width && height === photo.height) return photo;
+  return new Pica().resize(photo, makeCanvas(width, height), { filter });
+}
+
+/** A canvas of a size and a colour with a picture on it. */
+function draw(picture, colour, { width, height }, [left, top]) {
+  const canvas = makeCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = `rgb(${placed.fill.join(" ")})`;
-  context.fillRect(0, 0, canvas.width, canvas.height);
-  context.drawImage(scaled, -enlarged * placed.left, -enlarged * placed.top);
+  context.fillStyle = colour;
+  context.fillRect(0, 0, width, height);
+  context.drawImage(picture, left, top);
   return canvas;
+}
+
+function fillOf({ fill }) {
+  return `rgb(${fill.join(" ")})`;
 }
 
 function makeCanvas(width, height) {
