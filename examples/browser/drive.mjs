@@ -86,8 +86,9 @@ const steps = {
       const tokens = [...document.querySelectorAll("#shown .t")];
       const colours = tokens.map(({ className, style }) => [className, style.getPropertyValue("--s")]);
       const legend = [...document.querySelectorAll("#legend .bar span")].map((end) => end.textContent);
+      const titles = [...document.querySelectorAll("#shown [title]")].map(({ title }) => title);
       const whole = texts.map((chars) => chars.join(""));
-      return { ...explanation, encoded: null, texts: whole, logits, read, colours, legend };
+      return { ...explanation, encoded: null, texts: whole, logits, read, colours, legend, titles };
     }),
   /** Clicks on the picture, at parts of its height and width. */
   async click({ at: [down, across] }) {

@@ -191,7 +191,7 @@ def _by_token(model: TextModel, encoded: Sequence[Encoded], found: Any) -> TextE
     for specs, each in zip(model.inputs.texts, encoded, strict=True):
         maps = [found.saliency_by_input.get(spec["name"]) for spec in specs.values()]
         scores = sum(np.asarray(one[0, 0], np.float64) for one in maps if one is not None)
-        parts.append(_scored(each, np.asarray(scores), model.metadata["psi"] == SIGNED))
+        parts.append(_scored(model, each, np.asarray(scores)))
     whole = parts[0]
     for part in parts[1:]:
         whole = _joined(whole, part)
@@ -199,7 +199,7 @@ def _by_token(model: TextModel, encoded: Sequence[Encoded], found: Any) -> TextE
     return replace(whole, residual=residual)
 
 
-def _scored(encoded: Encoded, scores: Array, signed: bool) -> TextExplanation:
+def _scored(model: TextModel, encoded: Encoded, scores: Array) -> TextExplanation:
     if not np.isfinite(scores).all():
         raise InputError("the map of a text has values that are NaN or infinite: the model's numbers overflow for it")
     count = len(encoded.pieces)
@@ -212,6 +212,7 @@ def _scored(encoded: Encoded, scores: Array, signed: bool) -> TextExplanation:
             piece.end,
             piece.segment,
             float(score),
+            piece.segment is not None and piece.id == model.unknown,
         )
         for piece, score in zip(encoded.pieces, scores[:count], strict=True)
     )
@@ -227,6 +228,7 @@ def _scored(encoded: Encoded, scores: Array, signed: bool) -> TextExplanation:
         for group in group_words(encoded)
     )
     pads = float(np.abs(scores[count:]).sum())
+    signed = model.metadata["psi"] == SIGNED
     return TextExplanation(encoded.texts, tokens, words, None, "", None, (), signed, pads)
 
 

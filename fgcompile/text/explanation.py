@@ -21,6 +21,7 @@ class ExplainedToken:
         end: Where they end.
         segment: Which segment it is of; None of a special one, which the tokenizer added.
         score: Its place's value on the map.
+        unknown: Whether its characters are not in the vocabulary: the model was told no more than that.
     """
 
     text: str
@@ -30,6 +31,7 @@ class ExplainedToken:
     end: int
     segment: int | None
     score: float
+    unknown: bool = False
 
     @property
     def special(self) -> bool:

@@ -14,7 +14,7 @@ from fgcompile.errors import InputError
 from fgcompile.system.text import visible
 from fgcompile.text.encoding import Encoded, encode
 from fgcompile.text.inputs import IDS, TextInputs, fill, find_inputs
-from fgcompile.text.tokenizer import Kept, open_tokenizer, pad_of
+from fgcompile.text.tokenizer import Kept, open_tokenizer, pad_of, unknown_of
 
 _MASKS = ("[MASK]", "<mask>")
 
@@ -28,12 +28,14 @@ class TextModel:
         tokenizer: As ``tokenizers`` has it.
         pad: The ids of the token, and of its segment, to pad with.
         inputs: Which inputs are a text's.
+        unknown: The id of the token for what is not in the vocabulary.
     """
 
     metadata: Metadata
     tokenizer: Any
     pad: tuple[int, int] | None
     inputs: TextInputs
+    unknown: int | None = None
 
     @property
     def longest(self) -> int | None:
@@ -119,7 +121,8 @@ def open_texts(metadata: Metadata, tokenizer: str) -> TextModel:
         InputError: It takes something that no text says.
         MissingPackageError: ``tokenizers`` is not installed.
     """
-    return TextModel(metadata, open_tokenizer(tokenizer), pad_of(tokenizer), find_inputs(metadata))
+    opened = open_tokenizer(tokenizer)
+    return TextModel(metadata, opened, pad_of(tokenizer), find_inputs(metadata), unknown_of(tokenizer))
 
 
 def require_texts(metadata: Metadata, kept: Kept) -> None:

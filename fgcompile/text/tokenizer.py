@@ -133,6 +133,16 @@ def open_tokenizer(text: str) -> Any:
 
 
 @lru_cache(maxsize=4)
+def unknown_of(text: str) -> int | None:
+    """The id of the token that a tokenizer has for what is not in its vocabulary; None where it has none."""
+    model = json.loads(text)["model"]
+    number = model.get("unk_id")
+    if number is None and isinstance(model["vocab"], dict):
+        number = model["vocab"].get(model.get("unk_token"))
+    return None if number is None else int(number)
+
+
+@lru_cache(maxsize=4)
 def pad_of(text: str) -> tuple[int, int] | None:
     """The ids of the token, and of its segment, that a tokenizer pads with; None where it has none."""
     padding = json.loads(text).get("padding")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +19,7 @@ from benchmarks.serving.chromium import PACKAGES, SOFTWARE_WEBGPU, Page, missing
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.errors import InputError
 from fgcompile.media.texts.colours import scale_of, stretches
-from fgcompile.media.texts.page import number_of
+from fgcompile.media.texts.page import draw_page, number_of
 from fgcompile.page.local import HOST, open_server
 from fgcompile.page.site import TEXTS, write_page
 from fgcompile.runtime.session import open_session
@@ -95,7 +97,7 @@ def compare(found: dict[str, Any], expected: TextExplanation) -> None:
     assert found["texts"] == list(expected.texts)
     assert found["read"] == list(expected.texts)
     for mine, token in zip(found["tokens"], expected.tokens, strict=True):
-        same = ("text", "piece", "id", "start", "end", "segment")
+        same = ("text", "piece", "id", "start", "end", "segment", "unknown")
         assert [mine[name] for name in same] == [getattr(token, name) for name in same]
         assert mine["score"] == pytest.approx(token.score, abs=1e-5)
     for mine, word in zip(found["words"], expected.words, strict=True):
@@ -112,6 +114,8 @@ def compare(found: dict[str, Any], expected: TextExplanation) -> None:
         [scale.strength(part.score) for part in parts], abs=2e-3
     )
     assert found["legend"][-1] == number_of(scale.most, expected.signed)
+    assert ["unknown" in name.split() for name, _ in found["colours"]] == [part.unknown for part in parts]
+    assert found["titles"] == [unescape(title) for title in re.findall(r' title="([^"]*)"', draw_page([expected], ""))]
 
 
 def explained(page: Page, *texts: str) -> dict[str, Any]:

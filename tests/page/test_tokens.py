@@ -18,6 +18,7 @@ from fgcompile.system.text import visible
 from fgcompile.text.encoding import Encoded, encode
 from fgcompile.text.inputs import TextInputs
 from fgcompile.text.model import TextModel
+from fgcompile.text.tokenizer import unknown_of
 from fgcompile.text.words import group_words, runs
 from tests.support.javascript import run_module
 from tests.support.many_tokenizers import ODD, many_tokenizers, random_texts
@@ -52,6 +53,17 @@ def encoded(tokenizer: Tokenizer, texts: tuple[str, ...]) -> list[list[Any]]:
 def encoded_by_page(made: dict[str, Tokenizer], texts: list[tuple[str, ...]]) -> dict[str, list[Any]]:
     given = {"json": [tokenizer.to_str() for tokenizer in made.values()], "texts": texts}
     return dict(zip(made, run_module({"text/tokenizer.js": "Tokenizer"}, ENCODE, given), strict=True))
+
+
+def test_the_token_for_what_is_unknown_is_that_of_the_library() -> None:
+    """It is the one of a character that no vocabulary has; where there are bytes no character is unknown."""
+    given = [tokenizer.to_str() for tokenizer in tokenizers().values()]
+    expression = "given.map((json) => new Tokenizer(json, library).unknown ?? null)"
+    found = run_module({"text/tokenizer.js": "Tokenizer"}, expression, given)
+    for (name, tokenizer), number in zip(tokenizers().items(), found, strict=True):
+        assert (name, number) == (name, unknown_of(tokenizer.to_str()))
+        ids = {token.id for token in encode(tokenizer, ("\U00010348",)).pieces if token.segment is not None}
+        assert (name, number in ids) == (name, number is not None and "bytes" not in name)
 
 
 def test_tokens_and_their_characters_are_those_of_the_library() -> None:

@@ -36,6 +36,15 @@ def ids(*words: str) -> np.ndarray:
     return np.array([[VOCABULARY[word] for word in words]])
 
 
+def test_tokens_that_stand_for_anything_are_told() -> None:
+    found = open_text("classifier").explain_text("the zorg [UNK] was [MASK] dull")
+    assert [(token.text, token.unknown) for token in found.tokens] == [
+        ("[CLS]", False), ("the", False), ("zorg", True), ("[UNK]", True), ("was", False), ("[MASK]", False),
+        ("du", False), ("ll", False), ("[SEP]", False),
+    ]  # fmt: skip
+    assert found.as_dict()["tokens"][2]["unknown"] is True
+
+
 def test_words_are_sums_of_their_tokens_and_the_class_is_the_model_s() -> None:
     session = open_text("classifier")
     found = session.explain_text("It's dull.")

@@ -34,9 +34,18 @@ def scale_of(explanation: TextExplanation) -> Scale:
     return Scale(max(own, default=0.0))
 
 
+def has_unknown(explanation: TextExplanation) -> bool:
+    """Whether a part of a text is not in the vocabulary, so that its mark is to be explained."""
+    return any(token.unknown for token in explanation.tokens)
+
+
 def colour_of(score: float) -> Color:
     """The colour of a score's sign."""
     return MORE if score >= 0 else LESS
+
+
+UNKNOWN = "unknown to the vocabulary"
+"""What is said of characters for which the tokenizer has one token, whatever they are."""
 
 
 @dataclass(frozen=True)
@@ -48,12 +57,14 @@ class Stretch:
         tokens: The tokens that came from them, by their places; none of what no token came from, such as spaces.
         word: The word that they belong to, by its place.
         score: The sum of the tokens'.
+        unknown: Whether the vocabulary has no token for them.
     """
 
     text: str
     tokens: tuple[int, ...]
     word: int | None
     score: float
+    unknown: bool = False
 
 
 def stretches(explanation: TextExplanation, segment: int) -> list[Stretch]:
@@ -71,4 +82,5 @@ def stretches(explanation: TextExplanation, segment: int) -> list[Stretch]:
 def _stretch(explanation: TextExplanation, text: str, run: Run, words: dict[int, int]) -> Stretch:
     score = sum(explanation.tokens[place].score for place in run.pieces)
     word = words.get(run.pieces[-1]) if run.pieces else None
-    return Stretch(text[run.start : run.end], run.pieces, word, score)
+    unknown = any(explanation.tokens[place].unknown for place in run.pieces)
+    return Stretch(text[run.start : run.end], run.pieces, word, score, unknown)

@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from fgcompile.media.texts.colours import Scale, Stretch, scale_of, stretches
+from fgcompile.media.texts.colours import UNKNOWN, Scale, Stretch, has_unknown, scale_of, stretches
 from fgcompile.system.text import visible
 from fgcompile.text.explanation import TextExplanation
 
@@ -75,14 +75,15 @@ def _add_word(
     whole = explanation.words[word]
     several = len(whole.tokens) > 1
     holder = _coloured(parent, "w several" if several else "w", whole.score, scale)
-    holder.set("title", f"{visible(whole.text)}: {number_of(whole.score, explanation.signed)}")
+    title = f"{visible(whole.text)}: {number_of(whole.score, explanation.signed)}"
+    holder.set("title", f"{title}, {UNKNOWN}" if any(part.unknown for part in parts) and not several else title)
     for part in parts:
-        token = _coloured(holder, "t", part.score, scale)
+        token = _coloured(holder, "t unknown" if part.unknown else "t", part.score, scale)
         token.text = part.text
         if several:
             names = " ".join(explanation.tokens[place].piece for place in part.tokens)
-            title = f"{visible(names)}: {number_of(part.score, explanation.signed)} of {holder.get('title')}"
-            token.set("title", title)
+            score = number_of(part.score, explanation.signed)
+            token.set("title", f"{visible(names)}: {score} of {title}{f', {UNKNOWN}' if part.unknown else ''}")
 
 
 def _coloured(parent: Element, kind: str, score: float, scale: Scale) -> Element:
@@ -114,6 +115,8 @@ def _add_legend(section: Element, explanation: TextExplanation, scale: Scale) ->
     )
     total = f"; all tokens together: {number_of(explanation.total, True)}" if explanation.signed else ""
     SubElement(legend, "span").text = f"{words}{total}"
+    if has_unknown(explanation):
+        SubElement(legend, "span", {"class": "unknown"}).text = UNKNOWN
 
 
 def _add_table(section: Element, explanation: TextExplanation) -> None:
@@ -132,4 +135,6 @@ def _add_table(section: Element, explanation: TextExplanation) -> None:
         SubElement(row, "td", {"class": "number"}).text = number_of(word.score, explanation.signed)
         tokens = (explanation.tokens[place] for place in word.tokens)
         parts = (f"{visible(token.piece)} {number_of(token.score, explanation.signed)}" for token in tokens)
-        SubElement(row, "td").text = "  ".join(parts) if len(word.tokens) > 1 else ""
+        strange = any(explanation.tokens[place].unknown for place in word.tokens)
+        shown = list(parts) if len(word.tokens) > 1 else []
+        SubElement(row, "td").text = "  ".join([*shown, *([UNKNOWN] if strange else [])])

@@ -9,7 +9,16 @@ from itertools import groupby
 from PIL import Image, ImageDraw
 
 from fgcompile.drawing.captions import Color, font_of, write_caption
-from fgcompile.media.texts.colours import STRONGEST, Scale, Stretch, colour_of, scale_of, stretches
+from fgcompile.media.texts.colours import (
+    STRONGEST,
+    UNKNOWN,
+    Scale,
+    Stretch,
+    colour_of,
+    has_unknown,
+    scale_of,
+    stretches,
+)
 from fgcompile.media.texts.page import number_of
 from fgcompile.text.explanation import TextExplanation
 
@@ -20,6 +29,9 @@ _LINE = 38
 _CAPTION = 46
 _LEGEND = 46
 _BAR = 200
+_DOTS = 5
+"""From one to the next of a dotted line."""
+
 _MOST_LINES = 400
 """Of a longer text the picture ends in “…”; the page has all of it."""
 
@@ -35,6 +47,7 @@ class _Part:
     line: int
     text: str
     score: float | None
+    unknown: bool
 
 
 def draw_text(explanation: TextExplanation) -> Image.Image:
@@ -60,6 +73,8 @@ def draw_text(explanation: TextExplanation) -> Image.Image:
             box = (part.x, middle - 14, part.x + font.getlength(part.text), middle + 14)
             draw.rectangle(box, fill=_mixed(part.score, scale))
         draw.text((part.x, middle), part.text, _INKS[0], font, anchor="lm")
+        if part.unknown:
+            _draw_dots(draw, part.x, part.x + font.getlength(part.text), middle + 12)
     if lines == _MOST_LINES:
         draw.text((_WIDTH - _MARGIN, _CAPTION + lines * _LINE - _LINE // 2), "…", _INKS[0], font, anchor="rm")
     _draw_legend(image, explanation, scale)
@@ -82,7 +97,7 @@ def _lay_out(explanation: TextExplanation) -> Iterator[_Part]:
                     if breaks or (x > _MARGIN and x + length > _WIDTH - _MARGIN):
                         x, line = float(_MARGIN), line + 1
                     if text and not (x == _MARGIN and text.isspace()):
-                        yield _Part(x, line, text, part.score if part.tokens else None)
+                        yield _Part(x, line, text, part.score if part.tokens else None, part.unknown)
                         x += length
         line += 1
 
@@ -125,4 +140,15 @@ def _draw_legend(image: Image.Image, explanation: TextExplanation, scale: Scale)
     words = (
         "blue takes from the score, orange adds to it" if explanation.signed else "the stronger, the more it matters"
     )
-    draw.text((_MARGIN + _BAR + 14, middle), words, _INKS[1], font, anchor="lm")
+    left = _MARGIN + _BAR + 14
+    draw.text((left, middle), words, _INKS[1], font, anchor="lm")
+    if has_unknown(explanation):
+        left += round(font.getlength(words)) + 28
+        draw.text((left, middle), UNKNOWN, _INKS[1], font, anchor="lm")
+        _draw_dots(draw, left, left + font.getlength(UNKNOWN), middle + 9)
+
+
+def _draw_dots(draw: ImageDraw.ImageDraw, left: float, right: float, y: float) -> None:
+    """A dotted line under what the vocabulary does not have."""
+    for x in range(round(left) + 1, round(right) - 1, _DOTS):
+        draw.rectangle((x, y, x + 1, y + 1), fill=_INKS[0])

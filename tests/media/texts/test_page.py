@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -91,6 +92,32 @@ def test_colours_are_those_of_signs_and_numbers_are_told() -> None:
     assert [each["style"] for each in own] == ["--s:0.250", "--s:0.500", "--s:0.750", "--s:1.000"]
     titles = [attributes["title"] for _, attributes in page.elements if "title" in attributes]
     assert titles == ["not: +0.1", "dull: +0.1", "du: −0.2 of dull: +0.1", "ll: +0.3 of dull: +0.1", ".: −0.4"]
+
+
+def test_what_the_vocabulary_does_not_have_is_marked_in_words_too() -> None:
+    known = explained("not dull.")
+    strange = replace(known, tokens=tuple(replace(each, unknown=each.text in {"not", "ll"}) for each in known.tokens))
+    plain, page = (Reader(draw_page([each], "title")) for each in (known, strange))
+    assert not [attributes for _, attributes in plain.elements if "unknown" in (attributes.get("class") or "")]
+    marked = [attributes["class"] for _, attributes in page.elements if "unknown" in (attributes.get("class") or "")]
+    assert marked == ["t unknown more", "t unknown more", "unknown"]  # the last says in the legend what it means
+    titles = [attributes["title"] for _, attributes in page.elements if "title" in attributes]
+    note = ", unknown to the vocabulary"
+    assert titles == [
+        f"not: +0.1{note}",
+        "dull: +0.1",
+        "du: −0.2 of dull: +0.1",
+        f"ll: +0.3 of dull: +0.1{note}",
+        ".: −0.4",
+    ]
+    cells = draw_page([strange], "title").split("<table>")[1]
+    assert "<td>unknown to the vocabulary</td>" in cells
+    assert "<td>du −0.2  ll +0.3  unknown to the vocabulary</td>" in cells
+    before, after = (np.asarray(draw_text(each)).astype(int) for each in (known, strange))
+    rows, columns = np.nonzero((before != after).any(2))
+    under = rows < before.shape[0] - 46  # of the text, not of the legend below it
+    assert len(set(rows[under])) == 2  # a line of dots, two pixels high, and nothing else
+    assert (columns[under].min(), (~under).any()) == (13, True)
 
 
 def test_stretches_of_tokens_that_share_a_character() -> None:

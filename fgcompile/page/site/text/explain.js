@@ -131,7 +131,7 @@ function mapOf({ metadata }, specs, found) {
   return Array.from(maps[0].data, (_, place) => maps.reduce((sum, { data }) => sum + data[place], 0));
 }
 
-function scored({ metadata }, encoded, scores) {
+function scored({ metadata, tokenizer }, encoded, scores) {
   if (!scores.every(Number.isFinite)) {
     throw new Error("the map of a text has values that are NaN or infinite: the model's numbers overflow for it");
   }
@@ -142,6 +142,7 @@ function scored({ metadata }, encoded, scores) {
     piece: piece.text,
     text: piece.segment === null ? piece.text : characters(piece),
     score: scores[place],
+    unknown: piece.segment !== null && piece.id === tokenizer.unknown,
   }));
   const words = groupWords(encoded).map((group) => ({
     ...group,

@@ -2,6 +2,8 @@
 
 import { runs } from "./words.js";
 
+const UNKNOWN = "unknown to the vocabulary"; // said of characters for which there is one token, whatever they are
+
 /** A score as it is read, to three digits: with its sign, if it has one. */
 export function numberOf(score, signed) {
   const sign = score < 0 ? "−" : signed ? "+" : "";
@@ -74,20 +76,28 @@ export function stretches({ texts, tokens, words }, segment) {
   }));
 }
 
-function wordElement({ signed, words }, number, scale) {
+function wordElement({ signed, tokens, words }, number, scale) {
   const word = words[number];
   const element = coloured(word.tokens.length > 1 ? "w several" : "w", "", word.score, scale);
-  element.title = `${visible(word.text)}: ${numberOf(word.score, signed)}`;
+  const note = word.tokens.length === 1 ? noteOn(word.tokens, tokens) : "";
+  element.title = wordTitle(word, signed) + note;
   return element;
 }
 
 function tokenElement({ signed, tokens, words }, part, scale) {
-  const element = coloured("t", part.text, part.score, scale);
+  const note = noteOn(part.tokens, tokens);
+  const element = coloured(note ? "t unknown" : "t", part.text, part.score, scale);
   if (words[part.word].tokens.length > 1) {
     const names = part.tokens.map((place) => tokens[place].piece).join(" ");
-    element.title = `${visible(names)}: ${numberOf(part.score, signed)} of ${wordTitle(words[part.word], signed)}`;
+    const whole = wordTitle(words[part.word], signed);
+    element.title = `${visible(names)}: ${numberOf(part.score, signed)} of ${whole}${note}`;
   }
   return element;
+}
+
+/** What is to be said of tokens that stand for anything. */
+function noteOn(places, tokens) {
+  return places.some((place) => tokens[place].unknown) ? `, ${UNKNOWN}` : "";
 }
 
 function wordTitle(word, signed) {
@@ -104,7 +114,7 @@ function coloured(kind, text, score, scale) {
 export function describeWord({ signed, tokens, words }, number) {
   const word = words[number];
   const parts = word.tokens.map((place) => `${visible(tokens[place].piece)} ${numberOf(tokens[place].score, signed)}`);
-  return wordTitle(word, signed) + (parts.length > 1 ? ` = ${parts.join(", ")}` : "");
+  return wordTitle(word, signed) + (parts.length > 1 ? ` = ${parts.join(", ")}` : "") + noteOn(word.tokens, tokens);
 }
 
 /** The tokens that the tokenizer added, which are no part of the text. */
@@ -126,7 +136,8 @@ export function drawLegend(explanation) {
   const words = signed
     ? `blue takes from the score, orange adds to it; all tokens together: ${total}`
     : "the stronger, the more it matters";
-  return [bar, span("", words)];
+  const marked = tokens.some(({ unknown }) => unknown) ? [span("unknown", UNKNOWN)] : [];
+  return [bar, span("", words), ...marked];
 }
 
 /** The rows of a table: word, sum, tokens. */
@@ -138,15 +149,17 @@ export function drawNumbers({ signed, tokens, words }) {
     made.append(...cells);
     return made;
   };
-  const parts = ({ tokens: places }) =>
-    places.map((place) => `${visible(tokens[place].piece)} ${numberOf(tokens[place].score, signed)}`).join("  ");
+  const parts = ({ tokens: places }) => {
+    const each = places.map((place) => `${visible(tokens[place].piece)} ${numberOf(tokens[place].score, signed)}`);
+    return [...(places.length > 1 ? each : []), ...(noteOn(places, tokens) ? [UNKNOWN] : [])].join("  ");
+  };
   return [
     row(...["word", "sum", "tokens"].map((name) => cell("th", name))),
     ...words.map((word) =>
       row(
         cell("td", visible(word.text)),
         cell("td", numberOf(word.score, signed), "number"),
-        cell("td", word.tokens.length > 1 ? parts(word) : ""),
+        cell("td", parts(word)),
       ),
     ),
   ];

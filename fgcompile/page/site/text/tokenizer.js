@@ -37,6 +37,8 @@ export class Tokenizer {
     const { vocab } = model;
     const entries = Array.isArray(vocab) ? vocab.map(([text], id) => [text, id]) : Object.entries(vocab);
     this.size = entries.length;
+    /** The id of the token for what is not in the vocabulary. */
+    this.unknown = model.unk_id ?? (Array.isArray(vocab) ? undefined : vocab[model.unk_token]);
     this.ids = new Map([...entries, ...added.map(({ content, id }) => [content, id])]);
     this.names = new Map(entries.map(([text, id]) => [id, text]));
     for (const { content, id } of added) this.names.set(id, content);
