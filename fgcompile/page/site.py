@@ -27,9 +27,6 @@ _SHARED = ("artifact.js", "favicon.svg", "perform.js", "session.js", "style.css"
 _UNSERVED = ("package.json", _ENTRY_OF_TEXTS)
 """What only Node.js reads, which takes the page's modules for the tests; and what another page begins with."""
 
-_ASKED = ({"class"}, {"class", "height", "width"})
-"""Axes of a target that the page can ask for: a class, and where there are places one of them, by a click."""
-
 
 def write_page(
     artifact: Path,
@@ -118,11 +115,6 @@ def require_shown(metadata: Metadata, path: Path) -> None:
     if len(taken) != 1 or taken[0]["shape"][-1] not in (1, 3):
         raise InputError(
             f"{path} takes {', '.join(spec['name'] for spec in taken)}: the page has one grey or RGB photo"
-        )
-    axes = {axis["name"] for axis in metadata.get("target_axes", [])}
-    if metadata["target"] == "input" and axes and axes not in _ASKED:
-        raise InputError(
-            f"{path} takes targets of {', '.join(sorted(axes))}, and the page asks for a class and a place"
         )
     outputs = {spec["name"] for spec in metadata["outputs"]}
     if missing := sorted({"logits", "saliency"} - outputs):

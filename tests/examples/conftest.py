@@ -45,6 +45,26 @@ def compile_places(path: Path, **options: Any) -> Path:
     return path
 
 
+class Detector(nn.Module):
+    """An untrained detector's class logits for the same photos, (N, 3, 48): of each of 6 × 8 candidates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(nn.Conv2d(3, 8, 8, stride=8), nn.SiLU(), nn.Conv2d(8, 3, 3, padding=1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.trunk(x).flatten(2)
+
+
+def compile_candidates(path: Path, **options: Any) -> Path:
+    """The detector, whose targets are a class and a candidate."""
+    torch.manual_seed(0)
+    preprocess = fgcompile.Preprocess((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
+    x = torch.randn(2, 3, HEIGHT, WIDTH)
+    fgcompile.compile(Detector().eval(), x, preprocess=preprocess, **options).save(path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return compile_colours(tmp_path_factory.mktemp("colours") / "colours.onnx")

@@ -37,10 +37,6 @@ def test_tiny_photos_are_shown() -> None:
         ),
         ({"inputs": [{**PHOTO, "shape": ["batch", 8, 6, 4]}]}, "takes x: the page has one grey or RGB photo"),
         ({"inputs": [PHOTO, {**PHOTO, "name": "y"}]}, "takes x, y: the page has one"),
-        (
-            {"target_axes": [{"name": "token", "size": 5}, {"name": "class", "size": 3}]},
-            "takes targets of class, token",
-        ),
     ],
 )
 def test_what_the_page_cannot_show_is_refused(changes: dict[str, Any], message: str) -> None:

@@ -3,7 +3,7 @@
 import { PbfReader } from "pbf";
 import { readArtifact } from "./artifact.js";
 import { makeExplain } from "./call.js";
-import { classAxis, isSame, listClasses, rankClasses } from "./classes.js";
+import { findAxes, isElement, isSame, listClasses, rankClasses, readElement } from "./classes.js";
 import { drawBar, drawOverlay } from "./overlay.js";
 import { isWhole, readPhoto } from "./photo.js";
 import { numberOf, scaleOf } from "./scale.js";
@@ -23,10 +23,6 @@ const perform = makePerform(describe);
 async function useArtifact(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   const artifact = await readArtifact(file.name, bytes, new PbfReader(bytes));
-  if (isChoosable(artifact.metadata) && !classAxis(artifact.metadata)) {
-    const names = targetAxes(artifact.metadata).map(({ name }) => name);
-    throw new Error(`${file.name} takes targets of ${names.join(", ")}, not of a class and a place: use examples/node`);
-  }
   const session = await openSession(artifact, (opened, Tensor) => prepare(artifact, opened, Tensor));
   Object.assign(shown, { artifact, session, name: file.name });
   if (shown.file) await usePhoto(shown.file);
@@ -67,7 +63,7 @@ async function explainTarget(target) {
 /** Asks about the place that was clicked, and the largest class there. */
 function explainPlace(event) {
   const { artifact, explanation, photo } = shown;
-  const places = classAxis(artifact.metadata)?.places ?? [];
+  const { places } = findAxes(artifact.metadata);
   if (!isChoosable(artifact.metadata) || places.length === 0) return;
   const at = partOf(event, photo);
   if (at.some((side) => side < 0 || side > 1)) {
@@ -137,6 +133,9 @@ function listButtons() {
   const { artifact, explanation, map } = shown;
   const { metadata } = artifact;
   const shownTarget = explanation.targets?.[map];
+  const indices = targetAxes(metadata).map(({ name }) => name);
+  const asks = isChoosable(metadata) && indices.length > 1;
+  element("query").placeholder = asks ? `search, or indices ${indices.join(",")}` : "search all classes";
   element("query").disabled = false;
   const items = listClasses(explanation.logits, shownTarget, metadata, element("query").value).map((entry) => {
     const button = document.createElement("button");
@@ -182,7 +181,11 @@ element("picture").onclick = explainPlace;
 element("query").oninput = listButtons;
 element("search").onsubmit = (event) => {
   event.preventDefault();
-  element("list").querySelector("button")?.click();
+  const text = element("query").value;
+  const { metadata } = shown.artifact;
+  if (isChoosable(metadata) && isElement(text, metadata)) {
+    perform(`Explaining ${text} …`, () => explainTarget(readElement(text, shown.explanation.logits, metadata)));
+  } else element("list").querySelector("button")?.click();
 };
 document.ondragover = (event) => event.preventDefault();
 document.ondrop = (event) => {

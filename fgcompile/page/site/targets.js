@@ -16,6 +16,16 @@ export function targetAxes(metadata) {
   return sizes.map((size, place) => ({ name: `axis_${place + 1}`, size })); // of a fixed target no more is told
 }
 
+/** Which axis is the classes': the only one, the one that is called so, or the one with as many labels. */
+export function classAxisOf(axes, labels) {
+  if (axes.length <= 1) return 0;
+  const called = axes.findIndex(({ name }) => name === "class");
+  if (!labels) return called === -1 ? undefined : called;
+  const fitting = axes.flatMap(({ size }, axis) => (size === labels.length ? [axis] : []));
+  if (fitting.includes(called)) return called;
+  return fitting.length === 1 ? fitting[0] : undefined;
+}
+
 /** How many targets one call explains; undefined where the caller decides. */
 export function targetCount(metadata) {
   return metadata.targets === "dynamic" ? undefined : (metadata.targets ?? 1);
@@ -84,7 +94,7 @@ export function explainedTargets(metadata, targets, logits) {
 }
 
 /** A target with the largest in place of −1. */
-function resolveTarget(target, logits) {
+export function resolveTarget(target, logits) {
   if (target.at(-1) !== LARGEST) return target;
   if (target[0] === LARGEST) return largestTargets(logits, 1)[0];
   const there = target.slice(0, -1);
@@ -101,10 +111,11 @@ export function largestTargets({ data, sizes }, count) {
     best.splice(rank === -1 ? best.length : rank, 0, place);
     best.splice(count);
   });
-  return best.map((place) => indices(place, sizes));
+  return best.map((place) => indicesOf(place, sizes));
 }
 
-function indices(place, sizes) {
+/** The index on each axis of what is at a place of the data. */
+export function indicesOf(place, sizes) {
   const target = [];
   for (const size of [...sizes].reverse()) {
     target.unshift(place % size);
@@ -122,9 +133,8 @@ export function scoreOf(target, { data, sizes }) {
 export function targetName(target, metadata) {
   const { labels } = metadata;
   const axes = targetAxes(metadata);
-  const fitting = axes.filter(({ size }) => labels && (axes.length === 1 || size === labels.length));
-  const labelled = fitting.find(({ name }) => name === "class") ?? fitting[0];
+  const labelled = labels ? classAxisOf(axes, labels) : undefined;
   return target
-    .map((index, place) => (axes[place] === labelled ? labels[index] : `${axes[place].name} ${index}`))
+    .map((index, place) => (place === labelled ? labels[index] : `${axes[place].name} ${index}`))
     .join(", ");
 }

@@ -1,6 +1,6 @@
 /** An artifact that takes texts: its tokenizer, which of its inputs a text fills, and what its output is. */
 
-import { targetAxes } from "../targets.js";
+import { classAxisOf, targetAxes } from "../targets.js";
 import { fill, findInputs, idsOf } from "./inputs.js";
 import { Tokenizer } from "./tokenizer.js";
 import { isBlank } from "./words.js";
@@ -14,7 +14,7 @@ export class TextModel {
     this.tokenizer = new Tokenizer(tokenizer, library);
     this.inputs = findInputs(metadata);
     this.axes = metadata.outputs.some(({ name }) => name === "logits") ? targetAxes(metadata) : [];
-    this.classes = classAxis(this.axes, metadata.labels);
+    this.classes = classAxisOf(this.axes, metadata.labels);
     const size = this.axes.length === 2 && this.classes !== undefined ? this.axes[this.classes].size : 0;
     /** Whether the classes of a place are the tokens of the vocabulary: a language model's. */
     this.writes = Number.isInteger(size) && size >= Math.max(2, this.tokenizer.size);
@@ -58,16 +58,6 @@ export class TextModel {
     if (known !== undefined) return known;
     throw new Error(`'${word}' is ${tokens.length} tokens, and one is explained here: give one of them`);
   }
-}
-
-/** Which axis is the classes': the only one, the one that is called so, or the one with as many labels. */
-function classAxis(axes, labels) {
-  if (axes.length <= 1) return 0;
-  const called = axes.findIndex(({ name }) => name === "class");
-  if (!labels) return called === -1 ? undefined : called;
-  const fitting = axes.flatMap(({ size }, axis) => (size === labels.length ? [axis] : []));
-  if (fitting.includes(called)) return called;
-  return fitting.length === 1 ? fitting[0] : undefined;
 }
 
 /** Refuses tokens that the model has no row for: the tokenizer is another model's. */
