@@ -16,6 +16,8 @@ from fgcompile.errors import InputError, SourceError
 from fgcompile.pictures.reading import Reading
 
 DEFAULT_INPUT = "3x224x224"
+_WORDS = ("none", "true", "false")
+"""Words that are arguments of scores."""
 
 
 def choose_format(wanted: str | None, output: Path) -> str:
@@ -44,6 +46,11 @@ def read_target(text: str) -> Callable[[], Any]:
         return read_score("Difference", f"{difference[1]},{difference[2]}")
     name, _, arguments = text.partition(":")
     if name in SCORES:
+        if arguments.isidentifier() and Path(f"{name}.py").is_file() and arguments.lower() not in _WORDS:
+            raise InputError(
+                f"--target {text}: {name} is a score of fgcompile's, and {name}.py a module of yours: rename that, or "
+                f"put it into a package, package.{text}"
+            )
         return read_score(name, arguments)
     if ":" in text:
         return partial(_import_target, text, name)
@@ -52,6 +59,8 @@ def read_target(text: str) -> Callable[[], Any]:
     try:
         chosen = int(text)
     except ValueError:
+        if text.endswith(".py") and Path(text).is_file():
+            raise InputError(f"--target {text} is a file: name the function in it, {Path(text).stem}:NAME") from None
         raise InputError(
             f"--target {text}: give a class as a whole number, 'predicted', a difference of two as 3-5, a score as "
             f"Region:15 (of {', '.join(SCORES)}), or package.module:function"

@@ -24,6 +24,7 @@ from fgcompile.cli.parameters import (
     PageOption,
     ProviderOption,
     QuietOption,
+    TextsOption,
     TrustOption,
     VerboseOption,
     WeightsOption,
@@ -123,6 +124,7 @@ def explain(
             ":fraction behind if they are parts of the picture.",
         ),
     ] = None,
+    texts: TextsOption = None,
     files: FilesOption = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="Each text is two, with a tab between them.")] = False,
     continuation: Annotated[
@@ -166,7 +168,7 @@ def explain(
 
         of_photos: dict[str, object] = {"--targets": targets, "--top": top, "--box": box, "--npy": npy}
         of_photos |= {"--fit": fit, "--window": window, "--overlay": overlay, "--alpha": alpha, "--colormap": colormap}
-        of_texts = {"--file": files, "--pairs": pairs, "--continuation": continuation}
+        of_texts = {"--text": texts, "--file": files, "--pairs": pairs, "--continuation": continuation}
         require_sound(artifact, providers, trust=trust)
         session = load(artifact, providers, trust=trust or None)
         takes_texts = session.tokenizer is not None
@@ -174,8 +176,8 @@ def explain(
             raise InputError("several targets are not done for texts: ask one by one with --target")
         _refuse("photos" if takes_texts else "texts", of_photos if takes_texts else of_texts)
         if takes_texts:
-            texts = read_texts(inputs or [], files or [], pairs)
-            records = explain_and_draw(session, texts, output, target, continuation, report)
+            given = read_texts(inputs or [], files or [], pairs, texts or [])
+            records = explain_and_draw(session, given, output, target, continuation, report)
         elif not inputs:
             raise InputError("there are no pictures: give one or more")
         else:

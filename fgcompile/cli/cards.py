@@ -20,6 +20,7 @@ from fgcompile.cli.parameters import (
     FilesOption,
     ProviderOption,
     QuietOption,
+    TextsOption,
     TrustOption,
     VerboseOption,
 )
@@ -46,6 +47,7 @@ def card(
     licence: Annotated[
         str | None, typer.Option("--license", metavar="ID", help="Of the weights, as the Hub calls it: apache-2.0.")
     ] = None,
+    texts: TextsOption = None,
     files: FilesOption = None,
     providers: ProviderOption = None,
     trust: TrustOption = False,
@@ -66,7 +68,7 @@ def card(
         )
     content, metadata = read_artifact(artifact)
     with terminal.progress("explaining") as report, tempfile.TemporaryDirectory() as folder:
-        named = inputs or [], files or []
+        named = inputs or [], files or [], texts or []
         found = _explain(artifact, named, Path(folder), (providers, trust), report) if any(named) else []
         records, left_out = _parted(found)
         make_directory(output)
@@ -86,12 +88,12 @@ def card(
 
 def _explain(
     artifact: Path,
-    named: tuple[Sequence[str], Sequence[Path]],
+    named: tuple[Sequence[str], Sequence[Path], Sequence[str]],
     folder: Path,
     runtime: tuple[list[str] | None, bool],
     report: Callable[[str], None],
 ) -> list[dict[str, Any]]:
-    """The records of ``explain``, of photos or texts by their arguments and files of texts."""
+    """The records of ``explain``, of photos or texts by their arguments, files of texts, and further texts."""
     from fgcompile.media.explain import explain_photos
     from fgcompile.media.texts.explain import explain_and_draw, read_texts
     from fgcompile.runtime import load
@@ -100,11 +102,11 @@ def _explain(
     providers, trust = runtime
     require_sound(artifact, providers, trust=trust)
     session = load(artifact, providers, trust=trust or None)
-    inputs, files = named
+    inputs, files, texts = named
     if session.tokenizer is not None:
-        return explain_and_draw(session, read_texts(inputs, files), folder, report=report)
-    if files:
-        raise InputError("--file: only for artifacts of texts, which this is not")
+        return explain_and_draw(session, read_texts(inputs, files, literal=texts), folder, report=report)
+    if files or texts:
+        raise InputError(f"--{'file' if files else 'text'}: only for artifacts of texts, which this is not")
     return explain_photos(session, find_photos(inputs, folder), folder, report=report)
 
 

@@ -26,6 +26,10 @@ VerboseOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+TextsOption = Annotated[
+    list[str] | None,
+    typer.Option("--text", metavar="TEXT", help="A text, though a file or folder is called so, or it ends in .txt."),
+]
 FilesOption = Annotated[list[Path] | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")]
 ProviderOption = Annotated[
     list[str] | None,

@@ -70,6 +70,22 @@ def test_what_is_no_score_is_refused_with_those_that_are(text: str, message: str
 
 
 @pytest.mark.whole
+def test_files_are_no_targets_and_modules_called_as_scores_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.py", "Region.py", "Contrast.py", "3", "predicted"):
+        Path(name).touch()
+    assert (parse_target("3"), parse_target("predicted")) == (3, "predicted")
+    assert (parse_target("Contrast"), parse_target("Region:15")) == (Contrast(), Region(15))
+    for text, message in (
+        ("net.py", "--target net.py is a file: name the function in it, net:NAME"),
+        ("Region:best", "Region.py a module of yours: rename that, or put it into a package, package.Region:best"),
+    ):
+        with pytest.raises(FgcompileError, match=message):
+            parse_target(text)
+
+
 def test_a_score_is_given_again_to_verify(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     model = "import torch\n\n\ndef build():\n    return torch.nn.Conv2d(3, 4, 3)\n"

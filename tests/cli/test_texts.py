@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,8 +61,7 @@ def test_pairs_and_texts_that_cannot_be_explained(run: Run, folder: Path, monkey
         (["dull", "--target", "cat"], None),
         (["none.txt"], "none.txt: cannot be read"),
         (["a", "--pairs"], "no pair"),
-        (["dull", "text.onnx"], "text.onnx is a file, and this artifact takes texts: give --file"),
-        (["."], ". is a folder, and this artifact takes texts: give --file"),
+        (["It is no.txt"], "(No such file or directory): give a UTF-8 file, or if it is a text --text 'It is no.txt'"),
         (["a", "--box", "b:xyxy", "--npy"], "--box and --npy: only for artifacts of photos"),
         (["a", "--top", "2"], "several targets are not done for texts: ask one by one with --target"),
         (["a", "--targets", "0,1"], "several targets are not done for texts"),
@@ -78,8 +78,30 @@ def test_mistakes(
         assert_one_line_error(result, message)
 
 
+def test_a_text_that_is_called_as_a_file_is_meant_or_the_file(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a film").write_text("the joy\n")
+    Path("dull").mkdir()
+    names = {"a film": "is a file, and this artifact takes texts", "dull": "is a folder, and this artifact takes texts"}
+    artifact = folder / "text.onnx"
+    for name, message in names.items():
+        result = run("explain", artifact, name, "-o", "out")
+        assert_one_line_error(result, f"{name} {message}: give --file")
+        assert f"for this word --text {shlex.quote(name)}" in result.err
+    assert "give --file 'a film' for what it holds" in run("explain", artifact, "a film", "-o", "out").err
+    given = ["the film", "--text", "a film", "--text", "dull", "--text", "no.txt", "--file", "a film"]
+    result = run("explain", artifact, *given, "-o", "out", "--json", "--target", "dull")
+    texts = [record["text"] for record in json.loads(result.out)]
+    assert texts == ["the film", "a film", "dull", "no.txt", "the joy"]
+    assert {record["target"] for record in json.loads(result.out)} == {0}  # a class, whatever is called so
+
+
 def test_options_of_texts_are_refused_for_photos(run: Run, tiny: Path, tmp_path: Path) -> None:
-    assert_one_line_error(run("explain", tiny, "photo.jpg", "--pairs", "-o", tmp_path / "out"), "--pairs: only for")
+    for options in (["--pairs"], ["--text", "a"]):
+        result = run("explain", tiny, "photo.jpg", *options, "-o", tmp_path / "out")
+        assert_one_line_error(result, f"{options[0]}: only for")
     assert_one_line_error(run("explain", tiny, "-o", tmp_path / "out"), "no pictures")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,16 @@ _SUFFIX = ".txt"
 _SHOWN = 40
 
 
-def read_texts(given: Sequence[str], files: Sequence[Path] = (), pairs: bool = False) -> list[Text]:
+def read_texts(
+    given: Sequence[str], files: Sequence[Path] = (), pairs: bool = False, literal: Sequence[str] = ()
+) -> list[Text]:
     """The texts that are meant.
 
     Args:
         given: Texts; what ends in ``.txt`` is a file of them, one a line.
-        files: Further files of texts, whatever they are called.
+        files: Further files of texts, whatever they are called; theirs come last.
         pairs: Whether each has two segments, with a tab between them.
+        literal: Further texts, whatever is called so.
 
     Raises:
         InputError: A file cannot be read; what is given is another file, or a folder; there are none; of pairs one
@@ -40,8 +44,8 @@ def read_texts(given: Sequence[str], files: Sequence[Path] = (), pairs: bool = F
     """
     for one in given:
         _require_no_file(one)
-    texts = [text for one in given for text in (_lines(Path(one)) if one.endswith(_SUFFIX) else [one])]
-    texts += [text for path in files for text in _lines(path)]
+    texts = [text for one in given for text in (_of_file(one) if one.endswith(_SUFFIX) else [one])]
+    texts += [*literal, *(text for path in files for text in _lines(path))]
     if not texts:
         raise InputError("there are no texts: give one, or a file of them, one a line")
     if not pairs:
@@ -55,11 +59,25 @@ def read_texts(given: Sequence[str], files: Sequence[Path] = (), pairs: bool = F
 
 def _require_no_file(given: str) -> None:
     """Refuses the path of something that is no file of texts, which would be explained as if it were a sentence."""
-    kind = "folder" if os.path.isdir(given) else "file"
-    if os.path.exists(given) and (kind == "folder" or not given.endswith(_SUFFIX)):
+    folder, text = os.path.isdir(given), visible(given)
+    if folder:
         raise InputError(
-            f"{visible(given)} is a {kind}, and this artifact takes texts: give --file for a file of texts, one a line"
+            f"{text} is a folder, and this artifact takes texts: give --file for each file of them, or for this word "
+            f"--text {shlex.quote(text)}"
         )
+    if os.path.exists(given) and not given.endswith(_SUFFIX):
+        raise InputError(
+            f"{text} is a file, and this artifact takes texts: give --file {shlex.quote(text)} for what it holds, a "
+            f"text a line, or for this word --text {shlex.quote(text)}"
+        )
+
+
+def _of_file(given: str) -> list[str]:
+    """The texts of a file that ends as such do; a sentence may, too."""
+    try:
+        return _lines(Path(given))
+    except InputError as error:
+        raise InputError(f"{error}, or if it is a text --text {shlex.quote(visible(given))}") from error
 
 
 def _lines(path: Path) -> list[str]:
