@@ -27,7 +27,7 @@ export async function loadArtifact(path) {
 export async function readPhoto(path, [height, width, channels], fit) {
   const bytes = await readFile(path);
   try {
-    const photo = sharp(bytes, { failOn: "truncated" }).rotate().removeAlpha();
+    const photo = sharp(bytes, { failOn: "truncated" }).rotate().flatten({ background: "white" });
     const { autoOrient: size } = await photo.metadata();
     const placed = place(size, [height, width], fit);
     const kernel = KERNELS[fit?.interpolation] ?? "cubic";

@@ -59,6 +59,15 @@ def test_photos_are_read_as_the_command_reads_them(colours: Path, photos: list[P
         assert np.abs(read - read_photo(path, (HEIGHT, WIDTH, 3)).astype(int)).mean() < 3
 
 
+def test_what_is_transparent_is_white(colours: Path, photos: list[Path], tmp_path: Path) -> None:
+    image = Image.open(photos[17]).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    image.save(tmp_path / "clear.png")
+    (found,) = explain(colours, [tmp_path / "clear.png"])
+    read = np.array(found["pixels"]).reshape(HEIGHT, WIDTH, 3)
+    assert np.abs(read - read_photo(tmp_path / "clear.png", (HEIGHT, WIDTH, 3)).astype(int)).mean() < 3
+
+
 def test_photos_are_fitted_as_the_artifact_says(photos: list[Path], tmp_path: Path) -> None:
     fit = fgcompile.Fit("letterbox", (HEIGHT + 8, WIDTH + 8), "bilinear", (90, 60, 30))
     (found,) = explain(compile_colours(tmp_path / "fitted.onnx", fit=fit), [photos[17]])

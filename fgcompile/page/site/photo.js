@@ -17,13 +17,12 @@ const BEHIND = "white"; // what is transparent, as for `fgcompile explain`
  * is, and any other scaled and cropped about its centre.
  */
 export async function readPhoto(file, [height, width, channels], fit) {
-  let bitmap;
+  let photo;
   try {
-    bitmap = await createImageBitmap(file, { colorSpaceConversion: "none" });
+    photo = await createImageBitmap(file, { colorSpaceConversion: "none" });
   } catch {
     throw new Error(`${file.name} cannot be read as a picture: give a complete image file, e.g. JPEG or PNG`);
   }
-  const photo = draw(bitmap, BEHIND, bitmap, [0, 0]);
   const placed = place(photo, [height, width], fit);
   const filter = FILTERS[fit?.interpolation] ?? FILTER;
   const scaled = await scaleTo(photo, placed, filter);
@@ -63,9 +62,11 @@ async function drawWhole(photo, placed, [height, width], filter) {
   return { canvas, part: { left: left + beside[0], top: top + beside[1], ...part } };
 }
 
+/** The photo in another size, with nothing transparent left: of its own it may be more than a canvas can hold. */
 async function scaleTo(photo, { width, height }, filter) {
-  if (width === photo.width && height === photo.height) return photo;
-  return new Pica().resize(photo, makeCanvas(width, height), { filter });
+  const asItIs = width === photo.width && height === photo.height;
+  const scaled = asItIs ? photo : await new Pica().resize(photo, makeCanvas(width, height), { filter });
+  return draw(scaled, BEHIND, { width, height }, [0, 0]);
 }
 
 /** A canvas of a size and a colour with a picture on it. */
