@@ -184,7 +184,11 @@ element("search").onsubmit = (event) => {
   const text = element("query").value;
   const { metadata } = shown.artifact;
   if (isChoosable(metadata) && isElement(text, metadata)) {
-    perform(`Explaining ${text} …`, () => explainTarget(readElement(text, shown.explanation.logits, metadata)));
+    perform(`Explaining ${text} …`, () => {
+      const target = readElement(text, shown.explanation.logits, metadata);
+      element("query").value = ""; // so that the others are listed
+      return explainTarget(target);
+    });
   } else element("list").querySelector("button")?.click();
 };
 document.ondragover = (event) => event.preventDefault();
