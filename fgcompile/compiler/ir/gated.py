@@ -2,8 +2,8 @@
 
     y′ = s + x s′        y − y′ x = −x · (x s′)
 
-The bias needs neither ``y`` nor ``y′``, whose difference would lose all digits where the activation is nearly linear.
-Slope and bias share ``x s′``, which is given but for a constant factor.
+The bias needs neither ``y`` nor ``y′``, whose difference loses digits where the activation is nearly linear. Slope and
+bias share ``x s′``, which is given but for a constant factor (``docs/decisions/gated-activations.md``).
 """
 
 from __future__ import annotations

@@ -96,9 +96,8 @@ def lower_gelu_backward(grad_output: Tensor, self: Tensor, *, approximate: str =
 
 
 def _gated_backward(gated: Gated) -> Callable[[Tensor, Tensor], Tensor]:
-    """The same of a gate without settings."""
-
     def lower(grad_output: Tensor, self: Tensor) -> Tensor:
+        """``g · (s + x s′)``, by the parts that the implicit bias has too."""
         return grad_output * gated.slope(self)
 
     return lower
