@@ -36,6 +36,7 @@ from fgcompile.compiler.ir.samples import require_samples
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
 from fgcompile.compiler.passes.fold.concatenation import nest_concatenations
+from fgcompile.compiler.passes.fold.layer_scale import fold_layer_scale
 from fgcompile.compiler.passes.fold.padding import fold_padding
 from fgcompile.compiler.passes.optimize.optimize import optimize
 from fgcompile.compiler.request import Request
@@ -150,7 +151,8 @@ def fuse_captured(
     report("fold")
     # A folded bias is scaled, and its site has another gradient: what is asked for here are the layers' own.
     own = request.biases == "inputs" or request.method == "simple_fullgrad"
-    folded = run_program_passes(exposed, [fold_padding, fold_batch_norm(with_bias=not own), nest_concatenations])
+    scales = [fold_batch_norm(with_bias=not own), *([] if own else [fold_layer_scale])]
+    folded = run_program_passes(exposed, [fold_padding, *scales, nest_concatenations])
     if request.precision == "float16":
         folded = replace(folded, gradient_scale=choose_gradient_scale(exposed, request, examples))
     report("differentiate")

@@ -8,22 +8,19 @@ from typing import Any
 import torch
 
 from fgcompile.compiler.biases.formula import at_bounds, by_output, elementwise
-from fgcompile.compiler.biases.rule import BiasRule, Formula, Implicit
+from fgcompile.compiler.biases.rule import BiasCall, BiasRule, Formula, Implicit
+from fgcompile.compiler.ir.gated import GATES, GELU, Gated
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
 ACTIVATIONS = (
-    aten.gelu.default,
-    aten.silu.default,
-    aten.mish.default,
     aten.elu.default,
     aten.celu.default,
     aten.selu.default,
     aten.softplus.default,
     aten.log_sigmoid.default,
     aten.clamp.default,
-    aten.hardswish.default,
     aten.hardsigmoid.default,
     aten.threshold.default,
     aten.erf.default,
@@ -46,11 +43,11 @@ ACTIVATIONS = (
     aten.pow.Scalar,
 )
 
-GATES: Mapping[OpOverload, OpOverload] = {
+OF_RECURRENT_LAYERS: Mapping[OpOverload, OpOverload] = {
     aten.sigmoid.default: aten.sigmoid_backward.default,
     aten.tanh.default: aten.tanh_backward.default,
 }
-"""Those of recurrent layers, with the backward operators that need no more than the output."""
+"""Their gates, with the backward operators that need no more than the output."""
 
 BOUNDED: Mapping[OpOverload, Callable[[Mapping[str, Any]], tuple[float, float]]] = {
     aten.hardtanh.default: lambda arguments: (arguments["min_val"], arguments["max_val"]),
@@ -71,8 +68,25 @@ def _activation(formula: Formula) -> BiasRule:
     return BiasRule("activation", lambda call: Implicit(formula), FORMULA)
 
 
+def _by_gate(gated: Gated) -> Implicit:
+    """``b = −x · (x s′)`` of ``y = x s(x)``."""
+    return Implicit(lambda application: application.operands[0] * gated.rise(application.operands[0]), -gated.factor)
+
+
+def _gelu(call: BiasCall) -> Implicit:
+    return _by_gate(GELU[call.arguments["approximate"]])
+
+
+def _gated(gated: Gated) -> BiasRule:
+    return BiasRule("activation", lambda call: _by_gate(gated), BY_GATE)
+
+
+BY_GATE = "closed form: −x² s′(x) for y = x s(x)"
+
 ELEMENTWISE: dict[OpOverload, BiasRule] = {
     **{operator: _bounded(bounds) for operator, bounds in BOUNDED.items()},
-    **{operator: _activation(by_output(backward)) for operator, backward in GATES.items()},
+    **{operator: _activation(by_output(backward)) for operator, backward in OF_RECURRENT_LAYERS.items()},
     **{operator: _activation(elementwise) for operator in ACTIVATIONS},
+    **{operator: _gated(gated) for operator, gated in GATES.items()},
+    aten.gelu.default: BiasRule("activation", _gelu, BY_GATE),
 }

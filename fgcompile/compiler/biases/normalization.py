@@ -70,28 +70,33 @@ def _own_statistics(normalise: Callable[[Application], tuple[Tensor, Tensor | No
     return BiasRule("normalization", bias, "closed form: (y − β) v/(v + ε) + β, with v the variance")
 
 
+def _share(operator: OpOverload, application: Application) -> Tensor:
+    """``v/(v+ε) = 1 − ε r²``, with ``r = 1/√(v+ε)`` as the operator returns it for its gradient, last of three."""
+    # The same call as the model's own, which optimisation joins with it: no statistics are taken a second time.
+    reciprocal: Tensor = operator(**application.arguments)[2]
+    unshared: Tensor = reciprocal * reciprocal * application.arguments["eps"]
+    return 1.0 - unshared
+
+
 def _layer(application: Application) -> tuple[Tensor, Tensor | None]:
-    x, axes = application.operands[0], range(-len(application.arguments["normalized_shape"]), 0)
-    variance = x.var(tuple(axes), correction=0, keepdim=True)
-    return variance / (variance + application.arguments["eps"]), application.arguments.get("bias")
+    return _share(aten.native_layer_norm.default, application), application.arguments.get("bias")
 
 
 def _group(application: Application) -> tuple[Tensor, Tensor | None]:
     x, groups = application.operands[0], application.arguments["group"]
-    variance = x.reshape(x.shape[0], groups, -1).var(-1, correction=0, keepdim=True)
-    share = variance / (variance + application.arguments["eps"])
+    share = _share(aten.native_group_norm.default, application)
     channels = application.arguments["C"]
-    share = share.expand(-1, -1, channels // groups).reshape(x.shape[0], channels, *[1] * (x.ndim - 2))
+    share = share.reshape(-1, groups, 1).expand(-1, -1, channels // groups)
+    share = share.reshape(x.shape[0], channels, *[1] * (x.ndim - 2))
     beta = application.arguments.get("bias")
     return share, None if beta is None else beta.reshape(-1, *[1] * (x.ndim - 2))
 
 
 def _instance(application: Application) -> tuple[Tensor, Tensor | None]:
-    x = application.operands[0]
-    variance = x.var((0, *range(2, x.ndim)), correction=0, keepdim=True)
+    spatial = [1] * (application.operands[0].ndim - 2)
+    share = _share(aten._native_batch_norm_legit.no_stats, application).reshape(1, -1, *spatial)
     beta = application.arguments.get("bias")
-    share = variance / (variance + application.arguments["eps"])
-    return share, None if beta is None else beta.reshape(-1, *[1] * (x.ndim - 2))
+    return share, None if beta is None else beta.reshape(-1, *spatial)
 
 
 NORMALIZATION: dict[OpOverload, BiasRule] = {

@@ -8,7 +8,7 @@ Where PyTorch's own decomposition is already made of portable operators, it is t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.export import default_decompositions
 
 from fgcompile.compiler.ir.annotations import chosen
+from fgcompile.compiler.ir.gated import GATES, GELU, Gated
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten  # its operators are untyped, hence:
@@ -23,14 +24,11 @@ aten = torch.ops.aten  # its operators are untyped, hence:
 Scalar = int | float
 
 PORTABLE: tuple[OpOverload, ...] = (
-    aten.gelu_backward.default,
-    aten.mish_backward.default,
     aten.sigmoid_backward.default,
     aten.tanh_backward.default,
     aten._softmax_backward_data.default,
     aten._log_softmax_backward_data.default,
     aten.logsumexp.default,
-    aten.native_layer_norm_backward.default,
     aten.native_group_norm_backward.default,
     aten.native_batch_norm_backward.default,
 )
@@ -66,13 +64,6 @@ def lower_hardsigmoid_backward(grad_output: Tensor, self: Tensor) -> Tensor:
     return lower_hardtanh_backward(grad_output, self, -3.0, 3.0) * _SIXTH
 
 
-def lower_hardswish_backward(grad_output: Tensor, self: Tensor) -> Tensor:
-    """``g · (clamp((x + 3)/6, 0, 1) + x · (−3 < x < 3) / 6)``."""
-    inside = _mask(aten.logical_and.default(self > -3.0, self < 3.0), grad_output)
-    gate = aten.clamp.default(self + 3.0, 0.0, 6.0)
-    return grad_output * ((gate + self * inside) * (1.0 / 6.0))
-
-
 def lower_leaky_relu_backward(
     grad_output: Tensor, self: Tensor, negative_slope: Scalar, self_is_result: bool
 ) -> Tensor:
@@ -99,10 +90,17 @@ def lower_elu_backward(
     return grad_output * (positive * scale + (1.0 - positive) * negative)
 
 
-def lower_silu_backward(grad_output: Tensor, self: Tensor) -> Tensor:
-    """``g · (σ(x) (1 + x (1 − σ(x))))``: the slope by itself, which the implicit bias needs too."""
-    gate = aten.sigmoid.default(self)
-    return grad_output * (gate * (1.0 + self * (1.0 - gate)))
+def lower_gelu_backward(grad_output: Tensor, self: Tensor, *, approximate: str = "none") -> Tensor:
+    """``g · (s + x s′)``, by the parts that the implicit bias has too."""
+    return grad_output * GELU[approximate].slope(self)
+
+
+def _gated_backward(gated: Gated) -> Callable[[Tensor, Tensor], Tensor]:
+    def lower(grad_output: Tensor, self: Tensor) -> Tensor:
+        """``g · (s + x s′)``, by the parts that the implicit bias has too."""
+        return grad_output * gated.slope(self)
+
+    return lower
 
 
 def lower_softplus_backward(grad_output: Tensor, self: Tensor, beta: Scalar, threshold: Scalar) -> Tensor:
@@ -124,6 +122,29 @@ def lower_sign(self: Tensor) -> Any:
     return _mask(self > 0, self) - _mask(self < 0, self)
 
 
+def lower_native_layer_norm_backward(
+    grad_out: Tensor,
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    mean: Tensor,
+    rstd: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    output_mask: Sequence[bool],
+) -> Any:
+    """``r (h − <h> − c <h c> r²)`` with ``h = γ g`` and ``c = x − m``: nine passes, PyTorch's eleven."""
+    if list(output_mask) != [True, False, False]:
+        return _OF_PYTORCH[aten.native_layer_norm_backward.default](
+            grad_out, input, normalized_shape, mean, rstd, weight, bias, output_mask
+        )
+    axes = list(range(-len(normalized_shape), 0))
+    centred = input.to(rstd.dtype) - mean
+    scaled = grad_out.to(rstd.dtype) if weight is None else grad_out.to(rstd.dtype) * weight.to(rstd.dtype)
+    along = aten.mean.dim(scaled * centred, axes, True) * (rstd * rstd)
+    gradient = (scaled - centred * along - aten.mean.dim(scaled, axes, True)) * rstd
+    return gradient.to(input.dtype), None, None
+
+
 _OF_PYTORCH = default_decompositions()
 
 LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
@@ -131,13 +152,16 @@ LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.threshold_backward.default: lower_threshold_backward,
     aten.hardtanh_backward.default: lower_hardtanh_backward,
     aten.hardsigmoid_backward.default: lower_hardsigmoid_backward,
-    aten.hardswish_backward.default: lower_hardswish_backward,
     aten.leaky_relu_backward.default: lower_leaky_relu_backward,
     aten._prelu_kernel_backward.default: lower_prelu_kernel_backward,
     aten.elu_backward.default: lower_elu_backward,
-    aten.silu_backward.default: lower_silu_backward,
+    aten.gelu_backward.default: lower_gelu_backward,
+    aten.silu_backward.default: _gated_backward(GATES[aten.silu.default]),
+    aten.mish_backward.default: _gated_backward(GATES[aten.mish.default]),
+    aten.hardswish_backward.default: _gated_backward(GATES[aten.hardswish.default]),
     aten.softplus_backward.default: lower_softplus_backward,
     aten.log_sigmoid_backward.default: lower_log_sigmoid_backward,
+    aten.native_layer_norm_backward.default: lower_native_layer_norm_backward,
     aten.sign.default: lower_sign,
     aten.sgn.default: lower_sign,
 }

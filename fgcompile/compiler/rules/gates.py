@@ -5,13 +5,12 @@ LibraGrad (CVPR 2025) and AttnLRP (ICML 2024) both keep the gate and let the rel
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from fgcompile.compiler.ir.gated import GATES, GELU, Gated
 from fgcompile.compiler.ir.torch_internals import OpOverload
 from fgcompile.compiler.rules.rewriting import Rewrite, where_active
 
@@ -19,35 +18,17 @@ aten = torch.ops.aten
 
 
 def gelu(self: Tensor, *, approximate: str) -> Tensor:
-    """``x · ½ (1 + erf(x/√2))``, or its approximation ``x · ½ (1 + tanh(√(2/π) (x + 0.044715 x³)))``."""
-    x = self.detach()
-    if approximate == "tanh":
-        sigmoidal = torch.tanh(x * (x * x * 0.044715 + 1.0) * math.sqrt(2 / math.pi))
-    else:
-        sigmoidal = torch.erf(x * math.sqrt(0.5))
-    return self * ((sigmoidal + 1.0) * 0.5)
+    """``x · s(x)`` with the gate of the normal distribution, or its approximation by tanh."""
+    return self * GELU[approximate].gate(self.detach())
 
 
-def silu(self: Tensor) -> Tensor:
-    """``x · σ(x)``."""
-    return self * torch.sigmoid(self.detach())
-
-
-def mish(self: Tensor) -> Tensor:
-    """``x · tanh(log(1 + eˣ))``."""
-    return self * torch.tanh(F.softplus(self.detach()))
-
-
-def hardswish(self: Tensor) -> Tensor:
-    """``x · min(max(x + 3, 0), 6)/6``."""
-    return self * F.hardsigmoid(self.detach())
+def _gated(gated: Gated) -> Rewrite:
+    return where_active(lambda self: self * gated.gate(self.detach()), "self")
 
 
 GATED: dict[OpOverload, Rewrite] = {
     aten.gelu.default: where_active(gelu, "self"),
-    aten.silu.default: where_active(silu, "self"),
-    aten.mish.default: where_active(mish, "self"),
-    aten.hardswish.default: where_active(hardswish, "self"),
+    **{operator: _gated(gated) for operator, gated in GATES.items()},
 }
 
 

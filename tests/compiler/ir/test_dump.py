@@ -30,6 +30,7 @@ def test_every_stage_and_pass_of_a_compile_is_written_in_order(tmp_path: Path, m
         "exposed",
         "fold_padding",
         "fold_batch_norm",
+        "fold_layer_scale",
         "nest_concatenations",
         "differentiated",
     ]

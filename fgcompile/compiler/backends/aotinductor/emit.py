@@ -26,6 +26,8 @@ from fgcompile.artifact.seal import seal_zip
 from fgcompile.artifact.signature import PROGRAM_SIGNATURE, SIGNATURE
 from fgcompile.compiler.backends.aotinductor.flat_products import flat_products
 from fgcompile.compiler.backends.aotinductor.held_indices import held_indices
+from fgcompile.compiler.backends.aotinductor.rows_of_features import rows_of_features
+from fgcompile.compiler.backends.aotinductor.single_columns import single_columns
 from fgcompile.compiler.backends.aotinductor.single_rows import single_rows
 from fgcompile.compiler.backends.aotinductor.stack_channels_last import stack_channels_last
 from fgcompile.compiler.backends.aotinductor.unambiguous_layouts import unambiguous_layouts
@@ -53,6 +55,16 @@ OPTIONS: dict[str, Any] = {
     "alignment_asserts": False,
 }
 
+FOR_PROCESSORS = (
+    unambiguous_layouts,
+    flat_products,
+    single_rows,
+    stack_channels_last,
+    rows_of_features,
+    single_columns,
+)
+"""The passes over a graph that is to run on a processor."""
+
 
 def emit_pt2(program: FusedProgram) -> bytes:
     """The artifact's bytes: a package for ``torch._inductor.aoti_load_package`` with the extra file ``fgcompile.json``.
@@ -73,7 +85,7 @@ def emit_pt2(program: FusedProgram) -> bytes:
             dump_stage(name, graph_module)
             run_passes(graph_module, [held_indices])
             if device == "cpu":
-                run_passes(graph_module, [unambiguous_layouts, flat_products, single_rows, stack_channels_last])
+                run_passes(graph_module, FOR_PROCESSORS)
             try:
                 exported = _on_device(as_exported(graph_module), device)
                 options = {**_passes(device), **_facts(program)}

@@ -47,7 +47,7 @@ def _fold_all(program: BiasedProgram, with_bias: bool) -> BiasedProgram:
         product = _product_before(sum_node)
         if product is None or (not with_bias and product.name in by_node):
             continue
-        scale = _attribute(graph_module, sum_node.args[0].args[1])
+        scale = attribute(graph_module, sum_node.args[0].args[1])
         before = sites.pop(by_node[product.name]) if product.name in by_node else None
         if before is not None:
             for term in before.terms:
@@ -96,9 +96,9 @@ def _fold(
     offset: fx.Node,
 ) -> fx.Node:
     graph = graph_module.graph
-    weight = _attribute(graph_module, product.args[1])
+    weight = attribute(graph_module, product.args[1])
     name = f"folded_{sum_node.name}_weight"
-    graph_module.register_buffer(name, _scaled_weight(weight, scale.flatten(), product))
+    graph_module.register_buffer(name, scaled_weight(weight, scale.flatten(), product))
     with graph.inserting_before(sum_node):
         folded_weight = graph.get_attr(name)
         bias = product.args[2] if len(product.args) > 2 else None
@@ -110,7 +110,7 @@ def _fold(
     return folded
 
 
-def _scaled_weight(weight: Tensor, scale: Tensor, product: fx.Node) -> Tensor:
+def scaled_weight(weight: Tensor, scale: Tensor, product: fx.Node) -> Tensor:
     """The weight times ``s`` along its output channels: axis 0, or for a transposed convolution axis 1 by group."""
     trailing = [1] * (weight.ndim - 2)
     if product.target is aten.convolution.default and product.args[6]:
@@ -122,7 +122,7 @@ def _scaled_weight(weight: Tensor, scale: Tensor, product: fx.Node) -> Tensor:
     return scaled
 
 
-def _attribute(graph_module: fx.GraphModule, node: fx.node.Argument) -> Tensor:
+def attribute(graph_module: fx.GraphModule, node: fx.node.Argument) -> Tensor:
     assert isinstance(node, fx.Node)
     value = getattr(graph_module, str(node.target))
     assert isinstance(value, Tensor)
