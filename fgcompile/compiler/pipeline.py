@@ -22,6 +22,7 @@ from fgcompile.compiler.capture.onnx.prediction import own_prediction
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.boxes import warn_of_boxes
 from fgcompile.compiler.checking.emitted import check_emitted
+from fgcompile.compiler.checking.zeros import warn_of_zeros
 from fgcompile.compiler.compiled import Artifact, as_artifact
 from fgcompile.compiler.description import describe_program
 from fgcompile.compiler.examples import Inputs, hold
@@ -160,6 +161,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     Warns:
         RulesWarning: Under ``"taylor"`` the terms of this model cancel, since it normalises by its own statistics.
         LayoutWarning: Layers have no place in the input, though others behind them have.
+        CaptureWarning: The gradient is 0 on every example, as of a clamp that saturates; or others, see ``errors``.
     """
     request = Request(
         outputs=outputs,
@@ -198,6 +200,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         captured, request = fused.captured, fused.request
         warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
         warn_of_astray(fused.program.sites, stacklevel=3)
+        warn_of_zeros(fused.exposed, fused.program, request, (fused.examples, checks), stacklevel=3)
         warn_of_boxes(checks[0].expected.get(LOGITS), request, stacklevel=3)
         release_memory(captured.graph_module)
         program = with_batch(in_precision(fused.program, request.precision), request.batch)
