@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.bound import as_given
+from fgcompile.compiler.capture.returned import require_tensors
 from fgcompile.compiler.capture.user_code import calling_layer, calling_line
 from fgcompile.compiler.ir.fixed_batch import FixedBatchInputError
 from fgcompile.compiler.ir.torch_internals import takes_a_gradient
@@ -34,6 +35,7 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str, batch: int =
     Raises:
         CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient.
         InputError: It does not run.
+        ScoreError: It returns no tensor.
     """
     with torch.inference_mode(False), torch.no_grad():
         examples = tuple(
@@ -42,18 +44,19 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str, batch: int =
         watch = _Watch(model, name)
         try:
             with watch:
-                model(*examples)
+                returned = model(*examples)
         except Exception:  # what runs may not run watched (torch.cond does not), which is no fault of the model's
             if watch.refusal is None:
-                _run(model, examples, inputs, name)
+                returned = _run(model, examples, inputs, name)
     if watch.refusal is not None:
         raise CaptureError(watch.refusal)
+    require_tensors(returned, name)
     return examples
 
 
-def _run(model: nn.Module, examples: Sequence[Tensor], given: Sequence[Tensor], name: str) -> None:
+def _run(model: nn.Module, examples: Sequence[Tensor], given: Sequence[Tensor], name: str) -> Any:
     try:
-        model(*examples)
+        return model(*examples)
     except FgcompileError:
         raise
     except Exception as error:
