@@ -100,8 +100,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         model: A module in evaluation mode, an exported program with a dynamic batch, or the path of a file: an
             ``.onnx`` model, a ``.pt2`` of ``torch.export.save``, or a ``.pt`` of ``torch.jit.save``.
         example_inputs: A tensor or array ``(N, …)``, a tuple of them by position, or a mapping by name, such as a
-            tokenizer returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes
-            matter. The artifact's batch is dynamic unless ``batch`` is given, its other sizes are the example's unless
+            tokenizer returns, whose names become the artifact's; a tuple may end in a mapping. Shapes and dtypes
+            matter, and values to the checks alone: integers, whether others are positive and how wide. The batch is dynamic unless ``batch`` is given, its other sizes are the example's unless
             ``dynamic_sizes`` is set.
             None takes what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), ``"exported"``

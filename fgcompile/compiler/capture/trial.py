@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.bound import as_given
-from fgcompile.compiler.capture.returned import require_tensors
+from fgcompile.compiler.capture.returned import require_tensors, require_weights
 from fgcompile.compiler.capture.user_code import calling_layer, calling_line
 from fgcompile.compiler.ir.fixed_batch import FixedBatchInputError
 from fgcompile.compiler.ir.torch_internals import takes_a_gradient
@@ -33,7 +33,8 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str, batch: int =
     """Runs the model with a batch of so many samples, and returns them.
 
     Raises:
-        CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient.
+        CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient; or its weights are no
+            numbers.
         InputError: It does not run.
         ScoreError: It returns no tensor.
     """
@@ -51,6 +52,7 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str, batch: int =
     if watch.refusal is not None:
         raise CaptureError(watch.refusal)
     require_tensors(returned, name)
+    require_weights(returned, model, name)
     return examples
 
 
