@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from fgcompile.artifact.names import LOGITS
@@ -101,8 +102,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             ``.onnx`` model, a ``.pt2`` of ``torch.export.save``, or a ``.pt`` of ``torch.jit.save``.
         example_inputs: A tensor or array ``(N, …)``, a tuple of them by position, or a mapping by name, such as a
             tokenizer returns, whose names become the artifact's; a tuple may end in a mapping. Shapes and dtypes
-            matter, and values to the checks alone: integers, whether others are positive and how wide. The batch is dynamic unless ``batch`` is given, its other sizes are the example's unless
-            ``dynamic_sizes`` is set.
+            matter, and to the checks values: integers, and of others whether they are positive, and how wide. The
+            batch is dynamic unless ``batch`` is given, other sizes are the example's unless ``dynamic_sizes`` is set.
             None takes what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), ``"exported"``
             (a program of ``torch.export``, for ``Artifact.module``), or ``"torchscript"``, which PyTorch no longer
@@ -261,6 +262,7 @@ def expose_biases(
     return expose(capture_bound(bind(opened.model, hold(opened.inputs), request), request), request.layouts)
 
 
+@torch.inference_mode(False)
 def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     model: Model | str | Path,
     inputs: Inputs,
@@ -309,5 +311,5 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     require_samples(exposed, request.output)
     target = request.target if chosen is None else chosen
     terms = full_gradient_terms(exposed, request.examples(bound.inputs), target, request.output)
-    warn_of_absorption(captured.normalised, request.rules, stacklevel=2)
+    warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
     return terms

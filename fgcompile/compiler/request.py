@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import torch
@@ -28,7 +29,7 @@ from fgcompile.artifact.options import Precision as Precision
 from fgcompile.artifact.options import PsiName as PsiName
 from fgcompile.artifact.options import RuleSet as RuleSet
 from fgcompile.artifact.options import Terms as Terms
-from fgcompile.compiler.examples import require_batch
+from fgcompile.compiler.examples import require_batch, with_gradients
 from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
@@ -234,7 +235,7 @@ def _score_inputs(what: str, given: object) -> Mapping[str, Tensor]:
     inputs = named(what, given, Tensor, "tensors (N, …)")
     for name, value in inputs.items():
         require_batch(f"the score's input '{name}'", value)
-    return inputs
+    return MappingProxyType({name: with_gradients(value) for name, value in inputs.items()})
 
 
 def _layouts(what: str, given: object) -> Mapping[str, str]:

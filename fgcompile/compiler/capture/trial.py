@@ -33,8 +33,8 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str, batch: int =
     """Runs the model with a batch of so many samples, and returns them.
 
     Raises:
-        CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient; or its weights are no
-            numbers.
+        CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient; or its weights
+            are no numbers.
         InputError: It does not run.
         ScoreError: It returns no tensor.
     """

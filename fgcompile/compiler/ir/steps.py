@@ -73,11 +73,11 @@ def _is_step(node: fx.Node) -> bool:
 def _refusal(steps: list[fx.Node]) -> str:
     named = list(dict.fromkeys(map(_named, steps)))
     shown = ", ".join(named[:SHOWN]) + (", …" if len(named) > SHOWN else "")
-    one = len(named) == 1
+    those = "it takes" if len(named) == 1 else "they take"
     return (
         f"the score depends on the input through {shown} alone, whose derivative is 0 everywhere, so that no gradient "
-        f"reaches the input: explain what {'it takes' if one else 'they take'} (return that from the model, or name it, "
-        "output=), or give the gradient a way past, x + (x.round() - x).detach()"
+        f"reaches the input: explain what {those} (return that from the model, or name it, output=), or "
+        "give the gradient a way past, x + (x.round() - x).detach()"
     )
 
 
