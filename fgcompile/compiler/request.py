@@ -30,7 +30,7 @@ from fgcompile.artifact.options import PsiName as PsiName
 from fgcompile.artifact.options import RuleSet as RuleSet
 from fgcompile.artifact.options import Terms as Terms
 from fgcompile.compiler.examples import require_batch, with_gradients
-from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
+from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real, require_on_scale
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
 
@@ -285,13 +285,12 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
         for name in ("mean", "std")
     )
     if any(value <= 0 for value in std):
-        raise InputError(
-            f"{what} has a standard deviation that is not positive, {std}: "
-            "give each channel's, on the scale where white is 1"
-        )
+        least = min(std)
+        raise InputError(f"{what}'s std has {least:g}, and a standard deviation is positive: give each channel's")
     if given.fit is not None and not isinstance(given.fit, Fit):
         raise InputError(f"{what}'s fit is {given.fit!r}: pass fgcompile.Fit(mode, resize, interpolation)")
     black, white = _scale(what, given.scale)
+    require_on_scale(what, mean, std, (black, white))
     order: Any = one_of(f"{what}'s order", given.order, get_args(Order))
     if order == "bgr" and len(mean) != 3:
         raise InputError(f"{what}'s order is 'bgr', and there are {len(mean)} channels: only colours have an order")
