@@ -10,6 +10,7 @@ import pickletools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from fgcompile.errors import SourceError
 
@@ -60,7 +61,7 @@ def require_no_pickle(path: Path) -> None:
         )
 
 
-def _opcodes(path: Path) -> Iterator[tuple[str, str]]:
+def _opcodes(path: Path) -> Iterator[tuple[str, Any]]:
     """The opcodes of a file's pickle and their arguments; none of what is no file of ``torch.save``."""
     content = _pickle(path)
     try:
