@@ -108,9 +108,9 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), ``"exported"``
             (a program of ``torch.export``, for ``Artifact.module``), or ``"torchscript"``, which PyTorch no longer
             develops.
-        target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int
-            fixes the class; ``"predicted"`` explains the largest logit; a callable maps the model's output to any score
-            ``(N,)`` (``fgcompile.scores`` has common ones).
+        target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int,
+            or one of ``labels``, fixes the class; ``"predicted"`` explains the largest logit; a callable maps the
+            model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
         targets: T explains so many elements in one call: the ``target`` is ``(N, T)`` or ``(N, T, r)``, ``"predicted"``
             takes the T largest, and all that explains has an axis of them behind the batch. ``"dynamic"``: any number.
         output: Which of several outputs is explained, by name or position; of an ``.onnx`` file any tensor, by name.

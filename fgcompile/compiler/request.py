@@ -30,7 +30,7 @@ from fgcompile.artifact.options import PsiName as PsiName
 from fgcompile.artifact.options import RuleSet as RuleSet
 from fgcompile.artifact.options import Terms as Terms
 from fgcompile.compiler.examples import require_batch, with_gradients
-from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real, require_on_scale
+from fgcompile.compiler.kinds import flag, integer, named, of_label, one_of, per_channel, real, require_on_scale
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
 
@@ -145,6 +145,8 @@ class Request:
             object.__setattr__(self, name, one_of(name, _named(getattr(self, name)), get_args(choices)))
         for name, made in _MADE.items():
             object.__setattr__(self, name, made(name, getattr(self, name)))
+        if isinstance(self.target, str) and self.target != "predicted":
+            object.__setattr__(self, "target", of_label(self.target, self.labels))
         _require_consistent(self)
 
     @property
@@ -200,8 +202,8 @@ def _outputs(_: str, given: object) -> tuple[str, ...]:
 def _target(_: str, given: object) -> Target:
     if given is None or callable(given):
         return given
-    if isinstance(given, str) and given == "predicted":
-        return "predicted"
+    if isinstance(given, str):
+        return str(given)
     if not isinstance(given, Integral) or isinstance(given, bool):
         raise InputError(f"target is {given!r}: pass None, a class (int), 'predicted', or a function of the output")
     return int(given)

@@ -99,6 +99,13 @@ def test_means_near_their_scale_are_taken(preprocess: Preprocess) -> None:
     assert Request(preprocess=preprocess).preprocess is not None
 
 
+def test_a_class_is_named_by_its_label() -> None:
+    assert Request(target="circle", labels=("square", "circle")).target == 1
+    for labels, message in ((None, "without labels"), (("a", "b"), "0 of the labels"), (("circle",) * 2, "2 of the")):
+        with pytest.raises(InputError, match=f"target is 'circle', and {message}"):
+            Request(target="circle", labels=labels)
+
+
 def test_iterators_are_read_once() -> None:
     request = Request(outputs=iter(OUTPUTS), labels=iter("ab"), on_demand=True)  # type: ignore[arg-type]
     assert request.outputs == OUTPUTS
