@@ -138,3 +138,8 @@ def test_the_explained_output(wrap: Callable[..., Any], output: str | int | None
 def test_a_score_that_cannot_be(wrap: Callable[..., Any], options: dict[str, Any], message: str) -> None:
     with pytest.raises(ScoreError, match=message):
         fgcompile.full_gradient(network(wrap), X, **options)
+
+
+def test_the_difference_of_a_class_and_itself_is_none() -> None:
+    with pytest.raises(ScoreError, match="class 1 and itself is 0"):
+        Difference(1, 1)

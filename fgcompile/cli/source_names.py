@@ -24,6 +24,8 @@ LIBRARIES = {
 }
 """The schemes that are no modules of the user's, and how to install what they need."""
 
+_TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+
 
 @dataclass(frozen=True)
 class SourceName:
@@ -48,6 +50,9 @@ class SourceName:
 
     def is_random(self, weights: Path | None) -> bool:
         """Whether a library builds it without weights."""
+        if self.scheme == "transformers" and weights is None:
+            path = Path(self.name)
+            return not (path.is_dir() and has_weights(path))
         key = {"torchvision": "weights", "timm": "pretrained"}.get(self.scheme)
         return key is not None and weights is None and not self.arguments.get(key)
 
@@ -65,6 +70,11 @@ def read_name(source: str) -> SourceName:
         raise SourceError(f"cannot tell what model {source!r} is: give {FORMS}")
     name, _, query = rest.partition("?")
     return SourceName(source, scheme, name, _read_arguments(query))
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether a folder of Transformers has weights beside its configuration."""
+    return any(any(folder.glob(pattern)) for pattern in _TRANSFORMERS_WEIGHTS)
 
 
 def require_there(source: SourceName, weights: Path | None) -> None:

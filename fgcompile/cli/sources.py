@@ -6,6 +6,8 @@ import importlib
 import inspect
 import os
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -19,13 +21,17 @@ except ImportError as error:
     raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
 from torch.export import ExportedProgram
 
-from fgcompile.cli.source_names import FORMS, LIBRARIES, read_name, require_configuration
+from fgcompile.cli.source_names import FORMS, LIBRARIES, has_weights, read_name, require_configuration
 from fgcompile.cli.transformers_internals import from_config
 from fgcompile.cli.weights import load_weights, some
 from fgcompile.compiler.sources import read_source
 from fgcompile.errors import first_line
 
-_TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+_OTHERS_CODE = (
+    str(Path(__file__).parents[1]),
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+)
+"""Where libraries are, and this package."""
 
 
 def load_source(
@@ -71,6 +77,8 @@ def _import(name: str, advice: str) -> Any:
     try:
         return importlib.import_module(name)
     except Exception as error:
+        line = _failing_line(error)
+        advice = advice if line is None else f"mend {line}"
         raise SourceError(f"cannot import {name} ({_one_line(error)}): {advice}") from error
 
 
@@ -99,16 +107,31 @@ def _call(module_name: str, attribute: str, arguments: Mapping[str, Any]) -> nn.
     factory = import_callable(source)
     if isinstance(factory, nn.Module) and not arguments:
         return factory
+    _require_arguments(source, factory, arguments)
     return _build(source, lambda: factory(**arguments))
+
+
+def _require_arguments(source: str, factory: Callable[..., Any], arguments: Mapping[str, Any]) -> None:
+    """Refuses arguments that a factory does not take, or lacks, before it is called."""
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # of C, which says it when it is called
+        return
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        raise SourceError(
+            f"{source} failed with {_one_line(error)}: give its arguments as {source}?key=value"
+        ) from error
 
 
 def _build(source: str, factory: Callable[[], Any]) -> nn.Module:
     try:
         model = factory()
     except Exception as error:  # the user's own code may raise anything; the error names it
-        raise SourceError(
-            f"{source} failed with {_one_line(error)}: give its arguments as {source}?key=value"
-        ) from error
+        line = _failing_line(error)
+        advice = f"give its arguments as {source}?key=value" if line is None else f"mend {line}, or call it otherwise"
+        raise SourceError(f"{source} failed with {_one_line(error)}: {advice}") from error
     if not isinstance(model, nn.Module):
         raise SourceError(f"{source} returned a {type(model).__name__}, not a torch.nn.Module: return the model itself")
     return model
@@ -152,7 +175,7 @@ def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
         # Attention is left at transformers' default, sdpa: its eager form takes the softmax in float32 at any dtype.
         chosen = class_name or next(iter(config.architectures or ()), "AutoModel")
         kind = getattr(transformers, chosen)
-        if path.is_dir() and any(any(folder.glob(pattern)) for pattern in _TRANSFORMERS_WEIGHTS):
+        if path.is_dir() and has_weights(folder):
             return _load_pretrained(kind, path, config)
         return from_config(kind, config)
 
@@ -173,6 +196,13 @@ def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
             f"the weights do not fit {type(model).__name__}: keys missing or of another shape: {some(random)}"
         )
     return cast(nn.Module, model)
+
+
+def _failing_line(error: BaseException) -> str | None:
+    """``file:line`` of the user's code that an error came from; None where it came from a library alone."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith((*_OTHERS_CODE, "<frozen"))]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else None
 
 
 def _one_line(error: BaseException) -> str:

@@ -35,7 +35,12 @@ def as_inputs(example_inputs: Any, names: Sequence[str] = ()) -> tuple[Tensor, .
         raise InputError("example_inputs is empty: pass a tensor (N, …) or a tuple of tensors")
     for name, value in zip(names or range(len(inputs)), inputs, strict=True):
         require_batch(f"example input {name}", value)
-    return inputs
+    return tuple(map(with_gradients, inputs))
+
+
+def with_gradients(value: Tensor) -> Tensor:
+    """The tensor, or a copy of one that was made under ``torch.inference_mode``, which autograd does not take."""
+    return value.clone() if value.is_inference() else value
 
 
 def hold(example_inputs: Any) -> Inputs:

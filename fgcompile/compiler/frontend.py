@@ -16,6 +16,7 @@ from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.rounding import nudge_sums, nudged, unit_of
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
+from fgcompile.compiler.ir.steps import require_slope
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.request import Precision, Request
 from fgcompile.compiler.rules import apply_rules, choose_rules
@@ -57,9 +58,15 @@ def capture_in(
 
 
 def under_rules(captured: CapturedProgram, request: Request) -> tuple[CapturedProgram, Request]:
-    """A captured program under the rule set that is asked for, and the request with what ``"auto"`` stands for."""
+    """A captured program under the rule set that is asked for, and the request with what ``"auto"`` stands for.
+
+    Raises:
+        ScoreError: Every path to the score goes through operators whose derivative is 0 everywhere.
+    """
     captured, request = choose_rules(captured, request)
-    return apply_rules(captured, request.rules), request
+    captured = apply_rules(captured, request.rules)
+    require_slope(captured, request.output)  # behind the rules, which leave paths out
+    return captured, request
 
 
 def capture_bound(bound: Bound, request: Request) -> CapturedProgram:

@@ -59,3 +59,40 @@ def real(what: str, given: object) -> float:
     if not isinstance(number, Real) or isinstance(number, bool) or not math.isfinite(number):
         raise InputError(f"{what} is {given!r}: pass a finite number")
     return float(number)
+
+
+FAR = 3.0
+"""How many times the distance of black and white a mean may lie outside of them."""
+
+WIDE = 32.0
+"""How many times that a standard deviation may be; of numbers between the two it is no more than half of it."""
+
+
+def require_on_scale(what: str, mean: tuple[float, ...], std: tuple[float, ...], scale: tuple[float, float]) -> None:
+    """Refuses a mean and a standard deviation of another scale, which would make one colour of every picture."""
+    black, white = scale
+    width = white - black
+    far = [value for value in mean if not black - FAR * width <= value <= white + FAR * width]
+    wide = [value for value in std if value > WIDE * width]
+    if far or wide:
+        name, value = ("mean", far[0]) if far else ("std", wide[0])
+        hint = " (these look like numbers of 0 to 255: scale=(0, 255), --scale 0,255)" if 0 < value <= 255 else ""
+        raise InputError(
+            f"{what}'s {name} has {value:g}, and black and white are {black:g} and {white:g} on its scale, so that all "
+            f"pictures would be of one colour: give the scale that mean and std are numbers of{hint}"
+        )
+
+
+def of_label(target: str, labels: Sequence[str] | None) -> int:
+    """The class that a label names.
+
+    Raises:
+        InputError: None of the labels, or several, are called so.
+    """
+    classes = [index for index, label in enumerate(labels or ()) if label == target]
+    if len(classes) != 1:
+        known = "without labels no class has a name" if not labels else f"{len(classes)} of the labels are called so"
+        raise InputError(
+            f"target is {target!r}, and {known}: pass None, a class (int), 'predicted', or a function of the output"
+        )
+    return classes[0]

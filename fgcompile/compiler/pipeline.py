@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from fgcompile.artifact.names import LOGITS
@@ -22,6 +23,7 @@ from fgcompile.compiler.capture.onnx.prediction import own_prediction
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.boxes import warn_of_boxes
 from fgcompile.compiler.checking.emitted import check_emitted
+from fgcompile.compiler.checking.zeros import warn_of_zeros
 from fgcompile.compiler.compiled import Artifact, as_artifact
 from fgcompile.compiler.description import describe_program
 from fgcompile.compiler.examples import Inputs, hold
@@ -99,16 +101,16 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         model: A module in evaluation mode, an exported program with a dynamic batch, or the path of a file: an
             ``.onnx`` model, a ``.pt2`` of ``torch.export.save``, or a ``.pt`` of ``torch.jit.save``.
         example_inputs: A tensor or array ``(N, …)``, a tuple of them by position, or a mapping by name, such as a
-            tokenizer returns, whose names become the artifact's; a tuple may end in a mapping. Only shapes and dtypes
-            matter. The artifact's batch is dynamic unless ``batch`` is given, its other sizes are the example's unless
-            ``dynamic_sizes`` is set.
+            tokenizer returns, whose names become the artifact's; a tuple may end in a mapping. Shapes and dtypes
+            matter, and to the checks values: integers, and of others whether they are positive, and how wide. The
+            batch is dynamic unless ``batch`` is given, other sizes are the example's unless ``dynamic_sizes`` is set.
             None takes what a file says of its inputs; in a mapping for an ``.onnx`` file a number fixes that input.
         format: ``"onnx"``, ``"pt2"`` (AOTInductor: native code for this machine, by its C++ compiler), ``"exported"``
             (a program of ``torch.export``, for ``Artifact.module``), or ``"torchscript"``, which PyTorch no longer
             develops.
-        target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int
-            fixes the class; ``"predicted"`` explains the largest logit; a callable maps the model's output to any score
-            ``(N,)`` (``fgcompile.scores`` has common ones).
+        target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int,
+            or one of ``labels``, fixes the class; ``"predicted"`` explains the largest logit; a callable maps the
+            model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
         targets: T explains so many elements in one call: the ``target`` is ``(N, T)`` or ``(N, T, r)``, ``"predicted"``
             takes the T largest, and all that explains has an axis of them behind the batch. ``"dynamic"``: any number.
         output: Which of several outputs is explained, by name or position; of an ``.onnx`` file any tensor, by name.
@@ -160,6 +162,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     Warns:
         RulesWarning: Under ``"taylor"`` the terms of this model cancel, since it normalises by its own statistics.
         LayoutWarning: Layers have no place in the input, though others behind them have.
+        CaptureWarning: The gradient is 0 on every example, as of a clamp that saturates; or others, see ``errors``.
     """
     request = Request(
         outputs=outputs,
@@ -198,6 +201,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         captured, request = fused.captured, fused.request
         warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
         warn_of_astray(fused.program.sites, stacklevel=3)
+        warn_of_zeros(fused.exposed, fused.program, request, (fused.examples, checks), stacklevel=3)
         warn_of_boxes(checks[0].expected.get(LOGITS), request, stacklevel=3)
         release_memory(captured.graph_module)
         program = with_batch(in_precision(fused.program, request.precision), request.batch)
@@ -258,6 +262,7 @@ def expose_biases(
     return expose(capture_bound(bind(opened.model, hold(opened.inputs), request), request), request.layouts)
 
 
+@torch.inference_mode(False)
 def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     model: Model | str | Path,
     inputs: Inputs,
@@ -306,5 +311,5 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     require_samples(exposed, request.output)
     target = request.target if chosen is None else chosen
     terms = full_gradient_terms(exposed, request.examples(bound.inputs), target, request.output)
-    warn_of_absorption(captured.normalised, request.rules, stacklevel=2)
+    warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
     return terms

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import torch
@@ -28,8 +29,8 @@ from fgcompile.artifact.options import Precision as Precision
 from fgcompile.artifact.options import PsiName as PsiName
 from fgcompile.artifact.options import RuleSet as RuleSet
 from fgcompile.artifact.options import Terms as Terms
-from fgcompile.compiler.examples import require_batch
-from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real
+from fgcompile.compiler.examples import require_batch, with_gradients
+from fgcompile.compiler.kinds import flag, integer, named, of_label, one_of, per_channel, real, require_on_scale
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
 
@@ -144,6 +145,8 @@ class Request:
             object.__setattr__(self, name, one_of(name, _named(getattr(self, name)), get_args(choices)))
         for name, made in _MADE.items():
             object.__setattr__(self, name, made(name, getattr(self, name)))
+        if isinstance(self.target, str) and self.target != "predicted":
+            object.__setattr__(self, "target", of_label(self.target, self.labels))
         _require_consistent(self)
 
     @property
@@ -199,8 +202,8 @@ def _outputs(_: str, given: object) -> tuple[str, ...]:
 def _target(_: str, given: object) -> Target:
     if given is None or callable(given):
         return given
-    if isinstance(given, str) and given == "predicted":
-        return "predicted"
+    if isinstance(given, str):
+        return str(given)
     if not isinstance(given, Integral) or isinstance(given, bool):
         raise InputError(f"target is {given!r}: pass None, a class (int), 'predicted', or a function of the output")
     return int(given)
@@ -234,7 +237,7 @@ def _score_inputs(what: str, given: object) -> Mapping[str, Tensor]:
     inputs = named(what, given, Tensor, "tensors (N, …)")
     for name, value in inputs.items():
         require_batch(f"the score's input '{name}'", value)
-    return inputs
+    return MappingProxyType({name: with_gradients(value) for name, value in inputs.items()})
 
 
 def _layouts(what: str, given: object) -> Mapping[str, str]:
@@ -284,13 +287,12 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
         for name in ("mean", "std")
     )
     if any(value <= 0 for value in std):
-        raise InputError(
-            f"{what} has a standard deviation that is not positive, {std}: "
-            "give each channel's, on the scale where white is 1"
-        )
+        least = min(std)
+        raise InputError(f"{what}'s std has {least:g}, and a standard deviation is positive: give each channel's")
     if given.fit is not None and not isinstance(given.fit, Fit):
         raise InputError(f"{what}'s fit is {given.fit!r}: pass fgcompile.Fit(mode, resize, interpolation)")
     black, white = _scale(what, given.scale)
+    require_on_scale(what, mean, std, (black, white))
     order: Any = one_of(f"{what}'s order", given.order, get_args(Order))
     if order == "bgr" and len(mean) != 3:
         raise InputError(f"{what}'s order is 'bgr', and there are {len(mean)} channels: only colours have an order")

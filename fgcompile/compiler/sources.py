@@ -20,6 +20,7 @@ from fgcompile.compiler.capture.onnx.comparison import compare_with_runtime
 from fgcompile.compiler.capture.onnx.facts import sizes_of
 from fgcompile.compiler.capture.onnx.model import OnnxModel
 from fgcompile.compiler.capture.onnx.read import read_onnx
+from fgcompile.compiler.capture.pickled import require_no_pickle
 from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
 from fgcompile.compiler.examples import Inputs, hold, with_tensors
 from fgcompile.compiler.ir.fixed_batch import FixedBatchError
@@ -160,6 +161,8 @@ def read_source(
         SourceError: It is no such file, or cannot be read.
         UnsupportedOpError: An ONNX file has operators that are not read.
     """
+    if path.is_file() and path.suffix != ".onnx":
+        require_no_pickle(path)
     if path.suffix not in SUFFIXES:
         raise SourceError(f"cannot tell what model '{path}' is: give a file that ends in {' or '.join(SUFFIXES)}")
     if not path.is_file():

@@ -34,6 +34,7 @@ from fgcompile.errors import InputError
 from fgcompile.runtime.session import Provider, load
 
 
+@torch.inference_mode(False)
 def verify(
     path: str | Path,
     model: Model | str | Path,

@@ -28,6 +28,8 @@ class Difference:
 
     def __post_init__(self) -> None:
         require_whole("Difference", a=self.a, b=self.b)
+        if self.a == self.b:
+            raise ScoreError(f"Difference of class {self.a} and itself is 0 of every input: give two classes")
 
     def __call__(self, logits: Tensor) -> Tensor:
         require_rank(logits, 2, "(N, K)", "Difference")

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.export import ExportedProgram
 
+from fgcompile.cli.source_names import read_name
 from fgcompile.cli.sources import load_source
 from fgcompile.errors import SourceError
 
@@ -22,6 +23,15 @@ from torch import nn
 def build(classes=2, activation="relu"):
     layers = {"relu": nn.ReLU, "gelu": nn.GELU}
     return nn.Sequential(nn.Conv2d(3, classes, 1), nn.BatchNorm2d(classes), layers[activation]())
+
+def needs(classes):
+    return build(classes)
+
+def calls():
+    return needs()
+
+def looks_up():
+    return build(activation="tanh")
 
 def fails():
     raise RuntimeError("no disk\\nleft")
@@ -41,6 +51,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current directory, with a module of models in it."""
     (tmp_path / "sample_models.py").write_text(MODELS)
     (tmp_path / "broken_models.py").write_text("import nothing_of_this_name")
+    (tmp_path / "raising_models.py").write_text("import os\nos.environ['HOME_OF_MODELS']")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield tmp_path
@@ -95,6 +106,10 @@ def test_exported_program(tmp_path: Path) -> None:
         ("sample_models:build?classes", "cannot read the argument 'classes'"),
         ("sample_models:build?size=3", "unexpected keyword argument 'size'"),
         ("sample_models:build?activation=tanh", "KeyError: 'tanh'"),
+        ("sample_models:looks_up", "sample_models.py:7, or call it otherwise"),
+        ("sample_models:needs", "argument: 'classes': give its arguments as sample_models:needs?key=value"),
+        ("sample_models:calls", "sample_models.py:13, or call it otherwise"),
+        ("raising_models:build", "cannot import raising_models (KeyError: 'HOME_OF_MODELS'): mend"),
         ("builtins:dict", "returned a dict, not a torch.nn.Module"),
         ("torchvision:resnet9000", "torchvision:resnet9000 failed"),
         ("missing.pt2", "missing.pt2: no such file"),
@@ -250,3 +265,13 @@ def test_transformers_arguments_are_checked(bert: Path, arguments: str, message:
 def test_transformers_takes_local_paths_only() -> None:
     with pytest.raises(SourceError, match="give a local path"):
         load_source("transformers:bert-base-uncased")
+
+
+def test_a_configuration_alone_is_a_random_model_and_a_folder_with_weights_is_none(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    for name in (tmp_path, tmp_path / "config.json"):
+        assert read_name(f"transformers:{name}").is_random(None)
+        assert not read_name(f"transformers:{name}").is_random(tmp_path / "weights.safetensors")
+    (tmp_path / "model-00001-of-00002.safetensors").write_bytes(b"")
+    assert not read_name(f"transformers:{tmp_path}").is_random(None)
+    assert read_name(f"transformers:{tmp_path / 'config.json'}").is_random(None)

@@ -70,6 +70,42 @@ def test_options_that_do_not_go_together_are_refused(options: dict[str, Any], me
         Request(**options)
 
 
+@pytest.mark.parametrize(
+    ("preprocess", "message"),
+    [
+        (Preprocess((123.7, 116.3, 103.5), (58.4, 57.1, 57.4)), r"mean has 123\.7, .* scale=\(0, 255\), --scale 0,255"),
+        (Preprocess((0.0,) * 3, (255.0,) * 3), r"std has 255, .* scale=\(0, 255\)"),
+        (Preprocess((127.5,), (0.5,), scale=(-1, 1)), r"mean has 127\.5, and black and white are -1 and 1"),
+        (Preprocess((-600.0,), (1.0,)), "of one colour: give the scale that mean and std are numbers of$"),
+        (Preprocess((0.5,) * 3, (0.2, -0.1, 0.2)), r"std has -0\.1, and a standard deviation is positive"),
+    ],
+)
+def test_means_of_another_scale_are_refused(preprocess: Preprocess, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Request(preprocess=preprocess)
+
+
+@pytest.mark.parametrize(
+    "preprocess",
+    [
+        Preprocess((123.7, 116.3, 103.5), (58.4, 57.1, 57.4), scale=(0, 255)),
+        Preprocess((0.0,), (1.0,), scale=(0, 255)),
+        Preprocess((1.2,), (0.001,)),
+        Preprocess((-0.5,), (3.0,)),
+        Preprocess((0.0,), (1.0,), scale=(-1, 1)),
+    ],
+)
+def test_means_near_their_scale_are_taken(preprocess: Preprocess) -> None:
+    assert Request(preprocess=preprocess).preprocess is not None
+
+
+def test_a_class_is_named_by_its_label() -> None:
+    assert Request(target="circle", labels=("square", "circle")).target == 1
+    for labels, message in ((None, "without labels"), (("a", "b"), "0 of the labels"), (("circle",) * 2, "2 of the")):
+        with pytest.raises(InputError, match=f"target is 'circle', and {message}"):
+            Request(target="circle", labels=labels)
+
+
 def test_iterators_are_read_once() -> None:
     request = Request(outputs=iter(OUTPUTS), labels=iter("ab"), on_demand=True)  # type: ignore[arg-type]
     assert request.outputs == OUTPUTS

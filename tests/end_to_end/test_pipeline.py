@@ -191,7 +191,10 @@ def test_verify_passes_for_the_model_and_fails_for_another(
         ({"layouts": "n c h w"}, "layouts is 'n c h w': pass a mapping of names"),
         ({"labels": ["a", "b"]}, "there are 2 labels for 5 classes"),
         ({"preprocess": fgcompile.Preprocess((0.5,), (0.2,))}, "the model has 3 channels"),
-        ({"preprocess": fgcompile.Preprocess((0.5,) * 3, (0.2, 0.0, 0.2))}, "not positive"),
+        (
+            {"preprocess": fgcompile.Preprocess((0.5,) * 3, (0.2, 0.0, 0.2))},
+            "std has 0, and a standard deviation is positive",
+        ),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], message: str) -> None:

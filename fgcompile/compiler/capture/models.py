@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import torch
 from torch import fx, nn
@@ -24,6 +25,7 @@ def require_model(model: Model) -> None:
         _require_python_code(model)
         _require_tensors_of_numbers(model)
         _require_evaluation_mode(model)
+        _require_no_inference_tensors(model)
         require_frozen_observers(model)
     elif not isinstance(model, ExportedProgram):
         what = f"the class {model.__name__}" if isinstance(model, type) else f"of type {type(model).__name__}"
@@ -43,6 +45,20 @@ def _require_evaluation_mode(model: nn.Module) -> None:
         if module.training and path not in idle:
             part = f"its part '{path}' is" if path else "it is"
             raise CaptureError(f"{type(model).__name__} cannot be compiled while {part} in training mode: call .eval()")
+
+
+def _require_no_inference_tensors(model: nn.Module) -> None:
+    """Refuses weights that were made under ``torch.inference_mode``, of which PyTorch keeps no gradient.
+
+    Raises:
+        CaptureError: Names the first.
+    """
+    for name, value in chain(model.named_parameters(), model.named_buffers()):
+        if value.is_inference():
+            raise CaptureError(
+                f"'{name}' of {type(model).__name__} was made under torch.inference_mode, through which no gradient "
+                "passes: build the model outside of it, or compile copy.deepcopy(model), made outside of it"
+            )
 
 
 def _idle(model: nn.Module) -> Iterator[str]:

@@ -20,6 +20,9 @@ from fgcompile.compiler.examples import as_inputs
 from fgcompile.compiler.ir.silence import unprinted
 from fgcompile.errors import CaptureError, InputError, SourceError, first_line
 
+INTERNAL = ". This is an internal"
+"""Where libtorch goes on to say, of whatever is no file of its own, that it is corrupted."""
+
 
 class Converted(Named):
     """What a TorchScript module computes.
@@ -53,8 +56,8 @@ def read_torchscript(path: Path) -> torch.jit.ScriptModule:
         raise
     except Exception as error:  # RuntimeError for most, of C++
         raise SourceError(
-            f"{path} cannot be read as TorchScript ({first_line(error)}): give what torch.jit.save wrote; "
-            "a state dict is given as weights, beside the model's code"
+            f"{path} cannot be read as TorchScript ({first_line(error).split(INTERNAL)[0]}): give what torch.jit.save "
+            "wrote, or a program of torch.export.save, whose name ends in .pt2"
         ) from error
     return module.eval() if hasattr(module, "training") else module
 

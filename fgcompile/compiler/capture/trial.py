@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.bound import as_given
+from fgcompile.compiler.capture.returned import require_tensors, require_weights
 from fgcompile.compiler.capture.user_code import calling_layer, calling_line
 from fgcompile.compiler.ir.fixed_batch import FixedBatchInputError
 from fgcompile.compiler.ir.torch_internals import takes_a_gradient
-from fgcompile.errors import CaptureError, FgcompileError, first_line
+from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
 
 TRIED_BATCH = 2
 """The batch size that the model is run with before it is captured."""
@@ -32,8 +33,10 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str, batch: int =
     """Runs the model with a batch of so many samples, and returns them.
 
     Raises:
-        CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient.
+        CaptureError: It computes under ``torch.inference_mode``, with packed sequences, or a gradient; or its weights
+            are no numbers.
         InputError: It does not run.
+        ScoreError: It returns no tensor.
     """
     with torch.inference_mode(False), torch.no_grad():
         examples = tuple(
@@ -42,25 +45,44 @@ def run_once(model: nn.Module, inputs: Sequence[Tensor], name: str, batch: int =
         watch = _Watch(model, name)
         try:
             with watch:
-                model(*examples)
+                returned = model(*examples)
         except Exception:  # what runs may not run watched (torch.cond does not), which is no fault of the model's
             if watch.refusal is None:
-                _run(model, examples, inputs, name)
+                returned = _run(model, examples, inputs, name)
     if watch.refusal is not None:
         raise CaptureError(watch.refusal)
+    require_tensors(returned, name)
+    require_weights(returned, model, name)
     return examples
 
 
-def _run(model: nn.Module, examples: Sequence[Tensor], given: Sequence[Tensor], name: str) -> None:
+def _run(model: nn.Module, examples: Sequence[Tensor], given: Sequence[Tensor], name: str) -> Any:
     try:
-        model(*examples)
+        return model(*examples)
     except FgcompileError:
         raise
     except Exception as error:
         sizes = ", ".join(str(tuple(value.shape)) for value in as_given(model, given))
+        if _takes_as_samples(model, given):
+            added = "x[None]" if len(given) == 1 else "x[None] of each"
+            raise InputError(
+                f"{name} takes inputs with a batch, and those of shape {sizes} are one sample: "
+                f"add the batch axis, {added}"
+            ) from error
         raise FixedBatchInputError(
             f"{name} does not take inputs of shape {sizes}: {first_line(error)}; pass inputs as the model takes them"
         ) from error
+
+
+def _takes_as_samples(model: nn.Module, given: Sequence[Tensor]) -> bool:
+    """Whether the model runs with the inputs as one sample each, which have no batch in front."""
+    if any(value is not own for value, own in zip(given, as_given(model, given), strict=True)):
+        return False  # their batch is on another axis, which says that there is one
+    try:
+        model(*(value[None].clone(memory_format=torch.contiguous_format) for value in given))
+    except Exception:  # whatever a model raises of inputs that it does not take
+        return False
+    return True
 
 
 def find_data_read(model: nn.Module, examples: Sequence[Tensor]) -> str | None:

@@ -6,12 +6,15 @@ of computing it differ by all of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
+from torch import Tensor
 
 from fgcompile.artifact.names import is_predicted
 from fgcompile.compiler.checking.differences import Values
+from fgcompile.compiler.ir.weights import ADVICE as OF_WEIGHTS
+from fgcompile.compiler.ir.weights import not_numbers
 
 VANISHING = 1e-4
 """The share of the input in what makes up a score below which rounding of the rest is not small beside it."""
@@ -21,15 +24,22 @@ ADVICE = (
 )
 
 
-def not_finite(exact: Mapping[str, Values], artifact: Mapping[str, Values] | None = None) -> str | None:
+def not_finite(
+    exact: Mapping[str, Values],
+    artifact: Mapping[str, Values] | None = None,
+    weights: Iterable[tuple[str, str, Tensor]] = (),
+) -> str | None:
     """What is said of a model whose numbers, or whose gradient's, are not finite; None of others.
 
     Args:
         exact: Its outputs in float64.
         artifact: Those of what is compared with them.
+        weights: The kind, name and value of each of the model's, which are at fault where they are not finite.
     """
     for name, value in exact.items():
         if not _is_finite(value):
+            if found := not_numbers(weights):
+                return f"the model returns NaN or infinite numbers, since its {found}: {OF_WEIGHTS}"
             what = "the model returns" if is_predicted(name) else "the model's gradient has"
             return f"{what} NaN or infinite numbers on the example: {ADVICE}"
     if all(map(_is_finite, (artifact or {}).values())):

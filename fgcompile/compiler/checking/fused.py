@@ -6,7 +6,7 @@ The two share the formulas of the bias table; folding, lowering, tracing and eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +31,7 @@ from fgcompile.compiler.fullgrad.completeness import completeness_error
 from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import BATCH, samples_axis
+from fgcompile.compiler.ir.weights import WEIGHT
 from fgcompile.compiler.request import Request
 from fgcompile.errors import CaptureError, InputError, VerificationError, first_line
 
@@ -226,12 +227,19 @@ def _check_fused(
         return FusedCheck(inputs, expected, require_complete(score, expected["contributions"]), limit)
     except (CaptureError, VerificationError) as error:
         values = run_at(program, all_inputs(program, inputs))
-        found = not_finite(expected, {spec.name: value for spec, value in zip(program.outputs, values, strict=True)})
+        returned = {spec.name: value for spec, value in zip(program.outputs, values, strict=True)}
+        found = not_finite(expected, returned, _weights(exposed))
         # That samples depend on each other is no saturation's doing.
         found = found or (saturation(expected) if isinstance(error, VerificationError) else None)
         if found is None:
             raise
         raise VerificationError(found) from error
+
+
+def _weights(exposed: BiasedProgram) -> Iterator[tuple[str, str, Tensor]]:
+    """What a graph computes with."""
+    for name, value in (*exposed.graph_module.named_buffers(), *exposed.biases.items()):
+        yield WEIGHT, name, value
 
 
 def _limit(

@@ -37,7 +37,8 @@ def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
         raise InputError("preprocess needs a model with one input, an image (N, C, H, W)")
     channels = inputs[0].shape[1]
     if len(preprocess.mean) != channels or len(preprocess.std) != channels:
+        counts = sorted({len(preprocess.mean), len(preprocess.std)})
         raise InputError(
-            f"preprocess has {len(preprocess.mean)} means and {len(preprocess.std)} standard deviations, "
-            f"the model has {channels} channels: give one of each per channel"
+            f"preprocess has mean and std of {' and '.join(map(str, counts))} channels, the model has {channels} "
+            "channels: give one number of each per channel"
         )

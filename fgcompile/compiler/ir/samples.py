@@ -55,10 +55,14 @@ def require_samples(program: BiasedProgram, output: str | int | None) -> None:
 
 def nodes_on_the_way(program: CapturedProgram | BiasedProgram, output: str | int | None) -> set[fx.Node]:
     """The nodes through which a gradient passes from what is explained to an input."""
-    structure = returned(program)
-    value = structure[1] if program.scored else explained(structure, output)
     active = active_nodes(program.graph_module.graph)
-    return ancestors(_returning(program, value), stop=lambda node: node not in active) & active
+    return ancestors(explained_nodes(program, output), stop=lambda node: node not in active) & active
+
+
+def explained_nodes(program: CapturedProgram | BiasedProgram, output: str | int | None) -> list[fx.Node]:
+    """The nodes that compute what is explained: the score, or else that output."""
+    structure = returned(program)
+    return _returning(program, structure[1] if program.scored else explained(structure, output))
 
 
 def require_batch(site: Site) -> None:

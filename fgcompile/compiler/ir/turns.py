@@ -9,6 +9,8 @@ the lock; what runs a finished artifact, or the eager model, does not.
 Meanwhile Python's collector looks at young objects only. A graph is a heap of nodes that refer to one another, alive as
 long as its stage is: a full collection goes through all of them, and all that PyTorch has imported, to free next to
 nothing, again and again while they grow.
+
+A caller's ``torch.inference_mode`` is left meanwhile: under it there is no gradient, nor a graph to find one in.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+import torch
 
 _TURN = threading.RLock()
 
@@ -27,7 +31,7 @@ _NEVER = 2**31 - 1
 @contextmanager
 def one_at_a_time() -> Iterator[None]:
     """While it is open, other threads wait to open it, and no full collection begins by itself; also a decorator."""
-    with _TURN, _young_collections():
+    with _TURN, _young_collections(), torch.inference_mode(False):
         yield
 
 

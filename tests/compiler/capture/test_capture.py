@@ -206,6 +206,7 @@ def test_instance_norm_is_not_taken_for_batch_statistics() -> None:
         (torch.tensor(1.0), "needs a batch"),
         (torch.zeros(0, 3, 8, 8), "needs a batch of at least 1"),
         (torch.zeros(1, 4, 16, 16), "does not take inputs of shape"),
+        (torch.zeros(3, 16, 16), r"of shape \(3, 16, 16\) are one sample: add the batch axis, x\[None\]$"),
     ],
 )
 def test_wrong_example_inputs_are_refused(inputs: object, message: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -72,9 +74,35 @@ def test_inference_mode_is_named_with_its_line() -> None:
 
 
 def test_who_calls_in_inference_mode_is_not_taken_for_the_model() -> None:
+    model = Probe(lambda layer, y: layer(y)).eval()
+    with torch.inference_mode():
+        capture(model, torch.randn(2, 4))
+
+
+def test_under_inference_mode_everything_is_what_it_is_outside(tmp_path: Path) -> None:
+    model, path = Probe(lambda layer, y: layer(y)).eval(), tmp_path / "model.onnx"
     with torch.inference_mode():
         x = torch.randn(2, 4)
-        capture(Probe(lambda layer, y: layer(y)).eval(), x)
+        fgcompile.compile(model, x).save(path)
+        assert fgcompile.verify(path, model, x).passed
+        terms = fgcompile.full_gradient(model, x, target=lambda y, w: (y * w).sum(1), score_inputs={"w": x[:, :3]})
+        assert torch.is_inference_mode_enabled()
+    outside, w = x.clone().requires_grad_(), x[:, :3].clone()
+    (expected,) = torch.autograd.grad((model(outside) * w).sum(), outside)
+    torch.testing.assert_close(terms.input_gradient, expected)
+
+
+@pytest.mark.parametrize("name", ["head.weight", "backbone.1.scale"])
+def test_weights_that_were_made_in_inference_mode_are_named_and_copies_are_taken(name: str) -> None:
+    model, x = Probe(lambda layer, y: layer(y)).eval(), torch.randn(2, 4)
+    with torch.inference_mode():
+        model.backbone[1].register_buffer("scale", torch.ones(5))
+        if name == "head.weight":
+            del model.backbone[1].scale
+            model.head = nn.Linear(4, 3).eval()
+    with pytest.raises(CaptureError, match=f"'{name}' of Probe was made under torch.inference_mode"):
+        fgcompile.full_gradient(model, x)
+    assert fgcompile.full_gradient(copy.deepcopy(model), x).input_gradient.any()
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 import fgcompile
+from fgcompile.errors import ScoreError
 
 Outputs = namedtuple("Outputs", "logits features")
 
@@ -53,3 +56,25 @@ def test_artifacts_of_models_that_return_none(tmp_path: Path) -> None:
     noise = fgcompile.Noise(samples=2)
     fgcompile.compile(model, x, method="smooth_fullgrad", noise=noise).save(path)
     torch.testing.assert_close(torch.from_numpy(fgcompile.load(path).explain(x.numpy()).logits), model.layer(x))
+
+
+@dataclass
+class Unregistered:
+    logits: Tensor
+
+
+WITHOUT: dict[str, tuple[Callable[[Tensor], Any], str]] = {
+    "a forgotten return": (lambda y: None, r"Returns returns None \(its forward may lack a return\)"),
+    "nothing in a list": (lambda y: [], "an empty list"),
+    "a text": (lambda y: "cat", "'cat'"),
+    "an index": (lambda y: 3, "returns 3"),
+    "a probability": (lambda y: {"label": "cat", "p": 0.4}, "a dict of float, str"),
+    "NumPy's": (lambda y: np.zeros((2, 3)), "an object of class ndarray"),
+    "a class that PyTorch does not know": (Unregistered, "class Unregistered, .*register_dataclass"),
+}
+
+
+@pytest.mark.parametrize(("arrange", "message"), WITHOUT.values(), ids=WITHOUT)
+def test_a_model_that_returns_no_tensor_is_refused(arrange: Callable[[Tensor], Any], message: str) -> None:
+    with pytest.raises(ScoreError, match=f"{message}.*"):
+        fgcompile.compile(Returns(arrange).eval(), torch.randn(2, 4))
