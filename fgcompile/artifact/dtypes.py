@@ -100,7 +100,7 @@ def _no_floats(given: _Given, dtype: np.dtype[Any], images: bool) -> str | None:
     if given.array.dtype.kind in "iu" and images:
         return (
             f"normalise it as in training, as (({given.written} / 255 - mean) / std).astype({_numpy(dtype)}) of a "
-            "photo, or compile with preprocess= for an artifact that takes the raw photo"
+            "photo, or compile with preprocess=Preprocess(mean, std), for an artifact that takes the raw photo"
         )
     largest = np.abs(given.array.astype(np.float64)).max()
     if largest > np.finfo(dtype).max:

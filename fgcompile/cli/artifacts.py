@@ -13,6 +13,7 @@ from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.cli import facts, terminal
 from fgcompile.cli.arguments import parse_reading, read_target
+from fgcompile.cli.flags import with_options
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
@@ -196,6 +197,7 @@ def explain(
                 reading=reading,
                 report=report,
             )
+    records = with_options(records)
     if as_json:
         terminal.print_json(records)
     elif takes_texts:

@@ -277,7 +277,7 @@ def print_bulk(summary: Summary) -> None:
     out.print(visible(str(summary.results)), style="bold")
     print_facts(facts)
     for error in islice(summary.errors.values(), _MOST_ERRORS):
-        out.print(Text.assemble(("unreadable: ", "bold red"), visible(error)))
+        out.print(Text.assemble(("unreadable: ", "bold red"), visible(as_options(error))))
     if summary.unreadable > _MOST_ERRORS:
         out.print(f"and {summary.unreadable - _MOST_ERRORS} more")
 

@@ -70,7 +70,8 @@ def test_masks_of_booleans_are_zeros_and_ones():
         (
             X.astype(np.uint8),
             "x is uint8, the artifact takes float32: normalise it as in training, as ((x / 255 - mean) / "
-            "std).astype(np.float32) of a photo, or compile with preprocess= for an artifact that takes the raw photo",
+            "std).astype(np.float32) of a photo, or compile with "
+            "preprocess=Preprocess(mean, std), for an artifact that takes the raw photo",
         ),
         (
             X.astype(">f4"),
