@@ -143,6 +143,27 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
     return records
 
 
+def require_askable(
+    metadata: Metadata,
+    asked: tuple[Wish, str | Sequence[Wish] | None, int | None],
+    drawn: tuple[Colormap | None, float | None],
+) -> None:
+    """Passes what ``explain_photos`` can be asked of an artifact of photos, without loading any runtime.
+
+    Args:
+        metadata: The artifact's; of what takes no photos nothing is said.
+        asked: ``target``, ``targets`` and ``top``.
+        drawn: ``colormap`` and ``alpha``.
+
+    Raises:
+        InputError: As there.
+        MissingPackageError: As there.
+    """
+    if metadata["preprocess"] is not None:
+        style_of(is_signed(metadata), *drawn)
+        choose(metadata, *asked)
+
+
 def _in_tiles(
     session: Session,
     photo: NDArray[np.uint8],
