@@ -23,6 +23,7 @@ from fgcompile.drawing.panels import draw_comparison, draw_overlay, draw_photo
 from fgcompile.drawing.photo import Box, Photo, in_colour
 from fgcompile.drawing.scale import is_signed
 from fgcompile.drawing.subjects import Shown
+from fgcompile.drawing.whole import filled_up
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.asking import Question, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
@@ -200,18 +201,18 @@ def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, i
 def _read(
     path: Path, shape: tuple[int, int, int], reading: Reading, metadata: Metadata, fit: Fit
 ) -> tuple[NDArray[np.uint8], Photo]:
-    """What the artifact is given of a photo, and the whole photo with that part; of one filled up or a line, itself."""
+    """What the artifact is given of a photo, and the whole photo, filled up as that was, with that part; or a line."""
     if reading.fit == WHOLE:
         photo = in_whole_steps(read_unfitted(path, shape[2], reading), metadata, fit)
         return photo, Photo(in_colour(photo))
     photo, whole, part = read_whole(path, shape, reading, fit)
     height, width = whole.shape[:2]
     left, top, right, bottom = _in_pixels(part, (width, height))
-    outside = left < 0 or top < 0 or right > width or bottom > height
-    if outside or min(right - left, bottom - top) < _NARROWEST:
+    filled = (max(right, width) - min(left, 0)) * (max(bottom, height) - min(top, 0))
+    if filled > reading.max_pixels or min(right - left, bottom - top) < _NARROWEST:
         return photo, Photo(in_colour(photo))
-    all_of_it = (left, top, right, bottom) == (0, 0, width, height)
-    return photo, Photo(in_colour(whole), None if all_of_it else (left, top, right, bottom))
+    pixels, seen = filled_up(in_colour(whole), (left, top, right, bottom), fit)
+    return photo, Photo(pixels, None if seen == (0, 0, pixels.shape[1], pixels.shape[0]) else seen)
 
 
 def _shrunk(photo: Photo) -> Photo:

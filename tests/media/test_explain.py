@@ -78,6 +78,18 @@ def test_whole_photos_are_drawn_at_their_own_size_with_the_part_that_was_explain
         assert image.width == 3 * 512 + 8, "beside its map it is made smaller"
 
 
+def test_what_is_filled_up_is_drawn_at_the_photo_s_own_size(photo: Path, tmp_path: Path) -> None:
+    """As wide as it is high then, with the whole photo in the middle."""
+    Image.new("RGB", (300, 450), (200, 90, 40)).save(tmp_path / "upright.png")
+    reading = Reading(fit="letterbox")
+    (record,) = explain_photos(session(), [tmp_path / "upright.png"], tmp_path / "out", overlay=True, reading=reading)
+    with Image.open(record["whole"]) as image:
+        pixels = np.asarray(image)
+    assert 430 <= pixels.shape[1] <= 465  # whole pixels of the artifact's on either side
+    assert (pixels[:450].max(axis=(0, 2)) > 60).sum() >= 300
+    assert len(pixels) > 450
+
+
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 9000), (9000, 1), (31, 33), (20, 2000)])
 def test_photos_of_odd_sizes_have_pictures_of_reasonable_ones(size: tuple[int, int], tmp_path: Path) -> None:
     Image.effect_noise(size, 80).convert("RGB").save(tmp_path / "odd.png")
