@@ -132,7 +132,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
             continue
         reply = ask(session, photo[np.newaxis], question)
         marks = [_marks(answer, reply, metadata, photo.shape[:2], boxes) for answer in reply.answers]
-        shown = _shown(reply.answers, marks)
+        shown = _shown(reply.answers, marks, _best(reply, metadata))
         write_png(_draw(_shrunk(placed), shown, style), written["overlay"])
         if overlay:
             write_png(_draw(placed, shown, style, alone=True), written["whole"])
@@ -239,8 +239,18 @@ def _in_pixels(part: tuple[float, float, float, float], size: tuple[int, int]) -
     return left, top, max(left + 1, round(part[2])), max(top + 1, round(part[3]))
 
 
-def _shown(answers: Sequence[Answer], marks: Sequence[Marks]) -> list[Shown]:
-    return [Shown(each.saliency, each.name, each.detail, own) for each, own in zip(answers, marks, strict=True)]
+def _shown(answers: Sequence[Answer], marks: Sequence[Marks], otherwise: str = "") -> list[Shown]:
+    return [
+        Shown(each.saliency, each.name, each.detail or otherwise, own) for each, own in zip(answers, marks, strict=True)
+    ]
+
+
+def _best(reply: Reply, metadata: Metadata) -> str:
+    """The best class, which stands below the map of a score that says nothing of itself; of logits of one axis."""
+    if reply.logits is None or reply.logits.ndim != 1:
+        return ""
+    best = element_score(reply.logits, best_elements(reply.logits, metadata, 1)[0], metadata)
+    return f"{best.name} {f'{best.score:.2f}'.replace('-', '−')}"
 
 
 def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = False) -> Image.Image:

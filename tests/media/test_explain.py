@@ -17,6 +17,8 @@ from fgcompile.pictures.reading import DEFAULT, Reading
 from fgcompile.runtime import Session
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 
+BLANK = Image.new("RGB", (9, 9))
+
 
 class BrightestRow:
     """A backend whose class is the quarter of the photo that is brightest, and whose map is the photo in grey."""
@@ -88,6 +90,16 @@ def test_what_is_filled_up_is_drawn_at_the_photo_s_own_size(photo: Path, tmp_pat
     assert 430 <= pixels.shape[1] <= 465  # whole pixels of the artifact's on either side
     assert (pixels[:450].max(axis=(0, 2)) > 60).sum() >= 300
     assert len(pixels) > 450
+
+
+def test_below_the_map_of_a_score_stands_the_best_class(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr("fgcompile.media.explain.draw_photo", lambda photo, shown, *_: drawn.append(shown) or BLANK)
+    inputs = [{"name": "x", "dtype": "uint8", "shape": ["batch", 32, 32, 3]}]
+    explain_photos(session(target="score", inputs=inputs), [photo], tmp_path / "out")
+    assert (drawn[0].title, drawn[0].detail) == ("score", "tree 250.00")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 9000), (9000, 1), (31, 33), (20, 2000)])
