@@ -28,7 +28,8 @@ export async function readPhoto(path, [height, width, channels], fit) {
   const bytes = await readFile(path);
   try {
     const photo = sharp(bytes, { failOn: "truncated" }).rotate().flatten({ background: "white" });
-    const { autoOrient: size } = await photo.metadata();
+    const { autoOrient: size, depth } = await photo.metadata();
+    await requireBits(bytes, depth);
     const placed = place(size, [height, width], fit);
     const kernel = KERNELS[fit?.interpolation] ?? "cubic";
     const scaled = photo.resize(placed.width, placed.height, { fit: "fill", kernel, fastShrinkOnLoad: false });
@@ -39,6 +40,13 @@ export async function readPhoto(path, [height, width, channels], fit) {
   } catch (error) {
     throw new Error(`${path} cannot be read as a picture (${error.message}): give a complete image file`);
   }
+}
+
+/** Refuses numbers that are no bytes once their upper 8 bits are kept, as `fgcompile explain` without a window does. */
+async function requireBits(bytes, depth) {
+  if (depth === "uchar") return;
+  const most = depth === "ushort" ? Math.max(...(await sharp(bytes).stats()).channels.map(({ max }) => max)) : 0;
+  if (4 * most < 65535) throw new Error(`its ${depth} numbers say no black and white: convert it to 8 bits`);
 }
 
 /** The artifact's part of a scaled photo; what lies beside that is filled up. */

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import struct
 from collections.abc import Iterable
 from itertools import chain
+from pathlib import Path
 
 from fgcompile.artifact.names import DATA_KEY, METADATA_KEY
 
@@ -53,6 +55,13 @@ def seal_zip(body: bytes) -> bytes:
 def read_seal(content: bytes | memoryview) -> str:
     """The seal of an artifact that is whole: another one has another."""
     return bytes(content[-SEAL_SIZE:]).decode()
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file ends as an artifact does; whether its seal is right is not looked at."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, io.SEEK_END) - SEAL_SIZE))
+        return re.fullmatch(rb"sha256:[0-9a-f]{64}", file.read()) is not None
 
 
 def _seal(parts: Iterable[bytes | memoryview]) -> bytes:

@@ -33,5 +33,5 @@ def require_trust(path: str | Path, format: str, trust: bool | None = None) -> N
     if suffix_format(path) is None:
         raise ArtifactError(
             f"{path}: is {format}, code that loading runs, and its name does not say so: "
-            f"end it in {SUFFIXES[format]}, or pass trust=True, if you trust whoever made it"
+            f"end it in {SUFFIXES[format]}, or give trust=True, if you trust whoever made it"
         )

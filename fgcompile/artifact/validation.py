@@ -1,6 +1,6 @@
 """What an artifact accepts: every input and target is checked against its metadata before a runtime sees it.
 
-Nothing is converted silently: a wrong dtype is refused with the conversion to write.
+Nothing is converted silently: a wrong dtype is refused with the conversion to write (``dtypes``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fgcompile.artifact.dtypes import require_dtype
 from fgcompile.artifact.metadata import BATCH, Metadata, TensorSpec, batch_axis
 from fgcompile.artifact.names import EXPLAIN, TARGET
 from fgcompile.artifact.questions import require_targets
@@ -59,7 +60,7 @@ def check_feeds(feeds: Mapping[str, Array], metadata: Metadata) -> dict[str, Arr
     sizes: dict[str, tuple[str, int]] = {}
     given = [(feeds[spec["name"]], spec) for spec in metadata["inputs"] if spec["name"] in feeds]
     for array, spec in given:
-        _check_dtype(array, spec)
+        _check_kind(array, spec)
         _check_shape(array, spec, {} if spec.get("optional") else sizes)
     for array, spec in given:
         _check_indices(array, spec, {dimension: size for dimension, (_, size) in sizes.items()})
@@ -79,7 +80,7 @@ def check_biases(biases: Mapping[str, Array], metadata: Metadata) -> dict[str, A
         raise InputError("the artifact's biases are constants: compile it with biases='inputs'")
     _check_names(biases, [], list(specs))
     for name, array in biases.items():
-        _check_dtype(array, specs[name])
+        _check_kind(array, specs[name])
         _check_shape(array, specs[name], {})
         _check_finite(array, name)
     return {name: _plain(array) for name, array in biases.items()}
@@ -109,7 +110,7 @@ def check_inputs(x: Array | tuple[Array, ...] | Mapping[str, Array], metadata: M
     sizes: dict[str, tuple[str, int]] = {}
     for spec in specs:
         array = arrays[spec["name"]] = _of_mask(arrays[spec["name"]], spec)
-        _check_dtype(array, spec)
+        _check_kind(array, spec)
         _check_shape(array, spec, sizes)
         _check_finite(array, spec["name"])
     for spec in specs:
@@ -168,17 +169,12 @@ def _check_names(given: Iterable[str], wanted: Sequence[str], optional: Sequence
             raise InputError(f"{problem} input {', '.join(names)}: the artifact takes {', '.join(known)}")
 
 
-def _check_dtype(array: Array, spec: TensorSpec) -> None:
-    name, dtype = spec["name"], spec["dtype"]
-    if not isinstance(array, np.ndarray):
-        photos = is_picture(array) and dtype == "uint8" and len(spec["shape"]) == 4
-        how = "fgcompile.read_photos(session, path)" if photos else f"np.asarray({name}, dtype=np.{dtype})"
-        raise InputError(f"{name} is a {type(array).__name__}, not a NumPy array: use {how}")
-    if isinstance(array, np.ma.MaskedArray):
-        raise InputError(f"{name} is a masked array, whose mask would be lost: use {name}.filled(…) with a value")
-    if array.dtype != np.dtype(dtype):
-        given = array.dtype.name if array.dtype.isnative else f"{array.dtype.name} in foreign byte order"
-        raise InputError(f"{name} is {given}, the artifact takes {dtype}: use {name}.astype(np.{dtype})")
+def _check_kind(array: Array, spec: TensorSpec) -> None:
+    if is_picture(array) and spec["dtype"] == "uint8" and len(spec["shape"]) == 4:
+        raise InputError(
+            f"{spec['name']} is a {type(array).__name__}, not a NumPy array: use fgcompile.read_photos(session, path)"
+        )
+    require_dtype(array, spec)
 
 
 def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int]]) -> None:
@@ -196,7 +192,8 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
     for axis, (size, dimension) in enumerate(zip(array.shape, shape, strict=True)):
         if isinstance(dimension, int):
             if size != dimension:
-                raise InputError(f"{expected}: axis {axis} must be {dimension}, not {size}")
+                moved = _channels_moved(array, spec)
+                raise InputError(f"{expected}: axis {axis} must be {dimension}, not {size}{moved}")
             continue
         if size < 1:
             raise InputError(f"{expected}: axis {axis} ({dimension}) is empty, give at least 1")
@@ -218,6 +215,16 @@ def _check_shape(array: Array, spec: TensorSpec, sizes: dict[str, tuple[str, int
         owner, first = sizes.setdefault(dimension, (name, size))
         if size != first:
             raise InputError(f"{name} has {dimension} {size}, {owner} has {first}: give both the same {dimension}")
+
+
+def _channels_moved(array: Array, spec: TensorSpec) -> str:
+    """What else to do with images whose channels alone are at the wrong place."""
+    for source, to in ((1, -1), (-1, 1)) if array.ndim == 4 else ():
+        shape = np.moveaxis(array, source, to).shape
+        fits = all(isinstance(wanted, str) or size == wanted for size, wanted in zip(shape, spec["shape"], strict=True))
+        if fits:
+            return f"; move its channels, np.moveaxis({spec['name']}, {source}, {to})"
+    return ""
 
 
 def _check_indices(array: Array, spec: TensorSpec, sizes: Mapping[str, int]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from fgcompile.artifact.names import SUFFIXES
 from fgcompile.artifact.regular import read_regular
 from fgcompile.cli.score_names import SCORES, read_score
+from fgcompile.cli.source_names import is_module
 from fgcompile.errors import InputError, SourceError
 from fgcompile.pictures.reading import Reading
 
@@ -53,6 +54,8 @@ def read_target(text: str) -> Callable[[], Any]:
             )
         return read_score(name, arguments)
     if ":" in text:
+        if not (name.endswith(".py") or is_module(name)):
+            raise InputError(f"--target {text} is no score ({', '.join(SCORES)}) and no function: no module is {name}")
         return partial(_import_target, text, name)
     if text == "predicted":
         return lambda: text
@@ -115,10 +118,19 @@ def parse_numbers(option: str, text: str, wanted: str = "one number a channel, s
 
 
 def read_labels(path: Path) -> list[str]:
+    """The names of a text file, one a line; what is empty at its end is no name.
+
+    Raises:
+        InputError: It cannot be read, or a line between names is empty.
+    """
     try:
-        return read_regular(path).decode().splitlines()
+        labels = read_regular(path).decode("utf-8-sig").rstrip().splitlines()  # as editors on Windows begin it
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
+    for number, label in enumerate(labels, 1):
+        if not label.strip():
+            raise InputError(f"line {number} of {path} is empty: give a name a line, for each class")
+    return labels
 
 
 DTYPES = ("float32", "float64", "float16", "int64", "int32", "int16", "int8", "uint8", "bool")

@@ -13,6 +13,7 @@ from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.cli import facts, terminal
 from fgcompile.cli.arguments import parse_reading, read_target
+from fgcompile.cli.flags import with_options
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
@@ -70,6 +71,7 @@ def verify(
     named = read_name(source)
     make_score = None if target is None else read_target(target)
     require_there(named, weights)
+    metadata = read_metadata(artifact)
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
         from fgcompile.runtime.rehearsal import require_sound
@@ -77,7 +79,7 @@ def verify(
         check = fgcompile.verify  # first of all, for it says what is not installed
         score = None if make_score is None else make_score()
         require_sound(artifact, providers, trust=trust)
-        inputs = noise(read_metadata(artifact))
+        inputs = noise(metadata)
         # A file is read as the artifact says that it was.
         model = Path(source) if named.is_file and source.endswith(".onnx") else seeded_model(source, weights)
         report = check(artifact, model, inputs, score, providers=providers, trust=trust or None)
@@ -160,6 +162,10 @@ def explain(
     Exit status 1 if one of them cannot be read.
     """
     reading = parse_reading(window, background, page, max_pixels, fit)
+    if not all(option is None for option in (target, targets, top, alpha, colormap)):
+        from fgcompile.media.explain import require_askable
+
+        require_askable(read_metadata(artifact), (target, targets, top), (colormap, alpha))
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
         from fgcompile.media.texts.explain import explain_and_draw, read_texts
@@ -196,6 +202,7 @@ def explain(
                 reading=reading,
                 report=report,
             )
+    records = with_options(records)
     if as_json:
         terminal.print_json(records)
     elif takes_texts:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-_SAME = "rules|psi|method|precision|format|device|biases|batch|targets|target"
-_FLAGS = {"dynamic_sizes": "--dynamic-sizes", "on_demand": "--on-demand", "external_data": "--external-data"}
+_SAME = "rules|psi|method|precision|format|device|biases|batch|targets|target|fit|page"
+_SWITCHES = "dynamic_sizes|on_demand|external_data|trust"
 
 _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\btarget=(\w+)\(\), of fgcompile\.scores", r"--target \1"),
@@ -16,7 +17,19 @@ _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\boutput=", "--explained"),
     (r"\blayouts=\{(['\"])(.+?)\1: (['\"])(.+?)\3\}", r"--layout \2='\4'"),
     (r"\boutputs=\((.*?)\)", lambda found: "--outputs " + ",".join(re.findall(r"\w+", found[1]))),
-    (r"(?<!-)\b(dynamic_sizes|on_demand|external_data)(=True)?\b", lambda found: _FLAGS[found[1]]),
+    (r"\bpreprocess=Preprocess\(mean, std\)", "--mean and --std"),
+    (r"\btokenizer=(PATH)\b", r"--tokenizer \1"),
+    (r"\btarget=\(token, class\)", "--target WORD,CLASS"),
+    (r" of fgcompile\.read_photos\b", ""),
+    (
+        r"\bwindow=\((-?)(\S+), (\S+)\)",
+        lambda found: f"--window{'=' if found[1] else ' '}{found[1]}{found[2]},{found[3]}",
+    ),
+    (r"\bpage=", "--page"),
+    (r"(?<!-)\bmax_pixels\b", "--max-pixels"),
+    (r"\b(session\.explain\w*) takes\b", r"\1 in Python takes"),
+    (rf"(?<!-)\b({_SWITCHES})=True\b", lambda found: "--" + found[1].replace("_", "-")),
+    (r"(?<!-)\b(dynamic_sizes|on_demand|external_data)\b", lambda found: "--" + found[1].replace("_", "-")),
 )
 """What Python's words are on the command line, in the order in which they are sought."""
 
@@ -26,3 +39,8 @@ def as_options(message: str) -> str:
     for pattern, flag in _WORDS:
         message = re.sub(pattern, flag, message)
     return message
+
+
+def with_options(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Records of photos or texts, those that cannot be read with the options to give."""
+    return [{**record, "error": as_options(record["error"])} if "error" in record else {**record} for record in records]

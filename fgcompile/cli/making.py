@@ -116,8 +116,25 @@ def _read(context: typer.Context, recipe: Recipe) -> Job:
     with _of(recipe):
         if missing := [key for key in ("source", "output") if key not in recipe.options]:
             raise InputError(f"{' and '.join(missing)}: missing")
+        _require_truths(context, recipe)
         context.command.main(recipe.arguments(), standalone_mode=False, obj=found)
     return found[0]
+
+
+def _require_truths(context: typer.Context, recipe: Recipe) -> None:
+    """Refuses another value than true or false of options that are nothing else, and these of all that are more."""
+    switches = {
+        name: getattr(option, "is_flag", False)
+        for option in context.command.params
+        for name in (*option.opts, *option.secondary_opts)
+    }
+    for key, value in recipe.options.items():
+        switch = switches.get(f"--{key.replace('_', '-')}")
+        if switch is not None and switch is not isinstance(value, bool):
+            wanted = "true or false" if switch else "its value"
+            raise InputError(
+                f"{key} is {str(value).lower() if isinstance(value, bool) else repr(value)}: give {wanted}"
+            )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,8 @@ def parse_wanted(
     if ends is not None and (len(ends) != 2 or not ends[0] < ends[1]):
         raise InputError(f"--scale {scale}: give the values of black and white, as 0,255 or --scale=-1,1")
     means, deviations = _numbers("--mean", mean), _numbers("--std", std)
+    if deviations is not None and min(deviations) <= 0:
+        raise InputError(f"--std {std}: give standard deviations, above 0")
     if means is not None and deviations is not None and len({len(means), len(deviations)} - {1}) > 1:
         raise InputError(
             f"--mean has {len(means)} numbers and --std {len(deviations)}: give one a channel to each, or one for all"
@@ -62,7 +65,10 @@ def parse_wanted(
 
 
 def _numbers(option: str, text: str | None) -> tuple[float, ...] | None:
-    return None if text is None else tuple(parse_numbers(option, text))
+    numbers = None if text is None else tuple(parse_numbers(option, text))
+    if numbers is not None and not all(map(math.isfinite, numbers)):
+        raise InputError(f"{option} {text}: give finite numbers")
+    return numbers
 
 
 def _parse_resize(text: str) -> tuple[int, int]:

@@ -41,7 +41,7 @@ class Recipe:
         for key, value in options.items():
             flag = f"--{key.replace('_', '-')}"
             if isinstance(value, bool):
-                typed += [flag] if value else []
+                typed += [flag] if value else _OPPOSITE.get(flag, [])
                 continue
             for each in _values(value, key):
                 typed += [f"{flag}={self._text(key, each)}"]
@@ -83,6 +83,9 @@ def _recipes(tables: Mapping[str, Any]) -> list[Recipe]:
     common = {key: value for key, value in tables.items() if not isinstance(value, Mapping)}
     return [Recipe(name, {**common, **options}) for name, options in tables.items() if isinstance(options, Mapping)]
 
+
+_OPPOSITE = {"--dynamic-sizes": ["--fixed-sizes"]}
+"""Options whose absence is not the same as false."""
 
 # A channel's number each, as a list of TOML's; other lists are an option given several times.
 _JOINED = {"mean": ",", "std": ",", "scale": ",", "outputs": ",", "resize": "x"}

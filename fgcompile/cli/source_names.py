@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from fgcompile.artifact.seal import is_sealed
 from fgcompile.errors import MissingPackageError, SourceError
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or an .onnx, .pt2 or .pt file"
@@ -82,7 +84,8 @@ def require_there(source: SourceName, weights: Path | None) -> None:
 
     Raises:
         MissingPackageError: torch is not installed.
-        SourceError: There is no such file, module or library; or a file was given weights, which it has.
+        SourceError: There is no such file, module or library; or a file was given weights, which it has, or is an
+            artifact.
     """
     if find_spec("torch") is None:
         raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'")
@@ -91,6 +94,8 @@ def require_there(source: SourceName, weights: Path | None) -> None:
             raise SourceError(f"{source.text} carries its own weights: leave out --weights")
         if not Path(source.name).is_file():
             raise SourceError(f"{source.name}: no such file")
+        if is_sealed(Path(source.name)):
+            raise SourceError(f"{source.name} is compiled already: fgcompile.load it, or give what it was made from")
     elif source.scheme in LIBRARIES:
         if find_spec(source.scheme) is None:
             raise SourceError(f"cannot import {source.scheme}: {LIBRARIES[source.scheme]}")
@@ -117,12 +122,20 @@ def require_configuration(name: str) -> Path:
 def _require_module(module: str, attribute: str) -> None:
     if module.endswith(".py"):
         raise SourceError(f"{module} is a file: name its module, {Path(module).stem}:{attribute}")
-    top = module.partition(".")[0]
-    if PathFinder.find_spec(top, [os.getcwd()]) is None and find_spec(top) is None:
+    if not is_module(module):
         raise SourceError(
-            f"cannot import {top} (there is no such module): check the name and the current directory; a source is "
-            f"{FORMS}"
+            f"cannot import {module.partition('.')[0]} (there is no such module): check the name and the current "
+            f"directory; a source is {FORMS}"
         )
+
+
+def is_module(name: str) -> bool:
+    """Whether there is such a module, or the package that it would be in, in the current folder or installed."""
+    top = name.partition(".")[0]
+    try:
+        return PathFinder.find_spec(top, [os.getcwd()]) is not None or find_spec(top) is not None
+    except ValueError:  # no name at all, or a module that was made by hand
+        return top in sys.modules
 
 
 def _read_arguments(query: str) -> dict[str, Any]:

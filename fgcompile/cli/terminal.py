@@ -6,6 +6,7 @@ import json
 import math
 import traceback
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -198,18 +199,31 @@ def print_report(report: Report, path: Path) -> None:
 def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     """For each photo, the explained class, the best classes, and the picture drawn; or why it cannot be read."""
     table = table_of("photo", "explained", "score", "top classes", "picture")
+    names = _told_apart([record["image"] for record in records])
     for record in records:
-        cells = [Path(record["image"]).name, record.get("overlay", "")]
+        cells = [names[record["image"]], record.get("overlay", "")]
         top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record.get("top", []))
         for explained in record.get("explained", [] if "error" in record else [record]):
             score = "" if explained["score"] is None else f"{explained['score']:.2f}"
             add(table, cells[0], explained["name"], score, top, cells[1])
-            cells, top = ["", ""], ""  # said once for a photo
+            # Said once for a photo, but in a pipe, whose lines are read one by one.
+            cells, top = ["" if out.is_terminal else cells[0], ""], ""
     if table.rows:
         show(table)
     for record in records:
         if "error" in record:
             out.print(Text.assemble(("unreadable: ", "bold red"), visible(record["error"])))
+
+
+def _told_apart(images: Sequence[str]) -> dict[str, str]:
+    """Files by as much of the end of their paths as others do not have."""
+    parts = {image: Path(image).parts for image in images}
+    ends = Counter(own[-count:] for own in parts.values() for count in range(1, len(own) + 1))
+    shown = {}
+    for image, own in parts.items():
+        count = next((count for count in range(1, len(own)) if ends[own[-count:]] == 1), len(own))
+        shown[image] = str(Path(*own[-count:]))
+    return shown
 
 
 def print_texts(records: Sequence[Mapping[str, Any]]) -> None:
@@ -277,7 +291,7 @@ def print_bulk(summary: Summary) -> None:
     out.print(visible(str(summary.results)), style="bold")
     print_facts(facts)
     for error in islice(summary.errors.values(), _MOST_ERRORS):
-        out.print(Text.assemble(("unreadable: ", "bold red"), visible(error)))
+        out.print(Text.assemble(("unreadable: ", "bold red"), visible(as_options(error))))
     if summary.unreadable > _MOST_ERRORS:
         out.print(f"and {summary.unreadable - _MOST_ERRORS} more")
 

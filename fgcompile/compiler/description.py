@@ -255,6 +255,8 @@ def require_labels(captured: CapturedProgram, request: Request) -> None:
     if labels is None or not sizes or len(labels) in sizes:
         return
     if len(sizes) == 1:
+        if sizes[0] == 1:
+            raise InputError(f"there are {len(labels)} labels for the one logit: give one, of what it is for, or none")
         raise InputError(f"there are {len(labels)} labels for {sizes[0]} classes: give one per class, in order")
     shape = f"(N, {', '.join(map(str, sizes))})"
     raise InputError(

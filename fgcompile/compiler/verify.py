@@ -81,6 +81,7 @@ def verify(
         MODEL if name != LOGITS and is_predicted(name) else name.split(".")[0] for name in names_returned
     )
     request = replace(read_request(metadata, target), outputs=tuple(returned))
+    feeds = {name: array if array.flags.writeable else array.copy() for name, array in feeds.items()}
     tensors = [torch.from_numpy(array) for array in feeds.values()]
     # The artifact takes raw images (N, H, W, C), the model was captured at (N, C, H, W); of examples only shapes and
     # dtypes matter. The score's own inputs come last, behind the model's.

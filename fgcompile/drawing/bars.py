@@ -19,6 +19,8 @@ _WIDTH = 480
 _ROW = 22
 _MARGIN = 8
 _SIZE = 12
+_NAMES = 0.45
+"""Of the width, at most."""
 _MOST = 24
 """Of more features those are drawn that have the largest of the maps' values."""
 
@@ -55,7 +57,7 @@ class Table:
         strength = scale.strength(saliency)
         colours = style.palette.over(strength)
         bars = [
-            Bar(f"{self.names[each]} = {number_of(float(self.values[each]))}", 0.0, float(strength[each]),
+            Bar(_with_value(self.names[each], float(self.values[each])), 0.0, float(strength[each]),
                 number_of(float(saliency[each])), _color(colours[each]))
             for each in self.shown
         ]  # fmt: skip
@@ -159,8 +161,14 @@ class _Frame:
         return cls(names, left - across * min(ends), across, left_labels)
 
 
+def _with_value(name: str, value: float) -> str:
+    """A number by name, of which a long name is shortened and not the number."""
+    written = f" = {number_of(value)}"
+    return shorten(name, _NAMES * _WIDTH - font_of(_SIZE).getlength(written) - 1, _SIZE) + written
+
+
 def _brief(name: str, look: Look) -> str:
-    return shorten(name, 0.45 * look.zoom * _WIDTH, look.zoom * _SIZE)
+    return shorten(name, _NAMES * look.zoom * _WIDTH, look.zoom * _SIZE)
 
 
 def _color(rgb: NDArray[np.float64]) -> Color:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,12 @@ from PIL import Image, ImageDraw, ImageFont
 from fgcompile.drawing.blending import Style, blend
 from fgcompile.drawing.scale import Scale, number_of
 from fgcompile.system.text import visible
+
+_PLACE = re.compile(r" at (\d+|\([\d, ]+\))$")
+"""What of an element's name says where it is."""
+
+_LEAST = 3
+"""Letters of a name that stay in front of that, or else it goes."""
 
 _FONT = Path(__file__).with_name("DejaVuSans.ttf")
 """It has the letters of most scripts that class names are written in; Pillow's own has few."""
@@ -74,6 +81,8 @@ def write_caption(
     font = font_of(size)
     margin = margin_of(size)
     room = panel.width - 3 * margin
+    if font.getlength(visible(title)) + font.getlength(visible(detail)) > room:
+        detail = detail.removeprefix("score ")  # the number says it too, and leaves the name more room
     detail = shorten(detail, room / 2, size)
     title = shorten(title, room - draw.textlength(detail, font), size)
     draw.text((margin, middle), title, inks[0], font, anchor="lm")
@@ -122,9 +131,13 @@ def shorten(text: str, room: float, size: int) -> str:
     text, font = visible(text), font_of(size)  # Pillow measures no text of two lines
     if font.getlength(text) <= room:
         return text
-    while text and font.getlength(f"{text}…") > room:
+    place = _PLACE.search(text)  # which tells captions of one class apart
+    least = f"{text[:_LEAST]}…{place[0]}" if place is not None else ""
+    kept = place[0] if place is not None and font.getlength(least) <= room else ""
+    text = text.removesuffix(kept)
+    while text and font.getlength(f"{text}…{kept}") > room:
         text = text[:-1]
-    return f"{text}…"
+    return f"{text}…{kept}"
 
 
 @cache

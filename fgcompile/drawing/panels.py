@@ -35,6 +35,9 @@ _COLUMNS = 4
 _WIDEST = 1800
 """Of a row of tiles, in pixels: of large ones there are fewer in a row."""
 
+_NARROWEST = 160
+"""Of a tile with a caption, in pixels."""
+
 _LONGEST_BAR = 16
 """In sizes of its font."""
 
@@ -97,6 +100,7 @@ def draw_photo(photo: Photo, shown: Shown, signed: bool, style: Style) -> Image.
         photo.flat(shown.saliency, scale, style),
         photo.over(shown.saliency, scale, style, shown.marks),
     ]
+    tiles = [_wide_enough(tile) for tile in tiles]
     width, height = tiles[0].size
     size = font_size_of(width)
     strip = 2 * size
@@ -154,7 +158,17 @@ def stack(panels: Sequence[Image.Image]) -> Image.Image:
     return whole
 
 
+def _wide_enough(tile: Image.Image) -> Image.Image:
+    """A tile with room for a caption below it: one of a photo that is a column stands in the middle."""
+    if tile.width >= _NARROWEST:
+        return tile
+    wide = Image.new("RGB", (_NARROWEST, tile.height), BACKGROUND)
+    wide.paste(tile, ((_NARROWEST - tile.width) // 2, 0))
+    return wide
+
+
 def _arrange(tiles: Sequence[_Tile]) -> Image.Image:
+    tiles = [replace(tile, image=_wide_enough(tile.image)) for tile in tiles]
     width, height = tiles[0].image.size
     size = font_size_of(width)
     strip = 2 * size

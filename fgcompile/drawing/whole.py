@@ -37,7 +37,7 @@ def whole_photo(photo: Whole, seen: Photo, fit: Fit | None = None) -> Photo:
     pixels = _pixels(photo)
     height, width = seen.pixels.shape[:2]
     if fit is not None:
-        pixels, part = _filled_up(pixels, seen_part((pixels.shape[1], pixels.shape[0]), (height, width), fit), fit)
+        pixels, part = filled_up(pixels, seen_part((pixels.shape[1], pixels.shape[0]), (height, width), fit), fit)
     candidates = [(0, 0, pixels.shape[1], pixels.shape[0])]
     candidates += [part] if fit is not None else []
     if pixels.shape != seen.pixels.shape:  # one of that size is taken as it is
@@ -51,10 +51,16 @@ def whole_photo(photo: Whole, seen: Photo, fit: Fit | None = None) -> Photo:
     return Photo(pixels, candidates[best] if best else None)
 
 
-def _filled_up(
+def filled_up(
     pixels: NDArray[np.uint8], part: tuple[float, float, float, float], fit: Fit
 ) -> tuple[NDArray[np.uint8], Box]:
-    """The photo, with as much of the filling around it as a part of it has, and the part in whole pixels."""
+    """The photo, with as much of the filling around it as a part of it has, and the part in whole pixels.
+
+    Args:
+        pixels: uint8 ``(H, W, 3)``.
+        part: Left, top, right and bottom in its pixels, beyond its edges where it was filled up.
+        fit: How it was.
+    """
     height, width = pixels.shape[:2]
     left, top, right, bottom = map(round, part)
     before, above, after, below = max(0, -left), max(0, -top), max(0, right - width), max(0, bottom - height)

@@ -23,6 +23,7 @@ from fgcompile.drawing.panels import draw_comparison, draw_overlay, draw_photo
 from fgcompile.drawing.photo import Box, Photo, in_colour
 from fgcompile.drawing.scale import is_signed
 from fgcompile.drawing.subjects import Shown
+from fgcompile.drawing.whole import filled_up
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.media.asking import Question, Reply, ask, choose
 from fgcompile.media.boxes import Boxes, boxes_in, read_boxes
@@ -131,7 +132,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
             continue
         reply = ask(session, photo[np.newaxis], question)
         marks = [_marks(answer, reply, metadata, photo.shape[:2], boxes) for answer in reply.answers]
-        shown = _shown(reply.answers, marks)
+        shown = _shown(reply.answers, marks, _best(reply, metadata))
         write_png(_draw(_shrunk(placed), shown, style), written["overlay"])
         if overlay:
             write_png(_draw(placed, shown, style, alone=True), written["whole"])
@@ -141,6 +142,27 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         record = _record(reply, session.metadata, several)
         records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
     return records
+
+
+def require_askable(
+    metadata: Metadata,
+    asked: tuple[Wish, str | Sequence[Wish] | None, int | None],
+    drawn: tuple[Colormap | None, float | None],
+) -> None:
+    """Passes what ``explain_photos`` can be asked of an artifact of photos, without loading any runtime.
+
+    Args:
+        metadata: The artifact's; of what takes no photos nothing is said.
+        asked: ``target``, ``targets`` and ``top``.
+        drawn: ``colormap`` and ``alpha``.
+
+    Raises:
+        InputError: As there.
+        MissingPackageError: As there.
+    """
+    if metadata["preprocess"] is not None:
+        style_of(is_signed(metadata), *drawn)
+        choose(metadata, *asked)
 
 
 def _in_tiles(
@@ -179,18 +201,18 @@ def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, i
 def _read(
     path: Path, shape: tuple[int, int, int], reading: Reading, metadata: Metadata, fit: Fit
 ) -> tuple[NDArray[np.uint8], Photo]:
-    """What the artifact is given of a photo, and the whole photo with that part; of one filled up or a line, itself."""
+    """What the artifact is given of a photo, and the whole photo, filled up as that was, with that part; or a line."""
     if reading.fit == WHOLE:
         photo = in_whole_steps(read_unfitted(path, shape[2], reading), metadata, fit)
         return photo, Photo(in_colour(photo))
     photo, whole, part = read_whole(path, shape, reading, fit)
     height, width = whole.shape[:2]
     left, top, right, bottom = _in_pixels(part, (width, height))
-    outside = left < 0 or top < 0 or right > width or bottom > height
-    if outside or min(right - left, bottom - top) < _NARROWEST:
+    filled = (max(right, width) - min(left, 0)) * (max(bottom, height) - min(top, 0))
+    if filled > reading.max_pixels or min(right - left, bottom - top) < _NARROWEST:
         return photo, Photo(in_colour(photo))
-    all_of_it = (left, top, right, bottom) == (0, 0, width, height)
-    return photo, Photo(in_colour(whole), None if all_of_it else (left, top, right, bottom))
+    pixels, seen = filled_up(in_colour(whole), (left, top, right, bottom), fit)
+    return photo, Photo(pixels, None if seen == (0, 0, pixels.shape[1], pixels.shape[0]) else seen)
 
 
 def _shrunk(photo: Photo) -> Photo:
@@ -217,8 +239,18 @@ def _in_pixels(part: tuple[float, float, float, float], size: tuple[int, int]) -
     return left, top, max(left + 1, round(part[2])), max(top + 1, round(part[3]))
 
 
-def _shown(answers: Sequence[Answer], marks: Sequence[Marks]) -> list[Shown]:
-    return [Shown(each.saliency, each.name, each.detail, own) for each, own in zip(answers, marks, strict=True)]
+def _shown(answers: Sequence[Answer], marks: Sequence[Marks], otherwise: str = "") -> list[Shown]:
+    return [
+        Shown(each.saliency, each.name, each.detail or otherwise, own) for each, own in zip(answers, marks, strict=True)
+    ]
+
+
+def _best(reply: Reply, metadata: Metadata) -> str:
+    """The best class, which stands below the map of a score that says nothing of itself; of logits of one axis."""
+    if reply.logits is None or reply.logits.ndim != 1:
+        return ""
+    best = element_score(reply.logits, best_elements(reply.logits, metadata, 1)[0], metadata)
+    return f"{best.name} {f'{best.score:.2f}'.replace('-', '−')}"
 
 
 def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = False) -> Image.Image:

@@ -12,7 +12,7 @@ from PIL.Image import Image
 
 from fgcompile.errors import InputError
 from fgcompile.pictures.given import photos_of
-from fgcompile.pictures.reading import Reading
+from fgcompile.pictures.reading import MAX_PIXELS, Reading
 from fgcompile.runtime import Session
 
 
@@ -21,6 +21,8 @@ def read_photos(
     paths: str | Path | Image | Sequence[str | Path | Image],
     fit: str | None = None,
     window: tuple[float, float] | None = None,
+    page: int = 1,
+    max_pixels: int = MAX_PIXELS,
 ) -> NDArray[np.uint8]:
     """Reads pictures as an artifact takes them, to the byte what ``fgcompile explain`` gives it.
 
@@ -32,13 +34,15 @@ def read_photos(
         paths: A file or a picture of Pillow's, or several.
         fit: ``"crop"``, ``"squash"`` or ``"letterbox"``, where it is to be another way than the artifact's.
         window: The values that are black and white, in the file's own unit, for files that do not say.
+        page: The page of a TIFF, or the frame of an animation or of a DICOM file, counted from 1.
+        max_pixels: Of a picture with more than these, width times height, nothing but its size is read.
 
     Returns:
         uint8 ``(N, H, W, C)``, for ``session.explain``.
 
     Raises:
         InputError: The artifact takes no photos; a file cannot be read as a picture, or does not say which of its
-            values are black and white; there is none.
+            values are black and white; there is none, or no such page.
         MissingPackageError: One takes a package that is not installed.
     """
     if isinstance(paths, Sequence) and not isinstance(paths, str) and not paths:
@@ -46,4 +50,4 @@ def read_photos(
     if fit not in (None, "crop", "squash", "letterbox"):
         raise InputError(f"fit is {fit!r}: give crop, squash or letterbox; fgcompile explain has whole and tile too")
     pictures = paths if isinstance(paths, str | os.PathLike | Image) else list(paths)
-    return photos_of(pictures, session.metadata, Reading(fit=fit, window=window))
+    return photos_of(pictures, session.metadata, Reading(window, page=page, max_pixels=max_pixels, fit=fit))

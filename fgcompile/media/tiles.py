@@ -92,16 +92,16 @@ def require_tiles(metadata: Metadata) -> None:
     """
     if not is_signed(metadata):
         raise InputError(
-            f"--fit tile adds maps of tiles up, and with psi {metadata['psi']} each has a scale of its own: compile "
-            "the artifact with --psi signed"
+            f"fit='tile' adds maps of tiles up, and with psi {metadata['psi']} each has a scale of its own: compile "
+            "the artifact with psi='signed'"
         )
     if metadata["target"] == "predicted":
         raise InputError(
-            "--fit tile explains one class in all tiles, and this artifact explains what it predicts in each: compile "
-            "it without --target predicted"
+            "fit='tile' explains one class in all tiles, and this artifact explains what it predicts in each: compile "
+            "it without target='predicted'"
         )
     if metadata["target"] == "input" and len(output_axes(metadata)) > 1:
-        raise InputError("--fit tile needs a target that is a class, and this artifact's is a place within a picture")
+        raise InputError("fit='tile' needs a target that is a class, and this artifact's is a place within a picture")
 
 
 def grid_over(size: tuple[int, int], shape: tuple[int, int]) -> Grid:
@@ -112,7 +112,7 @@ def grid_over(size: tuple[int, int], shape: tuple[int, int]) -> Grid:
     """
     if size[0] < shape[0] or size[1] < shape[1]:
         raise InputError(
-            f"{size[1]} by {size[0]} pixels are less than a tile of {shape[1]} by {shape[0]}: use --fit letterbox"
+            f"{size[1]} by {size[0]} pixels are less than a tile of {shape[1]} by {shape[0]}: use fit='letterbox'"
         )
     return Grid(shape, _starts(size[0], shape[0]), _starts(size[1], shape[1]))
 

@@ -35,7 +35,7 @@ def fit_image(image: Image.Image, shape: tuple[int, int], fit: Fit, max_pixels: 
     if size[0] * size[1] > max_pixels:
         raise InputError(
             f"{image.width} by {image.height} pixels would be resized to {size[0]} by {size[1]}, more than the "
-            f"{max_pixels:,} that are read: fit it another way, --fit letterbox or squash, or raise --max-pixels"
+            f"{max_pixels:,} that are read: fit it another way, fit='letterbox' or fit='squash', or raise max_pixels"
         )
     if image.size != size:
         image = image.resize(size, _FILTERS[fit.interpolation])

@@ -37,19 +37,22 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
     if metadata["preprocess"] is not None and len(inputs) > 1:
         others = ", ".join(spec["name"] for spec in inputs[1:])
         raise InputError(
-            f"this artifact takes {others} beside the photo, which no picture file says: use session.explain in Python"
+            f"this artifact takes {others} beside the photo, which no picture says: session.explain takes arrays"
         )
     if takes_tokens(metadata):
         raise InputError(
-            "this artifact takes texts, not photos: use session.explain_text in Python"
+            "this artifact takes texts, not photos: session.explain_text takes them"
             if "tokenizer" in metadata
             else "this artifact takes the numbers of a text's tokens, and keeps no tokenizer: compile it with "
-            "--tokenizer FILE to explain texts, or use session.explain in Python"
+            "tokenizer=PATH to explain texts; session.explain takes arrays"
         )
-    if metadata["preprocess"] is None or len(shape) != 3:
+    if len(shape) != 3 or len(inputs) > 1:
+        sizes = "; ".join(f"{spec['name']} ({', '.join(map(str, spec['shape']))})" for spec in inputs)
+        raise InputError(f"this artifact takes {sizes}, not photos: session.explain takes arrays, as of np.load")
+    if metadata["preprocess"] is None:
         raise InputError(
-            "this artifact takes prepared arrays, not photos: compile it with --mean and --std "
-            "(the normalisation it was trained with) to explain photos, or use session.explain in Python"
+            "this artifact takes prepared arrays, not photos: session.explain takes arrays, as of np.load; to explain "
+            "photos compile it with preprocess=Preprocess(mean, std), the normalisation it was trained with"
         )
     height, width, channels = (int(size) for size in shape)
     return height, width, channels
@@ -154,8 +157,8 @@ def require_any_size(metadata: Metadata) -> None:
     shape = input_specs(metadata)[0]["shape"][1:3]
     if any(isinstance(size, int) for size in shape):
         raise InputError(
-            f"--fit whole: this artifact takes pictures of {' × '.join(map(str, shape))} alone: compile it with "
-            "--dynamic-sizes, or choose another fit"
+            f"fit='whole': this artifact takes pictures of {' × '.join(map(str, shape))} alone: compile it with "
+            "dynamic_sizes=True, or choose another fit"
         )
 
 
@@ -192,7 +195,8 @@ def _read(path: Path | Image.Image, shape: tuple[int, int, int], reading: Readin
     try:
         return picture, to_uint8(picture, reading.window)
     except InputError as error:
-        raise InputError(f"{_name(path)}: {error}") from error
+        # Of a picture of Pillow's what is wrong begins with what it is.
+        raise error if isinstance(path, Image.Image) else InputError(f"{_name(path)}: {error}") from error
 
 
 def _name(path: Path | Image.Image) -> str:

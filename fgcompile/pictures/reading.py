@@ -68,7 +68,7 @@ class Reading:
         if width * height > self.max_pixels:
             raise InputError(
                 f"{width} by {height} are {width * height:,} pixels, more than the {self.max_pixels:,} that are read: "
-                "raise --max-pixels if you trust the file"
+                "raise max_pixels of fgcompile.read_photos if you trust the file"
             )
         if width < 1 or height < 1:
             raise InputError(f"{width} by {height} pixels are no picture")

@@ -52,12 +52,14 @@ def _limits(picture: Picture, window: tuple[float, float] | None) -> Limits:
         return Limits(*window, inverted=inverted)
     if picture.limits is None:
         raise InputError(
-            f"{picture.kind} does not say which of its values are black and white: give them, --window LOW,HIGH"
+            f"{picture.kind} does not say which of its values are black and white: give them, "
+            "window=(LOW, HIGH) of fgcompile.read_photos"
         )
     black, white = picture.limits.black, picture.limits.white
     if not (math.isfinite(white - black) and black < white):
         raise InputError(
-            f"{picture.kind} says that black is {black:g} and white {white:g}: give the two, --window LOW,HIGH"
+            f"{picture.kind} says that black is {black:g} and white {white:g}: give the two, "
+            "window=(LOW, HIGH) of fgcompile.read_photos"
         )
     return picture.limits
 
@@ -85,8 +87,8 @@ def _require_depth(picture: Picture, limits: Limits) -> None:
         raise InputError(f"{seems}: convert it to 8 bits, so that white is 255")
     guess = (1 << largest.bit_length()) - 1
     raise InputError(
-        f"{seems}: its values go from {low} to {high}; say what is black and white, e.g. --window 0,{guess}, or "
-        f"--window {limits.black:g},{limits.white:g} if the picture is dark"
+        f"{seems}: its values go from {low} to {high}; say what is black and white, e.g. window=(0, {guess}) "
+        f"of fgcompile.read_photos, or window=({limits.black:g}, {limits.white:g}) if the picture is dark"
     )
 
 

@@ -36,7 +36,7 @@ def given_arrays(x: Any, metadata: Metadata, tokenizer: str | None) -> tuple[Any
 
 
 def checked(x: Any, metadata: Metadata) -> dict[str, Array]:
-    """As ``check_inputs``; of a photo of another size the error says what would be fitted.
+    """As ``check_inputs``; of an array that is no photo as the artifact takes them the error says what else is taken.
 
     Raises:
         InputError: As there.
@@ -44,17 +44,21 @@ def checked(x: Any, metadata: Metadata) -> dict[str, Array]:
     try:
         return check_inputs(x, metadata)
     except InputError as error:
-        if (size := _other_size(x, metadata)) is None:
+        if metadata["preprocess"] is None or len(input_specs(metadata)) != 1 or isinstance(x, Mapping):
             raise
-        raise InputError(f"{error}; a path or a picture of Pillow's is fitted to {size}") from error
+        size = _other_size(x, metadata)
+        if size is None and getattr(x, "dtype", None) == input_specs(metadata)[0]["dtype"]:
+            raise
+        taken = "read and fitted" if size is None else f"fitted to {size}"
+        raise InputError(f"{error}; a path or a picture of Pillow's is {taken}") from error
 
 
 def _other_size(x: Any, metadata: Metadata) -> str | None:
     """The size of an artifact's photos, where an array is a photo, or photos, of another."""
-    specs = input_specs(metadata)
-    if metadata["preprocess"] is None or len(specs) != 1 or getattr(x, "dtype", None) != specs[0]["dtype"]:
+    spec = input_specs(metadata)[0]
+    if getattr(x, "dtype", None) != spec["dtype"]:
         return None
-    sizes = list(specs[0]["shape"][1:])
+    sizes = list(spec["shape"][1:])
     given = list(x.shape[-3:])
     photo = len(sizes) == 3 and x.ndim in (3, 4) and given[2] == sizes[2] and given != sizes
     return f"{sizes[0]} x {sizes[1]}" if photo and all(isinstance(size, int) for size in sizes) else None

@@ -13,6 +13,7 @@ from tests.support.tiny_artifacts import tiny_metadata
 X = np.zeros((2, 3, 4, 4), dtype=np.float32)
 CLASSES = np.array([0, -1])
 TWO = {"batch": 2}
+CAST = "use x.astype(np.float32), of a tensor x.to(torch.float32)"
 TAKES = "the artifact takes (batch, 3, 4, 4)"
 
 
@@ -58,19 +59,28 @@ def test_masks_of_booleans_are_zeros_and_ones():
         (np.float32(0) * X[0, 0, 0, 0], "x is a float32, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
         (X[None], f"x has shape (1, 2, 3, 4, 4), {TAKES}: give an array of rank 4"),
         (X[:, :1], f"x has shape (2, 1, 4, 4), {TAKES}: axis 1 must be 3, not 1"),
+        (
+            np.zeros((1, 4, 4, 3), np.float32),
+            f"x has shape (1, 4, 4, 3), {TAKES}: axis 1 must be 3, not 4; move its channels, np.moveaxis(x, -1, 1)",
+        ),
         (X[..., :3], f"x has shape (2, 3, 4, 3), {TAKES}: axis 3 must be 4, not 3"),
         (X[:0], f"x has shape (0, 3, 4, 4), {TAKES}: axis 0 (batch) is empty, give at least 1"),
-        (X.astype(np.float64), "x is float64, the artifact takes float32: use x.astype(np.float32)"),
-        (X.astype(np.float16), "x is float16, the artifact takes float32: use x.astype(np.float32)"),
-        (X.astype(np.uint8), "x is uint8, the artifact takes float32: use x.astype(np.float32)"),
+        (X.astype(np.float64), f"x is float64, the artifact takes float32: {CAST}"),
+        (X.astype(np.float16), f"x is float16, the artifact takes float32: {CAST}"),
+        (
+            X.astype(np.uint8),
+            "x is uint8, the artifact takes float32: normalise it as in training, as ((x / 255 - mean) / "
+            "std).astype(np.float32) of a photo, or compile with "
+            "preprocess=Preprocess(mean, std), for an artifact that takes the raw photo",
+        ),
         (
             X.astype(">f4"),
-            "x is float32 in foreign byte order, the artifact takes float32: use x.astype(np.float32)",
+            f"x is float32 in foreign byte order, the artifact takes float32: {CAST}",
         ),
         (X[0, :2], f"x has shape (2, 4, 4), {TAKES}: give an array of rank 4"),
         (X.tolist(), "x is a list, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
         (torch.zeros(2, 3, 4, 4), "x is a Tensor, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
-        (None, "x is a NoneType, not a NumPy array: use np.asarray(x, dtype=np.float32)"),
+        (None, "x is a NoneType, not a NumPy array: give one of float32"),
         (
             changed(X, ((1, 2, 0, 3), np.nan)),
             "x has 1 value that is NaN or infinite, the first at index (1, 2, 0, 3): replace or drop them",
@@ -95,7 +105,10 @@ def test_an_input_is_refused(x, expected):
     [
         ((IMAGE, MASK[:1]), "mask has batch 1, image has 2: give both the same batch"),
         ((IMAGE, MASK[:, :4]), "mask has height 4, image has 5: give both the same height"),
-        ((IMAGE, MASK.astype(np.int64)), "mask is int64, the artifact takes uint8: use mask.astype(np.uint8)"),
+        (
+            (IMAGE, MASK.astype(np.int64)),
+            "mask is int64, the artifact takes uint8: use mask.astype(np.uint8), of a tensor mask.to(torch.uint8)",
+        ),
         (IMAGE, "1 inputs given, the artifact takes 2: image, mask"),
         ({"mask": MASK}, "missing input image: the artifact takes image, mask"),
         ({"image": IMAGE, "maks": MASK}, "missing input mask: the artifact takes image, mask"),

@@ -66,7 +66,7 @@ def test_damaged_images_have_an_error_and_the_others_a_photo(tmp_path: Path) -> 
 def test_the_options_of_reading_reach_the_photos(tmp_path: Path) -> None:
     Image.fromarray(np.full((16, 16), 1000, np.uint16)).save(tmp_path / "deep.png")
     paths = pa.table({"path": [str(tmp_path / "deep.png")]})
-    assert "--window" in read_photos(paths, SHAPE).to_pylist()[0]["error"]
+    assert "window=" in read_photos(paths, SHAPE).to_pylist()[0]["error"]
     (row,) = read_photos(paths, SHAPE, Reading(window=(0, 2000))).to_pylist()
     assert row["photo"] == bytes([128] * 768)
 
@@ -112,7 +112,7 @@ def test_photos_of_any_size_have_maps_of_their_own_size(
         assert Image.open(tmp_path / one["file"]).height > 40
 
 
-@pytest.mark.parametrize(("fit", "message"), [("tile", "--psi signed"), ("whole", "--dynamic-sizes")])
+@pytest.mark.parametrize(("fit", "message"), [("tile", "psi='signed'"), ("whole", "dynamic_sizes=True")])
 def test_what_cannot_be_fitted_so_is_refused_before_ray_starts(fit: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "net.onnx").write_bytes(photo_artifact())
     with pytest.raises(InputError, match=message):

@@ -19,6 +19,7 @@ from fgcompile.cli.stages import Stopwatch
 from fgcompile.compiler import request
 from fgcompile.pictures.reading import FITS
 from tests.cli.results import Run, assert_one_line_error
+from tests.support.tiny_artifacts import photo_artifact
 
 
 def test_choices_are_what_the_library_takes() -> None:
@@ -63,6 +64,14 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["explain", "none.onnx"], "Missing option '--output'"),
     (["batch", "none.onnx", "a.png", "-o", "out", "--format", "gif"], "'gif' is not one of"),
     (["triton", "none.onnx", "-o", "out", "--device", "tpu"], "'tpu' is not one of 'auto', 'cpu', 'gpu'"),
+    (["verify", "none.onnx", "--source", "json:loads"], "none.onnx: cannot be read"),
+    (["compile", "json:loads", "-o", "x.onnx", "--target", "Diference:1,2"], "Diference:1,2 is no score (Difference, "),
+    (["compile", "json:loads", "-o", "x.onnx", "--target", ":1"], "--target :1 is no score"),
+    (
+        ["compile", "json:loads", "-o", "x.onnx", "--mean", "0", "--std", "0"],
+        "--std 0: give standard deviations, above 0",
+    ),
+    (["compile", "json:loads", "-o", "x.onnx", "--mean", "nan", "--std", "1"], "--mean nan: give finite numbers"),
     (["no-such-command"], "No such command"),
 ]
 
@@ -86,6 +95,33 @@ def test_none_of_them_takes_torch_or_numpy(tmp_path: Path) -> None:
         "    assert not heavy, (arguments, heavy)\n"
     )
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True, stderr=subprocess.DEVNULL)
+
+
+OF_ARTIFACTS = [
+    (["compile", "photo.onnx", "-o", "x.onnx"], "photo.onnx is compiled already"),
+    (["verify", "photo.onnx", "--source", "photo.onnx"], "photo.onnx is compiled already"),
+    (["explain", "photo.onnx", "a.png", "-o", "out", "--alpha", "2"], "alpha is 2.0: give a number from 0"),
+    (["explain", "photo.onnx", "a.png", "-o", "out", "--colormap", "jett"], "jett"),
+    (["explain", "photo.onnx", "a.png", "-o", "out", "--top", "0"], "top"),
+    (["explain", "photo.onnx", "a.png", "-o", "out", "--target", "9"], "9"),
+]
+
+
+def test_nor_do_those_of_an_artifact_take_a_runtime(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("photo.onnx").write_bytes(photo_artifact())
+    for arguments, message in OF_ARTIFACTS:
+        assert_one_line_error(run(*arguments), message)
+    program = (
+        "import sys; from fgcompile.cli import main\n"
+        f"for arguments in {[arguments for arguments, _ in OF_ARTIFACTS]!r}:\n"
+        "    sys.argv = ['fgcompile', *arguments]\n"
+        "    try: main()\n"
+        "    except SystemExit: pass\n"
+        "    heavy = {'torch', 'onnx', 'onnxruntime'} & sys.modules.keys()\n"
+        "    assert not heavy, (arguments, heavy)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("command", ["", *typer.main.get_group(app).commands])

@@ -82,7 +82,7 @@ def test_options_reach_the_reader(run: Run, folder: Path) -> None:
         (["--background", "colourless"], "--background colourless"),
         (["--background", "#12345678"], "opaque"),
         (["--page", "0"], "page is 0"),
-        (["--max-pixels", "0"], "max_pixels is 0"),
+        (["--max-pixels", "0"], "--max-pixels is 0"),
     ],
 )
 def test_wrong_options(run: Run, folder: Path, command: str, options: list[str], message: str) -> None:

@@ -117,7 +117,10 @@ def test_only_what_changed_is_made_again(run: Run, project: Path, monkeypatch: p
         ('input = "3x8x8"', 'inputs = "3x8x8"', "recipe small: No such option: --inputs"),
         ('input = "3x8x8"', 'input = "3xx8"', "recipe small: --input 3xx8"),
         ('input = "3x8x8"', "input = {x = 3}", "recipe input: source and output: missing"),
-        ("on_demand = true", "on_demand = [[1]]", "recipe photo: --on-demand is [1]: give a text or number"),
+        ("on_demand = true", "on_demand = [[1]]", "recipe photo: --on-demand is [[1]]: give true or false"),
+        ("on_demand = true", 'on_demand = "yes"', "recipe photo: --on-demand is 'yes': give true or false"),
+        ("on_demand = true", "on-demand = 1", "recipe photo: on-demand is 1: give true or false"),
+        ("on_demand = true", "rules = true", "recipe photo: rules is true: give its value"),
         ("on_demand = true", 'rules = "magic"', "recipe photo: Invalid value for '--rules'"),
         ('labels = "names.txt"', 'labels = "none.txt"', "recipe photo: none.txt cannot be read"),
         ("[tool.fgcompile]", "[tool.fgcompile", "pyproject.toml cannot be read as TOML"),
@@ -156,5 +159,6 @@ def test_options_are_typed_as_they_stand() -> None:
     options = {"source": "m:b", "mean": [0.5, 1], "input": ["a=3", "b=4"], "on_demand": True, "bare": False, "top": 3}
     typed = ["m:b", "--mean=0.5,1", "--input=a=3", "--input=b=4", "--on-demand", "--top=3"]
     assert Recipe("x", options).arguments() == typed
+    assert Recipe("x", {"dynamic_sizes": False}).arguments() == ["--fixed-sizes"]
     with pytest.raises(InputError, match="when is"):
         Recipe("x", {"when": [[]]}).arguments()

@@ -139,7 +139,7 @@ def test_shapes_that_a_configuration_says_keep_the_tokenizer(
     monkeypatch.setattr("fgcompile.cli.tokenizer._takes_texts", lambda model, shapes: False)
     result = run("compile", "transformers:.", *options, "-o", "ids.onnx")
     assert "--tokenizer tokenizer.json keeps it" in " ".join(result.out.split())
-    assert_one_line_error(run("explain", "ids.onnx", "a.jpg", "-o", "out"), "compile it with --tokenizer FILE")
+    assert_one_line_error(run("explain", "ids.onnx", "a.jpg", "-o", "out"), "compile it with --tokenizer PATH")
 
 
 IDS = [InputShape((5,), "int64"), InputShape((5,), "int64")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,20 @@ def test_inputs_that_the_artifact_does_not_take_are_refused(path: Path, inputs: 
 )
 def test_arrays_and_tensors_of_any_strides_are_verified(path: Path, inputs: Any) -> None:
     assert fgcompile.verify(path, MODEL, inputs).passed
+
+
+def test_arrays_that_are_not_to_be_written_are_taken_without_a_word(path: Path) -> None:
+    """As NumPy has a picture of Pillow's."""
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    before = torch.is_warn_always_enabled()
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*not writable")
+            assert fgcompile.verify(path, MODEL, frozen).passed
+    finally:
+        torch.set_warn_always(before)
 
 
 @pytest.mark.parametrize("providers", ["CPUExecutionProvider", [3], [("CPUExecutionProvider",)]])

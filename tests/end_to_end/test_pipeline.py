@@ -202,6 +202,12 @@ def test_wrong_options_are_refused(options: dict[str, object], message: str) -> 
         fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16), **options)  # type: ignore[arg-type]
 
 
+def test_a_single_logit_has_a_single_label() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 1)).eval()
+    with pytest.raises(InputError, match="there are 2 labels for the one logit: give one, of what it is for, or none"):
+        fgcompile.compile(model, torch.zeros(1, 4), labels=["no", "yes"])
+
+
 def test_a_class_that_the_model_does_not_have_is_refused() -> None:
     with pytest.raises(ScoreError, match="target 5 is out of range: the model has classes 0 to 4"):
         fgcompile.compile(ConvNet().eval(), torch.zeros(1, 3, 16, 16), target=5)

@@ -14,6 +14,7 @@ from PIL import Image
 
 import fgcompile
 from benchmarks.serving.chromium import Page, missing, open_page
+from fgcompile.errors import InputError
 from fgcompile.pictures.images import read_photo
 from tests.examples.conftest import HEIGHT, PLACES, WIDTH, compile_colours, compile_places
 
@@ -106,6 +107,20 @@ def test_clicks_are_where_the_model_looked(page: Page, colours: Path, wide: Path
     assert beside["error"] == "the model saw only what is outlined: click within the line"
     assert beside["caption"] == seen["caption"]
     page.do("choose", file=colours)
+
+
+def test_deep_photos_that_browsers_show_black_are_refused(page: Page, tmp_path: Path) -> None:
+    """12 bits in 16 have lost all but 4 in a browser; those that fill their 16 are read as in Python."""
+    grey = np.asarray(Image.linear_gradient("L").resize(SIZE)).astype(np.uint16)
+    Image.fromarray(grey * 16).save(tmp_path / "grey12in16.png")
+    with pytest.raises(InputError, match="leaves its upper bits unused"):
+        read_photo(tmp_path / "grey12in16.png", SHAPE)
+    said = page.do("choose", file=tmp_path / "grey12in16.png")["error"]
+    assert said.startswith("grey12in16.png has 16 bits per channel and leaves the upper ones unused")
+    Image.fromarray(grey * 257).save(tmp_path / "grey16.png")
+    assert page.do("choose", file=tmp_path / "grey16.png")["error"] == ""
+    read = np.reshape(page.do("numbers")["pixels"], SHAPE)
+    assert np.abs(read - read_photo(tmp_path / "grey16.png", SHAPE).astype(int)).max() <= 3
 
 
 def test_what_is_transparent_is_white(page: Page, wide: Path, tmp_path: Path) -> None:

@@ -184,6 +184,7 @@ def test_errors_are_one_line(colours: Path, photos: list[Path], tmp_path: Path) 
     (tmp_path / "flipped.onnx").write_bytes(content)
     (tmp_path / "newer.onnx").write_bytes(onnx_artifact(tiny_metadata(schema=99)))
     (tmp_path / "cut.jpg").write_bytes(photos[0].read_bytes()[:9000])
+    Image.fromarray(np.full((300, 200), 4095, np.uint16)).save(tmp_path / "deep.png")
     photo = photos[0]
     for arguments, message in {
         (): "usage: node explain.mjs",
@@ -191,6 +192,7 @@ def test_errors_are_one_line(colours: Path, photos: list[Path], tmp_path: Path) 
         (colours, "missing.jpg"): "missing.jpg",
         ("missing.onnx", photo): "missing.onnx",
         (colours, colours): "cannot be read as a picture",
+        (colours, "deep.png"): "its ushort numbers say no black and white",
         (colours, "cut.jpg"): "cannot be read as a picture",
         ("text.onnx", photo): "not an fgcompile artifact",
         ("tiny.onnx", photo): "--mean and --std",

@@ -17,6 +17,8 @@ from fgcompile.pictures.reading import DEFAULT, Reading
 from fgcompile.runtime import Session
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 
+BLANK = Image.new("RGB", (9, 9))
+
 
 class BrightestRow:
     """A backend whose class is the quarter of the photo that is brightest, and whose map is the photo in grey."""
@@ -76,6 +78,28 @@ def test_whole_photos_are_drawn_at_their_own_size_with_the_part_that_was_explain
     np.testing.assert_allclose([rows[0], rows[-1], columns[0], columns[-1]], [37, 562, 187, 712], atol=8)
     with Image.open(record["overlay"]) as image:
         assert image.width == 3 * 512 + 8, "beside its map it is made smaller"
+
+
+def test_what_is_filled_up_is_drawn_at_the_photo_s_own_size(photo: Path, tmp_path: Path) -> None:
+    """As wide as it is high then, with the whole photo in the middle."""
+    Image.new("RGB", (300, 450), (200, 90, 40)).save(tmp_path / "upright.png")
+    reading = Reading(fit="letterbox")
+    (record,) = explain_photos(session(), [tmp_path / "upright.png"], tmp_path / "out", overlay=True, reading=reading)
+    with Image.open(record["whole"]) as image:
+        pixels = np.asarray(image)
+    assert 430 <= pixels.shape[1] <= 465  # whole pixels of the artifact's on either side
+    assert (pixels[:450].max(axis=(0, 2)) > 60).sum() >= 300
+    assert len(pixels) > 450
+
+
+def test_below_the_map_of_a_score_stands_the_best_class(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr("fgcompile.media.explain.draw_photo", lambda photo, shown, *_: drawn.append(shown) or BLANK)
+    inputs = [{"name": "x", "dtype": "uint8", "shape": ["batch", 32, 32, 3]}]
+    explain_photos(session(target="score", inputs=inputs), [photo], tmp_path / "out")
+    assert (drawn[0].title, drawn[0].detail) == ("score", "tree 250.00")
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 9000), (9000, 1), (31, 33), (20, 2000)])

@@ -55,7 +55,7 @@ def test_what_cannot_be_read_is_refused(session: fgcompile.Session, wide: Path) 
     with pytest.raises(InputError, match=r"absent\.png: no such file"):
         fgcompile.read_photos(session, wide.parent / "absent.png")
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2)).eval()
-    with pytest.raises(InputError, match="takes prepared arrays, not photos"):
+    with pytest.raises(InputError, match=r"takes x \(batch, 4\), not photos: session.explain takes arrays"):
         fgcompile.read_photos(fgcompile.compile(model, torch.zeros(2, 4)).session(), wide)
 
 

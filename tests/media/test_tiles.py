@@ -124,17 +124,17 @@ def test_a_picture_smaller_than_a_tile_is_refused_and_the_others_are_not(tmp_pat
     Image.new("RGB", (40, 10)).save(tmp_path / "flat.png")
     records = explain_photos(session(), [tmp_path / "flat.png", picture], tmp_path / "out", reading=Reading(fit="tile"))
     assert records[0]["error"].startswith(str(tmp_path / "flat.png"))
-    assert "40 by 10 pixels are less than a tile of 16 by 16: use --fit letterbox" in records[0]["error"]
+    assert "40 by 10 pixels are less than a tile of 16 by 16: use fit='letterbox'" in records[0]["error"]
     assert records[1]["name"] == "green"
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"psi": "fullgrad"}, "with psi fullgrad each has a scale of its own: compile the artifact with --psi signed"),
+        ({"psi": "fullgrad"}, "with psi fullgrad each has a scale of its own: compile the artifact with psi='signed'"),
         (
             {"target": "predicted", "inputs": [{"name": "x", "dtype": "uint8", "shape": ["batch", SIDE, SIDE, 3]}]},
-            "compile it without --target predicted",
+            "compile it without target='predicted'",
         ),
         (
             {
@@ -187,5 +187,7 @@ def test_whole_pictures_keep_their_size_up_to_the_next_multiple(picture: Path) -
 def test_an_artifact_of_dynamic_sizes_explains_a_whole_picture(picture: Path) -> None:
     record = explain(session(["batch", "height", "width", 3]), picture, "whole", target="green")
     np.testing.assert_array_equal(np.load(record["saliency"]), np.asarray(Image.open(picture))[..., 1])
-    with pytest.raises(InputError, match="this artifact takes pictures of 16 × 16 alone: compile it with --dynamic"):
+    with pytest.raises(
+        InputError, match="this artifact takes pictures of 16 × 16 alone: compile it with dynamic_sizes"
+    ):
         explain(session(), picture, "whole")

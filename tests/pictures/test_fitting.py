@@ -112,7 +112,7 @@ def test_every_interpolation_is_pillow_s(interpolation: str) -> None:
 
 
 def test_a_thread_of_a_picture_is_refused_before_it_is_resized() -> None:
-    with pytest.raises(InputError, match=r"20000 by 1 pixels would be resized to 4480000 by 224.*--fit letterbox"):
+    with pytest.raises(InputError, match=r"20000 by 1 pixels would be resized to 4480000 by 224.*fit='letterbox'"):
         fitted(Image.new("L", (20000, 1)), (224, 224), Fit("crop", (224, 224)))
 
 

@@ -125,7 +125,7 @@ def test_shape_of_the_photos_that_an_artifact_takes() -> None:
 
 def test_artifact_without_preprocess_takes_no_photos() -> None:
     text = metadata_of("float32", ["batch", 3, 32, 32], None)
-    with pytest.raises(InputError, match="compile it with --mean and --std"):
+    with pytest.raises(InputError, match="compile it with preprocess=Preprocess"):
         photo_shape(loads(text, "artifact"))
 
 
@@ -134,5 +134,5 @@ def test_an_artifact_that_takes_more_than_a_photo_says_what() -> None:
     inputs = [{"name": "x", "dtype": "uint8", "shape": ["batch", 24, 32, 1]}, mask]
     scale = {"mean": [0.5], "std": [0.2]}
     text = dumps(tiny_metadata(inputs=inputs, preprocess=scale, target="score"))
-    with pytest.raises(InputError, match="takes mask beside the photo, which no picture file says"):
+    with pytest.raises(InputError, match="takes mask beside the photo, which no picture says"):
         photo_shape(loads(text, "artifact"))

@@ -1,6 +1,7 @@
 /** Photos as artifacts take them, uint8 (H, W, C), scaled and cropped as `fgcompile explain` does. */
 
 import { Pica } from "pica";
+import { requireBits } from "./depth.js";
 import { place } from "./fit.js";
 
 // Of pica's filters those nearest to Pillow's.
@@ -14,7 +15,7 @@ const BEHIND = "white"; // what is transparent, as for `fgcompile explain`
  * as the input was; and where in it that input lies, `{ left, top, width, height }`.
  *
  * It is fitted as the artifact's metadata say, `fit`; where they say nothing a photo of exactly its size is taken as it
- * is, and any other scaled and cropped about its centre.
+ * is, and any other scaled and cropped about its centre. A file of 16 bits per channel that leaves the upper ones unused is refused.
  */
 export async function readPhoto(file, [height, width, channels], fit) {
   let photo;
@@ -23,6 +24,7 @@ export async function readPhoto(file, [height, width, channels], fit) {
   } catch {
     throw new Error(`${file.name} cannot be read as a picture: give a complete image file, e.g. JPEG or PNG`);
   }
+  await requireBits(file, photo);
   const placed = place(photo, [height, width], fit);
   const filter = FILTERS[fit?.interpolation] ?? FILTER;
   const scaled = await scaleTo(photo, placed, filter);

@@ -42,7 +42,7 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
     if dtype.kind not in "buif":
         raise InputError(f"an array of {dtype}: give real numbers, as uint8")
     if reading.page > 1:
-        raise InputError(f"an array has one page: leave out --page {reading.page}")
+        raise InputError(f"an array has one page: leave out page={reading.page}")
     reading.require_size(int(shape[1]), int(shape[0]))
     content = file.read(int(np.prod(shape)) * dtype.itemsize)
     samples = np.frombuffer(content, dtype).reshape(found, order="F" if by_columns else "C").reshape(shape)

@@ -46,7 +46,7 @@ def read(file: BinaryIO, shape: tuple[int, int, int], reading: Reading) -> Pictu
     if "Rows" not in data or "Columns" not in data:
         raise InputError("a DICOM file without pixels")
     if reading.page > frames:
-        raise InputError(f"it has {frames} frames: give --page from 1 to {frames}")
+        raise InputError(f"it has {frames} frames: give page= from 1 to {frames}")
     reading.require_size(int(data.Columns), int(data.Rows) * int(data.get("SamplesPerPixel") or 1))
     settle(data, reading.page - 1)
     with bounded(reading):  # what is compressed has a size of its own
@@ -125,7 +125,10 @@ def _whole(stored: Any, slope: float, intercept: float) -> Any:
         InputError: They are no whole numbers, or too large ones.
     """
     if slope != int(slope) or intercept != int(intercept) or max(abs(slope), abs(intercept)) > 1 << 31:
-        raise InputError("its grey levels go through a table (VOI LUT) of rescaled values: give --window LOW,HIGH")
+        raise InputError(
+            "its grey levels go through a table (VOI LUT) of rescaled values: give "
+            "window=(LOW, HIGH) of fgcompile.read_photos"
+        )
     return int(slope) * stored.astype(np.int64) + int(intercept)
 
 
@@ -137,7 +140,10 @@ def _window(data: Any, inverted: bool) -> Limits | None:
     """The first window that the file has, or None."""
     shape = data.get("VOILUTFunction") or "LINEAR"
     if shape not in ("LINEAR", "LINEAR_EXACT"):
-        raise InputError(f"its grey levels go through the function {shape}: give black and white, --window LOW,HIGH")
+        raise InputError(
+            f"its grey levels go through the function {shape}: give black and white, "
+            "window=(LOW, HIGH) of fgcompile.read_photos"
+        )
     if data.get("WindowCenter") is None or data.get("WindowWidth") is None:
         return None
     center, width = _number(data, "WindowCenter", 0.0), _number(data, "WindowWidth", 0.0)

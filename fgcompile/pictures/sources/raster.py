@@ -74,7 +74,8 @@ def bounded(reading: Reading) -> Iterator[None]:
         yield
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"more than twice the {reading.max_pixels:,} pixels that are read: raise --max-pixels if you trust the file"
+            f"more than twice the {reading.max_pixels:,} pixels that are read: raise max_pixels of "
+            "fgcompile.read_photos if you trust the file"
         ) from error
     finally:
         Image.MAX_IMAGE_PIXELS = before
@@ -102,7 +103,7 @@ def _turn_to(image: ImageFile, reading: Reading) -> None:
     try:
         image.seek(reading.page - 1)
     except EOFError:
-        raise InputError(f"it has no page {reading.page}: give --page a smaller number") from None
+        raise InputError(f"it has no page {reading.page}: give page= a smaller number") from None
 
 
 def _shallow(image: Image.Image, stored: depth.Stored) -> Picture:

@@ -57,7 +57,7 @@ def test_a_window_is_in_rescaled_units_and_comes_before_the_files(tmp_path: Path
 def test_frames_and_colour(tmp_path: Path) -> None:
     frames = np.stack([np.full_like(BYTES, 9), BYTES])
     assert is_scene(read(dicom(frames), tmp_path, page=2))
-    with pytest.raises(InputError, match="it has 2 frames: give --page from 1 to 2"):
+    with pytest.raises(InputError, match="it has 2 frames: give page= from 1 to 2"):
         read(dicom(frames), tmp_path, page=3)
     colors = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     assert np.array_equal(read(dicom(colors), tmp_path, channels=3), colors)
@@ -72,7 +72,7 @@ def test_frames_and_colour(tmp_path: Path) -> None:
         (dicom(BYTES, {SLOPE: ("DS", "0")}), "rescaled by 0"),
         (dicom(BYTES, {CENTER: ("DS", "5"), WIDTH: ("DS", "-3")}), "black is .* and white"),
         (dicom(BYTES)[:-9], "cannot be read as a picture"),
-        (dicom(BYTES, {(0x28, 0x10): ("US", 65535), (0x28, 0x11): ("US", 65535)}), "--max-pixels"),
+        (dicom(BYTES, {(0x28, 0x10): ("US", 65535), (0x28, 0x11): ("US", 65535)}), "max_pixels"),
         (dicom(BYTES, deflated=True), "deflated DICOM is not read"),
         (dicom(BYTES)[:400], "cannot be read|without pixels"),
     ],

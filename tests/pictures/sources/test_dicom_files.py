@@ -73,7 +73,7 @@ def test_a_window_of_the_caller_s_takes_the_place_of_the_table_of_grey_levels(tm
     [
         ({"entries": RAMP[:100], "bits": 17}, "entries of 17 bits"),
         ({"entries": RAMP * 2, "bits": 8}, "has not the entries that it says"),
-        ({"RescaleSlope": "0.5", "RescaleIntercept": "0"}, "of rescaled values: give --window"),
+        ({"RescaleSlope": "0.5", "RescaleIntercept": "0"}, "of rescaled values: give window="),
     ],
 )
 def test_a_table_that_is_not_known_is_refused(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
