@@ -11,7 +11,9 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
+from fgcompile.compiler.backends.divide import divide
 from fgcompile.compiler.backends.onnx import emit
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError
 from tests.support.sweeps import quick
 
@@ -193,3 +195,38 @@ def test_refuses_a_model_with_an_input_of_that_name() -> None:
 
     with pytest.raises(InputError, match="'explain'"):
         fgcompile.compile(Gated().eval(), (torch.randn(2, 4), torch.randn(2, 4)), on_demand=True)
+
+
+class ChannelsLast(nn.Module):
+    """What a prediction hands over is features with their axes in another order, as a permutation leaves them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.layer, self.head = nn.Conv2d(3, 6, 2, 2), nn.Linear(6, 6), nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        rows = self.conv(x).permute(0, 2, 3, 1)
+        return self.head((rows * torch.sigmoid(self.layer(rows))).mean((1, 2)))
+
+
+def test_what_is_handed_over_lies_in_order() -> None:
+    torch.manual_seed(0)
+    model, x = ChannelsLast().eval(), torch.randn(2, 3, 8, 12)
+    halves = divide(fuse(model, x, format="pt2", rules="taylor", on_demand=True))
+    taken = halves.explain.graph.find_nodes(op="placeholder")[: halves.carried]
+    assert any(node.meta["val"].ndim == 4 for node in taken)
+    assert all(node.meta["val"].is_contiguous() for node in taken)
+
+
+@pytest.mark.slow
+def test_a_package_on_demand_of_features_whose_channels_lie_last() -> None:
+    torch.manual_seed(0)
+    model, x = ChannelsLast().eval(), torch.randn(2, 3, 8, 12)
+    sessions = [
+        fgcompile.load(fgcompile.compile(model, x, format=format, on_demand=True, rules="taylor"), threads=1)
+        for format in ("pt2", "onnx")
+    ]
+    feeds = {"x": torch.randn(3, 3, 8, 12).numpy(), "target": np.full(3, -1), "explain": np.array(True)}
+    found, expected = (session.run(feeds) for session in sessions)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-5 * np.abs(value).max(), err_msg=name)

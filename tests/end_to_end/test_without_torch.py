@@ -48,6 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     artifact.save(folder / "net.onnx")
     Image.fromarray(PHOTO).save(folder / "photo.png")
+    (folder / "criterion.py").write_text("def score(logits):\n    return logits[:, 0]\n")
     return folder
 
 
@@ -234,7 +235,7 @@ def test_batch_on_ray(production: Environment, folder: Path) -> None:
     [
         ["compile", "net:build", "-o", "other.onnx"],
         ["compile", "net:build", "-o", "other.onnx", "--target", "1-2"],
-        ["compile", "net:build", "-o", "other.onnx", "--target", "net:score"],
+        ["compile", "net:build", "-o", "other.onnx", "--target", "criterion:score"],
         ["verify", "net.onnx", "--source", "net:build"],
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, fx
 
 from fgcompile.artifact.names import is_predicted
-from fgcompile.compiler.ir.graphs import ancestors
+from fgcompile.compiler.ir.graphs import ancestors, fake_mode
 from fgcompile.compiler.ir.programs import FusedProgram
 
 
@@ -59,7 +59,9 @@ def _part(
     copies: dict[fx.Node, fx.Node] = {}
     for node in arguments:
         copies[node] = graph.placeholder(node.name)
-        copies[node].meta = dict(node.meta)
+        # What is handed over lies in order, whatever it was viewed as: a library is compiled for its strides.
+        with fake_mode(source.graph):
+            copies[node].meta = {**node.meta, "val": node.meta["val"].contiguous()}
     for node in source.graph.find_nodes(op="placeholder"):
         copies[node] = graph.node_copy(node)
     for node in source.graph.nodes:

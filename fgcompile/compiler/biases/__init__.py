@@ -36,6 +36,7 @@ from fgcompile.compiler.ir.torch_internals import OpOverload
 __all__ = [
     "FALLBACK",
     "LOOKUP",
+    "NORMALIZATION",
     "Application",
     "Bias",
     "BiasCall",

@@ -21,6 +21,7 @@ from torch import Tensor, fx
 from fgcompile.compiler.biases import (
     FALLBACK,
     LOOKUP,
+    NORMALIZATION,
     Application,
     Bias,
     BiasCall,
@@ -157,7 +158,9 @@ class _Exposure:
             return  # the outputs are visited where they are picked
         if not isinstance(source.target, OpOverload) or is_linear(source):
             return
-        rule = table.get(source.target, FALLBACK)
+        # The closed form of a normalisation is of what it normalises, not of its statistics.
+        statistic = picked and source.target in NORMALIZATION and node.args[1] != 0
+        rule = FALLBACK if statistic else table.get(source.target, FALLBACK)
         call = BiasCall(source, bind(source), frozenset(self.active), self.constants)
         bias = rule.bias(call)
         if isinstance(bias, Homogeneous) and bias.degree == 1:

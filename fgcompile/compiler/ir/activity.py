@@ -4,6 +4,7 @@ integer one, nothing detached between.
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Container, Iterator, Mapping
 
 import torch
@@ -20,6 +21,12 @@ STOPS = (aten.detach.default, aten.full_like.default)
 Of the latter, ``zeros_like`` and its kin are taken apart when captured.
 """
 
+STATISTICS = (
+    aten.native_layer_norm.default,
+    aten._native_batch_norm_legit.no_stats,
+)
+"""Normalisations, whose mean and deviation autograd takes for constants, should a model read them."""
+
 
 def is_active(node: fx.Node, active: Container[fx.Node]) -> bool:
     """Whether a node carries a gradient, given which of the nodes before it do."""
@@ -28,9 +35,15 @@ def is_active(node: fx.Node, active: Container[fx.Node]) -> bool:
     return (
         node.op == "call_function"
         and node.target not in STOPS
+        and not _is_statistic(node)
         and any(source in active for source in node.all_input_nodes)
         and is_differentiable(node.meta["val"])
     )
+
+
+def _is_statistic(node: fx.Node) -> bool:
+    source = node.args[0] if node.target is operator.getitem else None
+    return isinstance(source, fx.Node) and source.target in STATISTICS and bool(node.args[1] != 0)
 
 
 def active_nodes(graph: fx.Graph) -> set[fx.Node]:

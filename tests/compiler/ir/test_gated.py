@@ -51,3 +51,14 @@ def test_float32_keeps_the_digits_of_a_gelu_that_is_nearly_linear() -> None:
     expected = output - slope * x.double()
     bias = -gated.factor * x * gated.rise(x)
     assert ((bias.double() - expected) / expected).abs().quantile(0.9) < 1e-5
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_large_activations_have_no_bias_and_no_nan(name: str, dtype: torch.dtype) -> None:
+    _, gated = CASES[name]
+    sizes = torch.tensor([50.0, 100.0, 300.0, 1e3, 6e4, 1e12, 1e18, 1e30])
+    sizes = sizes[sizes < torch.finfo(dtype).max].to(dtype)
+    x = torch.cat([sizes, -sizes])
+    assert (x * gated.rise(x)).abs().max() < 1e-6
+    torch.testing.assert_close(gated.slope(x), (x > 0).to(dtype))
