@@ -117,7 +117,8 @@ def preprocess_of(
             )
         return None, preset
     if len(picture) == 3:  # one number is for all channels
-        channels = max(len(mean), len(std)) if max(len(mean), len(std)) > 1 else int(picture[0])
+        most = max(len(mean), len(std))
+        channels = most if most > 1 else int(picture[0])
         mean, std = (one * channels if len(one) == 1 else one for one in (mean, std))
     fit = fit_of(wanted, preset, (int(picture[1]), int(picture[2])) if len(picture) == 3 else (0, 0))
     read = preset is not None and ((own and preset.mean is not None) or preset.fit is not None)

@@ -31,7 +31,7 @@ from fgcompile.media.tiles import ask_tiles, reduced, require_tiles
 from fgcompile.pictures.images import in_whole_steps, photo_shape, read_unfitted, read_whole, require_any_size, told_of
 from fgcompile.pictures.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.runtime import Session
-from fgcompile.runtime.answers import Answer
+from fgcompile.runtime.answers import Answer, written
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory
 from fgcompile.system.leftovers import new_partial
@@ -250,7 +250,7 @@ def _best(reply: Reply, metadata: Metadata) -> str:
     if reply.logits is None or reply.logits.ndim != 1:
         return ""
     best = element_score(reply.logits, best_elements(reply.logits, metadata, 1)[0], metadata)
-    return f"{best.name} {f'{best.score:.2f}'.replace('-', '−')}"
+    return f"{best.name} {written(best.score)}"
 
 
 def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = False) -> Image.Image:

@@ -67,7 +67,7 @@ class Answer:
         """The score as captions have it."""
         if self.score is None:
             return ""
-        return f"{'' if self.name == SCORE else 'score '}{self.score:.2f}".replace("-", "−")
+        return f"{'' if self.name == SCORE else 'score '}{written(self.score)}"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -75,6 +75,11 @@ class Answer:
         return {"target": target, "name": self.name, "score": self.score} | (
             {} if self.residual is None else {"residual": self.residual}
         )
+
+
+def written(score: float) -> str:
+    """A score as it is read."""
+    return f"{score:.2f}".replace("-", "−")
 
 
 def answers_of(explanation: Explained, sample: int, metadata: Metadata) -> list[Answer]:

@@ -36,7 +36,6 @@ from fgcompile.compiler.ir.torch_internals import OpOverload
 __all__ = [
     "FALLBACK",
     "LOOKUP",
-    "NORMALIZATION",
     "Application",
     "Bias",
     "BiasCall",

@@ -21,7 +21,6 @@ from torch import Tensor, fx
 from fgcompile.compiler.biases import (
     FALLBACK,
     LOOKUP,
-    NORMALIZATION,
     Application,
     Bias,
     BiasCall,
@@ -158,9 +157,7 @@ class _Exposure:
             return  # the outputs are visited where they are picked
         if not isinstance(source.target, OpOverload) or is_linear(source):
             return
-        # The closed form of a normalisation is of what it normalises, not of its statistics.
-        statistic = picked and source.target in NORMALIZATION and node.args[1] != 0
-        rule = FALLBACK if statistic else table.get(source.target, FALLBACK)
+        rule = table.get(source.target, FALLBACK)
         call = BiasCall(source, bind(source), frozenset(self.active), self.constants)
         bias = rule.bias(call)
         if isinstance(bias, Homogeneous) and bias.degree == 1:

@@ -22,6 +22,9 @@ from fgcompile.compiler.ir.widened import Widened
 VIEWS = (torch.ops.aten.view.default, torch.ops.aten._unsafe_view.default)
 """Operators that count on strides, which a later stage may change, so that they become reshapes."""
 
+RESHAPES = (*VIEWS, torch.ops.aten.reshape.default)
+"""Operators that give a tensor other sizes."""
+
 
 ANY_SIZE = 3
 """The example of a new symbolic size."""

@@ -33,7 +33,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.ir.dump import VARIABLE, dump
 from fgcompile.compiler.ir.graph_text import graph_text
-from fgcompile.compiler.ir.graphs import VIEWS, call_over_fakes, propagate_shapes
+from fgcompile.compiler.ir.graphs import RESHAPES, call_over_fakes, propagate_shapes
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload, pytree
 from fgcompile.errors import CompilerError, FgcompileError, first_line
@@ -214,7 +214,7 @@ class _Values:
         return cls(nodes, [node.meta.get("val") for node in results], calls)
 
 
-ALIKE = {*VIEWS, torch.ops.aten.reshape.default}
+ALIKE = frozenset(RESHAPES)
 """Operators that return the same for the same operands: views become reshapes by the hundred."""
 
 

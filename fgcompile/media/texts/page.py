@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from fgcompile.media.texts.colours import UNKNOWN, Scale, Stretch, has_unknown, scale_of, stretches
+from fgcompile.runtime.answers import written
 from fgcompile.system.text import visible
 from fgcompile.text.explanation import TextExplanation
 
@@ -54,7 +55,7 @@ def _add_text(section: Element, explanation: TextExplanation) -> None:
     heading = SubElement(section, "h2")
     heading.text = visible(explanation.name)
     if explanation.score is not None:
-        SubElement(heading, "span", {"class": "score"}).text = f"score {explanation.score:.2f}".replace("-", "−")
+        SubElement(heading, "span", {"class": "score"}).text = f"score {written(explanation.score)}"
     for segment in range(len(explanation.texts)):
         # A text may be of a script that is written from the right: each by itself, whatever the page is.
         paragraph = SubElement(section, "p", {"class": "text", "dir": "auto"})

@@ -37,19 +37,9 @@ _MODULES = (
     *(
         f"artifact/{name}.py"
         for name in (
-            *(
-                "__init__",
-                "characters",
-                "dtypes",
-                "elements",
-                "file",
-                "fitting",
-                "kinds",
-                "metadata",
-                "names",
-                "onnx_beside",
-            ),
-            *("onnx_container", "onnx_rewriting", "onnx_skeleton", "pair", "protobuf", "questions", "regular"),
+            *("__init__", "characters", "dtypes", "elements", "file", "fitting", "kinds", "metadata", "names"),
+            *("onnx_beside", "onnx_container", "onnx_rewriting", "onnx_skeleton"),
+            *("pair", "protobuf", "questions", "regular"),
             *("schema", "seal", "signature", "sizes", "trust", "validation", "wishes", "zip_container"),
         )
     ),

@@ -11,9 +11,9 @@ from __future__ import annotations
 import torch
 from torch import fx
 
+from fgcompile.compiler.backends.aotinductor.rows import insert_rows, view_sizes
 from fgcompile.compiler.ir.graphs import insert_call
 from fgcompile.compiler.ir.runner import as_pass
-from fgcompile.compiler.ir.sizes import is_fixed
 
 aten = torch.ops.aten
 
@@ -27,12 +27,10 @@ def flat_products(graph_module: fx.GraphModule) -> bool:
         assert isinstance(x, fx.Node)
         assert isinstance(matrix, fx.Node)
         shape = node.meta["val"].shape
-        # A size that is dynamic is left to the view to find, which finds one.
-        sizes = [int(size) if is_fixed(size) else -1 for size in shape]
+        sizes = view_sizes(shape)
         if matrix.meta["val"].dim() != 2 or len(sizes) < 3 or sizes.count(-1) > 1:
             continue
-        rows = insert_call(node, node, aten.clone.default, x, memory_format=torch.contiguous_format)
-        flat = insert_call(node, node, aten.view.default, rows, [-1, int(matrix.meta["val"].shape[0])])
+        flat = insert_rows(node, node, x, int(matrix.meta["val"].shape[0]))
         product = insert_call(node, node, aten.mm.default, flat, matrix)
         node.target, node.args = aten.view.default, (product, sizes)
         changed = True

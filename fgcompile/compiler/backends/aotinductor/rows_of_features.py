@@ -15,20 +15,18 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.ir.graphs import VIEWS, insert_call
+from fgcompile.compiler.backends.aotinductor.rows import insert_rows, view_sizes
+from fgcompile.compiler.backends.aotinductor.stack_channels_last import CHANNELS_LAST
+from fgcompile.compiler.ir.graphs import RESHAPES, insert_call
+from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.sizes import is_fixed, same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 aten = torch.ops.aten
 
-RESHAPES = (*VIEWS, aten.reshape.default)
 OVER_CHANNELS = (aten.mean.dim, aten.sum.dim_IntList)
 """Reductions, where they keep the axis."""
-
-
-_CHANNELS_LAST = [0, 2, 3, 1]
-"""The order of axes that brings the channels of a picture to the end."""
 
 
 @as_pass()
@@ -62,7 +60,7 @@ class _Rows:
         features = _features(node)
         if features is None:
             return
-        if node.target is aten.permute.default and node.args[1] == _CHANNELS_LAST:
+        if node.target is aten.permute.default and node.args[1] == CHANNELS_LAST:
             self.turned.add(node)
         elif node.target in RESHAPES:
             source = node.args[0]
@@ -77,16 +75,13 @@ class _Rows:
     def of(self, node: Any, before: fx.Node) -> fx.Node:
         """The rows of features, made in front of a node where they are not yet."""
         if node not in self.known:
-            # What a convolution made lies with its channels last: this copies nothing that is in order already.
-            ordered = insert_call(before, node, aten.clone.default, node, memory_format=torch.contiguous_format)
-            channels = int(node.meta["val"].shape[3])
-            self.known[node] = insert_call(before, node, aten.view.default, ordered, [-1, channels])
+            # What a convolution made lies with its channels last, in order.
+            self.known[node] = insert_rows(before, node, node, int(node.meta["val"].shape[3]))
         return self.known[node]
 
     def view(self, node: fx.Node, flat: fx.Node) -> None:
         """Makes a node the view of rows."""
-        sizes: list[Any] = [int(size) if is_fixed(size) else -1 for size in node.meta["val"].shape]
-        node.target, node.args, node.kwargs = aten.view.default, (flat, sizes), {}
+        node.target, node.args, node.kwargs = aten.view.default, (flat, view_sizes(node.meta["val"].shape)), {}
         self.known[node] = flat
 
     def is_view_back(self, node: fx.Node) -> bool:
@@ -117,8 +112,8 @@ def _acts_on_rows(node: fx.Node, rows: _Rows) -> bool:
     if not any(operand in rows for operand in node.all_input_nodes):
         return False
     if node.target in OVER_CHANNELS:
-        axes, keeps, *_ = (*node.args[1:], False)
-        return axes in ([3], [-1]) and bool(keeps)
+        arguments = bind(node)
+        return arguments["dim"] in ([3], [-1]) and bool(arguments["keepdim"])
     if torch.Tag.pointwise not in node.target.tags:
         return False
     return all(_fits(operand, features, rows) for operand in node.all_input_nodes)

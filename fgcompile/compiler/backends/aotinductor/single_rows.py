@@ -11,12 +11,11 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from fgcompile.compiler.ir.graphs import VIEWS
+from fgcompile.compiler.ir.graphs import RESHAPES
 from fgcompile.compiler.ir.runner import as_pass
 
 aten = torch.ops.aten
 
-RESHAPES = (*VIEWS, aten.reshape.default)
 PRODUCTS = (aten.mm.default, aten.addmm.default)
 
 

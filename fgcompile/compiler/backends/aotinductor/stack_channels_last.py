@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from fgcompile.compiler.ir.graphs import VIEWS, insert_call
+from fgcompile.compiler.ir.graphs import RESHAPES, insert_call
 from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.sizes import is_fixed, same_size
 
@@ -21,8 +21,8 @@ aten = torch.ops.aten
 FEWEST = 16
 """Channels below which a row of them fills no vector."""
 
-_LAST, _FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
-"""The orders of axes that bring channels to the end, and back."""
+CHANNELS_LAST, CHANNELS_FIRST = [0, 2, 3, 1], [0, 3, 1, 2]
+"""The orders of axes that bring a picture's channels to the end, and back."""
 
 
 @as_pass()
@@ -36,18 +36,18 @@ def stack_channels_last(graph_module: fx.GraphModule) -> bool:
         if axis not in (2, 3) or len(readers) != 1 or not _merges(stack, axis, readers[0]):
             continue
         view = readers[0]
-        turned = [insert_call(view, part, aten.permute.default, part, _LAST) for part in parts]
+        turned = [insert_call(view, part, aten.permute.default, part, CHANNELS_LAST) for part in parts]
         stacked = insert_call(view, stack, aten.stack.default, turned, axis)
-        sizes = [view.args[1][position] for position in _LAST]
+        sizes = [view.args[1][position] for position in CHANNELS_LAST]
         merged = insert_call(view, view, aten.view.default, stacked, sizes)
-        view.target, view.args = aten.permute.default, (merged, _FIRST)
+        view.target, view.args = aten.permute.default, (merged, CHANNELS_FIRST)
         changed = True
     return changed
 
 
 def _merges(stack: fx.Node, axis: int, view: fx.Node) -> bool:
     """Whether the reader joins the stacked axis with the one before it, so that four are left."""
-    if view.target not in (*VIEWS, aten.reshape.default):
+    if view.target not in RESHAPES:
         return False
     shape, joined = stack.meta["val"].shape, view.meta["val"].shape
     if len(shape) != 5 or len(joined) != 4 or not is_fixed(shape[1]) or shape[1] < FEWEST:

@@ -123,6 +123,7 @@ def scaled_weight(weight: Tensor, scale: Tensor, product: fx.Node) -> Tensor:
 
 
 def attribute(graph_module: fx.GraphModule, node: fx.node.Argument) -> Tensor:
+    """The constant of a graph that a node reads."""
     assert isinstance(node, fx.Node)
     value = getattr(graph_module, str(node.target))
     assert isinstance(value, Tensor)

@@ -12,6 +12,7 @@ from fgcompile.compiler.backends.aotinductor.rows_of_features import rows_of_fea
 from fgcompile.compiler.backends.aotinductor.single_columns import single_columns
 from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.runner import run_passes
+from fgcompile.compiler.ir.torch_internals import evaluated, expression
 from fgcompile.compiler.pipeline import fuse
 
 aten = torch.ops.aten
@@ -88,13 +89,13 @@ def test_every_shape_is_kept_up(original: fx.GraphModule) -> None:
     run_passes(rewritten, FOR_PROCESSORS)
     expected = {node.name: node.meta["val"] for node in rewritten.graph.nodes if node.op == "call_function"}
     inputs = (torch.randn(2, 3, 8, 12, dtype=torch.float64), torch.full((2,), -1))
-    symbols = {str(node.meta["val"].shape[0]): 2 for node in rewritten.graph.find_nodes(op="placeholder")}
+    samples = rewritten.graph.find_nodes(op="placeholder")[0].meta["val"].shape[0]
 
     class Shapes(fx.Interpreter):
         def run_node(self, node: fx.Node) -> object:
             value = super().run_node(node)
             if isinstance(value, Tensor) and node.name in expected:
-                declared = [int(eval(str(size), {}, symbols)) for size in expected[node.name].shape]
+                declared = [evaluated(size, {expression(samples): 2}) for size in expected[node.name].shape]
                 assert declared == list(value.shape), node.name
             return value
 
