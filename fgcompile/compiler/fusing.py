@@ -1,6 +1,6 @@
 """A bound model up to the checked fused program: with a free batch where the model takes one, else one sample alone.
 
-    free    x (N, …) → model → …                            checked in batches of 1, 2 and 5
+    free    x (N, …) → model → …                            checked in batches of 1, 2 and 3
     alone   x (1, …) → model, whose batch is the number 1   checked one sample after the other
 
 What is asked for decides: without ``batch`` the batch is free, or the model refused. With it a model that takes no free

@@ -95,7 +95,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     """Compiles a model into one artifact that returns its output and its full-gradient explanation.
 
     Before it is emitted, the fused graph is checked in float64 against the eager full-gradient, to 1e-9. What was
-    emitted is run and compared too, where the format's runtime is installed; both in batches of 1, 2 and 5.
+    emitted is run and compared too, where the format's runtime is installed; in batches of 1, 2 and 3.
 
     Args:
         model: A module in evaluation mode, an exported program with a dynamic batch, or the path of a file: an

@@ -19,6 +19,7 @@ from fgcompile.compiler.checking.independence import dependence, require_indepen
 from fgcompile.compiler.checking.inputs import (
     CHECK_SAMPLES,
     MANY,
+    TOGETHER,
     all_inputs,
     check_targets,
     make_inputs,
@@ -28,7 +29,7 @@ from fgcompile.compiler.checking.inputs import (
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.checking.sizes import LayOut, Sizes, example_sizes, other_sizes
 from fgcompile.compiler.fullgrad.completeness import completeness_error
-from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone
+from fgcompile.compiler.ir.fixed_batch import FixedBatchError, is_alone, takes_one_sample
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
 from fgcompile.compiler.ir.sizes import BATCH, samples_axis
 from fgcompile.compiler.ir.weights import WEIGHT
@@ -48,10 +49,16 @@ COMPLETENESS_LIMIT = 1e-9
 """Largest allowed ``|f − Σ terms| / Σ |terms|``."""
 
 
+class _DifferenceError(VerificationError):
+    """The fused graph and the eager model differ."""
+
+
 def check_program(
     program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor], limit: float = LIMIT
 ) -> None:
     """Compares every output of the fused program with the eager one, and each sample's with those it has alone.
+
+    The fused program has the samples in a larger batch than the eager model, in other places.
 
     Args:
         program: The fused program, in float64.
@@ -60,20 +67,21 @@ def check_program(
         limit: The largest difference that passes, relative to the largest magnitude of the output.
 
     Raises:
-        CaptureError: A sample's outputs depend on the other samples.
+        CaptureError: A batch size was left in the graph; or a sample's outputs depend on the other samples.
         VerificationError: Names the output that differs, and by how much.
     """
-    outputs = run_at(program, inputs)
-    require_independent_samples(program, inputs, outputs, limit)
+    samples = TOGETHER if takes_one_sample(program) else MANY
+    outputs = run_at(program, picked(program, inputs, samples))
     for spec, value in zip(program.outputs, outputs, strict=True):
-        if spec.name == "residual":
+        if spec.name == "residual" or samples_axis(spec.shape) is None:
             continue  # rounding alone; completeness is checked by its own measure
-        error = relative_difference(value, expected[spec.name])
+        error = relative_difference(value, picked_of(spec, expected[spec.name], samples))
         if not error <= limit:
-            raise VerificationError(
+            raise _DifferenceError(
                 f"output '{spec.name}' of the fused graph differs from the eager model by {error:.1e} of its maximum "
                 f"(limit {limit:.0e}): this is a defect of fgcompile, please report the model"
             )
+    require_independent_samples(program, inputs, samples, outputs, limit)
 
 
 def limit_of_condition(nudged: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
@@ -144,8 +152,8 @@ def make_checks(
 ) -> list[FusedCheck]:
     """Checks the fused program at the example's sizes and, where they are dynamic, at larger and smaller ones.
 
-    At each with batches of 2 and 1, at the smallest with one of 5 too, and with the layouts that the sites have there.
-    A graph of one sample takes those of a batch one after the other.
+    At each with batches of 3 and 1, against the eager model with one of 2, and with the layouts that the sites have
+    there. A graph of one sample takes those of a batch one after the other.
 
     Raises:
         VerificationError: The fused graph differs from the eager full-gradient, or the terms miss the score.
@@ -172,43 +180,11 @@ def make_checks(
                 f"the graph is right at the example's sizes and not at others ({first_line(error)}): "
                 "an operator of the model fixes them, so leave out dynamic_sizes"
             ) from error
-    if is_alone(exposed.graph_module.graph):
-        return checks
-    smallest = min(checks, key=lambda check: sum(value.numel() for value in check.inputs))
-    try:
-        require_any_batch(program, smallest)
-    except VerificationError as error:
-        # The graph is what the model is, where that depends on the place of a sample in its batch.
-        taken = zip(program.inputs, smallest.inputs, strict=False)
-        found = _cause(exposed, [picked_of(spec, value, MANY) for spec, value in taken])
-        if found is None:
-            raise
-        raise FixedBatchError(found) from error
     return checks
 
 
 def _is_smaller(sizes: Sizes, program: FusedProgram) -> bool:
     return all(sizes[name] < size for name, size in example_sizes(program).items())
-
-
-def require_any_batch(program: FusedProgram, check: FusedCheck) -> None:
-    """Repeats the samples of a check in a batch of 5: their outputs have to be what they were.
-
-    Raises:
-        CaptureError: A batch size was left in the graph; names the layer.
-        VerificationError: Names the output that differs, and by how much.
-    """
-    given = all_inputs(program, check.inputs)
-    outputs = run_at(program, picked(program, given, MANY))
-    for spec, value in zip(program.outputs, outputs, strict=True):
-        if spec.name == "residual" or samples_axis(spec.shape) is None:
-            continue
-        error = relative_difference(value, picked_of(spec, check.expected[spec.name], MANY))
-        if not error <= check.limit:
-            raise VerificationError(
-                f"output '{spec.name}' of the fused graph differs by {error:.1e} of its maximum (limit "
-                f"{check.limit:.0e}) in a batch of {len(MANY)}: this is a defect of fgcompile, please report the model"
-            )
 
 
 def _check_fused(
@@ -228,12 +204,14 @@ def _check_fused(
     except (CaptureError, VerificationError) as error:
         values = run_at(program, all_inputs(program, inputs))
         returned = {spec.name: value for spec, value in zip(program.outputs, values, strict=True)}
-        found = not_finite(expected, returned, _weights(exposed))
+        if found := not_finite(expected, returned, _weights(exposed)):
+            raise VerificationError(found) from error
         # That samples depend on each other is no saturation's doing.
-        found = found or (saturation(expected) if isinstance(error, VerificationError) else None)
-        if found is None:
-            raise
-        raise VerificationError(found) from error
+        if isinstance(error, _DifferenceError) and (cause := _cause(exposed, inputs)):
+            raise FixedBatchError(cause) from error
+        if isinstance(error, VerificationError) and (found := saturation(expected)):
+            raise VerificationError(found) from error
+        raise
 
 
 def _weights(exposed: BiasedProgram) -> Iterator[tuple[str, str, Tensor]]:

@@ -19,8 +19,8 @@ from fgcompile.compiler.ir.sizes import BATCH, repeated, samples_axis
 CHECK_SAMPLES = 2
 """The batch size of the checks: not the one that back ends trace with."""
 
-TOGETHER, ALONE, MANY = (0, 1), (0,), (0, 1, 0, 1, 0)
-"""The samples of a check, by their number, that make batches of other sizes."""
+TOGETHER, ALONE, MANY = (0, 1), (0,), (1, 0, 1)
+"""The samples of a check, by their number, that make batches of other sizes, and of another order."""
 
 
 CHECK_TARGETS = 4
