@@ -4,7 +4,7 @@ with the length of a signal and with the steps of a recurrent network.
     python -m benchmarks.scaling [--sweeps batch size depth compiling length recurrent] [--runtimes onnxruntime …]
         [--report-only]
 
-Needs the extras ``cpu`` and ``demo`` and the group ``bench``. One thread; compiling takes all cores.
+Needs the extras ``cpu`` and ``demo`` and the group ``bench``. One thread.
 Works like ``benchmarks.latency``: each
 measurement is a line of ``results/scaling.jsonl`` and is not made again on this machine with these versions;
 ``results/scaling.md`` and its plots are made of all lines.
@@ -55,8 +55,10 @@ def main(arguments: list[str] | None = None) -> int:
             keep_measured(store, workload, keys, Effort(repeats=options.repeats), memory=True, report=report)
         for model in compiled:
             begin(f"compile {model}")
+            name, _, other = model.partition(".")
             subject = {"model": model, COMPILING: True}
-            _keep_compiling(store, subject, COMPILING, "compiling:measure_compiling", {"model": model})
+            arguments = {"model": name, "format": other or "onnx"}
+            _keep_compiling(store, subject, COMPILING, "compiling:measure_compiling", arguments)
         for length in lengths:
             begin(f"compile over {length} samples")
             _keep_compiling(store, {LENGTH: length}, LENGTH, "lengths:measure_length", {"length": length})
@@ -92,7 +94,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--sweeps", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--runtimes", nargs="+", choices=RUNTIMES, default=["onnxruntime"], metavar="NAME")
-    parser.add_argument("--compiled", nargs="+", choices=ARCHITECTURES, default=COMPILED, metavar="NAME")
+    parser.add_argument("--compiled", nargs="+", choices=[*ARCHITECTURES, *COMPILED], default=COMPILED, metavar="NAME")
     parser.add_argument("--repeats", type=int, default=Effort().repeats, help="the most calls of a candidate")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of the records and the report")
     parser.add_argument("--report-only", action="store_true", help="measure nothing, write the report again")

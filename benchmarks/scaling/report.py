@@ -15,9 +15,10 @@ from benchmarks.scaling.sweeps import COMPILED, COMPILING, LENGTH, RECURRENT, SW
 
 LEGEND = f"""\
 {THREADS} thread, float32. *forward* is the plain model in that runtime, *fused* the artifact with logits and map;
-latencies are medians, measured as for `latency.md`, and so is the memory of a call. Compiling: to ONNX, from the model
-to the artifact's bytes, checks in float64 and a run of the artifact included; its memory is the peak of the process.
-Beside it `torch.onnx.export` of the plain model."""
+latencies are medians, measured as for `latency.md`, and so is the memory of a call. Compiling: to ONNX unless the row
+says `.pt2`, from the model to the artifact's bytes, checks in float64, a run of the artifact and a compiler of C++
+included; *again* is the second time in the same process; its memory is the peak of the process at the first. Beside it
+`torch.onnx.export` of the plain model. Seconds are those of the processor."""
 
 LENGTH_LEGEND = """\
 One dimension: reflection padding, an adaptive average whose windows are unequal, linear interpolation, an average over
@@ -135,6 +136,7 @@ def _compiling_table(compiled: Mapping[str, Figures]) -> str:
         "network",
         "parameters, M",
         "compiling, s",
+        "again, s",
         *(f"{stage}, s" for stage in stages),
         "memory, MB",
         "artifact, MB",
@@ -152,6 +154,7 @@ def _compiling_table(compiled: Mapping[str, Figures]) -> str:
                 model,
                 f"{figures['parameters'] / 1e6:.1f}",
                 f"{figures['seconds']:.1f}",
+                f"{figures['again_seconds']:.1f}",
                 *(f"{figures['stages'][stage]:.1f}" for stage in stages),
                 f"{figures['peak_megabytes']:.0f}",
                 f"{figures['megabytes']:.0f}",
@@ -193,7 +196,7 @@ def _recurrent_table(unrolled: Mapping[tuple[str, int], Figures]) -> str:
 
 
 def _draw_compiling(path: Path, compiled: Mapping[str, Figures]) -> None:
-    known = [figures for _, figures in _ordered(compiled).items() if "failed" not in figures]
+    known = [f for model, f in _ordered(compiled).items() if "failed" not in f and "." not in model]
 
     def curve(name: str) -> Curve:
         return {f["parameters"] / 1e6: f[name] for f in sorted(known, key=lambda f: float(f["parameters"]))}

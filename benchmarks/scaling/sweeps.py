@@ -59,8 +59,8 @@ SWEEPS = (
     ),
 )
 
-COMPILED = (*RESNETS.values(), "vit_s_16", "vit_b_16", "vit_l_16")
-"""The networks whose compilation is measured."""
+COMPILED = (*RESNETS.values(), "vit_s_16", "vit_b_16", "vit_l_16", "resnet18.pt2", "vit_s_16.pt2")
+"""The networks whose compilation is measured, to ONNX unless they name another format."""
 
 LENGTHS = (8_000, 16_000, 32_000, 64_000)
 """The lengths of the signals for which a network is compiled."""
