@@ -11,7 +11,7 @@ from torch import Tensor, nn
 import fgcompile
 from fgcompile.errors import FgcompileError
 from tests.support.indexing_forms import KEPT, REFUSED, Form
-from tests.support.sweeps import few
+from tests.support.sweeps import few, quick
 
 BY_AUTOGRAD_ALONE = ("scatter of a part", "scatter_add of a part")
 """Forms that PyTorch's autograd refuses itself, whose gradient is compared with finite differences."""
@@ -64,8 +64,7 @@ def test_the_terms_are_autograds(name: str) -> None:
     assert terms.relative_completeness_error.max() < 1e-10
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", KEPT)
+@pytest.mark.parametrize("name", quick(KEPT, "rows of all samples"))
 def test_artifacts_have_them(name: str, tmp_path: Path) -> None:
     model, x = _net(KEPT[name])
     outputs = ("logits", "saliency", "input_gradient", "contributions")

@@ -127,6 +127,9 @@ KEPT: dict[str, Form] = {
     "nonzero": lambda y: y[:, :, mask().nonzero().squeeze(1)],
     "indices that an axis parts": lambda y: layers(y)[:, [0, 2], :, [1, 3]].transpose(0, 1),
     "an integer and a list that an axis parts": lambda y: layers(y)[:, 0, :, [1, 3]],
+    "rows of all samples": lambda y: y.flatten(0, 1)[
+        torch.arange(y.shape[0]) * 4 + (y[..., 0] > 0).sum(1).clamp(max=3)
+    ],
     "negative steps of slices": lambda y: y[:, -3:-1, -5::2],
     "tensor_split": lambda y: torch.cat(y.tensor_split((1, 3), 1)[::-1], 1),
     "rot90": lambda y: torch.rot90(y, 1, (1, 2)),

@@ -15,10 +15,9 @@ from torch import Tensor
 from fgcompile.compiler.checking.blame import not_finite, saturation
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.expected import expected_outputs, returned_by
-from fgcompile.compiler.checking.independence import dependence, require_independent_samples
+from fgcompile.compiler.checking.independence import dependence, others_of, require_independent_samples
 from fgcompile.compiler.checking.inputs import (
     CHECK_SAMPLES,
-    MANY,
     TOGETHER,
     all_inputs,
     check_targets,
@@ -54,7 +53,11 @@ class _DifferenceError(VerificationError):
 
 
 def check_program(
-    program: FusedProgram, inputs: Sequence[Tensor], expected: Mapping[str, Tensor], limit: float = LIMIT
+    program: FusedProgram,
+    inputs: Sequence[Tensor],
+    expected: Mapping[str, Tensor],
+    samples: Sequence[int],
+    limit: float = LIMIT,
 ) -> None:
     """Compares every output of the fused program with the eager one, and each sample's with those it has alone.
 
@@ -64,13 +67,13 @@ def check_program(
         program: The fused program, in float64.
         inputs: All of its inputs.
         expected: The eager outputs.
+        samples: Those of the larger batch, by their number.
         limit: The largest difference that passes, relative to the largest magnitude of the output.
 
     Raises:
         CaptureError: A batch size was left in the graph; or a sample's outputs depend on the other samples.
         VerificationError: Names the output that differs, and by how much.
     """
-    samples = TOGETHER if takes_one_sample(program) else MANY
     outputs = run_at(program, picked(program, inputs, samples))
     for spec, value in zip(program.outputs, outputs, strict=True):
         if spec.name == "residual" or samples_axis(spec.shape) is None:
@@ -229,11 +232,12 @@ def _limit(
 ) -> float:
     """The limit within which the fused program is the eager model's."""
     given, limit = all_inputs(program, inputs), LIMIT
+    samples = TOGETHER if takes_one_sample(program) else others_of(exposed.graph_module.graph)
     try:
-        check_program(program, given, expected)
+        check_program(program, given, expected, samples)
     except (CaptureError, VerificationError):  # a difference, which may be that of rounding errors that the model grows
         nudged = [value * (1 + _ROUNDING) if value.is_floating_point() else value for value in inputs]
         changed, _ = expected_outputs(exposed, request, nudged, check_targets(program), returned_by(program))
         limit = limit_of_condition(changed, expected)
-        check_program(program, given, expected, limit)
+        check_program(program, given, expected, samples, limit)
     return limit

@@ -13,13 +13,15 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.inputs import picked, picked_of
+from fgcompile.compiler.checking.inputs import CROWD, MANY, picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.ir.batch_axes import to_front
 from fgcompile.compiler.ir.fixed_batch import FixedBatchError, takes_one_sample
 from fgcompile.compiler.ir.nodes import layer_name, user_line
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
-from fgcompile.compiler.ir.sizes import same_size, samples_axis
+from fgcompile.compiler.ir.sizes import is_fixed, multiple_of, same_size, samples_axis
+
+aten = torch.ops.aten
 
 ADVICE = (
     "so it has no explanation of its own: remove operations over the batch (means, batch statistics, comparisons "
@@ -54,6 +56,28 @@ def require_independent_samples(
                 )
 
 
+def others_of(graph: fx.Graph) -> Sequence[int]:
+    """The samples of a batch, by their number, in which those of a check have other neighbours and other places.
+
+    They are many where the graph numbers its samples, as ``torch.arange(x.shape[0])`` does, for more than an index:
+    only one of them, or groups of them, may be told apart.
+    """
+    batch = next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[0]
+    numbers = set[fx.Node]()
+    for node in graph.nodes:
+        sources = [each for each in node.all_input_nodes if isinstance(each.meta.get("val"), Tensor)]
+        made = node.target in _NUMBERS or (bool(sources) and numbers.issuperset(sources))
+        if made and any(multiple_of(size, batch) and not is_fixed(size) for size in node.meta["val"].shape):
+            numbers.add(node)
+        elif node.target not in _INDEXED and numbers.intersection(sources):
+            return CROWD
+    return MANY
+
+
+_NUMBERS = {aten.arange.start_step, aten.eye.default, aten.eye.m, aten.linspace.default}
+_INDEXED = {aten.index.Tensor, aten.index_put.default}
+
+
 def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
     """What is said of the first layer whose values depend on a sample's neighbours or place; None where none does.
 
@@ -62,12 +86,13 @@ def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:
         inputs: The artifact's inputs and the score's, with their batch where the user has it.
     """
     graph_module = exposed.graph_module
-    # Three samples, since an operation over two may follow their exchange: a sum with what is flipped does.
+    # More than two samples, since an operation over two may follow their exchange: a sum with what is flipped does.
+    count = len(others_of(graph_module.graph))
     placeholders = {str(node.target): node for node in graph_module.graph.find_nodes(op="placeholder")}
     given = [placeholders[name] for name in (*exposed.inputs, *exposed.score_inputs)]
     axes = (*exposed.batch_axes, *[0] * (len(inputs) - len(exposed.batch_axes)))
     own = [
-        _three(to_front(value.double() if node.meta["val"].is_floating_point() else value, axis))
+        _several(to_front(value.double() if node.meta["val"].is_floating_point() else value, axis), count)
         for node, value, axis in zip(given, inputs, axes, strict=True)
     ]
     values, turned, *others = _among_others(exposed, own)
@@ -104,10 +129,12 @@ def _difference(one: Tensor, other: Tensor) -> float:
     return relative_difference(one, other) if one.shape == other.shape else 0.0
 
 
-def _three(value: Tensor) -> Tensor:
+def _several(value: Tensor, count: int) -> Tensor:
+    """The first and the last sample, and others between them."""
     first, last = value[:1], value[1:2] if len(value) > 1 else value[:1]
-    between = 0.7 * first + 0.3 * last if value.is_floating_point() else first
-    return torch.cat([first, last, between])
+    shares = torch.linspace(0.3, 0.8, count - 2).tolist()
+    between = [(1 - share) * first + share * last if value.is_floating_point() else first for share in shares]
+    return torch.cat([first, last, *between])
 
 
 def _is_of_samples(node: fx.Node, batch: Any) -> bool:

@@ -231,7 +231,7 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
     # for each value and one column for each place, and the product adds up what meets in a place.
     position: Tensor | None = None
     for index, size in zip(present, sizes, strict=True):
-        wrapped = aten.remainder.Scalar(index, size)
+        wrapped = _wrapped(index, size)
         position = wrapped if position is None else position * size + wrapped
     assert position is not None
     total = 1
@@ -245,6 +245,13 @@ def lower_index_put(self: Tensor, indices: Sequence[Tensor | None], values: Tens
     merged = reshape(values, [*before, position.shape[0], *after])
     placed = _place(merged, axes[0], position, total)
     return _add(self, reshape(placed, self.shape))
+
+
+def _wrapped(index: Tensor, size: int) -> Tensor:
+    """An index as counted from the front; ONNX's exporter divides by numbers alone, not by symbolic sizes."""
+    if is_dynamic(size):
+        return aten.where.self(index < 0, index + size, index)
+    return aten.remainder.Scalar(index, size)
 
 
 def _one_hot_products(self: Tensor, dim: int, index: Tensor, src: Tensor) -> tuple[Tensor, Tensor]:

@@ -27,6 +27,8 @@ DEPENDENT: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "the last is written": (_write(-1), "where"),
     "the second is written": (lambda y: torch.where((torch.arange(y.shape[0]) == 1)[:, None], 0.0, y), "where"),
     "the third is written": (lambda y: torch.where((torch.arange(y.shape[0]) == 2)[:, None], 0.0, y), "where"),
+    "the sixth is written": (lambda y: torch.where((torch.arange(y.shape[0]) == 5)[:, None], 0.0, y), "where"),
+    "groups of eight": (lambda y: y * (1 + torch.arange(y.shape[0]) // 8)[:, None], "mul"),
     "numbered": (lambda y: y + torch.arange(y.shape[0])[:, None], "add"),
     "turned": (lambda y: y + y.flip(0), "flip"),
     "rows of another": (lambda y: y.repeat_interleave(3, 0)[: y.shape[0]], "getitem"),
@@ -43,7 +45,7 @@ class _Net(nn.Module):
         return self.last(self.middle(self.first(x)).tanh())
 
 
-@pytest.mark.parametrize("name", few(DEPENDENT, 4))
+@pytest.mark.parametrize("name", few(DEPENDENT, 5))
 def test_dependent_samples_are_refused(name: str) -> None:
     middle, operator = DEPENDENT[name]
     torch.manual_seed(0)
