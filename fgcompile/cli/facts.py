@@ -30,6 +30,7 @@ def everything(metadata: Metadata, digests: Mapping[str, str]) -> dict[str, str]
         "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}{terms(metadata)}",
         **choice(metadata),
         "target": str(metadata["target"]),
+        **target(metadata),
         **(preprocess(metadata) or _unprepared(metadata)),
         **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
         **longest(metadata),
@@ -93,6 +94,17 @@ def weights(metadata: Metadata) -> dict[str, str]:
     """The dtype that its weights came in, where that is half precision."""
     weights = metadata["model"].get("weights")
     return {} if weights is None else {"weights": f"{weights}, computed in {metadata.get('precision', 'float32')}"}
+
+
+def target(metadata: Metadata) -> dict[str, str]:
+    """What is explained where that was fixed: a class with its name, ``7, circle``."""
+    from fgcompile.artifact.elements import element_name
+
+    fixed = metadata["target"]
+    if fixed == "input":
+        return {}
+    name = f", {element_name((fixed,), metadata)}" if isinstance(fixed, int) and metadata["labels"] is not None else ""
+    return {"target": f"{fixed}{name}"}
 
 
 def preprocess(metadata: Metadata) -> dict[str, str]:

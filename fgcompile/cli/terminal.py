@@ -145,6 +145,7 @@ def print_summary(
             **facts.signature(metadata),
             **facts.batch(metadata),
             **facts.choice(metadata),
+            **facts.target(metadata),
             "sites": facts.sites(metadata),
             "completeness": facts.completeness(metadata),
             **facts.preprocess(metadata),

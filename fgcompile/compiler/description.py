@@ -17,6 +17,7 @@ from fgcompile.artifact.kinds import MalformedError
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata, PreprocessSpec, fixed_batch
 from fgcompile.artifact.schema import check_metadata
 from fgcompile.artifact.signature import SIGNATURE, sign
+from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.fixed_batch import is_alone
 from fgcompile.compiler.ir.model_output import explained, main_output
@@ -240,9 +241,16 @@ def _spec(spec: ValueSpec) -> dict[str, Any]:
 
 
 def with_own_labels(captured: CapturedProgram, request: Request, labels: Sequence[str] | None) -> Request:
-    """The request with a file's own labels, where none were given and these are one for each class."""
+    """The request with a source's own labels, where none were given and these are one for each class.
+
+    The target is then the class that its name stands for.
+
+    Raises:
+        InputError: It is the name of no class, or of several.
+    """
     fitting = labels is not None and request.labels is None and len(labels) in _classes(captured, request)
-    return dataclasses.replace(request, labels=labels) if fitting else request
+    request = dataclasses.replace(request, labels=labels) if fitting else request
+    return dataclasses.replace(request, target=class_of(request.target, request.labels))
 
 
 def require_labels(captured: CapturedProgram, request: Request) -> None:

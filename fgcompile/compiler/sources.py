@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from fgcompile.artifact.characters import unfit_character
+from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.capture.binding import argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.exported_program import read_exported_program
 from fgcompile.compiler.capture.onnx.batch import follow_batch
@@ -105,6 +106,17 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
             model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked, model.alone
         )
     return Opened(model, example_inputs, labels=_own_labels(model), output=request.output)
+
+
+def completed(request: Request, opened: Opened) -> Request:
+    """The request with the output that is explained.
+
+    Raises:
+        InputError: The target is the name of none of the classes; whether the names are as many as the classes is
+            known of the captured model alone.
+    """
+    class_of(request.target, opened.labels if request.labels is None else request.labels)
+    return replace(request, output=opened.output)
 
 
 def _takes_any_batch(model: OnnxModel, examples: Mapping[str, Tensor], request: Request) -> bool:
