@@ -27,12 +27,14 @@ class _ModelOptions(TypedDict, total=False):
     explained: str
     fixed: dict[str, float]
     weights: str
+    random: bool
 
 
 class ModelSpec(_ModelOptions):
     """The compiled model: class or file, ``sha256:…`` over its parameters; of a file what is explained and fixed.
 
-    ``weights`` is the dtype that it has them in where the artifact computes in another: ``"bfloat16"``.
+    ``weights`` is the dtype that it has them in where the artifact computes in another: ``"bfloat16"``. ``random`` says
+    that its source made it without trained ones.
     """
 
     name: str
@@ -88,6 +90,11 @@ BATCH = "batch"
 def batch_axis(spec: TensorSpec) -> int:
     """The axis of an input's samples: the first, but where layouts said otherwise."""
     return spec["shape"].index(BATCH) if BATCH in spec["shape"] else 0
+
+
+def has_random_weights(metadata: Metadata) -> bool:
+    """Whether the model is known to be untrained, so that no map says anything of what it is for."""
+    return metadata["model"].get("random", False)
 
 
 def fixed_batch(metadata: Metadata) -> int | None:

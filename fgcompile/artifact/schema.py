@@ -96,7 +96,7 @@ _FIELDS: dict[str, Check] = {
     "versions": mapping(_short, _short, 100),
     "model": record(
         {"name": _name, "parameter_digest": _short},
-        {"explained": _name, "fixed": mapping(_name, number(-1e30, 1e30), 100), "weights": _short},
+        {"explained": _name, "fixed": mapping(_name, number(-1e30, 1e30), 100), "weights": _short, "random": flag},
     ),
     "format": one_of(*SUFFIXES),
     "inputs": sequence(_tensor, 100_000, least=1),

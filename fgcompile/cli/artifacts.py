@@ -203,6 +203,7 @@ def explain(
                 report=report,
             )
     records = with_options(records)
+    terminal.warn_of_random_weights(session.metadata)
     if as_json:
         terminal.print_json(records)
     elif takes_texts:

@@ -67,10 +67,13 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     from fgcompile.cli.configured import configured_shapes, takes_text
     from fgcompile.cli.examples import example_inputs
     from fgcompile.cli.tokenizer import find_tokenizer, left_beside
+    from fgcompile.compiler.sources import RANDOM_WEIGHTS
 
     source, outputs = job.source.text, job.options["outputs"]
     model = seeded_model(source, job.weights, job.explained, job.fixed, "model" in outputs)
     preset = preset_of(job.source, job.weights, model, job.bare)
+    if job.source.is_random(job.weights):
+        setattr(model, RANDOM_WEIGHTS, True)
     dynamic = job.dynamic_sizes
     if dynamic is None:
         dynamic = not job.shapes and takes_text(configured_shapes(model))

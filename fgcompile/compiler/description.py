@@ -50,6 +50,7 @@ def describe_program(
             **({} if captured.explained is None else {"explained": captured.explained}),
             **({"fixed": dict(captured.fixed)} if captured.fixed else {}),
             **({} if captured.weights is None else {"weights": captured.weights}),
+            **({"random": True} if captured.random else {}),
         },
         "format": request.format,
         "inputs": _input_specs(captured, program),

@@ -43,6 +43,9 @@ __all__ = [
 OWN_LABELS = "_fgcompile_labels"
 """An attribute of a model: the classes' names that its source was found to have, or none that are to be taken."""
 
+RANDOM_WEIGHTS = "_fgcompile_random_weights"
+"""An attribute of a model: whether its source is known to have made it without trained weights."""
+
 SUFFIXES = (".onnx", ".pt2", ".pt")
 """Of the files that are models."""
 
@@ -59,6 +62,7 @@ class Opened:
         fixed: Its inputs that are constants.
         output: Which of the model's outputs is explained.
         alone: Whether it is a file that takes one sample alone, and is to be captured so.
+        random: Whether its weights are known to be random.
     """
 
     model: Model
@@ -68,6 +72,7 @@ class Opened:
     fixed: Mapping[str, float] = field(default_factory=dict)
     output: str | int | None = None
     alone: bool = False
+    random: bool = False
 
 
 def open_model(source: Model | str | Path, example_inputs: Any, request: Request) -> Opened:
@@ -105,7 +110,8 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         return Opened(
             model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked, model.alone
         )
-    return Opened(model, example_inputs, labels=_own_labels(model), output=request.output)
+    random = bool(getattr(model, RANDOM_WEIGHTS, False))
+    return Opened(model, example_inputs, labels=_own_labels(model), output=request.output, random=random)
 
 
 def completed(request: Request, opened: Opened) -> Request:

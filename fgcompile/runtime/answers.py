@@ -8,8 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.elements import Element, element_name, plain
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.elements import Element, best_elements, element_name, element_score, plain
+from fgcompile.artifact.metadata import Metadata, has_random_weights
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 
@@ -18,6 +18,10 @@ NO_SALIENCY = "this artifact does not compute a map: compile it with saliency am
 
 SCORE = "score"
 """What is explained by an artifact whose target is a function of the model's outputs."""
+
+
+RANDOM = "random weights"
+"""What captions say of a model that nobody trained."""
 
 
 class Explained(Protocol):
@@ -54,6 +58,8 @@ class Answer:
         score: What is explained, where the outputs say it.
         saliency: The map, ``(*spatial)``.
         residual: Where it is computed.
+        beside: What captions say where the score is not known: of a function's the best class and its logit.
+        random: Whether the model's weights are, which captions say too.
     """
 
     element: Element | None
@@ -61,13 +67,14 @@ class Answer:
     score: float | None
     saliency: NDArray[Any]
     residual: float | None
+    beside: str = ""
+    random: bool = False
 
     @property
     def detail(self) -> str:
         """The score as captions have it."""
-        if self.score is None:
-            return ""
-        return f"{'' if self.name == SCORE else 'score '}{written(self.score)}"
+        known = f"{'' if self.name == SCORE else 'score '}{written(self.score)}" if self.score is not None else ""
+        return ", ".join(filter(None, (known or self.beside, RANDOM if self.random else "")))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -102,7 +109,7 @@ def _answer(explanation: Explained, place: tuple[int, ...], metadata: Metadata) 
     if element is not None and explanation.logits is not None:
         score: float | None = float(explanation.logits[(place[0], *element)])
     else:
-        score = _sum(explanation, place)
+        score = _sum(explanation, place, metadata)
     unknown = SCORE if metadata["target"] == "score" else "predicted"
     return Answer(
         element=element,
@@ -110,11 +117,27 @@ def _answer(explanation: Explained, place: tuple[int, ...], metadata: Metadata) 
         score=score,
         saliency=explanation.saliency[place][0],
         residual=None if explanation.residual is None else float(explanation.residual[place]),
+        beside="" if element is not None else _best(explanation.logits, place[0], metadata),
+        random=has_random_weights(metadata),
     )
 
 
-def _sum(explanation: Explained, place: tuple[int, ...]) -> float | None:
-    """The explained score, if its terms are known: they and the residual add up to it."""
-    if explanation.contributions is None or explanation.residual is None:
+def _best(logits: Array | None, sample: int, metadata: Metadata) -> str:
+    """The best class and its logit, where logits have one axis."""
+    if logits is None or logits.ndim != 2:
+        return ""
+    best = element_score(logits[sample], best_elements(logits[sample], metadata, 1)[0], metadata)
+    return f"{best.name} {written(best.score)}"
+
+
+def _sum(explanation: Explained, place: tuple[int, ...], metadata: Metadata) -> float | None:
+    """The explained score, if its terms are known: they and the residual add up to it.
+
+    Without a residual they do within the rounding of float32, by completeness; halves round what captions show.
+    """
+    if explanation.contributions is None:
         return None
-    return float(explanation.contributions[place].sum() + explanation.residual[place])
+    total = float(explanation.contributions[place].sum(dtype=np.float64))
+    if explanation.residual is not None:
+        return total + float(explanation.residual[place])
+    return total if metadata.get("precision", "float32") == "float32" else None

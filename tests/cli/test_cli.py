@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 import fgcompile
+from fgcompile.runtime.answers import answers_of
 from tests.cli.results import Result, Run, assert_one_line_error
 from tests.compiler.capture.onnx.files import graph, model, node, random
 from tests.support.sweeps import quick
@@ -233,6 +235,31 @@ def test_a_class_is_fixed_by_the_name_that_its_source_has(run: Run, folder: Path
     for shown in (compiled.out, run("inspect", "named.onnx").out):
         assert re.search(r"^ *target\s+1, circle$", shown, re.MULTILINE)
     assert json.loads(run("inspect", "named.onnx", "--json").out)["target"] == 1
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("weights", [[], ["--weights", "trained.pt"]], ids=["random", "trained"])
+def test_an_artifact_says_that_its_weights_are_random(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, weights: list[str]
+) -> None:
+    """Its source is a library's, whose model is made here by the test."""
+    monkeypatch.setattr("fgcompile.cli.compiling.require_there", lambda *_: None)
+    monkeypatch.setattr("fgcompile.cli.building.preset_of", lambda *_: None)
+    monkeypatch.syspath_prepend(folder)
+    made = importlib.import_module("cli_models")
+    monkeypatch.setattr("fgcompile.cli.building.seeded_model", lambda *_: made.build().eval())
+    compiled = run("compile", "torchvision:resnet18", *COMPILE[2:], *weights, "-o", "net.onnx")
+    assert compiled.status == 0, compiled.err
+    assert ("random, for lack of trained ones: --weights FILE" in compiled.out) == (not weights)
+    assert ("random, for lack of trained ones\n" in run("inspect", "net.onnx").out) == (not weights)
+    explained = run("explain", "net.onnx", "photo.jpg", "-o", "out", "--json")
+    warning = (
+        "fgcompile: warning: the model's weights are random, and so is what its maps show: compile it with --weights"
+    )
+    assert [line.startswith(warning) for line in explained.err.splitlines()] == [True] * (not weights)
+    assert len(json.loads(explained.out)) == 1
+    one = fgcompile.load("net.onnx").explain(np.zeros((1, 16, 16, 3), np.uint8))
+    assert answers_of(one, 0, one.about.metadata)[0].detail.endswith(", random weights") == (not weights)
 
 
 @pytest.mark.whole
