@@ -75,12 +75,12 @@ def plain(element: Element) -> int | list[int]:
     return element[0] if len(element) == 1 else list(element)
 
 
-def element_name(element: Element, metadata: Metadata) -> str:
-    """``bald eagle``, ``class 7``; of more axes also where: ``cat at (40, 31)``."""
+def element_name(element: Element, metadata: Metadata, numbered: bool = False) -> str:
+    """``bald eagle``, ``class 7``; of more axes also where: ``cat at (40, 31)``; ``numbered`` leaves labels out."""
     classes, labels = class_axis(metadata), metadata["labels"]
     if classes is None:
         return f"element ({', '.join(map(str, element))})"
-    name = class_name(element[classes], labels)
+    name = class_name(element[classes], None if numbered else labels)
     if labels is None and [axis["size"] for axis in output_axes(metadata)] == [1]:
         name = "value"  # a regression's
     place = [str(index) for axis, index in enumerate(element) if axis != classes]

@@ -32,6 +32,7 @@ from fgcompile.pictures.images import in_whole_steps, photo_shape, read_unfitted
 from fgcompile.pictures.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.runtime import Session
 from fgcompile.runtime.answers import Answer
+from fgcompile.runtime.depicting import shown_of
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory
 from fgcompile.system.leftovers import new_partial
@@ -240,7 +241,7 @@ def _in_pixels(part: tuple[float, float, float, float], size: tuple[int, int]) -
 
 
 def _shown(answers: Sequence[Answer], marks: Sequence[Marks]) -> list[Shown]:
-    return [Shown(each.saliency, each.name, each.detail, own) for each, own in zip(answers, marks, strict=True)]
+    return [shown_of(answer, own) for answer, own in zip(answers, marks, strict=True)]
 
 
 def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = False) -> Image.Image:

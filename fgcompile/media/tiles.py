@@ -79,7 +79,7 @@ class _Seen:
         answers = zip(self._first.answers, scores, maps, strict=True)
         return Reply(
             tuple(
-                replace(each, score=score, saliency=whole, residual=None, beside="") for each, score, whole in answers
+                replace(each, score=score, saliency=whole, residual=None, beside=None) for each, score, whole in answers
             ),
             None if self._logits is None else self._logits / self._count,
             {},

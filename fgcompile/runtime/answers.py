@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.elements import Element, best_elements, element_name, element_score, plain
+from fgcompile.artifact.elements import ClassScore, Element, best_elements, element_name, element_score, plain
 from fgcompile.artifact.metadata import Metadata, has_random_weights
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
@@ -58,7 +58,8 @@ class Answer:
         score: What is explained, where the outputs say it.
         saliency: The map, ``(*spatial)``.
         residual: Where it is computed.
-        beside: What captions say where the score is not known: of a function's the best class and its logit.
+        number: It in words without labels, where the name has letters that cannot be drawn.
+        beside: What captions say where the score is not known: of a function's the best class.
         random: Whether the model's weights are, which captions say too.
     """
 
@@ -67,14 +68,17 @@ class Answer:
     score: float | None
     saliency: NDArray[Any]
     residual: float | None
-    beside: str = ""
+    number: str
+    beside: ClassScore | None = None
     random: bool = False
 
     @property
     def detail(self) -> str:
         """The score as captions have it."""
         known = f"{'' if self.name == SCORE else 'score '}{written(self.score)}" if self.score is not None else ""
-        return ", ".join(filter(None, (known or self.beside, RANDOM if self.random else "")))
+        if not known and self.beside is not None:
+            known = f"{self.beside.name} {written(self.beside.score)}"
+        return ", ".join(filter(None, (known, RANDOM if self.random else "")))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -117,17 +121,17 @@ def _answer(explanation: Explained, place: tuple[int, ...], metadata: Metadata) 
         score=score,
         saliency=explanation.saliency[place][0],
         residual=None if explanation.residual is None else float(explanation.residual[place]),
-        beside="" if element is not None else _best(explanation.logits, place[0], metadata),
+        number=unknown if element is None else element_name(element, metadata, numbered=True),
+        beside=None if element is not None else _best(explanation.logits, place[0], metadata),
         random=has_random_weights(metadata),
     )
 
 
-def _best(logits: Array | None, sample: int, metadata: Metadata) -> str:
-    """The best class and its logit, where logits have one axis."""
+def _best(logits: Array | None, sample: int, metadata: Metadata) -> ClassScore | None:
+    """The best class, where logits have one axis."""
     if logits is None or logits.ndim != 2:
-        return ""
-    best = element_score(logits[sample], best_elements(logits[sample], metadata, 1)[0], metadata)
-    return f"{best.name} {written(best.score)}"
+        return None
+    return element_score(logits[sample], best_elements(logits[sample], metadata, 1)[0], metadata)
 
 
 def _sum(explanation: Explained, place: tuple[int, ...], metadata: Metadata) -> float | None:
