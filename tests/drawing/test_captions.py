@@ -1,4 +1,4 @@
-"""What is shortened keeps what tells it apart, a place, a table's number; nothing is written over another, or in boxes."""
+"""What is shortened keeps what tells it apart, a place, a number; nothing is written over another, or in boxes."""
 
 from __future__ import annotations
 
