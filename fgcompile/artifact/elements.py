@@ -32,6 +32,26 @@ class ClassScore:
     score: float
 
 
+def score_of_terms(
+    contributions: NDArray[Any] | None, residual: NDArray[Any] | None, metadata: Metadata
+) -> float | None:
+    """The explained score of a sample: its terms and the residual add up to it. None where they are not known.
+
+    Without a residual they do within the rounding of float32, by completeness; halves round what people are shown.
+
+    Args:
+        contributions: The sample's, ``(1 + T,)``.
+        residual: Its own, ``()``.
+        metadata: The artifact's.
+    """
+    if contributions is None:
+        return None
+    total = float(contributions.sum(dtype=np.float64))
+    if residual is not None:
+        return total + float(residual)
+    return total if metadata.get("precision", "float32") == "float32" else None
+
+
 def class_name(index: int, labels: Sequence[str] | None) -> str:
     """A class's label, with its number where another has the same: ``missile (744)``; ``class 7`` without labels."""
     if labels is None:

@@ -211,6 +211,7 @@ class _MetadataOptions(TypedDict, total=False):
     choice: str
     targets: int | str
     target_axes: list[TargetAxis]
+    score: str
     noise: NoiseSpec | None
     output: int | str | None
     score_inputs: list[str]
@@ -238,6 +239,7 @@ class Metadata(_MetadataOptions):
     chose them; ``terms`` is "all", or "parameters" where the map leaves out what is no bias of
     the model's own; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
+    ``score`` is what that callable is called;
     ``device`` is the one that a ``.pt2`` was compiled for; ``tables`` are read at what is computed of the inputs'
     values, as positions that count a text's words, and have ``size`` places; ``tokenizer`` is there where the artifact
     keeps one, and so takes texts; ``signature`` is a digest of inputs, outputs and sites, which the programs of

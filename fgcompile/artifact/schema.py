@@ -124,6 +124,7 @@ _OPTIONS: dict[str, Check] = {
     "output": optional(by_type(int=whole(-_INTEGER, _INTEGER), str=_name)),
     "targets": by_type(int=whole(1, _INTEGER), str=one_of(DYNAMIC)),
     "target_axes": sequence(record({"name": _name, "size": by_type(int=whole(1, _INTEGER), str=_short)}), 32, least=1),
+    "score": _name,
     "score_inputs": sequence(_name, 1000),
     "terms": _short,
     "biases": one_of("constants", "inputs"),

@@ -106,6 +106,7 @@ def target(metadata: Metadata) -> dict[str, str]:
     if fixed == "input":
         return {}
     name = f", {element_name((fixed,), metadata)}" if isinstance(fixed, int) and metadata["labels"] is not None else ""
+    name = f", {metadata['score']}" if "score" in metadata else name
     return {"target": f"{fixed}{name}"}
 
 

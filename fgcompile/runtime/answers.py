@@ -8,7 +8,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.elements import ClassScore, Element, best_elements, element_name, element_score, plain
+from fgcompile.artifact.elements import (
+    ClassScore,
+    Element,
+    best_elements,
+    element_name,
+    element_score,
+    plain,
+    score_of_terms,
+)
 from fgcompile.artifact.metadata import Metadata, has_random_weights
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
@@ -59,6 +67,7 @@ class Answer:
         saliency: The map, ``(*spatial)``.
         residual: Where it is computed.
         number: It in words without labels, where the name has letters that cannot be drawn.
+        function: Which score it is of, where that is a function that has a name.
         beside: What captions say where the score is not known: of a function's the best class.
         random: Whether the model's weights are, which captions say too.
     """
@@ -69,13 +78,19 @@ class Answer:
     saliency: NDArray[Any]
     residual: float | None
     number: str
+    function: str = ""
     beside: ClassScore | None = None
     random: bool = False
 
     @property
+    def title(self) -> str:
+        """What is explained, as captions have it."""
+        return self.function or self.name
+
+    @property
     def detail(self) -> str:
         """The score as captions have it."""
-        known = f"{'' if self.name == SCORE else 'score '}{written(self.score)}" if self.score is not None else ""
+        known = f"{'' if self.title == SCORE else 'score '}{written(self.score)}" if self.score is not None else ""
         if not known and self.beside is not None:
             known = f"{self.beside.name} {written(self.beside.score)}"
         return ", ".join(filter(None, (known, RANDOM if self.random else "")))
@@ -113,7 +128,10 @@ def _answer(explanation: Explained, place: tuple[int, ...], metadata: Metadata) 
     if element is not None and explanation.logits is not None:
         score: float | None = float(explanation.logits[(place[0], *element)])
     else:
-        score = _sum(explanation, place, metadata)
+        contributions, residual = (
+            None if terms is None else terms[place] for terms in (explanation.contributions, explanation.residual)
+        )
+        score = score_of_terms(contributions, residual, metadata)
     unknown = SCORE if metadata["target"] == "score" else "predicted"
     return Answer(
         element=element,
@@ -122,6 +140,7 @@ def _answer(explanation: Explained, place: tuple[int, ...], metadata: Metadata) 
         saliency=explanation.saliency[place][0],
         residual=None if explanation.residual is None else float(explanation.residual[place]),
         number=unknown if element is None else element_name(element, metadata, numbered=True),
+        function=metadata.get("score", ""),
         beside=None if element is not None else _best(explanation.logits, place[0], metadata),
         random=has_random_weights(metadata),
     )
@@ -132,16 +151,3 @@ def _best(logits: Array | None, sample: int, metadata: Metadata) -> ClassScore |
     if logits is None or logits.ndim != 2:
         return None
     return element_score(logits[sample], best_elements(logits[sample], metadata, 1)[0], metadata)
-
-
-def _sum(explanation: Explained, place: tuple[int, ...], metadata: Metadata) -> float | None:
-    """The explained score, if its terms are known: they and the residual add up to it.
-
-    Without a residual they do within the rounding of float32, by completeness; halves round what captions show.
-    """
-    if explanation.contributions is None:
-        return None
-    total = float(explanation.contributions[place].sum(dtype=np.float64))
-    if explanation.residual is not None:
-        return total + float(explanation.residual[place])
-    return total if metadata.get("precision", "float32") == "float32" else None

@@ -347,7 +347,7 @@ def test_the_caption_of_a_score_has_its_value_where_terms_say_it(
 
     with torch.no_grad():
         logits = model(X[:1])[0].numpy()
-        score = f"{margin(model(X[:1])).item():.2f}".replace("-", "−")
+        score = f"score {margin(model(X[:1])).item():.2f}".replace("-", "−")
     best = f"{LABELS[logits.argmax()]} {logits.max():.2f}".replace("-", "−")
     one = (
         fgcompile.compile(model, X[:2], target=margin, outputs=outputs, labels=LABELS).session().explain(X[:1].numpy())
@@ -355,7 +355,7 @@ def test_the_caption_of_a_score_has_its_value_where_terms_say_it(
     drawn = []
     monkeypatch.setattr("fgcompile.runtime.depicting.draw_overlay", lambda _, shown, *__: drawn.append(shown))
     one.overlay()
-    assert (drawn[0].title, drawn[0].detail) == ("score", score if known else best)
+    assert (drawn[0].title, drawn[0].detail) == ("margin", score if known else best)
 
 
 def test_sums_of_halves_are_no_scores_of_captions() -> None:
