@@ -1,4 +1,4 @@
-"""The page marks what Python's pictures do: a segmenter's place, and a candidate's box where an output tells it."""
+"""The page marks what Python's pictures do, a segmenter's place, a candidate's box where it is known, and names scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from benchmarks.serving.chromium import Page, missing, open_page
 from fgcompile.artifact.file import read_artifact
 from fgcompile.drawing.marks import marks_of
 from fgcompile.media.boxes import Boxes
-from tests.examples.conftest import HEIGHT, WIDTH
+from fgcompile.scores import Difference
+from tests.examples.conftest import HEIGHT, WIDTH, compile_colours
 
 if reason := missing():
     pytest.skip(reason, allow_module_level=True)
@@ -121,4 +122,10 @@ def test_the_place_that_was_clicked_is_marked(page: Page, places: Path, colours:
         marked.append(middle)
     assert len({tuple(middle) for middle in marked}) == 3
     page.do("choose", file=colours)  # a classifier has no places
+    assert page.do("drawn")["mark"] is None
+
+
+def test_a_score_is_called_by_its_name(page: Page, tmp_path: Path) -> None:
+    page.do("choose", file=compile_colours(tmp_path / "difference.onnx", target=Difference(3, 5)))
+    assert page.do("look")["caption"] == "Difference(a=3, b=5)"
     assert page.do("drawn")["mark"] is None

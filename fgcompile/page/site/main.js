@@ -106,7 +106,7 @@ function show() {
   outlinePart(photo);
   const target = explanation.targets?.[map];
   placeMark(mark, photo, target, explanation, artifact);
-  const name = target ? targetName(target, artifact.metadata) : "the artifact's own score";
+  const name = target ? targetName(target, artifact.metadata) : artifact.metadata.score ?? "the artifact's own score";
   element("picture").ariaLabel = `The map for ${name}, over the photo`;
   element("caption").textContent = target ? `${name}, score ${scoreOf(target, explanation.logits).toFixed(2)}` : name;
   element("empty").hidden = true;
