@@ -1,4 +1,4 @@
-"""The page marks what Python's pictures do, a segmenter's place, a candidate's box where it is known, and names scores."""
+"""The page marks what pictures of Python do: a place, or a candidate's box where it is known; and it names scores."""
 
 from __future__ import annotations
 
