@@ -96,15 +96,19 @@ const steps = {
     await page.locator("#picture").click({ position: { x: across * width, y: down * height } });
     return look();
   },
-  /** What is drawn, as a PNG in base64, and the outline of what the model saw, in parts of the picture. */
+  /** What is drawn, as a PNG in base64; the outline of what the model saw, and the mark, in parts of the picture. */
   drawn: () =>
     page.evaluate(() => {
       const picture = document.getElementById("picture");
-      const [whole, part] = [picture, document.getElementById("part")].map((each) => each.getBoundingClientRect());
-      const sides = [part.left - whole.left, part.top - whole.top, part.right - whole.left, part.bottom - whole.top];
-      const outline = sides.map((side, place) => side / (place % 2 ? whole.height : whole.width));
+      const whole = picture.getBoundingClientRect();
+      const sidesOf = (id) => {
+        const part = document.getElementById(id).getBoundingClientRect();
+        const sides = [part.left - whole.left, part.top - whole.top, part.right - whole.left, part.bottom - whole.top];
+        return part.width ? sides.map((side, place) => side / (place % 2 ? whole.height : whole.width)) : null;
+      };
+      const mark = document.getElementById("mark").hidden ? null : document.getElementById("mark").className;
       const [photo, overlay] = [...picture.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL().split(",")[1]);
-      return { photo, overlay, outline: part.width ? outline : null };
+      return { photo, overlay, outline: sidesOf("part"), mark, marked: sidesOf("mark") };
     }),
   /** The numbers behind the picture. */
   numbers: () =>

@@ -32,6 +32,26 @@ class ClassScore:
     score: float
 
 
+def score_of_terms(
+    contributions: NDArray[Any] | None, residual: NDArray[Any] | None, metadata: Metadata
+) -> float | None:
+    """The explained score of a sample: its terms and the residual add up to it. None where they are not known.
+
+    Without a residual they do within the rounding of float32, by completeness; halves round what people are shown.
+
+    Args:
+        contributions: The sample's, ``(1 + T,)``.
+        residual: Its own, ``()``.
+        metadata: The artifact's.
+    """
+    if contributions is None:
+        return None
+    total = float(contributions.sum(dtype=np.float64))
+    if residual is not None:
+        return total + float(residual)
+    return total if metadata.get("precision", "float32") == "float32" else None
+
+
 def class_name(index: int, labels: Sequence[str] | None) -> str:
     """A class's label, with its number where another has the same: ``missile (744)``; ``class 7`` without labels."""
     if labels is None:
@@ -75,12 +95,12 @@ def plain(element: Element) -> int | list[int]:
     return element[0] if len(element) == 1 else list(element)
 
 
-def element_name(element: Element, metadata: Metadata) -> str:
-    """``bald eagle``, ``class 7``; of more axes also where: ``cat at (40, 31)``."""
+def element_name(element: Element, metadata: Metadata, numbered: bool = False) -> str:
+    """``bald eagle``, ``class 7``; of more axes also where: ``cat at (40, 31)``; ``numbered`` leaves labels out."""
     classes, labels = class_axis(metadata), metadata["labels"]
     if classes is None:
         return f"element ({', '.join(map(str, element))})"
-    name = class_name(element[classes], labels)
+    name = class_name(element[classes], None if numbered else labels)
     if labels is None and [axis["size"] for axis in output_axes(metadata)] == [1]:
         name = "value"  # a regression's
     place = [str(index) for axis, index in enumerate(element) if axis != classes]

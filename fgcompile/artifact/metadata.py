@@ -27,12 +27,14 @@ class _ModelOptions(TypedDict, total=False):
     explained: str
     fixed: dict[str, float]
     weights: str
+    random: bool
 
 
 class ModelSpec(_ModelOptions):
     """The compiled model: class or file, ``sha256:…`` over its parameters; of a file what is explained and fixed.
 
-    ``weights`` is the dtype that it has them in where the artifact computes in another: ``"bfloat16"``.
+    ``weights`` is the dtype that it has them in where the artifact computes in another: ``"bfloat16"``. ``random`` says
+    that its source made it without trained ones.
     """
 
     name: str
@@ -88,6 +90,11 @@ BATCH = "batch"
 def batch_axis(spec: TensorSpec) -> int:
     """The axis of an input's samples: the first, but where layouts said otherwise."""
     return spec["shape"].index(BATCH) if BATCH in spec["shape"] else 0
+
+
+def has_random_weights(metadata: Metadata) -> bool:
+    """Whether the model is known to be untrained, so that no map says anything of what it is for."""
+    return metadata["model"].get("random", False)
 
 
 def fixed_batch(metadata: Metadata) -> int | None:
@@ -204,6 +211,7 @@ class _MetadataOptions(TypedDict, total=False):
     choice: str
     targets: int | str
     target_axes: list[TargetAxis]
+    score: str
     noise: NoiseSpec | None
     output: int | str | None
     score_inputs: list[str]
@@ -231,6 +239,7 @@ class Metadata(_MetadataOptions):
     chose them; ``terms`` is "all", or "parameters" where the map leaves out what is no bias of
     the model's own; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
+    ``score`` is what that callable is called;
     ``device`` is the one that a ``.pt2`` was compiled for; ``tables`` are read at what is computed of the inputs'
     values, as positions that count a text's words, and have ``size`` places; ``tokenizer`` is there where the artifact
     keeps one, and so takes texts; ``signature`` is a digest of inputs, outputs and sites, which the programs of

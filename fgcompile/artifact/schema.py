@@ -96,7 +96,7 @@ _FIELDS: dict[str, Check] = {
     "versions": mapping(_short, _short, 100),
     "model": record(
         {"name": _name, "parameter_digest": _short},
-        {"explained": _name, "fixed": mapping(_name, number(-1e30, 1e30), 100), "weights": _short},
+        {"explained": _name, "fixed": mapping(_name, number(-1e30, 1e30), 100), "weights": _short, "random": flag},
     ),
     "format": one_of(*SUFFIXES),
     "inputs": sequence(_tensor, 100_000, least=1),
@@ -124,6 +124,7 @@ _OPTIONS: dict[str, Check] = {
     "output": optional(by_type(int=whole(-_INTEGER, _INTEGER), str=_name)),
     "targets": by_type(int=whole(1, _INTEGER), str=one_of(DYNAMIC)),
     "target_axes": sequence(record({"name": _name, "size": by_type(int=whole(1, _INTEGER), str=_short)}), 32, least=1),
+    "score": _name,
     "score_inputs": sequence(_name, 1000),
     "terms": _short,
     "biases": one_of("constants", "inputs"),

@@ -24,6 +24,8 @@ WORD = "predicted"
 _SHOWN = 5
 """Names of classes in a message."""
 
+_NUMBER = re.compile(r"[-+]?\d{1,18}")
+
 
 def read_element(wish: Wish, metadata: Metadata) -> Element:
     """The indices of an element; −1 for what is to be the largest.
@@ -91,6 +93,15 @@ def numbered(target: Any, metadata: Metadata) -> Any:
     return target
 
 
+def class_of(target: Any, labels: Sequence[str] | None) -> Any:
+    """What is compiled for, with the number of a class in place of its name; any other target stays as it is.
+
+    Raises:
+        InputError: None of the labels, or several, are called so.
+    """
+    return _named(target, labels, "model") if isinstance(target, str) and target != WORD else target
+
+
 def needs_logits(element: Element) -> bool:
     """Whether −1 stands where no artifact resolves it by itself: not in the last place, nor in all."""
     return PREDICTED in element[:-1] and any(index != PREDICTED for index in element)
@@ -114,23 +125,24 @@ def _index(part: int | str, axis: str, of_classes: bool, metadata: Metadata) -> 
         return int(part)
     if part == WORD:
         return PREDICTED
-    if re.fullmatch(r"[-+]?\d{1,18}", part):
-        return int(part)
-    if not of_classes:
+    if not of_classes and not _NUMBER.fullmatch(part):
         raise InputError(f"target {_shown(part)}: give as {axis} a whole number")
-    return _named(part, metadata["labels"])
+    return _named(part, metadata["labels"], "artifact")
 
 
-def _named(name: str, labels: Sequence[str] | None) -> int:
-    """The class of a name.
+def _named(name: str, labels: Sequence[str] | None, of: str) -> int:
+    """The class of a number or a name; ``of`` says what it is one of, the artifact, or the model while there is none.
 
     Raises:
         InputError: None has it, or several have.
     """
+    if _NUMBER.fullmatch(name):
+        return int(name)
     if labels is None:
+        way_out = "compile it with labels" if of == "artifact" else "give labels, or a function of the output"
         raise InputError(
-            f"target {_shown(name)}: the artifact has no names of classes: give a class as a whole number, or "
-            f"'{WORD}', or compile it with labels"
+            f"target {_shown(name)}: the {of} has no names of classes: give a class as a whole number, or "
+            f"'{WORD}', or {way_out}"
         )
     wanted = name.casefold()
     folded = [label.casefold() for label in labels]
@@ -149,7 +161,7 @@ def _named(name: str, labels: Sequence[str] | None) -> int:
     meant = ", ".join(_shown(labels[folded.index(label)]) for label in near[:_SHOWN])
     advice = f"perhaps {meant}" if meant else f"give a name of its labels, a whole number, or '{WORD}'"
     advice += ", or several as targets" if "," in name and not meant else ""
-    raise InputError(f"target {_shown(name)} is no class of the artifact: {advice}")
+    raise InputError(f"target {_shown(name)} is no class of the {of}: {advice}")
 
 
 def _without_largest(element: Element) -> Element:

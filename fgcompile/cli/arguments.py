@@ -20,6 +20,8 @@ DEFAULT_INPUT = "3x224x224"
 _WORDS = ("none", "true", "false")
 """Words that are arguments of scores."""
 
+_DIFFERENCE = re.compile(r"(\d+)-(\d+)")
+
 
 def choose_format(wanted: str | None, output: Path) -> str:
     """The wanted format, or the one of ``output``'s suffix; refuses, before the work, a name that does not fit it."""
@@ -34,16 +36,19 @@ def choose_format(wanted: str | None, output: Path) -> str:
 
 def parse_target(text: str) -> Any:
     """A class, ``predicted``, the difference ``a-b`` of two logits, ``Score:arguments``, or ``module:function``."""
-    return read_target(text)()
+    target = read_target(text)
+    return target() if callable(target) else target
 
 
-def read_target(text: str) -> Callable[[], Any]:
-    """What makes the target, once torch may be imported: what a text can be told to be wrong by is told now.
+def read_target(text: str) -> int | str | Callable[[], Any]:
+    """The target, or what makes it once torch may be imported: what a text can be told to be wrong by is told now.
+
+    A word that is nothing else is the name of a class, which the model's source may have.
 
     Raises:
         InputError: It is none.
     """
-    if difference := re.fullmatch(r"(\d+)-(\d+)", text):
+    if difference := _DIFFERENCE.fullmatch(text):
         return read_score("Difference", f"{difference[1]},{difference[2]}")
     name, _, arguments = text.partition(":")
     if name in SCORES:
@@ -57,18 +62,28 @@ def read_target(text: str) -> Callable[[], Any]:
         if not (name.endswith(".py") or is_module(name)):
             raise InputError(f"--target {text} is no score ({', '.join(SCORES)}) and no function: no module is {name}")
         return partial(_import_target, text, name)
-    if text == "predicted":
-        return lambda: text
     try:
-        chosen = int(text)
+        return int(text)
     except ValueError:
         if text.endswith(".py") and Path(text).is_file():
             raise InputError(f"--target {text} is a file: name the function in it, {Path(text).stem}:NAME") from None
-        raise InputError(
-            f"--target {text}: give a class as a whole number, 'predicted', a difference of two as 3-5, a score as "
-            f"Region:15 (of {', '.join(SCORES)}), or package.module:function"
-        ) from None
-    return lambda: chosen
+    return text
+
+
+def require_no_class(text: str, labels: Sequence[str] | None) -> None:
+    """Refuses a score that a class is called as, ``0-2`` of ages: who wrote it may have meant either.
+
+    Raises:
+        InputError: Says how to write each.
+    """
+    if labels is None or text not in labels or ":" in text:
+        return
+    difference, index = _DIFFERENCE.fullmatch(text), labels.index(text)
+    written = f"{text}:" if difference is None else f"Difference:{difference[1]},{difference[2]}"
+    raise InputError(
+        f"--target {text} is a score, and class {index} is called so too: give --target {index} for the class, or "
+        f"--target {written} for the score"
+    )
 
 
 def _import_target(text: str, name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -69,7 +69,7 @@ def verify(
 ) -> None:
     """Check an artifact against the eager model; exit status 1 if it differs."""
     named = read_name(source)
-    make_score = None if target is None else read_target(target)
+    named_score = None if target is None else read_target(target)
     require_there(named, weights)
     metadata = read_metadata(artifact)
     with terminal.progress(f"verifying {artifact}"):
@@ -77,7 +77,7 @@ def verify(
         from fgcompile.runtime.rehearsal import require_sound
 
         check = fgcompile.verify  # first of all, for it says what is not installed
-        score = None if make_score is None else make_score()
+        score: Any = named_score() if callable(named_score) else named_score  # what is none, verify refuses
         require_sound(artifact, providers, trust=trust)
         inputs = noise(metadata)
         # A file is read as the artifact says that it was.
@@ -203,6 +203,7 @@ def explain(
                 report=report,
             )
     records = with_options(records)
+    terminal.warn_of_random_weights(session.metadata)
     if as_json:
         terminal.print_json(records)
     elif takes_texts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fgcompile.cli.arguments import InputShape
+from fgcompile.cli.arguments import InputShape, require_no_class
 from fgcompile.cli.models import preset_of, seeded_model
 from fgcompile.cli.pictures import Wanted, preprocess_of, shapes_of
 from fgcompile.cli.presets.preset import Preset
@@ -32,7 +32,9 @@ class Job:
         labels_file: Where they stood.
         tokenizer: The path, where given.
         dynamic_sizes: None for texts alone.
-        make_target: What makes the target, which may take torch; None for the default.
+        target: A class, by number or name, ``"predicted"``, or what makes a score, which takes torch; None for the
+            default.
+        target_text: As it was given.
         options: The rest, by the compiler's names.
     """
 
@@ -49,7 +51,8 @@ class Job:
     labels_file: Path | None
     tokenizer: Path | None
     dynamic_sizes: bool | None
-    make_target: Callable[[], Any] | None
+    target: int | str | Callable[[], Any] | None
+    target_text: str | None
     options: Mapping[str, Any]
 
 
@@ -64,10 +67,13 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     from fgcompile.cli.configured import configured_shapes, takes_text
     from fgcompile.cli.examples import example_inputs
     from fgcompile.cli.tokenizer import find_tokenizer, left_beside
+    from fgcompile.compiler.sources import RANDOM_WEIGHTS
 
     source, outputs = job.source.text, job.options["outputs"]
     model = seeded_model(source, job.weights, job.explained, job.fixed, "model" in outputs)
     preset = preset_of(job.source, job.weights, model, job.bare)
+    if job.source.is_random(job.weights):
+        setattr(model, RANDOM_WEIGHTS, True)
     dynamic = job.dynamic_sizes
     if dynamic is None:
         dynamic = not job.shapes and takes_text(configured_shapes(model))
@@ -78,7 +84,7 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     artifact = compile(
         model,
         examples,
-        target=None if job.make_target is None else job.make_target(),
+        target=job.target() if callable(job.target) else job.target,
         output=job.explained,
         layouts=job.layouts,
         preprocess=preprocess,
@@ -88,8 +94,10 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
         progress=report,
         **job.options,
     )
-    artifact.save(job.output)
     named = artifact.metadata["labels"]
+    if job.target_text is not None and callable(job.target):
+        require_no_class(job.target_text, named)
+    artifact.save(job.output)
     if preset is not None and job.labels is None and preset.labels is not None and named is None:
         why = f"names of {len(preset.labels)} classes: the model has another number of them"
         preset = replace(preset, left_out=(*preset.left_out, why))

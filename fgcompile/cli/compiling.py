@@ -72,8 +72,8 @@ def compile_(
         str | None,
         typer.Option(
             rich_help_panel=_EXPLAINED,
-            help="A class, 'predicted', a difference of two logits as 3-5, a score of fgcompile.scores "
-            f"({', '.join(SCORES)}) with what it takes, as Region:15,rows=0/40, Token:3,42 or "
+            help="A class, by its number or its name, 'predicted', a difference of two logits as 3-5, a score of "
+            f"fgcompile.scores ({', '.join(SCORES)}) with what it takes, as Region:15,rows=0/40, Token:3,42 or "
             "Box.yolov8:3,candidate=none, or package.module:function of the output; by default the artifact takes the "
             "class, or an index for each axis of the output, as an input.",
         ),
@@ -303,10 +303,15 @@ def compile_(
         labels_file=labels,
         tokenizer=tokenizer,
         dynamic_sizes=dynamic_sizes,
-        make_target=None if target is None else read_target(target),
+        target=None if target is None else read_target(target),
+        target_text=target,
         options=options,
     )
-    require_consistent({**options, "target": _kind_of(target)})
+    require_consistent({**options, "target": FUNCTION if callable(job.target) else job.target})
+    if job.labels is not None:
+        from fgcompile.artifact.wishes import class_of
+
+        class_of(job.target, job.labels)  # which a source's are not known for yet
     require_there(job.source, weights)
     if isinstance(context.obj, list):  # a recipe, which is only read
         context.obj.append(job)
@@ -316,13 +321,6 @@ def compile_(
         terminal.print_json(made.as_dict())
     else:
         made.show()
-
-
-def _kind_of(target: str | None) -> object:
-    """What a target will be, before it is one."""
-    if target is None or target == "predicted":
-        return target
-    return int(target) if target.isdigit() else FUNCTION
 
 
 def _parse_targets(text: str) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from fgcompile.artifact.fitting import fit_of
-from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis, stated_shape
+from fgcompile.artifact.metadata import Metadata, TensorSpec, batch_axis, has_random_weights, stated_shape
 from fgcompile.artifact.onnx_container import Beside
 
 _PICTURE_RANK = 4
@@ -30,6 +30,7 @@ def everything(metadata: Metadata, digests: Mapping[str, str]) -> dict[str, str]
         "method": f"{metadata['method']}, psi {metadata['psi']}, rules {metadata['rules']}{terms(metadata)}",
         **choice(metadata),
         "target": str(metadata["target"]),
+        **target(metadata),
         **(preprocess(metadata) or _unprepared(metadata)),
         **({"tokenizer": metadata["tokenizer"]["digest"]} if "tokenizer" in metadata else {}),
         **longest(metadata),
@@ -89,10 +90,24 @@ def batch(metadata: Metadata) -> dict[str, str]:
     return {"batch": f"{metadata['batch']['size']} a call, {why}; a session takes any number, part after part"}
 
 
-def weights(metadata: Metadata) -> dict[str, str]:
-    """The dtype that its weights came in, where that is half precision."""
+def weights(metadata: Metadata, way_out: str = "") -> dict[str, str]:
+    """The dtype that its weights came in, where that is half precision; and whether they are random."""
     weights = metadata["model"].get("weights")
-    return {} if weights is None else {"weights": f"{weights}, computed in {metadata.get('precision', 'float32')}"}
+    known = [f"random, for lack of trained ones{way_out}"] if has_random_weights(metadata) else []
+    known += [] if weights is None else [f"{weights}, computed in {metadata.get('precision', 'float32')}"]
+    return {"weights": "; ".join(known)} if known else {}
+
+
+def target(metadata: Metadata) -> dict[str, str]:
+    """What is explained where that was fixed: a class with its name, ``7, circle``."""
+    from fgcompile.artifact.elements import element_name
+
+    fixed = metadata["target"]
+    if fixed == "input":
+        return {}
+    name = f", {element_name((fixed,), metadata)}" if isinstance(fixed, int) and metadata["labels"] is not None else ""
+    name = f", {metadata['score']}" if "score" in metadata else name
+    return {"target": f"{fixed}{name}"}
 
 
 def preprocess(metadata: Metadata) -> dict[str, str]:

@@ -6,12 +6,18 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from fgcompile.cli.score_names import SCORES
+
 _SAME = "rules|psi|method|precision|format|device|biases|batch|targets|target|fit|page"
 _SWITCHES = "dynamic_sizes|on_demand|external_data|trust"
 
 _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\btarget=(\w+)\(\), of fgcompile\.scores", r"--target \1"),
     (r"\btarget=score\b", "--target package.module:function"),
+    (
+        r"\bor give labels, or a function of the output",
+        f"or give --labels, a score as Region:15 (of {', '.join(SCORES)}), or package.module:function",
+    ),
     (rf"\b({_SAME})=(['\"]?)(?!None\b)([\w-]+)\2", r"--\1 \3"),
     (r"\boutput=(['\"]?)([\w./:-]+)\1", r"--explained \2"),
     (r"\boutput=", "--explained"),

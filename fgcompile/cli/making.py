@@ -70,8 +70,6 @@ def run(job: Job) -> Made:
         preset = build(job, watch.before(report))
     watch.stop()
     left = () if preset is None else preset.left_out
-    if job.source.is_random(job.weights):
-        left = (*left, "weights, so that they are random: --weights FILE")
     content, metadata = read_artifact(job.output)
     return Made(job, metadata, watch.seconds, left, weights_file(content, metadata, job.output))
 

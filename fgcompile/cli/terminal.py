@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.filesize import decimal
 from rich.text import Text
 
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.metadata import Metadata, has_random_weights
 from fgcompile.cli import facts
 from fgcompile.cli.console import add, err, notes, out, print_facts, show, table_of
 from fgcompile.cli.flags import as_options
@@ -37,6 +37,13 @@ _LONGEST = 60
 
 _MOST_ERRORS = 10
 """Unreadable images that a bulk run names; the rows name all."""
+
+
+def warn_of_random_weights(metadata: Metadata) -> None:
+    """One line on standard error where maps say nothing of what the model is for."""
+    if has_random_weights(metadata):
+        text = "the model's weights are random, and so is what its maps show: compile it with --weights FILE"
+        err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), text))
 
 
 def print_error(error: Exception) -> None:
@@ -141,10 +148,11 @@ def print_summary(
             "format": facts.format(metadata),
             "size": facts.size(path, weights),
             **facts.explained(metadata),
-            **facts.weights(metadata),
+            **facts.weights(metadata, ": --weights FILE"),
             **facts.signature(metadata),
             **facts.batch(metadata),
             **facts.choice(metadata),
+            **facts.target(metadata),
             "sites": facts.sites(metadata),
             "completeness": facts.completeness(metadata),
             **facts.preprocess(metadata),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Callable, Sequence
@@ -12,11 +13,13 @@ import numpy as np
 from torch import Tensor
 
 from fgcompile._version import __version__
+from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.file import digest_of
 from fgcompile.artifact.kinds import MalformedError
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata, PreprocessSpec, fixed_batch
 from fgcompile.artifact.schema import check_metadata
 from fgcompile.artifact.signature import SIGNATURE, sign
+from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.fixed_batch import is_alone
 from fgcompile.compiler.ir.model_output import explained, main_output
@@ -27,6 +30,8 @@ from fgcompile.compiler.ir.widened import in_pieces
 from fgcompile.compiler.request import Format, Noise, Order, Precision, Preprocess, Request, Targets, Terms
 from fgcompile.errors import InputError
 from fgcompile.text.model import require_texts
+
+_LONGEST_NAME = 200
 
 
 def describe_program(
@@ -49,6 +54,7 @@ def describe_program(
             **({} if captured.explained is None else {"explained": captured.explained}),
             **({"fixed": dict(captured.fixed)} if captured.fixed else {}),
             **({} if captured.weights is None else {"weights": captured.weights}),
+            **({"random": True} if captured.random else {}),
         },
         "format": request.format,
         "inputs": _input_specs(captured, program),
@@ -62,6 +68,7 @@ def describe_program(
         **({} if captured.choice is None else {"choice": captured.choice}),
         "terms": request.terms,
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
+        **_score(request.score),
         **_questions(captured, program),
         "output": request.output,
         "score_inputs": list(captured.score_inputs),
@@ -99,6 +106,26 @@ def describe_program(
     if request.tokenizer is not None:
         require_texts(cast(Metadata, metadata), request.tokenizer)
     return metadata
+
+
+def _score(score: Callable[..., Tensor] | None) -> dict[str, str]:
+    """What a function is called that is explained: ``margin``, ``Region(index=15, rows=(0, 40))``; not of a lambda."""
+    if score is None:
+        return {}
+    if isinstance(score, functools.partial):
+        return _score(score.func)
+    name = getattr(score, "__name__", type(score).__name__)
+    if dataclasses.is_dataclass(score) and not isinstance(score, type):
+        values = {each.name: (getattr(score, each.name, None), each.default) for each in dataclasses.fields(score)}
+        chosen = {key: value for key, (value, default) in values.items() if _is_plain(value) and value != default}
+        name += f"({', '.join(f'{key}={value!r}' for key, value in chosen.items())})"
+    fits = len(name) <= _LONGEST_NAME and unfit_character(name) is None and name != "<lambda>"
+    return {"score": name} if fits else {}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether an argument of a score is written the same every time."""
+    return all(map(_is_plain, value)) if type(value) is tuple else type(value) in (bool, int, float, str)
 
 
 def _batch(captured: CapturedProgram, program: FusedProgram) -> dict[str, Any]:
@@ -240,9 +267,16 @@ def _spec(spec: ValueSpec) -> dict[str, Any]:
 
 
 def with_own_labels(captured: CapturedProgram, request: Request, labels: Sequence[str] | None) -> Request:
-    """The request with a file's own labels, where none were given and these are one for each class."""
+    """The request with a source's own labels, where none were given and these are one for each class.
+
+    The target is then the class that its name stands for.
+
+    Raises:
+        InputError: It is the name of no class, or of several.
+    """
     fitting = labels is not None and request.labels is None and len(labels) in _classes(captured, request)
-    return dataclasses.replace(request, labels=labels) if fitting else request
+    request = dataclasses.replace(request, labels=labels) if fitting else request
+    return dataclasses.replace(request, target=class_of(request.target, request.labels))
 
 
 def require_labels(captured: CapturedProgram, request: Request) -> None:

@@ -85,7 +85,7 @@ def fuse_bound(bound: Bound, opened: Opened, request: Request, report: Progress 
     """Captures a model, and fuses it with its explanation, in float64."""
     request = with_own_inputs(bound, request)
     captured, request = capture_in(torch.float64, bound, request)
-    captured = replace(captured, explained=opened.explained, fixed=opened.fixed)
+    captured = replace(captured, explained=opened.explained, fixed=opened.fixed, random=opened.random)
     request = with_own_labels(captured, request, opened.labels)
     require_labels(captured, request)
     examples = request.examples(bound.inputs)

@@ -81,18 +81,3 @@ def require_on_scale(what: str, mean: tuple[float, ...], std: tuple[float, ...],
             f"{what}'s {name} has {value:g}, and black and white are {black:g} and {white:g} on its scale, so that all "
             f"pictures would be of one colour: give the scale that mean and std are numbers of{hint}"
         )
-
-
-def of_label(target: str, labels: Sequence[str] | None) -> int:
-    """The class that a label names.
-
-    Raises:
-        InputError: None of the labels, or several, are called so.
-    """
-    classes = [index for index, label in enumerate(labels or ()) if label == target]
-    if len(classes) != 1:
-        known = "without labels no class has a name" if not labels else f"{len(classes)} of the labels are called so"
-        raise InputError(
-            f"target is {target!r}, and {known}: pass None, a class (int), 'predicted', or a function of the output"
-        )
-    return classes[0]

@@ -25,7 +25,7 @@ from fgcompile.compiler.checking.boxes import warn_of_boxes
 from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.zeros import warn_of_zeros
 from fgcompile.compiler.compiled import Artifact, as_artifact
-from fgcompile.compiler.description import describe_program
+from fgcompile.compiler.description import describe_program, with_own_labels
 from fgcompile.compiler.examples import Inputs, hold
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.expose.layouts.astray import warn_of_astray
@@ -57,7 +57,7 @@ from fgcompile.compiler.request import (
     Terms,
 )
 from fgcompile.compiler.rules import warn_of_absorption
-from fgcompile.compiler.sources import open_model
+from fgcompile.compiler.sources import completed, open_model
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 
 Progress = Callable[[str], None]
@@ -109,8 +109,9 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             (a program of ``torch.export``, for ``Artifact.module``), or ``"torchscript"``, which PyTorch no longer
             develops.
         target: None makes the class an input of the artifact, or of an output of more axes an index for each; an int,
-            or one of ``labels``, fixes the class; ``"predicted"`` explains the largest logit; a callable maps the
-            model's output to any score ``(N,)`` (``fgcompile.scores`` has common ones).
+            or the name of one, fixes the class (as ``labels`` have it, or the file or configuration itself);
+            ``"predicted"`` explains the largest logit; a callable maps the model's output to any score ``(N,)``
+            (``fgcompile.scores`` has common ones).
         targets: T explains so many elements in one call: the ``target`` is ``(N, T)`` or ``(N, T, r)``, ``"predicted"``
             takes the T largest, and all that explains has an axis of them behind the batch. ``"dynamic"``: any number.
         output: Which of several outputs is explained, by name or position; of an ``.onnx`` file any tensor, by name.
@@ -192,7 +193,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     report("capture")
     with within_memory():
         opened = open_model(model, example_inputs, request)
-    request = replace(request, output=opened.output)
+    request = completed(request, opened)
     with dumping(model_name(opened.model)), within_memory():
         bound = replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone)
         fused, checks = as_asked(
@@ -234,7 +235,7 @@ def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **opti
     """The fused program in float64, before it is emitted; options as for ``compile``."""
     request = Request(**options)
     opened = open_model(model, example_inputs, request)
-    request = replace(request, output=opened.output)
+    request = completed(request, opened)
     with dumping(model_name(opened.model)):
         bound = replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone)
         return as_asked(bound, request, lambda bound: fuse_bound(bound, opened, request)).program
@@ -300,11 +301,12 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         layouts=layouts or {},
     )
     opened = open_model(model, inputs, request)
-    request = replace(request, output=opened.output)
+    request = completed(request, opened)
     bound = bind(opened.model, hold(opened.inputs), request)
     with one_at_a_time():
         captured = capture_bound(bound, request)
         require_scores(captured, request.output)
+        request = with_own_labels(captured, request, opened.labels)
         dtype = floating_dtype([*bound.inputs, *captured.graph_module.buffers()])
         captured, request = under_rules(in_dtype(captured, dtype), request)
         exposed = expose(captured, request.layouts)

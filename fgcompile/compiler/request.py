@@ -29,8 +29,9 @@ from fgcompile.artifact.options import Precision as Precision
 from fgcompile.artifact.options import PsiName as PsiName
 from fgcompile.artifact.options import RuleSet as RuleSet
 from fgcompile.artifact.options import Terms as Terms
+from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.examples import require_batch, with_gradients
-from fgcompile.compiler.kinds import flag, integer, named, of_label, one_of, per_channel, real, require_on_scale
+from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real, require_on_scale
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
 
@@ -90,7 +91,7 @@ class Request:
 
     Attributes:
         outputs: Names of the outputs; whatever their order, the contract's.
-        target: Which score is explained.
+        target: Which score is explained; the name of a class until labels are there, which may be the source's.
         targets: How many elements of the output one call explains, ``"dynamic"`` for any number of them; None for one,
             without an axis of them.
         output: Which of the model's outputs it is computed from, by name or position; None for the only one.
@@ -145,8 +146,8 @@ class Request:
             object.__setattr__(self, name, one_of(name, _named(getattr(self, name)), get_args(choices)))
         for name, made in _MADE.items():
             object.__setattr__(self, name, made(name, getattr(self, name)))
-        if isinstance(self.target, str) and self.target != "predicted":
-            object.__setattr__(self, "target", of_label(self.target, self.labels))
+        if self.labels is not None:
+            object.__setattr__(self, "target", class_of(self.target, self.labels))
         _require_consistent(self)
 
     @property

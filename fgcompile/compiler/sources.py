@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.export import ExportedProgram
 
 from fgcompile.artifact.characters import unfit_character
+from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.capture.binding import argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.exported_program import read_exported_program
 from fgcompile.compiler.capture.onnx.batch import follow_batch
@@ -42,6 +43,9 @@ __all__ = [
 OWN_LABELS = "_fgcompile_labels"
 """An attribute of a model: the classes' names that its source was found to have, or none that are to be taken."""
 
+RANDOM_WEIGHTS = "_fgcompile_random_weights"
+"""An attribute of a model: whether its source is known to have made it without trained weights."""
+
 SUFFIXES = (".onnx", ".pt2", ".pt")
 """Of the files that are models."""
 
@@ -58,6 +62,7 @@ class Opened:
         fixed: Its inputs that are constants.
         output: Which of the model's outputs is explained.
         alone: Whether it is a file that takes one sample alone, and is to be captured so.
+        random: Whether its weights are known to be random.
     """
 
     model: Model
@@ -67,6 +72,7 @@ class Opened:
     fixed: Mapping[str, float] = field(default_factory=dict)
     output: str | int | None = None
     alone: bool = False
+    random: bool = False
 
 
 def open_model(source: Model | str | Path, example_inputs: Any, request: Request) -> Opened:
@@ -104,7 +110,19 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         return Opened(
             model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked, model.alone
         )
-    return Opened(model, example_inputs, labels=_own_labels(model), output=request.output)
+    random = bool(getattr(model, RANDOM_WEIGHTS, False))
+    return Opened(model, example_inputs, labels=_own_labels(model), output=request.output, random=random)
+
+
+def completed(request: Request, opened: Opened) -> Request:
+    """The request with the output that is explained.
+
+    Raises:
+        InputError: The target is the name of none of the classes; whether the names are as many as the classes is
+            known of the captured model alone.
+    """
+    class_of(request.target, opened.labels if request.labels is None else request.labels)
+    return replace(request, output=opened.output)
 
 
 def _takes_any_batch(model: OnnxModel, examples: Mapping[str, Tensor], request: Request) -> bool:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fgcompile.drawing.blending import Style
-from fgcompile.drawing.captions import BACKGROUND, INKS, Color, font_of, shorten
+from fgcompile.drawing.captions import BACKGROUND, INKS, Color, shorten
+from fgcompile.drawing.letters import font_of
 from fgcompile.drawing.marks import NONE, Marks
 from fgcompile.drawing.scale import Scale, number_of, scale_of_bars
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from fgcompile.drawing.blending import Style, blend
+from fgcompile.drawing.letters import font_of, legible
 from fgcompile.drawing.scale import Scale, number_of
-from fgcompile.system.text import visible
 
 _PLACE = re.compile(r" at (\d+|\([\d, ]+\))$")
 """What of an element's name says where it is."""
@@ -21,8 +20,8 @@ _PLACE = re.compile(r" at (\d+|\([\d, ]+\))$")
 _LEAST = 3
 """Letters of a name that stay in front of that, or else it goes."""
 
-_FONT = Path(__file__).with_name("DejaVuSans.ttf")
-"""It has the letters of most scripts that class names are written in; Pillow's own has few."""
+_LINES = 3
+"""Of a title, at most."""
 
 Color = tuple[int, int, int]
 BACKGROUND: Color = (17, 20, 26)
@@ -59,40 +58,86 @@ class ColourBar:
         return np.rint(rgb).astype(np.uint8)
 
 
-def font_size_of(width: int) -> int:
-    """The size of captions below tiles of a width."""
-    return max(11, min(15, width // 14), min(60, width // 80))
+def font_size_of(width: int, panel: int = 0) -> int:
+    """The size of captions below tiles of a width, in a panel of another.
+
+    It is no less than an eightieth of the panel's: the wider one is, the smaller it is shown on a screen.
+    """
+    return max(11, min(15, width // 14), min(60, max(width, panel) // 80))
+
+
+def line_of(size: int) -> int:
+    """From one line of a caption to the next, in pixels."""
+    return round(1.4 * size)
+
+
+def strip_of(lines: int, size: int) -> int:
+    """The height of a caption of so many lines."""
+    return 2 * size + (max(1, lines) - 1) * line_of(size)
+
+
+def lay_out(title: str, detail: str, room: float, size: int, most: int = _LINES) -> list[tuple[str, str]]:
+    """The lines of a caption: what stands at the left of each, and at its right.
+
+    Args:
+        title: The first part, in as many lines as it needs, and ``most`` at most; shortened where these are too few.
+        detail: The second part, at the right of the last line, or of one of its own where that has no room; of a
+            caption in one line no more than half of that.
+        room: The width.
+        size: Of the font.
+        most: One, for a caption in one line, or more.
+    """
+    font, beside = font_of(size), room - margin_of(size)
+    lines = [legible(title)] if most == 1 else wrap(title, room, size, most)
+    brief = detail.removeprefix("score ")  # the number says it too, and leaves the name more room
+    for right in (legible(detail), legible(brief)):
+        if font.getlength(lines[-1]) + font.getlength(right) <= beside:
+            return [*((line, "") for line in lines[:-1]), (lines[-1], right)]
+    if most == 1:
+        right = shorten(brief, room / 2, size)
+        return [(shorten(title, beside - font.getlength(right), size), right)]
+    return [*((line, "") for line in lines), ("", shorten(detail, room, size))]
+
+
+def wrap(text: str, room: float, size: int, most: int = _LINES) -> list[str]:
+    """A text in lines that are no wider than there is room, broken between words, or within one that is wider.
+
+    The last of ``most`` lines is shortened.
+    """
+    font, rest, lines = font_of(size), legible(text), list[str]()
+    while len(lines) < most - 1 and font.getlength(rest) > room:
+        count = len(rest)
+        while count > 1 and font.getlength(rest[:count]) > room:
+            count -= 1
+        space = rest.rfind(" ", 0, count + 1)
+        lines.append(rest[: space if space > 0 else count])
+        rest = rest[len(lines[-1]) :].lstrip()
+    return [*lines, shorten(rest, room, size)]
 
 
 def write_caption(
-    panel: Image.Image, middle: int, title: str, detail: str, size: int, inks: tuple[Color, Color] = INKS
+    panel: Image.Image, top: int, lines: Sequence[tuple[str, str]], size: int, inks: tuple[Color, Color] = INKS
 ) -> None:
-    """Writes a caption below tiles: its first part, and at the right its second; both shortened where they do not fit.
+    """Writes the lines of a caption over the whole width.
 
     Args:
         panel: What is drawn into.
-        middle: Where the line is.
-        title: The first part.
-        detail: The second, of which no more than half of the line is.
+        top: Where the caption begins.
+        lines: As ``lay_out`` returns them.
         size: Of the font.
-        inks: The colours of the two.
+        inks: The colours of their left and right parts.
     """
-    draw = ImageDraw.Draw(panel)
-    font = font_of(size)
-    margin = margin_of(size)
-    room = panel.width - 3 * margin
-    if font.getlength(visible(title)) + font.getlength(visible(detail)) > room:
-        detail = detail.removeprefix("score ")  # the number says it too, and leaves the name more room
-    detail = shorten(detail, room / 2, size)
-    title = shorten(title, room - draw.textlength(detail, font), size)
-    draw.text((margin, middle), title, inks[0], font, anchor="lm")
-    draw.text((panel.width - margin, middle), detail, inks[1], font, anchor="rm")
+    draw, font, margin = ImageDraw.Draw(panel), font_of(size), margin_of(size)
+    for number, (left, right) in enumerate(lines):
+        middle = top + size + number * line_of(size)
+        draw.text((margin, middle), left, inks[0], font, anchor="lm")
+        draw.text((panel.width - margin, middle), right, inks[1], font, anchor="rm")
 
 
 def write_label(image: Image.Image, place: tuple[int, int], text: str, size: int = 11) -> None:
     """Writes a few words into a picture, their upper left corner at ``place``, legible over anything."""
     ImageDraw.Draw(image).text(
-        place, visible(text), INKS[0], font_of(size), anchor="lt", stroke_width=2, stroke_fill=_EDGE
+        place, legible(text), INKS[0], font_of(size), anchor="lt", stroke_width=2, stroke_fill=_EDGE
     )
 
 
@@ -128,7 +173,7 @@ def margin_of(size: int) -> int:
 
 def shorten(text: str, room: float, size: int) -> str:
     """A text in one line, with an ellipsis where it is wider than there is room."""
-    text, font = visible(text), font_of(size)  # Pillow measures no text of two lines
+    text, font = legible(text), font_of(size)  # Pillow measures no text of two lines
     if font.getlength(text) <= room:
         return text
     place = _PLACE.search(text)  # which tells captions of one class apart
@@ -138,9 +183,3 @@ def shorten(text: str, room: float, size: int) -> str:
     while text and font.getlength(f"{text}…{kept}") > room:
         text = text[:-1]
     return f"{text}…{kept}"
-
-
-@cache
-def font_of(size: int) -> ImageFont.FreeTypeFont:
-    """The font of captions."""
-    return ImageFont.truetype(_FONT, size)

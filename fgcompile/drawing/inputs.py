@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.drawing.bars import Table, chosen
+from fgcompile.drawing.letters import named
 from fgcompile.drawing.photo import Photo, in_colour
 from fgcompile.drawing.series import Series
 from fgcompile.drawing.subjects import Subject
@@ -70,7 +71,8 @@ def to_bytes(values: NDArray[Any]) -> NDArray[np.uint8]:
 def _line(name: str, sample: NDArray[Any], maps: NDArray[Any], names: Sequence[str] | None) -> Subject:
     length = maps.shape[1]
     if sample.shape == (length,) and (names is not None or length <= _LONGEST_TABLE):
-        return Table(names or [f"{name}[{place}]" for place in range(length)], sample, chosen(maps))
+        places = [f"{name}[{place}]" for place in range(length)]
+        return Table(list(map(named, names or places, places)), sample, chosen(maps))
     if sample.ndim == 2 and sample.shape[1] == length:
         return Series(sample, length)
     if sample.ndim == 2 and sample.shape[0] == length:

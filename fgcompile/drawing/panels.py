@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ from fgcompile.drawing.captions import (
     ColourBar,
     draw_bar,
     font_size_of,
+    lay_out,
     margin_of,
-    shorten,
+    strip_of,
+    wrap,
     write_caption,
 )
 from fgcompile.drawing.marks import NONE, Marks
@@ -76,12 +79,12 @@ def draw_panel(
     marks: Marks = NONE,
     signed: bool = False,
 ) -> Image.Image:
-    """Draws photo, map and overlay side by side above one line of caption.
+    """Draws photo, map and overlay side by side above a caption.
 
     Args:
         photo: uint8 ``(H, W, C)``; other than in three colours, it is shown as the mean of its channels.
         saliency: ``(H, W)``, any scale.
-        title: The caption's first part, e.g. the class name; shortened where it does not fit.
+        title: The caption's first part, e.g. the class name; in several lines where it is long.
         detail: Its second part, e.g. the score, set at the right.
         marks: What is drawn into photo and overlay.
         signed: Whether the map's sign says something, so that 0 is where nothing is drawn.
@@ -102,14 +105,16 @@ def draw_photo(photo: Photo, shown: Shown, signed: bool, style: Style) -> Image.
     ]
     tiles = [_wide_enough(tile) for tile in tiles]
     width, height = tiles[0].size
-    size = font_size_of(width)
-    strip = 2 * size
-    panel = Image.new("RGB", (3 * width + 2 * GAP, height + strip), BACKGROUND)
+    size = font_size_of(width, 3 * width)
+    margin = margin_of(size)
+    # The title below the first tile, the colours below the second, the detail below the third.
+    titles, details = (wrap(text, width - 2 * margin, size) for text in (shown.title, shown.detail))
+    lines = list(zip_longest(titles, details, fillvalue=""))
+    panel = Image.new("RGB", (3 * width + 2 * GAP, height + strip_of(len(lines), size)), BACKGROUND)
     for index, tile in enumerate(tiles):
         panel.paste(tile, (index * (width + GAP), 0))
-    middle, margin = height + strip // 2, margin_of(size)
-    title = shorten(shown.title, width + GAP - margin, size)
-    write_caption(panel, middle, title, shorten(shown.detail, width - 2 * margin, size), size)
+    write_caption(panel, height, lines, size)
+    middle = height + size
     inset = (width - min(width - 2 * margin, _LONGEST_BAR * size)) // 2
     draw_bar(panel, (width + GAP + inset, 2 * width + GAP - inset, middle), ColourBar(scale, style, over=False), size)
     return panel
@@ -170,16 +175,17 @@ def _wide_enough(tile: Image.Image) -> Image.Image:
 def _arrange(tiles: Sequence[_Tile]) -> Image.Image:
     tiles = [replace(tile, image=_wide_enough(tile.image)) for tile in tiles]
     width, height = tiles[0].image.size
-    size = font_size_of(width)
-    strip = 2 * size
-    bars = strip if any(tile.bar for tile in tiles) else 0
     rows = -(-len(tiles) // max(1, min(_COLUMNS, _WIDEST // (width + GAP))))
     columns = -(-len(tiles) // rows)
+    size = font_size_of(width, columns * (width + GAP) - GAP)
+    captions = [lay_out(tile.title, tile.detail, width - 2 * margin_of(size), size) for tile in tiles]
+    strip = strip_of(max(map(len, captions)), size)
+    bars = 2 * size if any(tile.bar for tile in tiles) else 0
     panel = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + strip + bars)), BACKGROUND)
-    for number, tile in enumerate(tiles):
+    for number, (tile, lines) in enumerate(zip(tiles, captions, strict=True)):
         captioned = Image.new("RGB", (width, height + strip + bars), BACKGROUND)
         captioned.paste(tile.image)
-        write_caption(captioned, height + strip // 2, tile.title, tile.detail, size, tile.inks)
+        write_caption(captioned, height, lines, size, tile.inks)
         if tile.bar is not None:
             right = min(width - margin_of(size), margin_of(size) + _LONGEST_BAR * size)
             draw_bar(captioned, (margin_of(size), right, height + strip + size // 2 + 2), tile.bar, size)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from fgcompile.drawing.blending import Style, blend
-from fgcompile.drawing.captions import BACKGROUND, INKS, font_of, write_label
+from fgcompile.drawing.captions import BACKGROUND, INKS, write_label
+from fgcompile.drawing.letters import font_of
 from fgcompile.drawing.marks import NONE, Marks
 from fgcompile.drawing.scale import Scale
 from fgcompile.drawing.subjects import Spread

@@ -31,7 +31,8 @@ from fgcompile.media.tiles import ask_tiles, reduced, require_tiles
 from fgcompile.pictures.images import in_whole_steps, photo_shape, read_unfitted, read_whole, require_any_size, told_of
 from fgcompile.pictures.reading import DEFAULT, TILE, WHOLE, Reading
 from fgcompile.runtime import Session
-from fgcompile.runtime.answers import Answer, written
+from fgcompile.runtime.answers import Answer
+from fgcompile.runtime.depicting import shown_of
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory
 from fgcompile.system.leftovers import new_partial
@@ -91,7 +92,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         ``top``, ``residual`` where the artifact computes it, ``warning`` where numbers overflowed; of one that cannot
         be read, ``image`` and ``error``. Of several targets these are in ``explained``, a list. Of an output of more
         axes ``target`` is a list. Of a score that was a function ``target`` is None, and so is ``score`` unless
-        contributions and residual, which add up to it, are computed too.
+        contributions, which add up to it, are computed too.
 
     Raises:
         InputError: The target is out of range, the artifact takes no photos, or there is no such colour map or opacity.
@@ -132,7 +133,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
             continue
         reply = ask(session, photo[np.newaxis], question)
         marks = [_marks(answer, reply, metadata, photo.shape[:2], boxes) for answer in reply.answers]
-        shown = _shown(reply.answers, marks, _best(reply, metadata))
+        shown = _shown(reply.answers, marks)
         write_png(_draw(_shrunk(placed), shown, style), written["overlay"])
         if overlay:
             write_png(_draw(placed, shown, style, alone=True), written["whole"])
@@ -239,18 +240,8 @@ def _in_pixels(part: tuple[float, float, float, float], size: tuple[int, int]) -
     return left, top, max(left + 1, round(part[2])), max(top + 1, round(part[3]))
 
 
-def _shown(answers: Sequence[Answer], marks: Sequence[Marks], otherwise: str = "") -> list[Shown]:
-    return [
-        Shown(each.saliency, each.name, each.detail or otherwise, own) for each, own in zip(answers, marks, strict=True)
-    ]
-
-
-def _best(reply: Reply, metadata: Metadata) -> str:
-    """The best class, which stands below the map of a score that says nothing of itself; of logits of one axis."""
-    if reply.logits is None or reply.logits.ndim != 1:
-        return ""
-    best = element_score(reply.logits, best_elements(reply.logits, metadata, 1)[0], metadata)
-    return f"{best.name} {written(best.score)}"
+def _shown(answers: Sequence[Answer], marks: Sequence[Marks]) -> list[Shown]:
+    return [shown_of(answer, own) for answer, own in zip(answers, marks, strict=True)]
 
 
 def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = False) -> Image.Image:

@@ -78,7 +78,9 @@ class _Seen:
         scores = [None if np.isnan(score) else float(score) for score in self._scores / self._count]
         answers = zip(self._first.answers, scores, maps, strict=True)
         return Reply(
-            tuple(replace(each, score=score, saliency=whole, residual=None) for each, score, whole in answers),
+            tuple(
+                replace(each, score=score, saliency=whole, residual=None, beside=None) for each, score, whole in answers
+            ),
             None if self._logits is None else self._logits / self._count,
             {},
         )

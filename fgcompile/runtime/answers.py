@@ -8,8 +8,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fgcompile.artifact.elements import Element, element_name, plain
-from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.elements import (
+    ClassScore,
+    Element,
+    best_elements,
+    element_name,
+    element_score,
+    plain,
+    score_of_terms,
+)
+from fgcompile.artifact.metadata import Metadata, has_random_weights
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 
@@ -18,6 +26,10 @@ NO_SALIENCY = "this artifact does not compute a map: compile it with saliency am
 
 SCORE = "score"
 """What is explained by an artifact whose target is a function of the model's outputs."""
+
+
+RANDOM = "random weights"
+"""What captions say of a model that nobody trained."""
 
 
 class Explained(Protocol):
@@ -54,6 +66,10 @@ class Answer:
         score: What is explained, where the outputs say it.
         saliency: The map, ``(*spatial)``.
         residual: Where it is computed.
+        number: It in words without labels, where the name has letters that cannot be drawn.
+        function: Which score it is of, where that is a function that has a name.
+        beside: What captions say where the score is not known: of a function's the best class.
+        random: Whether the model's weights are, which captions say too.
     """
 
     element: Element | None
@@ -61,13 +77,23 @@ class Answer:
     score: float | None
     saliency: NDArray[Any]
     residual: float | None
+    number: str
+    function: str = ""
+    beside: ClassScore | None = None
+    random: bool = False
+
+    @property
+    def title(self) -> str:
+        """What is explained, as captions have it."""
+        return self.function or self.name
 
     @property
     def detail(self) -> str:
         """The score as captions have it."""
-        if self.score is None:
-            return ""
-        return f"{'' if self.name == SCORE else 'score '}{written(self.score)}"
+        known = f"{'' if self.title == SCORE else 'score '}{written(self.score)}" if self.score is not None else ""
+        if not known and self.beside is not None:
+            known = f"{self.beside.name} {written(self.beside.score)}"
+        return ", ".join(filter(None, (known, RANDOM if self.random else "")))
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -102,7 +128,10 @@ def _answer(explanation: Explained, place: tuple[int, ...], metadata: Metadata) 
     if element is not None and explanation.logits is not None:
         score: float | None = float(explanation.logits[(place[0], *element)])
     else:
-        score = _sum(explanation, place)
+        contributions, residual = (
+            None if terms is None else terms[place] for terms in (explanation.contributions, explanation.residual)
+        )
+        score = score_of_terms(contributions, residual, metadata)
     unknown = SCORE if metadata["target"] == "score" else "predicted"
     return Answer(
         element=element,
@@ -110,11 +139,15 @@ def _answer(explanation: Explained, place: tuple[int, ...], metadata: Metadata) 
         score=score,
         saliency=explanation.saliency[place][0],
         residual=None if explanation.residual is None else float(explanation.residual[place]),
+        number=unknown if element is None else element_name(element, metadata, numbered=True),
+        function=metadata.get("score", ""),
+        beside=None if element is not None else _best(explanation.logits, place[0], metadata),
+        random=has_random_weights(metadata),
     )
 
 
-def _sum(explanation: Explained, place: tuple[int, ...]) -> float | None:
-    """The explained score, if its terms are known: they and the residual add up to it."""
-    if explanation.contributions is None or explanation.residual is None:
+def _best(logits: Array | None, sample: int, metadata: Metadata) -> ClassScore | None:
+    """The best class, where logits have one axis."""
+    if logits is None or logits.ndim != 2:
         return None
-    return float(explanation.contributions[place].sum() + explanation.residual[place])
+    return element_score(logits[sample], best_elements(logits[sample], metadata, 1)[0], metadata)

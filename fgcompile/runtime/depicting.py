@@ -18,7 +18,8 @@ from fgcompile.artifact.metadata import Metadata
 from fgcompile.drawing.blending import style_of
 from fgcompile.drawing.files import write_npy, write_png
 from fgcompile.drawing.inputs import subject_of
-from fgcompile.drawing.marks import marks_of
+from fgcompile.drawing.letters import named
+from fgcompile.drawing.marks import Marks, marks_of
 from fgcompile.drawing.palettes import Colormap
 from fgcompile.drawing.panels import draw_comparison, draw_overlay, draw_photo
 from fgcompile.drawing.photo import Photo
@@ -228,10 +229,15 @@ def _drawn(explanation: Depicted, look: Look) -> _Drawn:
 def _shown(explanation: Depicted, name: str, metadata: Metadata) -> list[Shown]:
     numbers = replace(_numbers(explanation), saliency=_array(explanation.saliency_by_input[name]))
     logits = None if numbers.logits is None else numbers.logits[0]
-    return [
-        Shown(each.saliency, each.name, each.detail, marks_of(each.element, logits, metadata))
-        for each in answers_of(numbers, 0, metadata)
-    ]
+    return [shown_of(each, marks_of(each.element, logits, metadata)) for each in answers_of(numbers, 0, metadata)]
+
+
+def shown_of(answer: Answer, marks: Marks) -> Shown:
+    """An answer as it is drawn: classes whose names have letters that the font lacks by their numbers."""
+    if answer.beside is not None:
+        beside = replace(answer.beside, name=named(answer.beside.name, f"class {answer.beside.index}"))
+        answer = replace(answer, beside=beside)
+    return Shown(answer.saliency, named(answer.title, answer.number), answer.detail, marks)
 
 
 def _numbers(explanation: Depicted) -> _Numbers:

@@ -8,7 +8,7 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
-from fgcompile.artifact.elements import ClassScore, Element, best_elements, plain
+from fgcompile.artifact.elements import ClassScore, Element, best_elements, plain, score_of_terms
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import LOGITS
 from fgcompile.artifact.validation import Array
@@ -122,7 +122,7 @@ def _explain(
         _by_token(model, encoded, found),
         target=explained,
         name=_named(model, explained, encoded[0], continuation),
-        score=_sum(found) if logits is None or explained is None else float(logits[explained]),
+        score=_sum(found, model.metadata) if logits is None or explained is None else float(logits[explained]),
         top=() if logits is None or explained is None else _best(model, logits, explained, encoded[0]),
     )
 
@@ -232,11 +232,9 @@ def _scored(model: TextModel, encoded: Encoded, scores: Array) -> TextExplanatio
     return TextExplanation(encoded.texts, tokens, words, None, "", None, (), signed, pads)
 
 
-def _sum(found: Any) -> float | None:
-    """The score, if its terms are known: they and the residual add up to it."""
-    if found.contributions is None or found.residual is None:
-        return None
-    return float(found.contributions[0].sum() + found.residual[0])
+def _sum(found: Any, metadata: Metadata) -> float | None:
+    contributions, residual = (None if terms is None else terms[0] for terms in (found.contributions, found.residual))
+    return score_of_terms(contributions, residual, metadata)
 
 
 def _best(model: TextModel, logits: Array, element: Element, encoded: Encoded) -> tuple[ClassScore, ...]:

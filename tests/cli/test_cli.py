@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,12 +16,14 @@ import pytest
 from PIL import Image
 
 import fgcompile
+from fgcompile.runtime.answers import answers_of
 from tests.cli.results import Result, Run, assert_one_line_error
 from tests.compiler.capture.onnx.files import graph, model, node, random
 from tests.support.sweeps import quick
 from tests.support.tiny_artifacts import onnx_artifact, torchscript_artifact
 
 MODELS = """
+import types
 import torch
 from torch import nn
 
@@ -58,6 +62,11 @@ class Late(nn.Module):
 
     def forward(self, ids=None, values=None):
         return self.head((self.words(ids) if values is None else values.tanh()).mean(0))
+
+def named():
+    net = Net(3)
+    net.config = types.SimpleNamespace(id2label={0: "square", 1: "circle", 2: "0-1"})
+    return net
 
 def branches():
     class Branches(Net):
@@ -163,7 +172,7 @@ def test_an_only_input_is_verified_by_its_name_and_with_its_batch(run: Run, fold
         (["compile", "m:build", "-o", "nowhere/model.onnx"], "its folder does not exist"),
         (["compile", "m:build", "-o", "/proc/model.onnx"], "/proc/model.onnx: cannot be written"),
         (["compile", "m:build", "-o", "/dev/null/model.onnx"], "/dev/null/model.onnx: cannot be written"),
-        (["compile", "m:build", "-o", "model.onnx", "--target", "cat"], "--target cat"),
+        (["compile", "m:build", "-o", "model.onnx", "--target", "cat:1"], "--target cat:1 is no score"),
         (["compile", "m:build", "-o", "model.onnx", "--mean", "0.5"], "--mean and --std go together"),
         (["compile", "m:build", "-o", "model.onnx", "--mean", "a", "--std", "1"], "--mean a"),
         (["compile", "m:build", "-o", "model.onnx", "--labels", "missing.txt"], "missing.txt cannot be read"),
@@ -220,6 +229,40 @@ def test_compile_then_inspect_verify_and_explain(run: Run, folder: Path, name: s
 
 
 @pytest.mark.whole
+def test_a_class_is_fixed_by_the_name_that_its_source_has(run: Run, folder: Path) -> None:
+    compiled = run("compile", "cli_models:named", "-o", "named.onnx", "--input", "3x16x16", "--target", "circle")
+    assert compiled.status == 0, compiled.err
+    for shown in (compiled.out, run("inspect", "named.onnx").out):
+        assert re.search(r"^ *target\s+1, circle$", shown, re.MULTILINE)
+    assert json.loads(run("inspect", "named.onnx", "--json").out)["target"] == 1
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize("weights", [[], ["--weights", "trained.pt"]], ids=["random", "trained"])
+def test_an_artifact_says_that_its_weights_are_random(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, weights: list[str]
+) -> None:
+    """Its source is a library's, whose model is made here by the test."""
+    monkeypatch.setattr("fgcompile.cli.compiling.require_there", lambda *_: None)
+    monkeypatch.setattr("fgcompile.cli.building.preset_of", lambda *_: None)
+    monkeypatch.syspath_prepend(folder)
+    made = importlib.import_module("cli_models")
+    monkeypatch.setattr("fgcompile.cli.building.seeded_model", lambda *_: made.build().eval())
+    compiled = run("compile", "torchvision:resnet18", *COMPILE[2:], *weights, "-o", "net.onnx")
+    assert compiled.status == 0, compiled.err
+    assert ("random, for lack of trained ones: --weights FILE" in compiled.out) == (not weights)
+    assert ("random, for lack of trained ones\n" in run("inspect", "net.onnx").out) == (not weights)
+    explained = run("explain", "net.onnx", "photo.jpg", "-o", "out", "--json")
+    warning = (
+        "fgcompile: warning: the model's weights are random, and so is what its maps show: compile it with --weights"
+    )
+    assert [line.startswith(warning) for line in explained.err.splitlines()] == [True] * (not weights)
+    assert len(json.loads(explained.out)) == 1
+    one = fgcompile.load("net.onnx").explain(np.zeros((1, 16, 16, 3), np.uint8))
+    assert answers_of(one, 0, one.about.metadata)[0].detail.endswith(", random weights") == (not weights)
+
+
+@pytest.mark.whole
 def test_dynamic_sizes_take_other_sizes_than_the_example_s(run: Run, folder: Path) -> None:
     assert run(*COMPILE, "-o", "model.onnx", "--dynamic-sizes").status == 0
     metadata = json.loads(run("inspect", "model.onnx", "--json").out)
@@ -254,6 +297,9 @@ def test_verify_fails_with_status_1_against_another_model(run: Run, folder: Path
         ("cli_models:branches", [], "fgcompile: error: "),
         ("cli_models:build", ["--target", "7"], "7"),
         ("cli_models:build", ["--target", "cat"], "or package.module:function"),
+        ("cli_models:build", ["--target", "dig", "--labels", "labels.txt"], "no class of the model: perhaps 'dog'"),
+        ("cli_models:named", ["--target", "circel"], "'circel' is no class of the model: perhaps 'circle'"),
+        ("cli_models:named", ["--target", "0-1"], "--target 0-1 is a score, and class 2 is called so too"),
         ("cli_models:build", ["--outputs", "logits,colours"], "colours"),
         ("cli_models:build", ["--psi", "cube"], "cube"),
         ("cli_models:build", ["--rules", "none"], "none"),

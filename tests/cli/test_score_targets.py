@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from fgcompile import scores
-from fgcompile.cli.arguments import SCORES, parse_target
-from fgcompile.errors import FgcompileError
+from fgcompile.cli.arguments import SCORES, parse_target, require_no_class
+from fgcompile.errors import FgcompileError, InputError
 from fgcompile.scores import Box, Contrast, LogOdds, Region, Similarity, Token, Value
 from tests.cli.results import Run
 
@@ -60,7 +60,6 @@ def test_a_score_by_name(text: str, score: Any) -> None:
         ("Token:3,,4", "'' is no number"),
         ("region:1", "is no score .Difference, Contrast"),
         ("Box.yolov9:1", "is no score .Difference, Contrast"),
-        ("cat", "a score as Region:15 .of Difference, Contrast"),
     ],
 )
 def test_what_is_no_score_is_refused_with_those_that_are(text: str, message: str) -> None:
@@ -84,6 +83,22 @@ def test_files_are_no_targets_and_modules_called_as_scores_are_told_apart(
     ):
         with pytest.raises(FgcompileError, match=message):
             parse_target(text)
+
+
+def test_a_word_is_the_name_of_a_class() -> None:
+    assert (parse_target("cat"), parse_target("bald eagle")) == ("cat", "bald eagle")
+
+
+def test_a_score_that_a_class_is_called_as_is_refused() -> None:
+    ages = ["0-2", "3-9", "Value"]
+    for text in ("0-3", "Difference:0,2", "Token:3,9"):
+        require_no_class(text, ages)
+        require_no_class(text, None)
+    with pytest.raises(InputError, match="give --target 1 for the class, or --target Difference:3,9 for the score"):
+        require_no_class("3-9", ages)
+    with pytest.raises(InputError, match=r"class 2 is called so too: give --target 2 .* --target Value: for the score"):
+        require_no_class("Value", ages)
+    assert parse_target("Value:") == Value()
 
 
 def test_a_score_is_given_again_to_verify(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from fgcompile.errors import InputError
 
 WRONG: dict[str, list[Any]] = {
     "outputs": [None, 3, "logits", [], ["logits", None], ["logits", ["saliency"]]],
-    "target": ["3", 2.0, True, [1], np.array([1, 2]), torch.tensor(1)],
+    "target": [2.0, True, [1], np.array([1, 2]), torch.tensor(1)],
     "targets": [0, -1, 2.0, True, "3", [3]],
     "batch": [0, -1, 2.0, True, "1", "dynamic", [1]],
     "output": [1.5, True, ["a"], np.array([0, 1])],
@@ -100,9 +100,15 @@ def test_means_near_their_scale_are_taken(preprocess: Preprocess) -> None:
 
 
 def test_a_class_is_named_by_its_label() -> None:
-    assert Request(target="circle", labels=("square", "circle")).target == 1
-    for labels, message in ((None, "without labels"), (("a", "b"), "0 of the labels"), (("circle",) * 2, "2 of the")):
-        with pytest.raises(InputError, match=f"target is 'circle', and {message}"):
+    for target in ("circle", "Circle", "cir", "1"):
+        assert Request(target=target, labels=("square", "circle")).target == 1
+    assert Request(target="circle").target == "circle"  # until it is known whether the source has labels
+    for labels, message in (
+        (("square", "circles 1", "circles 2"), "is the name of several classes: give a number, of 1 'circles 1', 2 "),
+        (("circle",) * 2, "is the name of several classes: give a number, of 0 'circle', 1 'circle'"),
+        (("square", "circel"), "is no class of the model: perhaps 'circel'"),
+    ):
+        with pytest.raises(InputError, match=f"target 'circle' {message}"):
             Request(target="circle", labels=labels)
 
 

@@ -185,7 +185,7 @@ def test_verify_passes_for_the_model_and_fails_for_another(
         ({"outputs": ("logits", "heat")}, "outputs is 'heat'"),
         ({"outputs": "logits"}, "pass a tuple of names"),
         ({"outputs": ()}, "pass a tuple of names"),
-        ({"target": "cat"}, "target is 'cat', and without labels no class has a name: pass None, a class"),
+        ({"target": "cat"}, "target 'cat': the model has no names of classes: give a class as a whole number, or"),
         ({"target": 1.5}, "target is 1.5"),
         ({"preprocess": ((0.5,) * 3, (0.2,) * 3)}, r"preprocess is .*: pass fgcompile.Preprocess\("),
         ({"layouts": "n c h w"}, "layouts is 'n c h w': pass a mapping of names"),

@@ -243,3 +243,18 @@ def test_artifacts_without_a_map_are_refused(photo: Path, tmp_path: Path) -> Non
     scored = Session(backend, loads(dumps(tiny_metadata(**SCORED)), "artifact"))  # type: ignore[arg-type]
     with pytest.raises(InputError, match="does not compute a map"):
         explain_photos(scored, [photo], tmp_path / "out")
+
+
+def test_classes_whose_names_cannot_be_drawn_have_their_numbers_in_pictures(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+    monkeypatch.setattr("fgcompile.media.explain.draw_photo", lambda photo, shown, *_: drawn.append(shown) or BLANK)
+    labels = ["空", "木", "草", "road"]
+    (record,) = explain_photos(session(labels=labels), [photo], tmp_path / "out")
+    assert (record["name"], drawn[-1].title) == ("木", "class 1")
+    explain_photos(session(labels=labels), [photo], tmp_path / "out", target=3)
+    assert drawn[-1].title == "road"
+    inputs = [{"name": "x", "dtype": "uint8", "shape": ["batch", 32, 32, 3]}]
+    explain_photos(session(target="score", inputs=inputs, labels=labels), [photo], tmp_path / "out")
+    assert (drawn[-1].title, drawn[-1].detail) == ("score", "class 1 250.00")

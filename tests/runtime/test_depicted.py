@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ import fgcompile
 from fgcompile import Explanation, Session
 from fgcompile.artifact.metadata import loads
 from fgcompile.errors import InputError, MissingPackageError, OutputError
+from fgcompile.runtime.answers import answers_of
 from tests.support.tiny_artifacts import dumps, tiny_metadata
 
 OUTPUTS = ("logits", "saliency", "contributions", "residual", "input_gradient", "bias_gradients")
@@ -323,3 +325,50 @@ def test_numbers_are_served_without_what_draws() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("outputs", "known"),
+    [
+        (("logits", "saliency", "contributions"), True),
+        (("logits", "saliency", "contributions", "residual"), True),
+        (("logits", "saliency"), False),
+    ],
+)
+def test_the_caption_of_a_score_has_its_value_where_terms_say_it(
+    outputs: tuple[str, ...], known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The terms add up to the score: the model itself says what that is."""
+    torch.manual_seed(2)
+    model = Net().eval()
+
+    def margin(logits: Tensor) -> Tensor:
+        return 1000 * (logits[:, 0] - logits[:, 2])
+
+    with torch.no_grad():
+        logits = model(X[:1])[0].numpy()
+        score = f"score {margin(model(X[:1])).item():.2f}".replace("-", "−")
+    best = f"{LABELS[logits.argmax()]} {logits.max():.2f}".replace("-", "−")
+    one = (
+        fgcompile.compile(model, X[:2], target=margin, outputs=outputs, labels=LABELS).session().explain(X[:1].numpy())
+    )
+    drawn = []
+    monkeypatch.setattr("fgcompile.runtime.depicting.draw_overlay", lambda _, shown, *__: drawn.append(shown))
+    one.overlay()
+    assert (drawn[0].title, drawn[0].detail) == ("margin", score if known else best)
+
+
+def test_sums_of_halves_are_no_scores_of_captions() -> None:
+    """Terms that were computed in half precision add up to what may be wrong in the digits that are shown."""
+    metadata = loads(dumps(tiny_metadata(target="score", precision="float16")), "artifact")
+    one = SimpleNamespace(
+        logits=None,
+        saliency=np.zeros((1, 1, 4, 4)),
+        target=None,
+        contributions=np.ones((1, 3), np.float32),
+        residual=None,
+    )
+    (answer,) = answers_of(one, 0, metadata)
+    assert (answer.score, answer.detail) == (None, "")
+    one.residual = np.full(1, 0.25, np.float32)
+    assert answers_of(one, 0, metadata)[0].score == 3.25

@@ -58,6 +58,7 @@ class CapturedProgram:
         normalised: The layers that normalise by their input's own statistics on the way to the score.
         choice: Why rules and ψ are not the paper's, in words, where that was left to the compiler.
         weights: The dtype that the model has its weights in, where that is half precision.
+        random: Whether they are known to be random.
     """
 
     graph_module: fx.GraphModule
@@ -78,6 +79,7 @@ class CapturedProgram:
     normalised: tuple[str, ...] = ()
     choice: str | None = None
     weights: str | None = None
+    random: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from itertools import groupby
 
 from PIL import Image, ImageDraw
 
-from fgcompile.drawing.captions import Color, font_of, write_caption
+from fgcompile.drawing.captions import Color, lay_out, margin_of, write_caption
+from fgcompile.drawing.letters import font_of, legible, named
 from fgcompile.media.texts.colours import (
     STRONGEST,
     UNKNOWN,
@@ -27,6 +28,7 @@ _MARGIN = 12
 _SIZE = 20
 _LINE = 38
 _CAPTION = 46
+_CAPTION_SIZE = 18
 _LEGEND = 46
 _BAR = 200
 _DOTS = 5
@@ -63,7 +65,7 @@ def draw_text(explanation: TextExplanation) -> Image.Image:
     lines = min(_MOST_LINES, 1 + max(part.line for part in parts))
     image = Image.new("RGB", (_WIDTH, _CAPTION + lines * _LINE + _LEGEND), PAPER)
     detail = "" if explanation.score is None else f"score {explanation.score:.2f}"
-    write_caption(image, _CAPTION // 2, explanation.name, detail, 18, _INKS)
+    write_caption(image, _CAPTION // 2 - _CAPTION_SIZE, _caption(explanation, detail), _CAPTION_SIZE, _INKS)
     draw, scale, font = ImageDraw.Draw(image), scale_of(explanation), font_of(_SIZE)
     for part in parts:
         if part.line >= lines:
@@ -79,6 +81,13 @@ def draw_text(explanation: TextExplanation) -> Image.Image:
         draw.text((_WIDTH - _MARGIN, _CAPTION + lines * _LINE - _LINE // 2), "…", _INKS[0], font, anchor="rm")
     _draw_legend(image, explanation, scale)
     return image
+
+
+def _caption(explanation: TextExplanation, detail: str) -> list[tuple[str, str]]:
+    name, target = explanation.name, explanation.target
+    if target is not None and len(target) == 1:
+        name = named(name, f"class {target[0]}")
+    return lay_out(name, detail, _WIDTH - 2 * margin_of(_CAPTION_SIZE), _CAPTION_SIZE, most=1)
 
 
 def _lay_out(explanation: TextExplanation) -> Iterator[_Part]:
@@ -115,8 +124,8 @@ def _pieces(part: Stretch) -> Iterator[tuple[str, bool]]:
 
 
 def _plain(text: str) -> str:
-    """A text as the font can draw it: in one line, without what has no width of its own."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    """A text as the font can draw it: in one line, without what has no width of its own, dots for what it lacks."""
+    return legible("".join(character if character.isprintable() else " " for character in text))
 
 
 def _mixed(score: float, scale: Scale) -> Color:

@@ -1,5 +1,6 @@
 /** One call of an artifact, by whichever of ONNX Runtime's packages opened it: the page's, or that of Node.js. */
 
+import { boxOutputs } from "./boxes.js";
 import {
   checkTarget,
   checkTargets,
@@ -15,8 +16,9 @@ import {
  * session and `Tensor`.
  *
  * The target is a number, an index for each axis, or several of either; without one the largest are explained, as many
- * as a call takes. Returns `{ logits: { data, sizes }, targets, maps, milliseconds }`: of each map, float32 (H, W), the
- * element that it is of; the targets are undefined where the artifact explains a score of its own.
+ * as a call takes. Returns `{ logits: { data, sizes }, outputs, targets, maps, milliseconds }`: of each map, float32
+ * (H, W), the element that it is of; the targets are undefined where the artifact explains a score of its own. The
+ * outputs, by name, are those of the model that may hold a detector's boxes.
  */
 export function makeExplain({ metadata, input, shape }, session, Tensor) {
   const fixed = metadata.target !== "input";
@@ -29,8 +31,10 @@ export function makeExplain({ metadata, input, shape }, session, Tensor) {
       feeds.target = new Tensor("int64", data, dims);
     }
     if (metadata.on_demand) feeds.explain = new Tensor("bool", [explained], []);
-    const { logits, saliency } = await session.run(feeds, ["logits", "saliency"]);
-    return { logits: { data: logits.data, sizes: logits.dims.slice(1) }, saliency: saliency.data };
+    const names = boxOutputs(metadata);
+    const { logits, saliency, ...others } = await session.run(feeds, ["logits", "saliency", ...names]);
+    const outputs = Object.fromEntries(names.map((name) => [name, numbersOf(others[name])]));
+    return { logits: numbersOf(logits), outputs, saliency: saliency.data };
   }
 
   /** The elements with the largest logits, which a call has to tell; where it explains one, the artifact finds it. */
@@ -50,13 +54,18 @@ export function makeExplain({ metadata, input, shape }, session, Tensor) {
     const asked = target === undefined ? undefined : checkTargets(metadata, target);
     const start = performance.now();
     const targets = asked ?? (await largest(pixels));
-    const { logits, saliency } = await call(pixels, targets, true);
+    const { logits, outputs, saliency } = await call(pixels, targets, true);
     const milliseconds = performance.now() - start;
     if (!fixed) requireElements(targets, metadata, logits.sizes);
     const size = shape[0] * shape[1];
     const maps = Array.from({ length: saliency.length / size }, (_, i) => saliency.subarray(i * size, (i + 1) * size));
-    return { logits, targets: explainedTargets(metadata, targets, logits), maps, milliseconds };
+    return { logits, outputs, targets: explainedTargets(metadata, targets, logits), maps, milliseconds };
   };
+}
+
+/** Of a tensor of one sample. */
+function numbersOf({ data, dims }) {
+  return { data, sizes: dims.slice(1) };
 }
 
 /** Sizes that depend on the photo's are known once the logits are there. */

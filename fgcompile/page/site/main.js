@@ -5,6 +5,7 @@ import { readArtifact } from "./artifact.js";
 import { makeExplain } from "./call.js";
 import { findAxes, isElement, isSame, listClasses, rankClasses, readElement } from "./classes.js";
 import { drawBar, drawOverlay } from "./overlay.js";
+import { placeMark } from "./marks.js";
 import { isWhole, readPhoto } from "./photo.js";
 import { numberOf, scaleOf } from "./scale.js";
 import { element, makePerform } from "./perform.js";
@@ -18,6 +19,7 @@ export const shown = {};
 
 const overlay = document.createElement("canvas");
 const outline = Object.assign(document.createElement("div"), { id: "part" });
+const mark = Object.assign(document.createElement("div"), { id: "mark" });
 const perform = makePerform(describe);
 
 async function useArtifact(file) {
@@ -100,10 +102,11 @@ function show() {
   const scale = scaleOf(explanation.maps[map], artifact.metadata.psi === "signed");
   drawOverlay(overlay, photo, explanation.maps[map], artifact.shape, scale);
   showScale(scale);
-  element("picture").replaceChildren(photo.canvas, overlay, outline);
+  element("picture").replaceChildren(photo.canvas, overlay, outline, mark);
   outlinePart(photo);
   const target = explanation.targets?.[map];
-  const name = target ? targetName(target, artifact.metadata) : "the artifact's own score";
+  placeMark(mark, photo, target, explanation, artifact);
+  const name = target ? targetName(target, artifact.metadata) : artifact.metadata.score ?? "the artifact's own score";
   element("picture").ariaLabel = `The map for ${name}, over the photo`;
   element("caption").textContent = target ? `${name}, score ${scoreOf(target, explanation.logits).toFixed(2)}` : name;
   element("empty").hidden = true;

@@ -144,6 +144,11 @@ def test_the_picture_has_the_colours_of_both_signs_and_grows_with_the_text() -> 
     assert draw_text(explained("word " * 8_000)).height < 16_000
 
 
+def test_letters_that_the_font_lacks_are_dots_and_a_class_is_its_number() -> None:
+    lacking = draw_text(explained("不 dull 写", name="负面"))
+    assert lacking.tobytes() == draw_text(explained("· dull ·", name="class 0")).tobytes()
+
+
 def test_the_scale_leaves_special_tokens_aside_and_survives_nothing_at_all() -> None:
     assert scale_of(explained("a")).most == pytest.approx(0.1)
     assert Scale(0.0).strength(3.0) == 0
