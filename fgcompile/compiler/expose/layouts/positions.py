@@ -77,11 +77,22 @@ class Positions:
 
 def compressed(coordinate: Tensor) -> Coordinate:
     """The coordinate with size 1 along every axis on which it does not depend."""
-    for axis, size in enumerate(coordinate.shape):
-        first = coordinate.narrow(axis, 0, min(size, 1))
-        if size > 1 and ((coordinate == first) | (coordinate.isnan() & first.isnan())).all():
-            coordinate = first
+    for axis in range(coordinate.ndim):
+        if not _varies_along(coordinate, axis):
+            coordinate = coordinate.narrow(axis, 0, min(coordinate.shape[axis], 1))
     return None if coordinate.isnan().all() else coordinate.contiguous()
+
+
+def _varies_along(coordinate: Tensor, axis: int) -> bool:
+    size = coordinate.shape[axis]
+    if size < 2 or coordinate.stride(axis) == 0:  # one entry, or an expanded one
+        return False
+    first, second = coordinate.narrow(axis, 0, 1), coordinate.narrow(axis, 1, 1)
+    return not _same(first, second) or not _same(coordinate, first)
+
+
+def _same(one: Tensor, other: Tensor) -> bool:
+    return bool(((one == other) | (one.isnan() & other.isnan())).all())
 
 
 def varies(coordinate: Coordinate, axis: int) -> bool:
