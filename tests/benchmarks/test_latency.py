@@ -19,6 +19,7 @@ from benchmarks.latency.candidates import CANDIDATES, OTHERS, choose
 from benchmarks.latency.functional_fullgrad import FunctionalFullGrad
 from benchmarks.latency.measurement import measure
 from benchmarks.latency.memory import memory_of
+from benchmarks.latency.operators import KINDS, profile
 from benchmarks.latency.preparation import prepare_all, prepare_apart
 from benchmarks.latency.records import PACKAGES, Record, append_record, find_record, read_records
 from benchmarks.latency.rivals import RIVALS
@@ -220,3 +221,15 @@ def test_command_measures_reports_and_resumes(tmp_path: Path, monkeypatch: pytes
     assert latency.main([*arguments, "--runtimes", "onnxruntime", "--no-rivals"]) == 0
     assert latency.main([*arguments, "--report-only"]) == 0
     assert len(store.read_text().splitlines()) == 1, "measured again"
+
+
+def test_a_profile_has_the_nodes_of_the_graph_by_kinds_that_do_not_overlap(tiny: Workload) -> None:
+    operators = [operator for kind in KINDS.values() for operator in kind]
+    assert len(set(operators)) == len(operators)
+    found = profile(export_onnx(tiny), tiny)
+    nodes, total, in_all, *shares = found.cells(unit=2.0)
+    assert {"Conv", "Gemm"} <= found.times.keys() <= {*operators}
+    assert int(nodes) >= len(found.times)
+    assert float(total) == pytest.approx(sum(found.times.values()), abs=0.05)
+    assert float(in_all) == pytest.approx(sum(map(float, shares)), abs=0.005 * (len(shares) + 1))
+    assert len(shares) == len(KINDS) + 1
