@@ -17,6 +17,7 @@ from fgcompile.compiler.ir.fixed_batch import takes_one_sample
 from fgcompile.compiler.ir.graphs import ancestors
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.programs import FusedProgram
+from fgcompile.compiler.ir.rows_in_order import rows_in_order
 from fgcompile.compiler.ir.sizes import samples_axis
 from fgcompile.compiler.ir.torch_internals import evaluated, pytree
 from fgcompile.errors import CaptureError, first_line
@@ -70,6 +71,9 @@ class _Runner(fx.Interpreter):
         if node.op == "call_function":
             self._compare(node, value)
         return value
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return super().call_function(target, rows_in_order(target, args), kwargs)
 
     def _compare(self, node: fx.Node, value: Any) -> None:
         found = [tuple(leaf.shape) for leaf in pytree.tree_leaves(value) if isinstance(leaf, Tensor)]

@@ -26,6 +26,7 @@ from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.model_output import put_together, require_score
 from fgcompile.compiler.ir.nodes import bind, call_of
 from fgcompile.compiler.ir.programs import BiasedProgram, ImplicitBias, Site
+from fgcompile.compiler.ir.rows_in_order import rows_in_order
 from fgcompile.compiler.ir.sizes import symbol_values
 from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import ScoreError, UnsupportedOpError, first_line
@@ -193,6 +194,9 @@ class _Recorder(fx.Interpreter):
             self.stand_ins.watch.ran(node)
             _name_backward(node, value, self.stand_ins.watch)
         return value
+
+    def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        return super().call_function(target, rows_in_order(target, args) if self.stand_ins is None else args, kwargs)
 
     def get_attr(self, target: Any, args: Any, kwargs: Any) -> Any:
         return super().get_attr(target, args, kwargs) if self.stand_ins is None else self.stand_ins.attributes[target]

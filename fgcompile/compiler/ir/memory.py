@@ -63,6 +63,6 @@ def within_memory() -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         raise VerificationError(
-            "out of memory: the checks run the model and its gradient in float64, on up to five samples; compile it "
-            "for a smaller input, or where there is more memory"
+            "out of memory: the checks run the model and its gradient in float64, on several samples; compile it for a "
+            "smaller input, or where there is more memory"
         ) from error
