@@ -32,20 +32,9 @@ from benchmarks.latency.report import write_report
 from benchmarks.latency.runtimes import RUNTIMES
 from benchmarks.latency.sweep import is_pending, keep_measured
 from benchmarks.latency.timing import Effort
-from benchmarks.latency.workload import Workload
+from benchmarks.latency.workload import MODELS, Workload
 from benchmarks.networks.architectures import ARCHITECTURES
 from fgcompile.compiler.request import Precision
-
-MODELS = (
-    "resnet18",
-    "resnet50",
-    "vgg16_bn",
-    "densenet121",
-    "mobilenet_v2",
-    "efficientnet_lite0",
-    "convnext_tiny",
-    "vit_b_16",
-)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -24,12 +24,12 @@ from benchmarks.harness.environment import facts, markdown_table, publish
 from benchmarks.harness.progress import show_progress
 from benchmarks.latency.preparation import prepare_apart
 from benchmarks.latency.runtimes import compile_artifact, export_onnx
-from benchmarks.latency.workload import Workload
+from benchmarks.latency.workload import MODELS, Workload
 from benchmarks.networks.architectures import ARCHITECTURES
 
 CALLS, WARM = 30, 5
 KINDS = {
-    "products": ("Conv", "ConvTranspose", "Gemm", "MatMul", "FusedMatMul"),
+    "products": ("Conv", "ConvTranspose", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"),
     "element by element": (
         *("Mul", "Add", "Sub", "Div", "Abs", "Neg", "Sqrt", "Reciprocal", "Pow", "Exp", "Erf", "Tanh", "Sigmoid"),
         *("Relu", "Clip", "Gelu", "BiasGelu", "QuickGelu", "Max", "Min"),
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=list(ARCHITECTURES)[:8], metavar="NAME")
+    parser.add_argument("--models", nargs="+", choices=ARCHITECTURES, default=MODELS, metavar="NAME")
     parser.add_argument("--folder", type=Path, help="where networks and artifacts are kept for another time")
     options = parser.parse_args(arguments)
     rows = []
@@ -101,7 +101,7 @@ class Profile:
         """The profile's cells of a row, times in parts of ``unit`` milliseconds."""
         total = sum(self.times.values())
         kinds = [sum(self.times[operator] for operator in operators) for operators in KINDS.values()]
-        shares = [total, *kinds, total - sum(kinds)]
+        shares = [total, *kinds, max(0.0, total - sum(kinds))]
         return [str(self.nodes), f"{total:.1f}", *(f"{share / unit:.2f}" for share in shares)]
 
 

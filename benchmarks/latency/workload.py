@@ -20,6 +20,18 @@ from fgcompile.bench.timing import Call
 
 __all__ = ["Call", "Candidate", "Workload"]
 
+MODELS = (
+    "resnet18",
+    "resnet50",
+    "vgg16_bn",
+    "densenet121",
+    "mobilenet_v2",
+    "efficientnet_lite0",
+    "convnext_tiny",
+    "vit_b_16",
+)
+"""What is measured unless something else is asked for."""
+
 
 @dataclass(frozen=True)
 class Workload:
