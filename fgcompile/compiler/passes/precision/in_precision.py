@@ -10,7 +10,9 @@ from fgcompile.compiler.ir.graphs import copy_graph
 from fgcompile.compiler.ir.programs import FusedProgram, ValueSpec
 from fgcompile.compiler.ir.runner import run_passes
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
+from fgcompile.compiler.passes.precision.late_scales import late_scales
 from fgcompile.compiler.passes.precision.lower_precision import lower_precision
+from fgcompile.compiler.passes.precision.narrow_joins import narrow_joins
 
 
 def in_precision(program: FusedProgram, precision: str) -> FusedProgram:
@@ -29,7 +31,7 @@ def in_precision(program: FusedProgram, precision: str) -> FusedProgram:
     graph_module = copy_graph(program.graph_module)
     passes = [convert_floats(torch.float32)]
     if precision != "float32":
-        passes.append(lower_precision(getattr(torch, precision)))
+        passes += [late_scales, lower_precision(getattr(torch, precision)), narrow_joins]
     run_passes(graph_module, passes)
     return replace(
         program,

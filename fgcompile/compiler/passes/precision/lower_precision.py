@@ -3,9 +3,13 @@
     y = conv(x, w)              →  y = conv(half(x), half(w))
     p = softmax(half(s))        →  p = softmax(float(s))
     t = δ ⊙ b   (aggregation)   →  t = float(δ) ⊙ b
+    max |δ|     (aggregation)   →  float(max |δ|)
+    w @ |δ|     (aggregation)   →  float((w / Σ|w|) @ |δ|) Σ|w|
 
 Products of tensors compute in half precision; reductions, normalisations and what is steep in float32; everything else
-in the precision of its operands. Inputs and outputs of the graph stay float32.
+in the precision of its operands. Of the aggregation magnitudes and extremes of halves are halves, exactly, and their
+sum over channels is a product, which adds up in float32: of shares of 1, so that it is at most the largest of them.
+Inputs and outputs of the graph stay float32.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.annotations import is_aggregation
+from fgcompile.compiler.ir.graphs import RESHAPES
 from fgcompile.compiler.ir.runner import GraphPass
 
 aten = torch.ops.aten
@@ -53,6 +58,23 @@ STEEP = (
 )
 """Operators whose results or sums leave the range of half precision, or lose in it what the next one needs."""
 
+EXACT = {
+    *RESHAPES,
+    aten.abs.default,
+    aten.amax.default,
+    aten.amin.default,
+    aten.max_pool2d_with_indices.default,
+    aten.neg.default,
+    aten.permute.default,
+    aten.squeeze.dim,
+    aten.transpose.int,
+    aten.unsqueeze.default,
+}
+"""Operators whose results are numbers that they were given, or their magnitudes."""
+
+SUMS = {aten.matmul.default, aten.bmm.default}
+"""Products by which the aggregation sums over channels, of a constant row."""
+
 
 def lower_precision(half: torch.dtype) -> GraphPass:
     """The pass by which an optimised float32 graph computes in ``half`` what can be.
@@ -61,7 +83,9 @@ def lower_precision(half: torch.dtype) -> GraphPass:
         half: ``torch.float16`` or ``torch.bfloat16``.
     """
     rewrite = partial(_lower, half=half)
-    return GraphPass("lower_precision", rewrite, ("convert_floats",), changes_dtypes=True, stale_values=True)
+    return GraphPass(
+        "lower_precision", rewrite, ("convert_floats", "late_scales"), changes_dtypes=True, stale_values=True
+    )
 
 
 def _lower(graph_module: fx.GraphModule, half: torch.dtype) -> bool:
@@ -79,6 +103,7 @@ class _Lowering:
         self.half = half
         self.precision: dict[fx.Node, torch.dtype] = {}
         self.casts: dict[tuple[fx.Node, torch.dtype], fx.Node] = {}
+        self.constants: dict[str, fx.Node] = {}
 
     def visit(self, node: fx.Node) -> None:
         """Decides for one node, whose operands have been visited."""
@@ -91,6 +116,8 @@ class _Lowering:
             self.precision[node] = self.precision[source]
             return
         self.precision[node] = precision = self._choose(node)
+        if precision == self.half and node.target in SUMS and is_aggregation(node):
+            self._sum_shares(node)
         with self.graph_module.graph.inserting_before(node):
             node.args = fx.map_arg(node.args, lambda operand: self._cast(operand, precision))
             node.kwargs = fx.map_arg(node.kwargs, lambda operand: self._cast(operand, precision))
@@ -104,7 +131,7 @@ class _Lowering:
         aggregation is a term. Everything in neither list follows its operands, constants not counted, since these
         exist in both; one in float32 is enough, so that no precision is lost that was kept so far.
         """
-        if node.op == "output" or is_aggregation(node):
+        if node.op == "output" or (is_aggregation(node) and not self._keeps_halves(node)):
             return torch.float32
         if node.target in PRODUCTS:
             return self.half
@@ -112,6 +139,45 @@ class _Lowering:
             return torch.float32
         operands = [source for source in node.all_input_nodes if source.op != "get_attr" and _is_float(source)]
         return torch.float32 if any(self.precision[source] == torch.float32 for source in operands) else self.half
+
+    def _keeps_halves(self, node: fx.Node) -> bool:
+        """Whether a node of the aggregation computes in half precision what it would in float32, of halves."""
+        if node.target in EXACT:
+            return True
+        if node.target not in SUMS:
+            return False
+        row, features = node.args
+        assert isinstance(row, fx.Node)
+        assert isinstance(features, fx.Node)
+        return row.op == "get_attr" and self.precision[features] == self.half
+
+    def _sum_shares(self, node: fx.Node) -> None:
+        """Makes a sum over channels one of shares of the weights, behind which it is multiplied by their total."""
+        row, features = node.args
+        assert isinstance(row, fx.Node)
+        weights = getattr(self.graph_module, str(row.target))
+        total = weights.abs().sum(-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+        node.args = (self._constant(row, "shares", weights / total, self.half), features)
+        with node.graph.inserting_after(node):
+            wide = node.graph.call_function(aten._to_copy.default, (node,), {"dtype": torch.float32})
+        with node.graph.inserting_after(wide):
+            times = (wide, self._constant(row, "total", total, torch.float32))
+            result = node.graph.call_function(aten.mul.Tensor, times)
+        node.replace_all_uses_with(result, lambda user: user not in (wide, result))
+        for made in (wide, result):
+            made.meta = {key: value for key, value in node.meta.items() if key != "val"}
+            self.precision[made] = torch.float32
+
+    def _constant(self, row: fx.Node, name: str, value: Tensor, precision: torch.dtype) -> fx.Node:
+        """A constant made of another, once."""
+        target = f"{row.target}_{name}"
+        if target not in self.constants:
+            self.graph_module.register_buffer(target, value.to(precision))
+            with row.graph.inserting_after(row):
+                self.constants[target] = made = row.graph.get_attr(target)
+            made.meta = {key: value for key, value in row.meta.items() if key != "val"}
+            self.precision[made] = precision
+        return self.constants[target]
 
     def _cast(self, operand: fx.Node, precision: torch.dtype) -> fx.Node:
         if not _is_float(operand) or self.precision[operand] == precision:
