@@ -146,8 +146,9 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
             sizes must be multiples, as in a U-Net, the metadata says so (``"16*height"``). Slower than a fixed one.
         on_demand: Adds a boolean input ``explain``: where it is false, all but the logits is empty and costs nothing.
         precision: ``"float32"``; or ``"float16"`` or ``"bfloat16"``, for GPUs: the network, forward and backward, then
-            computes in it, and reductions, normalisations and the aggregation in float32, as do inputs and outputs. On
-            a CPU ``"float16"`` halves an ONNX file, and runtimes compute in what they have.
+            computes in it, magnitudes of its gradients too, and normalisations, means and what is made of magnitudes in
+            float32, as do inputs and outputs. On a CPU ``"float16"`` halves an ONNX file, and runtimes compute in what
+            they have.
         labels: Class names, one per logit, kept in the metadata.
         tokenizer: A text model's, which ``Session.explain_text`` needs: a path (``tokenizer.json`` or its folder), a
             ``tokenizers.Tokenizer``, or a fast one of Transformers.

@@ -48,7 +48,7 @@ def test_outputs_are_those_of_float32_but_for_rounding(case: str, name: str, tmp
     assert completeness.max() <= 20 * TOLERANCE[precision]
 
 
-def test_products_are_in_half_precision_and_the_aggregation_is_not() -> None:
+def test_products_are_in_half_precision_and_what_is_made_of_a_mean_s_gradient_is_not() -> None:
     model, x = build("residual", torch.float32)
     graph = onnx.load_from_string(fgcompile.compile(model, x, precision="float16").content).graph
     graph_types = {

@@ -8,7 +8,8 @@
 
 Products of tensors compute in half precision; reductions, normalisations and what is steep in float32; everything else
 in the precision of its operands. Of the aggregation magnitudes and extremes of halves are halves, exactly, and their
-sum over channels is a product, which adds up in float32: of shares of 1, so that it is at most the largest of them.
+sum over channels is a product, which adds up in float32: of shares of 1, so that it is at most the largest of them:
+``docs/decisions/halves.md``.
 Inputs and outputs of the graph stay float32.
 """
 
