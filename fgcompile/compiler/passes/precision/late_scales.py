@@ -50,12 +50,17 @@ def _put_off(node: fx.Node) -> bool:
         user.replace_input_with(node, of)
         # Of a pooling its values: what it returns besides, their places, has no user.
         for result in [user] if isinstance(user.meta["val"], Tensor) else list(user.users):
-            with user.graph.inserting_after(result):
-                later = user.graph.call_function(aten.mul.Tensor, (result, scale))
-            later.meta = dict(result.meta)
-            result.replace_all_uses_with(later, lambda other, later=later: other is not later)
-            _put_off(later)
+            _put_off(_scaled(result, scale))
     return bool(users)
+
+
+def _scaled(result: fx.Node, scale: fx.node.Argument) -> fx.Node:
+    """The scale behind a result, which others now have of it."""
+    with result.graph.inserting_after(result):
+        later = result.graph.call_function(aten.mul.Tensor, (result, scale))
+    later.meta = dict(result.meta)
+    result.replace_all_uses_with(later, lambda user: user is not later)
+    return later
 
 
 def _commutes(user: fx.Node, scaled: fx.Node) -> bool:
