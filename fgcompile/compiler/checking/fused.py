@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.checking.blame import not_finite, saturation
+from fgcompile.compiler.checking.crowds import others_of
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.expected import expected_outputs, returned_by
-from fgcompile.compiler.checking.independence import dependence, others_of, require_independent_samples
+from fgcompile.compiler.checking.independence import dependence, require_independent_samples
 from fgcompile.compiler.checking.inputs import (
     CHECK_SAMPLES,
     TOGETHER,

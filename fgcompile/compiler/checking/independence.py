@@ -12,16 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from fgcompile.compiler.checking.crowds import others_of
 from fgcompile.compiler.checking.differences import relative_difference
-from fgcompile.compiler.checking.inputs import CROWD, MANY, picked, picked_of
+from fgcompile.compiler.checking.inputs import picked, picked_of
 from fgcompile.compiler.checking.shapes import run_at
 from fgcompile.compiler.ir.batch_axes import to_front
 from fgcompile.compiler.ir.fixed_batch import FixedBatchError, takes_one_sample
 from fgcompile.compiler.ir.nodes import layer_name, user_line
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram
-from fgcompile.compiler.ir.sizes import is_fixed, multiple_of, same_size, samples_axis
-
-aten = torch.ops.aten
+from fgcompile.compiler.ir.sizes import same_size, samples_axis
 
 ADVICE = (
     "so it has no explanation of its own: remove operations over the batch (means, batch statistics, comparisons "
@@ -54,28 +53,6 @@ def require_independent_samples(
                     f"output '{spec.name}' of a sample depends on the other samples of its batch, or on its place "
                     f"among them, {ADVICE}"
                 )
-
-
-def others_of(graph: fx.Graph) -> Sequence[int]:
-    """The samples of a batch, by their number, in which those of a check have other neighbours and other places.
-
-    They are many where the graph numbers its samples, as ``torch.arange(x.shape[0])`` does, for more than an index:
-    only one of them, or groups of them, may be told apart.
-    """
-    batch = next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[0]
-    numbers = set[fx.Node]()
-    for node in graph.nodes:
-        sources = [each for each in node.all_input_nodes if isinstance(each.meta.get("val"), Tensor)]
-        made = node.target in _NUMBERS or (bool(sources) and numbers.issuperset(sources))
-        if made and any(multiple_of(size, batch) and not is_fixed(size) for size in node.meta["val"].shape):
-            numbers.add(node)
-        elif node.target not in _INDEXED and numbers.intersection(sources):
-            return CROWD
-    return MANY
-
-
-_NUMBERS = {aten.arange.start_step, aten.eye.default, aten.eye.m, aten.linspace.default}
-_INDEXED = {aten.index.Tensor, aten.index_put.default}
 
 
 def dependence(exposed: BiasedProgram, inputs: Sequence[Tensor]) -> str | None:

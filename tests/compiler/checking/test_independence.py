@@ -22,6 +22,12 @@ def _write(place: int) -> Callable[[Tensor], Tensor]:
     return write
 
 
+def _route(y: Tensor) -> Tensor:
+    """Of the samples that choose a unit, those beyond the third are dropped, as Switch Transformers do."""
+    chosen = nn.functional.one_hot(y.argmax(1), 5).to(y.dtype)
+    return y * chosen * (chosen.cumsum(0) <= 3)
+
+
 DEPENDENT: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "the first is written": (_write(0), "where"),
     "the last is written": (_write(-1), "where"),
@@ -29,6 +35,12 @@ DEPENDENT: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "the third is written": (lambda y: torch.where((torch.arange(y.shape[0]) == 2)[:, None], 0.0, y), "where"),
     "the sixth is written": (lambda y: torch.where((torch.arange(y.shape[0]) == 5)[:, None], 0.0, y), "where"),
     "groups of eight": (lambda y: y * (1 + torch.arange(y.shape[0]) // 8)[:, None], "mul"),
+    "capacity": (_route, "cumsum"),
+    "by the batch's size": (lambda y: y * (1 + y.shape[0] // 4), "mul"),
+    "by rank": (lambda y: y * (1 + (y[:, 0].argsort().argsort() > 4).to(y.dtype))[:, None], ".*"),
+    "others' rows": (lambda y: y[torch.arange(y.shape[0]) % 8], "index"),
+    "rows of a table": (lambda y: y + torch.linspace(0, 1, 9)[torch.arange(y.shape[0]) // 4][:, None], "add"),
+    "a mask over all": (lambda y: y * (1 + (torch.arange(y.shape[0] + 1)[1:] > 5))[:, None], "mul"),
     "numbered": (lambda y: y + torch.arange(y.shape[0])[:, None], "add"),
     "turned": (lambda y: y + y.flip(0), "flip"),
     "rows of another": (lambda y: y.repeat_interleave(3, 0)[: y.shape[0]], "getitem"),
@@ -45,9 +57,25 @@ class _Net(nn.Module):
         return self.last(self.middle(self.first(x)).tanh())
 
 
-@pytest.mark.parametrize("name", few(DEPENDENT, 5))
+@pytest.mark.parametrize("name", few(DEPENDENT, 8))
 def test_dependent_samples_are_refused(name: str) -> None:
     middle, operator = DEPENDENT[name]
     torch.manual_seed(0)
     with pytest.raises(CaptureError, match=rf"'{operator}' at .*\.py:\d+ makes of a sample depends on the other"):
         fgcompile.compile(_Net(middle).eval(), torch.randn(2, 4))
+
+
+INDEPENDENT: dict[str, Callable[[Tensor], Tensor]] = {
+    "indexed": lambda y: y[torch.arange(y.shape[0]), (y[:, :2] > 0).sum(1)][:, None] + y,
+    "a diagonal of all pairs": lambda y: y * (y @ y.mT).diagonal()[:, None],
+    "a mask of themselves": lambda y: y * torch.eye(y.shape[0]).max(1, keepdim=True)[0],
+}
+
+
+@pytest.mark.parametrize("name", few(INDEPENDENT, 2))
+def test_independent_samples_that_are_compared_or_numbered_compile(name: str) -> None:
+    torch.manual_seed(0)
+    model = _Net(INDEPENDENT[name]).eval()
+    session = fgcompile.compile(model, torch.randn(2, 4)).session()
+    x = torch.randn(9, 4)
+    torch.testing.assert_close(torch.as_tensor(session.explain(x.numpy()).logits), model(x).detach())

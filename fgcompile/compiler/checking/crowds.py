@@ -1,0 +1,104 @@
+"""Whether a graph may tell one of many samples apart, so that a check of few samples would not find that it does.
+
+A mean over the batch shows in two samples. What counts them shows where its count is reached: in the sixth, say, or in
+groups of eight, or in a batch of nine. Then a check has many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, fx
+
+from fgcompile.compiler.checking.inputs import CROWD, MANY
+from fgcompile.compiler.ir.graphs import RESHAPES
+from fgcompile.compiler.ir.nodes import bind
+from fgcompile.compiler.ir.sizes import is_fixed
+from fgcompile.compiler.ir.torch_internals import OpOverload, expression, pytree
+
+aten = torch.ops.aten
+
+_NUMBERS = {aten.arange.start_step, aten.linspace.default}
+_VALUES = {aten.full.default, aten.scalar_tensor.default}
+_KEPT = {*RESHAPES, aten.unsqueeze.default, aten.expand.default, aten.clone.default, aten._to_copy.default}
+_INDEXED = {aten.index.Tensor, aten.index_put.default}
+_ACROSS = {
+    *("all", "amax", "amin", "any", "argmax", "argmin", "argsort", "count_nonzero", "cummax", "cummin", "cumprod"),
+    *("cumsum", "histc", "kthvalue", "logcumsumexp", "logsumexp", "max", "mean", "median", "min", "prod", "sort"),
+    *("std", "sum", "topk", "unique_consecutive", "_unique2", "var"),
+}
+"""Operators along an axis, or all of them, by which one entry learns of the others."""
+
+
+def others_of(graph: fx.Graph) -> Sequence[int]:
+    """The samples of a batch, by their number, in which those of a check have other neighbours and other places.
+
+    They are many where the graph reduces, scans or sorts along the batch, compares each sample with each, computes with
+    the batch's size beyond multiples of it, or numbers its samples for more than to index what they have.
+    """
+    batch = next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[0]
+    if is_fixed(batch):
+        return MANY
+    symbols = expression(batch).free_symbols
+    calls = (node for node in graph.nodes if node.op == "call_function")
+    return CROWD if any(_counts(node, symbols) for node in calls) else MANY
+
+
+def _counts(node: fx.Node, symbols: set[Any]) -> bool:
+    value = node.meta.get("val")
+    if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
+        return not _is_multiple(value, symbols)
+    if any(sum(_is_of(size, symbols) for size in leaf.shape) > 1 for leaf in _tensors(node)):
+        return True
+    if not isinstance(node.target, OpOverload):
+        return False
+    if node.target in _VALUES:
+        return any(_is_of(operand.meta["val"], symbols) for operand in _given(bind(node), "fill_value", "s"))
+    if node.target in _NUMBERS and _batched(node, symbols):
+        return not all(_only_indexes(user, node, symbols) for user in node.users)
+    return node.target._opname in _ACROSS and _along(node, symbols)
+
+
+def _along(node: fx.Node, symbols: set[Any]) -> bool:
+    """Whether an operator goes along an axis of samples."""
+    of, *_ = node.all_input_nodes
+    (shape,) = (leaf.shape for leaf in _tensors(of))
+    dims = bind(node).get("dim")
+    dims = list(range(len(shape))) if dims is None or dims == [] else dims if isinstance(dims, list | tuple) else [dims]
+    return any(_is_of(shape[dim], symbols) for dim in dims) if shape else False
+
+
+def _only_indexes(user: fx.Node, numbers: fx.Node, symbols: set[Any]) -> bool:
+    """Whether numbers of samples serve to read or write what these have, as ``y[arange(N), i]``, and nothing else."""
+    if user.target in _KEPT:
+        return all(_only_indexes(other, user, symbols) for other in user.users)
+    return user.target in _INDEXED and user.args[0] is not numbers and _batched(user.args[0], symbols)
+
+
+def _batched(node: Any, symbols: set[Any]) -> bool:
+    return any(_is_of(size, symbols) for leaf in _tensors(node) for size in leaf.shape)
+
+
+def _tensors(node: fx.Node) -> Iterator[Tensor]:
+    return (leaf for leaf in pytree.tree_leaves(node.meta.get("val")) if isinstance(leaf, Tensor))
+
+
+def _given(bound: dict[str, Any], *names: str) -> list[fx.Node]:
+    return [bound[name] for name in names if isinstance(bound.get(name), fx.Node)]
+
+
+def _is_of(size: Any, symbols: set[Any]) -> bool:
+    """Whether the batch is in a size."""
+    symbolic = isinstance(size, torch.SymInt | torch.SymFloat | torch.SymBool)
+    return symbolic and bool(size.node.expr.free_symbols & symbols)
+
+
+def _is_multiple(size: Any, symbols: set[Any]) -> bool:
+    """Whether a size has no batch in it, or is a number or another size times the batch."""
+    found = size.node.expr
+    if not found.free_symbols & symbols:
+        return True
+    (symbol,) = symbols
+    return not isinstance(size, torch.SymBool) and symbol not in (found / symbol).free_symbols
