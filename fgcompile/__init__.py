@@ -57,7 +57,17 @@ _HOMES = {
 }
 
 
+_MODULES = ("errors", "scores")
+"""What is public in modules of its own."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"fgcompile.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'fgcompile' has no attribute '{name}'")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted((*__all__, *_MODULES))

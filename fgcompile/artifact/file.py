@@ -25,6 +25,10 @@ from fgcompile.artifact.zip_container import (
 )
 from fgcompile.errors import ArtifactError
 
+_NAME = bytes([len(METADATA_KEY)]) + METADATA_KEY.encode()
+_MARKS = (b"\x12" + _NAME, b"\n" + _NAME, METADATA_FILE.encode())
+"""What tells an artifact's bytes: ONNX's producer, the metadata's entry there, their file in an archive."""
+
 
 def check_seal(content: bytes | memoryview, path: str | Path) -> None:
     """Passes an artifact that is whole, byte for byte; ``path`` is for messages.
@@ -45,7 +49,7 @@ def check_seal(content: bytes | memoryview, path: str | Path) -> None:
         raise ArtifactError(
             f"{path}: is an exported program, not an artifact: make one of it with `fgcompile compile {path}`"
         )
-    elif METADATA_KEY.encode() in bytes(content):
+    elif any(mark in bytes(content) for mark in _MARKS):
         raise ArtifactError(
             f"{path}: is truncated or was changed: it does not end in its SHA-256 seal; copy or compile it again"
         )

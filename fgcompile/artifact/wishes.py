@@ -24,7 +24,7 @@ WORD = "predicted"
 _SHOWN = 5
 """Names of classes in a message."""
 
-_NUMBER = re.compile(r"[-+]?\d{1,18}")
+_NUMBER = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 
 
 def read_element(wish: Wish, metadata: Metadata) -> Element:
@@ -99,7 +99,14 @@ def class_of(target: Any, labels: Sequence[str] | None) -> Any:
     Raises:
         InputError: None of the labels, or several, are called so.
     """
-    return _named(target, labels, "model") if isinstance(target, str) and target != WORD else target
+    if not isinstance(target, str) or target == WORD:
+        return target
+    number = _named(target, labels, "model")
+    if labels is not None and target in labels and labels.index(target) != number:
+        raise InputError(
+            f"target {_shown(target)} is a number, and class {labels.index(target)} is called so: give an int"
+        )
+    return number
 
 
 def needs_logits(element: Element) -> bool:
@@ -147,6 +154,7 @@ def _named(name: str, labels: Sequence[str] | None, of: str) -> int:
     wanted = name.casefold()
     folded = [label.casefold() for label in labels]
     for found in (
+        [index for index, label in enumerate(labels) if label == name],
         [index for index, label in enumerate(folded) if label == wanted],
         [index for index, label in enumerate(folded) if wanted and label.startswith(wanted)],
     ):

@@ -56,5 +56,6 @@ def cut_forward(content: bytes, metadata: Metadata) -> Forward:
     forward, names = cut(content, metadata)
     kept = metadata.copy()
     kept["inputs"] = [spec for spec in metadata["inputs"] if spec["name"] in names]
+    kept.pop("tokenizer", None)  # which stands beside the metadata, and went with them
     kept["outputs"] = [spec for spec in metadata["outputs"] if spec["name"] == LOGITS]
     return Forward(forward, kept)

@@ -62,11 +62,10 @@ def read_target(text: str) -> int | str | Callable[[], Any]:
         if not (name.endswith(".py") or is_module(name)):
             raise InputError(f"--target {text} is no score ({', '.join(SCORES)}) and no function: no module is {name}")
         return partial(_import_target, text, name)
-    try:
+    if re.fullmatch(r"[-+]?\d{1,18}", text, re.ASCII):
         return int(text)
-    except ValueError:
-        if text.endswith(".py") and Path(text).is_file():
-            raise InputError(f"--target {text} is a file: name the function in it, {Path(text).stem}:NAME") from None
+    if text.endswith(".py") and Path(text).is_file():
+        raise InputError(f"--target {text} is a file: name the function in it, {Path(text).stem}:NAME")
     return text
 
 

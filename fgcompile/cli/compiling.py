@@ -24,7 +24,7 @@ from fgcompile.cli.making import build_recipes, run
 from fgcompile.cli.parameters import FixOption, JsonOption, QuietOption, VerboseOption, WeightsOption
 from fgcompile.cli.pictures import parse_wanted
 from fgcompile.cli.score_names import SCORES
-from fgcompile.cli.source_names import FORMS, read_name, require_there
+from fgcompile.cli.source_names import FORMS, read_name, require_kept, require_there
 from fgcompile.errors import InputError
 from fgcompile.system.files import require_writable
 
@@ -313,6 +313,7 @@ def compile_(
 
         class_of(job.target, job.labels)  # which a source's are not known for yet
     require_there(job.source, weights)
+    require_kept(output, Path(job.source.name) if job.source.is_file else None, weights, labels, tokenizer)
     if isinstance(context.obj, list):  # a recipe, which is only read
         context.obj.append(job)
         return

@@ -107,6 +107,17 @@ def require_there(source: SourceName, weights: Path | None) -> None:
         raise SourceError(f"{weights}: no such file")
 
 
+def require_kept(output: Path, *sources: Path | None) -> None:
+    """Refuses to write an artifact over what it is made of.
+
+    Raises:
+        SourceError: Names it.
+    """
+    for source in sources:
+        if source is not None and output.exists() and source.exists() and output.samefile(source):
+            raise SourceError(f"{output} is what it would be made of, and would be replaced: give another -o")
+
+
 def require_configuration(name: str) -> Path:
     """The path of a model of Transformers: a folder with its configuration, or that file.
 

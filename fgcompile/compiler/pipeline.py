@@ -30,7 +30,7 @@ from fgcompile.compiler.examples import Inputs, hold
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.expose.layouts.astray import warn_of_astray
 from fgcompile.compiler.frontend import as_rounded, capture_bound, in_dtype, under_rules
-from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms
+from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms, require_sum
 from fgcompile.compiler.fullgrad.score import floating_dtype
 from fgcompile.compiler.fusing import as_asked, check_fused, fuse_bound
 from fgcompile.compiler.ir.dump import dumping
@@ -289,6 +289,7 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         CaptureError: The model cannot be captured.
         InputError: An option is not what it can be, or ``target`` holds no classes of the model.
         ScoreError: The score is not one scalar per sample that depends on the input.
+        VerificationError: The terms do not add up to the score.
 
     Warns:
         RulesWarning: As ``compile``.
@@ -314,5 +315,6 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
     require_samples(exposed, request.output)
     target = request.target if chosen is None else chosen
     terms = full_gradient_terms(exposed, request.examples(bound.inputs), target, request.output)
+    require_sum(terms)
     warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
     return terms

@@ -248,15 +248,23 @@ def _layouts(what: str, given: object) -> Mapping[str, str]:
 def _labels(what: str, given: object) -> tuple[str, ...] | None:
     if given is None:
         return None
-    if isinstance(given, str) or not isinstance(given, Iterable):
+    if isinstance(given, str | set | frozenset) or not isinstance(given, Iterable):
         raise InputError(f"{what} is {given!r}: pass a list of names, one for each class, in order")
-    names = tuple(given)
+    names = tuple(_by_number(what, given) if isinstance(given, Mapping) else given)
     for index, name in enumerate(names):
         if not isinstance(name, str):
             raise InputError(f"{what} has {name!r} for class {index}: pass texts, as {str(name)!r}")
         if (character := unfit_character(name)) is not None:
             raise InputError(f"{what} has the control character {character} in class {index}: names are a line of text")
     return tuple(map(str, names))
+
+
+def _by_number(what: str, given: Mapping[Any, Any]) -> list[Any]:
+    """The names of a mapping from classes, whole numbers or such as JSON has them, in order."""
+    numbered = {str(number): name for number, name in given.items()}
+    if set(numbered) != {str(number) for number in range(len(given))}:
+        raise InputError(f"{what} is a mapping whose keys are not the classes 0, 1 …: pass a list of names, in order")
+    return [numbered[str(number)] for number in range(len(given))]
 
 
 def _tokenizer(_: str, given: object) -> Kept | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from fgcompile.artifact.file import read_artifact, read_tokenizer, weights_file
 from fgcompile.artifact.metadata import Metadata, fixed_batch
 from fgcompile.artifact.validation import takes_tokens
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, OutputError
 from fgcompile.page.packages import REGISTRY, read_files, read_lock
 from fgcompile.page.texts import require_texts_shown
 from fgcompile.system.files import make_directory, write_atomically
@@ -61,6 +61,7 @@ def write_page(
     else:
         require_texts_shown(metadata, tokenizer, artifact)
     page = PHOTOS if tokenizer is None else TEXTS
+    require_no_other_page(folder)
     make_directory(folder)
     for package in read_lock(page):
         report(f"{package.name} {package.version}")
@@ -70,6 +71,16 @@ def write_page(
     _write(folder / ARTIFACT, content)
     for name, path in page_files(page).items():
         _write(folder / name, path.read_bytes())
+
+
+def require_no_other_page(folder: Path) -> None:
+    """Refuses a folder that begins with somebody else's page.
+
+    Raises:
+        OutputError: It does.
+    """
+    if (folder / _ENTRY).exists() and not (folder / ARTIFACT).exists():
+        raise OutputError(f"{folder / _ENTRY} is there already: give another folder, or delete it")
 
 
 def page_files(page: str) -> Mapping[str, Path]:

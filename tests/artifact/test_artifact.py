@@ -143,6 +143,12 @@ def test_the_first_half_of_an_onnx_artifact_is_called_truncated(tmp_path):
     assert "is truncated or was changed" in refused(artifact("onnx")[:200], tmp_path)
 
 
+def test_a_model_that_only_mentions_us_was_no_artifact(tmp_path):
+    model = onnx.load_from_string(plain_onnx())
+    model.graph.node[0].doc_string = "/home/jane/fgcompile/net.py"
+    assert "is not an fgcompile artifact" in refused(model.SerializeToString(), tmp_path)
+
+
 def plain_onnx() -> bytes:
     text = '<ir_version: 10, opset_import: ["" : 18]> plain (float[1] x) => (float[1] y) { y = Abs (x) }'
     return onnx.parser.parse_model(text).SerializeToString()

@@ -113,3 +113,10 @@ def test_a_package_on_demand_has_its_forward_already(tmp_path: Path) -> None:
     feeds = {"x": np.ones((3, 3, 8, 8), np.float32), "target": np.array([-1, 0, 1])}
     assert list(session.run(feeds)) == ["logits"]
     np.testing.assert_array_equal(session.run(feeds)["logits"], fgcompile.load(path).predict(feeds["x"]))
+
+
+def test_a_text_s_forward_pass_has_no_tokenizer_and_needs_none() -> None:
+    content, metadata = tiny("onnx")
+    spec = {"digest": "sha256:0", "longest": 4}
+    forward = cut_forward(content, {**metadata, "tokenizer": spec})  # type: ignore[typeddict-item]
+    assert "tokenizer" not in forward.metadata

@@ -124,6 +124,22 @@ def test_nor_do_those_of_an_artifact_take_a_runtime(run: Run, tmp_path: Path, mo
     subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)
 
 
+def test_an_artifact_is_not_written_over_what_it_is_made_of(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("net.onnx", "weights.pt", "names.pt"):
+        Path(name).write_text("a\nb\n")
+    Path("link.onnx").symlink_to("net.onnx")
+    for arguments in (
+        ["net.onnx", "-o", "net.onnx"],
+        ["net.onnx", "-o", "link.onnx"],
+        ["torch:nn", "-o", "weights.pt", "--weights", "weights.pt"],
+        ["torch:nn", "-o", "names.pt", "--labels", "names.pt"],
+    ):
+        assert_one_line_error(run("compile", *arguments), "is what it would be made of, and would be replaced")
+
+
 @pytest.mark.parametrize("command", ["", *typer.main.get_group(app).commands])
 def test_help_is_short_too_and_ends_in_an_example(run: Run, command: str) -> None:
     shown = run(*([command] if command else []), "-h")

@@ -40,7 +40,7 @@ WRONG: dict[str, list[Any]] = {
     "on_demand": [None, 0, "False", []],
     "external_data": [None, 1, "model.onnx.data"],
     "tokenizer": [3, {}, b"tokenizer.json", "no/such.json", ["tokenizer.json"]],
-    "labels": [3, "abc", [1, 2], ["a", None], [b"a"], ["a\nb"], ["a\x1b[2J"]],
+    "labels": [3, "abc", {"a", "b"}, {1: "a", 2: "b"}, [1, 2], ["a", None], [b"a"], ["a\nb"], ["a\x1b[2J"]],
 } | {
     name: [None, 3, ["onnx"], {}, "ONNX", np.str_("other"), np.array(["a", "b"])]
     for name in ("format", "method", "psi", "rules", "terms", "biases", "precision", "device")
@@ -110,6 +110,23 @@ def test_a_class_is_named_by_its_label() -> None:
     ):
         with pytest.raises(InputError, match=f"target 'circle' {message}"):
             Request(target="circle", labels=labels)
+
+
+def test_a_class_whose_name_is_the_number_of_another_is_refused_by_that() -> None:
+    assert Request(target="1", labels=("0", "1")).target == 1
+    assert Request(target="3", labels=("10", "2", "1", "0")).target == 3  # which nobody is called
+    for target in ("2", "10"):
+        with pytest.raises(InputError, match=f"target '{target}' is a number, and class . is called so: give an int"):
+            Request(target=target, labels=("10", "2", "1", "0"))
+    assert Request(target="circle", labels=("Circle", "circle")).target == 1
+    with pytest.raises(InputError, match="no class of the model"):
+        Request(target="\u0661", labels=("square", "circle"))  # Arabic's 1, no number of ours
+
+
+def test_labels_may_be_a_mapping_from_the_classes() -> None:
+    names = ("cat", "dog", "owl")
+    assert Request(labels={2: "owl", 0: "cat", 1: "dog"}).labels == names
+    assert Request(labels={"0": "cat", "1": "dog", "2": "owl"}).labels == names  # as JSON has them
 
 
 def test_iterators_are_read_once() -> None:

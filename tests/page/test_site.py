@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fgcompile.artifact.metadata import loads
-from fgcompile.errors import ArtifactError, InputError
+from fgcompile.errors import ArtifactError, InputError, OutputError
 from fgcompile.page import site
 from fgcompile.page.packages import Package
 from tests.support.tiny_artifacts import dumps, onnx_artifact, tiny_metadata
@@ -74,6 +74,20 @@ def test_a_page_is_whole_or_has_no_entry(tmp_path: Path, monkeypatch: pytest.Mon
     assert (tmp_path / "site" / "model.onnx").read_bytes() == onnx_artifact()
     assert {path.name for path in (tmp_path / "site").iterdir()} >= {"index.html", "main.js", "style.css"}
     assert not (tmp_path / "site" / "package.json").exists()
+
+
+def test_the_page_of_somebody_else_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(site, "read_lock", lambda page: [])
+    monkeypatch.setattr(site, "require_shown", lambda metadata, path: None)
+    (tmp_path / "net.onnx").write_bytes(onnx_artifact())
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "index.html").write_text("mine")
+    with pytest.raises(OutputError, match=r"index.html is there already: give another folder, or delete it"):
+        site.write_page(tmp_path / "net.onnx", tmp_path / "site")
+    assert [path.name for path in (tmp_path / "site").iterdir()] == ["index.html"]
+    (tmp_path / "site" / "index.html").unlink()
+    for _ in range(2):  # one of ours is replaced
+        site.write_page(tmp_path / "net.onnx", tmp_path / "site")
 
 
 def test_weights_beside_the_file_are_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,8 @@ def bind(model: Model, given: Inputs, request: Request) -> Bound:
     require_model(model)
     bound, inputs = bind_inputs(model, given)
     own = argument_names(bound, len(inputs))
+    if len(own) < len(inputs):
+        raise InputError(f"the model takes {len(own)} inputs ({', '.join(own)}), and {len(inputs)} are given")
     names = _artifact_names(model, given, own)
     axes = tuple(
         written_axis(request.layouts.get(name, request.layouts.get(called)), value.ndim)

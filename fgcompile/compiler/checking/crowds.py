@@ -58,7 +58,7 @@ def _counts(node: fx.Node, symbols: set[Any]) -> bool:
         return any(_is_of(operand.meta["val"], symbols) for operand in _given(bind(node), "fill_value", "s"))
     if node.target in _NUMBERS and _batched(node, symbols):
         return not all(_only_indexes(user, node, symbols) for user in node.users)
-    return node.target._opname in _ACROSS and _along(node, symbols)
+    return str(node.target.overloadpacket).rpartition(".")[2] in _ACROSS and _along(node, symbols)
 
 
 def _along(node: fx.Node, symbols: set[Any]) -> bool:
@@ -92,12 +92,12 @@ def _given(bound: dict[str, Any], *names: str) -> list[fx.Node]:
 def _is_of(size: Any, symbols: set[Any]) -> bool:
     """Whether the batch is in a size."""
     symbolic = isinstance(size, torch.SymInt | torch.SymFloat | torch.SymBool)
-    return symbolic and bool(size.node.expr.free_symbols & symbols)
+    return symbolic and bool(expression(size).free_symbols & symbols)
 
 
 def _is_multiple(size: Any, symbols: set[Any]) -> bool:
     """Whether a size has no batch in it, or is a number or another size times the batch."""
-    found = size.node.expr
+    found = expression(size)
     if not found.free_symbols & symbols:
         return True
     (symbol,) = symbols

@@ -23,7 +23,10 @@ from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.request import Request, Target
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, VerificationError
+
+MISSED = 1e-3
+"""What terms may miss a score by, relative to their magnitudes, in the rounding of any precision."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,20 @@ def full_gradient_terms(
         completeness_error=(result.score - sums.sum(1)).abs(),
         relative_completeness_error=completeness_error(result.score, sums),
     )
+
+
+def require_sum(terms: FullGradientTerms) -> None:
+    """Passes terms that add up to their scores, but for rounding.
+
+    Raises:
+        VerificationError: They do not.
+    """
+    error = terms.relative_completeness_error
+    if error.isfinite().all() and error.max() > max(MISSED, 100 * torch.finfo(error.dtype).eps):
+        raise VerificationError(
+            f"the terms miss the score by {float(error.max()):.1e} of their magnitude: an operator of the model is "
+            "computed in a way that its bias is not known for; please report the model"
+        )
 
 
 def evaluate(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, VerificationError
 
 MODEL = nn.Linear(3, 4).double().eval()
 X = torch.randn(2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -41,3 +41,17 @@ def test_a_class_for_each_sample(target: Tensor) -> None:
 
 def test_one_class_for_all() -> None:
     assert torch.allclose(fgcompile.full_gradient(MODEL, X, target=torch.tensor(2)).score, MODEL(X)[:, 2], rtol=1e-14)
+
+
+def test_terms_that_miss_the_score_are_refused() -> None:
+    class Spectrum(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.last(torch.fft.fft(self.first(x)).real)
+
+    torch.manual_seed(0)
+    with pytest.raises(VerificationError, match="the terms miss the score by"):
+        fgcompile.full_gradient(Spectrum().double().eval(), torch.randn(2, 4, dtype=torch.float64))
