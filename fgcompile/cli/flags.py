@@ -31,6 +31,7 @@ _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"\bwindow=\((-?)(\S+), (\S+)\)",
         lambda found: f"--window{'=' if found[1] else ' '}{found[1]}{found[2]},{found[3]}",
     ),
+    (r"\bpass inputs as the model takes them", "give each --input, the shape of one sample, as the model takes it"),
     (r"\bpage=", "--page"),
     (r"(?<!-)\bmax_pixels\b", "--max-pixels"),
     (r"\b(session\.explain\w*) takes\b", r"\1 in Python takes"),

@@ -130,9 +130,15 @@ def require_configuration(name: str) -> Path:
     return path
 
 
+def module_of(path: str) -> str:
+    """What a file is called to be imported from the current folder: ``nets/own.py`` is ``nets.own``."""
+    parts = Path(path).with_suffix("").parts
+    return ".".join(parts) if all(part.isidentifier() for part in parts) else Path(path).stem
+
+
 def _require_module(module: str, attribute: str) -> None:
     if module.endswith(".py"):
-        raise SourceError(f"{module} is a file: name its module, {Path(module).stem}:{attribute}")
+        raise SourceError(f"{module} is a file: name its module, {module_of(module)}:{attribute}")
     if not is_module(module):
         raise SourceError(
             f"cannot import {module.partition('.')[0]} (there is no such module): check the name and the current "

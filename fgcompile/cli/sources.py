@@ -21,7 +21,7 @@ except ImportError as error:
     raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
 from torch.export import ExportedProgram
 
-from fgcompile.cli.source_names import FORMS, LIBRARIES, has_weights, read_name, require_configuration
+from fgcompile.cli.source_names import FORMS, LIBRARIES, has_weights, module_of, read_name, require_configuration
 from fgcompile.cli.transformers_internals import from_config
 from fgcompile.cli.weights import load_weights, some
 from fgcompile.compiler.sources import read_source
@@ -90,7 +90,7 @@ def import_callable(name: str) -> Callable[..., Any]:
     """
     module_name, _, attribute = name.partition(":")
     if module_name.endswith(".py"):
-        raise SourceError(f"{module_name} is a file: name its module, {Path(module_name).stem}:{attribute}")
+        raise SourceError(f"{module_name} is a file: name its module, {module_of(module_name)}:{attribute}")
     here = os.getcwd()
     if here not in sys.path:
         sys.path.insert(0, here)

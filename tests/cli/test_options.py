@@ -58,6 +58,7 @@ MISTAKES: list[tuple[list[str], str]] = [
     (["compile", "none.onnx", "-o", "model.onnx"], "none.onnx: no such file"),
     (["compile", "no_such:module", "-o", "model.onnx"], "cannot import no_such"),
     (["compile", "json.py:loads", "-o", "model.onnx"], "name its module, json:loads"),
+    (["compile", "nets/json.py:loads", "-o", "model.onnx"], "name its module, nets.json:loads"),
     (["compile", "--nothing"], "No such option: --nothing"),
     (["verify", "none.onnx", "--source", "no_such:module"], "cannot import no_such"),
     (["verify", "none.onnx", "--source", "json:loads", "--target", "Region"], "Region takes index"),

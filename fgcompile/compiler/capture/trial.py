@@ -8,7 +8,9 @@ torch.func.grad(f)(x)              a gradient inside of the model, which an expo
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -69,9 +71,20 @@ def _run(model: nn.Module, examples: Sequence[Tensor], given: Sequence[Tensor], 
                 f"{name} takes inputs with a batch, and those of shape {sizes} are one sample: "
                 f"add the batch axis, {added}"
             ) from error
+        if isinstance(error, AttributeError | NameError):  # which no other inputs would mend
+            raise FixedBatchInputError(
+                f"{name} fails on inputs of shape {sizes}, at {_line_of(error)}: {first_line(error)}"
+            ) from error
         raise FixedBatchInputError(
             f"{name} does not take inputs of shape {sizes}: {first_line(error)}; pass inputs as the model takes them"
         ) from error
+
+
+def _line_of(error: Exception) -> str:
+    """``file:line`` that an error came from, in front of PyTorch's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(str(Path(torch.__file__).parent))]
+    return f"{own[-1].filename}:{own[-1].lineno}"
 
 
 def _takes_as_samples(model: nn.Module, given: Sequence[Tensor]) -> bool:

@@ -175,3 +175,23 @@ def test_the_artifact_takes_the_names_and_is_verified_by_them(model: Encoder, tm
     explained = fgcompile.load(tmp_path / "model.onnx").explain(arrays)
     torch.testing.assert_close(torch.from_numpy(explained.logits), model(**given).detach(), rtol=1e-5, atol=1e-5)
     assert fgcompile.verify(tmp_path / "model.onnx", model, given).passed
+
+
+def test_a_fault_of_the_model_s_own_code_is_told_with_its_line() -> None:
+    class Misspelt(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.haed(x)
+
+    with pytest.raises(
+        InputError, match=r"Misspelt fails on inputs of shape \(2, 3\), at .*test_binding\.py:\d+: .*haed"
+    ):
+        fgcompile.compile(Misspelt().eval(), torch.randn(2, 3))
+
+
+def test_more_inputs_than_parameters_are_refused() -> None:
+    with pytest.raises(InputError, match=r"the model takes 1 inputs \(input\), and 2 are given"):
+        fgcompile.compile(nn.Linear(3, 2).eval(), (torch.randn(2, 3), torch.randn(2, 3)))
