@@ -31,6 +31,8 @@ _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"\bwindow=\((-?)(\S+), (\S+)\)",
         lambda found: f"--window{'=' if found[1] else ' '}{found[1]}{found[2]},{found[3]}",
     ),
+    (r"\bcompile with target=None", "compile without --target"),
+    (r", or None to let the runtime decide", ", or leave --threads out"),
     (r"\bpass inputs as the model takes them", "give each --input, the shape of one sample, as the model takes it"),
     (r"\bpage=", "--page"),
     (r"(?<!-)\bmax_pixels\b", "--max-pixels"),

@@ -23,6 +23,7 @@ from fgcompile.compiler.capture.onnx.prediction import own_prediction
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.boxes import warn_of_boxes
 from fgcompile.compiler.checking.emitted import check_emitted
+from fgcompile.compiler.checking.probabilities import warn_of_probabilities
 from fgcompile.compiler.checking.zeros import warn_of_zeros
 from fgcompile.compiler.compiled import Artifact, as_artifact
 from fgcompile.compiler.description import describe_program, with_own_labels
@@ -203,6 +204,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         captured, request = fused.captured, fused.request
         warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
         warn_of_astray(fused.program.sites, stacklevel=3)
+        warn_of_probabilities(captured, request, stacklevel=3)
         warn_of_zeros(fused.exposed, fused.program, request, (fused.examples, checks), stacklevel=3)
         warn_of_boxes(checks[0].expected.get(LOGITS), request, stacklevel=3)
         release_memory(captured.graph_module)
