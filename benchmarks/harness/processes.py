@@ -1,7 +1,8 @@
-"""Servers in processes of their own."""
+"""Processes: what they take of the processor, and servers in some of their own."""
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -12,6 +13,12 @@ from pathlib import Path
 HOST = "127.0.0.1"
 PATIENCE = 60.0
 """Seconds after which a server that does not answer has failed to start."""
+
+
+def processor_seconds() -> float:
+    """What this process, and those that it started and saw end, have taken of the processor."""
+    took = os.times()
+    return took.user + took.system + took.children_user + took.children_system
 
 
 def free_port() -> int:

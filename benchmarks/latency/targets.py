@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import resource
 import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from resource import RUSAGE_CHILDREN, RUSAGE_SELF
 from typing import Any
 from unittest import mock
 
@@ -27,6 +25,7 @@ from torch import Tensor, nn
 import fgcompile
 from benchmarks.harness.environment import RESULTS, markdown_table, publish
 from benchmarks.harness.isolated import run_isolated
+from benchmarks.harness.processes import processor_seconds
 from benchmarks.harness.records import Store
 from benchmarks.latency.memory import resident_memory
 from benchmarks.latency.timing import Effort, Timing, time_alternately
@@ -135,12 +134,12 @@ def measure(network: str, format: str, folder: str) -> dict[str, dict[str, Any]]
     model, x = build_network(network), torch.randn(1, 3, 224, 224)
     compiling = {}
     for form in FORMS:
-        start = _cpu_time()
+        start = processor_seconds()
         with mock.patch.object(trace, "in_one_batch", lambda _, form=form: form == "rows"):
             targets = None if form == "alone" else COUNT
             options: dict[str, Any] = {"format": format, "targets": targets}
             artifact = fgcompile.compile(model, x, rules="taylor", psi="fullgrad", **options)
-        compiling[form] = _cpu_time() - start
+        compiling[form] = processor_seconds() - start
         artifact.save(_path(folder, form, format))
     calls = {form: _call(folder, form, format) for form in FORMS}
     took = time_alternately(calls, EFFORT, lambda: None)
@@ -149,11 +148,6 @@ def measure(network: str, format: str, folder: str) -> dict[str, dict[str, Any]]
         form: {"ms": timing.cpu_median, "spread": timing.spread, "compile": compiling[form], "own": own}
         for form, timing in took.items()
     }
-
-
-def _cpu_time() -> float:
-    """Seconds of this process and of those that it has waited for."""
-    return sum(resource.getrusage(who)[place] for who in (RUSAGE_SELF, RUSAGE_CHILDREN) for place in (0, 1))
 
 
 def memory_of(network: str, format: str, folder: str, form: str) -> float:

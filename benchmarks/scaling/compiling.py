@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
 import fgcompile
+from benchmarks.harness.processes import processor_seconds
 from benchmarks.latency.runtimes import export_onnx
 from benchmarks.latency.workload import Workload
 
@@ -24,6 +24,12 @@ LIMIT = 3600.0
 def peak_memory() -> int:
     """The most bytes of memory that this process has held so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def by_stage(begun: Sequence[tuple[str, float]], ended: float) -> dict[str, float]:
+    """How long each stage took, of the moments in which they began and the last one ended."""
+    ends = [*(moment for _, moment in begun[1:]), ended]
+    return {stage: end - moment for (stage, moment), end in zip(begun, ends, strict=True)}
 
 
 def measure_compiling(model: str, format: Literal["onnx", "pt2"]) -> dict[str, Any]:
@@ -39,24 +45,23 @@ def measure_compiling(model: str, format: Literal["onnx", "pt2"]) -> dict[str, A
     with tempfile.TemporaryDirectory() as folder:
         workload = Workload(model, 1, 1, Path(folder))
         begun: list[tuple[str, float]] = []
-        artifact = _compile(workload, format, lambda stage: begun.append((stage, _processor_seconds())))
-        ended = _processor_seconds()
+        artifact = _compile(workload, format, lambda stage: begun.append((stage, processor_seconds())))
+        ended = processor_seconds()
         peak, size = peak_memory(), len(artifact.content)
         del artifact
-        start = _processor_seconds()
+        start = processor_seconds()
         _compile(workload, format, lambda stage: None)
-        again = _processor_seconds() - start
-        start = _processor_seconds()
+        again = processor_seconds() - start
+        start = processor_seconds()
         path = export_onnx(workload)
-        ends = [*(moment for _, moment in begun[1:]), ended]
         return {
             "parameters": sum(parameter.numel() for parameter in workload.network().parameters()),
             "seconds": ended - begun[0][1],
-            "stages": {stage: end - moment for (stage, moment), end in zip(begun, ends, strict=True)},
+            "stages": by_stage(begun, ended),
             "again_seconds": again,
             "peak_megabytes": peak / 1e6,
             "megabytes": size / 1e6,
-            "forward_seconds": _processor_seconds() - start,
+            "forward_seconds": processor_seconds() - start,
             "forward_megabytes": path.stat().st_size / 1e6,
         }
 
@@ -67,9 +72,3 @@ def _compile(workload: Workload, format: Literal["onnx", "pt2"], progress: Calla
         return fgcompile.compile(
             workload.network(), workload.inputs(), format=format, rules="taylor", psi="fullgrad", progress=progress
         )
-
-
-def _processor_seconds() -> float:
-    """What this process and those that it started and saw end have taken of the processor."""
-    took = os.times()
-    return took.user + took.system + took.children_user + took.children_system

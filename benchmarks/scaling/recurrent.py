@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
-from benchmarks.scaling.compiling import peak_memory
+from benchmarks.scaling.compiling import by_stage, peak_memory
 from benchmarks.scaling.sweeps import THREADS
 
 
@@ -56,10 +56,10 @@ def measure_recurrent(network: str, steps: int) -> dict[str, Any]:
     x = torch.zeros(2, steps, dtype=torch.int64) if network == "BiLSTM" else torch.zeros(2, 1, 32, 2 * steps)
     begun: list[tuple[str, float]] = []
     artifact = fgcompile.compile(model, x, progress=lambda stage: begun.append((stage, time.process_time())))
-    ends = [*(moment for _, moment in begun[1:]), time.process_time()]
+    ended = time.process_time()
     return {
-        "processor_seconds": ends[-1] - begun[0][1],
-        "stages": {stage: end - moment for (stage, moment), end in zip(begun, ends, strict=True)},
+        "processor_seconds": ended - begun[0][1],
+        "stages": by_stage(begun, ended),
         "peak_megabytes": peak_memory() / 1e6,
         "megabytes": len(artifact.content) / 1e6,
     }

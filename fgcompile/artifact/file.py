@@ -49,12 +49,16 @@ def check_seal(content: bytes | memoryview, path: str | Path) -> None:
         raise ArtifactError(
             f"{path}: is an exported program, not an artifact: make one of it with `fgcompile compile {path}`"
         )
-    elif any(mark in bytes(content) for mark in _MARKS):
+    elif _has_marks(bytes(content)):
         raise ArtifactError(
             f"{path}: is truncated or was changed: it does not end in its SHA-256 seal; copy or compile it again"
         )
     else:
         raise ArtifactError(f"{path}: is not an fgcompile artifact: make one with `fgcompile compile`")
+
+
+def _has_marks(content: bytes) -> bool:
+    return any(mark in content for mark in _MARKS)
 
 
 def read_artifact(path: str | Path) -> tuple[bytes, Metadata]:

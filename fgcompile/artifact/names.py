@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "pt2": ".pt2", "exported": ".pt2"}
 """The formats of artifacts, and how the names of their files end; the first is what an ending alone says."""
 
@@ -77,3 +79,7 @@ PREDICT = "predict"
 
 DEFAULTS_FILE = f"{METADATA_KEY}.defaults.json"
 """The extra file of a ``.pt2`` with the values of optional inputs: their bytes in base64, by name."""
+
+
+WHOLE_NUMBER = re.compile(r"[-+]?\d{1,18}", re.ASCII)
+"""What a class or an index is written as, where it is no name."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from fgcompile.artifact.elements import Element, class_axis, output_axes
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import WHOLE_NUMBER
 from fgcompile.artifact.questions import PREDICTED, require_elements
 from fgcompile.errors import InputError
 from fgcompile.system.text import visible
@@ -23,8 +23,6 @@ WORD = "predicted"
 
 _SHOWN = 5
 """Names of classes in a message."""
-
-_NUMBER = re.compile(r"[-+]?\d{1,18}", re.ASCII)
 
 
 def read_element(wish: Wish, metadata: Metadata) -> Element:
@@ -132,7 +130,7 @@ def _index(part: int | str, axis: str, of_classes: bool, metadata: Metadata) -> 
         return int(part)
     if part == WORD:
         return PREDICTED
-    if not of_classes and not _NUMBER.fullmatch(part):
+    if not of_classes and not WHOLE_NUMBER.fullmatch(part):
         raise InputError(f"target {_shown(part)}: give as {axis} a whole number")
     return _named(part, metadata["labels"], "artifact")
 
@@ -143,7 +141,7 @@ def _named(name: str, labels: Sequence[str] | None, of: str) -> int:
     Raises:
         InputError: None has it, or several have.
     """
-    if _NUMBER.fullmatch(name):
+    if WHOLE_NUMBER.fullmatch(name):
         return int(name)
     if labels is None:
         way_out = "compile it with labels" if of == "artifact" else "give labels, or a function of the output"

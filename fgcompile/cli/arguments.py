@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fgcompile.artifact.names import SUFFIXES
+from fgcompile.artifact.names import SUFFIXES, WHOLE_NUMBER
 from fgcompile.artifact.regular import read_regular
 from fgcompile.cli.score_names import SCORES, read_score
 from fgcompile.cli.source_names import is_module
@@ -62,7 +62,7 @@ def read_target(text: str) -> int | str | Callable[[], Any]:
         if not (name.endswith(".py") or is_module(name)):
             raise InputError(f"--target {text} is no score ({', '.join(SCORES)}) and no function: no module is {name}")
         return partial(_import_target, text, name)
-    if re.fullmatch(r"[-+]?\d{1,18}", text, re.ASCII):
+    if WHOLE_NUMBER.fullmatch(text):
         return int(text)
     if text.endswith(".py") and Path(text).is_file():
         raise InputError(f"--target {text} is a file: name the function in it, {Path(text).stem}:NAME")

@@ -14,14 +14,12 @@ from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.ir.graphs import copy_graph, propagate_shapes
 from fgcompile.compiler.ir.model_output import explained
 from fgcompile.compiler.ir.programs import CapturedProgram
-from fgcompile.compiler.ir.rounding import nudge_sums, nudged, unit_of
+from fgcompile.compiler.ir.rounding import HALF, nudge_sums, nudged, unit_of
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.compiler.ir.steps import require_slope
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.request import Precision, Request
 from fgcompile.compiler.rules import apply_rules, choose_rules
-
-HALF = (torch.float16, torch.bfloat16)
 
 
 def with_own_inputs(bound: Bound, request: Request) -> Request:

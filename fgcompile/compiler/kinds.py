@@ -81,3 +81,11 @@ def require_on_scale(what: str, mean: tuple[float, ...], std: tuple[float, ...],
             f"{what}'s {name} has {value:g}, and black and white are {black:g} and {white:g} on its scale, so that all "
             f"pictures would be of one colour: give the scale that mean and std are numbers of{hint}"
         )
+
+
+def in_order(what: str, given: Mapping[Any, Any]) -> list[Any]:
+    """The names of a mapping from classes, whole numbers or such as JSON has them, in order."""
+    numbered = {str(number): name for number, name in given.items()}
+    if set(numbered) != {str(number) for number in range(len(given))}:
+        raise InputError(f"{what} is a mapping whose keys are not the classes 0, 1 …: pass a list of names, in order")
+    return [numbered[str(number)] for number in range(len(given))]

@@ -31,7 +31,7 @@ from fgcompile.artifact.options import RuleSet as RuleSet
 from fgcompile.artifact.options import Terms as Terms
 from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.examples import require_batch, with_gradients
-from fgcompile.compiler.kinds import flag, integer, named, one_of, per_channel, real, require_on_scale
+from fgcompile.compiler.kinds import flag, in_order, integer, named, one_of, per_channel, real, require_on_scale
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
 
@@ -250,21 +250,13 @@ def _labels(what: str, given: object) -> tuple[str, ...] | None:
         return None
     if isinstance(given, str | set | frozenset) or not isinstance(given, Iterable):
         raise InputError(f"{what} is {given!r}: pass a list of names, one for each class, in order")
-    names = tuple(_by_number(what, given) if isinstance(given, Mapping) else given)
+    names = tuple(in_order(what, given) if isinstance(given, Mapping) else given)
     for index, name in enumerate(names):
         if not isinstance(name, str):
             raise InputError(f"{what} has {name!r} for class {index}: pass texts, as {str(name)!r}")
         if (character := unfit_character(name)) is not None:
             raise InputError(f"{what} has the control character {character} in class {index}: names are a line of text")
     return tuple(map(str, names))
-
-
-def _by_number(what: str, given: Mapping[Any, Any]) -> list[Any]:
-    """The names of a mapping from classes, whole numbers or such as JSON has them, in order."""
-    numbered = {str(number): name for number, name in given.items()}
-    if set(numbered) != {str(number) for number in range(len(given))}:
-        raise InputError(f"{what} is a mapping whose keys are not the classes 0, 1 …: pass a list of names, in order")
-    return [numbered[str(number)] for number in range(len(given))]
 
 
 def _tokenizer(_: str, given: object) -> Kept | None:

@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from fgcompile.compiler.ir.programs import CapturedProgram
+from fgcompile.compiler.ir.rounding import HALF
 from fgcompile.compiler.ir.torch_internals import pytree
 from fgcompile.errors import CaptureError
 
 SAME = 1e-3
 """Largest difference between the model's outputs and the captured graph's, relative to the largest of them."""
-
-HALF = (torch.float16, torch.bfloat16)
 
 ROUNDINGS = 16
 """How many roundings to half precision the two may be apart, where the model does not run in float32."""

@@ -8,9 +8,7 @@ torch.func.grad(f)(x)              a gradient inside of the model, which an expo
 from __future__ import annotations
 
 import contextlib
-import traceback
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 
 from fgcompile.compiler.capture.bound import as_given
 from fgcompile.compiler.capture.returned import require_tensors, require_weights
-from fgcompile.compiler.capture.user_code import calling_layer, calling_line
+from fgcompile.compiler.capture.user_code import calling_layer, calling_line, failing_line
 from fgcompile.compiler.ir.fixed_batch import FixedBatchInputError
 from fgcompile.compiler.ir.torch_internals import takes_a_gradient
 from fgcompile.errors import CaptureError, FgcompileError, InputError, first_line
@@ -72,19 +70,14 @@ def _run(model: nn.Module, examples: Sequence[Tensor], given: Sequence[Tensor], 
                 f"add the batch axis, {added}"
             ) from error
         if isinstance(error, AttributeError | NameError):  # which no other inputs would mend
+            line = failing_line(error)
+            where = "" if line is None else f", at {line}"
             raise FixedBatchInputError(
-                f"{name} fails on inputs of shape {sizes}, at {_line_of(error)}: {first_line(error)}"
+                f"{name} fails on inputs of shape {sizes}{where}: {first_line(error)}"
             ) from error
         raise FixedBatchInputError(
             f"{name} does not take inputs of shape {sizes}: {first_line(error)}; pass inputs as the model takes them"
         ) from error
-
-
-def _line_of(error: Exception) -> str:
-    """``file:line`` that an error came from, in front of PyTorch's own."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(str(Path(torch.__file__).parent))]
-    return f"{own[-1].filename}:{own[-1].lineno}"
 
 
 def _takes_as_samples(model: nn.Module, given: Sequence[Tensor]) -> bool:

@@ -16,7 +16,7 @@ from fgcompile.compiler.checking.inputs import CROWD, MANY
 from fgcompile.compiler.ir.graphs import RESHAPES
 from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.sizes import is_fixed
-from fgcompile.compiler.ir.torch_internals import OpOverload, expression, pytree
+from fgcompile.compiler.ir.torch_internals import OpOverload, expression, pytree, symbols_in
 
 aten = torch.ops.aten
 
@@ -41,7 +41,7 @@ def others_of(graph: fx.Graph) -> Sequence[int]:
     batch = next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[0]
     if is_fixed(batch):
         return MANY
-    symbols = expression(batch).free_symbols
+    symbols = symbols_in(batch)
     calls = (node for node in graph.nodes if node.op == "call_function")
     return CROWD if any(_counts(node, symbols) for node in calls) else MANY
 
@@ -50,12 +50,12 @@ def _counts(node: fx.Node, symbols: set[Any]) -> bool:
     value = node.meta.get("val")
     if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
         return not _is_multiple(value, symbols)
-    if any(sum(_is_of(size, symbols) for size in leaf.shape) > 1 for leaf in _tensors(node)):
+    if any(sum(bool(symbols_in(size) & symbols) for size in leaf.shape) > 1 for leaf in _tensors(node)):
         return True
     if not isinstance(node.target, OpOverload):
         return False
     if node.target in _VALUES:
-        return any(_is_of(operand.meta["val"], symbols) for operand in _given(bind(node), "fill_value", "s"))
+        return any(symbols_in(operand.meta["val"]) & symbols for operand in _given(bind(node), "fill_value", "s"))
     if node.target in _NUMBERS and _batched(node, symbols):
         return not all(_only_indexes(user, node, symbols) for user in node.users)
     return str(node.target.overloadpacket).rpartition(".")[2] in _ACROSS and _along(node, symbols)
@@ -67,7 +67,7 @@ def _along(node: fx.Node, symbols: set[Any]) -> bool:
     (shape,) = (leaf.shape for leaf in _tensors(of))
     dims = bind(node).get("dim")
     dims = list(range(len(shape))) if dims is None or dims == [] else dims if isinstance(dims, list | tuple) else [dims]
-    return any(_is_of(shape[dim], symbols) for dim in dims) if shape else False
+    return any(symbols_in(shape[dim]) & symbols for dim in dims) if shape else False
 
 
 def _only_indexes(user: fx.Node, numbers: fx.Node, symbols: set[Any]) -> bool:
@@ -78,7 +78,7 @@ def _only_indexes(user: fx.Node, numbers: fx.Node, symbols: set[Any]) -> bool:
 
 
 def _batched(node: Any, symbols: set[Any]) -> bool:
-    return any(_is_of(size, symbols) for leaf in _tensors(node) for size in leaf.shape)
+    return any(symbols_in(size) & symbols for leaf in _tensors(node) for size in leaf.shape)
 
 
 def _tensors(node: fx.Node) -> Iterator[Tensor]:
@@ -89,16 +89,9 @@ def _given(bound: dict[str, Any], *names: str) -> list[fx.Node]:
     return [bound[name] for name in names if isinstance(bound.get(name), fx.Node)]
 
 
-def _is_of(size: Any, symbols: set[Any]) -> bool:
-    """Whether the batch is in a size."""
-    symbolic = isinstance(size, torch.SymInt | torch.SymFloat | torch.SymBool)
-    return symbolic and bool(expression(size).free_symbols & symbols)
-
-
 def _is_multiple(size: Any, symbols: set[Any]) -> bool:
     """Whether a size has no batch in it, or is a number or another size times the batch."""
-    found = expression(size)
-    if not found.free_symbols & symbols:
+    if not symbols_in(size) & symbols:
         return True
     (symbol,) = symbols
-    return not isinstance(size, torch.SymBool) and symbol not in (found / symbol).free_symbols
+    return not isinstance(size, torch.SymBool) and symbol not in (expression(size) / symbol).free_symbols

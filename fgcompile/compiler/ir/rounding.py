@@ -18,6 +18,9 @@ from fgcompile.compiler.request import Precision
 UNITS: dict[Precision, float] = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 """The spacing of numbers at 1."""
 
+HALF = (torch.float16, torch.bfloat16)
+"""Half precision."""
+
 SPREAD = 4.0
 """By how many units a value is off at most: a sum over a layer's weights rounds more than once."""
 

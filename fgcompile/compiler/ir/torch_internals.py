@@ -101,6 +101,12 @@ def expression(size: SymInt) -> Any:
     return size.node.expr
 
 
+def symbols_in(size: Any) -> set[Any]:
+    """The symbols of a size, a condition or a number; none of a number."""
+    symbolic = isinstance(size, SymInt | torch.SymFloat | SymBool)
+    return set(expression(size).free_symbols) if symbolic else set()
+
+
 def example(size: SymInt) -> int:
     """A symbolic size at the example's."""
     return int(size.node.hint)

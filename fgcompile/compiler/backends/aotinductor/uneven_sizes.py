@@ -23,6 +23,7 @@ from fgcompile.compiler.ir.torch_internals import (
     StatelessSymbolicContext,
     evaluated,
     expression,
+    symbols_in,
 )
 
 _STEP = 64
@@ -79,7 +80,7 @@ def _examples(values: Iterable[Tensor], crops: list[_Crop]) -> dict[str, int]:
 
 def _remainder(symbol: Any, crops: list[_Crop]) -> int:
     """The first remainder of a size at which no crop of what depends on it alone is of nothing; else that of fewest."""
-    own = [crop for crop in crops if set().union(*(_symbols(size) for size in crop)) == {symbol}]
+    own = [crop for crop in crops if set().union(*(symbols_in(size) for size in crop)) == {symbol}]
 
     def idle(remainder: int) -> int:
         numbers = {symbol: 2 * _STEP + remainder}
@@ -91,10 +92,6 @@ def _remainder(symbol: Any, crops: list[_Crop]) -> int:
         if fewest[0] == 0:
             break
     return fewest[1]
-
-
-def _symbols(size: int | torch.SymInt) -> set[Any]:
-    return set() if is_fixed(size) else set(expression(size).free_symbols)  # type: ignore[arg-type]  # a SymInt
 
 
 def _fake(value: Tensor, examples: dict[str, int], mode: FakeTensorMode) -> Tensor:

@@ -16,7 +16,7 @@ from fgcompile.compiler.ir.runner import as_pass
 
 aten = torch.ops.aten
 
-_OF_ONE = {
+SELECTING = {
     *RESHAPES,
     aten.abs.default,
     aten.amax.default,
@@ -28,7 +28,8 @@ _OF_ONE = {
     aten.transpose.int,
     aten.unsqueeze.default,
 }
-"""Operators of one tensor for which ``g(s x) = s g(x)``."""
+"""Operators of one tensor whose results are its numbers, or their negatives or magnitudes: ``g(s x) = s g(x)``, exactly
+in any precision."""
 
 _OF_TWO = {aten.mul.Tensor, aten.matmul.default, aten.bmm.default}
 """Those of two, in each of which they are linear."""
@@ -69,7 +70,7 @@ def _commutes(user: fx.Node, scaled: fx.Node) -> bool:
     if user.target in _OF_TWO:
         return [operand for operand in user.args if isinstance(operand, fx.Node)].count(scaled) == 1
     values_alone = isinstance(user.meta["val"], Tensor) or all(result.args[1] == 0 for result in user.users)
-    return user.target in _OF_ONE and user.args[0] is scaled and values_alone
+    return user.target in SELECTING and user.args[0] is scaled and values_alone
 
 
 def _is_scale(value: fx.node.Argument) -> bool:

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.annotations import is_aggregation
-from fgcompile.compiler.ir.graphs import RESHAPES
 from fgcompile.compiler.ir.runner import GraphPass
+from fgcompile.compiler.passes.precision.late_scales import SELECTING
 
 aten = torch.ops.aten
 
@@ -58,20 +58,6 @@ STEEP = (
     aten.div,
 )
 """Operators whose results or sums leave the range of half precision, or lose in it what the next one needs."""
-
-EXACT = {
-    *RESHAPES,
-    aten.abs.default,
-    aten.amax.default,
-    aten.amin.default,
-    aten.max_pool2d_with_indices.default,
-    aten.neg.default,
-    aten.permute.default,
-    aten.squeeze.dim,
-    aten.transpose.int,
-    aten.unsqueeze.default,
-}
-"""Operators whose results are numbers that they were given, or their magnitudes."""
 
 SUMS = {aten.matmul.default, aten.bmm.default}
 """Products by which the aggregation sums over channels, of a constant row."""
@@ -143,7 +129,7 @@ class _Lowering:
 
     def _keeps_halves(self, node: fx.Node) -> bool:
         """Whether a node of the aggregation computes in half precision what it would in float32, of halves."""
-        if node.target in EXACT:
+        if node.target in SELECTING:
             return True
         if node.target not in SUMS:
             return False

@@ -16,12 +16,11 @@ from torch import fx
 
 from fgcompile.compiler.ir.annotations import is_aggregation
 from fgcompile.compiler.ir.nodes import bind
+from fgcompile.compiler.ir.rounding import HALF
 from fgcompile.compiler.ir.runner import as_pass
 from fgcompile.compiler.ir.sizes import hint, is_fixed
 
 aten = torch.ops.aten
-
-_HALVES = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def _peeled(graph_module: fx.GraphModule, operand: fx.Node, axis: int) -> _Opera
         return _Operand(operand)
     (half,) = value.all_input_nodes
     same = half.meta["val"].shape == operand.meta["val"].shape
-    return _Operand(half, factor, True) if same and half.meta["val"].dtype in _HALVES else _Operand(operand)
+    return _Operand(half, factor, True) if same and half.meta["val"].dtype in HALF else _Operand(operand)
 
 
 def _number(graph_module: fx.GraphModule, value: fx.node.Argument) -> float | None:
