@@ -38,6 +38,25 @@ def as_inputs(example_inputs: Any, names: Sequence[str] = ()) -> tuple[Tensor, .
     return tuple(map(with_gradients, inputs))
 
 
+def in_one_batch(values: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    """Inputs, by name and with the batch in front, of as many samples each: one sample stands for all, as in PyTorch.
+
+    Raises:
+        InputError: They have different numbers of them.
+    """
+    several = {name: len(value) for name, value in values.items() if len(value) > 1}
+    first, samples = next(iter(several.items()), ("", 1))
+    for name, count in several.items():
+        if count != samples:
+            raise InputError(
+                f"example input {name} has {count} samples and {first} has {samples}: pass the same number of each; "
+                "what no sample has of its own belongs into the model, as a buffer"
+            )
+    return tuple(
+        value if len(value) == samples else value.repeat(samples, *[1] * (value.ndim - 1)) for value in values.values()
+    )
+
+
 def with_gradients(value: Tensor) -> Tensor:
     """The tensor, or a copy of one that was made under ``torch.inference_mode``, which autograd does not take."""
     return value.clone() if value.is_inference() else value

@@ -16,7 +16,7 @@ from torch.export import ExportedProgram
 from fgcompile.artifact.layouts import written_axis
 from fgcompile.compiler.capture.binding import Around, Named, argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.models import require_model
-from fgcompile.compiler.examples import Inputs
+from fgcompile.compiler.examples import Inputs, in_one_batch
 from fgcompile.compiler.ir.batch_axes import put_back, to_front
 from fgcompile.compiler.request import Model, Request
 from fgcompile.errors import InputError
@@ -61,7 +61,7 @@ def bind(model: Model, given: Inputs, request: Request) -> Bound:
     Raises:
         CaptureError: The model cannot be captured, see ``require_model``.
         InputError: As ``bind_inputs``; or an input whose batch is elsewhere has none, is a picture to preprocess, or is
-            an exported program's.
+            an exported program's; or they have different numbers of samples.
     """
     require_model(model)
     bound, inputs = bind_inputs(model, given)
@@ -74,7 +74,7 @@ def bind(model: Model, given: Inputs, request: Request) -> Bound:
         for name, called, value in zip(own, names, inputs, strict=True)
     )
     if not any(axes):
-        return Bound(bound, inputs, names, axes)
+        return Bound(bound, in_one_batch(dict(zip(names, inputs, strict=True))), names, axes)
     moved = next(name for name, axis in zip(names, axes, strict=True) if axis)
     if request.preprocess is not None:
         raise InputError(f"preprocess takes images (N, H, W, C), and the batch of '{moved}' is not in front: leave one")
@@ -87,7 +87,7 @@ def bind(model: Model, given: Inputs, request: Request) -> Bound:
     for name, value, example in zip(names, fronted, inputs, strict=True):
         if not len(value):
             raise InputError(f"example input {name} has shape {tuple(example.shape)}: it needs a batch of at least 1")
-    return Bound(BatchInFront(bound, axes), fronted, names, axes)
+    return Bound(BatchInFront(bound, axes), in_one_batch(dict(zip(names, fronted, strict=True))), names, axes)
 
 
 def as_given(model: nn.Module, inputs: Sequence[Tensor]) -> list[Tensor]:

@@ -34,7 +34,7 @@ from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.capture.size_decisions import SizeDecisionError, with_size_decisions
-from fgcompile.compiler.examples import Inputs, as_inputs
+from fgcompile.compiler.examples import Inputs, as_inputs, in_one_batch
 from fgcompile.compiler.ir.fixed_batch import ALONE
 from fgcompile.compiler.ir.nodes import identifiers
 from fgcompile.compiler.ir.programs import CapturedProgram
@@ -101,7 +101,8 @@ def _capture(model: Model, example_inputs: Inputs, asked: _Asked, free: Free) ->
     require_model(own)
     bound, inputs = bind_inputs(model, example_inputs)
     extras = {} if score is None else dict(asked.score_inputs)
-    given = (*inputs, *as_inputs(list(extras.values()))) if extras else inputs
+    given = (*inputs, *as_inputs(list(extras.values()), list(extras))) if extras else inputs
+    given = in_one_batch(dict(zip((*argument_names(bound, len(inputs)), *extras), given, strict=True)))
     given = given if free.batch else tuple(value[:ALONE] for value in given)
     computed = bound if score is None else Scored(bound, score, asked.output, list(extras))
     name = model_name(own)

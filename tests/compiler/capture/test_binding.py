@@ -195,3 +195,45 @@ def test_a_fault_of_the_model_s_own_code_is_told_with_its_line() -> None:
 def test_more_inputs_than_parameters_are_refused() -> None:
     with pytest.raises(InputError, match=r"the model takes 1 inputs \(input\), and 2 are given"):
         fgcompile.compile(nn.Linear(3, 2).eval(), (torch.randn(2, 3), torch.randn(2, 3)))
+
+
+class Pair(nn.Module):
+    """Two inputs, one of them with its batch behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other, self.head = nn.Linear(4, 6), nn.Linear(5, 6), nn.Linear(6, 3)
+
+    def forward(self, series: Tensor, row: Tensor) -> Tensor:
+        return self.head((self.one(series).mean(0) + self.other(row)).tanh())
+
+
+@pytest.mark.parametrize("samples", [(2, 3), (4, 2)])
+def test_inputs_of_different_numbers_of_samples_are_refused(samples: tuple[int, int]) -> None:
+    first, second = samples
+    given = {"series": torch.randn(7, first, 4), "row": torch.randn(second, 5)}
+    for ask in (fgcompile.compile, fgcompile.full_gradient, fgcompile.expose_biases):
+        with pytest.raises(InputError, match=f"input row has {second} samples and series has {first}: pass the same"):
+            ask(Pair().eval(), given, layouts={"series": "l n c"})
+
+
+def test_inputs_of_a_score_have_as_many_samples_as_the_model_s() -> None:
+    linear, weights = nn.Linear(4, 3).eval(), torch.randn(3, 3)
+    with pytest.raises(InputError, match="input weights has 3 samples and input has 2"):
+        fgcompile.full_gradient(
+            linear,
+            torch.randn(2, 4),
+            target=lambda output, weights: (output * weights).sum(1),
+            score_inputs={"weights": weights},
+        )
+
+
+def test_one_sample_of_an_input_stands_for_all() -> None:
+    torch.manual_seed(0)
+    pair, series, row = Pair().double().eval(), torch.randn(7, 1, 4).double(), torch.randn(2, 5).double()
+    layouts = {"series": "l n c"}
+    found = fgcompile.full_gradient(pair, {"series": series, "row": row}, target=1, layouts=layouts)
+    repeated = series.repeat(1, 2, 1).requires_grad_()
+    (gradient,) = torch.autograd.grad(pair(repeated, row)[:, 1].sum(), repeated)
+    torch.testing.assert_close(found.input_gradient[0], gradient)
+    assert found.relative_completeness_error.max() < 1e-14
