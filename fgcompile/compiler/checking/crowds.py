@@ -1,18 +1,19 @@
 """Whether a graph may tell one of many samples apart, so that a check of few samples would not find that it does.
 
 A mean over the batch shows in two samples. What counts them shows where its count is reached: in the sixth, say, or in
-groups of eight, or in a batch of nine. Then a check has many.
+groups of thirty-two, or in a batch of nine. Then a check has many, and more than what the graph counts to.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.checking.inputs import CROWD, MANY
+from fgcompile.compiler.checking.inputs import MANY
 from fgcompile.compiler.ir.graphs import RESHAPES
 from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.sizes import is_fixed
@@ -32,18 +33,53 @@ _ACROSS = {
 """Operators along an axis, or all of them, by which one entry learns of the others."""
 
 
+_COUNTED_TO = {
+    *("bitwise_and", "clamp", "clamp_max", "clamp_min", "div", "eq", "floor_divide", "fmod", "ge", "gt", "le", "lt"),
+    *("maximum", "minimum", "ne", "remainder", "sub", "add", "__rshift__"),
+}
+"""Operators whose other operand says to what is counted."""
+
+LEAST, MOST = 16, 128
+"""To how many a check counts at least, and at most."""
+
+
 def others_of(graph: fx.Graph) -> Sequence[int]:
     """The samples of a batch, by their number, in which those of a check have other neighbours and other places.
 
-    They are many where the graph reduces, scans or sorts along the batch, compares each sample with each, computes with
-    the batch's size beyond multiples of it, or numbers its samples for more than to index what they have.
+    They are many, at least ``LEAST`` + 2, where the graph reduces, scans or sorts along the batch, compares each sample
+    with each, computes with the batch's size beyond multiples of it, or numbers its samples for more than to index
+    what they have.
     """
     batch = next(iter(graph.find_nodes(op="placeholder"))).meta["val"].shape[0]
     if is_fixed(batch):
         return MANY
-    symbols = symbols_in(batch)
-    calls = (node for node in graph.nodes if node.op == "call_function")
-    return CROWD if any(_counts(node, symbols) for node in calls) else MANY
+    symbols, counted = symbols_in(batch), dict[fx.Node, None]()
+    for node in graph.nodes:
+        if node.op == "call_function" and (counted.keys() & {*node.all_input_nodes} or _counts(node, symbols)):
+            counted[node] = None
+    if not counted:
+        return MANY
+    numbers = [number for node in counted for number in _counted_to(node) if LEAST < number <= MOST]
+    # What is beyond the number is told from what is at it in two samples more.
+    return [1 - place % 2 for place in range(2 + max(numbers, default=LEAST))]
+
+
+def _counted_to(node: fx.Node) -> Iterator[int]:
+    """The numbers to which a node may count samples: what they are compared with or divided by, or a size has in it."""
+    value = node.meta.get("val")
+    if isinstance(value, torch.SymInt | torch.SymFloat | torch.SymBool):
+        yield from (int(atom) for atom in expression(value).atoms() if atom.is_Integer)
+    if isinstance(node.target, OpOverload) and _name_of(node) in _COUNTED_TO:
+        for operand in (*node.args, *node.kwargs.values()):
+            if isinstance(operand, fx.Node) and operand.op == "get_attr":
+                tensor = getattr(node.graph.owning_module, str(operand.target))
+                operand = tensor.item() if tensor.numel() == 1 else None
+            if isinstance(operand, int | float) and math.isfinite(operand):
+                yield math.ceil(operand)
+
+
+def _name_of(node: fx.Node) -> str:
+    return str(node.target.overloadpacket).rpartition(".")[2]  # type: ignore[union-attr]
 
 
 def _counts(node: fx.Node, symbols: set[Any]) -> bool:
@@ -58,7 +94,7 @@ def _counts(node: fx.Node, symbols: set[Any]) -> bool:
         return any(symbols_in(operand.meta["val"]) & symbols for operand in _given(bind(node), "fill_value", "s"))
     if node.target in _NUMBERS and _batched(node, symbols):
         return not all(_only_indexes(user, node, symbols) for user in node.users)
-    return str(node.target.overloadpacket).rpartition(".")[2] in _ACROSS and _along(node, symbols)
+    return _name_of(node) in _ACROSS and _along(node, symbols)
 
 
 def _along(node: fx.Node, symbols: set[Any]) -> bool:

@@ -19,9 +19,8 @@ from fgcompile.compiler.ir.sizes import BATCH, repeated, samples_axis
 CHECK_SAMPLES = 2
 """The batch size of the checks: not the one that back ends trace with."""
 
-TOGETHER, ALONE, MANY, CROWD = (0, 1), (0,), (1, 0, 1), (*(1, 0) * 8, 1)
+TOGETHER, ALONE, MANY = (0, 1), (0,), (1, 0, 1)
 """The samples of a check, by their number, that make batches of other sizes, and of another order."""
-
 
 CHECK_TARGETS = 4
 """How many targets the checks have where any number is taken: not the one that back ends trace with."""

@@ -96,8 +96,8 @@ fake_quantize_learned_channel: Callable[..., Tensor] = torch._fake_quantize_lear
 # Symbolic sizes.
 
 
-def expression(size: SymInt) -> Any:
-    """A symbolic size as an expression of sympy's."""
+def expression(size: SymInt | torch.SymFloat | SymBool) -> Any:
+    """A symbolic size, or what is computed of it, as an expression of sympy's."""
     return size.node.expr
 
 
