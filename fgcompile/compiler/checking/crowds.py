@@ -7,13 +7,14 @@ groups of thirty-two, or in a batch of nine. Then a check has many, and more tha
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 
-from fgcompile.compiler.checking.inputs import MANY
+from fgcompile.compiler.checking.inputs import CHECK_SEED, MANY
 from fgcompile.compiler.ir.graphs import RESHAPES
 from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.sizes import is_fixed
@@ -60,8 +61,9 @@ def others_of(graph: fx.Graph) -> Sequence[int]:
     if not counted:
         return MANY
     numbers = [number for node in counted for number in _counted_to(node) if LEAST < number <= MOST]
-    # What is beyond the number is told from what is at it in two samples more.
-    return [1 - place % 2 for place in range(2 + max(numbers, default=LEAST))]
+    # What is beyond the number is told from what is at it in two samples more; by no turn do they come to be the same.
+    order = random.Random(CHECK_SEED)
+    return [1, 0, *(order.randrange(2) for _ in range(max(numbers, default=LEAST)))]
 
 
 def _counted_to(node: fx.Node) -> Iterator[int]:

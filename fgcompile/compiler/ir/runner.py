@@ -14,15 +14,16 @@ with options is a function that returns a ``Pass``, as ``convert_floats(torch.fl
 in which they run, once each: what stands after another may count on it, and says so by ``requires``.
 
 The runner does what is the same for all. Before any pass runs, it refuses a list in which one stands without what it
-requires. After each that changed something, it removes dead code, checks the graph's form, and that no value that was
-there before and no result changed its shape or dtype, and no call returns another than its node says (a call that the
-pass wrote is evaluated over fake tensors); the graph's code it makes anew at the end. A pass that fails is
-named, with those before it. ``FGCOMPILE_DUMP=FOLDER`` writes the graph after each (``fgcompile.compiler.ir.dump``).
+requires. After each it checks that no dynamic size became a number; after each that changed something, it removes dead
+code, checks the graph's form, and that no value that was there before and no result changed its shape or dtype, and no
+call returns another than its node says (a call that the pass wrote is evaluated over fake tensors); the graph's code it
+makes anew at the end. A pass that fails is named, with those before it. ``FGCOMPILE_DUMP=FOLDER`` writes the graph
+after each (``fgcompile.compiler.ir.dump``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +36,7 @@ from fgcompile.compiler.ir.dump import VARIABLE, dump
 from fgcompile.compiler.ir.graph_text import graph_text
 from fgcompile.compiler.ir.graphs import RESHAPES, call_over_fakes, propagate_shapes
 from fgcompile.compiler.ir.sizes import same_size
-from fgcompile.compiler.ir.torch_internals import OpOverload, pytree
+from fgcompile.compiler.ir.torch_internals import OpOverload, pytree, symbols_in
 from fgcompile.errors import CompilerError, FgcompileError, first_line
 
 
@@ -102,10 +103,11 @@ def run_passes(graph_module: fx.GraphModule, passes: Sequence[GraphPass], ran: S
     changed = False
     for each, before in _in_order(passes, ran):
         with _named(each, before):
-            values = _Values.of(graph_module.graph)
+            values, sizes = _Values.of(graph_module.graph), _sizes_of(graph_module.graph)
             if each.rewrite(graph_module):
                 changed = True
                 _tidy(graph_module, each, values)
+            _require_sizes(each, sizes, graph_module.graph)
         dump_stage(each.name, graph_module)
     if changed:
         graph_module.recompile()
@@ -118,10 +120,12 @@ def run_program_passes(
     """The program as passes make it; arguments and errors as for ``run_passes``. The given one is left as it is."""
     for each, before in _in_order(passes, ran):
         with _named(each, before):
+            sizes = _sizes_of(program.graph_module.graph)
             result = each.rewrite(program)
             if result is not program:
                 _tidy(result.graph_module, each, _Values.of(program.graph_module.graph))
                 result.graph_module.recompile()
+            _require_sizes(each, sizes, result.graph_module.graph)
         program = result
         dump_stage(each.name, program.graph_module)
     return program
@@ -196,6 +200,21 @@ def _tidy(graph_module: fx.GraphModule, each: Pass[Any, Any], before: _Values) -
         raise CompilerError(f"the pass '{each.name}' makes {len(after.results)} results of {len(before.results)}")
     for position, (value, result) in enumerate(zip(before.results, after.results, strict=True)):
         _require_same(each, f"result {position}", value, result)
+
+
+def _sizes_of(graph: fx.Graph) -> Set[str]:
+    """The dynamic sizes of what a graph takes; to make one a number, an assumption by the way is enough."""
+    given = pytree.tree_leaves([node.meta.get("val") for node in graph.find_nodes(op="placeholder")])
+    sizes = (size for leaf in given if isinstance(leaf, Tensor) for size in leaf.shape)
+    return {str(symbol) for size in sizes for symbol in symbols_in(size)}
+
+
+def _require_sizes(each: Pass[Any, Any], before: Set[str], graph: fx.Graph) -> None:
+    if not each.renames_sizes and (fixed := before - _sizes_of(graph)):
+        raise CompilerError(
+            f"the pass '{each.name}' makes the dynamic size {min(fixed)} a number, or another of them: "
+            "this is a fault of fgcompile, please report the model"
+        )
 
 
 @dataclass(frozen=True)

@@ -279,7 +279,7 @@ def _indexes_whole(self: Tensor, dim: int, index: Tensor, src: Tensor) -> bool:
     if is_dynamic(self.shape[dim]) and (dim == 0 or is_dynamic(index.shape[dim])):
         return False
     others = [axis for axis in range(self.dim()) if axis != dim]
-    return all(self.shape[axis] == index.shape[axis] == src.shape[axis] for axis in others)
+    return all(same_size(self.shape[axis], other.shape[axis]) for axis in others for other in (index, src))
 
 
 def lower_scatter(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Any:

@@ -46,6 +46,8 @@ DEPENDENT: dict[str, tuple[Callable[[Tensor], Tensor], str]] = {
     "rows of a table": (lambda y: y + torch.linspace(0, 1, 9)[torch.arange(y.shape[0]) // 4][:, None], "add"),
     "a mask over all": (lambda y: y * (1 + (torch.arange(y.shape[0] + 1)[1:] > 5))[:, None], "mul"),
     "numbered": (lambda y: y + torch.arange(y.shape[0])[:, None], "add"),
+    "turned by six": (lambda y: y.roll(6, 0), "index_select"),
+    "others' rows, selected": (lambda y: y.index_select(0, torch.arange(y.shape[0]) % 8), "index_select"),
     "turned": (lambda y: y + y.flip(0), "flip"),
     "rows of another": (lambda y: y.repeat_interleave(3, 0)[: y.shape[0]], "getitem"),
     "mean": (lambda y: y - y.mean(0, keepdim=True), "sub"),

@@ -71,6 +71,16 @@ def test_a_missing_prerequisite_is_refused_before_anything_runs(graph_module: fx
     assert operators(graph_module) == ["sin", "cos"]
 
 
+def test_a_pass_that_makes_a_dynamic_size_a_number_is_named(graph_module: fx.GraphModule) -> None:
+    @as_pass()
+    def assume(graph_module: fx.GraphModule) -> bool:
+        (given,) = graph_module.graph.find_nodes(op="placeholder")
+        return bool(given.meta["val"].shape[0] != 4)  # as an example has it
+
+    with pytest.raises(CompilerError, match=r"'assume' makes the dynamic size s\d+ a number"):
+        run_passes(graph_module, [idle, assume])
+
+
 def test_a_prerequisite_may_have_run_in_this_list_or_another(graph_module: fx.GraphModule) -> None:
     assert not run_passes(graph_module, [picky], ran=["drop_cosine"])
     assert run_passes(graph_module, [drop_cosine, picky])

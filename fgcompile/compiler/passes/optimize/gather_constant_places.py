@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, fx
+from torch import SymInt, Tensor, fx
 
 from fgcompile.compiler.ir.graphs import fake, fake_mode, insert_call
 from fgcompile.compiler.ir.runner import as_pass
+from fgcompile.compiler.ir.sizes import hint, is_fixed
 
 aten = torch.ops.aten
 
@@ -28,14 +29,14 @@ def gather_constant_places(graph_module: fx.GraphModule) -> bool:
     """Rewrites the graph in place; whether there was a sum at places of an axis."""
     changed = False
     for node in graph_module.graph.find_nodes(op="call_function", target=aten.index_add.default):
-        _, axis, index, values = node.args
+        zeros, axis, index, values = node.args
         size = node.meta["val"].shape[axis]
-        if index.op == "get_attr":
+        if index.op == "get_attr" and is_fixed(size):
             places = getattr(graph_module, str(index.target))
-            for level, (reads, present) in enumerate(_groups(places, size)):
+            for level, (reads, present) in enumerate(_groups(places, hint(size))):
                 values = _add_up(node, values, axis, reads, present, f"{node.name}_{level}")
         else:
-            values = _multiply(node, values, axis, index, size)
+            values = _multiply(node, values, axis, index, _positions(node, zeros, axis, size))
         node.replace_all_uses_with(values)
         graph_module.graph.erase_node(node)
         changed = True
@@ -79,9 +80,16 @@ def _add_up(node: fx.Node, values: fx.Node, axis: int, reads: Tensor, present: T
     return total
 
 
-def _multiply(node: fx.Node, values: fx.Node, axis: int, index: fx.Node, size: int) -> fx.Node:
+def _positions(node: fx.Node, zeros: fx.Node, axis: int, size: int | SymInt) -> fx.Node:
+    """The numbers of the places along an axis, which is dynamic or not."""
+    if is_fixed(size):
+        return _constant(node, f"positions_{node.name}", torch.arange(hint(size)))
+    end = insert_call(node, node, aten.sym_size.int, zeros, axis)
+    return insert_call(node, node, aten.arange.start_step, 0, end, 1)
+
+
+def _multiply(node: fx.Node, values: fx.Node, axis: int, index: fx.Node, positions: fx.Node) -> fx.Node:
     """``out[p] = Σ_j [index_j = p] values[j]``, in front of ``node``."""
-    positions = _constant(node, f"positions_{node.name}", torch.arange(size))
     column = insert_call(node, node, aten.unsqueeze.default, index, 1)
     equal = insert_call(node, node, aten.eq.Tensor, column, positions)
     matrix = insert_call(node, node, aten._to_copy.default, equal, dtype=node.meta["val"].dtype)
