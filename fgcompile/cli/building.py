@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fgcompile.cli.arguments import InputShape, require_no_class
-from fgcompile.cli.models import preset_of, seeded_model
+from fgcompile.cli.models import has_random_weights, preset_of, seeded_model
 from fgcompile.cli.pictures import Wanted, preprocess_of, shapes_of
 from fgcompile.cli.presets.preset import Preset
 from fgcompile.cli.source_names import SourceName
@@ -71,9 +71,9 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
 
     source, outputs = job.source.text, job.options["outputs"]
     model = seeded_model(source, job.weights, job.explained, job.fixed, "model" in outputs)
-    preset = preset_of(job.source, job.weights, model, job.bare)
-    if job.source.is_random(job.weights):
+    if has_random_weights(job.source, job.weights, model):
         setattr(model, RANDOM_WEIGHTS, True)
+    preset = preset_of(job.source, job.weights, model, job.bare)
     dynamic = job.dynamic_sizes
     if dynamic is None:
         dynamic = not job.shapes and takes_text(configured_shapes(model))

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import io
+import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+from unittest import mock
 
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.cli.source_names import LIBRARIES
+from fgcompile.errors import SourceError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
     from torch.export import ExportedProgram
 
     from fgcompile.artifact.validation import Array
     from fgcompile.cli.presets.preset import Preset
     from fgcompile.cli.source_names import SourceName
 
+_SEED = 0
 _VERIFIED_INPUTS = 4
 
 
@@ -35,8 +42,46 @@ def seeded_model(
 
     from fgcompile.cli.sources import load_source
 
-    torch.manual_seed(0)
+    torch.manual_seed(_SEED)
     return load_source(source, weights, output, fixed, others)
+
+
+def has_random_weights(source: SourceName, weights: Path | None, model: nn.Module | ExportedProgram) -> bool:
+    """Whether a model's weights are drawn, for lack of trained ones; to be asked as soon as it is built.
+
+    A module of the user's may draw them first and load others then, so it is built once more with another seed, if it
+    drew anything: what is random is not the same then. What it makes but once, or draws by NumPy, is not told.
+    """
+    import torch
+
+    if source.is_random(weights):
+        return True
+    if weights is not None or source.is_file or source.scheme in LIBRARIES:
+        return False
+    if torch.equal(torch.get_rng_state(), torch.Generator().manual_seed(_SEED).get_state()):
+        return False
+    return _differ(dict(model.named_parameters()), dict(_built_again(source).named_parameters()))
+
+
+def _built_again(source: SourceName) -> nn.Module:
+    """The model with another seed, without what its code prints; an empty one where that builds it but once."""
+    import torch
+
+    from fgcompile.cli.sources import load_source
+
+    torch.manual_seed(_SEED + 1)
+    seed = mock.patch("torch.manual_seed", return_value=torch.default_generator)  # in the user's code
+    with seed, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings(action="ignore"):
+        try:
+            return cast("nn.Module", load_source(source.text))
+        except SourceError:
+            return torch.nn.Module()
+
+
+def _differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    """Whether a tensor of both has other values."""
+    pairs = ((value, other[name]) for name, value in one.items() if name in other)
+    return any(a.shape == b.shape and not a.equal(b) for a, b in pairs)
 
 
 def preset_of(source: SourceName, weights: Path | None, model: object, bare: bool) -> Preset | None:
