@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fgcompile.compiler.biases.addition import ADDITION
+from fgcompile.compiler.biases.complex_numbers import COMPLEX
 from fgcompile.compiler.biases.elementwise import ELEMENTWISE
 from fgcompile.compiler.biases.embedding import EMBEDDING, LOOKUP
 from fgcompile.compiler.biases.formula import double_vjp
@@ -34,6 +35,7 @@ from fgcompile.compiler.ir.tables import join_tables
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 __all__ = [
+    "COMPLEX",
     "FALLBACK",
     "LOOKUP",
     "Application",

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.biases.rule import Application, Formula, Implicit
+from fgcompile.compiler.ir.complex_numbers import inner_product
 from fgcompile.compiler.ir.torch_internals import OpOverload
 
 
@@ -13,8 +14,10 @@ def elementwise(application: Application) -> Tensor:
     """``b = y − Σ_i g_i′(a) a_i`` for ``g`` that acts on each element alone; ``g_i′`` from one VJP with ones.
 
     The paper's implicit bias of a non-linearity, ``η(z) − η′(z) z``. An operand that is broadcast has one slope for
-    each element of ``y``.
+    each element of ``y``. Of a complex number the slope is a matrix, which the general form has.
     """
+    if any(operand.is_complex() for operand in application.operands):
+        return double_vjp(application)
     shape = application.output.shape
     with torch.enable_grad():
         operands = tuple(operand.detach().expand(shape).requires_grad_() for operand in application.operands)
@@ -32,6 +35,8 @@ def by_output(backward: OpOverload) -> Formula:
 
     def formula(application: Application) -> Tensor:
         y, (a,) = application.output, application.operands
+        if a.is_complex():
+            return double_vjp(application)
         slope: Tensor = backward(torch.ones_like(y), y)
         return y - slope * a
 
@@ -70,7 +75,7 @@ def double_vjp(application: Application) -> Tensor:
         cotangent = torch.zeros_like(output, requires_grad=True)
         pulled_back = torch.autograd.grad(output, operands, cotangent, create_graph=True, allow_unused=True)
         pairing = [
-            (gradient * operand.detach()).sum()
+            inner_product(gradient, operand.detach()).sum()
             for gradient, operand in zip(pulled_back, operands, strict=True)
             if gradient is not None and gradient.requires_grad
         ]

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.biases import (
+    COMPLEX,
     FALLBACK,
     LOOKUP,
     Application,
@@ -157,7 +158,7 @@ class _Exposure:
             return  # the outputs are visited where they are picked
         if not isinstance(source.target, OpOverload) or is_linear(source):
             return
-        rule = table.get(source.target, FALLBACK)
+        rule = table.get(source.target) or COMPLEX.get(source.target, FALLBACK)
         call = BiasCall(source, bind(source), frozenset(self.active), self.constants)
         bias = rule.bias(call)
         if isinstance(bias, Homogeneous) and bias.degree == 1:

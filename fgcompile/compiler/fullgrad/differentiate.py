@@ -24,7 +24,7 @@ from fgcompile.compiler.fullgrad.terms import FullGradient, SiteValue, StandIns,
 from fgcompile.compiler.ir.activity import ends_of_gradient
 from fgcompile.compiler.ir.annotations import aggregation
 from fgcompile.compiler.ir.model_output import put_together, require_score
-from fgcompile.compiler.ir.nodes import bind, call_of
+from fgcompile.compiler.ir.nodes import bind, call_of, is_differentiable
 from fgcompile.compiler.ir.programs import BiasedProgram, ImplicitBias, Site
 from fgcompile.compiler.ir.rows_in_order import rows_in_order
 from fgcompile.compiler.ir.sizes import symbol_values
@@ -139,7 +139,7 @@ def _evaluate(program: BiasedProgram, inputs: Sequence[Tensor], stand_ins: Stand
     # Integer inputs have no gradient: it ends at their embeddings, whose bias inputs (``sources``, zero) are leaves
     # instead. All gradients of a score come from one call of autograd, so that its backward pass is traced once.
     with torch.enable_grad():
-        leaves = [x.detach().requires_grad_() if x.is_floating_point() else x for x in inputs[: len(program.inputs)]]
+        leaves = [x.detach().requires_grad_() if is_differentiable(x) else x for x in inputs[: len(program.inputs)]]
         values = dict(program.biases) | dict(stand_ins.biases if stand_ins else {})
         values |= {name: values[name].detach().requires_grad_() for name in program.sources}
         recorder = _Recorder(program, stand_ins)

@@ -10,6 +10,7 @@ import torch
 from torch import SymInt, Tensor
 
 from fgcompile.compiler.ir.model_output import explained
+from fgcompile.compiler.ir.nodes import is_differentiable
 from fgcompile.compiler.request import Request, Target
 from fgcompile.errors import InputError, ScoreError
 
@@ -195,12 +196,12 @@ def _fixed(output: Any, index: int) -> Tensor:
 
 
 def floating_dtype(values: Iterable[Tensor]) -> torch.dtype:
-    """The dtype of the first floating-point tensor.
+    """The dtype of the first floating-point tensor, or of the parts of complex numbers.
 
     Raises:
         ScoreError: There is none.
     """
     for value in values:
-        if value.is_floating_point():
-            return value.dtype
+        if is_differentiable(value):
+            return value.dtype.to_real() if value.is_complex() else value.dtype
     raise ScoreError("the model has neither a floating-point input nor an embedding of an integer one to explain")

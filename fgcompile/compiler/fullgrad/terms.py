@@ -11,6 +11,7 @@ from torch import SymInt, Tensor
 from fgcompile.compiler.fullgrad.arrangement import Orders
 from fgcompile.compiler.fullgrad.size_watch import SizeWatch
 from fgcompile.compiler.ir.batch_axes import put_back
+from fgcompile.compiler.ir.complex_numbers import inner_product
 from fgcompile.compiler.ir.programs import Placement, Site
 from fgcompile.compiler.ir.torch_internals import pytree
 
@@ -45,10 +46,10 @@ class TermValue:
         """``δ ⊙ b / factor``, the shape of ``δ``."""
         if self.bias is None:
             return self.gradient
-        if self.channel_axis is None:
-            return self.gradient * self.bias
-        trailing = [1] * (self.gradient.ndim - self.channel_axis - 1)
-        return self.gradient * self.bias.reshape(-1, *trailing)
+        bias = self.bias
+        if self.channel_axis is not None:
+            bias = bias.reshape(-1, *[1] * (self.gradient.ndim - self.channel_axis - 1))
+        return inner_product(self.gradient, bias)
 
 
 @dataclass(frozen=True)

@@ -103,4 +103,4 @@ def is_differentiable(value: Any) -> bool:
     """Whether a node's value (or any of its outputs) can carry a gradient."""
     if isinstance(value, tuple | list):
         return any(is_differentiable(item) for item in value)
-    return isinstance(value, Tensor) and value.is_floating_point()
+    return isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
