@@ -69,6 +69,8 @@ def serving(path: Path, log: Path, *options: str, ports: tuple[int, int] | None 
     arguments = [*command, "--port", str(port), "--grpc-port", str(grpc_port)]
     clients = [http.InferenceServerClient(f"{HOST}:{port}"), grpc.InferenceServerClient(f"{HOST}:{grpc_port}")]
     with running(arguments, lambda: all(client.is_model_ready(path.stem) for client in clients), log) as process:
+        for client in clients:  # a server that stops waits a while for connections that are kept open
+            client.close()
         yield Server(process.pid, path.stem, f"{HOST}:{port}", f"{HOST}:{grpc_port}")
 
 

@@ -67,4 +67,7 @@ def serving(folder: Path, *options: str) -> Iterator[Server]:
     path = folder / "tiny.onnx"
     path.write_bytes(onnx_artifact(tiny_metadata()))
     with served.serving(path, folder / "log", *options) as running_server:
-        yield Server(path, running_server)
+        server = Server(path, running_server)
+        yield server
+        server.rest.close()
+        server.grpc.close()
