@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from fgcompile.artifact.names import DYNAMIC
 from fgcompile.compiler.capture.apart import require_apart
 from fgcompile.compiler.capture.bound import Bound
+from fgcompile.compiler.capture.complex_pairs.rewrite import require_real
 from fgcompile.compiler.checking.fused import FusedCheck, make_checks
 from fgcompile.compiler.checking.sizes import LayOut
 from fgcompile.compiler.checking.smallest import find_smallest
@@ -144,6 +145,7 @@ def fuse_captured(
     """The captured program with its biases exposed, and the fused one that explains it, both in its own dtype."""
     table = decomposition_table(request.format, request.device)
     require_portable_writes(captured.graph_module, table)
+    require_real(captured.graph_module)
     report("expose")
     exposed = expose(captured, request.layouts)
     require_samples(exposed, request.output)

@@ -18,6 +18,7 @@ from torch.export import ExportedProgram
 from fgcompile.compiler.capture.agreement import require_same_outputs
 from fgcompile.compiler.capture.binding import Around, Named, argument_names, bind_inputs, innermost, model_name
 from fgcompile.compiler.capture.cache import without_cache
+from fgcompile.compiler.capture.complex_pairs.rewrite import pair_complex_numbers
 from fgcompile.compiler.capture.decompositions import decompositions
 from fgcompile.compiler.capture.dynamic_sizes import enlarge, require_free_sizes
 from fgcompile.compiler.capture.experts import with_gathered_experts
@@ -173,8 +174,10 @@ def _flat(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec", FutureWarning)  # of PyTorch's own use of its own names
         decomposed = prepare(exported).run_decompositions(decompositions(alone=not free.batch))
+    flat = unlift(decomposed, name, input_names)
+    pair_complex_numbers(flat.graph_module)
     return dataclasses.replace(
-        unlift(decomposed, name, input_names),
+        flat,
         indexed=tuple(find_indexed_axes(exported)),
         longest=find_longest(exported),
         tables=find_tables(exported),

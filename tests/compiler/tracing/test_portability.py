@@ -9,21 +9,6 @@ from torch import Tensor, nn
 
 from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import UnsupportedOpError
-from tests.support.sweeps import few
-
-
-class Spectrum(nn.Module):
-    """The magnitudes of a signal's frequencies."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.fft.rfft(x).abs()
-
-
-class Norms(nn.Module):
-    """Norms of points of the complex plane."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.view_as_complex(x).abs()
 
 
 class Unpooling(nn.Module):
@@ -60,8 +45,6 @@ class OfALibrary(nn.Module):
 
 REFUSED = {
     "an operator of a library": (OfALibrary, (6,), r"fgcompile_tests\.thrice\.default.*none of PyTorch's"),
-    "frequencies": (Spectrum, (6,), r"aten\._fft_r2c\.default.*complex"),
-    "complex numbers": (Norms, (4, 2), r"aten\.view_as_complex\.default.*complex"),
     "unpooling": (Unpooling, (2, 4, 4), r"aten\.index_put\.default.*no lowering"),
 }
 
@@ -78,7 +61,7 @@ class Named(nn.Module):
         return (self.odd(x * self.scale) * self.scale).flatten(1)
 
 
-@pytest.mark.parametrize("name", few(REFUSED, 2))
+@pytest.mark.parametrize("name", REFUSED)
 def test_an_operator_that_is_left_is_named_with_its_layer(name: str) -> None:
     layer, shape, message = REFUSED[name]
     with pytest.raises(UnsupportedOpError, match=message) as caught:

@@ -17,10 +17,11 @@ from fgcompile.compiler.ir.torch_internals import FakeTensor, pytree
 from fgcompile.compiler.ir.widened import constant_in_dtype
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+COMPLEX = (torch.complex32, torch.complex64, torch.complex128)
 
 
 def convert_floats(dtype: torch.dtype) -> GraphPass:
-    """The pass behind which every floating-point value of a graph is of ``dtype``."""
+    """The pass behind which every floating-point value of a graph is of ``dtype``, complex ones of two such numbers."""
     return GraphPass("convert_floats", partial(_convert, dtype=dtype), changes_dtypes=True)
 
 
@@ -29,6 +30,8 @@ def _convert(graph_module: fx.GraphModule, dtype: torch.dtype) -> bool:
     for name, buffer in list(graph_module.named_buffers()):
         if buffer.dtype in FLOATS:
             setattr(graph_module, name, constant_in_dtype(buffer, dtype))
+        elif buffer.dtype in COMPLEX:
+            setattr(graph_module, name, buffer.to(dtype.to_complex()))
     for node in graph_module.graph.nodes:
         node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
@@ -41,9 +44,10 @@ def _convert(graph_module: fx.GraphModule, dtype: torch.dtype) -> bool:
 
 def _converted(value: Any, dtype: torch.dtype, known: dict[Any, Tensor]) -> Any:
     """The fake tensor in another dtype; one serves all of a shape, since each takes PyTorch a millisecond."""
-    if not isinstance(value, FakeTensor) or value.dtype not in FLOATS:
+    if not isinstance(value, FakeTensor) or value.dtype not in (*FLOATS, *COMPLEX):
         return value
-    key = (*map(str, (*value.shape, *value.stride())), value.device)
+    dtype = dtype.to_complex() if value.is_complex() else dtype
+    key = (*map(str, (*value.shape, *value.stride())), value.device, dtype)
     if key not in known:
         with value.fake_mode:
             known[key] = value.to(dtype)
@@ -51,4 +55,6 @@ def _converted(value: Any, dtype: torch.dtype, known: dict[Any, Tensor]) -> Any:
 
 
 def _retarget(value: Any, dtype: torch.dtype) -> Any:
+    if isinstance(value, torch.dtype) and value in COMPLEX:
+        return dtype.to_complex()
     return dtype if isinstance(value, torch.dtype) and value in FLOATS else value
