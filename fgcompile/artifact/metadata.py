@@ -189,6 +189,13 @@ class TargetAxis(TypedDict):
     size: int | str
 
 
+class ScoredSpec(TypedDict):
+    """One of ``fgcompile.scores``, and its arguments that are not the default: numbers, truths, lists of numbers."""
+
+    name: str
+    arguments: dict[str, Any]
+
+
 class BatchSpec(TypedDict):
     """The batch that an artifact is for: ``size`` samples a call, of whatever is ``"batch"`` in shapes.
 
@@ -212,6 +219,7 @@ class _MetadataOptions(TypedDict, total=False):
     targets: int | str
     target_axes: list[TargetAxis]
     score: str
+    scored: ScoredSpec
     noise: NoiseSpec | None
     output: int | str | None
     score_inputs: list[str]
@@ -239,7 +247,8 @@ class Metadata(_MetadataOptions):
     chose them; ``terms`` is "all", or "parameters" where the map leaves out what is no bias of
     the model's own; ``biases`` is "constants" or "inputs"; ``layouts`` are those given by hand;
     with ``on_demand`` there is an input ``explain``, and every output but the logits is empty where that is false;
-    ``score`` is what that callable is called;
+    ``score`` is what that callable is called, with the labels of its classes, and ``scored``, where it is one of
+    ``fgcompile.scores``, what makes it again;
     ``device`` is the one that a ``.pt2`` was compiled for; ``tables`` are read at what is computed of the inputs'
     values, as positions that count a text's words, and have ``size`` places; ``tokenizer`` is there where the artifact
     keeps one, and so takes texts; ``signature`` is a digest of inputs, outputs and sites, which the programs of

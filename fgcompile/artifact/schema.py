@@ -51,6 +51,8 @@ _shape = sequence(_size, 32)
 _name = text(1000)
 _short = text(100)
 
+_numbers = sequence(whole(-_INTEGER, _INTEGER), 32)
+
 _index = record(
     {"size": _size, "from_end": flag},
     {
@@ -81,6 +83,11 @@ _site = record(
 _lowering = record(
     {"operator": _name, "form": _name, "reason": text(10_000), "layers": sequence(text(10_000), 100_000, least=1)}
 )
+
+_argument = by_type(
+    int=whole(-_INTEGER, _INTEGER), float=number(-1e30, 1e30), bool=flag, NoneType=optional(flag), list=_numbers
+)
+_scored = record({"name": _short, "arguments": mapping(_short, _argument, 100)})
 
 _channel = number(-1e30, 1e30)
 _fit = record(
@@ -125,6 +132,7 @@ _OPTIONS: dict[str, Check] = {
     "targets": by_type(int=whole(1, _INTEGER), str=one_of(DYNAMIC)),
     "target_axes": sequence(record({"name": _name, "size": by_type(int=whole(1, _INTEGER), str=_short)}), 32, least=1),
     "score": _name,
+    "scored": _scored,
     "score_inputs": sequence(_name, 1000),
     "terms": _short,
     "biases": one_of("constants", "inputs"),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -91,19 +93,41 @@ def numbered(target: Any, metadata: Metadata) -> Any:
     return target
 
 
-def class_of(target: Any, labels: Sequence[str] | None) -> Any:
+def class_of(target: Any, labels: Sequence[str] | None, what: str = "target") -> Any:
     """What is compiled for, with the number of a class in place of its name; any other target stays as it is.
+
+    A score of ``fgcompile.scores`` has such numbers where it was made with names; those fields are its ``CLASSES``.
+
+    Args:
+        target: As for ``compile``.
+        labels: The classes' names, None while there are none.
+        what: What the name is given for, in messages.
 
     Raises:
         InputError: None of the labels, or several, are called so.
+        ScoreError: The classes of a score are one.
     """
-    if not isinstance(target, str) or target == WORD:
-        return target
-    number = _named(target, labels, "model")
-    if labels is not None and target in labels and labels.index(target) != number:
-        raise InputError(
-            f"target {_shown(target)} is a number, and class {labels.index(target)} is called so: give an int"
-        )
+    if names := names_in(target):
+        numbers = {
+            field: _number_of(name, labels, f"{type(target).__name__}: {field}") for field, name in names.items()
+        }
+        make: Callable[..., Any] = getattr(target, "with_classes", partial(dataclasses.replace, target))
+        return make(**numbers)
+    return target if not isinstance(target, str) or target == WORD else _number_of(target, labels, what)
+
+
+def names_in(score: Any) -> dict[str, str]:
+    """The fields of a score that are classes by name."""
+    fields = getattr(score, "CLASSES", ()) if dataclasses.is_dataclass(score) else ()
+    return {field: getattr(score, field) for field in fields if isinstance(getattr(score, field), str)}
+
+
+def _number_of(name: str, labels: Sequence[str] | None, what: str) -> int:
+    """The class that is compiled for, by its name; a number that another class is called as may mean either."""
+    name = name if name in (labels or ()) else name.strip()
+    number = _named(name, labels, "model", what)
+    if labels is not None and name in labels and labels.index(name) != number:
+        raise InputError(f"{what} {_shown(name)} is a number, and class {labels.index(name)} is called so: give an int")
     return number
 
 
@@ -135,19 +159,24 @@ def _index(part: int | str, axis: str, of_classes: bool, metadata: Metadata) -> 
     return _named(part, metadata["labels"], "artifact")
 
 
-def _named(name: str, labels: Sequence[str] | None, of: str) -> int:
+def _named(name: str, labels: Sequence[str] | None, of: str, what: str = "target") -> int:
     """The class of a number or a name; ``of`` says what it is one of, the artifact, or the model while there is none.
+
+    ``what`` is asked so: the target, or an argument of a score.
 
     Raises:
         InputError: None has it, or several have.
     """
     if WHOLE_NUMBER.fullmatch(name):
         return int(name)
+    word = f", or '{WORD}'" if what == "target" else ""
     if labels is None:
         way_out = "compile it with labels" if of == "artifact" else "give labels, or a function of the output"
+        if what != "target":
+            way_out = "give labels"
         raise InputError(
-            f"target {_shown(name)}: the {of} has no names of classes: give a class as a whole number, or "
-            f"'{WORD}', or {way_out}"
+            f"{what} {_shown(name)}: the {of} has no names of classes: give a class as a whole number{word}, or "
+            f"{way_out}"
         )
     wanted = name.casefold()
     folded = [label.casefold() for label in labels]
@@ -161,13 +190,13 @@ def _named(name: str, labels: Sequence[str] | None, of: str) -> int:
         if found:
             some = ", ".join(f"{index} {_shown(labels[index])}" for index in found[:_SHOWN])
             more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            raise InputError(f"target {_shown(name)} is the name of several classes: give a number, of {some}{more}")
+            raise InputError(f"{what} {_shown(name)} is the name of several classes: give a number, of {some}{more}")
     near = [label for label in folded if wanted and wanted in label][:_SHOWN]
     near += [label for label in difflib.get_close_matches(wanted, folded, _SHOWN) if label not in near]
     meant = ", ".join(_shown(labels[folded.index(label)]) for label in near[:_SHOWN])
-    advice = f"perhaps {meant}" if meant else f"give a name of its labels, a whole number, or '{WORD}'"
-    advice += ", or several as targets" if "," in name and not meant else ""
-    raise InputError(f"target {_shown(name)} is no class of the {of}: {advice}")
+    advice = f"perhaps {meant}" if meant else f"give a name of its labels{',' if word else ' or'} a whole number{word}"
+    advice += ", or several as targets" if "," in name and not meant and what == "target" else ""
+    raise InputError(f"{what} {_shown(name)} is no class of the {of}: {advice}")
 
 
 def _without_largest(element: Element) -> Element:

@@ -59,7 +59,10 @@ def verify(
     source: Annotated[str, typer.Option(metavar="SOURCE", help="The model it was compiled from.")],
     weights: WeightsOption = None,
     target: Annotated[
-        str | None, typer.Option(help="The score that it was compiled with, where that was a function, as for compile.")
+        str | None,
+        typer.Option(
+            help="The score that it was compiled with, where that was a function of your own, as for compile."
+        ),
     ] = None,
     providers: ProviderOption = None,
     trust: TrustOption = False,

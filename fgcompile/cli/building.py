@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from fgcompile.artifact.metadata import Metadata
 from fgcompile.cli.arguments import InputShape, require_no_class
 from fgcompile.cli.models import has_random_weights, preset_of, seeded_model
 from fgcompile.cli.pictures import Wanted, preprocess_of, shapes_of
@@ -99,9 +100,17 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
         require_no_class(job.target_text, named)
     artifact.save(job.output)
     if preset is not None and job.labels is None and preset.labels is not None and named is None:
-        why = f"names of {len(preset.labels)} classes: the model has another number of them"
+        why = f"names of {len(preset.labels)} classes: {_sizes(cast(Metadata, artifact.metadata))}; --labels names them"
         preset = replace(preset, left_out=(*preset.left_out, why))
     return preset if tokenizer is not None else _with_left(preset, left_beside(source))
+
+
+def _sizes(metadata: Metadata) -> str:
+    """How many classes a model has."""
+    from fgcompile.artifact.elements import output_axes
+
+    sizes = [str(axis["size"]) for axis in output_axes(metadata)]
+    return f"the model has {sizes[0]}" if len(sizes) == 1 else f"the model's output is (N, {', '.join(sizes)})"
 
 
 def _with_left(preset: Preset | None, tokenizer: Path | None) -> Preset | None:

@@ -23,7 +23,7 @@ from fgcompile.cli.building import Job
 from fgcompile.cli.making import build_recipes, run
 from fgcompile.cli.parameters import FixOption, JsonOption, QuietOption, VerboseOption, WeightsOption
 from fgcompile.cli.pictures import parse_wanted
-from fgcompile.cli.score_names import SCORES
+from fgcompile.cli.score_names import SCORES, NamedScore
 from fgcompile.cli.source_names import FORMS, read_name, require_kept, require_there
 from fgcompile.errors import InputError
 from fgcompile.system.files import require_writable
@@ -312,6 +312,8 @@ def compile_(
         from fgcompile.artifact.wishes import class_of
 
         class_of(job.target, job.labels)  # which a source's are not known for yet
+        if isinstance(job.target, NamedScore):
+            job.target.require_classes(job.labels)
     require_there(job.source, weights)
     require_kept(output, Path(job.source.name) if job.source.is_file else None, weights, labels, tokenizer)
     if isinstance(context.obj, list):  # a recipe, which is only read

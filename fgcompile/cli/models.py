@@ -94,8 +94,9 @@ def preset_of(source: SourceName, weights: Path | None, model: object, bare: boo
 
     preset = None if bare else read_preset(source.text, source.arguments, weights, model)
     if bare and source.is_file:
-        if getattr(model, "labels", None) is not None:
-            model.labels = None  # type: ignore[attr-defined]  # of an ONNX file
+        for name in ("labels", "labels_problem"):  # of an ONNX file
+            if getattr(model, name, None) is not None:
+                setattr(model, name, None)
     elif bare:
         setattr(model, OWN_LABELS, ())
     elif preset is not None and preset.labels is not None:

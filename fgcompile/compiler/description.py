@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import importlib.metadata
 from collections.abc import Callable, Sequence
@@ -13,25 +12,20 @@ import numpy as np
 from torch import Tensor
 
 from fgcompile._version import __version__
-from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.file import digest_of
 from fgcompile.artifact.kinds import MalformedError
 from fgcompile.artifact.metadata import SCHEMA_VERSION, Metadata, PreprocessSpec, fixed_batch
 from fgcompile.artifact.schema import check_metadata
 from fgcompile.artifact.signature import SIGNATURE, sign
-from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.ir.annotations import read_choices
 from fgcompile.compiler.ir.fixed_batch import is_alone
-from fgcompile.compiler.ir.model_output import explained, main_output
 from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueSpec
-from fgcompile.compiler.ir.samples import returned
 from fgcompile.compiler.ir.sizes import SPACE, describe, dimension_names
 from fgcompile.compiler.ir.widened import in_pieces
+from fgcompile.compiler.labels import describe_score, fitting_labels
 from fgcompile.compiler.request import Format, Noise, Order, Precision, Preprocess, Request, Targets, Terms
 from fgcompile.errors import InputError
 from fgcompile.text.model import require_texts
-
-_LONGEST_NAME = 200
 
 
 def describe_program(
@@ -68,7 +62,7 @@ def describe_program(
         **({} if captured.choice is None else {"choice": captured.choice}),
         "terms": request.terms,
         "target": "input" if request.target is None else ("score" if callable(request.target) else request.target),
-        **_score(request.score),
+        **describe_score(request.score, fitting_labels(captured, request)),
         **_questions(captured, program),
         "output": request.output,
         "score_inputs": list(captured.score_inputs),
@@ -106,26 +100,6 @@ def describe_program(
     if request.tokenizer is not None:
         require_texts(cast(Metadata, metadata), request.tokenizer)
     return metadata
-
-
-def _score(score: Callable[..., Tensor] | None) -> dict[str, str]:
-    """What a function is called that is explained: ``margin``, ``Region(index=15, rows=(0, 40))``; not of a lambda."""
-    if score is None:
-        return {}
-    if isinstance(score, functools.partial):
-        return _score(score.func)
-    name = getattr(score, "__name__", type(score).__name__)
-    if dataclasses.is_dataclass(score) and not isinstance(score, type):
-        values = {each.name: (getattr(score, each.name, None), each.default) for each in dataclasses.fields(score)}
-        chosen = {key: value for key, (value, default) in values.items() if _is_plain(value) and value != default}
-        name += f"({', '.join(f'{key}={value!r}' for key, value in chosen.items())})"
-    fits = len(name) <= _LONGEST_NAME and unfit_character(name) is None and name != "<lambda>"
-    return {"score": name} if fits else {}
-
-
-def _is_plain(value: object) -> bool:
-    """Whether an argument of a score is written the same every time."""
-    return all(map(_is_plain, value)) if type(value) is tuple else type(value) in (bool, int, float, str)
 
 
 def _batch(captured: CapturedProgram, program: FusedProgram) -> dict[str, Any]:
@@ -264,48 +238,6 @@ def _spec(spec: ValueSpec) -> dict[str, Any]:
     if spec.smallest is not None:
         described["smallest"] = list(spec.smallest)
     return described if spec.default is None else {**described, "optional": True}
-
-
-def with_own_labels(captured: CapturedProgram, request: Request, labels: Sequence[str] | None) -> Request:
-    """The request with a source's own labels, where none were given and these are one for each class.
-
-    The target is then the class that its name stands for.
-
-    Raises:
-        InputError: It is the name of no class, or of several.
-    """
-    fitting = labels is not None and request.labels is None and len(labels) in _classes(captured, request)
-    request = dataclasses.replace(request, labels=labels) if fitting else request
-    return dataclasses.replace(request, target=class_of(request.target, request.labels))
-
-
-def require_labels(captured: CapturedProgram, request: Request) -> None:
-    """Refuses labels that are not one for each class, as soon as the classes are known.
-
-    Raises:
-        InputError: They are fewer or more.
-    """
-    labels, sizes = request.labels, _classes(captured, request)
-    if labels is None or not sizes or len(labels) in sizes:
-        return
-    if len(sizes) == 1:
-        if sizes[0] == 1:
-            raise InputError(f"there are {len(labels)} labels for the one logit: give one, of what it is for, or none")
-        raise InputError(f"there are {len(labels)} labels for {sizes[0]} classes: give one per class, in order")
-    shape = f"(N, {', '.join(map(str, sizes))})"
-    raise InputError(
-        f"there are {len(labels)} labels, and no axis of the output {shape} is as long: give one per class"
-    )
-
-
-def _classes(captured: CapturedProgram, request: Request) -> list[Any]:
-    """The sizes of the logits' axes behind the batch, one of which is the classes'."""
-    structure: Any = returned(captured)
-    if captured.scored:
-        structure, _ = structure
-    logits = (main_output if captured.scored else explained)(structure, request.output)
-    several = isinstance(logits, Tensor) and logits.ndim > 2 and not captured.scored
-    return list(logits.shape[1:]) if several or (isinstance(logits, Tensor) and logits.ndim == 2) else []
 
 
 def parameter_digest(captured: CapturedProgram) -> str:

@@ -17,6 +17,7 @@ from fgcompile.compiler.ir.programs import CapturedProgram
 from fgcompile.compiler.ir.rounding import HALF, nudge_sums, nudged, unit_of
 from fgcompile.compiler.ir.runner import dump_stage, run_passes
 from fgcompile.compiler.ir.steps import require_slope
+from fgcompile.compiler.labels import require_count
 from fgcompile.compiler.passes.precision.convert_floats import convert_floats
 from fgcompile.compiler.request import Precision, Request
 from fgcompile.compiler.rules import apply_rules, choose_rules
@@ -31,12 +32,27 @@ def with_own_inputs(bound: Bound, request: Request) -> Request:
     give = getattr(request.score, "own_inputs", None)
     if give is None or request.score_inputs:
         return request
+    return replace(request, score_inputs=give(_scored_output(bound, request)))
+
+
+def require_classes(bound: Bound, request: Request) -> None:
+    """Refuses labels that are not as many as the classes of a score, for one that cannot be computed for that.
+
+    Raises:
+        InputError: They are fewer or more.
+    """
+    count = getattr(request.score, "count_classes", None)
+    if request.labels is not None and count is not None:
+        known = count(_scored_output(bound, request))
+        require_count(request.labels, [] if known is None else [known])
+
+
+def _scored_output(bound: Bound, request: Request) -> Any:
+    """What the score is of, for the examples."""
     model: Any = bound.model.module() if isinstance(bound.model, ExportedProgram) else bound.model
     with torch.no_grad():
         outputs = model(*bound.inputs)
-    return replace(
-        request, score_inputs=give(outputs if request.output is None else explained(outputs, request.output))
-    )
+    return outputs if request.output is None else explained(outputs, request.output)
 
 
 def capture_in(

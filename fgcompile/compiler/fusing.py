@@ -24,16 +24,16 @@ from fgcompile.compiler.capture.complex_pairs.rewrite import require_real
 from fgcompile.compiler.checking.fused import FusedCheck, make_checks
 from fgcompile.compiler.checking.sizes import LayOut
 from fgcompile.compiler.checking.smallest import find_smallest
-from fgcompile.compiler.description import require_labels, with_own_labels
 from fgcompile.compiler.expose.at_sizes import at_sizes
 from fgcompile.compiler.expose.expose import expose
-from fgcompile.compiler.frontend import capture_in, with_own_inputs
+from fgcompile.compiler.frontend import capture_in, require_classes, with_own_inputs
 from fgcompile.compiler.fullgrad.gradient_scale import choose_gradient_scale
 from fgcompile.compiler.ir.fixed_batch import OfTheBatch
 from fgcompile.compiler.ir.memory import release_memory
 from fgcompile.compiler.ir.programs import BiasedProgram, CapturedProgram, FusedProgram
 from fgcompile.compiler.ir.runner import dump_stage, run_program_passes
 from fgcompile.compiler.ir.samples import require_samples
+from fgcompile.compiler.labels import require_labels, with_own_labels
 from fgcompile.compiler.lowering import decomposition_table
 from fgcompile.compiler.passes.fold.batch_norm import fold_batch_norm
 from fgcompile.compiler.passes.fold.concatenation import nest_concatenations
@@ -85,7 +85,11 @@ class Checked(NamedTuple):
 def fuse_bound(bound: Bound, opened: Opened, request: Request, report: Progress = lambda stage: None) -> Fused:
     """Captures a model, and fuses it with its explanation, in float64."""
     request = with_own_inputs(bound, request)
-    captured, request = capture_in(torch.float64, bound, request)
+    try:
+        captured, request = capture_in(torch.float64, bound, request)
+    except ScoreError:
+        require_classes(bound, request)  # a class out of range, where labels are too many
+        raise
     captured = replace(captured, explained=opened.explained, fixed=opened.fixed, random=opened.random)
     request = with_own_labels(captured, request, opened.labels)
     require_labels(captured, request)

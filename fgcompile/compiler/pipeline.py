@@ -26,7 +26,7 @@ from fgcompile.compiler.checking.emitted import check_emitted
 from fgcompile.compiler.checking.probabilities import warn_of_probabilities
 from fgcompile.compiler.checking.zeros import warn_of_zeros
 from fgcompile.compiler.compiled import Artifact, as_artifact
-from fgcompile.compiler.description import describe_program, with_own_labels
+from fgcompile.compiler.description import describe_program
 from fgcompile.compiler.examples import Inputs, hold
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.expose.layouts.astray import warn_of_astray
@@ -39,6 +39,7 @@ from fgcompile.compiler.ir.memory import release_memory, within_memory
 from fgcompile.compiler.ir.programs import BiasedProgram, FusedProgram, without_graph
 from fgcompile.compiler.ir.samples import require_samples
 from fgcompile.compiler.ir.turns import one_at_a_time
+from fgcompile.compiler.labels import require_labels, warn_of_labels, with_own_labels
 from fgcompile.compiler.passes.batch.with_batch import with_batch
 from fgcompile.compiler.passes.precision.in_precision import in_precision
 from fgcompile.compiler.request import (
@@ -203,6 +204,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         )
         captured, request = fused.captured, fused.request
         warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
+        warn_of_labels(captured, request, opened.labels, stacklevel=3)
         warn_of_astray(fused.program.sites, stacklevel=3)
         warn_of_probabilities(captured, request, stacklevel=3)
         warn_of_zeros(fused.exposed, fused.program, request, (fused.examples, checks), stacklevel=3)
@@ -311,6 +313,7 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         captured = capture_bound(bound, request)
         require_scores(captured, request.output)
         request = with_own_labels(captured, request, opened.labels)
+        require_labels(captured, request)
         dtype = floating_dtype([*bound.inputs, *captured.graph_module.buffers()])
         captured, request = under_rules(in_dtype(captured, dtype), request)
         exposed = expose(captured, request.layouts)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.export import ExportedProgram
 
-from fgcompile.artifact.characters import unfit_character
 from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.capture.binding import argument_names, bind_inputs, input_names
+from fgcompile.compiler.capture.class_names import names_of
 from fgcompile.compiler.capture.exported_program import read_exported_program
 from fgcompile.compiler.capture.onnx.batch import follow_batch
 from fgcompile.compiler.capture.onnx.comparison import compare_with_runtime
@@ -25,6 +25,7 @@ from fgcompile.compiler.capture.pickled import require_no_pickle
 from fgcompile.compiler.capture.torchscript import convert_torchscript, read_torchscript
 from fgcompile.compiler.examples import Inputs, hold, with_tensors
 from fgcompile.compiler.ir.fixed_batch import FixedBatchError
+from fgcompile.compiler.labels import OwnLabels
 from fgcompile.compiler.request import Model, Request
 from fgcompile.errors import CaptureWarning, InputError, SourceError
 
@@ -58,7 +59,7 @@ class Opened:
         model: A module or an exported program.
         inputs: Examples: those given, or the file's own.
         explained: Of an ONNX file the tensor that is explained, in words; else None.
-        labels: The classes' names where the file, or the model's configuration, has them.
+        labels: What the file, or the model's configuration, says of the classes' names.
         fixed: Its inputs that are constants.
         output: Which of the model's outputs is explained.
         alone: Whether it is a file that takes one sample alone, and is to be captured so.
@@ -68,7 +69,7 @@ class Opened:
     model: Model
     inputs: Inputs
     explained: str | None = None
-    labels: tuple[str, ...] | None = None
+    labels: OwnLabels = field(default_factory=OwnLabels)
     fixed: Mapping[str, float] = field(default_factory=dict)
     output: str | int | None = None
     alone: bool = False
@@ -107,21 +108,23 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         _tell_float32(model)
         model.alone = not _takes_any_batch(model, examples, request)
         compare_with_runtime(model, examples)
-        return Opened(
-            model, example_inputs, model.explained.describe(), model.labels, model.fixed, model.asked, model.alone
-        )
+        labels, described = _labels_of_file(model), model.explained.describe()
+        return Opened(model, example_inputs, described, labels, model.fixed, model.asked, model.alone)
     random = bool(getattr(model, RANDOM_WEIGHTS, False))
     return Opened(model, example_inputs, labels=_own_labels(model), output=request.output, random=random)
 
 
 def completed(request: Request, opened: Opened) -> Request:
-    """The request with the output that is explained.
+    """The request with the output that is explained, and with the numbers of the classes that a score has by name.
 
     Raises:
         InputError: The target is the name of none of the classes; whether the names are as many as the classes is
             known of the captured model alone.
     """
-    class_of(request.target, opened.labels if request.labels is None else request.labels)
+    labels = opened.labels.names if request.labels is None else request.labels
+    target = class_of(request.target, labels)
+    if callable(target) and target is not request.target:  # before it is captured; the labels then have to fit
+        request = replace(request, target=target, labels=labels)
     return replace(request, output=opened.output)
 
 
@@ -141,17 +144,21 @@ def _takes_any_batch(model: OnnxModel, examples: Mapping[str, Tensor], request: 
     return True
 
 
-def _own_labels(model: Model) -> tuple[str, ...] | None:
+def _labels_of_file(model: OnnxModel) -> OwnLabels:
+    problem = model.labels_problem
+    return OwnLabels(model.labels, str(model.path), None if problem is None else f"{model.path}: {problem}")
+
+
+def _own_labels(model: Model) -> OwnLabels:
     """The classes' names that are known of a model, or stand in its configuration, but those that are mere numbers."""
     given: tuple[str, ...] | None = getattr(model, OWN_LABELS, None)
     if given is not None:
-        return given or None
+        return OwnLabels(given or None)
     named = getattr(getattr(model, "config", None), "id2label", None)
-    if not isinstance(named, Mapping) or not named or set(named) != set(range(len(named))):
-        return None
-    labels = tuple(named[index] for index in range(len(named)))
-    fit = all(isinstance(label, str) and unfit_character(label) is None for label in labels)
-    return labels if fit and labels != tuple(f"LABEL_{index}" for index in named) else None
+    if not isinstance(named, Mapping) or not named:
+        return OwnLabels()
+    found, origin = names_of(named), "the model's configuration"
+    return OwnLabels(found.names, origin, None if found.problem is None else f"{origin}: its id2label {found.problem}")
 
 
 def read_model(source: Model | str | Path, request: Request, fixed: Mapping[str, float] | None = None) -> Model:

@@ -14,7 +14,9 @@ from torch import Tensor
 from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS, MODEL, is_predicted
+from fgcompile.artifact.scores import arguments_of
 from fgcompile.artifact.validation import Array, batch_size, check_inputs, input_specs
+from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.capture.binding import by_name
 from fgcompile.compiler.capture.bound import bind
 from fgcompile.compiler.capture.onnx.comparison import on_file, rounding_on_file
@@ -30,8 +32,9 @@ from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.request import Model, Request
 from fgcompile.compiler.sources import open_model, read_model
-from fgcompile.errors import InputError
+from fgcompile.errors import ArtifactError, FgcompileError, InputError
 from fgcompile.runtime.session import Provider, load
+from fgcompile.scores import SCORES
 
 
 @torch.inference_mode(False)
@@ -54,7 +57,8 @@ def verify(
         model: The model that it was compiled from, or its file.
         inputs: What the *artifact* takes, in its order or by its names: raw images ``(N, H, W, C)`` if it was compiled
             with ``preprocess``, and a score's own inputs after the model's.
-        target: The score that it was compiled with, if that was a function.
+        target: The score that it was compiled with, if that was a function of your own: what is of
+            ``fgcompile.scores`` its metadata say.
         providers: Where the artifact runs, as for ``fgcompile.load``.
         trust: As for ``fgcompile.load``.
 
@@ -62,15 +66,8 @@ def verify(
         ArtifactError: The file is damaged or not an artifact.
         InputError: The inputs do not fit, or the artifact explains a function, and that was not given.
     """
-    # The artifact says how it was compiled; only a score that was a function is not in it, and has to be given again.
     metadata = read_metadata(path)
-    if not (metadata["target"] == "score") == (target is not None) == callable(target):
-        advice = (
-            "is no function, so the artifact says which: leave target out"
-            if metadata["target"] != "score"
-            else "was a function, which an artifact does not hold: give it again, target="
-        )
-        raise InputError(f"the score that '{path}' explains {advice}")
+    target = _score_of(metadata, target, path)
     names = [spec["name"] for spec in input_specs(metadata)]
     if isinstance(inputs, Mapping) and len(inputs) == len(names) == 1:
         names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
@@ -120,6 +117,44 @@ def verify(
     if report.passed or parameter_digest(captured) == metadata["model"]["parameter_digest"]:
         return report
     return Report((*report.checks, Check("another model: its weights are not the artifact's", float("inf"), 0.0)))
+
+
+def _score_of(
+    metadata: Metadata, given: Callable[..., Tensor] | None, path: str | Path
+) -> Callable[..., Tensor] | None:
+    """The score that an artifact explains: a function of the user's own is not in it, and has to be given again.
+
+    Raises:
+        InputError: It was not given, or is none; or the artifact explains no function.
+        ArtifactError: The metadata name a score that there is not.
+    """
+    if metadata["target"] != "score":
+        if given is not None:
+            raise InputError(
+                f"the score that '{path}' explains is no function, so the artifact says which: leave target out"
+            )
+        return None
+    if given is not None and not callable(given):
+        raise InputError(f"target is {given!r}: give the function that '{path}' was compiled with, target=score")
+    if given is None and "scored" not in metadata:
+        name = f", {metadata['score']}," if "score" in metadata else ""
+        raise InputError(
+            f"the score that '{path}' explains was a function{name} which an artifact does not hold: give it again, "
+            "target=score"
+        )
+    score: Callable[..., Tensor] = class_of(_remade(metadata, path) if given is None else given, metadata["labels"])
+    return score
+
+
+def _remade(metadata: Metadata, path: str | Path) -> Any:
+    """The score of ``fgcompile.scores`` that the metadata name."""
+    try:
+        return SCORES[metadata["scored"]["name"]](**arguments_of(metadata))
+    except (KeyError, TypeError, FgcompileError) as error:
+        raise ArtifactError(
+            f"'{path}' explains {metadata['scored']['name']}, and this version's takes other arguments ({error}): give "
+            "the score again, target=score"
+        ) from error
 
 
 def _model_inputs(feeds: Mapping[str, Array], names: Sequence[str], request: Request) -> dict[str, Tensor]:

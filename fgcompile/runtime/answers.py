@@ -18,15 +18,12 @@ from fgcompile.artifact.elements import (
     score_of_terms,
 )
 from fgcompile.artifact.metadata import Metadata, has_random_weights
+from fgcompile.artifact.scores import SCORE, score_name, score_of_logits
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 
 NO_SALIENCY = "this artifact does not compute a map: compile it with saliency among its outputs"
 """What is wrong with an artifact that nothing can be drawn of."""
-
-SCORE = "score"
-"""What is explained by an artifact whose target is a function of the model's outputs."""
-
 
 RANDOM = "random weights"
 """What captions say of a model that nobody trained."""
@@ -62,12 +59,11 @@ class Answer:
 
     Attributes:
         element: None of a score that was a function, and where the artifact does not return what would say which.
-        name: In words.
+        name: In words; of a score that was a function what that is called.
         score: What is explained, where the outputs say it.
         saliency: The map, ``(*spatial)``.
         residual: Where it is computed.
         number: It in words without labels, where the name has letters that cannot be drawn.
-        function: Which score it is of, where that is a function that has a name.
         beside: What captions say where the score is not known: of a function's the best class.
         random: Whether the model's weights are, which captions say too.
     """
@@ -78,19 +74,13 @@ class Answer:
     saliency: NDArray[Any]
     residual: float | None
     number: str
-    function: str = ""
     beside: ClassScore | None = None
     random: bool = False
 
     @property
-    def title(self) -> str:
-        """What is explained, as captions have it."""
-        return self.function or self.name
-
-    @property
     def detail(self) -> str:
         """The score as captions have it."""
-        known = f"{'' if self.title == SCORE else 'score '}{written(self.score)}" if self.score is not None else ""
+        known = f"{'' if self.name == SCORE else 'score '}{written(self.score)}" if self.score is not None else ""
         if not known and self.beside is not None:
             known = f"{self.beside.name} {written(self.beside.score)}"
         return ", ".join(filter(None, (known, RANDOM if self.random else "")))
@@ -132,18 +122,24 @@ def _answer(explanation: Explained, place: tuple[int, ...], metadata: Metadata) 
             None if terms is None else terms[place] for terms in (explanation.contributions, explanation.residual)
         )
         score = score_of_terms(contributions, residual, metadata)
-    unknown = SCORE if metadata["target"] == "score" else "predicted"
+        if score is None and explanation.logits is not None:
+            score = score_of_logits(explanation.logits[place[0]], metadata)
     return Answer(
         element=element,
-        name=unknown if element is None else element_name(element, metadata),
+        name=_name(element, metadata),
         score=score,
         saliency=explanation.saliency[place][0],
         residual=None if explanation.residual is None else float(explanation.residual[place]),
-        number=unknown if element is None else element_name(element, metadata, numbered=True),
-        function=metadata.get("score", ""),
+        number=_name(element, metadata, numbered=True),
         beside=None if element is not None else _best(explanation.logits, place[0], metadata),
         random=has_random_weights(metadata),
     )
+
+
+def _name(element: Element | None, metadata: Metadata, numbered: bool = False) -> str:
+    if element is not None:
+        return element_name(element, metadata, numbered)
+    return score_name(metadata, numbered) if metadata["target"] == "score" else "predicted"
 
 
 def _best(logits: Array | None, sample: int, metadata: Metadata) -> ClassScore | None:

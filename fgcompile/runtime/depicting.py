@@ -237,7 +237,7 @@ def shown_of(answer: Answer, marks: Marks) -> Shown:
     if answer.beside is not None:
         beside = replace(answer.beside, name=named(answer.beside.name, f"class {answer.beside.index}"))
         answer = replace(answer, beside=beside)
-    return Shown(answer.saliency, named(answer.title, answer.number), answer.detail, marks)
+    return Shown(answer.saliency, named(answer.name, answer.number), answer.detail, marks)
 
 
 def _numbers(explanation: Depicted) -> _Numbers:

@@ -35,7 +35,7 @@ def as_html(explanation: Depicted) -> str | None:
     for sample, picture in zip(explanation, pictures, strict=False):
         figure = SubElement(page, "figure", style="margin: 0 0 1em")
         address = f"data:image/png;base64,{base64.b64encode(png_of(picture)).decode()}"
-        words = "; ".join(f"{visible(each.title)} {each.detail}".strip() for each in words_of(sample))
+        words = "; ".join(f"{visible(each.name)} {each.detail}".strip() for each in words_of(sample))
         SubElement(figure, "img", src=address, alt=words, style="max-width: 100%")
         SubElement(figure, "figcaption").text = _best(sample) or words
     left = len(explanation) - len(pictures)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from fgcompile.errors import InputError, ScoreError
-from fgcompile.scores.requirements import HELD, require_index, require_rank, require_whole
+from fgcompile.scores.requirements import HELD, class_index, require_class, require_rank
 
 LEAST = 1e-7
 """What float32 can still tell from 1."""
@@ -19,23 +20,27 @@ class Difference:
     """``f = y_a − y_b`` of logits ``(N, K)``: why one class rather than another.
 
     Attributes:
-        a: The class that is explained.
+        a: The class that is explained, by its number, or by its name among the labels.
         b: The class that it is set against.
     """
 
-    a: int
-    b: int
+    CLASSES: ClassVar = ("a", "b")
+    a: int | str
+    b: int | str
 
     def __post_init__(self) -> None:
-        require_whole("Difference", a=self.a, b=self.b)
+        require_class("Difference", a=self.a, b=self.b)
         if self.a == self.b:
             raise ScoreError(f"Difference of class {self.a} and itself is 0 of every input: give two classes")
 
+    def count_classes(self, logits: Tensor) -> int | None:
+        """How many classes the output has, for labels to be as many."""
+        return number_of_classes(logits)
+
     def __call__(self, logits: Tensor) -> Tensor:
         require_rank(logits, 2, "(N, K)", "Difference")
-        for index in (self.a, self.b):
-            require_index(index, logits.shape[1], "class")
-        return logits[:, self.a] - logits[:, self.b]
+        a, b = (class_index("Difference", name, getattr(self, name), logits.shape[1]) for name in self.CLASSES)
+        return logits[:, a] - logits[:, b]
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,18 @@ class Contrast:
     """``f = y_c − max_{k ≠ c} y_k`` of logits ``(N, K)``: why a class rather than the next best.
 
     Attributes:
-        index: The class; None for the predicted one, so that ``f`` is the margin of the prediction.
+        index: The class, by number or name; None for the predicted one, so that ``f`` is the prediction's margin.
     """
 
-    index: int | None = None
+    CLASSES: ClassVar = ("index",)
+    index: int | str | None = None
 
     def __post_init__(self) -> None:
-        require_whole("Contrast", index=self.index)
+        require_class("Contrast", index=self.index)
+
+    def count_classes(self, logits: Tensor) -> int | None:
+        """How many classes the output has, for labels to be as many."""
+        return number_of_classes(logits)
 
     def __call__(self, logits: Tensor) -> Tensor:
         require_rank(logits, 2, "(N, K)", "Contrast")
@@ -57,8 +67,7 @@ class Contrast:
         if count < 2:
             raise ScoreError("Contrast sets a class against the next best, and the output has one class")
         if self.index is not None:
-            require_index(self.index, count, "class")
-            index = self.index % count
+            index = class_index("Contrast", "index", self.index, count) % count
             return logits[:, index] - torch.cat([logits[:, :index], logits[:, index + 1 :]], 1).amax(1)
         classes, values = torch.arange(count, device=logits.device), logits.detach()
         best = classes == values.argmax(1, keepdim=True)
@@ -71,16 +80,17 @@ class LogOdds:
     """``f = log p_k − log(1 − p_k)`` of probabilities ``(N, K)``: the logit that a softmax or sigmoid has hidden.
 
     Attributes:
-        index: The class.
+        index: The class, by number or name.
         epsilon: Probabilities are held this far from 0 and 1, where their logarithm is not finite; beyond, the
             gradient is 0.
     """
 
-    index: int
+    CLASSES: ClassVar = ("index",)
+    index: int | str
     epsilon: float = HELD
 
     def __post_init__(self) -> None:
-        require_whole("LogOdds", index=self.index)
+        require_class("LogOdds", index=self.index)
         if not LEAST <= self.epsilon < 0.5:
             raise InputError(f"LogOdds has epsilon={self.epsilon}: give a number from {LEAST:.0e} to below 0.5")
 
@@ -90,10 +100,19 @@ class LogOdds:
         require_probabilities("LogOdds", probabilities)
         return {}
 
+    def count_classes(self, probabilities: Tensor) -> int | None:
+        """How many classes the output has, for labels to be as many."""
+        return number_of_classes(probabilities)
+
     def __call__(self, probabilities: Tensor) -> Tensor:
         require_rank(probabilities, 2, "(N, K)", "LogOdds")
-        require_index(self.index, probabilities.shape[1], "class")
-        return log_odds(probabilities[:, self.index], self.epsilon)
+        index = class_index("LogOdds", "index", self.index, probabilities.shape[1])
+        return log_odds(probabilities[:, index], self.epsilon)
+
+
+def number_of_classes(output: Tensor) -> int | None:
+    """K of an output ``(N, K)``; None of any other."""
+    return output.shape[1] if output.ndim == 2 else None
 
 
 def log_odds(probabilities: Tensor, epsilon: float = HELD) -> Tensor:

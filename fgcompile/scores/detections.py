@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from fgcompile.errors import InputError, ScoreError
 from fgcompile.scores.classes import log_odds, require_probabilities
 from fgcompile.scores.requirements import (
     HELD,
+    class_index,
+    require_class,
     require_index,
     require_own,
     require_rank,
@@ -33,7 +36,7 @@ class Box:
     By configuration rather than by library; ``yolov5``, ``yolov8``, ``detr`` and ``retinanet`` make the usual ones.
 
     Attributes:
-        index: The class; None for the likeliest of the candidate.
+        index: The class, by number or name; None for the likeliest of the candidate.
         candidate: Its place among the candidates; −1 for the best of that class; None for an input ``candidate`` at run
             time, int64 ``(N,)``, which takes the same; further ones below 0 count from the end, as in Python.
         axis: The axis of the candidates, 1 or 2; classes are on the other.
@@ -43,7 +46,8 @@ class Box:
         probabilities: Whether the numbers are probabilities, not logits.
     """
 
-    index: int | None = None
+    CLASSES: ClassVar = ("index",)
+    index: int | str | None = None
     candidate: int | None = -1
     axis: int = 1
     first: int = 0
@@ -52,7 +56,8 @@ class Box:
     probabilities: bool = False
 
     def __post_init__(self) -> None:
-        require_whole("Box", index=self.index, candidate=self.candidate, axis=self.axis, first=self.first)
+        require_class("Box", index=self.index)
+        require_whole("Box", candidate=self.candidate, axis=self.axis, first=self.first)
         require_whole("Box", objectness=self.objectness)
         for name in ("background", "probabilities"):
             if not isinstance(getattr(self, name), bool):
@@ -67,22 +72,22 @@ class Box:
             raise InputError("Box has objectness and a background, which both say that there is nothing: leave one out")
 
     @classmethod
-    def yolov5(cls, index: int | None = None, candidate: int | None = -1) -> Box:
+    def yolov5(cls, index: int | str | None = None, candidate: int | None = -1) -> Box:
         """``(N, A, 5 + K)``: a box, objectness and classes, after their sigmoid, as it is exported."""
         return cls(index, candidate, first=5, objectness=4, probabilities=True)
 
     @classmethod
-    def yolov8(cls, index: int | None = None, candidate: int | None = -1, probabilities: bool = True) -> Box:
+    def yolov8(cls, index: int | str | None = None, candidate: int | None = -1, probabilities: bool = True) -> Box:
         """``(N, 4 + K, A)``: a box and classes, after their sigmoid, as it is exported; YOLO11 too."""
         return cls(index, candidate, axis=2, first=4, probabilities=probabilities)
 
     @classmethod
-    def detr(cls, index: int | None = None, candidate: int | None = -1) -> Box:
+    def detr(cls, index: int | str | None = None, candidate: int | None = -1) -> Box:
         """Logits ``(N, Q, K + 1)``, the last of nothing."""
         return cls(index, candidate, background=True)
 
     @classmethod
-    def retinanet(cls, index: int | None = None, candidate: int | None = -1) -> Box:
+    def retinanet(cls, index: int | str | None = None, candidate: int | None = -1) -> Box:
         """Logits ``(N, A, K)`` of a sigmoid each."""
         return cls(index, candidate)
 
@@ -94,6 +99,10 @@ class Box:
             if self.objectness is not None:
                 require_probabilities("Box", by_candidate[:, :, self.objectness])
         return {"candidate": torch.zeros(len(head), dtype=torch.int64)} if self.candidate is None else {}
+
+    def count_classes(self, head: Tensor) -> int | None:
+        """How many classes the output has, for labels to be as many."""
+        return head.shape[3 - self.axis] - self.first - self.background if head.ndim == 3 else None
 
     def __call__(self, head: Tensor, candidate: Tensor | None = None) -> Tensor:
         by_candidate = self._by_candidate(head)
@@ -117,8 +126,7 @@ class Box:
         scores = self._scores(head)
         if self.index is None:
             return scores.amax(2)
-        require_index(self.index, scores.shape[2], "class")
-        return scores[:, :, self.index]
+        return scores[:, :, class_index("Box", "index", self.index, scores.shape[2])]
 
     def _scores(self, head: Tensor) -> Tensor:
         """The score of each class of each candidate."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from fgcompile.errors import InputError, ScoreError
-from fgcompile.scores.requirements import require_index, require_own, require_rank, require_sizes, require_whole
+from fgcompile.scores.requirements import class_index, require_class, require_own, require_rank, require_sizes
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Region:
     """The mean of one class's logits over a part of a segmentation ``(N, K, H, W)``.
 
     Attributes:
-        index: The class.
+        index: The class, by its number, or by its name among the labels.
         rows: The first row of a box and the one behind its last; None for all.
         columns: Likewise.
         mask: Whether the part is given at run time instead, as the input ``mask``, float ``(N, H, W)``, in which each
@@ -25,13 +25,14 @@ class Region:
             and so is the map.
     """
 
-    index: int
+    CLASSES: ClassVar = ("index",)
+    index: int | str
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
     mask: bool = False
 
     def __post_init__(self) -> None:
-        require_whole("Region", index=self.index)
+        require_class("Region", index=self.index)
         for name, part in (("rows", self.rows), ("columns", self.columns)):
             if part is not None and not _is_part(part):
                 raise InputError(f"Region has {name}={part!r}: give the first and the one behind the last, (0, 10)")
@@ -45,11 +46,14 @@ class Region:
         require_rank(logits, 4, "(N, K, H, W)", "Region")
         return {"mask": torch.ones_like(logits[:, 0]).float()} if self.mask else {}
 
+    def count_classes(self, logits: Tensor) -> int | None:
+        """How many classes the output has, for labels to be as many."""
+        return logits.shape[1] if logits.ndim == 4 else None
+
     def __call__(self, logits: Tensor, mask: Tensor | None = None) -> Tensor:
         require_rank(logits, 4, "(N, K, H, W)", "Region")
         require_own("Region", "mask", mask, self.mask)
-        require_index(self.index, logits.shape[1], "class")
-        of_class = logits[:, self.index]
+        of_class = logits[:, class_index("Region", "index", self.index, logits.shape[1])]
         if mask is not None:
             require_sizes("Region", "mask", mask, of_class.shape, "a weight for each pixel, (N, H, W)")
             return _weighted_mean(of_class, mask)

@@ -53,6 +53,26 @@ def require_own(name: str, own: str, given: Tensor | None, taken: bool) -> None:
         raise ScoreError(f"{name} has its {own} fixed, and score_inputs has '{own}' too: leave one of them out")
 
 
+def require_class(name: str, **fields: int | str | None) -> None:
+    """Refuses a field of a score that is neither a class's number or name nor None."""
+    for field, value in fields.items():
+        if value is None or (isinstance(value, str) and value.strip()):
+            continue
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise InputError(f"{name} has {field}={value!r}: give a class by its number or its name")
+
+
+def class_index(name: str, field: str, value: int | str, size: Any, what: str = "class") -> int:
+    """A class's number, which there has to be one of; names are numbers once ``compile`` knows the labels."""
+    if isinstance(value, str):
+        raise ScoreError(
+            f"{name} has {field}={value!r}, a class's name, which labels say the number of: compile it with labels, or "
+            "give the number"
+        )
+    require_index(value, size, what)
+    return value
+
+
 def require_whole(name: str, **fields: int | None) -> None:
     """Refuses a field of a score that is neither a whole number nor None."""
     for field, value in fields.items():

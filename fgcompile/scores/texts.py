@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from fgcompile.errors import InputError, ScoreError
-from fgcompile.scores.requirements import require_index, require_own, require_rank, require_sizes, require_whole
+from fgcompile.scores.requirements import (
+    class_index,
+    require_class,
+    require_index,
+    require_own,
+    require_rank,
+    require_sizes,
+    require_whole,
+)
 
 FORM = "(N, L, K)"
 
@@ -22,15 +31,18 @@ class Token:
 
     Attributes:
         position: The position, −1 for the last; None for an input ``position`` at run time, int64 ``(N,)``.
-        token: The token; −1 for the likeliest there; None for an input ``token`` at run time, int64 ``(N,)``.
+        token: The token, or class, which may be a name of the labels; −1 for the likeliest there; None for an input
+            ``token`` at run time, int64 ``(N,)``.
     """
 
+    CLASSES: ClassVar = ("token",)
     position: int | None = -1
-    token: int | None = -1
+    token: int | str | None = -1
 
     def __post_init__(self) -> None:
-        require_whole("Token", position=self.position, token=self.token)
-        if self.token is not None and self.token < -1:
+        require_whole("Token", position=self.position)
+        require_class("Token", token=self.token)
+        if isinstance(self.token, int) and self.token < -1:
             raise InputError(f"Token has token={self.token}: give one of 0 and up, or -1 for the likeliest")
 
     def own_inputs(self, logits: Tensor) -> dict[str, Tensor]:
@@ -38,6 +50,10 @@ class Token:
         require_rank(logits, 3, FORM, "Token")
         names = [name for name in ("position", "token") if getattr(self, name) is None]
         return {name: torch.zeros(len(logits), dtype=torch.int64) for name in names}
+
+    def count_classes(self, logits: Tensor) -> int | None:
+        """How many classes the output has, for labels to be as many."""
+        return logits.shape[2] if logits.ndim == 3 else None
 
     def __call__(self, logits: Tensor, position: Tensor | None = None, token: Tensor | None = None) -> Tensor:
         require_rank(logits, 3, FORM, "Token")
@@ -54,8 +70,7 @@ class Token:
             return torch.where(token == -1, probabilities.amax(1), probabilities[rows, token])
         if self.token is None or self.token == -1:
             return probabilities.amax(1)
-        require_index(self.token, logits.shape[2], "token")
-        return probabilities[:, self.token]
+        return probabilities[:, class_index("Token", "token", self.token, logits.shape[2], "token")]
 
 
 @dataclass(frozen=True)

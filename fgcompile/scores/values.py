@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from fgcompile.errors import ScoreError
-from fgcompile.scores.requirements import require_index, require_rank, require_sizes, require_whole
+from fgcompile.scores.classes import number_of_classes
+from fgcompile.scores.requirements import (
+    class_index,
+    require_class,
+    require_index,
+    require_rank,
+    require_sizes,
+    require_whole,
+)
 
 
 @dataclass(frozen=True)
@@ -16,24 +25,35 @@ class Value:
     """``f = y_i`` of a regression, or of any output: ``(N,)``, or an index for each axis of ``(N, d_1, …, d_r)``.
 
     Attributes:
-        index: One index, of all values of a sample in order, or one for each axis.
+        index: One index, of all values of a sample in order, or one for each axis; of ``(N, K)`` with labels also a
+            name.
     """
 
-    index: int | tuple[int, ...] = 0
+    CLASSES: ClassVar = ("index",)
+    index: int | str | tuple[int, ...] = 0
 
     def __post_init__(self) -> None:
-        indices = self.index if isinstance(self.index, tuple) else (self.index,)
-        for index in indices:
+        if not isinstance(self.index, tuple):
+            require_class("Value", index=self.index)
+            return
+        for index in self.index:
             require_whole("Value", index=index)
+
+    def with_classes(self, index: int) -> Value:
+        """The same with the number that its name stands for: of ``(N, K)`` alone, the only output that has names."""
+        return Value((index,))
+
+    def count_classes(self, values: Tensor) -> int | None:
+        """How many classes the output has, for labels to be as many."""
+        return number_of_classes(values)
 
     def __call__(self, values: Tensor) -> Tensor:
         if not isinstance(values, Tensor) or values.ndim == 0:
             raise ScoreError("Value is a score of an output (N, …), and the model's is none: name another, output=")
-        if isinstance(self.index, int):
+        if not isinstance(self.index, tuple):
             # Of (N,) a sample has one value, which is its first.
             flat = values.flatten(1) if values.ndim > 1 else values.unsqueeze(1)
-            require_index(self.index, flat.shape[1], "value")
-            return flat[:, self.index]
+            return flat[:, class_index("Value", "index", self.index, flat.shape[1], "value")]
         require_rank(values, 1 + len(self.index), f"of {1 + len(self.index)} axes", "Value")
         for index, size in zip(self.index, values.shape[1:], strict=True):
             require_index(index, size, "value")

@@ -11,6 +11,7 @@ import numpy as np
 from fgcompile.artifact.elements import ClassScore, Element, best_elements, plain, score_of_terms
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import LOGITS
+from fgcompile.artifact.scores import score_name, score_of_logits
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.text.encoding import Encoded, Text, as_segments
@@ -122,7 +123,7 @@ def _explain(
         _by_token(model, encoded, found),
         target=explained,
         name=_named(model, explained, encoded[0], continuation),
-        score=_sum(found, model.metadata) if logits is None or explained is None else float(logits[explained]),
+        score=_score(found, model.metadata) if logits is None or explained is None else float(logits[explained]),
         top=() if logits is None or explained is None else _best(model, logits, explained, encoded[0]),
     )
 
@@ -130,7 +131,7 @@ def _explain(
 def _named(model: TextModel, element: Element | None, encoded: Encoded, continuation: str | None) -> str:
     if element is not None:
         return name_of(model, element, encoded)
-    return continuation or ("score" if model.metadata["target"] == "score" else "predicted")
+    return continuation or (score_name(model.metadata) if model.metadata["target"] == "score" else "predicted")
 
 
 def _require_own_places(model: TextModel, feeds: Mapping[str, Array], encoded: Sequence[Encoded]) -> None:
@@ -232,9 +233,12 @@ def _scored(model: TextModel, encoded: Encoded, scores: Array) -> TextExplanatio
     return TextExplanation(encoded.texts, tokens, words, None, "", None, (), signed, pads)
 
 
-def _sum(found: Any, metadata: Metadata) -> float | None:
-    contributions, residual = (None if terms is None else terms[0] for terms in (found.contributions, found.residual))
-    return score_of_terms(contributions, residual, metadata)
+def _score(found: Any, metadata: Metadata) -> float | None:
+    contributions, residual, logits = (
+        None if values is None else values[0] for values in (found.contributions, found.residual, found.logits)
+    )
+    known = score_of_terms(contributions, residual, metadata)
+    return score_of_logits(logits, metadata) if known is None else known
 
 
 def _best(model: TextModel, logits: Array, element: Element, encoded: Encoded) -> tuple[ClassScore, ...]:

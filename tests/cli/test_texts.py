@@ -167,7 +167,7 @@ def test_labels_of_a_configuration() -> None:
     inputs = example("input_ids", "attention_mask", "token_type_ids")
     model = Classifier().eval()
     model.config = SimpleNamespace(id2label={0: "bad", 1: "good"})
-    assert open_model(model, inputs, Request()).labels == ("bad", "good")
+    assert open_model(model, inputs, Request()).labels.names == ("bad", "good")
     for named in ({0: "LABEL_0", 1: "LABEL_1"}, {1: "a", 2: "b"}, {}, None, {0: "a\nb"}):
         model.config.id2label = named
-        assert open_model(model, inputs, Request()).labels is None
+        assert open_model(model, inputs, Request()).labels.names is None

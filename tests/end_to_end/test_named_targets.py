@@ -68,7 +68,9 @@ def test_a_label_that_stands_twice_is_refused() -> None:
 
 
 def test_names_of_another_number_of_classes_are_none() -> None:
-    with pytest.raises(InputError, match="target 'circle': the model has no names of classes: give a class as a whole"):
+    with pytest.raises(
+        InputError, match="target 'circle': the model's configuration names 3 classes, and the model has 4: give"
+    ):
         fgcompile.compile(configured(NAMES[:3]), X, target="circle")
 
 

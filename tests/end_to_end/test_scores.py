@@ -332,7 +332,7 @@ def test_what_a_score_refuses_of_an_output(score: Any, form: str, own: dict[str,
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Contrast(1.5), "Contrast has index=1.5: give a whole number"),
+        (lambda: Contrast(1.5), "Contrast has index=1.5: give a class by its number"),
         (lambda: Value((1, True)), "Value has index=True"),
         (lambda: LogOdds(0, 0.5), "from 1e-07 to below 0.5"),
         (lambda: Region(1, (3, 3)), "Region has rows=.3, 3.: give the first"),

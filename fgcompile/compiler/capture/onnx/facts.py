@@ -1,9 +1,7 @@
-"""What an ONNX file says of itself: names, dtypes, shapes and dynamic axes of its inputs, and labels."""
+"""What an ONNX file says of itself: names, dtypes, shapes and dynamic axes of its inputs."""
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +20,6 @@ LARGEST = 2**31
 
 LARGEST_ID = 2
 """Of an example's integers, which index tables that have at least that many rows."""
-
-LABEL_KEYS = ("names", "labels", "classes", "class_names", "id2label")
-"""What exporters call the names of the classes in a file's metadata."""
 
 _DTYPES = {
     ir.DataType.FLOAT: torch.float32,
@@ -148,27 +143,3 @@ def examples_at(
             value = value.flatten()[torch.randperm(value.numel(), generator=generator)].reshape(value.shape)
         made[name] = value
     return made
-
-
-def labels(properties: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The names of the classes, where a file's metadata have them as a list or as a mapping from 0 on."""
-    for key in LABEL_KEYS:
-        found = _literal(properties.get(key, ""))
-        if isinstance(found, Mapping):
-            ordered = {int(index): name for index, name in found.items() if str(index).isdigit()}
-            found = (
-                [ordered[index] for index in range(len(ordered))] if set(ordered) == set(range(len(found))) else None
-            )
-        if isinstance(found, Sequence) and not isinstance(found, str) and all(isinstance(one, str) for one in found):
-            return tuple(found) or None
-    return None
-
-
-def _literal(text: str) -> object:
-    """What a text says as JSON or as a literal of Python's; None where it is neither."""
-    for read in (json.loads, ast.literal_eval):
-        try:
-            return read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            continue
-    return None

@@ -46,6 +46,7 @@ class OnnxModel(OnnxGraph, Named):
         explained: Which tensors it returns.
         asked: The name of the one that was asked for, if one was.
         labels: The classes' names, where the file has them.
+        labels_problem: Why it has none, though its metadata have something for them.
         path: Where the file is.
         unread: Inputs of the file that nothing it returns here is computed of.
         fixed: Inputs of the file that are constants here.
@@ -80,6 +81,7 @@ class OnnxModel(OnnxGraph, Named):
         # Without the graph's values, which would keep the file's bytes beside the weights.
         self.explained = replace(explained, values=())
         self.labels = labels
+        self.labels_problem: str | None = None
         self.path = Path()
         self.unread: tuple[str, ...] = ()
         self.fixed: Mapping[str, float] = {}

@@ -12,10 +12,11 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 from onnx_ir.traversal import RecursiveGraphIterator
 
+from fgcompile.compiler.capture.class_names import names_in_properties
 from fgcompile.compiler.capture.onnx.bytes import real_bytes
 from fgcompile.compiler.capture.onnx.classes import class_names, is_text, unmapped
 from fgcompile.compiler.capture.onnx.explained import choose_explained
-from fgcompile.compiler.capture.onnx.facts import input_fact, labels
+from fgcompile.compiler.capture.onnx.facts import input_fact
 from fgcompile.compiler.capture.onnx.graph import Missing, title
 from fgcompile.compiler.capture.onnx.indices import count_from_front
 from fgcompile.compiler.capture.onnx.loading import load_model, state_of
@@ -55,7 +56,8 @@ def read_onnx(
     _require_outputs(graph, path)
     _fix(graph, fixed or {})
     explained = choose_explained(graph, output, logits)
-    names = labels(model.metadata_props) or class_names(graph)
+    named = names_in_properties(model.metadata_props)
+    names = named.names or class_names(graph)
     ends = map(unmapped, graph.outputs)
     rest = [value for value in ends if others and value not in explained.values]
     if text := [str(value.name) for value in rest if is_text(value)]:
@@ -88,6 +90,7 @@ def read_onnx(
             f"{path} has operators that fgcompile does not read: {kinds}{_trees(missing)}{_in_front(graph, missing)}"
         )
     module.fixed, module.path, module.unread = dict(fixed or {}), path, unread
+    module.labels_problem = named.problem if names is None else None
     # Of several tensors, the one that is explained is told by its name.
     several = output is not None or (others and explained.name is not None)
     module.asked = explained.values[0].name if several else None

@@ -58,7 +58,7 @@ export function makeExplainText(model, session, Tensor) {
       ...joined(parts),
       target,
       logits,
-      name: target ? elementName(model, target, encoded[0]) : wish?.continuation || "score",
+      name: target ? elementName(model, target, encoded[0]) : wish?.continuation || (model.metadata.score ?? "score"),
       score: target ? scoreAt(logits, target) : sumOf(found),
       residual: found.residual?.data[0],
     };
