@@ -7,6 +7,7 @@ for each axis; with several targets in a call an axis of them stands behind the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from fgcompile.artifact.names import LOGITS, TARGETS
 from fgcompile.artifact.schema import target_form
 from fgcompile.artifact.sizes import size_of
 from fgcompile.errors import InputError
+from fgcompile.system.text import brief, visible
 
 Array = NDArray[Any]
 
@@ -26,6 +28,9 @@ Asked = int | Sequence[Any] | Array | None
 PREDICTED = -1
 """The index that stands for the largest: in the last place for the largest there, in all for the largest of all."""
 
+
+_LONGEST = 60
+"""Bytes of a value in a message."""
 
 _PAST = 2**63
 """The first number that is no index, of whatever size: int64, as which targets are run, has no such."""
@@ -72,12 +77,12 @@ def check_target(
     if target is None:
         return predicted_targets(metadata, batch)
     form = target_form(metadata)
+    if (wrong := _not_whole(target)) is not None:
+        raise InputError(f"target {wrong}: give an int or an integer array of shape {_shape(metadata, batch)}")
     try:
         array = np.asarray(target)
     except ValueError as error:  # lists of different lengths
         raise InputError(f"target is no array: {_advice(metadata, batch)}") from error
-    if array.dtype.kind not in "iu":
-        raise InputError(f"target is {array.dtype}: give an int or an integer array of shape {_shape(metadata, batch)}")
     alone = array.shape == () and metadata.get("targets") is None and array == PREDICTED
     # Any number of targets is as many as there are, but not none.
     own = (*array.shape, 0)[array.ndim - len(form)] if array.ndim >= len(form) else 0
@@ -86,6 +91,38 @@ def check_target(
         raise InputError(f"target has shape {array.shape}: {_advice(metadata, batch)}")
     require_targets(array, metadata, sizes)
     return np.array(np.broadcast_to(array, (batch, *form)), dtype=np.int64)  # type: ignore[arg-type]
+
+
+def whole(value: object, what: str) -> int:
+    """A whole number of Python's or NumPy's; neither a truth nor a float that happens to be whole.
+
+    Raises:
+        InputError: It is none; ``what`` says what it was given for.
+    """
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        value = value[()]
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(f"{what} is {shown(value)}: give a whole number")
+    return int(value)
+
+
+def shown(value: object) -> str:
+    """A value in a message, no longer than that."""
+    return brief(visible(repr(value)), _LONGEST)
+
+
+def _not_whole(target: Any, within: bool = False) -> str | None:
+    """What of a target is no whole number, in words; NumPy would make numbers of truths in a list."""
+    if isinstance(target, list | tuple):
+        return next(filter(None, (_not_whole(each, within=True) for each in target)), None) if target else "is empty"
+    if isinstance(target, np.ndarray | np.generic) and target.dtype.kind != "O":
+        alone = target.ndim == 0 and target.dtype.kind != "V"
+        described = shown(target.item()) if alone else f"{target.dtype}"
+        return None if target.dtype.kind in "iu" else f"{'has' if within else 'is'} {described}"
+    if isinstance(target, np.ndarray):
+        return _not_whole(target.tolist(), within)
+    whole_number = isinstance(target, Integral | range) and not isinstance(target, bool)
+    return None if whole_number else f"{'has' if within else 'is'} {shown(target)}"
 
 
 def _advice(metadata: Metadata, batch: int) -> str:

@@ -6,6 +6,7 @@ import dataclasses
 import difflib
 from collections.abc import Callable, Sequence
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from fgcompile.artifact.elements import Element, class_axis, output_axes
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import WHOLE_NUMBER
-from fgcompile.artifact.questions import PREDICTED, require_elements
+from fgcompile.artifact.questions import PREDICTED, require_elements, shown, whole
 from fgcompile.errors import InputError
 from fgcompile.system.text import visible
 
@@ -40,7 +41,9 @@ def read_element(wish: Wish, metadata: Metadata) -> Element:
     """
     axes = output_axes(metadata)
     rank = max(1, len(axes))
-    if wish is None or wish in (WORD, PREDICTED, str(PREDICTED)):
+    if isinstance(wish, np.ndarray):
+        wish = wish.tolist()
+    if wish is None or (isinstance(wish, str | Integral) and wish in (WORD, PREDICTED, str(PREDICTED))):
         return (PREDICTED,) * rank
     parts = _parts(wish, rank, metadata)
     names = [axis["name"] for axis in axes]
@@ -66,7 +69,9 @@ def read_elements(wishes: str | Sequence[Wish], metadata: Metadata) -> tuple[Ele
     if isinstance(wishes, str):
         separator = ";" if ";" in wishes or len(output_axes(metadata)) > 1 else ","
         wishes = [part.strip() for part in wishes.split(separator) if part.strip()]
-    if not wishes:
+    elif not isinstance(wishes, list | tuple | np.ndarray):
+        raise InputError(f"targets is {shown(wishes)}: give a list, or a text with commas")
+    if not len(wishes):
         raise InputError("targets are none: give one or more")
     elements = tuple(read_element(wish, metadata) for wish in wishes)
     for number, element in enumerate(elements):
@@ -85,12 +90,21 @@ def numbered(target: Any, metadata: Metadata) -> Any:
     Raises:
         InputError: As ``read_element``.
     """
-    if isinstance(target, str):
+    if isinstance(target, np.ndarray) and target.dtype.kind in "UO":
+        target = target.tolist()
+    if isinstance(target, str) or _is_element(target, metadata):
         element = read_element(target, metadata)
         return element[0] if len(element) == 1 else list(element)
     if isinstance(target, list | tuple) and any(isinstance(each, str | list | tuple) for each in target):
         return [numbered(each, metadata) for each in target]
     return target
+
+
+def _is_element(target: Any, metadata: Metadata) -> bool:
+    """Whether it has the index on each axis, that of the class by name: ``("cat", 40, 31)``."""
+    if not isinstance(target, list | tuple) or not len(target) == len(output_axes(metadata)) > 1:
+        return False
+    return any(isinstance(each, str) for each in target) and not all(isinstance(each, str | list) for each in target)
 
 
 def class_of(target: Any, labels: Sequence[str] | None, what: str = "target") -> Any:
@@ -139,7 +153,7 @@ def needs_logits(element: Element) -> bool:
 def _parts(wish: str | int | Sequence[int | str], rank: int, metadata: Metadata) -> Sequence[int | str]:
     """What is said of each axis; a class's name may have commas in it."""
     if not isinstance(wish, str):
-        return list(wish) if isinstance(wish, Sequence) else [wish]
+        return wish if isinstance(wish, list | tuple) else [wish]  # type: ignore[list-item]  # refused where it is read
     if rank == 1:
         return [wish.strip()]
     parts, classes = [part.strip() for part in wish.split(",")], class_axis(metadata)
@@ -151,7 +165,7 @@ def _parts(wish: str | int | Sequence[int | str], rank: int, metadata: Metadata)
 
 def _index(part: int | str, axis: str, of_classes: bool, metadata: Metadata) -> int:
     if not isinstance(part, str):
-        return int(part)
+        return whole(part, f"target's {axis}")
     if part == WORD:
         return PREDICTED
     if not of_classes and not WHOLE_NUMBER.fullmatch(part):
@@ -204,4 +218,4 @@ def _without_largest(element: Element) -> Element:
 
 
 def _shown(wish: object) -> str:
-    return repr(visible(wish)) if isinstance(wish, str) else str(wish)
+    return repr(visible(wish)) if isinstance(wish, str) else shown(wish)

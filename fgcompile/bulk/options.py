@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from fgcompile.artifact.questions import whole
 from fgcompile.errors import InputError
 from fgcompile.pictures.reading import DEFAULT, Reading
 
@@ -54,7 +55,7 @@ class Workers:
 
     def __post_init__(self) -> None:
         for name, value in (("actors", self.actors), ("threads", self.threads), ("batch", self.batch)):
-            if value is not None and value < 1:
+            if value is not None and whole(value, name) < 1:
                 raise InputError(f"{name} is {value}: give 1 or more")
 
 

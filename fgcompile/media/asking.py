@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fgcompile.artifact.elements import Element, best_elements, class_axis, output_axes, plain, resolve
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import DYNAMIC
-from fgcompile.artifact.questions import check_target, predicted_targets
+from fgcompile.artifact.questions import check_target, predicted_targets, whole
 from fgcompile.artifact.wishes import Wish, needs_logits, read_element, read_elements
 from fgcompile.errors import InputError
 from fgcompile.runtime import Explanation, Session
@@ -59,9 +59,10 @@ def choose(metadata: Metadata, target: Wish, targets: str | Sequence[Wish] | Non
     if len(given) > 1:
         raise InputError(f"{' and '.join(given)} are given: give one of target, targets and top")
     if top is not None:
+        top = whole(top, "top")
         _require_top(metadata, top)
         return Question(top=top)
-    if not given or target == "predicted" == metadata["target"]:
+    if not given or (isinstance(target, str) and target == "predicted" == metadata["target"]):
         return Question()
     if metadata["target"] != "input":
         check_target(0, {}, metadata)  # which refuses any

@@ -120,7 +120,7 @@ def read_boxes(text: str | None) -> Boxes | None:
     """
     if text is None:
         return None
-    found = re.fullmatch(rf"(.+?):({'|'.join(LAYOUTS)})(:{_FRACTION})?(?::(\d+))?", text)
+    found = re.fullmatch(rf"(.+?):({'|'.join(LAYOUTS)})(:{_FRACTION})?(?::(\d+))?", str(text))
     if found is None:
         raise InputError(
             f"box {text}: give the output's name and how it holds boxes, OUTPUT:LAYOUT, of {', '.join(LAYOUTS)}, and "

@@ -15,6 +15,7 @@ from PIL.Image import Image
 from fgcompile.artifact.elements import ClassScore, best_elements, element_score
 from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.questions import whole
 from fgcompile.drawing.blending import style_of
 from fgcompile.drawing.files import write_npy, write_png
 from fgcompile.drawing.inputs import subject_of
@@ -148,8 +149,8 @@ def waterfall(explanation: Depicted) -> Image:
 def best_of(explanation: Depicted, k: int) -> tuple[ClassScore, ...]:
     """``Explanation.top``."""
     metadata, logits = about_of(explanation).metadata, _array(explanation.logits)
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"k is {k!r}: give 1 or more")
+    if (k := whole(k, "k")) < 1:
+        raise InputError(f"k is {k}: give 1 or more")
     if logits is None:
         raise InputError("this artifact does not return the logits: compile it with them among the outputs")
     if metadata["target"] == "score":

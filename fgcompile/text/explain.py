@@ -11,6 +11,7 @@ import numpy as np
 from fgcompile.artifact.elements import ClassScore, Element, best_elements, plain, score_of_terms
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import LOGITS
+from fgcompile.artifact.questions import shown
 from fgcompile.artifact.scores import score_name, score_of_logits
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
@@ -81,6 +82,8 @@ def explain_texts(
         raise InputError(
             "the artifact keeps no tokenizer: compile it with one, tokenizer=PATH, or give arrays to explain"
         )
+    if continuation is not None and not isinstance(continuation, str):
+        raise InputError(f"continuation is {shown(continuation)}: give a text, as ' dull'")
     model = open_texts(session.metadata, tokenizer)
     _require_maps(model)
     if isinstance(given, str | tuple):

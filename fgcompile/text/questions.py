@@ -12,7 +12,8 @@ import numpy as np
 
 from fgcompile.artifact.elements import Element, class_axis, output_axes, resolve
 from fgcompile.artifact.metadata import BATCH
-from fgcompile.artifact.questions import PREDICTED, asked_axes, check_target
+from fgcompile.artifact.names import WHOLE_NUMBER
+from fgcompile.artifact.questions import PREDICTED, asked_axes, check_target, whole
 from fgcompile.artifact.validation import Array
 from fgcompile.artifact.wishes import WORD, read_element
 from fgcompile.errors import InputError
@@ -77,7 +78,7 @@ def _parts(target: TextTarget) -> tuple[int | str | None, int | str | None]:
     if isinstance(target, str) and "," in target:
         where, _, kind = target.partition(",")
         word, named = where.strip(), kind.strip()
-        return int(word) if word.lstrip("-").isdecimal() else word, int(named) if named.isdecimal() else named
+        return int(word) if WHOLE_NUMBER.fullmatch(word) else word, int(named) if named.isdecimal() else named
     if isinstance(target, tuple):
         if len(target) != 2:
             raise InputError(f"target has {len(target)} parts: give (token, class)")
@@ -89,7 +90,7 @@ def _place(model: TextModel, encoded: Encoded, where: int | str | None, predict:
     """The token that is asked about."""
     if isinstance(where, str):
         return _place_of_word(encoded, where)
-    if where is not None and where != PREDICTED:
+    if where is not None and (where := whole(where, "target's token")) != PREDICTED:
         if not 0 <= where < len(encoded.pieces):
             raise InputError(f"the text has no token {where}: give one of 0 to {len(encoded.pieces) - 1}, or a word")
         return where

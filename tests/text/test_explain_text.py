@@ -101,6 +101,22 @@ def test_a_tagger_is_asked_for_a_word_and_pads_get_nothing() -> None:
     assert session.explain_text(text).target == (1 + place, int(tags[place].argmax()))
 
 
+@pytest.mark.parametrize("wrong", [1.5, 1.0, True, float("nan"), np.float64(1), b"dull", {1}, (1, 2, 3)])
+def test_texts_are_asked_for_whole_numbers_and_words(wrong: Any) -> None:
+    for session, targets in (
+        (open_text("classifier"), (wrong,)),
+        (open_text("tagger"), (wrong, (wrong, 1), (1, wrong))),
+    ):
+        for target in targets:
+            with pytest.raises(InputError, match=r"^target") as raised:
+                session.explain_text("Paris was dull", target)
+            assert "\n" not in str(raised.value)
+    with pytest.raises(InputError, match=r"^continuation is .*: give a text, as ' dull'"):
+        open_text("language").explain_text("film was", continuation=wrong)
+    assert open_text("classifier").explain_text("dull", np.int64(1)).target == (1,)  # type: ignore[call-overload]
+    assert open_text("tagger").explain_text("Paris was dull", (np.int64(3), np.int8(1))).target == (3, 1)  # type: ignore[call-overload]
+
+
 def test_a_language_model_is_asked_for_the_next_token_or_a_continuation() -> None:
     session = open_text("language")
     text = "film was"
