@@ -65,7 +65,7 @@ def arguments_of(metadata: Metadata) -> dict[str, Any]:
 
 
 def score_of_logits(logits: NDArray[Any] | None, metadata: Metadata) -> float | None:
-    """The score of one sample, where it is one of ``fgcompile.scores`` that a few of the logits make.
+    """The score of one sample, where it is one of ``fgcompile.scores`` that the logits alone make.
 
     Args:
         logits: The sample's, ``(d_1, …, d_r)``; None where the artifact does not return them.
@@ -102,9 +102,24 @@ def _value(y: NDArray[Any], index: int | tuple[int, ...] = 0) -> Any:
     return y[index] if isinstance(index, tuple) else y.ravel()[index]
 
 
+def _region(y: NDArray[Any], index: int, rows: Any = None, columns: Any = None, mask: bool = False) -> Any:
+    down, across = (slice(None) if each is None else slice(*each) for each in (rows, columns))
+    return np.nan if mask else y[index, down, across].mean()
+
+
+def _token(y: NDArray[Any], position: int | None = -1, token: int | None = -1) -> Any:
+    if position is None or token is None:
+        return np.nan  # which a call says
+    there = y[position]
+    logarithms = there - there.max() - np.log(np.exp(there - there.max()).sum())
+    return logarithms.max() if token == -1 else logarithms[token]
+
+
 _VALUES: Mapping[str, Callable[..., Any]] = {
     "Difference": _difference,
     "Contrast": _contrast,
     "LogOdds": _log_odds,
     "Value": _value,
+    "Region": _region,
+    "Token": _token,
 }

@@ -18,6 +18,8 @@ _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
         r"\bor give labels, or a function of the output",
         f"or give --labels, a score as Region:15 (of {', '.join(SCORES)}), or package.module:function",
     ),
+    (r"\bname them give labels, a name for each class in order", "name them give --labels FILE, a name a line"),
+    (r"\bgive (labels)\b(?! of)", r"give --\1"),
     (rf"\b({_SAME})=(['\"]?)(?!None\b)([\w-]+)\2", r"--\1 \3"),
     (r"\boutput=(['\"]?)([\w./:-]+)\1", r"--explained \2"),
     (r"\boutput=", "--explained"),

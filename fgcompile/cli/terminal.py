@@ -218,9 +218,21 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
             cells, top = ["" if out.is_terminal else cells[0], ""], ""
     if table.rows:
         show(table)
+    _tell_unknown_scores(records)
     for record in records:
         if "error" in record:
             out.print(Text.assemble(("unreadable: ", "bold red"), visible(record["error"])))
+
+
+def _tell_unknown_scores(records: Sequence[Mapping[str, Any]]) -> None:
+    """One line on standard error where a score has no value, and what would give it one."""
+    explained = [each for record in records for each in record.get("explained", [record]) if "error" not in record]
+    unknown = next((each["name"] for each in explained if each["score"] is None), None)
+    if unknown is not None:
+        err.print(
+            f"{visible(unknown)}: no output says its value: compile with --outputs "
+            "logits,saliency,contributions,residual, which add up to it"
+        )
 
 
 def _told_apart(images: Sequence[str]) -> dict[str, str]:
@@ -247,6 +259,7 @@ def print_texts(records: Sequence[Mapping[str, Any]]) -> None:
         add(table, _short(text), record["name"], score, strongest, Path(record["picture"]).name)
     if table.rows:
         show(table)
+    _tell_unknown_scores(records)
     for page in dict.fromkeys(record["page"] for record in records if "page" in record):
         print_line(f"Wrote {page}")
     for record in records:

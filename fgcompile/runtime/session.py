@@ -147,9 +147,9 @@ class Session:
                 path of a file, or a list of them, fitted as the artifact says (``fgcompile.read_photos``).
             target: The class to explain, by number or by its name among the labels: one for all, or one per sample,
                 shape (N,). None or -1: the predicted class.
-                Of an output of more axes an index for each, (r,) or (N, r), or ("cat", 40, 31) with a name, -1 in the last place for the largest there
-                and in all for the largest of all. An artifact of T targets takes as many, (T[, r]) or (N, T[, r]);
-                None: the T largest, which a call for the logits finds.
+                Of an output of more axes an index for each, (r,), as ("cat", 40, 31), or (N, r), -1 in the last place
+                for the largest there and in all for the largest of all. An artifact of T targets takes as many,
+                (T[, r]) or (N, T[, r]); None: the T largest, which a call for the logits finds.
             biases: Bias parameters to use instead of the trained ones, by name, where the artifact takes them.
 
         Raises:

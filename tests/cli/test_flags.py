@@ -20,6 +20,11 @@ from fgcompile.cli.flags import as_options
         ("name the one explained, output= one of ['a', 'b']", "name the one explained, --explained one of ['a', 'b']"),
         ("name another output, output=", "name another output, --explained"),
         ("pass target=score, a function", "pass --target package.module:function, a function"),
+        (
+            "numbers; to name them give labels, a name for each class in order",
+            "numbers; to name them give --labels FILE, a name a line",
+        ),
+        ("give a class as a whole number, or give labels", "give a class as a whole number, or give --labels"),
         ("explain it itself by target=Value(), of fgcompile.scores, or", "explain it itself by --target Value, or"),
         ("which target='predicted' chooses", "which --target predicted chooses"),
         ("which target=None takes at run time", "which target=None takes at run time"),

@@ -14,6 +14,7 @@ from PIL import Image
 
 import fgcompile
 from fgcompile import scores
+from fgcompile.cli import terminal
 from fgcompile.cli.arguments import SCORES, parse_target, require_no_class
 from fgcompile.cli.score_names import CLASSES, read_score
 from fgcompile.errors import FgcompileError, InputError
@@ -211,3 +212,14 @@ def test_a_function_of_the_user_s_is_given_again_to_verify(
         "--target package.module:function",
     )
     assert run("verify", "margin.onnx", "--source", source, *score).status == 0
+
+
+def test_a_score_without_a_value_says_what_would_give_one(capsys: pytest.CaptureFixture[str]) -> None:
+    known = {"image": "a.png", "overlay": "a-explained.png", "name": "cherry − apple", "score": 1.5, "top": []}
+    for records, told in (
+        ([known], ""),
+        ([{"image": "b", "error": "b is none"}, {**known, "name": "x", "score": None}], "x"),
+    ):
+        terminal.print_explanations(records)
+        message = " --outputs logits,saliency,contributions,residual, which add up to it\n"
+        assert capsys.readouterr().err == (told and f"x: no output says its value: compile with{message}")

@@ -124,11 +124,18 @@ def test_the_value_that_the_logits_say_is_the_score_s(score: Any) -> None:
     assert score_of_logits(None, metadata) is None
 
 
-def test_a_value_of_several_axes_is_the_score_s_too() -> None:
-    values = torch.rand(2, 3, 4, 5, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    for score in (Value(17), Value((1, 2, 3))):
-        metadata = loads(dumps(tiny_metadata(target="score", **describe_score(score))), "artifact")
-        assert score_of_logits(values[1].numpy(), metadata) == score(values)[1].item()
+@pytest.mark.parametrize(
+    "score",
+    [
+        *(Value(17), Value((1, 2, 3)), Region(1), Region(-1, (0, 2)), Region(0, (1, 3), (2, 5))),
+        *(Token(), Token(0, 2), Token(-2), Token(1, -1)),
+    ],
+)
+def test_a_value_of_several_axes_is_the_score_s_too(score: Any) -> None:
+    shape = (2, 4, 5) if isinstance(score, Token) else (2, 3, 4, 5)
+    values = torch.rand(shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    metadata = loads(dumps(tiny_metadata(target="score", **describe_score(score))), "artifact")
+    assert score_of_logits(values[1].numpy(), metadata) == pytest.approx(score(values)[1].item(), rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +149,10 @@ def test_a_score_that_its_logits_do_not_have_is_refused(arguments: dict[str, Any
     assert isinstance(score_name(metadata, numbered=True), str)
 
 
-def test_other_scores_say_no_value() -> None:
-    metadata = loads(dumps(tiny_metadata(target="score", **describe_score(Region(1)))), "artifact")
-    assert score_of_logits(np.zeros((3, 4, 5)), metadata) is None
+def test_scores_that_a_call_says_more_of_have_no_value_of_the_logits() -> None:
+    for score in (Region(1, mask=True), Token(None, 2), Token(0, None), Box(1)):
+        metadata = loads(dumps(tiny_metadata(target="score", **describe_score(score))), "artifact")
+        assert score_of_logits(np.zeros((3, 4, 5)), metadata) is None
     assert score_in_words("Own", {}) == "Own()"
 
 
