@@ -302,7 +302,7 @@ def test_metadata_say_what_each_index_is(kind: str) -> None:
         ("classifier", None, [[1, 2]], r"target has shape \(1, 2\): give an int or one class per sample, shape \(2,\)"),
         ("classifier", COUNT, 1, r"target has shape \(\): give 3 classes per sample, shape \(2, 3\)"),
         ("classifier", "dynamic", 1, r"target has shape \(\): give any number of classes per sample, shape \(2, T\)"),
-        ("classifier", "dynamic", [], r"target is float64: give an int or an integer array of shape \(2, T\)"),
+        ("classifier", "dynamic", [], r"target is empty: give an int or an integer array of shape \(2, T\)"),
         ("classifier", "dynamic", np.zeros((2, 0), np.int64), r"target has shape \(2, 0\): give any number of classes"),
         ("classifier", COUNT, [0, 1, 5], "target 5 is out of range: give a class from 0 to 4, or -1 for the predicted"),
         ("tagger", None, 3, r"give the indices \(length, class\) per sample, shape \(2, 2\)"),
@@ -311,7 +311,7 @@ def test_metadata_say_what_each_index_is(kind: str) -> None:
         ("tagger", None, [0, -2], r"target \(0, -2\) is out of range: give as class an index from 0 to 3, or -1 for"),
         ("tagger", COUNT, [[0, 0], [1, 1]], r"target has shape \(2, 2\): give 3 \(length, class\) per sample"),
         ("tagger", COUNT, [[0, 0], [1, 1], [2]], "target is no array: give 3"),
-        ("segmenter", None, [0.5, 1, 1], "target is float64: give an int or an integer array"),
+        ("segmenter", None, [0.5, 1, 1], "target has 0.5: give an int or an integer array"),
     ],
 )
 def test_what_is_no_element_is_refused_by_name(kind: str, targets: Any, target: Any, message: str) -> None:

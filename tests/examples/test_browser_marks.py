@@ -127,5 +127,5 @@ def test_the_place_that_was_clicked_is_marked(page: Page, places: Path, colours:
 
 def test_a_score_is_called_by_its_name(page: Page, tmp_path: Path) -> None:
     page.do("choose", file=compile_colours(tmp_path / "difference.onnx", target=Difference(3, 5)))
-    assert page.do("look")["caption"] == "class 3 − class 5"
+    assert page.do("look")["caption"] == "dotterel − falcon"
     assert page.do("drawn")["mark"] is None
