@@ -12,6 +12,7 @@ from fgcompile.cli.arguments import InputShape, require_no_class
 from fgcompile.cli.models import has_random_weights, preset_of, seeded_model
 from fgcompile.cli.pictures import Wanted, preprocess_of, shapes_of
 from fgcompile.cli.presets.preset import Preset
+from fgcompile.cli.score_names import NamedScore
 from fgcompile.cli.source_names import SourceName
 
 
@@ -98,6 +99,8 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     named = artifact.metadata["labels"]
     if job.target_text is not None and callable(job.target):
         require_no_class(job.target_text, named)
+        if isinstance(job.target, NamedScore):
+            job.target.require_no_class(named or ())
     artifact.save(job.output)
     if preset is not None and job.labels is None and preset.labels is not None and named is None:
         why = f"names of {len(preset.labels)} classes: {_sizes(cast(Metadata, artifact.metadata))}; --labels names them"

@@ -33,6 +33,8 @@ SCORES: Mapping[str, tuple[str, ...]] = {
 """The scores, and the parameters of each in order; those with ``=`` may be left out."""
 
 
+_NONE = "none"
+
 CLASSES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("Contrast", "LogOdds", "Value", "Region"), ("index",)),
     **dict.fromkeys(("Box", "Box.yolov5", "Box.yolov8", "Box.detr", "Box.retinanet"), ("index",)),
@@ -69,10 +71,29 @@ class NamedScore:
         """
         from fgcompile.artifact.wishes import class_of
 
+        for parameter, value in self._classes().items():
+            if isinstance(value, str):
+                class_of(value, labels, f"{self.name}: {parameter}")
+
+    def require_no_class(self, labels: Sequence[str]) -> None:
+        """Refuses ``none`` where a class is called so: who wrote it may have meant either.
+
+        Raises:
+            InputError: Says how to write each.
+        """
+        folded = [label.casefold() for label in labels]
+        for parameter, value in self._classes().items():
+            if value is None and _NONE in folded:
+                number = folded.index(_NONE)
+                raise InputError(
+                    f"--target {self.name}: {parameter} is {_NONE}, and class {number} is called so too: give "
+                    f"{parameter}={number} for the class, or leave it out"
+                )
+
+    def _classes(self) -> dict[str, Any]:
+        """The arguments that are classes, of those that are given."""
         given = dict(zip(_parameters(self.name), self.values, strict=False)) | dict(self.keywords)
-        for parameter in CLASSES.get(self.name, ()):
-            if isinstance(given.get(parameter), str):
-                class_of(given[parameter], labels, f"{self.name}: {parameter}")
+        return {parameter: given[parameter] for parameter in CLASSES.get(self.name, ()) if parameter in given}
 
 
 def read_score(name: str, text: str) -> NamedScore:
@@ -130,7 +151,7 @@ def _parse(name: str, parameter: str, value: str) -> Any:
     stripped = value.strip()
     if parameter not in CLASSES.get(name, ()) or not stripped:
         return _parse_value(value)
-    if stripped.lower() == "none" and f"{parameter}=" in SCORES[name]:
+    if stripped.lower() == _NONE and f"{parameter}=" in SCORES[name]:
         return None
     if "/" in stripped and all(map(WHOLE_NUMBER.fullmatch, stripped.split("/"))):
         return _parse_value(value)

@@ -136,6 +136,18 @@ def test_names_are_told_before_torch_is_imported() -> None:
         read_score("Difference", "cherry,b=appel").require_classes(labels)
 
 
+def test_none_is_refused_where_a_class_is_called_so() -> None:
+    labels = ["cat", "None"]
+    for text in ("cat", "", "1"):
+        read_score("Contrast", text).require_no_class(labels)
+    read_score("Contrast", "none").require_no_class(["cat"])
+    read_score("Token", "none,1").require_no_class(labels)  # the position
+    with pytest.raises(
+        InputError, match="index is none, and class 1 is called so too: give index=1 for the class, or le"
+    ):
+        read_score("Contrast", "NONE").require_no_class(labels)
+
+
 def test_a_score_of_names_from_the_command_line(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By names and by numbers it is the same artifact but for nothing; both are verified without the score."""
     monkeypatch.chdir(tmp_path)
