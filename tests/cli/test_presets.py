@@ -14,11 +14,13 @@ from PIL import Image
 
 from benchmarks.networks.torchvision_shim import define_missing_operators
 from fgcompile.artifact.fitting import Fit
+from fgcompile.cli import presets
 from fgcompile.cli.presets import timm as timm_presets
 from fgcompile.cli.presets import torchvision as torchvision_presets
 from fgcompile.cli.presets import transformers as transformers_presets
 from fgcompile.cli.presets.preset import Preset, is_file_of
 from fgcompile.pictures.fitting import fit_image
+from tests.cli.results import Run, assert_one_line_error
 
 PICTURES = [
     Image.fromarray(np.random.default_rng(size[0]).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
@@ -347,3 +349,20 @@ def test_a_folder_of_transformers_needs_no_options(tmp_path: Path, run: Any, mon
     }
     assert found["left_out"] == []
     assert set(found["seconds"]) >= {"load", "capture", "emit"}
+
+
+@pytest.mark.whole
+def test_names_of_another_number_of_classes_are_told_with_both_numbers(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "three_classes.py").write_text("import torch\n\n\ndef build():\n    return torch.nn.Linear(4, 3)\n")
+    monkeypatch.setattr(presets, "read_preset", lambda *_: Preset("Weights", labels=("cat", "dog")))
+    common = ("compile", "three_classes:build", "-o", "net.onnx", "--input", "4")
+    told = json.loads(run(*common, "--json").out)["left_out"]
+    assert told == ["names of 2 classes: the model has 3; --labels names them"]
+    refused = run(*common, "--target", "dog")
+    assert_one_line_error(
+        refused, "target 'dog': the source names 2 classes, and the model has 3: give labels of as many"
+    )
+    assert_one_line_error(run(*common, "--target", "Difference:cat,dog"), "there are 2 labels for 3 classes")
