@@ -92,9 +92,9 @@ def warn_of_labels(captured: CapturedProgram, request: Request, own: OwnLabels, 
     """
     if request.labels is not None:
         return
-    sizes = _classes(captured, request)
-    told = own.problem
-    if own.names is not None and own.origin is not None and sizes:
+    told, sizes = own.problem, _classes(captured, request)
+    of_classes = request.score is None or hasattr(request.score, "count_classes")
+    if own.names is not None and own.origin is not None and sizes and of_classes:
         told = _unfit(own, sizes)
     if told is not None:
         warnings.warn(
@@ -105,7 +105,8 @@ def warn_of_labels(captured: CapturedProgram, request: Request, own: OwnLabels, 
 
 
 def _unfit(own: OwnLabels, sizes: Sequence[Any]) -> str:
-    shape = f"{sizes[0]}" if len(sizes) == 1 else f"an output (N, {', '.join(map(str, sizes))})"
+    known = [str(size) if isinstance(size, int) else "…" for size in sizes]
+    shape = known[0] if len(sizes) == 1 else f"an output (N, {', '.join(known)})"
     return f"{own.origin or 'the source'} names {len(own.names or ())} classes, and the model has {shape}"
 
 

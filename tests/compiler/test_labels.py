@@ -26,7 +26,7 @@ from fgcompile.compiler.request import Request
 from fgcompile.compiler.sources import open_model
 from fgcompile.errors import ArtifactError, CaptureWarning, InputError, ScoreError
 from fgcompile.runtime.depicting import words_of
-from fgcompile.scores import Box, Contrast, Difference, LogOdds, Region, Token, Value
+from fgcompile.scores import Box, Contrast, Difference, LogOdds, Region, Similarity, Token, Value
 from tests.compiler.capture.onnx.files import graph, node
 from tests.compiler.capture.onnx.files import model as onnx_model
 from tests.support.tiny_artifacts import dumps, tiny_metadata
@@ -374,6 +374,14 @@ def test_names_that_are_left_out_are_told_once_when_compiling(tmp_path: Path) ->
             warnings.simplefilter("error", CaptureWarning)
             given = fgcompile.compile(source, None if isinstance(source, Path) else X, labels=FRUITS)
         assert given.metadata["labels"] == list(FRUITS)
+
+
+def test_names_that_a_score_has_no_use_for_are_left_out_silently() -> None:
+    for score in (margin, Similarity()):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", CaptureWarning)
+            artifact = fgcompile.compile(configured(dict(enumerate("ab"))), X, target=score)
+        assert artifact.metadata["labels"] is None
 
 
 def test_a_name_of_a_source_s_that_has_other_classes_is_told() -> None:
