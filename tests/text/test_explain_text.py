@@ -135,6 +135,20 @@ def test_a_language_model_is_asked_for_the_next_token_or_a_continuation() -> Non
     assert [word.text for word in found.words] == ["film", "was"]
 
 
+def test_a_score_of_a_text_has_its_name_and_its_value() -> None:
+    score = fgcompile.scores.Difference("<b>", "dull")
+    inputs = example("input_ids", "attention_mask", "token_type_ids")
+    options: dict[str, Any] = {"rules": "libragrad", "labels": LABELS, "tokenizer": wordpiece()}
+    artifact = fgcompile.compile(Classifier().eval(), inputs, target=score, **options)
+    session = fgcompile.runtime.session.open_session(artifact.content, artifact.metadata, "difference")  # type: ignore[arg-type]
+    found = session.explain_text("was dull")
+    expected = [
+        each.score for each in sorted(open_text("classifier").explain_text("was dull").top, key=lambda e: e.name)
+    ]
+    assert (found.name, found.target, found.top) == ("<b>bright</b> − dull", None, ())
+    assert found.score == pytest.approx(expected[0] - expected[1], abs=1e-5)
+
+
 def test_a_masked_word() -> None:
     """In the place of ``[MASK]``; where there is none, the tokenizer's end of a text is nothing to go on from."""
     artifact = fgcompile.compile(
