@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fgcompile.artifact.file import read_metadata
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import EXPLAIN, LOGITS, MODEL, is_predicted
 from fgcompile.artifact.scores import arguments_of
@@ -25,6 +24,7 @@ from fgcompile.compiler.checking.emitted import draws_of
 from fgcompile.compiler.checking.expected import expected_outputs, returned_as
 from fgcompile.compiler.checking.inputs import as_dtype, verified_targets
 from fgcompile.compiler.checking.report import Check, Comparison, Report, compare
+from fgcompile.compiler.compiled import Artifact
 from fgcompile.compiler.description import parameter_digest, read_request
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.frontend import as_rounded, capture_in
@@ -39,7 +39,7 @@ from fgcompile.scores import SCORES
 
 @torch.inference_mode(False)
 def verify(
-    path: str | Path,
+    path: str | Path | bytes | Artifact,
     model: Model | str | Path,
     inputs: Tensor | Array | Sequence[Tensor | Array] | Mapping[str, Tensor | Array],
     target: Callable[..., Tensor] | None = None,
@@ -53,7 +53,7 @@ def verify(
     what it made to the same.
 
     Args:
-        path: The artifact.
+        path: The artifact: its file, its bytes, or what ``compile`` returned.
         model: The model that it was compiled from, or its file.
         inputs: What the *artifact* takes, in its order or by its names: raw images ``(N, H, W, C)`` if it was compiled
             with ``preprocess``, and a score's own inputs after the model's.
@@ -66,13 +66,14 @@ def verify(
         ArtifactError: The file is damaged or not an artifact.
         InputError: The inputs do not fit, or the artifact explains a function, and that was not given.
     """
-    metadata = read_metadata(path)
-    target = _score_of(metadata, target, path)
+    session = load(path, providers, trust=trust)
+    metadata = session.metadata
+    target = _score_of(metadata, target, f"'{path}'" if isinstance(path, str | Path) else "the artifact")
     names = [spec["name"] for spec in input_specs(metadata)]
     if isinstance(inputs, Mapping) and len(inputs) == len(names) == 1:
         names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
     feeds = check_inputs(_arrays(_in_order(inputs, names)), metadata)
-    outputs = load(path, providers, trust=trust).run(_with_own(feeds, metadata))
+    outputs = session.run(_with_own(feeds, metadata))
     names_returned = [spec["name"] for spec in metadata["outputs"]]
     returned = dict.fromkeys(
         MODEL if name != LOGITS and is_predicted(name) else name.split(".")[0] for name in names_returned
@@ -119,9 +120,7 @@ def verify(
     return Report((*report.checks, Check("another model: its weights are not the artifact's", float("inf"), 0.0)))
 
 
-def _score_of(
-    metadata: Metadata, given: Callable[..., Tensor] | None, path: str | Path
-) -> Callable[..., Tensor] | None:
+def _score_of(metadata: Metadata, given: Callable[..., Tensor] | None, artifact: str) -> Callable[..., Tensor] | None:
     """The score that an artifact explains: a function of the user's own is not in it, and has to be given again.
 
     Raises:
@@ -131,29 +130,29 @@ def _score_of(
     if metadata["target"] != "score":
         if given is not None:
             raise InputError(
-                f"the score that '{path}' explains is no function, so the artifact says which: leave target out"
+                f"the score that {artifact} explains is no function, so the artifact says which: leave target out"
             )
         return None
     if given is not None and not callable(given):
-        raise InputError(f"target is {given!r}: give the function that '{path}' was compiled with, target=score")
+        raise InputError(f"target is {given!r}: give the function that {artifact} was compiled with, target=score")
     if given is None and "scored" not in metadata:
         name = f", {metadata['score']}," if "score" in metadata else ""
         raise InputError(
-            f"the score that '{path}' explains was a function{name} which an artifact does not hold: give it again, "
+            f"the score that {artifact} explains was a function{name} which an artifact does not hold: give it again, "
             "target=score"
         )
-    score: Callable[..., Tensor] = class_of(_remade(metadata, path) if given is None else given, metadata["labels"])
+    score: Callable[..., Tensor] = class_of(_remade(metadata, artifact) if given is None else given, metadata["labels"])
     return score
 
 
-def _remade(metadata: Metadata, path: str | Path) -> Any:
+def _remade(metadata: Metadata, artifact: str) -> Any:
     """The score of ``fgcompile.scores`` that the metadata name."""
     try:
         return SCORES[metadata["scored"]["name"]](**arguments_of(metadata))
     except (KeyError, TypeError, FgcompileError) as error:
         raise ArtifactError(
-            f"'{path}' explains {metadata['scored']['name']}, and this version's takes other arguments ({error}): give "
-            "the score again, target=score"
+            f"{artifact} explains {metadata['scored']['name']}, and this version's takes other arguments ({error}): "
+            "give the score again, target=score"
         ) from error
 
 

@@ -54,6 +54,17 @@ def test_arrays_and_tensors_of_any_strides_are_verified(path: Path, inputs: Any)
     assert fgcompile.verify(path, MODEL, inputs).passed
 
 
+def test_what_compile_returned_and_bytes_are_verified_too(path: Path) -> None:
+    artifact = fgcompile.compile(MODEL, torch.from_numpy(X))
+    assert fgcompile.verify(artifact, MODEL, X).passed
+    assert fgcompile.verify(path.read_bytes(), MODEL, X).passed
+    scored = fgcompile.compile(MODEL, torch.from_numpy(X), target=lambda y: y[:, 0])
+    with pytest.raises(InputError, match="the score that the artifact explains was a function"):
+        fgcompile.verify(scored, MODEL, X)
+    with pytest.raises(InputError, match="Linear is no artifact: give the path of one, its bytes, or what compile"):
+        fgcompile.verify(nn.Linear(1, 1), MODEL, X)  # type: ignore[arg-type]
+
+
 def test_arrays_that_are_not_to_be_written_are_taken_without_a_word(path: Path) -> None:
     """As NumPy has a picture of Pillow's."""
     frozen = X.copy()
