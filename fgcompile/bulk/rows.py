@@ -8,24 +8,27 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from fgcompile.artifact.elements import output_axes
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.names import LOGITS
 
 
 def row_schema(metadata: Metadata, format: str, shape: tuple[int, int, int] | None) -> pa.Schema:
     """The columns of the results.
 
     ``target`` is the explained class, ``label`` and ``score`` its name and logit, ``predicted`` the class of the
-    highest logit; of outputs of more axes both are lists, an index for each. The map of shape ``(height, width)`` is
-    in ``saliency``, float32, row by row, or in the file that ``file`` names, relative to the run's folder. An image
-    that is no picture has its ``error``, and nothing else; one on which numbers overflowed has a ``warning``.
+    highest logit; of outputs of more axes both are lists, an index for each. Of a score that was fixed ``target`` is
+    null, ``label`` what it is called, and ``score`` its value where the outputs say it. The map of shape
+    ``(height, width)`` is in ``saliency``, float32, row by row, or in the file that ``file`` names, relative to the
+    run's folder. An image that is no picture has its ``error``, and nothing else; one on which numbers overflowed has a
+    ``warning``.
 
     Args:
         metadata: The artifact's.
         format: Of the maps.
         shape: ``(H, W, C)`` of the photos; None where each has a size of its own.
     """
-    element = pa.list_(pa.int64()) if len(output_axes(metadata)) > 1 else pa.int64()
+    (logits,) = (spec for spec in metadata["outputs"] if spec["name"] == LOGITS)
+    element = pa.list_(pa.int64()) if len(logits["shape"]) > 2 else pa.int64()
     fields = [
         pa.field("path", pa.string()),
         pa.field("predicted", element),

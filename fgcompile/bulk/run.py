@@ -99,15 +99,13 @@ def explain_in_bulk(
 
 
 def _require_maps(metadata: Metadata) -> None:
-    """Passes artifacts that explain one class, or one element of an output, of each photo.
+    """Passes artifacts that explain one class, one element of an output, or one score of each photo.
 
     Raises:
         InputError: Says what is wrong.
     """
-    if metadata["target"] == "score":
-        raise InputError("this artifact explains a score, and a row is of a class: compile it without a target")
     missing = {"logits", "saliency"} - {spec["name"] for spec in metadata["outputs"]}
-    if missing or not output_axes(metadata):
+    if missing or not (metadata["target"] == "score" or output_axes(metadata)):
         raise InputError(_NO_MAP)
     if (count := metadata.get("targets")) is not None:
         what = f"{count} targets" if isinstance(count, int) else "any number of targets"

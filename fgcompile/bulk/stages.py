@@ -183,16 +183,15 @@ class Explainer:
 
     def _describe(self, row: dict[str, Any], answer: Answer, logits: NDArray[Any]) -> None:
         """Writes what is said of one photo."""
-        assert answer.element is not None
         saliency = answer.saliency
         row["predicted"] = plain(largest_element(logits))
-        row["target"], row["label"], row["score"] = plain(answer.element), answer.name, answer.score
+        row["target"] = None if answer.element is None else plain(answer.element)
+        row["label"], row["score"] = answer.name, answer.score
         row["height"], row["width"] = saliency.shape
         row["warning"] = describe_overflow({"logits": logits, "saliency": saliency})
 
     def _keep(self, row: dict[str, Any], photo: NDArray[np.uint8], answer: Answer, logits: NDArray[Any]) -> None:
         """Writes the map, into the row or into the file that it names."""
-        assert answer.element is not None
         saliency = answer.saliency
         if self._task.wanted.format == "parquet":
             row["saliency"] = saliency.ravel()
@@ -208,7 +207,7 @@ class Explainer:
             marks = NONE if tiled else marks_of(answer.element, logits, self._metadata)
             drawn = reduced(saliency) if tiled else saliency
             signed = is_signed(self._metadata)
-            write_png(draw_panel(photo, drawn, answer.name, f"score {answer.score:.2f}", marks, signed), file)
+            write_png(draw_panel(photo, drawn, answer.name, answer.detail, marks, signed), file)
 
 
 def rehearse(task: Task) -> None:

@@ -228,3 +228,31 @@ def test_artifacts_of_several_targets_are_refused_by_their_number(segmenter: Pat
     for targets, said in ((3, "explains 3 targets in a call"), ("dynamic", "explains any number of targets in a call")):
         with pytest.raises(InputError, match=said):
             run._require_maps({**metadata, "targets": targets})  # type: ignore[typeddict-item]
+
+
+@pytest.mark.parametrize("format", ["parquet", "png"])
+def test_of_a_fixed_score_a_row_has_the_name_and_the_value(
+    format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 3, 3, padding=1)).eval()
+    scale = fgcompile.Preprocess(mean=(0.5,) * 3, std=(0.5,) * 3)
+    path, region = tmp_path / "region.onnx", fgcompile.scores.Region("road", rows=(0, 8))
+    labels = ["sky", "road", "car"]
+    fgcompile.compile(network, torch.randn(1, 3, 16, 16), preprocess=scale, labels=labels, target=region).save(path)
+    content, metadata = read_artifact(path)
+    run._require_maps(metadata)
+    assert run._read_target(None, metadata) is None
+    with pytest.raises(InputError, match="target"):
+        run._read_target("road", metadata)
+    monkeypatch.setattr(stages.ray, "get", lambda _: (np.frombuffer(content, np.uint8), metadata))
+    photo = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    (tmp_path / "maps").mkdir()
+    task = Task(None, Wanted(path, None, format), tmp_path, ["CPUExecutionProvider"], 1)  # type: ignore[arg-type]
+    (row,) = Explainer(task)(read_photos(pa.table({"path": [str(tmp_path / "photo.png")]}), SHAPE)).to_pylist()
+    output = network(torch.from_numpy(photo).permute(2, 0, 1)[None] / 127.5 - 1).detach()
+    assert (row["target"], row["label"]) == (None, "Region(index=road, rows=(0, 8))")
+    assert row["score"] == pytest.approx(output[0, 1, :8].mean().item(), rel=1e-4)
+    assert row["predicted"] == np.stack(np.unravel_index(output[0].numpy().argmax(), output.shape[1:])).tolist()
+    assert format == "parquet" or (tmp_path / row["file"]).exists()
