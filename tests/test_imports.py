@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "scores": {"errors"},
     "system": {"errors"},
     "artifact": {"errors", "system"},
-    "text": {"artifact", "system", "errors"},
+    "text": {"drawing", "artifact", "system", "errors"},
     "drawing": {"artifact", "system", "errors"},
     "pictures": {"artifact", "system", "errors"},
     "runtime": {"drawing", "pictures", "text", "artifact", "system", "errors"},

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import fgcompile
 from examples.sentiment.network import LABELS, load, train
-from fgcompile.media.texts.explain import explain_and_draw
+from fgcompile.media.texts import explain_and_draw
 
 TEXTS = (
     "The film was dull, but the music is wonderful.",

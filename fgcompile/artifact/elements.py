@@ -32,6 +32,11 @@ class ClassScore:
     score: float
 
 
+def written(score: float) -> str:
+    """A score as it is read."""
+    return f"{score:.2f}".replace("-", "−")
+
+
 def score_of_terms(
     contributions: NDArray[Any] | None, residual: NDArray[Any] | None, metadata: Metadata
 ) -> float | None:

@@ -171,7 +171,7 @@ def explain(
         require_askable(read_metadata(artifact), (target, targets, top), (colormap, alpha))
     with terminal.progress("explaining") as report:
         from fgcompile.media.explain import explain_photos
-        from fgcompile.media.texts.explain import explain_and_draw, read_texts
+        from fgcompile.media.texts import explain_and_draw, read_texts
         from fgcompile.runtime import load
         from fgcompile.runtime.rehearsal import require_sound
 

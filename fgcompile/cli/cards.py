@@ -95,7 +95,7 @@ def _explain(
 ) -> list[dict[str, Any]]:
     """The records of ``explain``, of photos or texts by their arguments, files of texts, and further texts."""
     from fgcompile.media.explain import explain_photos
-    from fgcompile.media.texts.explain import explain_and_draw, read_texts
+    from fgcompile.media.texts import explain_and_draw, read_texts
     from fgcompile.runtime import load
     from fgcompile.runtime.rehearsal import require_sound
 

@@ -16,6 +16,7 @@ from fgcompile.artifact.elements import (
     element_score,
     plain,
     score_of_terms,
+    written,
 )
 from fgcompile.artifact.metadata import Metadata, has_random_weights
 from fgcompile.artifact.scores import SCORE, score_name, score_of_logits
@@ -91,11 +92,6 @@ class Answer:
         return {"target": target, "name": self.name, "score": self.score} | (
             {} if self.residual is None else {"residual": self.residual}
         )
-
-
-def written(score: float) -> str:
-    """A score as it is read."""
-    return f"{score:.2f}".replace("-", "−")
 
 
 def answers_of(explanation: Explained, sample: int, metadata: Metadata) -> list[Answer]:

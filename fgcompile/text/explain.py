@@ -16,7 +16,8 @@ from fgcompile.artifact.scores import score_name, score_of_logits
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.text.encoding import Encoded, Text, as_segments
-from fgcompile.text.explanation import ExplainedToken, ExplainedWord, TextExplanation
+from fgcompile.text.explained import ExplainedToken, ExplainedWord
+from fgcompile.text.explanation import TextExplanation
 from fgcompile.text.inputs import IDS, length_of
 from fgcompile.text.model import TextModel, open_texts
 from fgcompile.text.questions import TextTarget, choose_element, name_of, score_feeds, with_continuation

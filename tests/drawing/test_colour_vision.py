@@ -8,7 +8,7 @@ import pytest
 from benchmarks.evidence.colour_vision import GREYS, SIGHT, lab, least_difference
 from fgcompile.drawing.blending import blend, style_of
 from fgcompile.drawing.palettes import DIVERGING, SEQUENTIAL, palette_of
-from fgcompile.media.texts import colours as texts
+from fgcompile.text.drawn import colours as texts
 
 
 def test_the_measure_is_the_one_that_is_published() -> None:

@@ -18,12 +18,12 @@ import fgcompile
 from benchmarks.serving.chromium import PACKAGES, SOFTWARE_WEBGPU, Page, missing, open_page
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.errors import InputError
-from fgcompile.media.texts.colours import scale_of, stretches
-from fgcompile.media.texts.page import draw_page, number_of
 from fgcompile.page.local import HOST, open_server
 from fgcompile.page.site import TEXTS, write_page
 from fgcompile.runtime.session import open_session
 from fgcompile.scores import Continuation, Token
+from fgcompile.text.drawn.colours import scale_of, stretches
+from fgcompile.text.drawn.page import draw_page, number_of
 from fgcompile.text.explanation import TextExplanation
 from tests.support.texts import (
     BYTES,

@@ -10,11 +10,11 @@ import pytest
 from tokenizers import Tokenizer
 
 from fgcompile.drawing.scale import number_of as scale_number_of
-from fgcompile.media.texts import colours
-from fgcompile.media.texts.page import number_of
 from fgcompile.page.site import SITE
 from fgcompile.page.texts import PARTS
 from fgcompile.system.text import visible
+from fgcompile.text.drawn import colours
+from fgcompile.text.drawn.page import number_of
 from fgcompile.text.encoding import Encoded, encode
 from fgcompile.text.inputs import TextInputs
 from fgcompile.text.model import TextModel

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from fgcompile.drawing.captions import Color, lay_out, margin_of, write_caption
 from fgcompile.drawing.letters import font_of, legible, named
-from fgcompile.media.texts.colours import (
+from fgcompile.text.drawn.colours import (
     STRONGEST,
     UNKNOWN,
     Scale,
@@ -20,8 +20,8 @@ from fgcompile.media.texts.colours import (
     scale_of,
     stretches,
 )
-from fgcompile.media.texts.page import number_of
-from fgcompile.text.explanation import TextExplanation
+from fgcompile.text.drawn.page import number_of
+from fgcompile.text.explained import ExplainedText
 
 _WIDTH = 900
 _MARGIN = 12
@@ -52,7 +52,7 @@ class _Part:
     unknown: bool
 
 
-def draw_text(explanation: TextExplanation) -> Image.Image:
+def draw_text(explanation: ExplainedText) -> Image.Image:
     """Draws a text on white: what is explained and its score, the segments' lines, the scale.
 
     Args:
@@ -83,14 +83,14 @@ def draw_text(explanation: TextExplanation) -> Image.Image:
     return image
 
 
-def _caption(explanation: TextExplanation, detail: str) -> list[tuple[str, str]]:
+def _caption(explanation: ExplainedText, detail: str) -> list[tuple[str, str]]:
     name, target = explanation.name, explanation.target
     if target is not None and len(target) == 1:
         name = named(name, f"class {target[0]}")
     return lay_out(name, detail, _WIDTH - 2 * margin_of(_CAPTION_SIZE), _CAPTION_SIZE, most=1)
 
 
-def _lay_out(explanation: TextExplanation) -> Iterator[_Part]:
+def _lay_out(explanation: ExplainedText) -> Iterator[_Part]:
     """The text in lines, broken between words, or within one that is longer than a line."""
     line = 0
     for segment in range(len(explanation.texts)):
@@ -136,7 +136,7 @@ def _mixed(score: float, scale: Scale) -> Color:
     return red, green, blue
 
 
-def _draw_legend(image: Image.Image, explanation: TextExplanation, scale: Scale) -> None:
+def _draw_legend(image: Image.Image, explanation: ExplainedText, scale: Scale) -> None:
     draw, font = ImageDraw.Draw(image), font_of(13)
     middle = image.height - _LEGEND // 2
     low = -scale.most if explanation.signed else 0.0

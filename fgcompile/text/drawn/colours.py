@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fgcompile.text.encoding import Piece
-from fgcompile.text.explanation import TextExplanation
+from fgcompile.text.explained import ExplainedText
 from fgcompile.text.words import Run, runs
 
 Color = tuple[int, int, int]
@@ -28,13 +28,13 @@ class Scale:
         return min(1.0, abs(score) / self.most) if self.most > 0 else 0.0
 
 
-def scale_of(explanation: TextExplanation) -> Scale:
+def scale_of(explanation: ExplainedText) -> Scale:
     """The scale of a text: its largest token, special ones left aside, which may be far above all others."""
     own = [abs(token.score) for token in explanation.tokens if not token.special]
     return Scale(max(own, default=0.0))
 
 
-def has_unknown(explanation: TextExplanation) -> bool:
+def has_unknown(explanation: ExplainedText) -> bool:
     """Whether a part of a text is not in the vocabulary, so that its mark is to be explained."""
     return any(token.unknown for token in explanation.tokens)
 
@@ -67,7 +67,7 @@ class Stretch:
     unknown: bool = False
 
 
-def stretches(explanation: TextExplanation, segment: int) -> list[Stretch]:
+def stretches(explanation: ExplainedText, segment: int) -> list[Stretch]:
     """A segment from its first character to its last: joined, the texts are the segment."""
     words = {place: number for number, word in enumerate(explanation.words) for place in word.tokens}
     pieces: Sequence[tuple[int, Piece]] = [
@@ -79,7 +79,7 @@ def stretches(explanation: TextExplanation, segment: int) -> list[Stretch]:
     return [_stretch(explanation, text, run, words) for run in runs(text, pieces)]
 
 
-def _stretch(explanation: TextExplanation, text: str, run: Run, words: dict[int, int]) -> Stretch:
+def _stretch(explanation: ExplainedText, text: str, run: Run, words: dict[int, int]) -> Stretch:
     score = sum(explanation.tokens[place].score for place in run.pieces)
     word = words.get(run.pieces[-1]) if run.pieces else None
     unknown = any(explanation.tokens[place].unknown for place in run.pieces)

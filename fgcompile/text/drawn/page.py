@@ -10,17 +10,17 @@ from itertools import groupby
 from pathlib import Path
 from xml.etree.ElementTree import Element, SubElement, tostring
 
-from fgcompile.media.texts.colours import UNKNOWN, Scale, Stretch, has_unknown, scale_of, stretches
-from fgcompile.runtime.answers import written
+from fgcompile.artifact.elements import written
 from fgcompile.system.text import visible
-from fgcompile.text.explanation import TextExplanation
+from fgcompile.text.drawn.colours import UNKNOWN, Scale, Stretch, has_unknown, scale_of, stretches
+from fgcompile.text.explained import ExplainedText
 
 _STYLE = Path(__file__).with_name("page.css")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _BEST = 3
 
 
-def draw_page(explanations: Sequence[TextExplanation], title: str) -> str:
+def draw_page(explanations: Sequence[ExplainedText], title: str) -> str:
     """The page of some texts.
 
     Args:
@@ -50,7 +50,7 @@ def number_of(score: float, signed: bool) -> str:
     return (f"{score:+.3g}" if signed else f"{score:.3g}").replace("-", "−")
 
 
-def _add_text(section: Element, explanation: TextExplanation) -> None:
+def _add_text(section: Element, explanation: ExplainedText) -> None:
     scale = scale_of(explanation)
     heading = SubElement(section, "h2")
     heading.text = visible(explanation.name)
@@ -67,7 +67,7 @@ def _add_text(section: Element, explanation: TextExplanation) -> None:
 
 
 def _add_word(
-    parent: Element, explanation: TextExplanation, word: int | None, parts: Sequence[Stretch], scale: Scale
+    parent: Element, explanation: ExplainedText, word: int | None, parts: Sequence[Stretch], scale: Scale
 ) -> None:
     if word is None:
         gap = SubElement(parent, "span")
@@ -92,7 +92,7 @@ def _coloured(parent: Element, kind: str, score: float, scale: Scale) -> Element
     return SubElement(parent, "span", {"class": f"{kind} {sign}", "style": f"--s:{scale.strength(score):.3f}"})
 
 
-def _add_specials(section: Element, explanation: TextExplanation, scale: Scale) -> None:
+def _add_specials(section: Element, explanation: ExplainedText, scale: Scale) -> None:
     """The tokens that the tokenizer added, which are no part of the text."""
     added = [token for token in explanation.tokens if token.special]
     if not added:
@@ -105,7 +105,7 @@ def _add_specials(section: Element, explanation: TextExplanation, scale: Scale) 
         shown.tail = " "
 
 
-def _add_legend(section: Element, explanation: TextExplanation, scale: Scale) -> None:
+def _add_legend(section: Element, explanation: ExplainedText, scale: Scale) -> None:
     legend = SubElement(section, "p", {"class": "legend"})
     ends = (-scale.most, 0.0, scale.most) if explanation.signed else (0.0, scale.most)
     bar = SubElement(legend, "span", {"class": "bar signed" if explanation.signed else "bar"})
@@ -120,7 +120,7 @@ def _add_legend(section: Element, explanation: TextExplanation, scale: Scale) ->
         SubElement(legend, "span", {"class": "unknown"}).text = UNKNOWN
 
 
-def _add_table(section: Element, explanation: TextExplanation) -> None:
+def _add_table(section: Element, explanation: ExplainedText) -> None:
     details = SubElement(section, "details")
     SubElement(details, "summary").text = "words in numbers"
     if explanation.top:

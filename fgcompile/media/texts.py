@@ -12,11 +12,11 @@ from typing import Any
 from fgcompile.artifact.regular import read_regular
 from fgcompile.drawing.files import write_png
 from fgcompile.errors import InputError
-from fgcompile.media.texts.page import draw_page
-from fgcompile.media.texts.picture import draw_text
 from fgcompile.runtime import Session
 from fgcompile.system.files import make_directory, write_atomically
 from fgcompile.system.text import visible
+from fgcompile.text.drawn.page import draw_page
+from fgcompile.text.drawn.picture import draw_text
 from fgcompile.text.encoding import Text
 from fgcompile.text.questions import TextTarget
 

@@ -9,12 +9,11 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from fgcompile.errors import InputError
-from fgcompile.media.texts.colours import LESS, MORE, Scale, colour_of, scale_of, stretches
-from fgcompile.media.texts.explain import read_texts
-from fgcompile.media.texts.page import draw_page
-from fgcompile.media.texts.picture import PAPER, draw_text
-from fgcompile.text.explanation import ExplainedToken, ExplainedWord, TextExplanation
+from fgcompile.text.drawn.colours import LESS, MORE, Scale, colour_of, scale_of, stretches
+from fgcompile.text.drawn.page import draw_page
+from fgcompile.text.drawn.picture import PAPER, draw_text
+from fgcompile.text.explained import ExplainedToken, ExplainedWord
+from fgcompile.text.explanation import TextExplanation
 
 HOSTILE = "</p></style><script>alert('&amp;')</script> \"><img src=x onerror=alert(1)>"
 
@@ -153,22 +152,3 @@ def test_the_scale_leaves_special_tokens_aside_and_survives_nothing_at_all() -> 
     assert scale_of(explained("a")).most == pytest.approx(0.1)
     assert Scale(0.0).strength(3.0) == 0
     assert (colour_of(1.0), colour_of(-1.0)) == (MORE, LESS)
-
-
-def test_texts_and_files_of_them(tmp_path) -> None:
-    path = tmp_path / "more.txt"
-    path.write_bytes("\ufefffirst\r\n\nzweiter ß\n".encode())
-    other = tmp_path / "list"
-    other.write_text("a\tb\n")
-    assert read_texts(["one", str(path)], [other]) == ["one", "first", "zweiter ß", "a\tb"]
-    assert read_texts([], [other], pairs=True) == [("a", "b")]
-    for call, message in (
-        (lambda: read_texts([]), "no texts"),
-        (lambda: read_texts(["a b"], pairs=True), "'a b' is no pair"),
-        (lambda: read_texts([str(tmp_path / "none.txt")]), "cannot be read as texts"),
-    ):
-        with pytest.raises(InputError, match=message):
-            call()
-    path.write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(InputError, match="not UTF-8"):
-        read_texts([str(path)])
