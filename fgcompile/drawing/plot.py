@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from PIL.Image import Image
 
 from fgcompile.drawing.bars import Table
 from fgcompile.drawing.blending import Style, blend
@@ -33,11 +34,7 @@ def plot(subject: Subject, shown: Shown, signed: bool, style: Style, axes: Any =
     Raises:
         MissingPackageError: matplotlib is not installed.
     """
-    require_matplotlib("plot")
-    if axes is None:
-        from matplotlib import pyplot
-
-        _, axes = pyplot.subplots(layout="constrained")
+    axes = _axes(axes)
     scale = subject.scale(shown.saliency, signed)
     if isinstance(subject, Table):
         _plot_table(subject, shown, scale, style, axes)
@@ -50,6 +47,23 @@ def plot(subject: Subject, shown: Shown, signed: bool, style: Style, axes: Any =
     if bar := subject.bar(scale, style):
         _add_bar(bar, axes)
     return axes
+
+
+def plot_picture(picture: Image, axes: Any = None) -> Any:
+    """Draws a picture as it is, which has its own words: arguments, result and error are those of ``plot``."""
+    axes = _axes(axes)
+    axes.imshow(np.asarray(picture))
+    axes.axis("off")
+    return axes
+
+
+def _axes(given: Any) -> Any:
+    require_matplotlib("plot")
+    if given is not None:
+        return given
+    from matplotlib import pyplot
+
+    return pyplot.subplots(layout="constrained")[1]
 
 
 def _plot_table(table: Table, shown: Shown, scale: Scale, style: Style, axes: Any) -> None:

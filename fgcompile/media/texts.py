@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from collections.abc import Callable, Sequence
@@ -10,18 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.regular import read_regular
-from fgcompile.drawing.files import write_png
 from fgcompile.errors import InputError
 from fgcompile.runtime import Session
-from fgcompile.system.files import make_directory, write_atomically
+from fgcompile.system.files import make_directory
 from fgcompile.system.text import visible
-from fgcompile.text.drawn.page import draw_page
-from fgcompile.text.drawn.picture import draw_text
+from fgcompile.text.drawn.files import write_all, write_text
 from fgcompile.text.encoding import Text
 from fgcompile.text.questions import TextTarget
-
-PAGE, NUMBERS = "explained.html", "explained.json"
-"""The files that hold all texts."""
 
 _SUFFIX = ".txt"
 _SHOWN = 40
@@ -125,13 +119,7 @@ def explain_and_draw(
         except InputError as error:
             records.append({"text": text if isinstance(text, str) else list(text), "error": str(error)})
             continue
-        picture = directory / f"text-{number}.png"
-        write_png(draw_text(found), picture)
+        records.append(write_text(found, number, directory))
         explained.append(found)
-        records.append({**found.as_dict(), "page": str(directory / PAGE), "picture": str(picture)})
-    if explained:
-        page = draw_page(explained, f"{session.metadata['model']['name']}: what each word adds")
-        write_atomically(directory / PAGE, page.encode("utf-8", "replace"))
-    numbers = json.dumps(records, indent=2, ensure_ascii=False, allow_nan=False)
-    write_atomically(directory / NUMBERS, numbers.encode("utf-8", "replace"))
+    write_all(explained, records, directory, f"{session.metadata['model']['name']}: what each word adds")
     return records

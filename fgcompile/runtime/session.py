@@ -38,7 +38,7 @@ from fgcompile.runtime.torch_callers import as_arrays, as_tensors, of_array
 
 if TYPE_CHECKING:  # a server of arrays goes without
     from fgcompile.text.encoding import Text
-    from fgcompile.text.explanation import TextExplanation
+    from fgcompile.text.explanation import TextExplanation, TextExplanations
     from fgcompile.text.questions import TextTarget
 
 
@@ -191,11 +191,11 @@ class Session:
     @overload
     def explain_text(
         self, text: Iterable[Text], target: TextTarget = ..., continuation: str | None = ...
-    ) -> list[TextExplanation]: ...
+    ) -> TextExplanations: ...
 
     def explain_text(
         self, text: Text | Iterable[Text], target: TextTarget = None, continuation: str | None = None
-    ) -> TextExplanation | list[TextExplanation]:
+    ) -> TextExplanation | TextExplanations:
         """What the model says of a text, and how much each of its tokens and words adds to that.
 
         Each text is given to the model by itself. Where the artifact's length is fixed, it is padded behind.

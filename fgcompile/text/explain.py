@@ -17,7 +17,7 @@ from fgcompile.artifact.validation import Array
 from fgcompile.errors import InputError
 from fgcompile.text.encoding import Encoded, Text, as_segments
 from fgcompile.text.explained import ExplainedToken, ExplainedWord
-from fgcompile.text.explanation import TextExplanation
+from fgcompile.text.explanation import TextExplanation, TextExplanations
 from fgcompile.text.inputs import IDS, length_of
 from fgcompile.text.model import TextModel, open_texts
 from fgcompile.text.questions import TextTarget, choose_element, name_of, score_feeds, with_continuation
@@ -54,7 +54,7 @@ def explain_texts(
     given: Iterable[Text],
     target: TextTarget = ...,
     continuation: str | None = ...,
-) -> list[TextExplanation]: ...
+) -> TextExplanations: ...
 
 
 def explain_texts(
@@ -63,7 +63,7 @@ def explain_texts(
     given: Text | Iterable[Text],
     target: TextTarget = None,
     continuation: str | None = None,
-) -> TextExplanation | list[TextExplanation]:
+) -> TextExplanation | TextExplanations:
     """Explains one text, or several, as ``Session.explain_text``.
 
     Args:
@@ -91,7 +91,7 @@ def explain_texts(
         return _explain(session, model, given, target, continuation)
     if isinstance(given, bytes | bytearray) or not isinstance(given, Iterable):
         raise InputError(f"a text is {type(given).__name__}: give a str, a tuple of its segments, or a list of texts")
-    return [_explain(session, model, text, target, continuation) for text in given]
+    return TextExplanations(_explain(session, model, text, target, continuation) for text in given)
 
 
 def _require_maps(model: TextModel) -> None:

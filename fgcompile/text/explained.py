@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fgcompile.artifact.elements import ClassScore, Element, plain
+from fgcompile.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,19 @@ class ExplainedText:
     def total(self) -> float:
         """The sum of all tokens' scores."""
         return sum(token.score for token in self.tokens)
+
+    def strongest(self, k: int = 5) -> tuple[ExplainedWord, ...]:
+        """The words that weigh most, whatever their sign, strongest first; ``top`` has the best classes.
+
+        Args:
+            k: How many, at most.
+
+        Raises:
+            InputError: It is no whole number above 0.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise InputError(f"k is {k!r}: give 1 or more")
+        return tuple(sorted(self.words, key=lambda word: -abs(word.score))[:k])
 
     def as_dict(self) -> Mapping[str, Any]:
         """For JSON."""
