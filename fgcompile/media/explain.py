@@ -182,7 +182,9 @@ def _in_tiles(
         reply = ask_tiles(session, photo, question, partial, several, report)
         small = [replace(answer, saliency=reduced(answer.saliency)) for answer in reply.answers]
         shown = _shown(small, [NONE] * len(small))
-        write_png(_draw(Photo(in_colour(reduced(photo))), shown, drawn), written["overlay"])
+        base = Photo(in_colour(reduced(photo)))
+        # Of several maps each is as large as a fitted photo's, so that they stand in rows.
+        write_png(_draw(base if len(shown) == 1 else _shrunk(base), shown, drawn), written["overlay"])
         record = _record(replace(reply, answers=tuple(small)), session.metadata, several)
         if "saliency" in written:
             partial.replace(written["saliency"])

@@ -43,9 +43,10 @@ class Colours:
 
 
 def session(shape: list[int | str] | None = None, **changes: Any) -> Session:
+    example = [1, *shape[1:]] if shape is not None and "height" not in shape else [1, SIDE, SIDE, 3]
     settings = {
         "inputs": [
-            {"name": "x", "dtype": "uint8", "shape": shape or ["batch", SIDE, SIDE, 3], "example": [1, SIDE, SIDE, 3]},
+            {"name": "x", "dtype": "uint8", "shape": shape or ["batch", SIDE, SIDE, 3], "example": example},
             {"name": "target", "dtype": "int64", "shape": ["batch"]},
         ],
         "outputs": [
@@ -102,6 +103,25 @@ def test_several_classes_have_a_map_each(picture: Path) -> None:
     assert [each["name"] for each in record["explained"]] == ["blue", "red"]
     best = explain(session(), picture, top=2)
     assert [each["name"] for each in best["explained"]] == ["green", "red"]
+
+
+def test_several_classes_of_a_large_picture_stand_in_rows_as_those_of_a_fitted_one(tmp_path: Path) -> None:
+    """A photo, two maps and their difference are two by two, wherever they come from; one map is drawn larger."""
+    pixels = np.random.default_rng(0).integers(0, 60, (1000, 2000, 3), dtype=np.uint8)
+    pixels[:, 1000:, 2] = 255  # blue at the right
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    artifact = session(["batch", 500, 500, 3])
+    sizes, pictures = {}, {}
+    for fit in ("tile", "squash"):
+        record = explain(artifact, tmp_path / "large.png", fit, targets="blue;red")
+        assert "error" not in record, record
+        with Image.open(record["overlay"]) as image:
+            sizes[fit], pictures[fit] = image.size, np.asarray(image.convert("RGB"), np.float64)
+    assert sizes["tile"][0] == sizes["squash"][0] == 2 * 512 + 4
+    blue = pictures["tile"][:256, 516:].mean(2)  # under the map of blue its right half is the bright one
+    assert blue[:, 256:].mean() > 2 * blue[:, :256].mean()
+    with Image.open(explain(artifact, tmp_path / "large.png", targets="blue")["overlay"]) as image:
+        assert image.width == 3 * 1000 + 2 * 4
 
 
 def test_an_array_of_any_size_is_tiled(tmp_path: Path) -> None:
