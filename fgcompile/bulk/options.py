@@ -70,6 +70,7 @@ class Summary:
         errors: The same by image: why.
         overflowed: Those that were explained, and whose numbers overflowed; their rows have a warning.
         passed_over: Files in the folders that were asked for that are hidden or not named as images.
+        own: Pictures there that fgcompile wrote, which are passed over too.
         new: Rows of this run.
         seconds: What this run took, without starting Ray.
         results: The folder of the rows, Parquet files.
@@ -81,6 +82,7 @@ class Summary:
     errors: Mapping[str, str]
     overflowed: int
     passed_over: int
+    own: int
     new: int
     seconds: float
     results: Path

@@ -241,6 +241,7 @@ def _summarise(found: Found, before: Set[str], folder: Folder, seconds: float) -
         errors=unreadable,
         overflowed=folder.overflowed(),
         passed_over=found.passed_over,
+        own=found.own,
         new=len(errors) - len(before),
         seconds=seconds,
         results=folder.results,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,27 +12,29 @@ from fgcompile.artifact.file import read_artifact, read_metadata
 from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.cli import facts, terminal
 from fgcompile.cli.arguments import parse_reading, read_target
+from fgcompile.cli.explaining import Given, explain_given
 from fgcompile.cli.flags import with_options
 from fgcompile.cli.models import noise, seeded_model
 from fgcompile.cli.parameters import (
     ArtifactArgument,
     BackgroundOption,
+    ContinuationOption,
     FilesOption,
     FittingOption,
     JsonOption,
     MaxPixelsOption,
     PageOption,
+    PairsOption,
     ProviderOption,
     QuietOption,
+    TargetOption,
     TextsOption,
     TrustOption,
     VerboseOption,
     WeightsOption,
     WindowOption,
 )
-from fgcompile.cli.photos import find_photos
 from fgcompile.cli.source_names import read_name, require_there
-from fgcompile.errors import InputError
 from fgcompile.pictures.reading import MAX_PIXELS
 
 
@@ -105,13 +106,7 @@ def explain(
             "tokenizer texts, or .txt files of them.",
         ),
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            help="The class to explain, by number or name, by default the predicted one; of outputs of more axes an "
-            "index for each, as cat,40,31, -1 for the largest; of a text's tokens WORD,CLASS."
-        ),
-    ] = None,
+    target: TargetOption = None,
     targets: Annotated[
         str | None,
         typer.Option(
@@ -131,10 +126,8 @@ def explain(
     ] = None,
     texts: TextsOption = None,
     files: FilesOption = None,
-    pairs: Annotated[bool, typer.Option("--pairs", help="Each text is two, with a tab between them.")] = False,
-    continuation: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="What a language model is asked to go on with, as ' dull'.")
-    ] = None,
+    pairs: PairsOption = False,
+    continuation: ContinuationOption = None,
     providers: ProviderOption = None,
     as_json: JsonOption = False,
     npy: Annotated[bool, typer.Option("--npy", help="Also write each map as a .npy file.")] = False,
@@ -169,59 +162,22 @@ def explain(
         from fgcompile.media.explain import require_askable
 
         require_askable(read_metadata(artifact), (target, targets, top), (colormap, alpha))
+    of_photos = {"targets": targets, "top": top, "box": box, "npy": npy, "overlay": overlay, "alpha": alpha}
+    of_photos |= {"colormap": colormap}
+    given = Given(inputs or [], reading, files or [], texts or [], pairs, continuation, target, of_photos)
     with terminal.progress("explaining") as report:
-        from fgcompile.media.explain import explain_photos
-        from fgcompile.media.texts import explain_and_draw, read_texts
-        from fgcompile.runtime import load
-        from fgcompile.runtime.rehearsal import require_sound
-
-        of_photos: dict[str, object] = {"--targets": targets, "--top": top, "--box": box, "--npy": npy}
-        of_photos |= {"--fit": fit, "--window": window, "--overlay": overlay, "--alpha": alpha, "--colormap": colormap}
-        of_texts = {"--text": texts, "--file": files, "--pairs": pairs, "--continuation": continuation}
-        require_sound(artifact, providers, trust=trust)
-        session = load(artifact, providers, trust=trust or None)
-        takes_texts = session.tokenizer is not None
-        if takes_texts and (targets is not None or top is not None):
-            raise InputError("several targets are not done for texts: ask one by one with --target")
-        _refuse("photos" if takes_texts else "texts", of_photos if takes_texts else of_texts)
-        if takes_texts:
-            given = read_texts(inputs or [], files or [], pairs, texts or [])
-            records = explain_and_draw(session, given, output, target, continuation, report)
-        elif not inputs:
-            raise InputError("there are no pictures: give one or more")
-        else:
-            records = explain_photos(
-                session,
-                find_photos(inputs, output),
-                output,
-                target=target,
-                targets=targets,
-                top=top,
-                box=box,
-                npy=npy,
-                overlay=overlay,
-                alpha=alpha,
-                colormap=colormap,
-                reading=reading,
-                report=report,
-            )
-    records = with_options(records)
-    terminal.warn_of_random_weights(session.metadata)
+        explained = explain_given(artifact, given, output, output, (providers, trust), report)
+    records = with_options(explained.records)
+    terminal.warn_of_random_weights(explained.metadata)
     if as_json:
         terminal.print_json(records)
-    elif takes_texts:
+    elif explained.texts:
         terminal.print_texts(records)
     else:
         terminal.print_explanations(records)
+    terminal.tell_passed_over(explained.passed_over)
     if any("error" in record for record in records):
         raise typer.Exit(1)
-
-
-def _refuse(what: str, options: Mapping[str, object]) -> None:
-    """Refuses options that are of other artifacts."""
-    given = [name for name, value in options.items() if value not in (None, False, [])]
-    if given:
-        raise InputError(f"{' and '.join(given)}: only for artifacts of {what}, which this is not")
 
 
 def bench(

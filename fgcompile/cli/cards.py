@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,17 +15,27 @@ from fgcompile.artifact.file import digest_of, read_artifact, weights_file
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.onnx_container import find_beside
 from fgcompile.cli import facts, model_card, terminal
+from fgcompile.cli.arguments import parse_reading
+from fgcompile.cli.explaining import Explained, Given, explain_given
 from fgcompile.cli.parameters import (
     ArtifactArgument,
+    BackgroundOption,
+    ContinuationOption,
     FilesOption,
+    FittingOption,
+    MaxPixelsOption,
+    PageOption,
+    PairsOption,
     ProviderOption,
     QuietOption,
+    TargetOption,
     TextsOption,
     TrustOption,
     VerboseOption,
+    WindowOption,
 )
-from fgcompile.cli.photos import find_photos
 from fgcompile.errors import InputError, OutputError
+from fgcompile.pictures.reading import MAX_PIXELS
 from fgcompile.system.files import make_directory, write_atomically, write_together
 
 CARD, LABELS, PREPROCESSING = "README.md", "labels.txt", "preprocessing.json"
@@ -47,8 +57,16 @@ def card(
     licence: Annotated[
         str | None, typer.Option("--license", metavar="ID", help="Of the weights, as the Hub calls it: apache-2.0.")
     ] = None,
+    target: TargetOption = None,
     texts: TextsOption = None,
     files: FilesOption = None,
+    pairs: PairsOption = False,
+    continuation: ContinuationOption = None,
+    fit: FittingOption = None,
+    window: WindowOption = None,
+    background: BackgroundOption = "white",
+    page: PageOption = 1,
+    max_pixels: MaxPixelsOption = MAX_PIXELS,
     providers: ProviderOption = None,
     trust: TrustOption = False,
     _quiet: QuietOption = False,
@@ -66,11 +84,16 @@ def card(
         raise OutputError(
             f"{output / CARD} is there already, and may have been edited: give another folder, or delete it"
         )
+    reading = parse_reading(window, background, page, max_pixels, fit)
+    given = Given(inputs or [], reading, files or [], texts or [], pairs, continuation, target)
     content, metadata = read_artifact(artifact)
     with terminal.progress("explaining") as report, tempfile.TemporaryDirectory() as folder:
-        named = inputs or [], files or [], texts or []
-        found = _explain(artifact, named, Path(folder), (providers, trust), report) if any(named) else []
-        records, left_out = _parted(found)
+        found = Explained([], metadata, False)
+        if inputs or files or texts:
+            found = explain_given(artifact, given, Path(folder), output, (providers, trust), report)
+        else:
+            _require_unasked(given)
+        records, left_out = _parted(found.records)
         make_directory(output)
         _copy(artifact, content, metadata, output)
         for path in _pictures(records):
@@ -80,34 +103,19 @@ def card(
     written = model_card.Card(artifact.name, metadata, _digests(content, metadata), records, repository, licence)
     write_atomically(output / CARD, written.text().encode("utf-8", "replace"))
     terminal.print_line(f"{output}: say in {CARD} what the model was trained on, then: hf upload {repository} {output}")
+    terminal.tell_passed_over(found.passed_over)
     for error in left_out:
         terminal.print_line(f"left out of the card: {error}")
     if left_out:
         raise typer.Exit(1)
 
 
-def _explain(
-    artifact: Path,
-    named: tuple[Sequence[str], Sequence[Path], Sequence[str]],
-    folder: Path,
-    runtime: tuple[list[str] | None, bool],
-    report: Callable[[str], None],
-) -> list[dict[str, Any]]:
-    """The records of ``explain``, of photos or texts by their arguments, files of texts, and further texts."""
-    from fgcompile.media.explain import explain_photos
-    from fgcompile.media.texts import explain_and_draw, read_texts
-    from fgcompile.runtime import load
-    from fgcompile.runtime.rehearsal import require_sound
-
-    providers, trust = runtime
-    require_sound(artifact, providers, trust=trust)
-    session = load(artifact, providers, trust=trust or None)
-    inputs, files, texts = named
-    if session.tokenizer is not None:
-        return explain_and_draw(session, read_texts(inputs, files, literal=texts), folder, report=report)
-    if files or texts:
-        raise InputError(f"--{'file' if files else 'text'}: only for artifacts of texts, which this is not")
-    return explain_photos(session, find_photos(inputs, folder), folder, report=report)
+def _require_unasked(given: Given) -> None:
+    """Refuses options that say how to explain where there is nothing to explain."""
+    if given != Given([]):
+        raise InputError(
+            "the options say how to explain photos or texts, and none are given: give some, or leave them out"
+        )
 
 
 def _parted(found: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:

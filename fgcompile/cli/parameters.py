@@ -31,6 +31,17 @@ TextsOption = Annotated[
     typer.Option("--text", metavar="TEXT", help="A text, though a file or folder is called so, or it ends in .txt."),
 ]
 FilesOption = Annotated[list[Path] | None, typer.Option("--file", metavar="FILE", help="A file of texts, one a line.")]
+PairsOption = Annotated[bool, typer.Option("--pairs", help="Each text is two, with a tab between them.")]
+ContinuationOption = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What a language model is asked to go on with, as ' dull'.")
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        help="The class to explain, by number or name, by default the predicted one; of outputs of more axes an "
+        "index for each, as cat,40,31, -1 for the largest; of a text's tokens WORD,CLASS."
+    ),
+]
 ProviderOption = Annotated[
     list[str] | None,
     typer.Option(

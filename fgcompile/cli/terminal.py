@@ -246,6 +246,12 @@ def _told_apart(images: Sequence[str]) -> dict[str, str]:
     return shown
 
 
+def tell_passed_over(count: int) -> None:
+    """One line on standard error where a folder had pictures that fgcompile wrote."""
+    if count and not out.quiet:
+        err.print(f"passed over: {own_pictures(count)}: name each to explain it")
+
+
 def print_texts(records: Sequence[Mapping[str, Any]]) -> None:
     """For each text what is explained, its score and its strongest words, and where the page is; or why it is not."""
     table = table_of("text", "explained", "score", "strongest words", "picture")
@@ -309,12 +315,19 @@ def print_bulk(summary: Summary) -> None:
         facts["overflowed"] = f"{summary.overflowed}: their rows have a warning"
     if summary.passed_over:
         facts["passed over"] = f"{summary.passed_over} files in folders, hidden or not named as images"
+    if summary.own:
+        facts["not explained"] = own_pictures(summary.own)
     out.print(visible(str(summary.results)), style="bold")
     print_facts(facts)
     for error in islice(summary.errors.values(), _MOST_ERRORS):
         out.print(Text.assemble(("unreadable: ", "bold red"), visible(as_options(error))))
     if summary.unreadable > _MOST_ERRORS:
         out.print(f"and {summary.unreadable - _MOST_ERRORS} more")
+
+
+def own_pictures(count: int) -> str:
+    """Pictures that were passed over since fgcompile wrote them."""
+    return f"{count} picture{'s' * (count > 1)} that fgcompile wrote"
 
 
 def _milliseconds(seconds: float) -> str:

@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fgcompile.bulk.paths import find_images
+from fgcompile.drawing.files import is_own, write_png
 from fgcompile.errors import InputError
 
 
@@ -35,6 +37,24 @@ def test_what_is_passed_over_is_counted(photos: Path) -> None:
     assert find_images(["."], without=Path("out")).passed_over == 2
     assert find_images([".", "notes.txt", "./."], without=Path("out")).passed_over == 1
     assert find_images(["a.png"], without=Path("out")).passed_over == 0
+
+
+def test_pictures_that_fgcompile_wrote_are_told_by_themselves_and_passed_over_unless_named(photos: Path) -> None:
+    write_png(Image.new("RGB", (8, 8)), photos / "deep" / "b-explained.png")
+    Image.new("RGB", (8, 8)).save(photos / "mine-explained.png")
+    with Image.open(photos / "deep" / "b-explained.png") as image:
+        assert image.text["Software"] == "fgcompile"  # type: ignore[attr-defined]
+    assert names(photos, ".") == ["a.png", "b.JPG", "deep/er/c.webp", "mine-explained.png"]
+    assert names(photos, "**/*.png") == ["a.png", "mine-explained.png"]
+    assert find_images(["."], without=Path("out")).own == 2  # and the one in the folder that is written to
+    assert find_images(["deep/b-explained.png", "deep"], without=Path("out")).own == 0
+    assert names(photos, "deep/b-explained.png") == ["deep/b-explained.png"]
+    with pytest.raises(InputError, match=r"deep/\*\.png: its images are pictures that fgcompile wrote.*: name each"):
+        find_images(["deep/*.png"], without=Path("out"))
+    (photos / "deep" / "pipe.png").mkdir()
+    (photos / "short.png").write_bytes((photos / "deep" / "b-explained.png").read_bytes()[:40])
+    assert not is_own(photos / "short.png")
+    assert not is_own(photos / "deep" / "pipe.png")
 
 
 def test_an_image_named_twice_is_one_image(photos: Path) -> None:

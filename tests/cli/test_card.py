@@ -109,6 +109,12 @@ def test_texts(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert front_matter(Path("out/README.md"))["pipeline_tag"] == "text-classification"
     assert [path.name for path in sorted(Path("out/maps").iterdir())] == ["text-1.png", "text-2.png"]
     assert set(rows(Path("out/README.md"))) == {4, 2}
+    pair = run("card", "text.onnx", "--text", "the film\tnot dull", "--pairs", "--target", "0", "-o", "pair")
+    assert pair.status == 0, pair.err
+    assert "the film / not dull" in Path("pair/README.md").read_text("utf-8")
+    for option in (["--window", "0,9"], ["--background", "black"], ["--page", "2"], ["--fit", "squash"]):
+        refused = run("card", "text.onnx", "dull", *option, "-o", "none")
+        assert_one_line_error(refused, f"{option[0]}: only for artifacts of photos")
 
 
 def test_what_cannot_be_read_is_left_out_and_said(run: Run, folder: Path) -> None:
@@ -122,6 +128,24 @@ def test_what_cannot_be_read_is_left_out_and_said(run: Run, folder: Path) -> Non
     assert_one_line_error(
         run("card", "net.onnx", "other.png", "--file", "a.txt", "-o", "b"), "only for artifacts of texts"
     )
+
+
+def test_photos_are_read_as_explain_reads_them(run: Run, folder: Path) -> None:
+    """Of 16 bits, whose black and white the file does not say; and of a card of before nothing is explained."""
+    np.save("deep.npy", PIXELS.astype(np.uint16) + 1000)
+    assert_one_line_error(run("card", "net.onnx", "deep.npy", "-o", "out"), "--window")
+    arguments = ("deep.npy", "--window", "1000,1255", "--target", "2")
+    assert run("card", "net.onnx", *arguments, "-o", "out").status == 0
+    assert run("explain", "net.onnx", *arguments, "-o", "explained").status == 0
+    picture = Path("explained/deep-explained.png").read_bytes()
+    assert Path("out/maps/deep-explained.png").read_bytes() == picture
+    again = run("card", "net.onnx", ".", "-o", "out2")
+    assert again.err == "passed over: 2 pictures that fgcompile wrote: name each to explain it\n"
+    assert {path.name for path in Path("out2/maps").iterdir()} == {
+        "my photo (1)-explained.png",
+        "other-explained.png",
+    }
+    assert_one_line_error(run("card", "net.onnx", "--window", "0,9", "-o", "out3"), "none are given")
 
 
 def test_facts_of_artifacts_that_take_tokens() -> None:

@@ -15,9 +15,10 @@ import typer.main
 from fgcompile.artifact import fitting
 from fgcompile.bulk.options import MAP_FORMATS
 from fgcompile.cli import app, choices, console
+from fgcompile.cli.parameters import _PICTURES as PICTURES_PANEL
 from fgcompile.cli.stages import Stopwatch
 from fgcompile.compiler import request
-from fgcompile.pictures.reading import FITS
+from fgcompile.pictures.reading import FITS, Reading
 from tests.cli.results import Run, assert_one_line_error
 from tests.support.tiny_artifacts import photo_artifact
 
@@ -41,6 +42,23 @@ def test_choices_are_what_the_library_takes() -> None:
     assert get_args(choices.Fitting) == FITS
     assert get_args(choices.Interpolation) == fitting.INTERPOLATIONS
     assert get_args(choices.MapFormat) == MAP_FORMATS
+
+
+def options_of(command: str) -> dict[str, Any]:
+    found: Any = typer.main.get_command(app)
+    return {each.opts[0]: each for each in found.commands[command].params if each.opts[0].startswith("-")}
+
+
+def test_commands_that_read_inputs_take_the_same_options_of_reading() -> None:
+    explain = options_of("explain")
+    of_pictures = {name for name, each in explain.items() if getattr(each, "rich_help_panel", "") == PICTURES_PANEL}
+    assert of_pictures == {f"--{name.replace('_', '-')}" for name in Reading.__dataclass_fields__}
+    of_texts = {"--text", "--file", "--pairs", "--continuation", "--target"}
+    for command, names in (("batch", of_pictures | {"--target"}), ("card", of_pictures | of_texts)):
+        own = options_of(command)
+        assert names <= own.keys(), command
+        for name in names - {"--target"}:
+            assert own[name].default == explain[name].default
 
 
 COMPILE = ["compile", "json:loads", "-o", "model.onnx"]

@@ -127,6 +127,20 @@ def test_folders_and_patterns_are_all_of_their_photos(run: Run, folder: Path) ->
     assert_one_line_error(run("explain", "net.onnx", "empty", "-o", "out"), "empty: no image is there")
 
 
+def test_pictures_of_runs_before_are_passed_over_and_said(run: Run, folder: Path) -> None:
+    Path("broken.png").unlink()
+    assert run("explain", "net.onnx", ".", "-o", "first", "--overlay").err == ""
+    told = "passed over: 2 pictures that fgcompile wrote: name each to explain it\n"
+    for options in (["-o", "first"], ["-o", "second"], ["-o", "third", "--json"]):
+        result = run("explain", "net.onnx", ".", *options)
+        assert (result.status, result.err.replace("passed over: 3", "passed over: 2")) == (0, told)
+        assert result.out.count("photo-explained.png") == 1
+    assert run("explain", "net.onnx", ".", "-o", "fourth", "-q").err == ""
+    named = run("explain", "net.onnx", "first/photo-explained.png", "-o", "of")
+    assert (named.status, named.err) == (0, "")
+    assert Path("of/photo-explained-explained.png").exists()
+
+
 def test_pictures_are_fitted_as_they_are_asked_to_be(run: Run, folder: Path) -> None:
     wide = PIXELS.repeat(2, axis=1)
     Path("wide.png").write_bytes(png(wide))
