@@ -101,9 +101,10 @@ def explain(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE|FOLDER|TEXT…",
-            help="Photos, DICOM, or arrays as .npy, folders of photos and patterns in quotes; of an artifact with a "
-            "tokenizer texts, or .txt files of them.",
+            metavar="IMAGE|FOLDER|ARRAY|TEXT…",
+            help="Photos, DICOM, or uint8 arrays as .npy, folders of photos and patterns in quotes; of an artifact "
+            "without preprocessing .npy files of what it takes, a sample or several; of one with a tokenizer texts, or "
+            ".txt files of them.",
         ),
     ] = None,
     target: TargetOption = None,
@@ -153,7 +154,7 @@ def explain(
     _quiet: QuietOption = False,
     _verbose: VerboseOption = False,
 ) -> None:
-    """Explain photos, a picture of photo, map and overlay for each; or texts, a page of all and a picture of each.
+    """Explain photos or arrays, a picture of each with its map; or texts, a page of all and a picture of each.
 
     Exit status 1 if one of them cannot be read.
     """

@@ -47,8 +47,9 @@ def card(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="IMAGE|FOLDER|TEXT…",
-            help="Whose maps the card shows: photos; of an artifact with a tokenizer texts.",
+            metavar="IMAGE|FOLDER|ARRAY|TEXT…",
+            help="Whose maps the card shows: photos, or arrays as .npy where it takes none; texts where it keeps a "
+            "tokenizer.",
         ),
     ] = None,
     repository: Annotated[

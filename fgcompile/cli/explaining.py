@@ -1,4 +1,4 @@
-"""What ``explain`` and ``card`` have in common: photos or texts, how they are read, and their records."""
+"""What ``explain`` and ``card`` have in common: photos, arrays or texts, how they are read, and their records."""
 
 from __future__ import annotations
 
@@ -12,20 +12,23 @@ from fgcompile.cli.photos import find_photos
 from fgcompile.errors import InputError
 from fgcompile.pictures.reading import DEFAULT, Reading
 
+_OF_PHOTOS_ALONE = ("box", "overlay")
+
 
 @dataclass(frozen=True)
 class Given:
     """What is to be explained.
 
     Attributes:
-        inputs: Photos, folders and patterns; of an artifact with a tokenizer texts, and files of them.
+        inputs: Photos, or arrays where the artifact takes none, folders and patterns; of an artifact with a tokenizer
+            texts, and files of them.
         reading: How pictures are read.
         files: Files of texts.
         texts: Further texts.
         pairs: Whether each text is two.
         continuation: What a language model is asked to go on with.
         target: What is explained.
-        of_photos: Further options that only photos have, by the keywords of ``explain_photos``.
+        of_photos: Further options that texts do not have, by the keywords of ``explain_photos``.
     """
 
     inputs: Sequence[str]
@@ -63,7 +66,7 @@ def explain_given(
     runtime: tuple[list[str] | None, bool],
     report: Callable[[str], None],
 ) -> Explained:
-    """Explains photos or texts, whichever the artifact takes.
+    """Explains photos, arrays or texts, whichever the artifact takes.
 
     Args:
         artifact: The artifact.
@@ -76,6 +79,7 @@ def explain_given(
     Raises:
         InputError: There is nothing to explain, or an option is of other artifacts.
     """
+    from fgcompile.media.arrays import explain_arrays, takes_arrays
     from fgcompile.media.explain import explain_photos
     from fgcompile.media.texts import explain_and_draw, read_texts
     from fgcompile.runtime import load
@@ -95,10 +99,16 @@ def explain_given(
     _refuse("texts", own)
     if not given.inputs:
         raise InputError("there are no pictures: give one or more")
-    photos, passed_over = find_photos(given.inputs, output)
-    records = explain_photos(
-        session, photos, folder, target=given.target, reading=given.reading, report=report, **given.of_photos
-    )
+    files, passed_over = find_photos(given.inputs, output)
+    if takes_arrays(session.metadata):
+        alone = {name: given.of_photos[name] for name in _OF_PHOTOS_ALONE if name in given.of_photos}
+        _refuse("photos", {**alone, **_read_otherwise(given.reading)})
+        others = {name: value for name, value in given.of_photos.items() if name not in alone}
+        records = explain_arrays(session, files, folder, target=given.target, report=report, **others)
+    else:
+        records = explain_photos(
+            session, files, folder, target=given.target, reading=given.reading, report=report, **given.of_photos
+        )
     return Explained(records, session.metadata, False, passed_over)
 
 

@@ -209,7 +209,8 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     table = table_of("photo", "explained", "score", "top classes", "picture")
     names = _told_apart([record["image"] for record in records])
     for record in records:
-        cells = [names[record["image"]], record.get("overlay", "")]
+        sample = f"[{record['sample']}]" if "sample" in record else ""
+        cells = [f"{names[record['image']]}{sample}", record.get("overlay", "")]
         top = ", ".join(f"{entry['name']} {entry['score']:.2f}" for entry in record.get("top", []))
         for explained in record.get("explained", [] if "error" in record else [record]):
             score = "" if explained["score"] is None else f"{explained['score']:.2f}"

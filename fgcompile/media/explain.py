@@ -117,7 +117,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
             raise InputError("--overlay and --fit tile: a large picture is drawn reduced; take --npy for all of it")
     make_directory(directory)
     records = []
-    for path, name in zip(paths, _distinct_names(paths), strict=True):
+    for path, name in zip(paths, distinct_names(paths), strict=True):
         report(visible(path.name))
         ends = {"overlay": "explained.png", "whole": "overlay.png" * overlay, "saliency": "saliency.npy" * npy}
         written = {key: directory / f"{name}-{end}" for key, end in ends.items() if end}
@@ -140,7 +140,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         if npy:
             maps = np.stack([answer.saliency for answer in reply.answers])
             write_npy(maps if several else maps[0], written["saliency"])
-        record = _record(reply, session.metadata, several)
+        record = record_of(reply, session.metadata, several)
         records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
     return records
 
@@ -185,7 +185,7 @@ def _in_tiles(
         base = Photo(in_colour(reduced(photo)))
         # Of several maps each is as large as a fitted photo's, so that they stand in rows.
         write_png(_draw(base if len(shown) == 1 else _shrunk(base), shown, drawn), written["overlay"])
-        record = _record(replace(reply, answers=tuple(small)), session.metadata, several)
+        record = record_of(replace(reply, answers=tuple(small)), session.metadata, several)
         if "saliency" in written:
             partial.replace(written["saliency"])
     finally:
@@ -254,7 +254,7 @@ def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = Fals
     return draw_overlay(photo, shown[0], signed, style) if alone else draw_photo(photo, shown[0], signed, style)
 
 
-def _record(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]:
+def record_of(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]:
     """What a picture shows."""
     first = reply.answers[0]
     explained = [answer.as_dict() for answer in reply.answers]
@@ -269,7 +269,7 @@ def _record(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]:
     return record
 
 
-def _distinct_names(paths: Sequence[Path]) -> list[str]:
+def distinct_names(paths: Sequence[Path]) -> list[str]:
     """The photos' names without suffix; where one was taken already, with the next free number."""
     names: list[str] = []
     for path in paths:

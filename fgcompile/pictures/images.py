@@ -51,8 +51,9 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
         raise InputError(f"this artifact takes {sizes}, not photos: session.explain takes arrays, as of np.load")
     if metadata["preprocess"] is None:
         raise InputError(
-            "this artifact takes prepared arrays, not photos: session.explain takes arrays, as of np.load; to explain "
-            "photos compile it with preprocess=Preprocess(mean, std), the normalisation it was trained with"
+            "this artifact takes prepared arrays, not photos: session.explain takes arrays, as of np.load, and "
+            "fgcompile explain such .npy files; to explain photos compile it with preprocess=Preprocess(mean, std), "
+            "the normalisation it was trained with"
         )
     height, width, channels = (int(size) for size in shape)
     return height, width, channels
