@@ -11,6 +11,7 @@ from typing import Any
 
 from fgcompile.artifact.names import SUFFIXES, WHOLE_NUMBER
 from fgcompile.artifact.regular import read_regular
+from fgcompile.cli.paths import require_files
 from fgcompile.cli.score_names import SCORES, read_score
 from fgcompile.cli.source_names import is_module
 from fgcompile.errors import InputError, SourceError
@@ -137,10 +138,14 @@ def read_labels(path: Path) -> list[str]:
     Raises:
         InputError: It cannot be read, or a line between names is empty.
     """
+    require_files({"--labels": path})
     try:
         labels = read_regular(path).decode("utf-8-sig").rstrip().splitlines()  # as editors on Windows begin it
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read as labels ({error}): give a UTF-8 text file, a name a line") from error
+        why = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise InputError(f"--labels {path}: cannot be read ({why}): give a text file, a name a line") from error
+    if not labels:
+        raise InputError(f"--labels {path}: the file is empty: give a name a line, for each class")
     for number, label in enumerate(labels, 1):
         if not label.strip():
             raise InputError(f"line {number} of {path} is empty: give a name a line, for each class")

@@ -22,6 +22,7 @@ from fgcompile.cli.arguments import (
 from fgcompile.cli.building import Job
 from fgcompile.cli.making import build_recipes, run
 from fgcompile.cli.parameters import FixOption, JsonOption, QuietOption, VerboseOption, WeightsOption
+from fgcompile.cli.paths import require_tokenizer
 from fgcompile.cli.pictures import parse_wanted
 from fgcompile.cli.score_names import SCORES, NamedScore
 from fgcompile.cli.source_names import FORMS, read_name, require_kept, require_there
@@ -315,6 +316,7 @@ def compile_(
         if isinstance(job.target, NamedScore):
             job.target.require_classes(job.labels)
     require_there(job.source, weights)
+    require_tokenizer("--tokenizer", tokenizer)
     require_kept(output, Path(job.source.name) if job.source.is_file else None, weights, labels, tokenizer)
     if isinstance(context.obj, list):  # a recipe, which is only read
         context.obj.append(job)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.cli.paths import require_files
 from fgcompile.cli.photos import find_photos
 from fgcompile.errors import InputError
 from fgcompile.pictures.reading import DEFAULT, Reading
@@ -85,6 +86,7 @@ def explain_given(
     from fgcompile.runtime import load
     from fgcompile.runtime.rehearsal import require_sound
 
+    require_files({"--file": given.files})
     providers, trust = runtime
     require_sound(artifact, providers, trust=trust)
     session = load(artifact, providers, trust=trust or None)

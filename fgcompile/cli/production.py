@@ -22,6 +22,7 @@ from fgcompile.cli.parameters import (
     VerboseOption,
     WindowOption,
 )
+from fgcompile.cli.paths import require_files
 from fgcompile.pictures.reading import MAX_PIXELS
 
 
@@ -135,6 +136,7 @@ def serve(
     _verbose: VerboseOption = False,
 ) -> None:
     """Serve artifacts, each under its file's stem: Open Inference Protocol, REST and gRPC, with Prometheus metrics."""
+    require_files({"--tls-cert": tls_cert, "--tls-key": tls_key, "--token-file": token_file})
     from fgcompile.serving.address import Address
     from fgcompile.serving.admission import Limits
     from fgcompile.serving.server import Guard, serve

@@ -74,7 +74,8 @@ def _read(file: Path) -> Mapping[str, Any]:
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{file.name} cannot be read as TOML ({error}): mend it") from error
+        why = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        raise InputError(f"{file.name} cannot be read as TOML ({why}): mend it") from error
     own: Any = content.get("tool", {}).get("fgcompile", {} if file.name == "pyproject.toml" else content)
     return own if isinstance(own, Mapping) else {}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.seal import is_sealed
+from fgcompile.cli.paths import require_files
 from fgcompile.errors import MissingPackageError, SourceError
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or an .onnx, .pt2 or .pt file"
@@ -86,6 +87,7 @@ def require_there(source: SourceName, weights: Path | None) -> None:
         MissingPackageError: torch is not installed.
         SourceError: There is no such file, module or library; or a file was given weights, which it has, or is an
             artifact.
+        InputError: The weights are no file.
     """
     if find_spec("torch") is None:
         raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'")
@@ -103,8 +105,7 @@ def require_there(source: SourceName, weights: Path | None) -> None:
             require_configuration(source.name)
     else:
         _require_module(source.scheme, source.name)
-    if weights is not None and not weights.is_file():
-        raise SourceError(f"{weights}: no such file")
+    require_files({"--weights": weights})
 
 
 def require_kept(output: Path, *sources: Path | None) -> None:

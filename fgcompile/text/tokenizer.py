@@ -79,8 +79,8 @@ def _read(path: Path) -> str:
         if path.stat().st_size > LONGEST_TOKENIZER:
             raise InputError(f"{path}: is larger than {LONGEST_TOKENIZER} bytes, more than an artifact keeps")
         return read_regular(path).decode()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or first_line(error)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None)
         raise InputError(f"{path}: cannot be read as a tokenizer ({reason}): give the path of a {FILE}") from error
 
 

@@ -125,6 +125,7 @@ def test_what_cannot_be_read_is_left_out_and_said(run: Run, folder: Path) -> Non
         "my photo (1)-explained.png",
         "other-explained.png",
     }
+    Path("a.txt").write_text("a text\n")
     assert_one_line_error(
         run("card", "net.onnx", "other.png", "--file", "a.txt", "-o", "b"), "only for artifacts of texts"
     )

@@ -175,7 +175,7 @@ def test_an_only_input_is_verified_by_its_name_and_with_its_batch(run: Run, fold
         (["compile", "m:build", "-o", "model.onnx", "--target", "cat:1"], "--target cat:1 is no score"),
         (["compile", "m:build", "-o", "model.onnx", "--mean", "0.5"], "--mean and --std go together"),
         (["compile", "m:build", "-o", "model.onnx", "--mean", "a", "--std", "1"], "--mean a"),
-        (["compile", "m:build", "-o", "model.onnx", "--labels", "missing.txt"], "missing.txt cannot be read"),
+        (["compile", "m:build", "-o", "model.onnx", "--labels", "missing.txt"], "--labels missing.txt: no such file"),
         (["compile", "m:build", "-o", "model.onnx", "--input", "3xx4"], "--input 3xx4"),
         (["compile", "no_module_of_this_name:build", "-o", "model.onnx"], "cannot import no_module_of_this_name"),
         (["compile", "m:build", "-o", "model.onnx", "--targets", "few"], "--targets few: give a whole number"),

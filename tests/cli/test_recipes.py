@@ -122,7 +122,7 @@ def test_only_what_changed_is_made_again(run: Run, project: Path, monkeypatch: p
         ("on_demand = true", "on-demand = 1", "recipe photo: on-demand is 1: give true or false"),
         ("on_demand = true", "rules = true", "recipe photo: rules is true: give its value"),
         ("on_demand = true", 'rules = "magic"', "recipe photo: Invalid value for '--rules'"),
-        ('labels = "names.txt"', 'labels = "none.txt"', "recipe photo: none.txt cannot be read"),
+        ('labels = "names.txt"', 'labels = "none.txt"', "recipe photo: --labels none.txt: no such file"),
         ("[tool.fgcompile]", "[tool.fgcompile", "pyproject.toml cannot be read as TOML"),
         ("fgcompile", "other", "no fgcompile.toml or pyproject.toml here has recipes"),
     ],
