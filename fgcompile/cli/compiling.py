@@ -315,6 +315,11 @@ def compile_(
         class_of(job.target, job.labels)  # which a source's are not known for yet
         if isinstance(job.target, NamedScore):
             job.target.require_classes(job.labels)
+    if fix and not (job.source.is_file and source.endswith(".onnx")):
+        raise InputError(
+            f"--fix {fix[0]}: only an .onnx file has inputs to fix, and {source} is none: leave it out, or give it to "
+            "your own code, SOURCE?key=value"
+        )
     require_there(job.source, weights)
     require_tokenizer("--tokenizer", tokenizer)
     require_kept(output, Path(job.source.name) if job.source.is_file else None, weights, labels, tokenizer)

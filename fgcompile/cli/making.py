@@ -16,9 +16,12 @@ from fgcompile.artifact.metadata import Metadata
 from fgcompile.cli import terminal
 from fgcompile.cli.building import Job, build
 from fgcompile.cli.freshness import entry_of, read_cache, why_stale, write_cache
+from fgcompile.cli.recipe_kinds import require_kinds
 from fgcompile.cli.recipes import Recipe, find_recipes
 from fgcompile.cli.stages import Stopwatch
 from fgcompile.errors import FgcompileError, InputError
+
+_OF_RECIPES = ("--recipe", "--force", "--json", "--quiet", "--verbose")
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def build_recipes(context: typer.Context, names: Sequence[str], force: bool, as_
     Raises:
         FgcompileError: One cannot be read, before any is compiled; or cannot be compiled, which ends it.
     """
+    require_alone(context)
     file, recipes = find_recipes(Path.cwd())
     if unknown := sorted(set(names) - {recipe.name for recipe in recipes}):
         raise InputError(f"{file.name} has no recipe {unknown[0]}: it has {', '.join(one.name for one in recipes)}")
@@ -108,31 +112,36 @@ def build_recipes(context: typer.Context, names: Sequence[str], force: bool, as_
         terminal.print_json(records)
 
 
+def require_alone(context: typer.Context) -> None:
+    """Refuses options of one artifact where recipes have their own.
+
+    Raises:
+        InputError: Names them.
+    """
+    given = [
+        option.opts[0]
+        for option in context.command.params
+        if getattr(context.get_parameter_source(option.name or ""), "name", "") == "COMMANDLINE"
+        and option.opts[0] not in _OF_RECIPES
+    ]
+    if given:
+        raise InputError(
+            f"{' and '.join(given)}: without SOURCE and -o recipes are compiled, which have options of their own: give "
+            "these in the TOML, or SOURCE and -o here"
+        )
+
+
 def _read(context: typer.Context, recipe: Recipe) -> Job:
     """A recipe's job, by the options of the command itself."""
     found: list[Job] = []
     with _of(recipe):
         if missing := [key for key in ("source", "output") if key not in recipe.options]:
             raise InputError(f"{' and '.join(missing)}: missing")
-        _require_truths(context, recipe)
+        require_kinds(
+            recipe.options, {name.removeprefix("--"): each for each in context.command.params for name in each.opts}
+        )
         context.command.main(recipe.arguments(), standalone_mode=False, obj=found)
     return found[0]
-
-
-def _require_truths(context: typer.Context, recipe: Recipe) -> None:
-    """Refuses another value than true or false of options that are nothing else, and these of all that are more."""
-    switches = {
-        name: getattr(option, "is_flag", False)
-        for option in context.command.params
-        for name in (*option.opts, *option.secondary_opts)
-    }
-    for key, value in recipe.options.items():
-        switch = switches.get(f"--{key.replace('_', '-')}")
-        if switch is not None and switch is not isinstance(value, bool):
-            wanted = "true or false" if switch else "its value"
-            raise InputError(
-                f"{key} is {str(value).lower() if isinstance(value, bool) else repr(value)}: give {wanted}"
-            )
 
 
 @contextmanager

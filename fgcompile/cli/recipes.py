@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fgcompile.cli.recipe_kinds import JOINED
 from fgcompile.errors import InputError
 
 FILES = ("fgcompile.toml", "pyproject.toml")
@@ -88,11 +89,8 @@ def _recipes(tables: Mapping[str, Any]) -> list[Recipe]:
 _OPPOSITE = {"--dynamic-sizes": ["--fixed-sizes"]}
 """Options whose absence is not the same as false."""
 
-# A channel's number each, as a list of TOML's; other lists are an option given several times.
-_JOINED = {"mean": ",", "std": ",", "scale": ",", "outputs": ",", "resize": "x"}
-
 
 def _values(value: object, key: str) -> list[Any]:
     if not isinstance(value, list):
         return [value]
-    return [_JOINED[key].join(map(str, value))] if key in _JOINED else value
+    return [JOINED[key].join(map(str, value))] if key in JOINED else value

@@ -72,6 +72,8 @@ MISTAKES: list[tuple[list[str], str]] = [
     ([*COMPILE, "--target", "3", "--targets", "2"], "the target is 3"),
     ([*COMPILE, "--terms", "parameters", "--method", "simple_fullgrad"], "leave it out"),
     ([*COMPILE, "--fit", "tall"], "'tall' is not one of 'crop', 'squash', 'letterbox'"),
+    ([*COMPILE, "--fix", "sr=16000"], "--fix sr=16000: only an .onnx file has inputs to fix, and json:loads is none"),
+    (["compile", "net.pt2", "-o", "model.onnx", "--fix", "sr=1"], "--fix sr=1: only an .onnx file"),
     ([*COMPILE, "--weights", "none.pt"], "none.pt: no such file"),
     (["compile", "none.onnx", "-o", "model.onnx"], "none.onnx: no such file"),
     (["compile", "no_such:module", "-o", "model.onnx"], "cannot import no_such"),

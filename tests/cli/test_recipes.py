@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer.main
 
-from fgcompile.cli import making
+from fgcompile.cli import app, making
 from fgcompile.cli.building import Job
 from fgcompile.cli.freshness import CACHE
+from fgcompile.cli.recipe_kinds import require_kinds
 from fgcompile.cli.recipes import Recipe, find_recipes
 from fgcompile.cli.sources import import_callable
 from fgcompile.errors import InputError
@@ -120,7 +123,31 @@ def test_only_what_changed_is_made_again(run: Run, project: Path, monkeypatch: p
         ("on_demand = true", "on_demand = [[1]]", "recipe photo: --on-demand is [[1]]: give true or false"),
         ("on_demand = true", 'on_demand = "yes"', "recipe photo: --on-demand is 'yes': give true or false"),
         ("on_demand = true", "on-demand = 1", "recipe photo: on-demand is 1: give true or false"),
-        ("on_demand = true", "rules = true", "recipe photo: rules is true: give its value"),
+        ("on_demand = true", "rules = true", "recipe photo: rules is true: give a text"),
+        ('labels = "names.txt"', "weights = 3", "recipe photo: weights is 3: give a text"),
+        (
+            'labels = "names.txt"',
+            'labels = ["a", "b"]',
+            "labels is ['a', 'b']: give one value, not a list",
+        ),
+        ('labels = "names.txt"', "labels = 2020-01-01", "recipe photo: labels is 2020-01-01: give a text"),
+        ('labels = "names.txt"', 'batch = "x"', "recipe photo: batch is 'x': give a whole number"),
+        ('labels = "names.txt"', "batch = 1.5", "recipe photo: batch is 1.5: give a whole number"),
+        ('labels = "names.txt"', "target = 1.5", "recipe photo: target is 1.5: give a text or a whole number"),
+        ('labels = "names.txt"', "target = [1, 2]", "recipe photo: target is [1, 2]: give one value"),
+        (
+            'labels = "names.txt"',
+            'layout = {x = "n c"}',
+            "layout is {'x': 'n c'}: give a text, or a list",
+        ),
+        (
+            "mean = [0.5, 0.4, 0.3]",
+            "mean = [0.5, true, 0.3]",
+            "mean is [0.5, true, 0.3]: give a text or a",
+        ),
+        ('labels = "names.txt"', "force = true", "recipe photo: force is an option of the command"),
+        ('output = "small.onnx"', "output = 4", "recipe small: output is 4: give a text"),
+        ('source = "recipe_nets:build"', "source = 3", "recipe photo: source is 3: give a text"),
         ("on_demand = true", 'rules = "magic"', "recipe photo: Invalid value for '--rules'"),
         ('labels = "names.txt"', 'labels = "none.txt"', "recipe photo: --labels none.txt: no such file"),
         ("[tool.fgcompile]", "[tool.fgcompile", "pyproject.toml cannot be read as TOML"),
@@ -162,3 +189,27 @@ def test_options_are_typed_as_they_stand() -> None:
     assert Recipe("x", {"dynamic_sizes": False}).arguments() == ["--fixed-sizes"]
     with pytest.raises(InputError, match="when is"):
         Recipe("x", {"when": [[]]}).arguments()
+
+
+def test_options_of_one_artifact_are_refused_where_recipes_have_their_own(run: Run, project: Path) -> None:
+    refused = run("compile", "--rules", "taylor", "--json", "--on-demand")
+    assert_one_line_error(refused, "--rules and --on-demand: without SOURCE and -o recipes are compiled")
+    assert not list(project.glob("*.onnx"))
+
+
+def test_every_key_is_of_the_kind_that_its_option_takes(project: Path) -> None:
+    """A number where a text is meant, and a text where a number is, for every option of the command."""
+    command: Any = typer.main.get_command(app)
+    options = {name.removeprefix("--"): each for each in command.commands["compile"].params for name in each.opts}
+    numbers = {"mean", "std", "scale", "resize", "input", "target", "targets", "explained", "batch"}
+    for key, option in options.items():
+        if key in {"o", "q", "v", "source", "recipe", "force", "json", "quiet", "verbose", "output"}:
+            continue
+        if option.is_flag:
+            require_kinds({key: True}, options)
+            wrong: Any = "true"
+        else:
+            require_kinds({key: 3 if key == "batch" else "3"}, options)
+            wrong = 3 if key not in numbers else {"x": 3} if key != "batch" else "3"
+        with pytest.raises(InputError, match=rf"^{key} is .*: give "):
+            require_kinds({key: wrong}, options)
