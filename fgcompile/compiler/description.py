@@ -23,7 +23,7 @@ from fgcompile.compiler.ir.programs import CapturedProgram, FusedProgram, ValueS
 from fgcompile.compiler.ir.sizes import SPACE, describe, dimension_names
 from fgcompile.compiler.ir.widened import in_pieces
 from fgcompile.compiler.labels import describe_score, fitting_labels
-from fgcompile.compiler.request import Format, Noise, Order, Precision, Preprocess, Request, Targets, Terms
+from fgcompile.compiler.request import Format, Noise, Order, Precision, Preprocess, Request, Targets, Terms, numbers_of
 from fgcompile.errors import InputError
 from fgcompile.text.model import require_texts
 
@@ -115,8 +115,8 @@ def _preprocess(request: Request) -> dict[str, Any] | None:
     if given is None:
         return None
     return {
-        "mean": list(given.mean),
-        "std": list(given.std),
+        "mean": list(numbers_of(given.mean)),
+        "std": list(numbers_of(given.std)),
         **({} if given.order == "rgb" else {"order": given.order}),
         **({} if given.fit is None else {"fit": given.fit.as_dict()}),
         **({} if given.origin is None else {"origin": given.origin}),

@@ -41,10 +41,9 @@ def flag(what: str, given: object) -> bool:
     return bool(given)
 
 
-def per_channel(what: str, given: object) -> Iterable[object]:
-    if not isinstance(given, Iterable) or isinstance(given, str):
-        raise InputError(f"{what} is {given!r}: pass one number for each channel, as (0.5, 0.5, 0.5)")
-    return given
+def numbers_of(given: Sequence[float] | float) -> tuple[float, ...]:
+    """A mean's or deviation's numbers: one for all channels, or one for each."""
+    return tuple(given) if isinstance(given, Sequence) else (given,)
 
 
 def integer(what: str, given: object) -> int:
@@ -59,6 +58,15 @@ def real(what: str, given: object) -> float:
     if not isinstance(number, Real) or isinstance(number, bool) or not math.isfinite(number):
         raise InputError(f"{what} is {given!r}: pass a finite number")
     return float(number)
+
+
+def per_channel(what: str, given: object) -> float | tuple[float, ...]:
+    """Finite numbers, one for each channel; or a number by itself, for all of them."""
+    if isinstance(given, str) or (not isinstance(given, Iterable | Real) and getattr(given, "ndim", 1) != 0):
+        raise InputError(f"{what} is {given!r}: pass one number for each channel, as (0.5, 0.5, 0.5), or one for all")
+    if isinstance(given, Real) or getattr(given, "ndim", 1) == 0:
+        return real(what, given)
+    return tuple(real(what, value) for value in given)  # type: ignore[attr-defined]
 
 
 FAR = 3.0

@@ -32,6 +32,7 @@ from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.expose.layouts.astray import warn_of_astray
 from fgcompile.compiler.frontend import as_rounded, capture_bound, in_dtype, under_rules
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms, require_sum
+from fgcompile.compiler.fullgrad.preprocessing import for_channels
 from fgcompile.compiler.fullgrad.score import floating_dtype
 from fgcompile.compiler.fusing import as_asked, check_fused, fuse_bound
 from fgcompile.compiler.ir.dump import dumping
@@ -199,6 +200,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
     request = completed(request, opened)
     with dumping(model_name(opened.model)), within_memory():
         bound = replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone)
+        request = replace(request, preprocess=for_channels(request.preprocess, bound.inputs))
         fused, checks = as_asked(
             bound, request, lambda bound: check_fused(fuse_bound(bound, opened, request, report), report)
         )
@@ -243,6 +245,7 @@ def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **opti
     request = completed(request, opened)
     with dumping(model_name(opened.model)):
         bound = replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone)
+        request = replace(request, preprocess=for_channels(request.preprocess, bound.inputs))
         return as_asked(bound, request, lambda bound: fuse_bound(bound, opened, request)).program
 
 

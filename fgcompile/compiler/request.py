@@ -32,6 +32,7 @@ from fgcompile.artifact.options import Terms as Terms
 from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.examples import require_batch, with_gradients
 from fgcompile.compiler.kinds import flag, in_order, integer, named, one_of, per_channel, real, require_on_scale
+from fgcompile.compiler.kinds import numbers_of as numbers_of
 from fgcompile.errors import InputError
 from fgcompile.text.tokenizer import Kept, keep_tokenizer
 
@@ -51,8 +52,8 @@ class Preprocess:
     The artifact then takes the raw image, uint8 ``(N, H, W, C)``, and the model gets float ``(N, C, H, W)``.
 
     Attributes:
-        mean: One number per channel of the model's, on its scale.
-        std: One positive number per channel, on the same scale.
+        mean: One number per channel of the model's, on its scale; or one for all of them.
+        std: One positive number per channel, on the same scale; or one for all.
         scale: What black and white are on it: ``(0, 1)``, ``(0, 255)`` or ``(-1, 1)``. Once it is part of a request,
             and in metadata, mean and std are those of ``(0, 1)``, which say the same.
         order: ``"rgb"``, or ``"bgr"`` of a model that takes blue first, as Caffe's do; pictures are red first always.
@@ -60,8 +61,8 @@ class Preprocess:
         origin: Who said all this, for whoever inspects the artifact; None for the user.
     """
 
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: Sequence[float] | float
+    std: Sequence[float] | float
     scale: tuple[float, float] = (0.0, 1.0)
     order: Order = "rgb"
     fit: Fit | None = None
@@ -283,23 +284,21 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
         return None
     if not isinstance(given, Preprocess):
         raise InputError(f"{what} is {given!r}: pass fgcompile.Preprocess(mean, std)")
-    mean, std = (
-        tuple(real(f"{what}'s {name}", value) for value in per_channel(f"{what}'s {name}", getattr(given, name)))
-        for name in ("mean", "std")
-    )
-    if any(value <= 0 for value in std):
-        least = min(std)
+    mean, std = (per_channel(f"{what}'s {name}", getattr(given, name)) for name in ("mean", "std"))
+    if (least := min(numbers_of(std), default=1.0)) <= 0:
         raise InputError(f"{what}'s std has {least:g}, and a standard deviation is positive: give each channel's")
     if given.fit is not None and not isinstance(given.fit, Fit):
         raise InputError(f"{what}'s fit is {given.fit!r}: pass fgcompile.Fit(mode, resize, interpolation)")
     black, white = _scale(what, given.scale)
-    require_on_scale(what, mean, std, (black, white))
+    require_on_scale(what, numbers_of(mean), numbers_of(std), (black, white))
     order: Any = one_of(f"{what}'s order", given.order, get_args(Order))
-    if order == "bgr" and len(mean) != 3:
-        raise InputError(f"{what}'s order is 'bgr', and there are {len(mean)} channels: only colours have an order")
+    for each in (mean, std):
+        if order == "bgr" and isinstance(each, tuple) and len(each) != 3:
+            raise InputError(f"{what}'s order is 'bgr', and there are {len(each)} channels: only colours have an order")
+    width = white - black
     return Preprocess(
-        tuple((value - black) / (white - black) for value in mean),
-        tuple(value / (white - black) for value in std),
+        tuple((value - black) / width for value in mean) if isinstance(mean, tuple) else (mean - black) / width,
+        tuple(value / width for value in std) if isinstance(std, tuple) else std / width,
         order=order,
         fit=given.fit,
         origin=given.origin,
@@ -307,8 +306,8 @@ def _preprocess(what: str, given: object) -> Preprocess | None:
 
 
 def _scale(what: str, given: object) -> tuple[float, float]:
-    ends = tuple(real(f"{what}'s scale", value) for value in per_channel(f"{what}'s scale", given))
-    if len(ends) != 2 or not ends[0] < ends[1]:
+    ends = per_channel(f"{what}'s scale", given)
+    if not isinstance(ends, tuple) or len(ends) != 2 or not ends[0] < ends[1]:
         raise InputError(f"{what}'s scale is {given!r}: pass the values of black and white, as (0, 1) or (0, 255)")
     return ends
 

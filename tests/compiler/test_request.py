@@ -29,7 +29,7 @@ WRONG: dict[str, list[Any]] = {
     ],
     "layouts": [None, 3, "x=n c", [("x", "n c")], {"x": None}, {3: "n c"}],
     "preprocess": [
-        *[3, (0.5, 0.5), {"mean": (0.5,), "std": (1.0,)}, Preprocess(0.5, 1.0)],  # type: ignore[arg-type]
+        *[3, (0.5, 0.5), {"mean": (0.5,), "std": (1.0,)}, Preprocess(None, 1.0)],  # type: ignore[arg-type]
         *[Preprocess((0.5,), (0.0,)), Preprocess((float("nan"),), (1.0,)), Preprocess((0.5,), (float("inf"),))],
         Preprocess(("a",), (1.0,)),  # type: ignore[arg-type]
         *[Preprocess((0.5,), (1.0,), scale=(1, 0)), Preprocess((0.5,), (1.0,), scale=255)],  # type: ignore[arg-type]
@@ -151,6 +151,8 @@ def test_numbers_and_texts_of_numpy_are_kept_as_those_of_python() -> None:
     )
     assert request.outputs == ("logits", "saliency")
     assert request.preprocess == Preprocess((0.5,), (2.0,))
+    for one in (0.5, np.float32(0.5), torch.tensor(0.5)):
+        assert Request(preprocess=Preprocess(one, 2)).preprocess == Preprocess(0.5, 2.0)  # type: ignore[arg-type]
     assert request.noise is not None
     kept = [request.target, request.output, request.format, *request.outputs, *vars(request.noise).values()]
     kept += [request.on_demand, *(request.labels or ())]

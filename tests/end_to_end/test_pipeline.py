@@ -140,6 +140,19 @@ def test_preprocessing_is_folded_in_front(format: str, tmp_path: Path) -> None:
     assert np.abs(explanation.saliency - expected).max() < 1e-3 * expected.max()
 
 
+def test_one_number_of_the_preprocessing_is_for_all_channels() -> None:
+    model, x = build("residual", torch.float32)
+    spread = fgcompile.compile(model, x, preprocess=fgcompile.Preprocess((0.5,) * 3, (0.2, 0.25, 0.3)))
+    one = fgcompile.compile(model, x, preprocess=fgcompile.Preprocess(0.5, (0.2, 0.25, 0.3)))
+    assert one.content == spread.content
+    assert one.metadata["preprocess"] == {"mean": [0.5] * 3, "std": [0.2, 0.25, 0.3]}
+    with pytest.raises(InputError, match=r"2 and 3 channels, the model has 3 channels: .* for all$"):
+        fgcompile.compile(model, x, preprocess=fgcompile.Preprocess((0.5, 0.5), 0.25))
+    grey = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    with pytest.raises(InputError, match="order is 'bgr', and there are 1 channels"):
+        fgcompile.compile(grey, torch.rand(2, 1, 8, 8), preprocess=fgcompile.Preprocess(0.5, 0.25, order="bgr"))
+
+
 @pytest.mark.parametrize("scale", [pytest.param((0, 255)), pytest.param((-1, 1), marks=pytest.mark.slow)])
 def test_a_model_that_takes_blue_first_on_another_scale_is_given_it(scale: tuple[float, float], tmp_path: Path) -> None:
     model, x = build("residual", torch.float32)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from fgcompile.compiler.request import Preprocess
+from fgcompile.compiler.request import Preprocess, numbers_of
 from fgcompile.errors import InputError
 
 
@@ -27,6 +30,17 @@ def apply_preprocess(raw: Tensor, scale: Tensor, shift: Tensor, order: str) -> T
     return (given.flip(1) if order == "bgr" else given) * scale + shift
 
 
+def for_channels(preprocess: Preprocess | None, inputs: Sequence[Tensor]) -> Preprocess | None:
+    """The preprocessing with a number for each of the model's channels, where it has one for all."""
+    if preprocess is None or len(inputs) != 1 or inputs[0].ndim != 4:  # which is said by ``require_image_model``
+        return preprocess
+    channels = inputs[0].shape[1]
+    mean, std = (
+        each if isinstance(each, Sequence) else (each,) * channels for each in (preprocess.mean, preprocess.std)
+    )
+    return replace(preprocess, mean=mean, std=std)
+
+
 def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
     """Checks that the preprocessing fits a model's inputs.
 
@@ -36,9 +50,9 @@ def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
     if len(inputs) != 1 or inputs[0].ndim != 4:
         raise InputError("preprocess needs a model with one input, an image (N, C, H, W)")
     channels = inputs[0].shape[1]
-    if len(preprocess.mean) != channels or len(preprocess.std) != channels:
-        counts = sorted({len(preprocess.mean), len(preprocess.std)})
+    counts = sorted({len(numbers_of(each)) for each in (preprocess.mean, preprocess.std)})
+    if counts != [channels]:
         raise InputError(
             f"preprocess has mean and std of {' and '.join(map(str, counts))} channels, the model has {channels} "
-            "channels: give one number of each per channel"
+            "channels: give one number of each per channel, or a number by itself for all"
         )
