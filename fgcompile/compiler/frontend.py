@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,16 +24,23 @@ from fgcompile.compiler.request import Precision, Request
 from fgcompile.compiler.rules import apply_rules, choose_rules
 
 
-def with_own_inputs(bound: Bound, request: Request) -> Request:
+def with_own_inputs(bound: Bound, request: Request, labels: Sequence[str] | None = None) -> Request:
     """The request with examples of the inputs that its score takes of its own, where it gives them: ``own_inputs``.
+
+    Where the source or the request names the classes, the score may refuse an output of others: ``require_classes``.
 
     Raises:
         ScoreError: The output is not one that the score is of.
     """
-    give = getattr(request.score, "own_inputs", None)
-    if give is None or request.score_inputs:
+    give, count = getattr(request.score, "own_inputs", None), getattr(request.score, "require_classes", None)
+    named = labels if request.labels is None else request.labels
+    asked = give is not None and not request.score_inputs
+    if not asked and (count is None or named is None):
         return request
-    return replace(request, score_inputs=give(_scored_output(bound, request)))
+    output = _scored_output(bound, request)
+    if count is not None and named is not None:
+        count(output, len(named))
+    return replace(request, score_inputs=give(output)) if give is not None and asked else request
 
 
 def require_classes(bound: Bound, request: Request) -> None:

@@ -84,7 +84,7 @@ class Checked(NamedTuple):
 
 def fuse_bound(bound: Bound, opened: Opened, request: Request, report: Progress = lambda stage: None) -> Fused:
     """Captures a model, and fuses it with its explanation, in float64."""
-    request = with_own_inputs(bound, request)
+    request = with_own_inputs(bound, request, opened.labels.names)
     try:
         captured, request = capture_in(torch.float64, bound, request)
     except ScoreError:

@@ -3,6 +3,7 @@
 Any function may be one; these are the usual ones, and examples of how to write others. What they compute has biases of
 its own, which are terms like the model's. Some take inputs of their own, which the artifact then has behind the
 model's: ``own_inputs(output)`` gives examples of these, so that ``compile`` needs no ``score_inputs``.
+``require_classes(output, count)`` may refuse an output of another number of classes than there are labels.
 """
 
 from __future__ import annotations

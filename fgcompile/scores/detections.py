@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar
 
 import torch
@@ -23,6 +23,11 @@ from fgcompile.scores.requirements import (
 )
 
 FORM = "(N, A, K) or (N, K, A)"
+
+
+def _outside(values: Tensor) -> bool:
+    """Whether there are none, or one that is no probability."""
+    return not values.numel() or bool(((values < 0) | (values > 1)).any())
 
 
 @dataclass(frozen=True)
@@ -94,15 +99,26 @@ class Box:
     def own_inputs(self, head: Tensor) -> dict[str, Tensor]:
         """Examples of the inputs of its own; refuses what are no probabilities, in an output for the examples."""
         if self.probabilities:
-            by_candidate = self._by_candidate(head)
-            require_probabilities("Box", by_candidate[:, :, self.first :])
-            if self.objectness is not None:
-                require_probabilities("Box", by_candidate[:, :, self.objectness])
+            values = self._probable(self._by_candidate(head))
+            if _outside(values) and not _outside(self._probable(self._by_candidate(head).transpose(1, 2))):
+                raise self._turned(head, "only there are all numbers behind the box probabilities")
+            require_probabilities("Box", values)
         return {"candidate": torch.zeros(len(head), dtype=torch.int64)} if self.candidate is None else {}
 
     def count_classes(self, head: Tensor) -> int | None:
         """How many classes the output has, for labels to be as many."""
         return head.shape[3 - self.axis] - self.first - self.background if head.ndim == 3 else None
+
+    def require_classes(self, head: Tensor, classes: int) -> None:
+        """Refuses an output whose axes lie the other way, as the number of classes says that are known by name.
+
+        Raises:
+            ScoreError: It has so many on the axis that was taken for the candidates', and not on the other.
+        """
+        require_rank(head, 3, FORM, "Box")
+        numbers = self.first + classes + self.background
+        if head.shape[self.axis] == numbers != head.shape[3 - self.axis]:
+            raise self._turned(head, f"there are labels for {classes} classes")
 
     def __call__(self, head: Tensor, candidate: Tensor | None = None) -> Tensor:
         by_candidate = self._by_candidate(head)
@@ -119,7 +135,29 @@ class Box:
 
     def _by_candidate(self, head: Tensor) -> Tensor:
         require_rank(head, 3, FORM, "Box")
+        if isinstance(head.shape[self.axis], int) and not isinstance(head.shape[3 - self.axis], int):
+            raise self._turned(
+                head, "how many there are depends on the size of the input, as is so of candidates alone"
+            )
         return head if self.axis == 1 else head.transpose(1, 2)
+
+    def _probable(self, by_candidate: Tensor) -> Tensor:
+        """What has to be a probability, of an output by its candidates; nothing where that is too short."""
+        there = [] if self.objectness is None else [by_candidate[:, :, self.objectness : self.objectness + 1]]
+        return torch.cat([by_candidate[:, :, self.first :], *there], 2)
+
+    def _turned(self, head: Tensor, why: str) -> ScoreError:
+        other = replace(self, axis=3 - self.axis)
+        given = ", ".join(
+            f"{each.name}={getattr(other, each.name)!r}"
+            for each in fields(other)
+            if each.name == "axis" or getattr(other, each.name) != each.default
+        )
+        shape = ", ".join(["N", *(str(size) if isinstance(size, int) else "…" for size in head.shape[1:])])
+        return ScoreError(
+            f"Box has the candidates on axis {self.axis} of the output, ({shape}), and they are on axis {other.axis}: "
+            f"{why}; use Box({given})"
+        )
 
     def _of_class(self, head: Tensor) -> Tensor:
         """The score of the class, or of the likeliest, of each candidate."""
