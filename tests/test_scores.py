@@ -126,7 +126,9 @@ def test_the_explained_output(wrap: Callable[..., Any], output: str | int | None
     ("wrap", "options", "message"),
     [
         (lambda y, f: (y, f), {}, "several outputs: name the one explained"),
-        (lambda y, f: {"a": y}, {"output": "b"}, "no output 'b': name one of 'a'"),
+        (lambda y, f: {"a": y}, {"output": "b"}, "no output 'b', it has one alone: leave output= out"),
+        (lambda y, f: y, {"output": 5}, "no output 5, it has one alone: leave output= out"),
+        (lambda y, f: {"a": y, "c": f}, {"output": "b"}, "no output 'b': name one of 'a', 'c'"),
         (lambda y, f: y[:, 0], {}, "one number a sample and no class: explain it itself by target=Value"),
         (lambda y, f: y, {"target": lambda y: y}, "one scalar per sample"),
         (lambda y, f: y, {"target": lambda y: 1.0}, "one scalar per sample"),

@@ -22,7 +22,7 @@ from fgcompile.cli.console import add, err, notes, out, print_facts, show, table
 from fgcompile.cli.flags import as_options
 from fgcompile.cli.stages import Stopwatch
 from fgcompile.errors import CaptureWarning, LayoutWarning, RulesWarning, WeightsWarning
-from fgcompile.system.text import visible
+from fgcompile.system.text import as_typed, visible
 
 if TYPE_CHECKING:
     from fgcompile.bench import Bench
@@ -51,7 +51,8 @@ def print_error(error: Exception) -> None:
     if error.__traceback__ is not None:
         lines = "".join(traceback.format_exception(error)).splitlines()
         notes.print("\n".join(map(visible, lines)))
-    err.print(Text.assemble(("fgcompile: error: ", "bold red"), visible(as_options(" ".join(str(error).split())))))
+    line = as_typed(as_options(" ".join(str(error).split())))
+    err.print(Text.assemble(("fgcompile: error: ", "bold red"), visible(line)))
 
 
 def show_warnings_in_one_line() -> None:

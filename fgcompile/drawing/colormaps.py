@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from fgcompile.errors import InputError, MissingPackageError
 
 
-def named_colormap(name: str) -> Any:
-    """A colour map of matplotlib's.
+def named_colormap(name: str, own: Sequence[str]) -> Any:
+    """A colour map of matplotlib's; ``own`` are those that are here, which messages name.
 
     Raises:
         InputError: It has none of that name.
         MissingPackageError: It is not installed.
     """
-    require_matplotlib(f"colour map {name!r} is none of inferno, viridis and orange-blue: it")
-    from matplotlib import colormaps
-
+    here = " or ".join(own)
+    try:
+        from matplotlib import colormaps
+    except ImportError as error:
+        raise MissingPackageError(
+            f"there is no colour map {name!r} here: give {here}, or for one of matplotlib's pip install "
+            "'fgcompile[plot]'"
+        ) from error
     if name not in colormaps:
-        raise InputError(f"there is no colour map {name!r}: give inferno, viridis, orange-blue, or one of matplotlib's")
+        close = " or ".join(get_close_matches(name, [*own, *colormaps], 2))
+        raise InputError(
+            f"there is no colour map {name!r}: give {here}, or one of matplotlib's{close and f', as {close}'}"
+        )
     return colormaps[name]
 
 

@@ -80,7 +80,7 @@ def palette_of(colormap: Colormap | None = None, signed: bool = False) -> Palett
     """
     if colormap is None or (isinstance(colormap, str) and colormap in SEQUENTIAL + DIVERGING):
         return _own(colormap or (DIVERGING if signed else SEQUENTIAL)[0], signed)
-    colours = _of_matplotlib(colormap)
+    colours = _of_matplotlib(colormap, DIVERGING if signed else SEQUENTIAL)
     return _diverging(colours, _named(colormap)) if signed else _sequential(colours)
 
 
@@ -111,8 +111,8 @@ def _diverging(colours: Colors, name: str) -> Palette:
     return Palette(colours, colours[(part * (len(colours) - 1)).round().astype(int)], True)
 
 
-def _of_matplotlib(colormap: Colormap) -> Colors:
-    table: Any = named_colormap(colormap) if isinstance(colormap, str) else colormap
+def _of_matplotlib(colormap: Colormap, own: tuple[str, ...]) -> Colors:
+    table: Any = named_colormap(colormap, own) if isinstance(colormap, str) else colormap
     colours = np.asarray(table(np.linspace(0, 1, _COLOURS)), np.float64)
     if colours.ndim != 2 or colours.shape[1] not in (3, 4):
         raise InputError(f"colour map {_named(colormap)} gives {colours.shape} for 256 numbers: it has to give RGB")

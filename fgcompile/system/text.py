@@ -17,6 +17,11 @@ def visible(text: str) -> str:
     return _INVISIBLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def as_typed(path: object) -> str:
+    """A path as a user wrote it: of an address, which is none, both slashes, which paths join."""
+    return re.sub(r"\b(\w{2,}):/(?=[^/\s])", r"\1://", str(path))
+
+
 def brief(text: str, limit: int) -> str:
     """The text without what would make it longer than ``limit`` bytes of UTF-8, as names of files are bounded."""
     return text.encode("utf-8", "surrogateescape")[:limit].decode("utf-8", "ignore")

@@ -120,8 +120,10 @@ def _size(specs: Mapping[str, TensorSpec], counts: Sequence[int], longest: int |
         raise InputError(f"a text has {most} tokens, its model takes {longest} at most: shorten it, or give its parts")
     if isinstance(length, int):
         if most > length:
+            padded = ", or with examples padded to as many" if MASK in specs else ""
             raise InputError(
                 f"a text has {most} tokens, the artifact takes {length}: shorten it, or compile with dynamic_sizes=True"
+                f"{padded}"
             )
         return length
     axis = 1 - batch_axis(specs[IDS])
@@ -136,9 +138,13 @@ def _require_padding(
     specs: Mapping[str, TensorSpec], counts: Sequence[int], size: int, pad: tuple[int, int] | None
 ) -> None:
     """Refuses to make a text longer where the model would take the pads for tokens."""
+    if MASK in specs and pad is not None:
+        return
     lacking = f"the artifact takes no {MASK}" if MASK not in specs else "its tokenizer has no token to pad with"
-    if MASK not in specs or pad is None:
-        raise InputError(
-            f"a text has {min(counts)} tokens, and {size} are due here, but {lacking}: give texts of {size} tokens"
-            + (", one at a time" if isinstance(length_of(specs), str) else ", or compile with dynamic_sizes=True")
-        )
+    ways = ["one at a time" if isinstance(length_of(specs), str) else "or compile with dynamic_sizes=True"]
+    if MASK in specs:
+        ways.append("or compile with a tokenizer that pads, by its enable_padding(pad_id=…, pad_token=…)")
+    raise InputError(
+        f"a text has {min(counts)} tokens, and {size} are due here, but {lacking}: give texts of {size} tokens, "
+        f"{', '.join(ways)}"
+    )

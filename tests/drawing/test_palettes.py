@@ -38,16 +38,20 @@ def test_a_signed_map_takes_what_diverges_and_keeps_zero_in_the_middle() -> None
 
 def test_unknown_names_and_colour_maps_that_are_none() -> None:
     pytest.importorskip("matplotlib", reason="needs the extra plot")
-    with pytest.raises(InputError, match="no colour map 'infrno': give inferno, viridis"):
+    with pytest.raises(InputError, match=r"no colour map 'infrno': give inferno or viridis, .*, as inferno"):
         palette_of("infrno")
+    with pytest.raises(InputError, match=r"no colour map 'coolwrm': give orange-blue, .*, as coolwarm"):
+        palette_of("coolwrm", signed=True)
     with pytest.raises(InputError, match=r"function gives \(256,\) for 256 numbers: it has to give RGB"):
         palette_of(lambda part: part)
 
 
 def test_without_matplotlib_its_colour_maps_name_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingPackageError, match=r"'magma' is none of inferno, .* pip install 'fgcompile\[plot\]'"):
-        palette_of("magma")
+    with pytest.raises(MissingPackageError, match=r"map 'jet' here: give inferno or viridis, .*'fgcompile\[plot\]'"):
+        palette_of("jet")
+    with pytest.raises(MissingPackageError, match=r"no colour map 'jet' here: give orange-blue, or for"):
+        palette_of("jet", signed=True)
     assert palette_of("viridis").colour(np.array([1.0])).shape == (1, 3)
 
 

@@ -80,7 +80,7 @@ def test_what_is_no_photo_is_said(session: fgcompile.Session, tmp_path: Path) ->
 
 
 def test_what_is_no_file_and_arrays_of_another_size(session: fgcompile.Session) -> None:
-    with pytest.raises(InputError, match="give a file, not an address"):
+    with pytest.raises(InputError, match=r"https://\S+: give a file, not an address"):
         session.explain("https://example.org/a.jpg")
     with pytest.raises(InputError, match="this artifact takes photos, no texts"):
         session.explain("The film was dull.")

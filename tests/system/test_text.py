@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fgcompile.system.text import brief, visible
+from fgcompile.system.text import as_typed, brief, visible
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,20 @@ from fgcompile.system.text import brief, visible
 )
 def test_one_line_without_control_characters(text: str, seen: str) -> None:
     assert visible(text) == seen
+
+
+@pytest.mark.parametrize(
+    ("path", "typed"),
+    [
+        ("https:/a.b/c.jpg", "https://a.b/c.jpg"),
+        ("cannot read s3:/bucket/x: no such file", "cannot read s3://bucket/x: no such file"),
+        ("https://a.b/c", "https://a.b/c"),
+        ("C:/photos/a.jpg", "C:/photos/a.jpg"),
+        ("photos/a.jpg: /tmp", "photos/a.jpg: /tmp"),
+    ],
+)
+def test_addresses_have_both_their_slashes(path: str, typed: str) -> None:
+    assert as_typed(path) == typed
 
 
 def test_names_are_cut_between_letters() -> None:

@@ -281,6 +281,21 @@ def test_a_text_where_arrays_are_taken_is_told_where_texts_are(given: object) ->
         session.explain(given)
 
 
+def test_a_tokenizer_that_is_told_to_pad_is_a_way_out_for_short_texts() -> None:
+    tokenizer = byte_level()
+    tokenizer.enable_padding(pad_id=0, pad_token=tokenizer.id_to_token(0))
+    model = Tagger(len(BYTES), 3).eval()
+    artifact = fgcompile.compile(
+        model, example("input_ids", "attention_mask", length=8), rules="libragrad", psi="signed", tokenizer=tokenizer
+    )
+    found = artifact.session().explain_text("film dull", (1, 2))
+    numbers = torch.tensor([byte_level().encode("film dull").ids])
+    assert numbers.shape[1] < 8
+    assert found.score == pytest.approx(float(model(numbers, torch.ones(numbers.shape))[0, 1, 2].detach()), abs=1e-5)
+    with pytest.raises(InputError, match=r"shorten it, or .*True, or with examples padded to as"):
+        artifact.session().explain_text("film dull " * 3)
+
+
 LONG = ("a", "joy", "##ous", "film", "was", "not", "du", "##ll", "in", "paris")
 
 

@@ -60,16 +60,18 @@ def test_other_layouts_dtypes_and_least_sizes() -> None:
 
 
 FIXED = {name: spec(name, "batch", 3) for name in ("input_ids", "attention_mask")}
+LONE = {"input_ids": FIXED["input_ids"]}
 FREE = {"input_ids": spec("input_ids", "batch", "length")}
 
 
 @pytest.mark.parametrize(
     ("specs", "texts", "pad", "longest", "message"),
     [
-        (FIXED, [text(1, 2, 3, 4)], (0, 0), None, "has 4 tokens, the artifact takes 3"),
+        (FIXED, [text(1, 2, 3, 4)], (0, 0), None, r"has 4 tokens, the artifact takes 3: .* or with examples padded"),
+        (LONE, [text(1, 2, 3, 4)], None, None, "takes 3: shorten it, or compile with dynamic_sizes=True$"),
         (FIXED, [text(1, 2, 3)], (0, 0), 2, "has 3 tokens, its model takes 2"),
-        (FIXED, [text(1)], None, None, "no token to pad with"),
-        ({"input_ids": FIXED["input_ids"]}, [text(1)], (0, 0), None, "takes no attention_mask: give texts of 3 tokens"),
+        (FIXED, [text(1)], None, None, r"no token to pad with: .*True, or compile with .* enable_padding"),
+        (LONE, [text(1)], (0, 0), None, "takes no attention_mask: give texts of 3 tokens, or compile with dyn.*True$"),
         (FREE, [text(1), text(1, 2)], (0, 0), None, "one at a time"),
     ],
 )

@@ -41,6 +41,8 @@ def explained(structure: Any, output: str | int | None = None) -> Any:
         if output not in named and isinstance(output, int) and 0 <= output < len(named):
             return list(named.values())[output]  # by position, of what has names too
         if output not in named:
+            if len(named) == 1:
+                raise ScoreError(f"the model has no output {output!r}, it has one alone: leave output= out")
             raise ScoreError(f"the model has no output {output!r}: name one of {', '.join(map(repr, named))}")
         return named[output]
     # What libraries return beside the logits (losses, hidden states, caches) does not make the choice ambiguous;

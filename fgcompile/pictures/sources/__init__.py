@@ -21,7 +21,7 @@ from fgcompile.errors import FgcompileError, InputError, MissingPackageError, fi
 from fgcompile.pictures.picture import Picture
 from fgcompile.pictures.reading import Reading
 from fgcompile.pictures.sources import arrays, dicom, raster
-from fgcompile.system.text import visible
+from fgcompile.system.text import as_typed, visible
 
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -41,7 +41,7 @@ def read_picture(path: Path, shape: tuple[int, int, int], reading: Reading) -> P
         InputError: There is no such file, it is no picture, or none that can be read rightly; in one line, by its name.
         MissingPackageError: It takes a package that is not installed.
     """
-    name = visible(str(path))
+    name = visible(as_typed(path))
     try:
         with _open(path) as file, _ONE_AT_A_TIME, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of damaged metadata, in many words; what matters is raised
@@ -61,7 +61,7 @@ def read_picture(path: Path, shape: tuple[int, int, int], reading: Reading) -> P
 
 def _advice(name: str) -> str:
     """What to do about a file that is not there: it may be none."""
-    if re.match(r"\w+:/", name) and not re.match(r"\w:/", name):  # a path joins an address's two slashes
+    if re.match(r"\w+://", name):
         return "give a file, not an address"
     sentence = " " in name and not re.search(r"\.\w{2,5}$", name)
     return "no such file, and this artifact takes photos, no texts" if sentence else "no such file"

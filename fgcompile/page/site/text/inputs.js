@@ -89,8 +89,10 @@ function sizeOf(specs, count, longest) {
   const length = lengthOf(specs);
   if (Number.isInteger(length)) {
     if (count <= length) return length;
+    const padded = specs[MASK] ? ", or with examples padded to as many" : "";
     throw new Error(
-      `a text has ${count} tokens, the artifact takes ${length}: shorten it, or compile with dynamic_sizes=True`,
+      `a text has ${count} tokens, the artifact takes ${length}: shorten it, or compile with dynamic_sizes=True` +
+        padded,
     );
   }
   const least = (specs[IDS].smallest ?? specs[IDS].shape)[1 - batchAxis(specs[IDS])];
@@ -118,9 +120,11 @@ function requireShort(specs, size) {
 function requirePadding(specs, count, size, pad) {
   if (specs[MASK] && pad) return;
   const lacking = specs[MASK] ? "its tokenizer has no token to pad with" : `the artifact takes no ${MASK}`;
-  const rest = Number.isInteger(lengthOf(specs)) ? ", or compile with dynamic_sizes=True" : ", one at a time";
+  const ways = [Number.isInteger(lengthOf(specs)) ? "or compile with dynamic_sizes=True" : "one at a time"];
+  if (specs[MASK]) ways.push("or compile with a tokenizer that pads, by its enable_padding(pad_id=…, pad_token=…)");
   throw new Error(
-    `a text has ${count} tokens, and ${size} are due here, but ${lacking}: give texts of ${size} tokens${rest}`,
+    `a text has ${count} tokens, and ${size} are due here, but ${lacking}: give texts of ${size} tokens, ` +
+      ways.join(", "),
   );
 }
 
