@@ -100,9 +100,12 @@ def explain_given(
     own = {"text": given.texts, "file": given.files, "pairs": given.pairs, "continuation": given.continuation}
     _refuse("texts", own)
     if not given.inputs:
-        raise InputError("there are no pictures: give one or more")
+        raise InputError("there is nothing to explain: give one picture or more, or arrays where no pictures are taken")
+    arrays = takes_arrays(session.metadata)
+    if arrays and (folders := [each for each in given.inputs if Path(each).is_dir()]):
+        raise InputError(f"{folders[0]} is a folder, and arrays go by name: give '{Path(folders[0]) / '*.npy'}'")
     files, passed_over = find_photos(given.inputs, output)
-    if takes_arrays(session.metadata):
+    if arrays:
         alone = {name: given.of_photos[name] for name in _OF_PHOTOS_ALONE if name in given.of_photos}
         _refuse("photos", {**alone, **_read_otherwise(given.reading)})
         others = {name: value for name, value in given.of_photos.items() if name not in alone}

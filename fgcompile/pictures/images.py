@@ -48,7 +48,8 @@ def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
         )
     if len(shape) != 3 or len(inputs) > 1:
         sizes = "; ".join(f"{spec['name']} ({', '.join(map(str, spec['shape']))})" for spec in inputs)
-        raise InputError(f"this artifact takes {sizes}, not photos: session.explain takes arrays, as of np.load")
+        files = "" if len(inputs) > 1 else ", and fgcompile explain such .npy files"
+        raise InputError(f"this artifact takes {sizes}, not photos: session.explain takes arrays, as of np.load{files}")
     if metadata["preprocess"] is None:
         raise InputError(
             "this artifact takes prepared arrays, not photos: session.explain takes arrays, as of np.load, and "

@@ -75,6 +75,8 @@ def test_a_file_that_cannot_be_read_does_not_end_the_others(run: Run, tiny: Path
         assert "\n" not in record["error"]
     assert explained["target"] is not None
     assert_one_line_error(run("explain", tiny, "photo.png", "-o", "out"), "takes prepared arrays, not photos")
+    assert_one_line_error(run("explain", tiny, ".", "-o", "out"), ". is a folder, and arrays go by name: give '*.npy'")
+    assert run("explain", tiny, "t*.npy", "-o", "out").out.count("three.npy[") == 3
     for options in (["--window", "0,1"], ["--box", "x:xyxy"], ["--overlay"], ["--fit", "squash"]):
         refused = run("explain", tiny, "one.npy", *options, "-o", "out")
         assert_one_line_error(refused, f"{options[0]}: only for artifacts of photos")

@@ -194,6 +194,16 @@ def test_a_repository_holds_versions(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in (repository / "tiny").iterdir()) == ["1", "2", "config.pbtxt", "labels.txt"]
 
 
+def test_a_delay_is_refused_where_no_requests_are_put_together(tmp_path: Path) -> None:
+    path = tmp_path / "asked.onnx"
+    path.write_bytes(onnx_artifact(tiny_metadata(**ON_DEMAND)))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"asked\.onnx: Triton puts no requests for it together.*--max-delay"):
+        write_models([path], tmp_path / "repository", Deployment(max_delay=100))
+    assert not (tmp_path / "repository").exists()
+    path.write_bytes(onnx_artifact(tiny_metadata()))
+    write_models([path], tmp_path / "repository", Deployment(max_delay=100))
+
+
 def test_nothing_is_written_where_one_artifact_is_refused(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.onnx", tmp_path / "bad.pt"
     good.write_bytes(onnx_artifact(tiny_metadata()))

@@ -90,7 +90,13 @@ def write_models(paths: Sequence[Path], repository: Path, deployment: Deployment
         content, metadata = read_artifact(path)
         runtime = choose_runtime(metadata, str(path), deployment)
         weights = weights_file(content, metadata, path)
-        models.append((content, weights, metadata, runtime, dump(configure(metadata, runtime, deployment))))
+        configuration = configure(metadata, runtime, deployment)
+        if deployment.max_delay and not configuration["max_batch_size"]:
+            raise InputError(
+                f"{path}: Triton puts no requests for it together, since its batch is fixed, or not in front of all "
+                "that it takes, so that the longest delay, --max-delay, is of no use: leave it out"
+            )
+        models.append((content, weights, metadata, runtime, dump(configuration)))
     try:
         folders = [_require_inside(repository, name) for name in names]
         return [_write(folder, *model) for folder, model in zip(folders, models, strict=True)]
