@@ -62,7 +62,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiler.description": GROUND | STAGES | {"text", "_version"},
     "compiler.fusing": GROUND | STAGES | {"compiler.description"},
     "compiler.pipeline": GROUND | STAGES | {"compiler.compiled", "compiler.description", "compiler.fusing", "runtime"},
-    "compiler.verify": GROUND | STAGES | {"compiler.description", "runtime", "scores"},
+    "compiler.verify": GROUND | STAGES | {"compiler.compiled", "compiler.description", "runtime", "scores"},
     "page": {"text", "artifact", "system", "errors"},
     "bench": {"runtime", "media", "artifact", "system", "errors", "_version"},
     "bulk": {"drawing", "pictures", "runtime", "media", "artifact", "system", "errors"},
