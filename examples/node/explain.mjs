@@ -23,7 +23,7 @@ async function main() {
   const artifact = await loadArtifact(path);
   const target = values.target === undefined ? undefined : readTargets(values.target);
   const pixels = await readPhoto(photo, artifact.shape, artifact.fit);
-  const { logits, targets, maps, milliseconds } = await artifact.explain(pixels, target);
+  const { logits, targets, score, maps, milliseconds } = await artifact.explain(pixels, target);
   await writeMaps(values.output, maps, artifact.shape);
 
   // Of one class the best, to compare with; else what each map is of: the best places are beside each other.
@@ -31,6 +31,7 @@ async function main() {
   for (const each of listed ?? []) {
     console.log(`${scoreOf(each, logits).toFixed(2).padStart(6)}  ${targetName(each, artifact.metadata)}`);
   }
+  if (!targets) console.log([artifact.metadata.score, score?.toFixed(2)].filter(Boolean).join("  "));
   const [written, are] = maps.length === 1 ? ["The map is", "map"] : [`${maps.length} maps are side by side`, "maps"];
   console.log(`${written} in ${values.output}; logits and ${are} took ${Math.round(milliseconds)} ms.`);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,7 +126,16 @@ def test_the_place_that_was_clicked_is_marked(page: Page, places: Path, colours:
     assert page.do("drawn")["mark"] is None
 
 
-def test_a_score_is_called_by_its_name(page: Page, tmp_path: Path) -> None:
+def test_a_score_is_called_by_its_name_and_has_the_value_that_its_terms_say(
+    page: Page, photos: list[Path], tmp_path: Path
+) -> None:
     page.do("choose", file=compile_colours(tmp_path / "difference.onnx", target=Difference(3, 5)))
     assert page.do("look")["caption"] == "dotterel − falcon"
     assert page.do("drawn")["mark"] is None
+    outputs = ("logits", "saliency", "contributions")
+    artifact = compile_colours(tmp_path / "terms.onnx", target=Difference(3, 5), outputs=outputs)
+    page.do("choose", file=artifact)
+    logits = fgcompile.load(artifact).explain(photos[0]).logits
+    found = re.fullmatch(r"dotterel − falcon, score (-?\d+\.\d\d)", page.do("choose", file=photos[0])["caption"])
+    assert found is not None
+    assert float(found[1]) == pytest.approx(logits[0, 3] - logits[0, 5], abs=0.05)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -209,3 +210,13 @@ def test_errors_are_one_line(colours: Path, photos: list[Path], tmp_path: Path) 
         assert message in done.stderr
         assert done.stderr.count("\n") == 1, done.stderr
     assert not (tmp_path / "saliency.png").exists()
+
+
+def test_a_score_of_the_artifact_s_own_has_its_name_and_value(photos: list[Path], tmp_path: Path) -> None:
+    options = {"target": fgcompile.scores.Difference(3, 5), "outputs": ("logits", "saliency", "contributions")}
+    path = compile_colours(tmp_path / "difference.onnx", **options)
+    done = run(tmp_path, path, photos[0])
+    logits = fgcompile.load(path).explain(photos[0]).logits
+    found = re.search(r"^dotterel − falcon  (-?\d+\.\d\d)$", done.stdout, re.MULTILINE)
+    assert found is not None, done
+    assert float(found[1]) == pytest.approx(logits[0, 3] - logits[0, 5], abs=0.05)

@@ -11,17 +11,21 @@ import {
   targetTensor,
 } from "./targets.js";
 
+const TERMS = "contributions";
+
 /**
  * The function that explains a photo: `explain(pixels, target)`, with `artifact` from `readArtifact`, and the package's
  * session and `Tensor`.
  *
  * The target is a number, an index for each axis, or several of either; without one the largest are explained, as many
- * as a call takes. Returns `{ logits: { data, sizes }, outputs, targets, maps, milliseconds }`: of each map, float32
- * (H, W), the element that it is of; the targets are undefined where the artifact explains a score of its own. The
- * outputs, by name, are those of the model that may hold a detector's boxes.
+ * as a call takes. Returns `{ logits: { data, sizes }, outputs, targets, score, maps, milliseconds }`: of each map,
+ * float32 (H, W), the element that it is of; the targets are undefined where the artifact explains a score of its own,
+ * and `score` is that where the terms are returned, which add up to it. The outputs, by name, are those of the model
+ * that may hold a detector's boxes.
  */
 export function makeExplain({ metadata, input, shape }, session, Tensor) {
   const fixed = metadata.target !== "input";
+  const isSummed = metadata.target === "score" && metadata.outputs.some(({ name }) => name === TERMS);
 
   async function call(pixels, targets, explained) {
     // A copy of the pixels, since a worker keeps what it is given.
@@ -32,9 +36,11 @@ export function makeExplain({ metadata, input, shape }, session, Tensor) {
     }
     if (metadata.on_demand) feeds.explain = new Tensor("bool", [explained], []);
     const names = boxOutputs(metadata);
-    const { logits, saliency, ...others } = await session.run(feeds, ["logits", "saliency", ...names]);
+    const wanted = ["logits", "saliency", ...names, ...(isSummed ? [TERMS] : [])];
+    const { logits, saliency, ...others } = await session.run(feeds, wanted);
     const outputs = Object.fromEntries(names.map((name) => [name, numbersOf(others[name])]));
-    return { logits: numbersOf(logits), outputs, saliency: saliency.data };
+    const score = isSummed ? others[TERMS].data.reduce((sum, term) => sum + term) : undefined;
+    return { logits: numbersOf(logits), outputs, score, saliency: saliency.data };
   }
 
   /** The elements with the largest logits, which a call has to tell; where it explains one, the artifact finds it. */
@@ -54,12 +60,12 @@ export function makeExplain({ metadata, input, shape }, session, Tensor) {
     const asked = target === undefined ? undefined : checkTargets(metadata, target);
     const start = performance.now();
     const targets = asked ?? (await largest(pixels));
-    const { logits, outputs, saliency } = await call(pixels, targets, true);
+    const { logits, outputs, score, saliency } = await call(pixels, targets, true);
     const milliseconds = performance.now() - start;
     if (!fixed) requireElements(targets, metadata, logits.sizes);
     const size = shape[0] * shape[1];
     const maps = Array.from({ length: saliency.length / size }, (_, i) => saliency.subarray(i * size, (i + 1) * size));
-    return { logits, outputs, targets: explainedTargets(metadata, targets, logits), maps, milliseconds };
+    return { logits, outputs, targets: explainedTargets(metadata, targets, logits), score, maps, milliseconds };
   };
 }
 

@@ -108,7 +108,8 @@ function show() {
   placeMark(mark, photo, target, explanation, artifact);
   const name = target ? targetName(target, artifact.metadata) : artifact.metadata.score ?? "the artifact's own score";
   element("picture").ariaLabel = `The map for ${name}, over the photo`;
-  element("caption").textContent = target ? `${name}, score ${scoreOf(target, explanation.logits).toFixed(2)}` : name;
+  const score = target ? scoreOf(target, explanation.logits) : explanation.score;
+  element("caption").textContent = score === undefined ? name : `${name}, score ${score.toFixed(2)}`;
   element("empty").hidden = true;
   element("figure").hidden = false;
   listButtons();
