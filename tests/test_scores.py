@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import fgcompile
-from fgcompile.errors import ScoreError
-from fgcompile.scores import Difference, Region, Similarity, Value
+from fgcompile.errors import InputError, ScoreError
+from fgcompile.scores import Contrast, Difference, LogOdds, Region, Similarity, Value
 from tests.support.sweeps import crossed, few, quick
 
 
@@ -144,3 +144,39 @@ def test_a_score_that_cannot_be(wrap: Callable[..., Any], options: dict[str, Any
 def test_the_difference_of_a_class_and_itself_is_none() -> None:
     with pytest.raises(ScoreError, match="class 1 and itself is 0"):
         Difference(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Difference(None, 1), "Difference has a=None: give a class by its number or its name"),
+        (lambda: Difference(1.0, 2), r"Difference has a=1\.0: give a class"),
+        (lambda: LogOdds(True), "LogOdds has index=True: give a class"),
+        (lambda: LogOdds(1, epsilon="0.1"), "LogOdds has epsilon='0.1': give a number"),
+        (lambda: Region(None), "Region has index=None: give a class"),
+        (lambda: Value((0, 1.5)), r"Value has index=\(0, 1\.5\): give a whole number for each axis"),
+    ],
+)
+def test_classes_that_are_none_are_refused_when_a_score_is_made(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_whole_numbers_of_numpy_are_classes() -> None:
+    assert Difference(np.int64(3), np.uint8(1)) == Difference(3, 1)
+    assert type(Difference(np.int64(3), 1).a) is int
+    assert Value((np.int32(1), 2)) == Value((1, 2))
+    assert Contrast(None).index is None
+
+
+def test_one_class_counted_from_either_end_is_itself() -> None:
+    with pytest.raises(ScoreError, match="Difference of class -1, which is 4 too, and itself"):
+        fgcompile.full_gradient(network(lambda y, f: y), torch.randn(2, 3, 4, 4).double(), target=Difference(-1, 4))
+
+
+def test_a_value_of_one_number_a_sample_goes_by_its_only_name() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)).eval()
+    artifact = fgcompile.compile(model, torch.randn(3, 4), target=Value("price"), labels=["price"])
+    x = torch.randn(3, 4)
+    torch.testing.assert_close(artifact.session().explain(x).logits.flatten(), model(x).detach())

@@ -111,6 +111,8 @@ def read_score(name: str, text: str) -> NamedScore:
         keyword, separator, value = part.partition("=")
         try:
             if separator:
+                if keyword.strip() in keywords:
+                    raise ValueError(f"{keyword.strip()} is given twice")
                 keywords[keyword.strip()] = _parse(name, keyword.strip(), value)
             else:
                 values.append(_parse(name, "".join(parameters[len(values) : len(values) + 1]), part))

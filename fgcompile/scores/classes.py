@@ -15,6 +15,9 @@ LEAST = 1e-7
 """What float32 can still tell from 1."""
 
 
+ITSELF = "Difference of class {} and itself is 0 of every input: give two classes"
+
+
 @dataclass(frozen=True)
 class Difference:
     """``f = y_a − y_b`` of logits ``(N, K)``: why one class rather than another.
@@ -29,9 +32,9 @@ class Difference:
     b: int | str
 
     def __post_init__(self) -> None:
-        require_class("Difference", a=self.a, b=self.b)
+        require_class(self, "a", "b")
         if self.a == self.b:
-            raise ScoreError(f"Difference of class {self.a} and itself is 0 of every input: give two classes")
+            raise ScoreError(ITSELF.format(self.a))
 
     def count_classes(self, logits: Tensor) -> int | None:
         """How many classes the output has, for labels to be as many."""
@@ -40,6 +43,8 @@ class Difference:
     def __call__(self, logits: Tensor) -> Tensor:
         require_rank(logits, 2, "(N, K)", "Difference")
         a, b = (class_index("Difference", name, getattr(self, name), logits.shape[1]) for name in self.CLASSES)
+        if a % logits.shape[1] == b % logits.shape[1]:
+            raise ScoreError(ITSELF.format(self.a if self.a == self.b else f"{self.a}, which is {self.b} too,"))
         return logits[:, a] - logits[:, b]
 
 
@@ -55,7 +60,7 @@ class Contrast:
     index: int | str | None = None
 
     def __post_init__(self) -> None:
-        require_class("Contrast", index=self.index)
+        require_class(self, "index", optional=True)
 
     def count_classes(self, logits: Tensor) -> int | None:
         """How many classes the output has, for labels to be as many."""
@@ -90,9 +95,9 @@ class LogOdds:
     epsilon: float = HELD
 
     def __post_init__(self) -> None:
-        require_class("LogOdds", index=self.index)
-        if not LEAST <= self.epsilon < 0.5:
-            raise InputError(f"LogOdds has epsilon={self.epsilon}: give a number from {LEAST:.0e} to below 0.5")
+        require_class(self, "index")
+        if not isinstance(self.epsilon, int | float) or not LEAST <= self.epsilon < 0.5:
+            raise InputError(f"LogOdds has epsilon={self.epsilon!r}: give a number from {LEAST:.0e} to below 0.5")
 
     def own_inputs(self, probabilities: Tensor) -> dict[str, Tensor]:
         """None; refuses what are no probabilities, in an output for the examples."""

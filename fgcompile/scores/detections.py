@@ -61,9 +61,9 @@ class Box:
     probabilities: bool = False
 
     def __post_init__(self) -> None:
-        require_class("Box", index=self.index)
-        require_whole("Box", candidate=self.candidate, axis=self.axis, first=self.first)
-        require_whole("Box", objectness=self.objectness)
+        require_class(self, "index", optional=True)
+        require_whole(self, "axis", "first")
+        require_whole(self, "candidate", "objectness", optional=True)
         for name in ("background", "probabilities"):
             if not isinstance(getattr(self, name), bool):
                 raise InputError(f"Box has {name}={getattr(self, name)!r}: give True or False")

@@ -32,7 +32,7 @@ class Region:
     mask: bool = False
 
     def __post_init__(self) -> None:
-        require_class("Region", index=self.index)
+        require_class(self, "index")
         for name, part in (("rows", self.rows), ("columns", self.columns)):
             if part is not None and not _is_part(part):
                 raise InputError(f"Region has {name}={part!r}: give the first and the one behind the last, (0, 10)")

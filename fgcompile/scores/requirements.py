@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 from torch import Tensor
@@ -53,13 +54,15 @@ def require_own(name: str, own: str, given: Tensor | None, taken: bool) -> None:
         raise ScoreError(f"{name} has its {own} fixed, and score_inputs has '{own}' too: leave one of them out")
 
 
-def require_class(name: str, **fields: int | str | None) -> None:
-    """Refuses a field of a score that is neither a class's number or name nor None."""
-    for field, value in fields.items():
-        if value is None or (isinstance(value, str) and value.strip()):
-            continue
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise InputError(f"{name} has {field}={value!r}: give a class by its number or its name")
+def require_class(score: Any, *fields: str, optional: bool = False) -> None:
+    """Passes fields of a new score that are classes, by number or name, or None where that has a meaning.
+
+    NumPy's whole numbers become Python's.
+    """
+    for field in fields:
+        value = getattr(score, field)
+        if not (isinstance(value, str) and value.strip()):
+            _require_number(score, field, value, optional, "a class by its number or its name")
 
 
 def class_index(name: str, field: str, value: int | str, size: Any, what: str = "class") -> int:
@@ -73,8 +76,21 @@ def class_index(name: str, field: str, value: int | str, size: Any, what: str = 
     return value
 
 
-def require_whole(name: str, **fields: int | None) -> None:
-    """Refuses a field of a score that is neither a whole number nor None."""
-    for field, value in fields.items():
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-            raise InputError(f"{name} has {field}={value!r}: give a whole number")
+def require_whole(score: Any, *fields: str, optional: bool = False) -> None:
+    """Passes fields of a new score that are whole numbers, as ``require_class`` does."""
+    for field in fields:
+        _require_number(score, field, getattr(score, field), optional, "a whole number")
+
+
+def whole_number(value: Any) -> int | None:
+    """A whole number as Python's; None of anything else, of a truth too."""
+    return int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+
+
+def _require_number(score: Any, field: str, value: Any, optional: bool, wanted: str) -> None:
+    if value is None and optional:
+        return
+    number = whole_number(value)
+    if number is None:
+        raise InputError(f"{type(score).__name__} has {field}={value!r}: give {wanted}")
+    object.__setattr__(score, field, number)  # of a frozen dataclass, as its __post_init__ may

@@ -40,8 +40,8 @@ class Token:
     token: int | str | None = -1
 
     def __post_init__(self) -> None:
-        require_whole("Token", position=self.position)
-        require_class("Token", token=self.token)
+        require_whole(self, "position", optional=True)
+        require_class(self, "token", optional=True)
         if isinstance(self.token, int) and self.token < -1:
             raise InputError(f"Token has token={self.token}: give one of 0 and up, or -1 for the likeliest")
 
@@ -86,7 +86,7 @@ class Continuation:
     length: int
 
     def __post_init__(self) -> None:
-        require_whole("Continuation", length=self.length)
+        require_whole(self, "length")
 
     def own_inputs(self, logits: Tensor) -> dict[str, Tensor]:
         """Examples of the inputs of its own."""

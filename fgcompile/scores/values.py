@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fgcompile.errors import ScoreError
+from fgcompile.errors import InputError, ScoreError
 from fgcompile.scores.classes import number_of_classes
 from fgcompile.scores.requirements import (
     class_index,
@@ -16,7 +16,7 @@ from fgcompile.scores.requirements import (
     require_index,
     require_rank,
     require_sizes,
-    require_whole,
+    whole_number,
 )
 
 
@@ -34,10 +34,12 @@ class Value:
 
     def __post_init__(self) -> None:
         if not isinstance(self.index, tuple):
-            require_class("Value", index=self.index)
+            require_class(self, "index")
             return
-        for index in self.index:
-            require_whole("Value", index=index)
+        numbers = tuple(map(whole_number, self.index))
+        if None in numbers:
+            raise InputError(f"Value has index={self.index!r}: give a whole number for each axis")
+        object.__setattr__(self, "index", numbers)
 
     def with_classes(self, index: int) -> Value:
         """The same with the number that its name stands for: of ``(N, K)`` alone, the only output that has names."""
@@ -54,6 +56,8 @@ class Value:
             # Of (N,) a sample has one value, which is its first.
             flat = values.flatten(1) if values.ndim > 1 else values.unsqueeze(1)
             return flat[:, class_index("Value", "index", self.index, flat.shape[1], "value")]
+        if self.index == (0,) and values.ndim == 1:
+            return values  # which has one
         require_rank(values, 1 + len(self.index), f"of {1 + len(self.index)} axes", "Value")
         for index, size in zip(self.index, values.shape[1:], strict=True):
             require_index(index, size, "value")

@@ -35,6 +35,7 @@ from fgcompile.compiler.capture.preparation import prepare
 from fgcompile.compiler.capture.requirements import require_explainable
 from fgcompile.compiler.capture.scored import Scored
 from fgcompile.compiler.capture.size_decisions import SizeDecisionError, with_size_decisions
+from fgcompile.compiler.capture.wide_indices import widen_indices
 from fgcompile.compiler.examples import Inputs, as_inputs, in_one_batch
 from fgcompile.compiler.ir.fixed_batch import ALONE
 from fgcompile.compiler.ir.nodes import identifiers
@@ -176,6 +177,7 @@ def _flat(
         decomposed = prepare(exported).run_decompositions(decompositions(alone=not free.batch))
     flat = unlift(decomposed, name, input_names)
     pair_complex_numbers(flat.graph_module)
+    widen_indices(flat.graph_module)
     return dataclasses.replace(
         flat,
         indexed=tuple(find_indexed_axes(exported)),

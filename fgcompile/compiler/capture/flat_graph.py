@@ -67,6 +67,8 @@ def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | No
             # A view counts on strides, which rules and exposed biases change; its result is the same, reshaped.
             if node.target in VIEWS:
                 values[node].target = aten.reshape.default
+            elif node.target is aten._neg_view.default:  # of the imaginary part of a conjugate
+                values[node].target = aten.neg.default
             values[node].meta["nn_module_stack"] = unwrapped(node.meta.get("nn_module_stack"))
     _bound_infinities(graph, root)
     graph.eliminate_dead_code()
@@ -102,6 +104,11 @@ def _bounded(value: Any) -> Any:
 
 def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: fx.Graph) -> fx.Node:
     tensor: Any = exported.state_dict[target] if target in exported.state_dict else exported.constants[target]
+    if not isinstance(tensor, torch.Tensor):
+        raise CaptureError(
+            f"the model computes with a {type(tensor).__name__}, which is no tensor, so no graph has it: make "
+            "buffers with it when the model is built"
+        )
     name = re.sub(r"\W", "_", f"constant_{unwrapped_name(target)}")  # it becomes an argument's, and a path may not
     attribute = free_name(name, dict(root.named_buffers()))
     root.register_buffer(attribute, tensor.detach())

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.checking.inputs import CHECK_SEED, MANY
+from fgcompile.compiler.checking.numbered import LARGEST, told_apart_at
 from fgcompile.compiler.ir.graphs import RESHAPES
 from fgcompile.compiler.ir.nodes import bind
-from fgcompile.compiler.ir.sizes import is_fixed
+from fgcompile.compiler.ir.sizes import hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import OpOverload, expression, pytree, symbols_in
 
 aten = torch.ops.aten
@@ -40,8 +41,11 @@ _COUNTED_TO = {
 }
 """Operators whose other operand says to what is counted."""
 
-LEAST, MOST = 16, 128
-"""To how many a check counts at least, and at most."""
+LEAST = 16
+"""To how many a check counts at least."""
+
+_NUMBERS_OF_A_BATCH = 2**23
+"""How many the inputs of a batch hold at most, where that is more than the least."""
 
 
 def others_of(graph: fx.Graph) -> Sequence[int]:
@@ -60,10 +64,20 @@ def others_of(graph: fx.Graph) -> Sequence[int]:
             counted[node] = None
     if not counted:
         return MANY
-    numbers = [number for node in counted for number in _counted_to(node) if LEAST < number <= MOST]
+    (symbol,) = symbols
+    numbers = [number for node in counted for number in _counted_to(node)]
+    numbers += told_apart_at(graph, symbol, counted)
+    most = max(LEAST, min(LARGEST, _NUMBERS_OF_A_BATCH // _numbers_of_a_sample(graph)))
     # What is beyond the number is told from what is at it in two samples more; by no turn do they come to be the same.
     order = random.Random(CHECK_SEED)
-    return [1, 0, *(order.randrange(2) for _ in range(max(numbers, default=LEAST)))]
+    count = max((number for number in numbers if LEAST < number <= most), default=LEAST)
+    return [1, 0, *(order.randrange(2) for _ in range(count))]
+
+
+def _numbers_of_a_sample(graph: fx.Graph) -> int:
+    """How many all inputs of one sample hold, at the example's sizes."""
+    given = pytree.tree_leaves([node.meta.get("val") for node in graph.find_nodes(op="placeholder")])
+    return sum(math.prod(map(hint, leaf.shape[1:])) for leaf in given if isinstance(leaf, Tensor) and leaf.ndim)
 
 
 def _counted_to(node: fx.Node) -> Iterator[int]:

@@ -137,6 +137,11 @@ def class_logits(output: Any) -> Tensor:
     Raises:
         ScoreError: It is something else, so only a callable target can say what to explain.
     """
+    if isinstance(output, Tensor) and output.is_complex():
+        raise ScoreError(
+            "the model's output is complex, and what is explained is a real number: name another, output=, or pass "
+            "target=score, a function of it such as its magnitude"
+        )
     if isinstance(output, Tensor) and output.ndim >= 2:
         return output
     if isinstance(output, Tensor) and output.ndim == 1:

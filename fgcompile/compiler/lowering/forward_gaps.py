@@ -6,6 +6,7 @@
   one; ``_adaptive_avg_pool2d`` too where it has a long axis.
 - ``adaptive_max_pool``: maxima of the windows' taps.
 - ``diagonal``: elements at constant places; the exporter fills a mask for it, which some runtimes cannot.
+- ``atan2``: the exporter takes 0 beside a negative number for a negative one.
 - ``bucketize``: the exporter's binary search reads the boundaries with GatherND, which some runtimes lack.
 - a transposed convolution whose output padding is not below its stride: without it, then padded.
 """
@@ -159,6 +160,15 @@ def _lower_bucketize(self: Tensor, boundaries: Tensor, *, out_int32: bool = Fals
     return aten.sum.dim_IntList(passed, [-1], dtype=torch.int32 if out_int32 else torch.int64)
 
 
+def _lower_atan2(self: Tensor, other: Tensor) -> Tensor:
+    """``atan(y / x)``, and half a turn more or less where x is negative; a quarter where it is 0."""
+    on_axis = other == 0
+    angle = aten.atan.default(self / aten.where.ScalarOther(aten.logical_not.default(on_axis), other, 1.0))
+    turned = angle + ((self >= 0).to(angle.dtype) * (2 * math.pi) - math.pi)
+    quarter = (self > 0).to(angle.dtype) * (math.pi / 2) - (self < 0).to(angle.dtype) * (math.pi / 2)
+    return aten.where.self(on_axis, quarter, aten.where.self(other < 0, turned, angle))
+
+
 def _lower_diagonal(self: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     """The elements ``x[i, i + offset]`` of the two axes, behind all others."""
     rows, columns = self.shape[dim1], self.shape[dim2]
@@ -181,6 +191,7 @@ LOWERINGS: dict[OpOverload, Callable[..., Any]] = {
     aten.adaptive_max_pool2d.default: _lower_adaptive_maximum(2),
     aten.adaptive_max_pool3d.default: _lower_adaptive_maximum(3),
     aten.convolution.default: _lower_output_padding,
+    aten.atan2.default: _lower_atan2,
     aten.bucketize.Tensor: _lower_bucketize,
     aten.diagonal.default: _lower_diagonal,
 }

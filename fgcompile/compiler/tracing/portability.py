@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch import fx
+from torch import Tensor, fx
 
 from fgcompile.compiler.ir.graphs import fake_mode
 from fgcompile.compiler.ir.nodes import user_line
@@ -72,7 +72,7 @@ def _is_lowered(node: fx.Node, table: Mapping[OpOverload, Callable[..., Any]]) -
 
 
 def require_portable(graph_module: fx.GraphModule) -> None:
-    """Refuses a graph that still holds a backward operator, a scatter, or what else runtimes lack.
+    """Refuses a graph that still holds a backward operator, a scatter, complex numbers, or what else runtimes lack.
 
     Raises:
         UnsupportedOpError: Names the first such operator, and the layer that it comes from.
@@ -98,6 +98,9 @@ def _is_foreign(node: fx.Node) -> bool:
 def _lack(node: fx.Node, name: str) -> str:
     if _is_foreign(node):
         return "is none of PyTorch's, and no runtime has it"
+    value = node.meta.get("val")
+    if isinstance(value, Tensor) and value.is_complex():
+        return "returns complex numbers, which few runtimes have"
     if node.target in PARTS and isinstance(node.args[1][node.args[2]], fx.Node | torch.SymInt):  # type: ignore[index]
         return "takes a part of an axis of dynamic size, so that samples depend on each other if it is the batch"
     if name.split(".")[1].endswith("_backward") or any(part in name for part in NOT_PORTABLE):

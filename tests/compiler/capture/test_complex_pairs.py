@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import fgcompile
 from fgcompile.compiler.capture.capture import capture
-from fgcompile.errors import UnsupportedOpError
+from fgcompile.errors import ScoreError, UnsupportedOpError
 from tests.compiler.fullgrad.test_complex_numbers import FUNCTIONS, Filter, Layers
 from tests.support.sweeps import few
 
@@ -115,7 +115,7 @@ def test_artifacts_return_what_the_model_does(name: str, tmp_path: Path) -> None
 def test_functions_of_complex_numbers_compile_or_are_named(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     model, x = Narrow(Layers(FUNCTIONS[name]).double()).eval(), torch.randn(3, 4)
-    if name in ("root", "tangent", "logistic", "direction"):
+    if name in ("tangent", "logistic"):
         with pytest.raises(UnsupportedOpError, match=r"operator 'aten.* in 'model.*' computes with complex"):
             fgcompile.compile(model, x)
     else:
@@ -149,12 +149,41 @@ class Complex(nn.Module):
         return torch.fft.rfft(x)[:, :5]
 
 
+class Beside(nn.Module):
+    """Magnitudes of frequencies, and the frequencies; with constants whose names are those of parts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(6, 8)
+        self.register_buffer("k", torch.randn(8, dtype=torch.cfloat))
+        self.register_buffer("k_real", torch.randn(8))
+        self.register_buffer("k_imag", torch.ones(8))
+        self.register_buffer("constant_k_real", torch.randn(8))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = torch.fft.fft(self.first(x)) * self.k
+        scales = self.k_real + self.k_imag + self.constant_k_real + torch.fft.fft(torch.arange(8.0)).abs()
+        return z.abs() * scales, z
+
+
+def test_complex_numbers_beside_what_is_explained_are_left_out_or_named() -> None:
+    torch.manual_seed(0)
+    model, x = Beside().eval(), torch.randn(3, 6)
+    explanation = fgcompile.compile(model, x[:2], output=0).session().explain(x)
+    torch.testing.assert_close(explanation.logits, model(x)[0].detach(), rtol=1e-5, atol=1e-4)
+    with pytest.raises(ScoreError, match="the model's output is complex, and what is explained is a real number"):
+        fgcompile.compile(model, x, output=1)
+    with pytest.raises(UnsupportedOpError, match="returns complex numbers"):
+        fgcompile.compile(model, x, output=0, outputs=("logits", "saliency", "model"))
+
+
 def test_what_has_no_matrix_and_what_is_complex_itself_are_named() -> None:
     with pytest.raises(UnsupportedOpError, match=r"_fft_r2c.* transforms an axis of 5000, 4096 at most"):
         fgcompile.compile(Long().eval(), torch.randn(2, 5000))
     with pytest.raises(UnsupportedOpError, match="dynamic size, which has no constant matrix: leave out dynamic_sizes"):
         fgcompile.compile(Fourier().eval(), torch.randn(2, 2, 16), dynamic_sizes=True)
-    with pytest.raises(UnsupportedOpError, match="returns complex numbers"):
-        fgcompile.compile(Complex().eval(), torch.randn(2, 64), target=lambda z: z.real[:, 0])
+    of_real_parts = {"target": lambda z: z.real[:, 0], "outputs": ("saliency",)}
+    score = fgcompile.compile(Complex().eval(), torch.randn(2, 64), **of_real_parts)
+    assert score.session().explain(torch.randn(3, 64)).saliency is not None
     with pytest.raises(UnsupportedOpError, match="input 'x' is complex"):
         fgcompile.compile(Magnitudes().eval(), torch.randn(2, 64, dtype=torch.cfloat))

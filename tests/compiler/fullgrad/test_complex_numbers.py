@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv1d
 
 import fgcompile
 
@@ -40,6 +41,15 @@ class Layers(nn.Module):
 
 CONSTANT = torch.complex(torch.linspace(0.5, 1, 6).double(), torch.linspace(1, -1, 6).double())
 
+
+def _written(z: Tensor) -> Tensor:
+    result = torch.zeros_like(z)
+    result[:, :4] = z[:, 2:]
+    result[:, 4] += 2j
+    result.real[:, 5] = z.imag[:, 0]
+    return result
+
+
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "itself": lambda z: z,
     "sum with a constant": lambda z: z + CONSTANT,
@@ -50,6 +60,12 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "logarithm": lambda z: (z + 20).log(),
     "power": lambda z: z**3,
     "quotient": lambda z: CONSTANT / (z + 20),
+    "numbers on either side": lambda z: (2j - z) * 3j + z.real * (1 - 2j) + 1j / (z + 20),
+    "wave of a real number": lambda z: torch.exp(1j * z.real),
+    "writes": lambda z: _written(z),
+    "choice": lambda z: torch.where(z.real > 0, z, 1j).masked_fill(z.imag > 2, 0),
+    "norm": lambda z: torch.linalg.vector_norm(z, dim=-1, keepdim=True).expand(-1, 6) + z,
+    "convolution": lambda z: conv1d(z.unsqueeze(1), CONSTANT[None, None, :3], CONSTANT[:1], padding=1)[:, 0],
     "root": lambda z: (z + 20).sqrt(),
     "tangent": lambda z: (z / 9).tanh(),
     "logistic": lambda z: (z / 9).sigmoid(),
@@ -90,7 +106,7 @@ class _Magnitude(nn.Module):
 
 def _require_exact(model: nn.Module, x: Tensor) -> fgcompile.FullGradientTerms:
     """The terms, each bias parameter's being its value times autograd's gradient, over all samples."""
-    terms = fgcompile.full_gradient(model, x, target=1)
+    terms = fgcompile.full_gradient(model, x, target=1, rules="taylor")  # what is divided by its norm is normalised
     assert terms.relative_completeness_error.max() < 1e-13
     given, biases = x.clone().requires_grad_(), {n: p for n, p in model.named_parameters() if n.endswith("bias")}
     of_x, *of_biases = torch.autograd.grad(model(given)[:, 1].sum(), [given, *biases.values()])

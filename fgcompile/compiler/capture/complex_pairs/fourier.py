@@ -43,7 +43,7 @@ def of_real(calls: Calls, x: fx.Node, axes: Sequence[int], norm: int, onesided: 
     size = hint(_size_of(calls.node, last))
     cosines, sines = _waves(size, size // 2 + 1 if onesided else size)
     factor = _factor(calls.node, axes, norm)
-    parts = Pair(_along(calls, x, last, factor * cosines, "cos"), _along(calls, x, last, -factor * sines, "sin"))
+    parts = Pair(_along(calls, x, last, factor * cosines, "cos"), _along(calls, x, last, 0 - factor * sines, "sin"))
     return _of_axes(calls, parts, others, forward=True)
 
 
@@ -68,7 +68,7 @@ def to_real(calls: Calls, z: Pair, axes: Sequence[int], norm: int, size: int) ->
     shares[1 : (size + 1) // 2] = 2
     factor = _factor(calls.node, axes, norm)
     real = _along(calls, z.real, last, (factor * shares * cosines).T, "icos")
-    return calls.add(real, _along(calls, z.imag, last, -(factor * shares * sines).T, "isin"))
+    return calls.add(real, _along(calls, z.imag, last, 0 - (factor * shares * sines).T, "isin"))
 
 
 def _of_axes(calls: Calls, z: Pair, axes: Sequence[int], forward: bool) -> Pair:
@@ -79,7 +79,7 @@ def _of_axes(calls: Calls, z: Pair, axes: Sequence[int], forward: bool) -> Pair:
         def multiply(part: fx.Node, wave: Any, axis: int = axis) -> fx.Node:
             return _along(calls, part, axis, wave[0], wave[1])
 
-        matrix = ((cosines, "cos"), (-sines, "sin") if forward else (sines, "isin"))
+        matrix = ((cosines, "cos"), (0 - sines, "sin") if forward else (sines, "isin"))
         real = calls.add(multiply(z.real, matrix[0]), multiply(z.imag, matrix[1]), -1)
         z = Pair(real, calls.add(multiply(z.real, matrix[1]), multiply(z.imag, matrix[0])))
     return z

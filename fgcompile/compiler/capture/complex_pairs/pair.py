@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.graphs import fake, fake_mode, insert_call
+from fgcompile.compiler.ir.nodes import free_name
 from fgcompile.compiler.ir.sizes import same_size
 
 aten = torch.ops.aten
@@ -36,11 +37,11 @@ class Calls:
         return insert_call(self.node, self.node, operator, *args, **kwargs)
 
     def constant(self, name: str, value: Tensor) -> fx.Node:
-        """A buffer of the graph's, with the value in the dtype of the node's parts."""
+        """A new buffer of the graph's."""
         graph_module = self.node.graph.owning_module
         assert graph_module is not None
-        if not hasattr(graph_module, name):
-            graph_module.register_buffer(name, value)
+        name = free_name(name, dict(graph_module.named_buffers()))
+        graph_module.register_buffer(name, value)
         with self.node.graph.inserting_before(self.node):
             node = self.node.graph.get_attr(name)
         node.meta["val"] = fake(value, fake_mode(self.node.graph))
@@ -60,7 +61,7 @@ class Calls:
     def sum(self, a: Operand, b: Operand, sign: int) -> Pair:
         """``a ± b``."""
         if isinstance(a, complex):  # a number in front of a difference
-            assert isinstance(b, Pair)
+            b = self.pair(b)
             negated = Pair(self(aten.neg.default, b.real), self(aten.neg.default, b.imag))
             return self.sum(negated if sign < 0 else b, a, 1)
         if isinstance(b, complex):
@@ -73,18 +74,18 @@ class Calls:
 
     def product(self, a: Operand, b: Operand) -> Pair:
         """``a b``."""
-        if isinstance(a, Pair) and isinstance(b, complex):
+        if isinstance(a, complex) or (isinstance(a, fx.Node) and isinstance(b, Pair)):
+            a, b = b, a
+        if isinstance(a, fx.Node):
+            assert isinstance(b, complex)
+            return Pair(self.multiply(a, b.real), self.multiply(a, b.imag))
+        assert isinstance(a, Pair)
+        if isinstance(b, complex):
             if not b.imag:
                 return self.scaled(a, b.real)
             crossed = self.add(self.multiply(a.real, b.imag), self.multiply(a.imag, b.real))
             return Pair(self.add(self.multiply(a.real, b.real), self.multiply(a.imag, b.imag), -1), crossed)
-        if not isinstance(a, Pair):
-            a, b = b, a
-        assert isinstance(a, Pair)
-        if isinstance(b, fx.Node):
-            return self.scaled(a, b)
-        assert isinstance(b, Pair)
-        return self.bilinear(self.multiply, a, b)
+        return self.scaled(a, b) if isinstance(b, fx.Node) else self.bilinear(self.multiply, a, b)
 
     def scaled(self, a: Pair, factor: fx.Node | float) -> Pair:
         """A pair times what is real."""

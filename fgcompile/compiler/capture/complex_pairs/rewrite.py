@@ -9,6 +9,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.capture.complex_pairs.pair import Calls, Pair
 from fgcompile.compiler.capture.complex_pairs.rules import RULES, lack_of
+from fgcompile.compiler.ir.graphs import insert_call
 from fgcompile.compiler.ir.nodes import layer_name
 from fgcompile.compiler.ir.runner import tidy
 from fgcompile.compiler.ir.torch_internals import pytree
@@ -20,13 +21,12 @@ aten = torch.ops.aten
 def pair_complex_numbers(graph_module: fx.GraphModule) -> None:
     """Rewrites a graph in place.
 
-    Where an operator on complex numbers has no rule, or an input or output is complex, the graph stays as it is: its
-    full-gradient is exact, and compiling it names what has no rule.
+    Where an operator on complex numbers has no rule, or an input is complex, the graph stays as it is: its
+    full-gradient is exact, and compiling it names what has no rule. An output that is complex is put together again.
     """
     graph = graph_module.graph
-    computing = _computing(graph)
-    given = [*graph.find_nodes(op="placeholder"), *graph.output_node().all_input_nodes]
-    if not computing or _is_complex(*given) or any(map(lack_of, computing)):
+    computing = dict.fromkeys(_computing(graph))
+    if not computing or _is_complex(*graph.find_nodes(op="placeholder")) or any(map(lack_of, computing)):
         return
     pairs: dict[fx.Node, Pair] = {}
     for node in list(graph.nodes):
@@ -34,6 +34,11 @@ def pair_complex_numbers(graph_module: fx.GraphModule) -> None:
             pairs[node] = _parts(node)
         elif node in computing:
             _replace(node, pairs)
+    output = graph.output_node()
+    for node in output.all_input_nodes:
+        if node in pairs:
+            whole = insert_call(output, node, aten.complex.default, pairs[node].real, pairs[node].imag)
+            output.replace_input_with(node, whole)
     tidy(graph_module)
     for name, buffer in list(graph_module.named_buffers()):
         if buffer.is_complex():
@@ -44,7 +49,7 @@ def require_real(graph_module: fx.GraphModule) -> None:
     """Passes a graph without complex numbers.
 
     Raises:
-        UnsupportedOpError: Names the first call on them that has no rule, or the input or output that is complex.
+        UnsupportedOpError: Names the first call on them that has no rule, or the input that is complex.
     """
     for node in _computing(graph_module.graph):
         if lack := lack_of(node):
@@ -52,11 +57,9 @@ def require_real(graph_module: fx.GraphModule) -> None:
     for node in graph_module.graph.find_nodes(op="placeholder"):
         if _is_complex(node):
             raise UnsupportedOpError(f"input '{node.name}' is complex, as no runtime has it: {_PARTS}")
-    if _is_complex(*graph_module.graph.output_node().all_input_nodes):
-        raise UnsupportedOpError(f"the model returns complex numbers, as no runtime does: {_PARTS}")
 
 
-_PARTS = "let the model take and return real and imaginary parts, by torch.view_as_complex and torch.view_as_real"
+_PARTS = "let the model take its real and imaginary parts, and put them together by torch.view_as_complex"
 
 
 def _computing(graph: fx.Graph) -> list[fx.Node]:
@@ -78,7 +81,8 @@ def _replace(node: fx.Node, pairs: dict[fx.Node, Pair]) -> None:
         node.replace_all_uses_with(result)
 
 
-_OF_NUMBERS = (aten.add.Tensor, aten.sub.Tensor, aten.mul.Tensor, aten.div.Tensor)
+_ARITHMETIC = (aten.add, aten.sub, aten.mul, aten.div)
+_OF_NUMBERS = {getattr(packet, of) for packet in _ARITHMETIC for of in ("Tensor", "Scalar")}
 
 
 def _parts(node: fx.Node) -> Pair:

@@ -24,6 +24,7 @@ EACH_PART = (
     aten.clone.default,
     aten.detach.default,
     aten.neg.default,
+    aten._neg_view.default,
     aten.sum.dim_IntList,
     aten.mean.dim,
     aten.cumsum.default,
@@ -31,9 +32,20 @@ EACH_PART = (
 """Linear over the reals, and done to either part alone."""
 
 
+PUT = (
+    aten.slice_scatter.default,
+    aten.select_scatter.default,
+    aten.diagonal_scatter.default,
+    aten.index_put.default,
+)
+
+
 def _each(operator: OpOverload) -> Rule:
-    def rule(calls: Calls, z: Pair, *args: Any, **kwargs: Any) -> Pair:
-        return Pair(calls(operator, z.real, *args, **kwargs), calls(operator, z.imag, *args, **kwargs))
+    def rule(calls: Calls, z: Operand, *args: Any, **kwargs: Any) -> Pair:
+        pair = calls.pair(z)
+        if isinstance(dtype := kwargs.get("dtype"), torch.dtype):  # as of a sum
+            kwargs["dtype"] = dtype.to_real()
+        return Pair(calls(operator, pair.real, *args, **kwargs), calls(operator, pair.imag, *args, **kwargs))
 
     return rule
 
@@ -75,10 +87,63 @@ def _product_by(operator: OpOverload) -> Rule:
     return rule
 
 
+def _convolution(calls: Calls, x: Operand, weight: Operand, bias: Operand | None, *settings: Any) -> Pair:
+    def multiply(a: fx.Node, b: fx.Node) -> fx.Node:
+        return calls(aten.convolution.default, a, b, None, *settings)
+
+    one, other = calls.pair(x), calls.pair(weight)
+    product = calls.bilinear(multiply, one, other)
+    if bias is None:
+        return product
+    rank = len(one.real.meta["val"].shape) - 2
+    by = calls.pair(bias)
+    column = Pair(*(calls(aten.reshape.default, part, [-1, *[1] * rank]) for part in (by.real, by.imag)))
+    return calls.sum(product, column, 1)
+
+
 def _linear(calls: Calls, x: Operand, weight: Operand, bias: Operand | None = None) -> Pair:
     product = _product_by(aten.linear.default)(calls, x, weight)
     assert isinstance(product, Pair)
     return product if bias is None else calls.sum(product, bias, 1)
+
+
+def _scattered(operator: OpOverload) -> Rule:
+    """What is put into a tensor at places of it."""
+
+    def rule(calls: Calls, z: Operand, *args: Any, **kwargs: Any) -> Pair:
+        into, at = calls.pair(z), 1 if operator is aten.index_put.default else 0
+        value = calls.pair(args[at])
+        parts = ((into.real, value.real), (into.imag, value.imag))
+        return Pair(*(calls(operator, whole, *args[:at], part, *args[at + 1 :], **kwargs) for whole, part in parts))
+
+    return rule
+
+
+def _filled(calls: Calls, size: Any, value: complex, *, dtype: torch.dtype, **options: Any) -> Pair:
+    by, kind = complex(value), dtype.to_real()
+    real = calls(aten.full.default, size, by.real, dtype=kind, **options)
+    return Pair(real, calls(aten.full.default, size, by.imag, dtype=kind, **options))
+
+
+def _number(calls: Calls, value: complex, *, dtype: torch.dtype, **options: Any) -> Pair:
+    return _filled(calls, [], value, dtype=dtype, **options)
+
+
+def _norm(calls: Calls, z: Pair, *args: Any, dtype: torch.dtype | None = None) -> fx.Node:
+    """The norm of the magnitudes."""
+    kind = None if dtype is None else dtype.to_real()
+    return calls(aten.linalg_vector_norm.default, calls.magnitude(z), *args, dtype=kind)
+
+
+def _root(calls: Calls, z: Pair) -> Pair:
+    return calls.polar(calls(aten.sqrt.default, calls.magnitude(z)), calls.multiply(calls.angle(z), 0.5))
+
+
+def _filled_like(calls: Calls, like: Operand, value: complex, **options: Any) -> Pair:
+    by, shape = complex(value), calls.pair(like).real
+    options = {key: option for key, option in options.items() if key != "dtype"}
+    real = calls(aten.full_like.default, shape, by.real, **options)
+    return Pair(real, calls(aten.full_like.default, shape, by.imag, **options))
 
 
 def _where(calls: Calls, condition: fx.Node, a: Operand, b: Operand) -> Pair:
@@ -122,18 +187,25 @@ def _converted(calls: Calls, x: Operand, **options: Any) -> Pair | fx.Node:
 
 RULES: Mapping[OpOverload, Rule] = {
     **{operator: _each(operator) for operator in EACH_PART},
-    aten.add.Tensor: _sum(1),
-    aten.sub.Tensor: _sum(-1),
-    aten.mul.Tensor: lambda calls, a, b: calls.product(a, b),
-    aten.div.Tensor: lambda calls, a, b: calls.quotient(a, b),
+    **dict.fromkeys((aten.add.Tensor, aten.add.Scalar), _sum(1)),
+    **dict.fromkeys((aten.sub.Tensor, aten.sub.Scalar), _sum(-1)),
+    **dict.fromkeys((aten.mul.Tensor, aten.mul.Scalar), lambda calls, a, b: calls.product(a, b)),
+    **dict.fromkeys((aten.div.Tensor, aten.div.Scalar), lambda calls, a, b: calls.quotient(a, b)),
     aten.reciprocal.default: lambda calls, z: calls.reciprocal(z),
     aten.mm.default: _product_by(aten.mm.default),
     aten.bmm.default: _product_by(aten.bmm.default),
     aten.matmul.default: _product_by(aten.matmul.default),
     aten.linear.default: _linear,
+    aten.convolution.default: _convolution,
     aten.cat.default: _joined,
     aten.constant_pad_nd.default: _padded,
     aten.where.self: _where,
+    aten.full.default: _filled,
+    aten.full_like.default: _filled_like,
+    aten.scalar_tensor.default: _number,
+    aten.linalg_vector_norm.default: _norm,
+    aten.sqrt.default: _root,
+    **{operator: _scattered(operator) for operator in PUT},
     aten._conj.default: _conjugate,
     aten.conj_physical.default: _conjugate,
     aten._conj_physical.default: _conjugate,

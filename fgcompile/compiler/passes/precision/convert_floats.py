@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from fgcompile.compiler.ir.runner import GraphPass
-from fgcompile.compiler.ir.torch_internals import FakeTensor, pytree
+from fgcompile.compiler.ir.torch_internals import FakeTensor, OpOverload, pytree, schema_of
 from fgcompile.compiler.ir.widened import constant_in_dtype
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -35,11 +35,21 @@ def _convert(graph_module: fx.GraphModule, dtype: torch.dtype) -> bool:
     for node in graph_module.graph.nodes:
         node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
+        if _creates(node) and getattr(node.meta.get("val"), "dtype", None) in FLOATS:
+            node.kwargs = {**node.kwargs, "dtype": dtype}  # whose default is PyTorch's, whatever it meets
         if "val" in node.meta:  # of several values where an operator, as topk, returns them
             # A later trace tells inputs apart by the identity of their values.
             known = {} if node.op == "placeholder" else shared
             node.meta["val"] = pytree.tree_map(partial(_converted, dtype=dtype, known=known), node.meta["val"])
     return True
+
+
+def _creates(node: fx.Node) -> bool:
+    """Whether a call makes a tensor of numbers, as ``arange`` does, and says no dtype."""
+    if not isinstance(node.target, OpOverload) or isinstance(node.kwargs.get("dtype"), torch.dtype):
+        return False
+    arguments = {argument.name for argument in schema_of(node.target).arguments}
+    return "dtype" in arguments and not any(isinstance(one.meta.get("val"), Tensor) for one in node.all_input_nodes)
 
 
 def _converted(value: Any, dtype: torch.dtype, known: dict[Any, Tensor]) -> Any:
