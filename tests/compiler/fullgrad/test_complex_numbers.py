@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv1d
 
 import fgcompile
+from tests.support.sweeps import few
 
 
 class Filter(nn.Module):
@@ -79,7 +80,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 }
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("name", few(FUNCTIONS, 12))
 def test_terms_add_up_and_gradients_are_autograd_s(name: str) -> None:
     torch.manual_seed(0)
     model, x = Layers(FUNCTIONS[name]).double().eval(), torch.randn(3, 4).double()
