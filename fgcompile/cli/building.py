@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.cli.arguments import InputShape, require_no_class
-from fgcompile.cli.models import has_random_weights, preset_of, seeded_model
+from fgcompile.cli.models import preset_of, random_weights, seeded_model
 from fgcompile.cli.pictures import Wanted, preprocess_of, shapes_of
 from fgcompile.cli.presets.preset import Preset
 from fgcompile.cli.score_names import NamedScore
@@ -73,8 +73,7 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
 
     source, outputs = job.source.text, job.options["outputs"]
     model = seeded_model(source, job.weights, job.explained, job.fixed, "model" in outputs)
-    if has_random_weights(job.source, job.weights, model):
-        setattr(model, RANDOM_WEIGHTS, True)
+    setattr(model, RANDOM_WEIGHTS, random_weights(job.source, job.weights, model))
     preset = preset_of(job.source, job.weights, model, job.bare)
     dynamic = job.dynamic_sizes
     if dynamic is None:

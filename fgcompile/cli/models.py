@@ -46,8 +46,10 @@ def seeded_model(
     return load_source(source, weights, output, fixed, others)
 
 
-def has_random_weights(source: SourceName, weights: Path | None, model: nn.Module | ExportedProgram) -> bool:
-    """Whether a model's weights are drawn, for lack of trained ones; to be asked as soon as it is built.
+def random_weights(
+    source: SourceName, weights: Path | None, model: nn.Module | ExportedProgram
+) -> bool | tuple[str, ...]:
+    """Whether a model's weights are drawn, for lack of trained ones, or which; to be asked as soon as it is built.
 
     A module of the user's may draw them first and load others then, so it is built once more with another seed, if it
     drew anything: what is random is not the same then. What it makes but once, or draws by NumPy, is not told.
@@ -60,7 +62,7 @@ def has_random_weights(source: SourceName, weights: Path | None, model: nn.Modul
         return False
     if torch.equal(torch.get_rng_state(), torch.Generator().manual_seed(_SEED).get_state()):
         return False
-    return _differ(dict(model.named_parameters()), dict(_built_again(source).named_parameters()))
+    return _different(dict(model.named_parameters()), dict(_built_again(source).named_parameters()))
 
 
 def _built_again(source: SourceName) -> nn.Module:
@@ -70,18 +72,25 @@ def _built_again(source: SourceName) -> nn.Module:
     from fgcompile.cli.sources import load_source
 
     torch.manual_seed(_SEED + 1)
-    seed = mock.patch("torch.manual_seed", return_value=torch.default_generator)  # in the user's code
-    with seed, redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings(action="ignore"):
+    seed = mock.Mock(return_value=torch.default_generator)  # in the user's code
+    seeds = mock.patch("torch.manual_seed", seed), mock.patch("torch.random.manual_seed", seed)
+    with (
+        seeds[0],
+        seeds[1],
+        redirect_stdout(io.StringIO()),
+        redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(action="ignore"),
+    ):
         try:
             return cast("nn.Module", load_source(source.text))
         except SourceError:
             return torch.nn.Module()
 
 
-def _differ(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
-    """Whether a tensor of both has other values."""
-    pairs = ((value, other[name]) for name, value in one.items() if name in other)
-    return any(a.shape == b.shape and not a.equal(b) for a, b in pairs)
+def _different(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> tuple[str, ...]:
+    """The tensors of both that have other values."""
+    common = [name for name in one if name in other and one[name].shape == other[name].shape]
+    return tuple(name for name in common if not one[name].equal(other[name]))
 
 
 def preset_of(source: SourceName, weights: Path | None, model: object, bare: bool) -> Preset | None:

@@ -9,7 +9,7 @@ batch, since it loops over its samples, say, is captured for one sample.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -21,6 +21,7 @@ from fgcompile.artifact.names import DYNAMIC
 from fgcompile.compiler.capture.apart import require_apart
 from fgcompile.compiler.capture.bound import Bound
 from fgcompile.compiler.capture.complex_pairs.rewrite import require_real
+from fgcompile.compiler.capture.flat_graph import constant_name
 from fgcompile.compiler.checking.fused import FusedCheck, make_checks
 from fgcompile.compiler.checking.sizes import LayOut
 from fgcompile.compiler.checking.smallest import find_smallest
@@ -90,12 +91,21 @@ def fuse_bound(bound: Bound, opened: Opened, request: Request, report: Progress 
     except ScoreError:
         require_classes(bound, request)  # a class out of range, where labels are too many
         raise
-    captured = replace(captured, explained=opened.explained, fixed=opened.fixed, random=opened.random)
+    captured = replace(captured, explained=opened.explained, fixed=opened.fixed)
+    captured = replace(captured, random=is_random(captured, opened.random))
     request = with_own_labels(captured, request, opened.labels)
     require_labels(captured, request)
     examples = request.examples(bound.inputs)
     exposed, program = fuse_captured(captured, request, examples, report)
     return Fused(request, captured, exposed, program, examples)
+
+
+def is_random(captured: CapturedProgram, random: bool | Collection[str]) -> bool:
+    """Whether a model's graph reads weights that are known to be random: one may load all but an idle head."""
+    if isinstance(random, bool):
+        return random
+    read = {str(node.target) for node in captured.graph_module.graph.find_nodes(op="get_attr")}
+    return any(constant_name(name) in read for name in random)
 
 
 def check_fused(fused: Fused, report: Progress) -> Checked:

@@ -27,7 +27,7 @@ from fgcompile.compiler.checking.probabilities import warn_of_probabilities
 from fgcompile.compiler.checking.zeros import warn_of_zeros
 from fgcompile.compiler.compiled import Artifact, as_artifact
 from fgcompile.compiler.description import describe_program
-from fgcompile.compiler.examples import Inputs, hold
+from fgcompile.compiler.examples import Inputs, hold, in_one_batch
 from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.expose.layouts.astray import warn_of_astray
 from fgcompile.compiler.frontend import as_rounded, capture_bound, in_dtype, under_rules
@@ -322,7 +322,8 @@ def full_gradient(  # noqa: PLR0913 - public: its keywords are the options
         exposed = expose(captured, request.layouts)
     require_samples(exposed, request.output)
     target = request.target if chosen is None else chosen
-    terms = full_gradient_terms(exposed, request.examples(bound.inputs), target, request.output)
+    given = in_one_batch(dict(zip((*bound.names, *request.score_inputs), request.examples(bound.inputs), strict=True)))
+    terms = full_gradient_terms(exposed, given, target, request.output)
     require_sum(terms)
     warn_of_absorption(captured.normalised, request.rules, stacklevel=3)  # behind the decorator
     return terms

@@ -221,11 +221,17 @@ def _targets(what: str, given: object) -> Targets:
     return int(given)
 
 
+_MOST_SAMPLES = 2**20
+"""Of a fixed batch; a graph of more is none that a machine holds."""
+
+
 def _batch(what: str, given: object) -> int | None:
     if given is None:
         return None
-    if not isinstance(given, Integral) or isinstance(given, bool) or given < 1:
-        raise InputError(f"{what} is {given!r}: give the number of samples of a call, 1 or more, or None for any")
+    if not isinstance(given, Integral) or isinstance(given, bool) or not 1 <= int(given) <= _MOST_SAMPLES:
+        raise InputError(
+            f"{what} is {given!r}: give the number of samples of a call, from 1 to {_MOST_SAMPLES:,}, or None for any"
+        )
     return int(given)
 
 

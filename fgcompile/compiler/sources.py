@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -63,7 +63,7 @@ class Opened:
         fixed: Its inputs that are constants.
         output: Which of the model's outputs is explained.
         alone: Whether it is a file that takes one sample alone, and is to be captured so.
-        random: Whether its weights are known to be random.
+        random: Whether its weights are known to be random; or the names of parameters that are, and may be read or not.
     """
 
     model: Model
@@ -73,7 +73,7 @@ class Opened:
     fixed: Mapping[str, float] = field(default_factory=dict)
     output: str | int | None = None
     alone: bool = False
-    random: bool = False
+    random: bool | Collection[str] = False
 
 
 def open_model(source: Model | str | Path, example_inputs: Any, request: Request) -> Opened:
@@ -110,7 +110,7 @@ def open_model(source: Model | str | Path, example_inputs: Any, request: Request
         compare_with_runtime(model, examples)
         labels, described = _labels_of_file(model), model.explained.describe()
         return Opened(model, example_inputs, described, labels, model.fixed, model.asked, model.alone)
-    random = bool(getattr(model, RANDOM_WEIGHTS, False))
+    random: bool | Collection[str] = getattr(model, RANDOM_WEIGHTS, False)
     return Opened(model, example_inputs, labels=_own_labels(model), output=request.output, random=random)
 
 

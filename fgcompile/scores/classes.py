@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import ClassVar
 
 import torch
@@ -96,8 +97,9 @@ class LogOdds:
 
     def __post_init__(self) -> None:
         require_class(self, "index")
-        if not isinstance(self.epsilon, int | float) or not LEAST <= self.epsilon < 0.5:
+        if not isinstance(self.epsilon, Real) or not LEAST <= self.epsilon < 0.5:
             raise InputError(f"LogOdds has epsilon={self.epsilon!r}: give a number from {LEAST:.0e} to below 0.5")
+        object.__setattr__(self, "epsilon", float(self.epsilon))  # of NumPy's, say
 
     def own_inputs(self, probabilities: Tensor) -> dict[str, Tensor]:
         """None; refuses what are no probabilities, in an output for the examples."""

@@ -43,6 +43,12 @@ def build(classes=3):
 def untrained():
     return Net(3)
 
+def with_an_idle_head():
+    net = Net(3)
+    net.idle = nn.Linear(4, 7)
+    net.load_state_dict(torch.load("other.pt"), strict=False)
+    return net
+
 def normalised():
     torch.manual_seed(0)
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(2, 4), nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -260,6 +266,19 @@ def test_an_artifact_says_that_its_weights_are_random(
     assert len(json.loads(explained.out)) == 1
     one = fgcompile.load("net.onnx").explain(np.zeros((1, 16, 16, 3), np.uint8))
     assert answers_of(one, 0, one.about.metadata)[0].detail.endswith(", random weights") == (not weights)
+
+
+@pytest.mark.whole
+@pytest.mark.parametrize(("name", "random"), [("untrained", True), ("with_an_idle_head", False)])
+def test_weights_that_nothing_reads_make_no_model_random(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, random: bool
+) -> None:
+    monkeypatch.syspath_prepend(folder)
+    made = importlib.import_module("cli_models")
+    made.torch.save(made.build().state_dict(), "other.pt")
+    compiled = run("compile", f"cli_models:{name}", "-o", f"{name}.onnx", "--input", "3x16x16")
+    assert compiled.status == 0, compiled.err
+    assert ("random, for lack of trained ones" in compiled.out) == random
 
 
 @pytest.mark.whole

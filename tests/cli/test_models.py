@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from fgcompile.cli.models import has_random_weights, noise, seeded_model
+from fgcompile.cli.models import noise, random_weights, seeded_model
 from fgcompile.cli.source_names import read_name
 from tests.support.tiny_artifacts import tiny_metadata
 
@@ -74,6 +74,6 @@ def test_weights_of_the_users_own_module_are_random_where_nothing_is_loaded(
     source = read_name(f"net_of_{name}:{name}")
     model = seeded_model(source.text, None)
     printed = capsys.readouterr().out
-    assert has_random_weights(source, None, model) == random
+    assert bool(random_weights(source, None, model)) == random
     assert capsys.readouterr().out == "", printed
-    assert not has_random_weights(source, tmp_path / "w.pt", model)
+    assert not random_weights(source, tmp_path / "w.pt", model)

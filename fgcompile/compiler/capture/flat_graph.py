@@ -76,6 +76,11 @@ def unlift(exported: ExportedProgram, name: str, input_names: Sequence[str] | No
     return CapturedProgram(graph_module, tuple(inputs), exported.call_spec.out_spec, name, output_constants=constants)
 
 
+def constant_name(target: str) -> str:
+    """What the graph calls a parameter or buffer of the model, by its path: it becomes an argument's name."""
+    return re.sub(r"\W", "_", f"constant_{unwrapped_name(target)}")
+
+
 def _is_tensor(result: Any) -> bool:
     return isinstance(result, fx.Node) and isinstance(result.meta["val"], torch.Tensor)
 
@@ -109,7 +114,6 @@ def _attribute(exported: ExportedProgram, target: str, root: nn.Module, graph: f
             f"the model computes with a {type(tensor).__name__}, which is no tensor, so no graph has it: make "
             "buffers with it when the model is built"
         )
-    name = re.sub(r"\W", "_", f"constant_{unwrapped_name(target)}")  # it becomes an argument's, and a path may not
-    attribute = free_name(name, dict(root.named_buffers()))
+    attribute = free_name(constant_name(target), dict(root.named_buffers()))
     root.register_buffer(attribute, tensor.detach())
     return graph.get_attr(attribute)

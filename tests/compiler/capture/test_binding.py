@@ -228,6 +228,16 @@ def test_inputs_of_a_score_have_as_many_samples_as_the_model_s() -> None:
         )
 
 
+def test_one_sample_of_an_input_stands_for_all_of_a_score_s() -> None:
+    torch.manual_seed(0)
+    linear, x, weights = nn.Linear(4, 3).double().eval(), torch.randn(1, 4).double(), torch.randn(3, 3).double()
+    terms = fgcompile.full_gradient(
+        linear, x, target=lambda output, weights: (output * weights).sum(1), score_inputs={"weights": weights}
+    )
+    torch.testing.assert_close(terms.input_gradient, weights @ linear.weight.detach())
+    assert terms.relative_completeness_error.max() < 1e-14
+
+
 def test_one_sample_of_an_input_stands_for_all() -> None:
     torch.manual_seed(0)
     pair, series, row = Pair().double().eval(), torch.randn(7, 1, 4).double(), torch.randn(2, 5).double()

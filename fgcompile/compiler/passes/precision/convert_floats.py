@@ -12,9 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from fgcompile.compiler.ir.graphs import insert_call
 from fgcompile.compiler.ir.runner import GraphPass
 from fgcompile.compiler.ir.torch_internals import FakeTensor, OpOverload, pytree, schema_of
 from fgcompile.compiler.ir.widened import constant_in_dtype
+
+aten = torch.ops.aten
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 COMPLEX = (torch.complex32, torch.complex64, torch.complex128)
@@ -32,11 +35,15 @@ def _convert(graph_module: fx.GraphModule, dtype: torch.dtype) -> bool:
             setattr(graph_module, name, constant_in_dtype(buffer, dtype))
         elif buffer.dtype in COMPLEX:
             setattr(graph_module, name, buffer.to(dtype.to_complex()))
-    for node in graph_module.graph.nodes:
+    for node in list(graph_module.graph.nodes):
         node.args = fx.node.map_aggregate(node.args, lambda value: _retarget(value, dtype))
         node.kwargs = fx.node.map_aggregate(node.kwargs, lambda value: _retarget(value, dtype))
         if _creates(node) and getattr(node.meta.get("val"), "dtype", None) in FLOATS:
             node.kwargs = {**node.kwargs, "dtype": dtype}  # whose default is PyTorch's, whatever it meets
+        elif _makes_floats(node):
+            for source in node.all_input_nodes:
+                if isinstance(source.meta.get("val"), Tensor):
+                    node.replace_input_with(source, insert_call(node, node, aten._to_copy.default, source, dtype=dtype))
         if "val" in node.meta:  # of several values where an operator, as topk, returns them
             # A later trace tells inputs apart by the identity of their values.
             known = {} if node.op == "placeholder" else shared
@@ -50,6 +57,15 @@ def _creates(node: fx.Node) -> bool:
         return False
     arguments = {argument.name for argument in schema_of(node.target).arguments}
     return "dtype" in arguments and not any(isinstance(one.meta.get("val"), Tensor) for one in node.all_input_nodes)
+
+
+def _makes_floats(node: fx.Node) -> bool:
+    """Whether a call makes floats of whole numbers or truths alone, as a quotient does: of PyTorch's default dtype."""
+    if not isinstance(node.target, OpOverload) or isinstance(node.kwargs.get("dtype"), torch.dtype):
+        return False
+    given = [one.meta["val"] for one in node.all_input_nodes if isinstance(one.meta.get("val"), Tensor)]
+    whole = bool(given) and not any(value.is_floating_point() or value.is_complex() for value in given)
+    return whole and getattr(node.meta.get("val"), "dtype", None) in FLOATS
 
 
 def _converted(value: Any, dtype: torch.dtype, known: dict[Any, Tensor]) -> Any:
