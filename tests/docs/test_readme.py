@@ -13,6 +13,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import fgcompile
@@ -44,15 +45,18 @@ def test_the_blocks_of_python_run_one_after_the_other(tmp_path: Path, monkeypatc
     names: dict[str, Any] = {"model": model, "example_inputs": x, "x": x, "np": np, "onnxruntime": onnxruntime}
     preprocess = fgcompile.Preprocess(mean=(0.5,) * 3, std=(0.25,) * 3)
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(blocks) == 2
-    exec(blocks[0], names)
+    assert len(blocks) == 3
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 400, 3), np.uint8)).save("photo.jpg")
+    exec(blocks[0], {})
+    assert Image.open("explained.png").width >= 224
+    exec(blocks[1], names)
     assert names["report"].passed
     assert names["explanation"].saliency.shape == (1, 1, 8, 8)
     assert names["terms"].relative_completeness_error.max() < 1e-12
     # What is served takes a raw photo.
     fgcompile.compile(model.float(), x, preprocess=preprocess).save("model.onnx")
     names["photo"] = np.random.default_rng(0).integers(0, 256, (1, 8, 8, 3), np.uint8)
-    exec(blocks[1], names)
+    exec(blocks[2], names)
     expected = fgcompile.load("model.onnx").explain(names["photo"])
     np.testing.assert_array_equal(names["logits"], expected.logits)
     np.testing.assert_array_equal(names["saliency"], expected.saliency)
