@@ -21,6 +21,8 @@ def require_scores(captured: CapturedProgram, output: str | int | None) -> None:
     structure = returned(captured)
     value = structure[1] if captured.scored else explained(structure, output)
     inputs = [node.meta["val"] for node in captured.graph_module.graph.find_nodes(op="placeholder")]
+    if captured.scored and isinstance(value, Tensor) and value.is_complex():
+        raise ScoreError("the score is complex, and what is explained is a real number: return its .real, or .abs()")
     if not isinstance(value, Tensor) or value.ndim == 0 or same_size(value.shape[0], inputs[0].shape[0]):
         return
     if not depends_on_inputs(captured, value):

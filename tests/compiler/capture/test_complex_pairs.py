@@ -144,6 +144,11 @@ class Magnitudes(nn.Module):
         return x.abs()[:, :5]
 
 
+class OfAll(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.fft.fftn(x).abs()
+
+
 class Complex(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.fft.rfft(x)[:, :5]
@@ -182,6 +187,10 @@ def test_what_has_no_matrix_and_what_is_complex_itself_are_named() -> None:
         fgcompile.compile(Long().eval(), torch.randn(2, 5000))
     with pytest.raises(UnsupportedOpError, match="dynamic size, which has no constant matrix: leave out dynamic_sizes"):
         fgcompile.compile(Fourier().eval(), torch.randn(2, 2, 16), dynamic_sizes=True)
+    with pytest.raises(ScoreError, match="the score is complex, and what is explained is a real number"):
+        fgcompile.compile(Complex().eval(), torch.randn(2, 64), target=lambda z: z[:, 0])
+    with pytest.raises(UnsupportedOpError, match="transforms along the batch"):
+        fgcompile.compile(OfAll().eval(), torch.randn(2, 6))
     of_real_parts = {"target": lambda z: z.real[:, 0], "outputs": ("saliency",)}
     score = fgcompile.compile(Complex().eval(), torch.randn(2, 64), **of_real_parts)
     assert score.session().explain(torch.randn(3, 64)).saliency is not None

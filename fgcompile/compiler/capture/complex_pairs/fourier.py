@@ -24,10 +24,12 @@ MOST = 4096
 
 def lack_of(node: fx.Node) -> str | None:
     """Why a transform has no such matrices; None where it has."""
-    sizes = [_size_of(node, axis) for axis in node.args[1]]  # type: ignore[union-attr]
-    if not all(map(is_fixed, sizes)):
+    sizes = {axis: _size_of(node, axis) for axis in node.args[1]}  # type: ignore[union-attr]
+    if any(axis % node.meta["val"].ndim == 0 and not is_fixed(size) for axis, size in sizes.items()):
+        return "transforms along the batch, so that samples depend on each other: name the axes, dim="
+    if not all(map(is_fixed, sizes.values())):
         return "transforms an axis of a dynamic size, which has no constant matrix: leave out dynamic_sizes"
-    longest = max(map(hint, sizes))
+    longest = max(map(hint, sizes.values()))
     return f"transforms an axis of {longest}, {MOST} at most: transform frames of it" if longest > MOST else None
 
 

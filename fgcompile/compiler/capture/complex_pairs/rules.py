@@ -28,6 +28,12 @@ EACH_PART = (
     aten.sum.dim_IntList,
     aten.mean.dim,
     aten.cumsum.default,
+    aten.reflection_pad1d.default,
+    aten.reflection_pad2d.default,
+    aten.reflection_pad3d.default,
+    aten.replication_pad1d.default,
+    aten.replication_pad2d.default,
+    aten.replication_pad3d.default,
 )
 """Linear over the reals, and done to either part alone."""
 
@@ -135,6 +141,11 @@ def _norm(calls: Calls, z: Pair, *args: Any, dtype: torch.dtype | None = None) -
     return calls(aten.linalg_vector_norm.default, calls.magnitude(z), *args, dtype=kind)
 
 
+def _variance(calls: Calls, z: Pair, *args: Any, **kwargs: Any) -> fx.Node:
+    real, imaginary = (calls(aten.var.correction, part, *args, **kwargs) for part in (z.real, z.imag))
+    return calls.add(real, imaginary)
+
+
 def _root(calls: Calls, z: Pair) -> Pair:
     return calls.polar(calls(aten.sqrt.default, calls.magnitude(z)), calls.multiply(calls.angle(z), 0.5))
 
@@ -205,6 +216,7 @@ RULES: Mapping[OpOverload, Rule] = {
     aten.scalar_tensor.default: _number,
     aten.linalg_vector_norm.default: _norm,
     aten.sqrt.default: _root,
+    aten.var.correction: _variance,
     **{operator: _scattered(operator) for operator in PUT},
     aten._conj.default: _conjugate,
     aten.conj_physical.default: _conjugate,
