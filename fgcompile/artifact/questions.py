@@ -89,8 +89,9 @@ def check_target(
     form = tuple(own if size == TARGETS and own else size for size in form)
     if array.shape not in ((batch, *form), *([] if of_each and form else [form])) and not alone:
         raise InputError(f"target has shape {array.shape}: {_advice(metadata, batch)}")
-    require_targets(array, metadata, sizes)
-    return np.array(np.broadcast_to(array, (batch, *form)), dtype=np.int64)  # type: ignore[arg-type]
+    of_all = np.broadcast_to(array, (batch, *form))  # type: ignore[arg-type]
+    require_targets(of_all, metadata, sizes)
+    return np.array(of_all, dtype=np.int64)
 
 
 def whole(value: object, what: str) -> int:

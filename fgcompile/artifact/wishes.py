@@ -66,12 +66,13 @@ def read_elements(wishes: str | Sequence[Wish], metadata: Metadata) -> tuple[Ele
     Raises:
         InputError: As ``read_element``; there are none, or one is given twice.
     """
+    wishes = wishes.tolist() if isinstance(wishes, np.ndarray) else wishes
     if isinstance(wishes, str):
         separator = ";" if ";" in wishes or len(output_axes(metadata)) > 1 else ","
         wishes = [part.strip() for part in wishes.split(separator) if part.strip()]
-    elif not isinstance(wishes, list | tuple | np.ndarray):
+    elif not isinstance(wishes, list | tuple):
         raise InputError(f"targets is {shown(wishes)}: give a list, or a text with commas")
-    if not len(wishes):
+    if not wishes:
         raise InputError("targets are none: give one or more")
     elements = tuple(read_element(wish, metadata) for wish in wishes)
     for number, element in enumerate(elements):

@@ -62,9 +62,26 @@ class Check:
 
 @dataclass(frozen=True)
 class Report:
-    """The result of comparing an artifact with the eager model."""
+    """The result of comparing an artifact with the eager model.
+
+    It is true where every check passed, so that ``assert verify(…)`` asserts that; printed it is a table.
+    """
 
     checks: tuple[Check, ...]
+
+    def __bool__(self) -> bool:
+        """As ``passed``."""
+        return self.passed
+
+    def __str__(self) -> str:
+        width = max((len(check.name) for check in self.checks), default=0)
+        lines = [
+            f"{c.name:<{width}}  {c.measured:.2e}, limit {c.limit:.2e}: {'passed' if c.passed else 'FAILED'}"
+            for c in self.checks
+        ]
+        failed = sum(not check.passed for check in self.checks)
+        verdict = f"FAILED: {failed} of {len(self.checks)} checks" if failed else "PASSED"
+        return "\n".join((*lines, verdict))
 
     @property
     def passed(self) -> bool:

@@ -12,7 +12,7 @@ from torch import nn
 import fgcompile
 from fgcompile.compiler import pipeline
 from fgcompile.compiler.backends.onnx.emit import emit_onnx
-from fgcompile.compiler.checking.report import DRAWS, FACTOR, Comparison, Outputs, Report, compare
+from fgcompile.compiler.checking.report import DRAWS, FACTOR, Check, Comparison, Outputs, Report, compare
 from fgcompile.compiler.ir.programs import FusedProgram
 from fgcompile.compiler.ir.rounding import nudged
 from fgcompile.errors import VerificationError
@@ -112,3 +112,15 @@ def test_a_wrong_input_gradient_is_caught_after_emission(monkeypatch: pytest.Mon
     model = nn.Sequential(nn.Conv1d(1, 2, 3, padding=1), nn.Tanh(), nn.Flatten(), nn.Linear(12, 3)).eval()
     with pytest.raises(VerificationError, match="input_gradient, relative to float64, 7"):
         fgcompile.compile(model, torch.randn(2, 1, 6), outputs=("logits", "saliency", "input_gradient"))
+
+
+def test_a_report_is_true_where_all_passed_and_prints_as_a_table_in_words() -> None:
+    """``assert verify(…)`` is what one writes: of a failure it has to fail."""
+    passed, failed = Check("logits, relative", 1e-7, 1e-4), Check("saliency", float("nan"), 1e-4)
+    assert Report((passed,))
+    assert not Report((passed, failed))
+    assert str(Report((passed,))).splitlines() == ["logits, relative  1.00e-07, limit 1.00e-04: passed", "PASSED"]
+    assert str(Report((passed, failed))).splitlines()[1:] == [
+        "saliency          nan, limit 1.00e-04: FAILED",
+        "FAILED: 1 of 2 checks",
+    ]
