@@ -18,6 +18,7 @@ from fgcompile.artifact.names import EXPLAIN, TARGET
 from fgcompile.artifact.questions import require_targets
 from fgcompile.artifact.sizes import named_size
 from fgcompile.errors import InputError
+from fgcompile.system.text import visible
 
 Array = NDArray[Any]
 
@@ -76,6 +77,8 @@ def check_biases(biases: Mapping[str, Array], metadata: Metadata) -> dict[str, A
         InputError: An unknown name, or a wrong type, rank, size or dtype; NaN or infinity.
     """
     specs = {spec["name"]: spec for spec in bias_specs(metadata)}
+    if not isinstance(biases, Mapping):
+        raise InputError(f"biases is a {type(biases).__name__}: give a mapping of their names to arrays")
     if biases and not specs:
         raise InputError("the artifact's biases are constants: compile it with biases='inputs'")
     _check_names(biases, [], list(specs))
@@ -161,12 +164,16 @@ def _plain(array: Array) -> Array:
 
 def _check_names(given: Iterable[str], wanted: Sequence[str], optional: Sequence[str] = ()) -> None:
     given, known = list(given), [*wanted, *optional]
-    for problem, names in (
-        ("missing", [name for name in wanted if name not in given]),
-        ("unknown", [str(name) for name in given if name not in known]),
-    ):
-        if names:
-            raise InputError(f"{problem} input {', '.join(names)}: the artifact takes {', '.join(known)}")
+    problems = [
+        f"{problem} input {', '.join(names)}"
+        for problem, names in (
+            ("missing", [name for name in wanted if name not in given]),
+            ("unknown", [visible(str(name)) for name in given if name not in known]),
+        )
+        if names
+    ]
+    if problems:
+        raise InputError(f"{', '.join(problems)}: the artifact takes {', '.join(known)}")
 
 
 def _check_kind(array: Array, spec: TensorSpec) -> None:

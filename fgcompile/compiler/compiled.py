@@ -16,7 +16,7 @@ from fgcompile.artifact.pair import LARGEST, Pair
 from fgcompile.errors import InputError
 from fgcompile.runtime.exported import read_module
 from fgcompile.runtime.session import Provider, Session, load
-from fgcompile.system.files import write_atomically, write_together
+from fgcompile.system.files import path_of, write_atomically, write_together
 
 
 @dataclass(frozen=True, repr=False)
@@ -75,7 +75,7 @@ class Artifact:
             OutputError: The file cannot be written.
         """
         suffix = SUFFIXES[self.metadata["format"]]
-        if Path(path).suffix != suffix:
+        if path_of(path, "the file").suffix != suffix:
             raise InputError(f"'{path}' is not a name for an artifact in {self.metadata['format']}: end it in {suffix}")
         if self.pair is None:
             write_atomically(path, self.content)

@@ -16,6 +16,7 @@ from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.capture.binding import argument_names, bind_inputs, input_names
 from fgcompile.compiler.capture.class_names import names_of
 from fgcompile.compiler.capture.exported_program import read_exported_program
+from fgcompile.compiler.capture.models import require_model
 from fgcompile.compiler.capture.onnx.batch import follow_batch
 from fgcompile.compiler.capture.onnx.comparison import compare_with_runtime
 from fgcompile.compiler.capture.onnx.facts import sizes_of
@@ -162,8 +163,14 @@ def _own_labels(model: Model) -> OwnLabels:
 
 
 def read_model(source: Model | str | Path, request: Request, fixed: Mapping[str, float] | None = None) -> Model:
-    """The model: what was given, or what its file holds, as ``read_source``."""
+    """The model: what was given, or what its file holds, as ``read_source``.
+
+    Raises:
+        InputError: What was given is no model.
+    """
     if not isinstance(source, str | Path):
+        if not isinstance(source, OnnxModel | torch.nn.Module):
+            require_model(source)
         return source
     return read_source(Path(source), request.output, fixed, "model" in request.outputs)
 

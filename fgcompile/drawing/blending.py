@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fgcompile.artifact.questions import shown
 from fgcompile.drawing.palettes import Palette, palette_of
 from fgcompile.errors import InputError
 
@@ -47,7 +48,7 @@ def style_of(signed: bool, colormap: Any = None, alpha: float | None = None) -> 
         MissingPackageError: The colour map is matplotlib's, which is not installed.
     """
     if alpha is not None and (isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 <= alpha <= 1):
-        raise InputError(f"alpha is {alpha!r}: give a number from 0, the photo in grey, to 1")
+        raise InputError(f"alpha is {shown(alpha)}: give a number from 0, the photo in grey, to 1")
     return Style(palette_of(colormap, signed), _OPACITY if alpha is None else float(alpha))
 
 

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fgcompile.artifact.questions import shown
 from fgcompile.drawing.colormaps import named_colormap
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, first_line
 
 MORE = (255, 140, 40)
 LESS = (90, 160, 255)
@@ -113,7 +114,12 @@ def _diverging(colours: Colors, name: str) -> Palette:
 
 def _of_matplotlib(colormap: Colormap, own: tuple[str, ...]) -> Colors:
     table: Any = named_colormap(colormap, own) if isinstance(colormap, str) else colormap
-    colours = np.asarray(table(np.linspace(0, 1, _COLOURS)), np.float64)
+    if not callable(table) or isinstance(table, type):
+        raise InputError(f"colormap is {shown(table)}: give the name of one, as {own[0]}, or one of matplotlib's")
+    try:
+        colours = np.asarray(table(np.linspace(0, 1, _COLOURS)), np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"colour map {_named(colormap)} makes no colours of numbers: {first_line(error)}") from error
     if colours.ndim != 2 or colours.shape[1] not in (3, 4):
         raise InputError(f"colour map {_named(colormap)} gives {colours.shape} for 256 numbers: it has to give RGB")
     return np.asarray(colours[:, :3] * 255)

@@ -14,6 +14,7 @@ from fgcompile.drawing.colormaps import require_matplotlib
 from fgcompile.drawing.scale import Scale, number_of
 from fgcompile.drawing.series import Series
 from fgcompile.drawing.subjects import Shown, Subject
+from fgcompile.errors import InputError
 
 _MIDDLE_GREY = 128.0
 
@@ -32,6 +33,7 @@ def plot(subject: Subject, shown: Shown, signed: bool, style: Style, axes: Any =
         The axes.
 
     Raises:
+        InputError: ``axes`` are none.
         MissingPackageError: matplotlib is not installed.
     """
     axes = _axes(axes)
@@ -59,6 +61,10 @@ def plot_picture(picture: Image, axes: Any = None) -> Any:
 
 def _axes(given: Any) -> Any:
     require_matplotlib("plot")
+    from matplotlib.axes import Axes
+
+    if given is not None and not isinstance(given, Axes):
+        raise InputError(f"axes is a {type(given).__name__}: give one of matplotlib's Axes, or None for new ones")
     if given is not None:
         return given
     from matplotlib import pyplot

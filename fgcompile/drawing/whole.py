@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 from fgcompile.artifact.fitting import Fit, seen_part
 from fgcompile.drawing.photo import Box, Photo, in_colour
 from fgcompile.errors import InputError
+from fgcompile.system.text import visible
 
 Whole = Image.Image | NDArray[np.uint8] | str | Path
 """A picture of Pillow's, uint8 ``(H, W)`` or ``(H, W, C)``, or a file."""
@@ -110,8 +111,12 @@ def _pixels(photo: Whole) -> NDArray[np.uint8]:
             with Image.open(photo) as opened:
                 opened.load()
                 photo = opened
+        except FileNotFoundError:
+            raise InputError(f"{visible(str(photo))}: no such file") from None
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise InputError(f"{photo} cannot be read as a picture: give it as an array, or another file") from error
+            raise InputError(
+                f"{visible(str(photo))} cannot be read as a picture: give it as an array, or another file"
+            ) from error
     if not isinstance(photo, Image.Image):
         raise InputError(f"the photo is a {_kind(photo)}: give a picture of Pillow's, an array, or the name of a file")
     if photo.mode in ("I", "F") or photo.mode.startswith("I;"):

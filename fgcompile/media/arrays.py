@@ -25,12 +25,12 @@ from fgcompile.drawing.photo import Photo
 from fgcompile.drawing.scale import is_signed
 from fgcompile.errors import InputError
 from fgcompile.media.asking import Question, Reply, ask, choose
-from fgcompile.media.explain import distinct_names, record_of
+from fgcompile.media.explain import record_of
 from fgcompile.pictures.images import photo_shape, told_of
 from fgcompile.runtime import Session
 from fgcompile.runtime.depicting import shown_of
 from fgcompile.system.files import make_directory
-from fgcompile.system.text import visible
+from fgcompile.system.text import distinct_names, visible
 
 SUFFIX = ".npy"
 

@@ -36,11 +36,7 @@ from fgcompile.runtime.depicting import shown_of
 from fgcompile.runtime.finite import describe_overflow
 from fgcompile.system.files import make_directory
 from fgcompile.system.leftovers import new_partial
-from fgcompile.system.text import brief, visible
-
-_LONGEST_NAME = 200
-"""Bytes of a photo's name that go into the names of its files: 255 are what file systems allow."""
-
+from fgcompile.system.text import distinct_names, visible
 
 _NARROWEST = 8
 """Pixels of a part of a photo that can be told in it."""
@@ -267,16 +263,3 @@ def record_of(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]
     if found := describe_overflow({**shown, "saliency": np.stack([answer.saliency for answer in reply.answers])}):
         record["warning"] = found
     return record
-
-
-def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """The photos' names without suffix; where one was taken already, with the next free number."""
-    names: list[str] = []
-    for path in paths:
-        stem = brief(visible(path.stem), _LONGEST_NAME)
-        name, number = stem, 1
-        while name in names:
-            number += 1
-            name = f"{stem}-{number}"
-        names.append(name)
-    return names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from fgcompile.artifact.questions import shown
 from fgcompile.errors import InputError
 from fgcompile.pictures.given import photos_of
 from fgcompile.pictures.reading import MAX_PIXELS, Reading
@@ -45,9 +45,11 @@ def read_photos(
             values are black and white; there is none, or no such page.
         MissingPackageError: One takes a package that is not installed.
     """
-    if isinstance(paths, Sequence) and not isinstance(paths, str) and not paths:
-        raise InputError("no photos are given: give the path of one, or several")
-    if fit not in (None, "crop", "squash", "letterbox"):
-        raise InputError(f"fit is {fit!r}: give crop, squash or letterbox; fgcompile explain has whole and tile too")
-    pictures = paths if isinstance(paths, str | os.PathLike | Image) else list(paths)
+    if not isinstance(session, Session):
+        raise InputError(f"session is {shown(session)}: give what fgcompile.load returns")
+    if fit is not None and (not isinstance(fit, str) or fit not in ("crop", "squash", "letterbox")):
+        raise InputError(
+            f"fit is {shown(fit)}: give crop, squash or letterbox; fgcompile explain has whole and tile too"
+        )
+    pictures = list(paths) if isinstance(paths, Sequence) and not isinstance(paths, str | bytes) else paths
     return photos_of(pictures, session.metadata, Reading(window, page=page, max_pixels=max_pixels, fit=fit))

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.validation import has_pictures, input_specs
+from fgcompile.artifact.questions import shown
+from fgcompile.artifact.validation import has_pictures, input_specs, is_picture
+from fgcompile.errors import InputError
 from fgcompile.pictures.images import photo_shape, read_photo
 from fgcompile.pictures.reading import DEFAULT, Reading
 
@@ -31,7 +33,12 @@ def photos_of(pictures: Any, metadata: Metadata, reading: Reading = DEFAULT) -> 
         MissingPackageError: One takes a package that is not installed.
     """
     several = pictures if isinstance(pictures, list | tuple) else [pictures]
-    shape, fit = photo_shape(metadata), fit_of(metadata["preprocess"])
+    shape, fit = photo_shape(metadata, alone=False), fit_of(metadata["preprocess"])
+    if not several:
+        raise InputError("no photos are given: give the path of one, or several")
+    for each in several:
+        if not is_picture(each):
+            raise InputError(f"a photo is {shown(each)}: give the path of a file, or a picture of Pillow's")
     sources = [Path(each) if isinstance(each, str | os.PathLike) else each for each in several]
     return np.stack([read_photo(source, shape, reading, fit) for source in sources])
 
@@ -44,7 +51,9 @@ def with_photos(x: Any, metadata: Metadata) -> Any:
         MissingPackageError: As there.
     """
     if isinstance(x, Mapping):
-        names = [spec["name"] for spec in input_specs(metadata)]
-        given = {name: value for name, value in x.items() if name in names and has_pictures(value)}
-        return {**x, **{name: photos_of(value, metadata) for name, value in given.items()}}
+        photo = input_specs(metadata)[0]["name"]
+        if metadata["preprocess"] is None:
+            photo_shape(metadata)  # which says what the artifact takes
+        return {**x, photo: photos_of(x[photo], metadata)} if photo in x and has_pictures(x[photo]) else x
+    photo_shape(metadata)  # alone
     return photos_of(x, metadata)

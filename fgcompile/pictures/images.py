@@ -26,19 +26,27 @@ from fgcompile.system.text import visible
 _MODES = {1: "L", 3: "RGB"}
 
 
-def photo_shape(metadata: Metadata) -> tuple[int, int, int]:
+def photo_shape(metadata: Metadata, alone: bool = True) -> tuple[int, int, int]:
     """Returns the ``(H, W, C)`` of the photos that an artifact takes; of any C but 1 and 3 they are arrays.
 
+    Args:
+        metadata: The artifact's.
+        alone: Whether it may take nothing beside the photo, which is its first input.
+
     Raises:
-        InputError: The artifact takes something other than one raw photo.
+        InputError: The artifact takes something other than a raw photo.
     """
     inputs = input_specs(metadata)
-    shape = inputs[0].get("example", inputs[0]["shape"])[1:]
     if metadata["preprocess"] is not None and len(inputs) > 1:
-        others = ", ".join(spec["name"] for spec in inputs[1:])
-        raise InputError(
-            f"this artifact takes {others} beside the photo, which no picture says: session.explain takes arrays"
-        )
+        if alone:
+            others = ", ".join(spec["name"] for spec in inputs[1:])
+            arrays = ", ".join(f"'{spec['name']}': array" for spec in inputs[1:])
+            raise InputError(
+                f"this artifact takes {others} beside the photo, which no picture says: give them by name, "
+                f"session.explain({{'{inputs[0]['name']}': 'photo.jpg', {arrays}}})"
+            )
+        inputs = inputs[:1]
+    shape = inputs[0].get("example", inputs[0]["shape"])[1:]
     if takes_tokens(metadata):
         raise InputError(
             "this artifact takes texts, not photos: session.explain_text takes them"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,12 @@ class About:
         inputs: The arrays that were given, by name: these themselves, not copies. Who changes one in place, changes
             what is drawn.
         metadata: The artifact's.
+        files: Where each sample was read from, None for one that was not; empty where none was.
     """
 
     inputs: Mapping[str, Array]
     metadata: Metadata
+    files: tuple[Path | None, ...] = ()
 
     def __repr__(self) -> str:
         return f"About({self.metadata['model']['name']}: {', '.join(self.inputs)})"
@@ -32,7 +35,7 @@ class About:
         """Of some of the samples."""
         specs = {spec["name"]: spec for spec in self.metadata["inputs"]}
         inputs = {name: along_batch(array, index, specs.get(name)) for name, array in self.inputs.items()}
-        return About(inputs, self.metadata)
+        return About(inputs, self.metadata, self.files[index])
 
     def sample(self, name: str) -> Array:
         """The first sample of an input, without the batch."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fgcompile.artifact.validation import Array, batch_size
 from fgcompile.runtime.about import About, along_batch
+from fgcompile.system.files import path_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -201,7 +202,8 @@ class Depicted:
 
         Args:
             folder: Created if need be; files of these names are written over.
-            names: Of the samples; by default ``0``, ``1`` and so on.
+            names: Of the samples; by default those of the files that were explained, without suffix, else ``0``, ``1``
+                and so on.
 
         Returns:
             What ``explanations.json`` holds, a record for each sample: the names of both files, ``target``, ``name``,
@@ -213,7 +215,7 @@ class Depicted:
         """
         from fgcompile.runtime.depicting import save
 
-        return save(self, Path(folder), names)
+        return save(self, path_of(folder, "folder"), names)
 
     def _repr_png_(self) -> bytes | None:
         """The first samples as a notebook shows them; None of what cannot be drawn, which is then shown as a line."""

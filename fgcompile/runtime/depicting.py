@@ -15,6 +15,7 @@ from PIL.Image import Image
 from fgcompile.artifact.elements import ClassScore, best_elements, element_score
 from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.questions import shown as shown_value
 from fgcompile.artifact.questions import whole
 from fgcompile.drawing.blending import style_of
 from fgcompile.drawing.files import write_npy, write_png
@@ -32,7 +33,7 @@ from fgcompile.errors import InputError
 from fgcompile.runtime.about import About
 from fgcompile.runtime.answers import NO_SALIENCY, Answer, Explained, answers_of
 from fgcompile.system.files import make_directory, write_atomically
-from fgcompile.system.text import visible
+from fgcompile.system.text import distinct_names, visible
 
 INDEX = "explanations.json"
 """The file beside the pictures that says what they show."""
@@ -108,6 +109,9 @@ def panel(explanation: Depicted, look: Look) -> Image:
 
 def beside(explanations: Sequence[Depicted], look: Look) -> Image:
     """``Explanation.beside``."""
+    for each in explanations:
+        if not hasattr(each, "saliency_by_input"):
+            raise InputError(f"beside takes explanations, and is given {shown_value(each)}: session.explain makes them")
     all_drawn = [_drawn(each, look) for each in explanations]
     (subject, first, signed), given = all_drawn[0], [list(about_of(each).inputs.values()) for each in explanations]
     for drawn, inputs in zip(all_drawn, given, strict=True):
@@ -168,8 +172,12 @@ def words_of(explanation: Depicted) -> list[Answer]:
 
 def save(explanation: Depicted, folder: Path, names: Sequence[str] | None) -> list[dict[str, Any]]:
     """``Explanation.save``."""
-    names = [str(number) for number in range(len(explanation))] if names is None else list(names)
-    _check_names(names, len(explanation))
+    if names is None:
+        names = _own_names(explanation)
+    elif isinstance(names, list | tuple):
+        _check_names(names, len(explanation))
+    else:
+        raise InputError(f"names is {shown_value(names)}: give a list of them")
     records: list[dict[str, Any]] = []
     for name, one in zip(names, explanation, strict=True):
         picture, maps = panel(one, Look()), [answer.saliency for answer in words_of(one)]
@@ -192,11 +200,16 @@ def _record(explanation: Depicted) -> dict[str, Any]:
     return {**record, "top": [vars(each) for each in best_of(explanation, 3)] if ranked else []}
 
 
+def _own_names(explanation: Depicted) -> list[str]:
+    """The samples' names by default: of the files that they were read from, else their numbers."""
+    files = () if explanation.about is None else explanation.about.files
+    known = files or (None,) * len(explanation)
+    return distinct_names([file or Path(str(number)) for number, file in enumerate(known)])
+
+
 def _check_names(names: Sequence[str], count: int) -> None:
     if len(names) != count:
         raise InputError(f"names are {len(names)}, and the explanation has {count} samples")
-    if len(set(names)) < count:
-        raise InputError("names has one twice: each is that of a sample's files")
     for name in names:
         if (
             not isinstance(name, str)
@@ -205,7 +218,11 @@ def _check_names(names: Sequence[str], count: int) -> None:
             or visible(name) != name
             or set("/\\") & set(name)
         ):
-            raise InputError(f"{name!r} is no name of a file: leave out what separates folders, and control characters")
+            raise InputError(
+                f"{shown_value(name)} is no name of a file: leave out what separates folders, and control characters"
+            )
+    if len(set(names)) < count:
+        raise InputError("names has one twice: each is that of a sample's files")
 
 
 def _drawn(explanation: Depicted, look: Look) -> _Drawn:
@@ -214,8 +231,10 @@ def _drawn(explanation: Depicted, look: Look) -> _Drawn:
     if not maps:
         raise InputError(NO_SALIENCY)
     name = next(iter(maps)) if look.input is None else look.input
-    if name not in maps:
-        raise InputError(f"input {name!r} has no map: {', '.join(maps)} {'has' if len(maps) == 1 else 'have'} one")
+    if not isinstance(name, str) or name not in maps:
+        raise InputError(
+            f"input {shown_value(name)} has no map: {', '.join(maps)} {'has' if len(maps) == 1 else 'have'} one"
+        )
     shown = _shown(explanation, name, about.metadata)
     maps = np.stack([each.saliency for each in shown])
     subject = subject_of(name, about.sample(name), maps, about.metadata, look.names)

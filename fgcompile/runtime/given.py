@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.validation import Array, check_inputs, has_pictures, input_specs
+from fgcompile.artifact.questions import shown
+from fgcompile.artifact.validation import Array, check_inputs, has_pictures, input_specs, is_picture
 from fgcompile.errors import InputError
 from fgcompile.runtime.torch_callers import as_arrays
 
@@ -27,12 +30,59 @@ def given_arrays(x: Any, metadata: Metadata, tokenizer: str | None) -> tuple[Any
             read.
         MissingPackageError: A picture takes a package that is not installed.
     """
+    x = _by_name(x, metadata)
+    if metadata["preprocess"] is not None:
+        _require_all_pictures(x, metadata)
     if has_pictures(x):
         _require_no_text(x, metadata, tokenizer)
         from fgcompile.pictures.given import with_photos
 
         x = with_photos(x, metadata)
     return as_arrays(x)
+
+
+def files_of(x: Any) -> tuple[Path | None, ...]:
+    """Where each sample was read from, None for one that was not; empty where none was.
+
+    Args:
+        x: As for ``Session.explain``.
+    """
+    if isinstance(x, Mapping):
+        return next(filter(None, map(files_of, x.values())), ())
+    pictures = list(x) if isinstance(x, list | tuple) else [x]
+    if not pictures or not all(map(is_picture, pictures)):
+        # Of inputs in the artifact's order one may be a photo, or photos.
+        return next(filter(None, map(files_of, x)), ()) if isinstance(x, tuple) else ()
+    files = tuple(_file_of(each) for each in pictures)
+    return files if any(files) else ()
+
+
+def _file_of(picture: Any) -> Path | None:
+    """The file of a picture: Pillow's know theirs while nothing has been done to them."""
+    path = picture if isinstance(picture, str | os.PathLike) else getattr(picture, "filename", None)
+    return Path(path) if isinstance(path, str | os.PathLike) and os.fspath(path) else None
+
+
+def _require_all_pictures(x: Any, metadata: Metadata) -> None:
+    """Refuses lists of pictures that have something else among them, which is named."""
+    photo = input_specs(metadata)[0]["name"]
+    given = x.get(photo) if isinstance(x, Mapping) else x
+    if not isinstance(given, list) or not any(map(is_picture, given)):
+        return
+    for number, each in enumerate(given):
+        if not is_picture(each):
+            raise InputError(
+                f"{photo}[{number}] is {shown(each)}, and others are pictures: give the path of a file, or a picture "
+                "of Pillow's"
+            )
+
+
+def _by_name(x: Any, metadata: Metadata) -> Any:
+    """Inputs in the artifact's order by name, where there are several and some are pictures."""
+    specs = input_specs(metadata)
+    if not isinstance(x, tuple) or len(specs) < 2 or len(x) != len(specs) or not any(map(has_pictures, x)):
+        return x
+    return {spec["name"]: value for spec, value in zip(specs, x, strict=True)}
 
 
 def checked(x: Any, metadata: Metadata) -> dict[str, Array]:

@@ -37,7 +37,9 @@ def as_html(explanation: Depicted) -> str | None:
         address = f"data:image/png;base64,{base64.b64encode(png_of(picture)).decode()}"
         words = "; ".join(f"{visible(each.name)} {each.detail}".strip() for each in words_of(sample))
         SubElement(figure, "img", src=address, alt=words, style="max-width: 100%")
-        SubElement(figure, "figcaption").text = _best(sample) or words
+        file = next(iter(sample.about.files), None)
+        name = "" if file is None else f"{visible(file.name)}: "
+        SubElement(figure, "figcaption").text = name + (_best(sample) or words)
     left = len(explanation) - len(pictures)
     if left:
         SubElement(page, "p").text = f"and {left} more: explanation[{len(pictures)}:]"

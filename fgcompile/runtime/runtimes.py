@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.questions import shown
 from fgcompile.artifact.validation import Array
 from fgcompile.errors import ArtifactError, InputError
 from fgcompile.runtime.source import Provider
@@ -79,10 +80,14 @@ def check_options(providers: Sequence[Provider] | None, threads: int | None) -> 
         InputError: They cannot.
     """
     if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool) or threads < 1):
-        raise InputError(f"threads is {threads!r}: give 1 or more, or None to let the runtime decide")
+        raise InputError(f"threads is {shown(threads)}: give 1 or more, or None to let the runtime decide")
     if isinstance(providers, str):
         raise InputError(f"providers is {providers!r}: pass a list of them, [{providers!r}]")
+    if providers is not None and not isinstance(providers, list | tuple):
+        raise InputError(f"providers is {shown(providers)}: pass a list of them, as ['CPUExecutionProvider']")
     for provider in providers or ():
         pair = isinstance(provider, tuple | list) and len(provider) == 2 and isinstance(provider[0], str)
         if not isinstance(provider, str) and not pair:
-            raise InputError(f"provider {provider!r} is neither a name nor a name and its options, (name, options)")
+            raise InputError(
+                f"provider {shown(provider)} is neither a name nor a name and its options, (name, options)"
+            )

@@ -30,7 +30,7 @@ from fgcompile.runtime.about import About
 from fgcompile.runtime.checked import CheckedBackend, Runs
 from fgcompile.runtime.explanation import Explanation, input_gradients, maps_by_input, with_prefix
 from fgcompile.runtime.finite import warn_of_overflow
-from fgcompile.runtime.given import checked, given_arrays
+from fgcompile.runtime.given import checked, files_of, given_arrays
 from fgcompile.runtime.runtimes import backend_class, check_options
 from fgcompile.runtime.source import Provider as Provider  # for whoever loads one
 from fgcompile.runtime.source import Source
@@ -144,7 +144,8 @@ class Session:
             x: The input, shape (N, …) or with the batch where layouts had it, or several: a tuple in the artifact's
                 order or a mapping by name. NumPy's arrays; or PyTorch's tensors, and then so is all that is returned,
                 on the device of the first. Where the artifact takes raw photos, also a picture of Pillow's or the
-                path of a file, or a list of them, fitted as the artifact says (``fgcompile.read_photos``).
+                path of a file, or a list of them, fitted as the artifact says (``fgcompile.read_photos``), beside
+                further inputs too: ``{"x": "photo.jpg", "mask": mask}``.
             target: The class to explain, by number or by its name among the labels: one for all, or one per sample,
                 shape (N,). None or -1: the predicted class.
                 Of an output of more axes an index for each, (r,), as ("cat", 40, 31), or (N, r), -1 in the last place
@@ -158,11 +159,11 @@ class Session:
         Warns:
             NonFiniteWarning: The inputs are finite, and an output is not: their numbers overflow on the way.
         """
-        x, device = given_arrays(x, self.metadata, self.tokenizer)
+        files, (x, device) = files_of(x), given_arrays(x, self.metadata, self.tokenizer)
         feeds = checked(x, self.metadata)
-        about = About(dict(feeds), self.metadata)
+        about = About(dict(feeds), self.metadata, files)
         sizes = named_sizes(feeds, self.metadata)
-        feeds |= check_biases(as_arrays(biases or {})[0], self.metadata)
+        feeds |= check_biases(as_arrays({} if biases is None else biases)[0], self.metadata)
         classes = check_target(numbered(as_arrays(target)[0], self.metadata), sizes, self.metadata)
         given = {} if target is None or classes is None else {TARGET: classes}
         feeds = self._with_target({**feeds, **given, **self._explaining(True)})

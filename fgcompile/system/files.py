@@ -10,8 +10,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fgcompile.errors import OutputError
+from fgcompile.errors import InputError, OutputError
 from fgcompile.system.leftovers import new_partial, remove_leftovers
+
+
+def path_of(given: object, what: str) -> Path:
+    """A path as callers give it; ``what`` it is of, in messages.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
+        raise InputError(f"{what} is a {type(given).__name__}: give the path of one")
+    if "\0" in os.fspath(given):
+        raise InputError(f"{what} is {os.fspath(given)!r}: no path has a zero byte")
+    return Path(given)
 
 
 def write_atomically(path: str | Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
+from fgcompile.system.files import path_of
 from fgcompile.system.text import brief, visible
 from fgcompile.text.explained import ExplainedText
 
@@ -107,7 +108,7 @@ class TextExplanations(list[TextExplanation]):
         """
         from fgcompile.text.drawn.files import save
 
-        return save(self, Path(folder))
+        return save(self, path_of(folder, "folder"))
 
     def _repr_html_(self) -> str:
         """The first four."""

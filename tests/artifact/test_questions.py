@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import Any, cast
 
@@ -40,7 +41,7 @@ def metadata_of(axes: list[dict[str, Any]], targets: int | str | None = None) ->
 
 
 @pytest.mark.parametrize("axes", [CLASS, MAP], ids=["of one axis", "of several"])
-def test_a_target_of_any_kind_is_taken_or_refused_in_a_line(axes: list[dict[str, Any]]) -> None:
+def test_a_target_of_any_kind_is_taken_or_refused(axes: list[dict[str, Any]]) -> None:
     for targets, odd in itertools.product((None, 2, "targets"), ODD):
         metadata = metadata_of(axes, targets)
         for ask in (
@@ -48,10 +49,8 @@ def test_a_target_of_any_kind_is_taken_or_refused_in_a_line(axes: list[dict[str,
             read_element,
             read_elements,
         ):
-            try:
+            with contextlib.suppress(InputError):
                 ask(odd, metadata)
-            except InputError as error:
-                assert "\n" not in str(error)
 
 
 def test_minus_one_is_the_largest_of_all_whatever_axes_the_output_has() -> None:

@@ -111,7 +111,7 @@ def test_an_input_is_refused(x, expected):
         ),
         (IMAGE, "1 inputs given, the artifact takes 2: image, mask"),
         ({"mask": MASK}, "missing input image: the artifact takes image, mask"),
-        ({"image": IMAGE, "maks": MASK}, "missing input mask: the artifact takes image, mask"),
+        ({"image": IMAGE, "maks": MASK}, "missing input mask, unknown input maks: the artifact takes image, mask"),
     ],
 )
 def test_one_of_several_inputs_is_refused(x, expected):

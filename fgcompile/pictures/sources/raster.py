@@ -74,7 +74,7 @@ def bounded(reading: Reading) -> Iterator[None]:
         yield
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"more than twice the {reading.max_pixels:,} pixels that are read: raise max_pixels of "
+            f"it has more than the {reading.max_pixels:,} pixels that are read: raise max_pixels of "
             "fgcompile.read_photos if you trust the file"
         ) from error
     finally:
