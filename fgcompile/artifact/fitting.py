@@ -66,6 +66,10 @@ class Fit:
         """The same in another mode: of the whole picture where it is not a crop; None leaves it."""
         return self if mode in (None, self.mode) else replace(self, mode=str(mode), resize=None)
 
+    def fills_up(self, shape: tuple[int, int]) -> bool:
+        """Whether pictures of all sizes have a margin of ``fill``: they are resized to less than ``(H, W)``."""
+        return self.resize is not None and (self.resize[0] < shape[0] or self.resize[1] < shape[1])
+
     def as_dict(self) -> dict[str, Any]:
         """For JSON: what differs from the defaults, and the mode and the interpolation."""
         always = {"mode": self.mode, "interpolation": self.interpolation}
@@ -86,7 +90,8 @@ class Fit:
         height, width = self.resize
         side = str(height) if height == width and self.mode != "squash" else f"{height} × {width}"
         how = {"crop": "shorter side to", "squash": "squashed to", "letterbox": "longer side to"}[self.mode]
-        kept = "" if tuple(self.resize) == tuple(shape) and self.mode != "crop" else f", centre {size}"
+        taken = "filled up to" if self.fills_up(shape) else "centre"
+        kept = "" if tuple(self.resize) == tuple(shape) and self.mode != "crop" else f", {taken} {size}"
         return f"{how} {side}, {self.interpolation}{kept}"
 
 

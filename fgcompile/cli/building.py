@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.cli.arguments import InputShape, require_no_class
+from fgcompile.cli.arguments import DEFAULT_INPUT, InputShape, require_no_class
 from fgcompile.cli.models import preset_of, random_weights, seeded_model
 from fgcompile.cli.pictures import Wanted, preprocess_of, shapes_of
 from fgcompile.cli.presets.preset import Preset
 from fgcompile.cli.score_names import NamedScore
-from fgcompile.cli.source_names import SourceName
+from fgcompile.cli.source_names import LIBRARIES, SourceName
+from fgcompile.errors import CaptureWarning
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
     report("load")
     from fgcompile import compile
     from fgcompile.cli.configured import configured_shapes, takes_text
-    from fgcompile.cli.examples import example_inputs
+    from fgcompile.cli.examples import example_inputs, is_assumed
     from fgcompile.cli.tokenizer import find_tokenizer, left_beside
     from fgcompile.compiler.sources import RANDOM_WEIGHTS
 
@@ -80,6 +82,12 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
         dynamic = not job.shapes and takes_text(configured_shapes(model))
     shapes = shapes_of(job.shapes, preset, model) or configured_shapes(model)
     tokenizer = find_tokenizer(job.tokenizer, source, model, shapes)
+    if is_assumed(model, shapes) and job.source.scheme not in LIBRARIES:
+        warnings.warn(
+            f"nothing says of what size the model's input is: {DEFAULT_INPUT} is taken; give its own, --input CxHxW",
+            CaptureWarning,
+            stacklevel=2,
+        )
     examples = example_inputs(model, shapes, job.layouts)
     preprocess, preset = preprocess_of(job.pictures, preset, examples)
     artifact = compile(

@@ -57,6 +57,12 @@ def example_inputs(
     return (*front, named) if named else tuple(front)
 
 
+def is_assumed(model: nn.Module | ExportedProgram, shapes: Sequence[InputShape]) -> bool:
+    """Whether the size of an example is the default, since neither shapes nor the model say one."""
+    own = isinstance(model, OnnxModel) or (isinstance(model, ExportedProgram) and model.example_inputs is not None)
+    return not shapes and not own and not configured_shapes(model)
+
+
 def _value(size: Sequence[int], dtype: torch.dtype, generator: torch.Generator) -> Tensor:
     if math.prod(size) > LARGEST:
         raise InputError(f"an input of {' x '.join(map(str, size))} numbers is too large for an example: give another")

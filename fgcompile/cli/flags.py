@@ -37,6 +37,7 @@ _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r", or None to let the runtime decide", ", or leave --threads out"),
     (r"\bpass inputs as the model takes them", "give each --input, the shape of one sample, as the model takes it"),
     (r"\bpage=", "--page"),
+    (r"\bresize=\((\d+), (\d+)\)", r"--resize \1x\2"),
     (r"(?<!-)\bmax_pixels\b", "--max-pixels"),
     (r"\b(session\.explain\w*) takes\b", r"\1 in Python takes"),
     (rf"(?<!-)\b({_SWITCHES})=True\b", lambda found: "--" + found[1].replace("_", "-")),

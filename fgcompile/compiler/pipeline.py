@@ -32,7 +32,7 @@ from fgcompile.compiler.expose.expose import expose
 from fgcompile.compiler.expose.layouts.astray import warn_of_astray
 from fgcompile.compiler.frontend import as_rounded, capture_bound, in_dtype, under_rules
 from fgcompile.compiler.fullgrad.eager import FullGradientTerms, full_gradient_terms, require_sum
-from fgcompile.compiler.fullgrad.preprocessing import for_channels
+from fgcompile.compiler.fullgrad.preprocessing import for_channels, warn_of_filling
 from fgcompile.compiler.fullgrad.score import floating_dtype
 from fgcompile.compiler.fusing import as_asked, check_fused, fuse_bound
 from fgcompile.compiler.ir.dump import dumping
@@ -210,6 +210,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         warn_of_astray(fused.program.sites, stacklevel=3)
         warn_of_probabilities(captured, request, stacklevel=3)
         warn_of_zeros(fused.exposed, fused.program, request, (fused.examples, checks), stacklevel=3)
+        warn_of_filling(request.preprocess, bound.inputs, stacklevel=3)
         warn_of_boxes(checks[0].expected.get(LOGITS), request, stacklevel=3)
         release_memory(captured.graph_module)
         program = with_batch(in_precision(fused.program, request.precision), request.batch)

@@ -11,6 +11,7 @@ from fgcompile.artifact.validation import Array
 from fgcompile.errors import ArtifactError, InputError, MissingPackageError, first_line
 from fgcompile.runtime.runtimes import provider_name
 from fgcompile.runtime.source import Provider
+from fgcompile.system.text import visible
 
 try:
     import onnxruntime  # type: ignore[import-untyped]  # ships no types
@@ -105,8 +106,22 @@ def _choose_providers(providers: Sequence[Provider] | None) -> list[Provider]:
     names = [provider_name(provider) for provider in providers]
     if unknown := [name for name in names if name not in available]:
         known = [*available, *(["OpenVINO"] if find_spec("openvino") is not None else [])]
-        raise InputError(f"unknown execution provider {', '.join(unknown)}: available here are {', '.join(known)}")
+        raise InputError(f"{_why_missing(unknown)}available here are {', '.join(known)}")
     return [_with_defaults(provider) for provider in providers]
+
+
+def _why_missing(names: Sequence[str]) -> str:
+    """Why there are no such providers, and what has the first that ONNX Runtime knows."""
+    every = onnxruntime.get_all_providers()
+    for name in names:
+        missing = f"execution provider {name} is not in the ONNX Runtime that is installed"
+        if name in (_CUDA, "TensorrtExecutionProvider"):
+            return f"{missing}: pip install 'fgcompile[gpu]' in an environment without fgcompile[cpu]; "
+        if name in every:
+            own = ", or give OpenVINO, which fgcompile[openvino] brings" if name.startswith("OpenVINO") else ""
+            return f"{missing}: install a build of it that has it{own}; "
+    meant = next((name for name in every if name.lower().startswith(names[0].lower())), None)
+    return f"unknown execution provider {', '.join(map(visible, names))}: {f'perhaps {meant}; ' if meant else ''}"
 
 
 def _with_defaults(provider: Provider) -> Provider:

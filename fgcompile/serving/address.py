@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from dataclasses import dataclass
 
@@ -9,6 +11,10 @@ from fgcompile.errors import InputError
 
 _BACKLOG = 1024
 """Connections that the kernel makes before they are accepted."""
+
+_LAST_PORT = 2**16 - 1
+
+_HOSTS = "give --host a name or an address of this machine, or 0.0.0.0 for all of them"
 
 _OWN_FILES = 200
 """Files that a process has open beside its connections, or more."""
@@ -28,6 +34,23 @@ class Address:
     port: int = 8080
     grpc_port: int = 8081
 
+    def __post_init__(self) -> None:
+        for option, port in (("--port", self.port), ("--grpc-port", self.grpc_port)):
+            if not 0 < port <= _LAST_PORT:
+                raise InputError(f"{option} {port} is no port: give 1 to {_LAST_PORT}")
+        if self.port == self.grpc_port:
+            raise InputError(f"--port and --grpc-port are both {self.port}: REST and gRPC take one each")
+
+    @property
+    def rest(self) -> str:
+        """REST's, as in URLs."""
+        return f"{_in_url(self.host)}:{self.port}"
+
+    @property
+    def grpc(self) -> str:
+        """That of gRPC, as its clients take it."""
+        return f"{_in_url(self.host)}:{self.grpc_port}"
+
 
 def open_port(host: str, port: int) -> socket.socket:
     """A socket that listens, for this process and those that it hands it to.
@@ -35,11 +58,22 @@ def open_port(host: str, port: int) -> socket.socket:
     Raises:
         InputError: Says why it cannot.
     """
+    what = f"cannot listen on port {port} of {host}"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        socket.getaddrinfo(host, port, family)  # of a name create_server would say that binding failed
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError) as error:
-        raise InputError(f"cannot listen on port {port} of {host} ({error}): choose another") from error
+    except (socket.gaierror, UnicodeError) as error:
+        raise InputError(f"{what}: there is no such host; {_HOSTS}") from error
+    except OSError as error:
+        reason = os.strerror(error.errno).lower() if error.errno else str(error)  # its own text has the address again
+        way_out = {errno.EADDRINUSE: "give another, or stop what listens there", errno.EADDRNOTAVAIL: _HOSTS}
+        advice = way_out.get(error.errno or 0, "give another, from 1024 up")
+        raise InputError(f"{what} ({reason}): {advice}") from error
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def allow_connections(count: int) -> None:

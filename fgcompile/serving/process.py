@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shlex
 import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from fgcompile.runtime.session import Session
 from fgcompile.serving.access import Access, open_tls
@@ -21,6 +24,7 @@ from fgcompile.serving.engine.engine import LOGGER, Engine
 from fgcompile.serving.engine.model import Model
 from fgcompile.serving.rest.listener import RestListener
 from fgcompile.serving.rpc.listener import GrpcListener
+from fgcompile.serving.texts import TEXT
 
 GRACE = 30.0
 """Seconds in which requests may end, once the process is told to stop."""
@@ -84,13 +88,29 @@ async def _serve(engine: Engine, process: Process, listening: socket.socket, sha
     rest = RestListener(engine, process.access, listening, open_tls(*process.tls) if process.tls else None)
     grpc.start()
     await rest.start()
-    LOGGER.info("serving on %s, ports %s and %s", process.address.host, process.address.port, process.address.grpc_port)
+    for line in _told(process, engine):
+        LOGGER.info("%s", line)
     await told.wait()
     LOGGER.info("stopping: requests that were accepted are answered, for %g s at most", GRACE)
     engine.draining = True
     _exit_after(GRACE + _MARGIN)
     await asyncio.gather(rest.stop(GRACE), grpc.stop(GRACE))
     LOGGER.info("stopped")
+
+
+def _told(process: Process, engine: Engine) -> Iterator[str]:
+    """Where the models are, and a request to copy."""
+    url = f"{'http' if process.tls is None else 'https'}://{process.address.rest}"
+    yield f"serving {', '.join(engine.models)}: REST on {url}, gRPC on {process.address.grpc}"
+    options = " -H 'Authorization: Bearer TOKEN'" if process.access.token is not None else ""
+    options += " --cacert FILE" if process.tls is not None else ""
+    for name, model in engine.models.items():
+        place = f"curl -s{options} {shlex.quote(f'{url}/v2/models/{quote(name)}')}"
+        if model.takes_texts:
+            text = {"name": TEXT, "datatype": "BYTES", "shape": [1], "data": ["…"]}
+            yield f"explain a text: {place}/infer -d {shlex.quote(json.dumps({'inputs': [text]}, ensure_ascii=False))}"
+        else:
+            yield f"what {name} takes: {place}"
 
 
 def _exit_after(seconds: float) -> None:

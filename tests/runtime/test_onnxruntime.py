@@ -68,6 +68,20 @@ def test_an_unknown_provider_is_refused(provider, path):
     assert str(caught.value) == f"unknown execution provider AbacusExecutionProvider: available here are {available}"
 
 
+@pytest.mark.parametrize(
+    ("provider", "message"),
+    [
+        ("TensorrtExecutionProvider", r"is not in the ONNX Runtime that is installed: pip install 'fgcompile\[gpu\]'"),
+        ("QNNExecutionProvider", "is not in the ONNX Runtime that is installed: install a build of it that has it"),
+        ("tensorrt", "unknown execution provider tensorrt: perhaps TensorrtExecutionProvider; available here are"),
+    ],
+)
+def test_a_provider_that_is_not_installed_is_told_from_one_that_is_none(provider, message, path, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(InputError, match=message):
+        load(path, providers=[provider])
+
+
 def test_a_provider_that_does_not_start_is_refused(path, monkeypatch):
     monkeypatch.setattr(onnxruntime.InferenceSession, "get_providers", lambda _: ["CPUExecutionProvider"])
     with pytest.raises(InputError, match="execution provider AzureExecutionProvider did not start"):

@@ -31,6 +31,7 @@ class Server:
     def __init__(self, path: Path, running_server: served.Server) -> None:
         self.pid = running_server.pid
         self.session = fgcompile.load(path)
+        self.log = path.parent / "log"
         self.url, self.grpc_address = f"http://{running_server.rest}", running_server.grpc
         self.rest = http.InferenceServerClient(running_server.rest)
         self.grpc = grpc.InferenceServerClient(running_server.grpc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import subprocess
@@ -151,6 +152,15 @@ def test_two_artifacts_of_one_name_are_refused(tmp_path: Path) -> None:
         (tmp_path / folder / "tiny.onnx").write_bytes(onnx_artifact(tiny_metadata()))
     with pytest.raises(InputError, match="two artifacts are called 'tiny'"):
         serve([tmp_path / "a/tiny.onnx", tmp_path / "b/tiny.onnx"], Address(), Limits())
+
+
+def test_it_says_where_its_models_are_and_what_to_ask(server: Server) -> None:
+    log = server.log.read_text()
+    assert f"serving tiny: REST on {server.url}, gRPC on {server.grpc_address}" in log
+    command = log.partition("what tiny takes: ")[2].splitlines()[0]
+    assert command == f"curl -s {server.url}/v2/models/tiny"
+    with urllib.request.urlopen(command.split()[-1], timeout=30) as answer:
+        assert json.load(answer)["name"] == "tiny"
 
 
 def test_a_taken_port_is_refused(server: Server, tmp_path: Path) -> None:

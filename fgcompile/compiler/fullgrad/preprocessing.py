@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.compiler.request import Preprocess, numbers_of
-from fgcompile.errors import InputError
+from fgcompile.errors import CaptureWarning, InputError
 
 
 def preprocess_constants(preprocess: Preprocess, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -39,6 +40,28 @@ def for_channels(preprocess: Preprocess | None, inputs: Sequence[Tensor]) -> Pre
         each if isinstance(each, Sequence) else (each,) * channels for each in (preprocess.mean, preprocess.std)
     )
     return replace(preprocess, mean=mean, std=std)
+
+
+def warn_of_filling(preprocess: Preprocess | None, inputs: Sequence[Tensor], stacklevel: int) -> None:
+    """Warns where pictures are resized to less than the model takes, so that all have a margin.
+
+    Args:
+        preprocess: What is done to pictures.
+        inputs: The model's, ``(N, C, H, W)``.
+        stacklevel: Whose line the warning names, counted from the caller as in ``warnings.warn``.
+    """
+    fit = None if preprocess is None else preprocess.fit
+    if fit is None or fit.resize is None:
+        return
+    height, width = (int(size) for size in inputs[0].shape[2:])
+    if fit.fills_up((height, width)):
+        (rows, columns), colour = fit.resize, "black" if fit.fill == (0, 0, 0) else f"the colour {fit.fill}"
+        warnings.warn(
+            f"pictures are resized to {rows} x {columns}, and the model takes {height} x {width}: what is left is "
+            f"{colour}; if it was not trained so, give resize=({height}, {width}) or more",
+            CaptureWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:

@@ -71,6 +71,11 @@ class Model:
             raise RefusalError(UNKNOWN_MODEL, f"model {self.name!r} is not loaded")
         return self._session
 
+    @property
+    def takes_texts(self) -> bool:
+        """Whether clients may send texts."""
+        return bool(self._texts.inputs)
+
     def load(self) -> None:
         """Reads the artifact anew, as it is on the disk now."""
         session = self._open_session()
