@@ -16,6 +16,7 @@ from fgcompile.cli.presets.preset import Preset
 from fgcompile.cli.score_names import NamedScore
 from fgcompile.cli.source_names import LIBRARIES, SourceName
 from fgcompile.errors import CaptureWarning
+from fgcompile.system.files import make_directory
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def build(job: Job, report: Callable[[str], None]) -> Preset | None:
         require_no_class(job.target_text, named)
         if isinstance(job.target, NamedScore):
             job.target.require_no_class(named or ())
+    make_directory(job.output.parent)
     artifact.save(job.output)
     if preset is not None and job.labels is None and preset.labels is not None and named is None:
         why = f"names of {len(preset.labels)} classes: {_sizes(cast(Metadata, artifact.metadata))}; --labels names them"

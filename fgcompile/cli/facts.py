@@ -133,6 +133,11 @@ def _unprepared(metadata: Metadata) -> dict[str, str]:
     return {"pictures": "none: it takes prepared arrays"} if pictured else {}
 
 
+def tokenizer(metadata: Metadata) -> dict[str, str]:
+    """That it reads texts, where it does."""
+    return {"texts": "read by the tokenizer that it keeps"} if "tokenizer" in metadata else {}
+
+
 def longest(metadata: Metadata) -> dict[str, str]:
     """How many tokens a text may have, where the model or its tokenizer ends somewhere."""
     from fgcompile.artifact.validation import input_specs, takes_tokens

@@ -18,13 +18,17 @@ from fgcompile.pictures.images import photo_shape
 
 _BEST = 3
 
+_PHOTO = "photo.jpg"
+
+_CHANNELS = (1, 3)
+"""Of pictures, grey or in colour."""
+
 
 def python_calls(metadata: Metadata) -> list[str]:
     """Calls of ``Session.explain``, without a target and, where one is an input, with it; of a text where it can be."""
     if "tokenizer" in metadata:
         return ['session.explain_text("…")']
-    names = [_variable(spec["name"]) for spec in input_specs(metadata)]
-    x = f"({', '.join(names)})" if len(names) > 1 else names[0]
+    x = _inputs(metadata)
     calls = [f"session.explain({x})"]
     if metadata["target"] == "input":
         count = metadata.get("targets")
@@ -35,6 +39,23 @@ def python_calls(metadata: Metadata) -> list[str]:
         else:
             calls.append(f"session.explain({x}, target={elements[0] if count is None else elements})")
     return calls
+
+
+def _inputs(metadata: Metadata) -> str:
+    """What a call is given: the path of a photo where there is one, and arrays."""
+    specs = input_specs(metadata)
+    names = [_variable(spec["name"]) for spec in specs]
+    if not takes_pictures(metadata):
+        return f"({', '.join(names)})" if len(names) > 1 else names[0]
+    others = [f'"{spec["name"]}": {name}' for spec, name in zip(specs[1:], names[1:], strict=True)]
+    return f'{{"{specs[0]["name"]}": "{_PHOTO}", {", ".join(others)}}}' if others else f'"{_PHOTO}"'
+
+
+def takes_pictures(metadata: Metadata) -> bool:
+    """Whether a picture's file is one of its inputs."""
+    with contextlib.suppress(InputError):
+        return photo_shape(metadata, alone=False)[2] in _CHANNELS
+    return False
 
 
 def _variable(name: str) -> str:
@@ -53,7 +74,7 @@ def commands(metadata: Metadata, path: Path) -> list[str]:
         return []
     if all(spec["name"] != "saliency" for spec in metadata["outputs"]):
         return []
-    photo = "photo.jpg" if channels in (1, 3) else "photo.npy"
+    photo = _PHOTO if channels in _CHANNELS else "photo.npy"
     command = f"fgcompile explain {shlex.quote(str(path))} {photo} -o explained"
     return [command, *(f"{command} {option}" for option in _options(metadata))]
 

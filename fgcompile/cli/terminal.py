@@ -158,6 +158,7 @@ def print_summary(
             "completeness": facts.completeness(metadata),
             **facts.preprocess(metadata),
             **facts.labels(metadata),
+            **facts.tokenizer(metadata),
             **({"left out": "; ".join(left_out)} if left_out else {}),
         }
     )
@@ -167,8 +168,10 @@ def print_summary(
     from fgcompile.artifact.validation import input_specs
 
     inputs = "; ".join(map(facts.spec, input_specs(metadata)))
+    other = "or " if "photo.jpg" in calls[0] else ""
+    comment = "" if "tokenizer" in metadata else f"  # {other}{inputs}"
     for call in calls:
-        out.print(visible(f"  explanation = {call}{f'  # {inputs}' if call == calls[0] else ''}"))
+        out.print(visible(f"  explanation = {call}{comment if call == calls[0] else ''}"))
     for command in commands:
         out.print(visible(f"  $ {command}"))
 
@@ -223,7 +226,7 @@ def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:
     _tell_unknown_scores(records)
     for record in records:
         if "error" in record:
-            out.print(Text.assemble(("unreadable: ", "bold red"), visible(record["error"])))
+            err.print(Text.assemble(("unreadable: ", "bold red"), visible(record["error"])))
 
 
 def _tell_unknown_scores(records: Sequence[Mapping[str, Any]]) -> None:
@@ -258,13 +261,12 @@ def print_texts(records: Sequence[Mapping[str, Any]]) -> None:
     """For each text what is explained, its score and its strongest words, and where the page is; or why it is not."""
     table = table_of("text", "explained", "score", "strongest words", "picture")
     for record in records:
-        text = record["text"] if isinstance(record["text"], str) else " ⇥ ".join(record["text"])
         if "error" in record:
             continue
         words = sorted(record["words"], key=lambda word: -abs(word["score"]))[:_STRONGEST]
         strongest = ", ".join(f"{word['text']} {word['score']:{'+' if record['signed'] else ''}.2f}" for word in words)
         score = "" if record["score"] is None else f"{record['score']:.2f}"
-        add(table, _short(text), record["name"], score, strongest, Path(record["picture"]).name)
+        add(table, _text_of(record), record["name"], score, strongest, Path(record["picture"]).name)
     if table.rows:
         show(table)
     _tell_unknown_scores(records)
@@ -272,10 +274,13 @@ def print_texts(records: Sequence[Mapping[str, Any]]) -> None:
         print_line(f"Wrote {page}")
     for record in records:
         if "error" in record:
-            out.print(Text.assemble(("not explained: ", "bold red"), visible(record["error"])))
+            line = visible(f"{_text_of(record)!r}: {record['error']}")
+            err.print(Text.assemble(("not explained: ", "bold red"), line))
 
 
-def _short(text: str) -> str:
+def _text_of(record: Mapping[str, Any]) -> str:
+    """The beginning of a record's text."""
+    text: str = record["text"] if isinstance(record["text"], str) else " ⇥ ".join(record["text"])
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
@@ -322,9 +327,9 @@ def print_bulk(summary: Summary) -> None:
     out.print(visible(str(summary.results)), style="bold")
     print_facts(facts)
     for error in islice(summary.errors.values(), _MOST_ERRORS):
-        out.print(Text.assemble(("unreadable: ", "bold red"), visible(as_options(error))))
+        err.print(Text.assemble(("unreadable: ", "bold red"), visible(as_options(error))))
     if summary.unreadable > _MOST_ERRORS:
-        out.print(f"and {summary.unreadable - _MOST_ERRORS} more")
+        err.print(f"and {summary.unreadable - _MOST_ERRORS} more")
 
 
 def own_pictures(count: int) -> str:

@@ -141,13 +141,20 @@ def as_asked(bound: Bound, request: Request, make: Callable[[Bound], Made]) -> M
 def _with_way_out(error: FgcompileError, bound: Bound, request: Request) -> FgcompileError:
     """The error, which names a graph of one sample as a way out where there is one."""
     if not isinstance(error, OfTheBatch) or request.method == "smooth_fullgrad" or request.targets == DYNAMIC:
-        return error
+        return _of_users(error)
     try:
         captured, request = capture_in(torch.float64, replace(bound, alone=True), request)
         expose(captured, request.layouts)
     except FgcompileError:
-        return error
-    return type(error)(f"{error}, or compile it for one sample a call, batch=1")
+        return _of_users(error)
+    return _of_users(error, f"{error}, or compile it for one sample a call, batch=1")
+
+
+def _of_users(error: FgcompileError, message: str | None = None) -> FgcompileError:
+    """An error of the kind that users know: that the batch may be its reason is between stages."""
+    kinds = (CaptureError, ScoreError, InputError)
+    kind = next(kind for kind in (*kinds, type(error)) if isinstance(error, kind))
+    return kind(str(error) if message is None else message) if isinstance(error, OfTheBatch) else error
 
 
 def fuse_captured(

@@ -111,13 +111,23 @@ def _keep_mode(target: Path, partial: Path) -> None:
 
 
 def require_writable(path: str | Path) -> None:
-    """Refuses, before the work, a path that no file could be written to; leaves nothing there.
+    """Refuses, before the work, a path that no file could be written to once its folder is made; leaves nothing there.
 
     Raises:
-        OutputError: As ``write_atomically``.
+        OutputError: As ``write_atomically``; or the folder cannot be made.
     """
-    with _explained(path), _beside(Path(os.path.realpath(path))):
-        pass
+    target = Path(os.path.realpath(path))
+    missing = [folder for folder in target.parents if not folder.exists()]
+    try:
+        with _explained(path):
+            for folder in reversed(missing):
+                folder.mkdir()
+            with _beside(target):
+                pass
+    finally:
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 @contextmanager

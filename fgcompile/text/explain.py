@@ -91,7 +91,13 @@ def explain_texts(
         return _explain(session, model, given, target, continuation)
     if isinstance(given, bytes | bytearray) or not isinstance(given, Iterable):
         raise InputError(f"a text is {type(given).__name__}: give a str, a tuple of its segments, or a list of texts")
-    return TextExplanations(_explain(session, model, text, target, continuation) for text in given)
+    found = TextExplanations()
+    for number, text in enumerate(given):
+        try:
+            found.append(_explain(session, model, text, target, continuation))
+        except InputError as error:
+            raise InputError(f"texts[{number}]: {error}") from error
+    return found
 
 
 def _require_maps(model: TextModel) -> None:

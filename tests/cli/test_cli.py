@@ -175,7 +175,7 @@ def test_an_only_input_is_verified_by_its_name_and_with_its_batch(run: Run, fold
     [
         (["compile", "m:build", "-o", "model.bin"], "cannot tell the format of model.bin"),
         (["compile", "m:build", "-o", "model.pt", "--format", "onnx"], "--format onnx does not fit model.pt"),
-        (["compile", "m:build", "-o", "nowhere/model.onnx"], "its folder does not exist"),
+        (["compile", "m:build", "-o", "/proc/nowhere/model.onnx"], "its folder does not exist"),
         (["compile", "m:build", "-o", "/proc/model.onnx"], "/proc/model.onnx: cannot be written"),
         (["compile", "m:build", "-o", "/dev/null/model.onnx"], "/dev/null/model.onnx: cannot be written"),
         (["compile", "m:build", "-o", "model.onnx", "--target", "cat:1"], "--target cat:1 is no score"),

@@ -38,7 +38,8 @@ def test_one_bad_file_does_not_end_the_others(run: Run, folder: Path) -> None:
     assert os.listdir("out") == ["photo-explained.png"]
     shown = run("explain", "net.onnx", "broken.png", "photo.png", "-o", "out")
     assert shown.status == 1
-    assert "unreadable: broken.png cannot be read" in shown.out
+    assert "unreadable: broken.png cannot be read" in shown.err
+    assert "unreadable" not in shown.out
     assert "out/photo-explained.png" in shown.out
 
 
@@ -57,7 +58,7 @@ def test_options_reach_the_reader(run: Run, folder: Path) -> None:
     deep, clear = Path("deep.png"), Path("clear.png")
     deep.write_bytes(png(PIXELS[..., :1].astype("u2")))
     clear.write_bytes(png(np.concatenate([PIXELS, np.zeros_like(PIXELS[..., :1])], 2)))
-    assert "--window 0,255" in run("explain", "net.onnx", deep, "-o", "out").out
+    assert "--window 0,255" in run("explain", "net.onnx", deep, "-o", "out").err
     session = fgcompile.load("net.onnx")
     for photo, options, pixels in (
         (deep, ["--window", "0,255"], np.repeat(PIXELS[..., :1], 3, 2)),
@@ -67,8 +68,8 @@ def test_options_reach_the_reader(run: Run, folder: Path) -> None:
         result = run("explain", "net.onnx", photo, "-o", "out", "--json", *options)
         (record,) = json.loads(result.out)
         assert record["top"][0]["score"] == pytest.approx(float(session.predict(pixels[None]).max()), rel=1e-5)
-    assert "no page 2" in run("explain", "net.onnx", "photo.png", "-o", "out", "--page", "2").out
-    assert "--max-pixels" in run("explain", "net.onnx", "photo.png", "-o", "out", "--max-pixels", "99").out
+    assert "no page 2" in run("explain", "net.onnx", "photo.png", "-o", "out", "--page", "2").err
+    assert "--max-pixels" in run("explain", "net.onnx", "photo.png", "-o", "out", "--max-pixels", "99").err
 
 
 @pytest.mark.parametrize("command", ["explain", "batch"])

@@ -26,8 +26,9 @@ def test_a_resize_below_the_crop_and_a_size_that_is_assumed_are_told(
     monkeypatch.chdir(tmp_path)
     Path("sizes_net.py").write_text(NET)
     pictures = ["--mean", "0.5", "--std", "0.5", "--resize", "32"]
-    made = run("compile", "sizes_net:Net", "-o", "net.onnx", "--input", "3x48x64", *pictures)
+    made = run("compile", "sizes_net:Net", "-o", "models/of/net.onnx", "--input", "3x48x64", *pictures)
     assert made.status == 0
+    assert Path("models/of/net.onnx").is_file()  # -o makes its folder
     assert "pictures are resized to 32 x 32, and the model takes 48 x 64: what is left is black" in made.err
     assert "give --resize 48x64 or more" in made.err
     assert "filled up to 48 × 64" in made.out

@@ -51,7 +51,7 @@ def test_pairs_and_texts_that_cannot_be_explained(run: Run, folder: Path, monkey
     assert [word["segment"] for word in json.loads(result.out)[0]["words"]] == [0, 0, 1, 1]
     result = run("explain", "text.onnx", " ", "dull", "-o", "out")
     assert result.status == 1
-    assert "not explained: a text is empty" in result.out
+    assert "not explained: ' ': a text is empty" in result.err
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_mistakes(
     monkeypatch.chdir(folder)
     result = run("explain", "text.onnx", *arguments, "-o", "out")
     if message is None:  # the other texts are explained all the same
-        assert (result.status, "no class" in result.out) == (1, True)
+        assert (result.status, "no class" in result.err) == (1, True)
     else:
         assert_one_line_error(result, message)
 

@@ -246,7 +246,14 @@ def test_commands_that_are_recommended_work(photo: Path, metadata: Metadata) -> 
         top = {"top": int(options.pop("top"))} if "top" in options else {}
         session = Session(Flat(metadata), metadata)  # type: ignore[arg-type]
         assert explain_photos(session, [photo], photo.parent / "out", **options, **top)
-    assert python_calls(metadata)[0] == "session.explain(x)"
+    assert python_calls(metadata)[0] == 'session.explain("photo.jpg")'
+
+
+def test_calls_have_the_photo_s_path_beside_further_inputs() -> None:
+    metadata = described([("class", 5)], target=3)
+    mask = {"name": "mask:0", "dtype": "float32", "shape": ["batch", 8, 8]}
+    metadata["inputs"] = [*metadata["inputs"], mask]  # type: ignore[list-item]
+    assert python_calls(metadata) == ['session.explain({"x": "photo.jpg", "mask:0": mask_0})']
 
 
 def test_nothing_is_recommended_that_takes_no_photos() -> None:

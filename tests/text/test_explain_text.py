@@ -219,6 +219,7 @@ def test_two_texts_by_a_model_of_two_inputs_and_by_embeddings() -> None:
         ("tagger", "the " * 20, {}, "has 22 tokens, the artifact takes 12"),
         ("tagger", "the film", {"target": ("joy", 1)}, "no word 'joy'"),
         ("tagger", "the film", {"target": (9, 1)}, "no token 9"),
+        ("classifier", ["The film was dull", " "], {}, r"^texts\[1\]: a text is empty"),
         ("language", "the film", {"continuation": " film"}, "is 2 tokens"),
         ("language", "the film", {"target": 1, "continuation": " dull"}, "target and continuation"),
         ("embedder", ("the", "film"), {"target": 1}, "leave the target out"),
