@@ -19,6 +19,13 @@ SCORE = "score"
 _FORMS = {"Difference": "{a} − {b}", "Contrast": "{index} − next best", "LogOdds": "log-odds of {index}"}
 """Scores that are read as a sum or a word; all others as what makes them, ``Region(index=road, rows=(0, 40))``."""
 
+_HEADS = {
+    "Box.yolov8": {"axis": "2", "first": "4", "probabilities": "True"},
+    "Box.yolov5": {"first": "5", "objectness": "4", "probabilities": "True"},
+    "Box.detr": {"background": "True"},
+}
+"""Layouts of a detector's head by what makes them, as ``repr`` writes the arguments that are not the default."""
+
 _PREDICTED = "predicted"
 
 
@@ -42,7 +49,21 @@ def score_in_words(
         key: _class(value, labels) if labels is not None and key in classes else repr(value)
         for key, value in arguments.items()
     }
+    if name == "Box" and (made := _box_in_words(named)):
+        return made
     return f"{name}({', '.join(f'{key}={value}' for key, value in named.items())})"
+
+
+def _box_in_words(named: Mapping[str, str]) -> str | None:
+    """A detector's box as it is asked for, ``Box.yolov8:cat,candidate=3``; None for a head of another layout."""
+    layout = {key: value for key, value in named.items() if key not in ("index", "candidate")}
+    if layout not in _HEADS.values():
+        return None
+    head = next(head for head, own in _HEADS.items() if own == layout)
+    fixed = named.get("candidate", "None") != "None"  # else a call says which
+    candidate = [f"candidate={named['candidate']}"] if fixed else []
+    said = ",".join([*([named["index"]] if "index" in named else []), *candidate])
+    return f"{head}{':' if said else ''}{said}"
 
 
 def _class(index: Any, labels: Sequence[str] | None) -> str:

@@ -11,9 +11,13 @@ from PIL import Image, ImageDraw
 
 from fgcompile.artifact.elements import Element, class_axis, output_axes
 from fgcompile.artifact.metadata import Metadata
+from fgcompile.artifact.scores import arguments_of
 
 _INK = (90, 220, 255)  # which no map has
 _EDGE = (10, 14, 20)
+
+_SEGMENTATION = 3
+"""Axes of one sample's logits of each place: classes, height and width."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,12 @@ def marks_of(element: Element | None, logits: NDArray[Any] | None, metadata: Met
     Args:
         element: The explained one.
         logits: The sample's, ``(d_1, …, d_r)``.
-        metadata: The artifact's, whose axes say by name which are places of the picture.
+        metadata: The artifact's, whose axes say by name which are places of the picture, its score which part it is of.
     """
     axes = output_axes(metadata)
     names = [axis["name"] for axis in axes]
     if element is None or "height" not in names or "width" not in names:
-        return NONE
+        return Marks(box=_region_of(logits, metadata))
     shape = [axis["size"] for axis in axes] if logits is None else logits.shape
     row, column = (_middle(element[axis], shape[axis]) for axis in (names.index("height"), names.index("width")))
     classes = class_axis(metadata)
@@ -56,6 +60,18 @@ def marks_of(element: Element | None, logits: NDArray[Any] | None, metadata: Met
         region = logits.argmax(classes) == element[classes]
         region = region if names.index("height") < names.index("width") else region.T
     return Marks(None if row is None or column is None else (row, column), region)
+
+
+def _region_of(logits: NDArray[Any] | None, metadata: Metadata) -> tuple[float, float, float, float] | None:
+    """The part of a segmentation that a score is the mean of, where rows or columns of it were chosen."""
+    if logits is None or logits.ndim != _SEGMENTATION or metadata.get("scored", {}).get("name") != "Region":
+        return None
+    chosen = arguments_of(metadata)
+    if "rows" not in chosen and "columns" not in chosen:
+        return None
+    height, width = logits.shape[1:]
+    (top, bottom), (left, right) = chosen.get("rows", (0, height)), chosen.get("columns", (0, width))
+    return left / width, top / height, right / width, bottom / height
 
 
 def draw_marks(tile: Image.Image, marks: Marks) -> None:

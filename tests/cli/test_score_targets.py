@@ -238,4 +238,5 @@ def test_a_score_without_a_value_says_what_would_give_one(capsys: pytest.Capture
     ):
         terminal.print_explanations(records)
         message = " --outputs logits,saliency,contributions,residual, which add up to it\n"
-        assert capsys.readouterr().err == (told and f"x: no output says its value: compile with{message}")
+        said = told and f"x: no output says its value: compile with{message}unreadable: b is none\n"
+        assert capsys.readouterr().err == said

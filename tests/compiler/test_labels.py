@@ -68,9 +68,11 @@ def classifier() -> nn.Module:
         (Region(1, rows=(0, 40)), "Region(index=1, rows=(0, 40))", "Region(index=banana, rows=(0, 40))"),
         (
             Box.yolov8(1, 2),
-            *[f"Box(index={k}, candidate=2, axis=2, first=4, probabilities=True)" for k in (1, "banana")],
+            *[f"Box.yolov8:{k},candidate=2" for k in (1, "banana")],
         ),
         (Box(candidate=2), "Box(candidate=2)", "Box(candidate=2)"),
+        (Box.yolov5(), "Box.yolov5", "Box.yolov5"),
+        (Box.detr(0, None), "Box.detr:0", "Box.detr:apple"),
         (Token(1, 2), "Token(position=1, token=2)", "Token(position=1, token=cherry)"),
         (Token(1), "Token(position=1)", "Token(position=1)"),  # −1 is the likeliest, not the last
         (Value(2), "Value(index=2)", "Value(index=cherry)"),

@@ -249,6 +249,16 @@ def test_commands_that_are_recommended_work(photo: Path, metadata: Metadata) -> 
     assert python_calls(metadata)[0] == 'session.explain("photo.jpg")'
 
 
+def test_the_part_that_a_region_is_of_is_marked() -> None:
+    scored = {"name": "Region", "arguments": {"index": 1, "rows": [2, 4]}}
+    metadata = described([], asked=False, target="score", score="Region(index=1, rows=(2, 4))", scored=scored)
+    assert marks_of(None, np.zeros((2, 8, 16), np.float32), metadata).box == (0, 2 / 8, 1, 4 / 8)
+    assert marks_of(None, None, metadata).box is None
+    scored["arguments"] = {"index": 1, "mask": True}
+    metadata = described([], asked=False, target="score", score="Region(index=1, mask=True)", scored=scored)
+    assert marks_of(None, np.zeros((2, 8, 16), np.float32), metadata).box is None
+
+
 def test_calls_have_the_photo_s_path_beside_further_inputs() -> None:
     metadata = described([("class", 5)], target=3)
     mask = {"name": "mask:0", "dtype": "float32", "shape": ["batch", 8, 8]}
