@@ -77,7 +77,7 @@ def draw_waterfall(
     ]
     last = ("sum", ends[-1]) if total is None else ("score", total)
     drawn.append(Bar(last[0], 0.0, last[1], _signed(last[1]), _TOTAL))
-    left = "" if residual is None else f"left over: {_brief(residual)}"
+    left = "" if residual is None else f"left over: {_brief(residual)}" if residual else "nothing is left over"
     return draw_bars(drawn, left, _ON_PAGES if transparent else Look(steps=True))
 
 
@@ -86,4 +86,4 @@ def _signed(value: float) -> str:
 
 
 def _brief(value: float) -> str:
-    return f"{value:.1e}".replace("e-0", "e-").replace("-", "−") if value else "0"
+    return f"{value:.1e}".replace("e-0", "e-").replace("-", "−")

@@ -31,7 +31,8 @@ class TextExplanation(ExplainedText):
         score = "" if self.score is None else f" {self.score:.2f}"
         words = [f"{_short(word.text)} {word.score:+.3g}" for word in self.strongest(_SHOWN)]
         texts = " | ".join(map(_short, self.texts))
-        return f"TextExplanation({texts!r}, {_short(self.name)}{score}, {len(self.words)} words: {', '.join(words)})"
+        count = f"{len(self.words)} word{'s' * (len(self.words) != 1)}"
+        return f"TextExplanation({texts!r}, {_short(self.name)}{score}, {count}: {', '.join(words)})"
 
     def overlay(self) -> Image:
         """The text with the colours of its tokens behind it, what is explained above, and the scale below.

@@ -46,7 +46,7 @@ def test_the_map_is_that_of_the_session(page: Page, colours: Path, photos: list[
         differences.append(largest_difference(session, found))
         predicted = int(np.argmax(found["logits"]))
         assert found["targets"] == [[predicted]]
-        assert seen["caption"] == f"{BIRDS[predicted]}, score {max(found['logits']):.2f}"
+        assert seen["caption"] == f"{BIRDS[predicted]}, score {max(found['logits']):.2f}".replace("-", "−")
         assert seen["classes"] == [BIRDS[index] for index in np.argsort(-np.array(found["logits"]))]
     print("largest difference, of the map's maximum:", max(differences))
     assert max(differences) < 1e-4

@@ -46,7 +46,7 @@ def test_a_class_and_a_candidate(photos: list[Path], tmp_path: Path) -> None:
 
         seen = page.do("explain", name="1, 17")  # by number, as on the command line
         found = shown(page)
-        assert seen["caption"] == f"disc, axis_2 17, score {found['logits'][1, 17]:.2f}"
+        assert seen["caption"] == f"disc, axis_2 17, score {found['logits'][1, 17]:.2f}".replace("-", "−")
         assert seen["classes"] == [*listed, "disc, axis_2 17"]
         assert largest_difference(session, found, [1, 17]) < 1e-4
         for text in ("2,-1", "-1"):

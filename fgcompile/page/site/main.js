@@ -109,7 +109,7 @@ function show() {
   const name = target ? targetName(target, artifact.metadata) : artifact.metadata.score ?? "the artifact's own score";
   element("picture").ariaLabel = `The map for ${name}, over the photo`;
   const score = target ? scoreOf(target, explanation.logits) : explanation.score;
-  element("caption").textContent = score === undefined ? name : `${name}, score ${score.toFixed(2)}`;
+  element("caption").textContent = score === undefined ? name : `${name}, score ${number(score)}`;
   element("empty").hidden = true;
   element("figure").hidden = false;
   listButtons();
@@ -143,7 +143,7 @@ function listButtons() {
   element("query").disabled = false;
   const items = listClasses(explanation.logits, shownTarget, metadata, element("query").value).map((entry) => {
     const button = document.createElement("button");
-    button.append(...[entry.name, entry.score.toFixed(2)].map((text) => span(text)));
+    button.append(...[entry.name, number(entry.score)].map((text) => span(text)));
     const there = explanation.targets?.some((target) => isSame(target, entry.target)); // its map, at a fixed target too
     button.disabled = !isChoosable(metadata) && !(there && explanation.maps.length > 1);
     button.ariaPressed = String(isSame(entry.target, shownTarget));
@@ -153,6 +153,10 @@ function listButtons() {
     return item;
   });
   element("list").replaceChildren(...items);
+}
+
+function number(score) {
+  return score.toFixed(2).replace("-", "−");
 }
 
 function span(text) {
