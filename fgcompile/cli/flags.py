@@ -36,6 +36,7 @@ _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"\bcompile with target=None", "compile without --target"),
     (r", or None to let the runtime decide", ", or leave --threads out"),
     (r"\bpass inputs as the model takes them", "give each --input, the shape of one sample, as the model takes it"),
+    (r"\bgive them by name, session\.explain", "give them in Python, session.explain"),
     (r"\bpage=", "--page"),
     (r"\bresize=\((\d+), (\d+)\)", r"--resize \1x\2"),
     (r"(?<!-)\bmax_pixels\b", "--max-pixels"),

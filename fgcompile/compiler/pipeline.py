@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from fgcompile.artifact.names import LOGITS
+from fgcompile.artifact.questions import shown
 from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.backends.onnx.emit import OPSET
 from fgcompile.compiler.capture.binding import model_name
@@ -62,6 +63,7 @@ from fgcompile.compiler.request import (
 from fgcompile.compiler.rules import warn_of_absorption
 from fgcompile.compiler.sources import completed, open_model
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
+from fgcompile.errors import InputError
 
 Progress = Callable[[str], None]
 
@@ -193,6 +195,8 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         device=device,
         external_data=external_data,
     )
+    if progress is not None and not callable(progress):
+        raise InputError(f"progress is {shown(progress)}: give a function that is called with the name of each stage")
     report = progress or (lambda stage: None)
     report("capture")
     with within_memory():

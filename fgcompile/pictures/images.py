@@ -43,7 +43,8 @@ def photo_shape(metadata: Metadata, alone: bool = True) -> tuple[int, int, int]:
             arrays = ", ".join(f"'{spec['name']}': array" for spec in inputs[1:])
             raise InputError(
                 f"this artifact takes {others} beside the photo, which no picture says: give them by name, "
-                f"session.explain({{'{inputs[0]['name']}': 'photo.jpg', {arrays}}})"
+                f"session.explain({{'{inputs[0]['name']}': 'photo.jpg', {arrays}}}); the photo alone is what "
+                "fgcompile.read_photos(session, path) reads"
             )
         inputs = inputs[:1]
     shape = inputs[0].get("example", inputs[0]["shape"])[1:]

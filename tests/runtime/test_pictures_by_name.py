@@ -92,6 +92,7 @@ def test_odd_values_are_refused_by_name(odd: Any, session: Session, photo: Path)
         lambda: fgcompile.load(odd),
         lambda: fgcompile.load("unused.onnx", odd),
         lambda: fgcompile.verify(session, odd, mask),
+        lambda: fgcompile.compile(nn.Flatten().eval(), torch.zeros(1, 2), progress=0 if callable(odd) else odd),
     ):
         with pytest.raises(FgcompileError) as raised:
             call()
