@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
-
 from fgcompile.artifact.fitting import MODES
-from fgcompile.artifact.questions import shown, whole
 from fgcompile.errors import InputError
 
 MAX_PIXELS = 2**26
@@ -48,14 +45,16 @@ class Reading:
     def __post_init__(self) -> None:
         if self.window is not None:
             if len(numbers := _numbers(self.window)) != 2:
-                raise InputError(f"window is {shown(self.window)}: give two numbers, of black and of white")
+                raise InputError("window is not two numbers: give the value of black and that of white, (0, 255)")
             low, high = numbers
             if not (math.isfinite(low) and math.isfinite(high) and low < high):
                 raise InputError(f"window is {low:g} to {high:g}: give the value of black, then a larger one of white")
         if len(self.background) != 3 or not all(0 <= part <= 255 for part in self.background):
             raise InputError(f"background is {self.background}: give red, green and blue from 0 to 255")
         for name, value in (("page", self.page), ("max_pixels", self.max_pixels)):
-            if whole(value, name) < 1:
+            if not isinstance(value, Integral) or isinstance(value, bool):
+                raise InputError(f"{name} is a {type(value).__name__}: give a whole number")
+            if value < 1:
                 raise InputError(f"{name} is {value}: give 1 or more")
         if self.fit is not None and self.fit not in FITS:
             raise InputError(f"fit is {self.fit!r}: give one of {', '.join(FITS)}")
@@ -80,8 +79,8 @@ class Reading:
 
 
 def _numbers(value: object) -> tuple[float, ...]:
-    """The numbers of a list or tuple of such; none of anything else."""
-    value = value.tolist() if isinstance(value, np.ndarray) else value
+    """The numbers of a list, tuple or array of such; none of anything else."""
+    value = value.tolist() if hasattr(value, "tolist") else value  # NumPy's, which is not imported here
     if not isinstance(value, list | tuple):
         return ()
     return tuple(float(each) for each in value if isinstance(each, Real) and not isinstance(each, bool))

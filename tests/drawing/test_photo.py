@@ -96,7 +96,7 @@ def test_photos_that_are_not_the_one_are_refused() -> None:
     [
         (np.zeros((8, 8, 3)), r"the photo is float64 \(8, 8, 3\): give uint8"),
         (7, "the photo is a int: give a picture"),
-        ("nowhere.png", "nowhere.png cannot be read as a picture"),
+        ("nowhere.png", "nowhere.png: no such file"),
         (Image.new("I;16", (8, 8)), "not bytes"),
     ],
 )
