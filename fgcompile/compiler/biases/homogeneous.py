@@ -71,6 +71,16 @@ MOVES = (
 )
 """What moves elements, or repeats or leaves out some, and computes nothing."""
 
+PADDINGS = (
+    aten.reflection_pad1d.default,
+    aten.reflection_pad2d.default,
+    aten.reflection_pad3d.default,
+    aten.replication_pad1d.default,
+    aten.replication_pad2d.default,
+    aten.replication_pad3d.default,
+)
+"""What repeats elements around others."""
+
 DEGREE_ONE = (
     aten.relu.default,
     aten.leaky_relu.default,
@@ -102,12 +112,7 @@ DEGREE_ONE = (
     *MOVES,
     aten.im2col.default,
     aten.col2im.default,
-    aten.reflection_pad1d.default,
-    aten.reflection_pad2d.default,
-    aten.reflection_pad3d.default,
-    aten.replication_pad1d.default,
-    aten.replication_pad2d.default,
-    aten.replication_pad3d.default,
+    *PADDINGS,
     aten.upsample_nearest1d.vec,
     aten.upsample_nearest2d.vec,
     aten.upsample_nearest3d.vec,

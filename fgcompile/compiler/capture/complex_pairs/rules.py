@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import fx
 
-from fgcompile.compiler.biases.homogeneous import MOVES
+from fgcompile.compiler.biases.homogeneous import MOVES, PADDINGS
 from fgcompile.compiler.capture.complex_pairs import fourier
 from fgcompile.compiler.capture.complex_pairs.pair import Calls, Operand, Pair
 from fgcompile.compiler.ir.torch_internals import OpOverload
@@ -28,12 +28,7 @@ EACH_PART = (
     aten.sum.dim_IntList,
     aten.mean.dim,
     aten.cumsum.default,
-    aten.reflection_pad1d.default,
-    aten.reflection_pad2d.default,
-    aten.reflection_pad3d.default,
-    aten.replication_pad1d.default,
-    aten.replication_pad2d.default,
-    aten.replication_pad3d.default,
+    *PADDINGS,
 )
 """Linear over the reals, and done to either part alone."""
 
