@@ -9,8 +9,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from fgcompile.compiler.ir.programs import Placement
 from fgcompile.compiler.request import Preprocess, numbers_of
 from fgcompile.errors import CaptureWarning, InputError
+
+_SPACE = frozenset("tdhwl")
+"""What axes of space are called in layouts."""
 
 
 def preprocess_constants(preprocess: Preprocess, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -64,11 +68,11 @@ def warn_of_filling(preprocess: Preprocess | None, inputs: Sequence[Tensor], sta
         )
 
 
-def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
-    """Checks that the preprocessing fits a model's inputs.
+def require_image_model(preprocess: Preprocess, inputs: list[Tensor], maps: Sequence[Placement]) -> None:
+    """Checks that the preprocessing fits a model's inputs, and how they lie.
 
     Raises:
-        InputError: The model does not take one image, or the channels differ.
+        InputError: The model does not take one image, the channels differ, or they are on another axis.
     """
     if len(inputs) != 1 or inputs[0].ndim != 4:
         raise InputError("preprocess needs a model with one input, an image (N, C, H, W)")
@@ -79,3 +83,10 @@ def require_image_model(preprocess: Preprocess, inputs: list[Tensor]) -> None:
             f"preprocess has mean and std of {' and '.join(map(str, counts))} channels, the model has {channels} "
             "channels: give one number of each per channel, or a number by itself for all"
         )
+    for placement in maps:
+        if placement.pattern.split()[1] in _SPACE:
+            raise InputError(
+                f"with a mean and std the model is given (N, C, H, W), and the layout of '{placement.input}' is "
+                f"'{placement.pattern}', whose second axis is space: write 'n c h w' or leave it out; a model that "
+                "takes its channels last must permute by itself"
+            )

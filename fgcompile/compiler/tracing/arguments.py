@@ -82,7 +82,7 @@ class Arguments:
         self.explained = explained(returned(program), request.output) if self._takes_target else None
         self._preprocess = request.preprocess
         if request.preprocess is not None:
-            require_image_model(request.preprocess, self.examples[: len(program.inputs)])
+            require_image_model(request.preprocess, self.examples[: len(program.inputs)], program.maps)
         self._lift(program, request)
         # How many targets a call has, a symbol where any number; of several only.
         self.count = request.targets if isinstance(request.targets, int | None) else any_size(self._mode)

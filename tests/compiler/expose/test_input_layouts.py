@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import fgcompile
+from fgcompile.compiler.pipeline import fuse
 from fgcompile.errors import InputError
 from tests.support.sweeps import few
 
@@ -44,6 +45,21 @@ class Last(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.head(x.sigmoid().mean(1))
+
+
+class ChannelsLast(nn.Module):
+    """A picture ``(N, H, W, 3)``, permuted before a convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.of_channels_first = of_channels_first()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.of_channels_first(x.permute(0, 3, 1, 2))
+
+
+def of_channels_first() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
 
 
 SIGNAL = (torch.zeros(2, 64), torch.zeros(2, 2, 4))
@@ -104,6 +120,37 @@ def test_what_does_not_fit_is_refused_by_name(layouts: dict[str, str], says: str
         maps(Stateful(), SIGNAL, **layouts)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+FIRST, LAST = torch.zeros(2, 3, 8, 9), torch.zeros(2, 8, 9, 3)
+PREPROCESS = fgcompile.Preprocess(0.5, 0.25)
+
+
+def test_channels_and_space_are_not_taken_for_each_other() -> None:
+    assert maps(of_channels_first(), (FIRST,), input="n c w h") == {"input": (9, 8)}
+    assert maps(of_channels_first(), (FIRST,), input="n d h w") == {"input": (3, 8, 9)}
+    assert maps(ChannelsLast(), (LAST,), x="n h w c") == {"x": (8, 9)}
+    for layout in ("n h w c", "n h c w"):
+        with pytest.raises(InputError, match=rf"'input': layout '{layout}' takes axis 1, .*: write 'n c h w'"):
+            maps(of_channels_first(), (FIRST,), input=layout)
+    with pytest.raises(InputError, match="takes axis 3, the model's channels, .* axis 1, which .*: write 'n h w c'"):
+        maps(ChannelsLast(), (LAST,), x="n c h w")
+    # A map over the channels of a signal is one that may be meant.
+    signal = nn.Sequential(nn.Conv1d(3, 2, 3), nn.Flatten()).eval()
+    assert maps(signal, (torch.zeros(2, 3, 8),), input="n l c") == {"input": (3,)}
+
+
+@pytest.mark.parametrize(
+    ("model", "x", "layouts"),
+    [
+        (nn.Sequential(nn.Flatten(), nn.Linear(216, 2)), FIRST, {"input": "n h w c"}),
+        (of_channels_first(), FIRST, {"input": "n d h w"}),
+        (ChannelsLast(), LAST, {}),
+    ],
+)
+def test_a_normalised_picture_has_its_channels_first(model: nn.Module, x: Tensor, layouts: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="is given .N, C, H, W., and the layout .* second axis is space: write 'n c"):
+        fuse(model.eval(), x, preprocess=PREPROCESS, layouts=layouts)
 
 
 def test_the_artifact_has_a_map_of_every_named_input(tmp_path: Path) -> None:
