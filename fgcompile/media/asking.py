@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from fgcompile.artifact.elements import Element, best_elements, class_axis, output_axes, plain, resolve
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.names import DYNAMIC
-from fgcompile.artifact.questions import check_target, predicted_targets, whole
+from fgcompile.artifact.names import DYNAMIC, LOGITS
+from fgcompile.artifact.questions import PREDICTED, check_target, predicted_targets, whole
 from fgcompile.artifact.wishes import Wish, needs_logits, read_element, read_elements
 from fgcompile.errors import InputError
+from fgcompile.media.boxes import Boxes
 from fgcompile.runtime import Explanation, Session
 from fgcompile.runtime.answers import Answer, answers_of
 
@@ -27,10 +28,32 @@ class Question:
     Attributes:
         elements: With −1 for the largest; none for the artifact's own, or the predicted one.
         top: So many of the best instead.
+        boxes: Whose coordinates are no classes, where the logits hold them.
     """
 
     elements: tuple[Element, ...] = ()
     top: int | None = None
+    boxes: Boxes | None = None
+
+    @property
+    def seeks(self) -> bool:
+        """Whether logits say which elements are meant."""
+        return self.top is not None or any(map(self.sought, self.elements))
+
+    def sought(self, element: Element) -> bool:
+        """Whether logits say which one is meant; of those that hold boxes no artifact knows the largest class."""
+        of_boxes = self.boxes is not None and self.boxes.output == LOGITS
+        return PREDICTED in element if of_boxes else needs_logits(element)
+
+    def among(self, logits: NDArray[Any]) -> NDArray[Any]:
+        """The logits among which the largest are sought; −∞ of what is none of them."""
+        return logits if self.boxes is None else self.boxes.passed_over(logits)
+
+    def best(self, logits: NDArray[Any], metadata: Metadata, place: Element | None = None) -> tuple[Element, ...]:
+        """The best of a sample: as many as are asked for, or as are told."""
+        classes = self.among(logits)
+        count = {} if self.top is None or place is not None else {"count": self.top}
+        return tuple(each for each in best_elements(classes, metadata, place=place, **count) if classes[each] > -np.inf)
 
 
 @dataclass(frozen=True)
@@ -48,7 +71,13 @@ class Reply:
     outputs: Mapping[str, NDArray[Any]]
 
 
-def choose(metadata: Metadata, target: Wish, targets: str | Sequence[Wish] | None, top: int | None) -> Question:
+def choose(
+    metadata: Metadata,
+    target: Wish,
+    targets: str | Sequence[Wish] | None,
+    top: int | None,
+    boxes: Boxes | None = None,
+) -> Question:
     """The question, once the artifact can be asked it.
 
     Raises:
@@ -61,12 +90,14 @@ def choose(metadata: Metadata, target: Wish, targets: str | Sequence[Wish] | Non
     if top is not None:
         top = whole(top, "top")
         _require_top(metadata, top)
-        return Question(top=top)
+        return Question(top=top, boxes=boxes)
     if not given or (isinstance(target, str) and target == "predicted" == metadata["target"]):
-        return Question()
+        of_classes = boxes is not None and boxes.output == LOGITS and metadata["target"] == "input"
+        return Question(((PREDICTED,) * len(output_axes(metadata)),) if of_classes else (), boxes=boxes)
     if metadata["target"] != "input":
         check_target(0, {}, metadata)  # which refuses any
-    return Question((read_element(target, metadata),) if targets is None else read_elements(targets, metadata))
+    elements = (read_element(target, metadata),) if targets is None else read_elements(targets, metadata)
+    return Question(elements, boxes=boxes)
 
 
 def ask(session: Session, x: NDArray[Any], question: Question) -> Reply:
@@ -102,14 +133,15 @@ def ask(session: Session, x: NDArray[Any], question: Question) -> Reply:
 def _find(session: Session, x: NDArray[Any], question: Question) -> tuple[Explanation | None, tuple[Element, ...]]:
     """The elements by their indices, and the explanation that said them where one did; it is that of the largest."""
     metadata, elements = session.metadata, question.elements
-    if metadata["target"] != "input" or not (question.top or any(map(needs_logits, elements))):
+    if metadata["target"] != "input" or not question.seeks:
         return None, elements
     # On demand a forward pass says what the logits are; else every call explains, and this one need not be repeated.
     first = None if metadata.get("on_demand") else session.explain(x, predicted_targets(metadata, 1))
     logits = session.predict(x)[0] if first is None or first.logits is None else first.logits[0]
     if question.top:
-        return first, best_elements(logits, metadata, question.top)
-    return first, tuple(resolve(element, logits) if needs_logits(element) else element for element in elements)
+        return first, question.best(logits, metadata)
+    classes = question.among(logits)
+    return first, tuple(resolve(element, classes) if question.sought(element) else element for element in elements)
 
 
 def _calls(elements: Sequence[Element], metadata: Metadata) -> list[Any]:

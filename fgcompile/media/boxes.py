@@ -59,6 +59,19 @@ class Boxes:
                 f"box {self.output}: which candidate this artifact explains is not known: add it, "
                 f"{self.output}:{self.layout}:CANDIDATE"
             )
+        if self.output == LOGITS and metadata["target"] == "predicted":
+            raise InputError(
+                f"box {self.output}: this artifact explains the largest element, which may be a coordinate of a box: "
+                "compile with target=None, or of another output"
+            )
+
+    def passed_over(self, logits: NDArray[Any]) -> NDArray[Any]:
+        """One sample's logits, with −∞ in place of coordinates where they hold boxes: no class is sought there."""
+        if self.output != LOGITS or logits.ndim != 2:
+            return logits
+        found = logits.copy()
+        self._rows(found)[:] = -np.inf
+        return found
 
     def of(self, element: Element | None, values: NDArray[Any], photo: tuple[int, int], metadata: Metadata) -> Box:
         """The box of a candidate, ``(left, top, right, bottom)`` in parts of the picture.
@@ -89,7 +102,7 @@ class Boxes:
         return corners[0] / width, corners[1] / height, corners[2] / width, corners[3] / height
 
     def _rows(self, values: NDArray[Any]) -> NDArray[Any]:
-        """``(Q, 4)``: all of such an output, else the first four channels, which are fewer than the candidates."""
+        """``(Q, 4)``, a view: all of such an output, else the first four channels, which are fewer than the candidates."""
         if values.ndim == 2 and 4 in values.shape and self.output != LOGITS:
             return values if values.shape[1] == 4 else values.T
         if values.ndim != 2 or min(values.shape) < 4 or values.shape[0] == values.shape[1]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fgcompile.artifact.elements import best_elements, element_score
+from fgcompile.artifact.elements import element_score
 from fgcompile.artifact.fitting import Fit, fit_of
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.wishes import Wish
@@ -95,7 +95,8 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         MissingPackageError: The colour map is matplotlib's, which is not installed.
         OutputError: The directory cannot be written.
     """
-    question, boxes = choose(session.metadata, target, targets, top), read_boxes(box)
+    boxes = read_boxes(box)
+    question = choose(session.metadata, target, targets, top, boxes)
     metadata = session.metadata
     best_ones = metadata["target"] == "predicted" and "targets" in metadata
     several = targets is not None or top is not None or best_ones
@@ -136,7 +137,7 @@ def explain_photos(  # noqa: PLR0913 - public: its keywords are the options
         if npy:
             maps = np.stack([answer.saliency for answer in reply.answers])
             write_npy(maps if several else maps[0], written["saliency"])
-        record = record_of(reply, session.metadata, several)
+        record = record_of(reply, session.metadata, several, question)
         records.append({"image": str(path), **{key: str(file) for key, file in written.items()}, **record})
     return records
 
@@ -250,14 +251,14 @@ def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = Fals
     return draw_overlay(photo, shown[0], signed, style) if alone else draw_photo(photo, shown[0], signed, style)
 
 
-def record_of(reply: Reply, metadata: Metadata, several: bool) -> dict[str, Any]:
+def record_of(reply: Reply, metadata: Metadata, several: bool, question: Question = Question()) -> dict[str, Any]:
     """What a picture shows."""
     first = reply.answers[0]
     explained = [answer.as_dict() for answer in reply.answers]
     record: dict[str, Any] = {"explained": explained} if several else explained[0]
     record["top"] = []
     if reply.logits is not None and metadata["target"] != "score":
-        best = best_elements(reply.logits, metadata, place=first.element)
+        best = question.best(reply.logits, metadata, place=first.element)
         record["top"] = [vars(element_score(reply.logits, element, metadata)) for element in best]
     shown = {} if reply.logits is None else {"logits": reply.logits}
     if found := describe_overflow({**shown, "saliency": np.stack([answer.saliency for answer in reply.answers])}):

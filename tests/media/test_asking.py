@@ -237,6 +237,42 @@ def test_boxes_in_pixels_and_parts(photo: Path) -> None:
         Boxes("boxes", "xyxy", candidate=9).of(None, rows, (32, 64), metadata)
 
 
+def detector(axes: list[tuple[str, int]], **changes: Any) -> tuple[Session, Any]:
+    """A detector's raw head, four coordinates in pixels in front of three classes, of 9 candidates."""
+    metadata = described(axes, **changes)
+    backend = Flat(metadata)
+    classes = 0 if axes[0][1] == 7 else 1
+    backend.logits = np.full(backend.logits.shape, 0.25, np.float32)
+    numbers = np.moveaxis(backend.logits, classes, 0)
+    numbers[:4] = 20
+    numbers[5, 6], numbers[6, 2] = 3, 2
+    return Session(backend, metadata), numbers  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("axes", [[("class", 7), ("axis_2", 9)], [("axis_1", 9), ("class", 7)]])
+def test_a_coordinate_is_no_class_of_a_head_that_holds_boxes(photo: Path, axes: list[tuple[str, int]]) -> None:
+    session, _ = detector(axes)
+    turned = axes[0][1] == 9
+
+    def explained(**asked: Any) -> Any:
+        (record,) = explain_photos(session, [photo], photo.parent / "out", box="logits:cxcywh", **asked)
+        return record
+
+    record = explained()
+    assert record["target"] == ([6, 5] if turned else [5, 6])
+    assert [each["index"][turned] for each in record["top"]] == [5, 4, 6]
+    assert len(explained(top=7)["explained"]) == 3
+    assert explained(target="2,-1" if turned else "-1,2")["target"] == ([2, 6] if turned else [6, 2])
+    assert explained(target="-1,6" if turned else "6,-1")["target"] == ([2, 6] if turned else [6, 2])
+    assert explained(target="2,1" if turned else "1,2")["score"] == 20  # a coordinate that is asked for
+
+
+def test_an_artifact_that_seeks_the_largest_by_itself_may_explain_a_coordinate(photo: Path) -> None:
+    session, _ = detector([("class", 7), ("axis_2", 9)], target="predicted")
+    with pytest.raises(InputError, match="may be a coordinate of a box: compile with target=None"):
+        explain_photos(session, [photo], photo.parent / "out", box="logits:cxcywh")
+
+
 @pytest.mark.parametrize("metadata", [CLASSES, PLACES, described([("class", 5)], 2)])
 def test_commands_that_are_recommended_work(photo: Path, metadata: Metadata) -> None:
     for command in commands(metadata, Path("a b.onnx")):
