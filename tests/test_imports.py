@@ -28,6 +28,7 @@ STAGES = {
     "compiler.frontend",
     "compiler.labels",
     "compiler.sources",
+    "compiler.texts",
 }
 
 MAY_IMPORT: dict[str, set[str]] = {
@@ -59,6 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiler.frontend": GROUND | {"compiler.capture", "compiler.labels", "compiler.rules", "compiler.passes"},
     "compiler.labels": GROUND,
     "compiler.sources": GROUND | {"compiler.capture", "compiler.labels"},
+    "compiler.texts": GROUND | {"compiler.capture", "text"},
     "compiler.description": GROUND | STAGES | {"text", "_version"},
     "compiler.fusing": GROUND | STAGES | {"compiler.description"},
     "compiler.pipeline": GROUND | STAGES | {"compiler.compiled", "compiler.description", "compiler.fusing", "runtime"},

@@ -19,7 +19,7 @@ from fgcompile.artifact.questions import shown
 from fgcompile.compiler.backends import EMITTERS
 from fgcompile.compiler.backends.onnx.emit import OPSET
 from fgcompile.compiler.capture.binding import model_name
-from fgcompile.compiler.capture.bound import bind
+from fgcompile.compiler.capture.bound import Bound, bind
 from fgcompile.compiler.capture.onnx.prediction import own_prediction
 from fgcompile.compiler.capture.samples import require_scores
 from fgcompile.compiler.checking.boxes import warn_of_boxes
@@ -61,7 +61,8 @@ from fgcompile.compiler.request import (
     Terms,
 )
 from fgcompile.compiler.rules import warn_of_absorption
-from fgcompile.compiler.sources import completed, open_model
+from fgcompile.compiler.sources import Opened, completed, open_model
+from fgcompile.compiler.texts import with_text_inputs
 from fgcompile.compiler.tracing.preservation import LINEAR_INTERPOLATIONS, preserve_interpolation
 from fgcompile.errors import InputError
 
@@ -203,7 +204,7 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         opened = open_model(model, example_inputs, request)
     request = completed(request, opened)
     with dumping(model_name(opened.model)), within_memory():
-        bound = replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone)
+        bound = _bound(opened, request)
         request = replace(request, preprocess=for_channels(request.preprocess, bound.inputs))
         fused, checks = as_asked(
             bound, request, lambda bound: check_fused(fuse_bound(bound, opened, request, report), report)
@@ -242,6 +243,11 @@ def compile(  # noqa: PLR0913 - public: its keywords are the options
         return as_artifact(made, metadata, request.external_data)
 
 
+def _bound(opened: Opened, request: Request) -> Bound:
+    """The opened model, and what it takes by the names that an artifact has for that."""
+    return with_text_inputs(replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone), request)
+
+
 @one_at_a_time()
 def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **options: Any) -> FusedProgram:
     """The fused program in float64, before it is emitted; options as for ``compile``."""
@@ -249,7 +255,7 @@ def fuse(model: Model | str | Path, example_inputs: Inputs | None = None, **opti
     opened = open_model(model, example_inputs, request)
     request = completed(request, opened)
     with dumping(model_name(opened.model)):
-        bound = replace(bind(opened.model, hold(opened.inputs), request), alone=opened.alone)
+        bound = _bound(opened, request)
         request = replace(request, preprocess=for_channels(request.preprocess, bound.inputs))
         return as_asked(bound, request, lambda bound: fuse_bound(bound, opened, request)).program
 

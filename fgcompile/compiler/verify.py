@@ -158,7 +158,7 @@ def _remade(metadata: Metadata, artifact: str) -> Any:
 
 def _model_inputs(feeds: Mapping[str, Array], names: Sequence[str], request: Request) -> dict[str, Tensor]:
     """What the model takes, of what the artifact does."""
-    values = {name: torch.from_numpy(feeds[name]) for name in names}
+    values = dict(zip(names, map(torch.from_numpy, feeds.values()), strict=False))  # the score's own come last
     if request.preprocess is not None:
         mean, std = torch.tensor(request.preprocess.mean), torch.tensor(request.preprocess.std)
         raw = values[names[0]]
