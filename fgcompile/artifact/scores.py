@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fgcompile.artifact.candidates import explained_candidate, value_of_box
 from fgcompile.artifact.elements import class_name
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.errors import ArtifactError
@@ -98,11 +99,27 @@ def score_of_logits(logits: NDArray[Any] | None, metadata: Metadata) -> float | 
     make = _VALUES.get(metadata["scored"]["name"]) if "scored" in metadata else None
     if make is None or logits is None:
         return None
+    value: float = _made(lambda *given, **arguments: float(make(*given, **arguments)), logits, metadata)
+    return value if np.isfinite(value) else None
+
+
+def candidate_of_logits(logits: NDArray[Any] | None, metadata: Metadata) -> int | None:
+    """The number of the candidate that a detector's score is of; None where the logits of a sample do not say it.
+
+    Raises:
+        ArtifactError: As ``score_of_logits``.
+    """
+    if logits is None or metadata.get("scored", {}).get("name") != "Box":
+        return None
+    found: int | None = _made(explained_candidate, logits, metadata)
+    return found
+
+
+def _made(make: Callable[..., Any], logits: NDArray[Any], metadata: Metadata) -> Any:
     try:
-        value = float(make(logits.astype(np.float64), **arguments_of(metadata)))
+        return make(logits.astype(np.float64), **arguments_of(metadata))
     except (TypeError, ValueError, IndexError) as error:
         raise ArtifactError(f"the artifact's score does not fit its logits ({error}): compile it again") from error
-    return value if np.isfinite(value) else None
 
 
 def _difference(y: NDArray[Any], a: int, b: int) -> Any:
@@ -143,4 +160,5 @@ _VALUES: Mapping[str, Callable[..., Any]] = {
     "Value": _value,
     "Region": _region,
     "Token": _token,
+    "Box": value_of_box,
 }

@@ -12,7 +12,7 @@ _SAME = "rules|psi|method|precision|format|device|biases|batch|targets|target|fi
 _SWITCHES = "dynamic_sizes|on_demand|external_data|trust"
 
 _WORDS: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
-    (r"\btarget=(\w+)\(\), of fgcompile\.scores", r"--target \1"),
+    (r"\btarget=([\w.]+)\(\), of fgcompile\.scores", r"--target \1"),
     (r"\btarget=score\b", "--target package.module:function"),
     (
         r"\bor give labels, or a function of the output",

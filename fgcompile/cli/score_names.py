@@ -25,7 +25,7 @@ SCORES: Mapping[str, tuple[str, ...]] = {
     "Continuation": ("length",),
     "Similarity": (),
     "Box": (*_ELEMENT, "axis=", "first=", "objectness=", "background=", "probabilities="),
-    "Box.yolov5": _ELEMENT,
+    "Box.yolov5": (*_ELEMENT, "probabilities="),
     "Box.yolov8": (*_ELEMENT, "probabilities="),
     "Box.detr": _ELEMENT,
     "Box.retinanet": _ELEMENT,

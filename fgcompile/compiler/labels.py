@@ -77,7 +77,23 @@ def require_count(labels: Sequence[str], sizes: Sequence[Any]) -> None:
         raise InputError(f"there are {len(labels)} labels for {sizes[0]} classes: give one per class, in order")
     shape = f"(N, {', '.join(map(str, sizes))})"
     raise InputError(
-        f"there are {len(labels)} labels, and no axis of the output {shape} is as long: give one per class"
+        f"there are {len(labels)} labels, and no axis of the output {shape} is as long: {_ways(len(labels), sizes)}"
+    )
+
+
+def _ways(count: int, sizes: Sequence[Any]) -> str:
+    """What to do about labels of an output of several axes: a detector's has its boxes beside the classes."""
+    heads = {(0, 4): "yolov8", (1, 5): "yolov5"}
+    found = [
+        (axis, size - count) for axis, size in enumerate(sizes) if isinstance(size, int) and size - count in (4, 5)
+    ]
+    if len(sizes) != 2 or not found:
+        return "give one per class"
+    made = heads.get(found[0], "yolov8")
+    score = f"Box.{made}" if found[0] in heads else "Box"
+    return (
+        f"of a detector's head, whose boxes are beside the classes, give a score, target={score}(), of "
+        "fgcompile.scores, or explain its class logits alone, output="
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fgcompile.artifact.elements import Element, class_axis, output_axes
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import LOGITS, is_predicted
+from fgcompile.artifact.scores import arguments_of, candidate_of_logits
 from fgcompile.errors import InputError
 
 LAYOUTS = ("cxcywh", "xyxy", "xywh")
@@ -54,7 +55,7 @@ class Boxes:
                 f"box {self.output}: the artifact has no such output, it has {others}: compile it with 'model' among "
                 "its outputs"
             )
-        if self.candidate is None and (metadata["target"] == "score" or len(output_axes(metadata)) != 2):
+        if self.candidate is None and not _tells_candidate(metadata):
             raise InputError(
                 f"box {self.output}: which candidate this artifact explains is not known: add it, "
                 f"{self.output}:{self.layout}:CANDIDATE"
@@ -73,7 +74,14 @@ class Boxes:
         self._rows(found)[:] = -np.inf
         return found
 
-    def of(self, element: Element | None, values: NDArray[Any], photo: tuple[int, int], metadata: Metadata) -> Box:
+    def of(
+        self,
+        element: Element | None,
+        values: NDArray[Any],
+        photo: tuple[int, int],
+        metadata: Metadata,
+        logits: NDArray[Any] | None = None,
+    ) -> Box:
         """The box of a candidate, ``(left, top, right, bottom)`` in parts of the picture.
 
         Args:
@@ -81,12 +89,15 @@ class Boxes:
             values: One sample of the output.
             photo: Height and width.
             metadata: The artifact's.
+            logits: The sample's, which say what a detector's score is of.
 
         Raises:
             InputError: There is no such box, or it is in other units.
         """
         rows = self._rows(values)
-        candidate = self.candidate if self.candidate is not None else _candidate(element, metadata, len(rows))
+        candidate = candidate_of_logits(logits, metadata) if self.candidate is None else self.candidate
+        if candidate is None:
+            candidate = _candidate(element, metadata, len(rows))
         if not 0 <= candidate < len(rows):
             raise InputError(f"box {self.output} has no candidate {candidate}: give one from 0 to {len(rows) - 1}")
         first, second, third, fourth = (float(value) for value in rows[candidate])
@@ -148,6 +159,17 @@ def boxes_in(logits: NDArray[Any] | None, outputs: Mapping[str, NDArray[Any]], b
     if values is None:
         raise InputError(f"box {boxes.output}: the artifact did not return it")
     return values
+
+
+def _tells_candidate(metadata: Metadata) -> bool:
+    """Whether it is known which candidate an artifact explains; the logits say so of the score ``Box``."""
+    if metadata["target"] != "score":
+        return len(output_axes(metadata)) == 2
+    if metadata.get("scored", {}).get("name") != "Box":
+        return False
+    candidate = arguments_of(metadata).get("candidate", -1)
+    returned = any(spec["name"] == LOGITS for spec in metadata["outputs"])
+    return candidate is not None and (candidate >= 0 or returned)
 
 
 def _candidate(element: Element | None, metadata: Metadata, count: int) -> int:

@@ -195,7 +195,7 @@ def _marks(answer: Answer, reply: Reply, metadata: Metadata, photo: tuple[int, i
     if boxes is None:
         return marks
     values = boxes_in(reply.logits, reply.outputs, boxes)
-    return replace(marks, box=boxes.of(answer.element, values, photo, metadata))
+    return replace(marks, box=boxes.of(answer.element, values, photo, metadata, reply.logits))
 
 
 def _read(

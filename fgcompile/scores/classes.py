@@ -128,8 +128,8 @@ def log_odds(probabilities: Tensor, epsilon: float = HELD) -> Tensor:
     return held.log() - (1 - held).log()
 
 
-def require_probabilities(name: str, values: Tensor) -> None:
-    """Refuses an output for the examples that has values outside of 0 to 1.
+def require_probabilities(name: str, values: Tensor, otherwise: str = "use a score of logits") -> None:
+    """Refuses an output for the examples that has values outside of 0 to 1; ``otherwise`` says what logits have.
 
     Raises:
         ScoreError: It has, so it is of logits, say.
@@ -138,5 +138,5 @@ def require_probabilities(name: str, values: Tensor) -> None:
     if len(outside):
         raise ScoreError(
             f"{name} is a score of probabilities, and the model's output has {outside[0]:.4g} for the examples: "
-            "use a score of logits, or name another output, output="
+            f"{otherwise}, or name another output, output="
         )

@@ -77,9 +77,9 @@ class Box:
             raise InputError("Box has objectness and a background, which both say that there is nothing: leave one out")
 
     @classmethod
-    def yolov5(cls, index: int | str | None = None, candidate: int | None = -1) -> Box:
+    def yolov5(cls, index: int | str | None = None, candidate: int | None = -1, probabilities: bool = True) -> Box:
         """``(N, A, 5 + K)``: a box, objectness and classes, after their sigmoid, as it is exported."""
-        return cls(index, candidate, first=5, objectness=4, probabilities=True)
+        return cls(index, candidate, first=5, objectness=4, probabilities=probabilities)
 
     @classmethod
     def yolov8(cls, index: int | str | None = None, candidate: int | None = -1, probabilities: bool = True) -> Box:
@@ -102,7 +102,7 @@ class Box:
             values = self._probable(self._by_candidate(head))
             if _outside(values) and not _outside(self._probable(self._by_candidate(head).transpose(1, 2))):
                 raise self._turned(head, "only there are all numbers behind the box probabilities")
-            require_probabilities("Box", values)
+            require_probabilities("Box", values, "of logits give it probabilities=False")
         return {"candidate": torch.zeros(len(head), dtype=torch.int64)} if self.candidate is None else {}
 
     def count_classes(self, head: Tensor) -> int | None:

@@ -43,6 +43,7 @@ from fgcompile.cli.flags import as_options
         ("fit it by fit='letterbox'", "fit it by --fit letterbox"),
         ("or give trust=True, if", "or give --trust, if"),
         ("is code, and trust is False", "is code, and trust is False"),
+        ("give a score, target=Box.yolov8(), of fgcompile.scores", "give a score, --target Box.yolov8"),
         ("compile it with one, tokenizer=PATH", "compile it with one, --tokenizer PATH"),
         ("or give target=(token, class)", "or give --target WORD,CLASS"),
         ("session.explain takes arrays", "session.explain in Python takes arrays"),

@@ -21,7 +21,7 @@ import fgcompile
 from fgcompile.artifact.metadata import loads
 from fgcompile.artifact.scores import score_in_words, score_name, score_of_logits
 from fgcompile.compiler.capture.class_names import names_in_properties
-from fgcompile.compiler.labels import describe_score
+from fgcompile.compiler.labels import describe_score, require_count
 from fgcompile.compiler.request import Request
 from fgcompile.compiler.sources import open_model
 from fgcompile.errors import ArtifactError, CaptureWarning, InputError, ScoreError
@@ -153,7 +153,7 @@ def test_a_score_that_its_logits_do_not_have_is_refused(arguments: dict[str, Any
 
 
 def test_scores_that_a_call_says_more_of_have_no_value_of_the_logits() -> None:
-    for score in (Region(1, mask=True), Token(None, 2), Token(0, None), Box(1)):
+    for score in (Region(1, mask=True), Token(None, 2), Token(0, None), Box(1, None)):
         metadata = loads(dumps(tiny_metadata(target="score", **describe_score(score))), "artifact")
         assert score_of_logits(np.zeros((3, 4, 5)), metadata) is None
     assert score_in_words("Own", {}) == "Own()"
@@ -394,3 +394,17 @@ def test_a_name_of_a_source_s_that_has_other_classes_is_told() -> None:
         InputError, match="'b': the model's configuration names 2 classes, and the model has 3: give labels"
     ):
         fgcompile.compile(configured(dict(enumerate("ab"))), X, target="b")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "way"),
+    [
+        ((7, 64), "target=Box.yolov8(), of fgcompile.scores, or explain its class logits alone, output="),
+        ((64, 8), "target=Box.yolov5(), of"),
+        ((64, 7), "target=Box(), of"),
+        ((6, 64), "as long: give one per class"),
+    ],
+)
+def test_labels_of_a_detector_s_head_are_told_of_its_scores(sizes: tuple[int, int], way: str) -> None:
+    with pytest.raises(InputError, match=re.escape(way)):
+        require_count(FRUITS, sizes)

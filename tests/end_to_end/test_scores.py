@@ -352,5 +352,6 @@ def test_what_no_score_can_be(make: Callable[[], object], message: str) -> None:
 @pytest.mark.parametrize("score", [LogOdds(1), Box(1, axis=2, probabilities=True)])
 def test_logits_are_no_probabilities(score: LogOdds | Box) -> None:
     logits = torch.full((2, 3), 1.5) if isinstance(score, LogOdds) else torch.full((2, 3, 4), 1.5)
-    with pytest.raises(ScoreError, match="a score of probabilities, and the model's output has 1"):
+    with pytest.raises(ScoreError, match="a score of probabilities, and the model's output has 1") as caught:
         score.own_inputs(logits)
+    assert isinstance(score, LogOdds) or "of logits give it probabilities=False" in str(caught.value)
