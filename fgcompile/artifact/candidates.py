@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,28 +35,33 @@ def explained_candidate(logits: NDArray[Any], candidate: int | None = -1, **argu
     return int(_scores(logits, **arguments).argmax()) if candidate == -1 else candidate
 
 
-def _scores(
-    logits: NDArray[Any],
-    index: int | None = None,
-    axis: int = 1,
-    first: int = 0,
-    objectness: int | None = None,
-    background: bool = False,
-    probabilities: bool = False,
-) -> NDArray[Any]:
+@dataclass(frozen=True)
+class _Head:
+    """How the numbers of a candidate are read; fields and defaults are those of ``fgcompile.scores.Box``."""
+
+    index: int | None = None
+    axis: int = 1
+    first: int = 0
+    objectness: int | None = None
+    background: bool = False
+    probabilities: bool = False
+
+
+def _scores(logits: NDArray[Any], **arguments: Any) -> NDArray[Any]:
     """The score of the class, or of the likeliest, of each candidate, ``(A,)``."""
+    head = _Head(**arguments)
     if logits.ndim != 2:
         raise ValueError(f"logits of {logits.ndim} axes are no candidates'")
-    rows = logits.astype(np.float64) if axis == 1 else logits.astype(np.float64).T
-    classes = rows[:, first:]
-    there = np.ones((len(rows), 1)) if objectness is None else rows[:, objectness : objectness + 1]
-    if background and probabilities:
+    rows = logits.astype(np.float64) if head.axis == 1 else logits.astype(np.float64).T
+    classes = rows[:, head.first :]
+    there = np.ones((len(rows), 1)) if head.objectness is None else rows[:, [head.objectness]]
+    if head.background and head.probabilities:
         scores = np.log(np.maximum(classes, _HELD))[:, :-1]
-    elif background:
+    elif head.background:
         scores = (classes - np.logaddexp.reduce(classes, 1, keepdims=True))[:, :-1]
-    elif probabilities:
+    elif head.probabilities:
         held = np.clip(there * classes, _HELD, 1 - _HELD)
         scores = np.log(held) - np.log1p(-held)
     else:
-        scores = classes if objectness is None else -np.logaddexp(0, -there) - np.logaddexp(0, -classes)
-    return np.asarray(scores.max(1) if index is None else scores[:, index])
+        scores = classes if head.objectness is None else -np.logaddexp(0, -there) - np.logaddexp(0, -classes)
+    return np.asarray(scores.max(1) if head.index is None else scores[:, head.index])

@@ -78,6 +78,7 @@ def verify(
     metadata = read_metadata(artifact)
     with terminal.progress(f"verifying {artifact}"):
         import fgcompile
+        from fgcompile.compiler.verify import OTHER_WEIGHTS
         from fgcompile.runtime.rehearsal import require_sound
 
         check = fgcompile.verify  # first of all, for it says what is not installed
@@ -90,7 +91,9 @@ def verify(
     if as_json:
         terminal.print_json(report.as_dict())
     else:
-        terminal.print_report(report, artifact)
+        lacking = report.checks[0].name == OTHER_WEIGHTS and weights is None and not named.is_file
+        hint = "no --weights were given, and the artifact has others: give --weights FILE, those of compile"
+        terminal.print_report(report, artifact, hint if lacking else None)
     if not report.passed:
         raise typer.Exit(1)
 

@@ -193,8 +193,8 @@ def print_artifact(metadata: Metadata, path: Path, digests: Mapping[str, str]) -
     show(table)
 
 
-def print_report(report: Report, path: Path) -> None:
-    """The checks of a verification."""
+def print_report(report: Report, path: Path, hint: str | None = None) -> None:
+    """The checks of a verification, and what may mend it."""
     table = table_of("check", "measured", "limit", "")
     for check in report.checks:
         verdict = Text("passed", "green") if check.passed else Text("FAILED", "bold red")
@@ -206,6 +206,8 @@ def print_report(report: Report, path: Path) -> None:
         f"{name}: {failed} of {len(report.checks)} checks failed" if failed else f"{name}: verified",
         style="bold red" if failed else "bold green",
     )
+    if hint is not None:
+        err.print(hint)
 
 
 def print_explanations(records: Sequence[Mapping[str, Any]]) -> None:

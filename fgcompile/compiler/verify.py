@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from fgcompile.artifact.validation import Array, batch_size, check_inputs, input
 from fgcompile.artifact.wishes import class_of
 from fgcompile.compiler.capture.binding import by_name
 from fgcompile.compiler.capture.bound import bind
+from fgcompile.compiler.capture.models import require_model
 from fgcompile.compiler.capture.onnx.comparison import on_file, rounding_on_file
 from fgcompile.compiler.checking.differences import relative_difference
 from fgcompile.compiler.checking.emitted import draws_of
@@ -32,9 +34,12 @@ from fgcompile.compiler.ir.programs import BiasedProgram
 from fgcompile.compiler.ir.turns import one_at_a_time
 from fgcompile.compiler.request import Model, Request
 from fgcompile.compiler.sources import open_model, read_model
-from fgcompile.errors import ArtifactError, FgcompileError, InputError
+from fgcompile.errors import ArtifactError, CaptureError, FgcompileError, InputError, ScoreError
 from fgcompile.runtime.session import Provider, load
 from fgcompile.scores import SCORES
+
+OTHER_WEIGHTS = "another model: its weights are not the artifact's"
+"""The check that fails first where the model's weights are others, which is then why the others fail."""
 
 
 @torch.inference_mode(False)
@@ -68,7 +73,9 @@ def verify(
     """
     session = load(path, providers, trust=trust)
     metadata = session.metadata
-    target = _score_of(metadata, target, f"'{path}'" if isinstance(path, str | Path) else "the artifact")
+    artifact = f"'{path}'" if isinstance(path, str | Path) else "the artifact"
+    own_score = target is not None
+    target = _score_of(metadata, target, artifact)
     names = [spec["name"] for spec in input_specs(metadata)]
     if isinstance(inputs, Mapping) and len(inputs) == len(names) == 1:
         names = list(inputs)  # the artifact's only input is called x, whatever the model calls it
@@ -95,9 +102,11 @@ def verify(
         opened = open_model(read, by_name(read, names[:count], examples[:count]), request)
         request = replace(request, output=opened.output)
         alone = metadata.get("batch", {}).get("alone", False)
-        bound = replace(bind(opened.model, opened.inputs, request), alone=alone)
-        captured, _ = capture_in(torch.float64, bound, request)
-        exposed = expose(captured, request.layouts)
+        require_model(opened.model)
+        with _another_model(artifact, own_score):
+            bound = replace(bind(opened.model, opened.inputs, request), alone=alone)
+            captured, _ = capture_in(torch.float64, bound, request)
+            exposed = expose(captured, request.layouts)
 
     def rounded(draw: int) -> BiasedProgram:
         with one_at_a_time():
@@ -117,7 +126,25 @@ def verify(
     report = Report((*compare(comparison).checks, *of_file))
     if report.passed or parameter_digest(captured) == metadata["model"]["parameter_digest"]:
         return report
-    return Report((*report.checks, Check("another model: its weights are not the artifact's", float("inf"), 0.0)))
+    return Report((Check(OTHER_WEIGHTS, float("inf"), 0.0), *report.checks))
+
+
+@contextmanager
+def _another_model(artifact: str, own_score: bool) -> Iterator[None]:
+    """While it is open, a model that cannot be asked what the artifact was is told to be another.
+
+    The options are the artifact's, so nobody can give them otherwise; but a score that was given may be what fails.
+    """
+    try:
+        yield
+    except (CaptureError, InputError, ScoreError) as error:
+        if own_score and isinstance(error, ScoreError):
+            raise
+        said = str(error) if isinstance(error, CaptureError) else str(error).partition(": ")[0].partition("; ")[0]
+        raise InputError(
+            f"{artifact} was made from another model, or by another version, for of this one {said}: give the one that "
+            "it was made from"
+        ) from error
 
 
 def _score_of(metadata: Metadata, given: Callable[..., Tensor] | None, artifact: str) -> Callable[..., Tensor] | None:

@@ -113,7 +113,7 @@ class Boxes:
         return corners[0] / width, corners[1] / height, corners[2] / width, corners[3] / height
 
     def _rows(self, values: NDArray[Any]) -> NDArray[Any]:
-        """``(Q, 4)``, a view: all of such an output, else the first four channels, which are fewer than the candidates."""
+        """``(Q, 4)``, a view: all of such an output, else the first of its channels, fewer than the candidates."""
         if values.ndim == 2 and 4 in values.shape and self.output != LOGITS:
             return values if values.shape[1] == 4 else values.T
         if values.ndim != 2 or min(values.shape) < 4 or values.shape[0] == values.shape[1]:

@@ -38,6 +38,8 @@ from fgcompile.system.files import make_directory
 from fgcompile.system.leftovers import new_partial
 from fgcompile.system.text import distinct_names, visible
 
+_ANY = Question()
+
 _NARROWEST = 8
 """Pixels of a part of a photo that can be told in it."""
 
@@ -251,7 +253,7 @@ def _draw(photo: Photo, shown: Sequence[Shown], style: Style, alone: bool = Fals
     return draw_overlay(photo, shown[0], signed, style) if alone else draw_photo(photo, shown[0], signed, style)
 
 
-def record_of(reply: Reply, metadata: Metadata, several: bool, question: Question = Question()) -> dict[str, Any]:
+def record_of(reply: Reply, metadata: Metadata, several: bool, question: Question = _ANY) -> dict[str, Any]:
     """What a picture shows."""
     first = reply.answers[0]
     explained = [answer.as_dict() for answer in reply.answers]

@@ -40,6 +40,10 @@ def build(classes=3):
     torch.manual_seed(0)
     return Net(classes)
 
+def others():
+    torch.manual_seed(1)
+    return Net(3)
+
 def untrained():
     return Net(3)
 
@@ -297,6 +301,17 @@ def test_dynamic_sizes_take_other_sizes_than_the_example_s(run: Run, folder: Pat
 def test_verify_builds_random_weights_as_compile_did(run: Run, folder: Path) -> None:
     assert run("compile", "cli_models:untrained", "-o", "model.pt", "--input", "3x16x16").status == 0
     assert run("verify", "model.pt", "--source", "cli_models:untrained").status == 0
+
+
+def test_verify_says_first_that_weights_are_others(run: Run, folder: Path) -> None:
+    assert run(*COMPILE, "-o", "model.pt").status == 0
+    result = run("verify", "model.pt", "--source", "cli_models:others")
+    assert result.status == 1
+    assert "another model" in result.out.splitlines()[1]
+    assert "give --weights FILE" in result.err
+    refused = run("verify", "model.pt", "--source", "cli_models:Pairs")
+    assert_one_line_error(refused, "was made from another model")
+    assert "--explained" not in refused.err
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""A tokenizer's text fills a model's inputs by their names; a row of integers alone is its ids, whatever it is called."""
+"""A text fills a model's inputs by their names; a row of integers alone is its ids, whatever it is called."""
 
 from __future__ import annotations
 

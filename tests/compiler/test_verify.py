@@ -14,11 +14,18 @@ from torch import nn
 import fgcompile
 from fgcompile.compiler.description import read_request
 from fgcompile.compiler.request import Noise
-from fgcompile.errors import InputError
+from fgcompile.errors import CaptureError, InputError
 from tests.support.sweeps import few
 
 MODEL = nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)).eval()
 X = np.random.default_rng(0).standard_normal((3, 2, 4)).astype(np.float32)
+
+
+class Several(nn.Module):
+    """Two outputs."""
+
+    def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"first": x.mean(2), "second": x.sum(2)}
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +111,23 @@ def test_of_a_model_with_other_weights_it_is_said_that_they_are(path: Path) -> N
     torch.manual_seed(1)
     other = nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(12, 3)).eval()
     report = fgcompile.verify(path, other, X)
-    assert [check.name for check in report.checks if check.limit == 0][-1].endswith("weights are not the artifact's")
+    assert report.checks[0].name.endswith("weights are not the artifact's")
     assert not report.passed
     other.load_state_dict(MODEL.state_dict())
     assert not [check for check in fgcompile.verify(path, other, X).checks if "another model" in check.name]
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        (nn.Sequential(nn.Conv1d(4, 3, 3), nn.Flatten()), "does not take inputs of shape"),
+        (Several(), "the model has several outputs"),
+    ],
+)
+def test_what_cannot_be_asked_what_the_artifact_was_is_another_model(path: Path, other: nn.Module, says: str) -> None:
+    with pytest.raises(InputError, match=r"was made from another model, .*: give the one that it was made from$") as told:
+        fgcompile.verify(path, other.eval(), X)
+    assert says in str(told.value)
+    assert "output=" not in str(told.value)
+    with pytest.raises(CaptureError, match=r"in training mode: call \.eval"):
+        fgcompile.verify(path, nn.Sequential(nn.Dropout(), MODEL), X)

@@ -133,7 +133,7 @@ def test_channels_and_space_are_not_taken_for_each_other() -> None:
     for layout in ("n h w c", "n h c w"):
         with pytest.raises(InputError, match=rf"'input': layout '{layout}' takes axis 1, .*: write 'n c h w'"):
             maps(of_channels_first(), (FIRST,), input=layout)
-    with pytest.raises(InputError, match="takes axis 3, the model's channels, .* axis 1, which .*: write 'n h w c'"):
+    with pytest.raises(InputError, match=r"takes axis 3, the model's channels, .* axis 1, which .*: write 'n h w c'"):
         maps(ChannelsLast(), (LAST,), x="n c h w")
     # A map over the channels of a signal is one that may be meant.
     signal = nn.Sequential(nn.Conv1d(3, 2, 3), nn.Flatten()).eval()
@@ -149,7 +149,7 @@ def test_channels_and_space_are_not_taken_for_each_other() -> None:
     ],
 )
 def test_a_normalised_picture_has_its_channels_first(model: nn.Module, x: Tensor, layouts: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="is given .N, C, H, W., and the layout .* second axis is space: write 'n c"):
+    with pytest.raises(InputError, match=r"is given \(N, C, H, W\), and the layout .* second axis is space: write 'n c"):
         fuse(model.eval(), x, preprocess=PREPROCESS, layouts=layouts)
 
 

@@ -81,6 +81,7 @@ def _require_roles(layout: str, coordinates: Sequence[int], written: Sequence[in
     letters = iter(LETTERS[len(coordinates) - 1]) if len(coordinates) - 1 in LETTERS else iter("")
     meant = " ".join(["n", *("c" if c in summed else next(letters, "s") for c in coordinates)])
     raise InputError(
-        f"layout '{layout}' takes axis {coordinates.index(summed[0]) + 1}, the model's channels, for space, and axis "
-        f"{coordinates.index(slid[0]) + 1}, which its windows slide over, for channels: write '{meant}', or leave it out"
+        f"layout '{layout}' takes axis {coordinates.index(summed[0]) + 1}, the model's channels, for space, and "
+        f"axis {coordinates.index(slid[0]) + 1}, which its windows slide over, for channels: write '{meant}', or leave "
+        "it out"
     )
