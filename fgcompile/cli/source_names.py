@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.machinery import PathFinder
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,16 @@ from fgcompile.cli.paths import require_files
 from fgcompile.errors import MissingPackageError, SourceError
 
 FORMS = "package.module:callable, torchvision:NAME, timm:NAME, transformers:PATH, or an .onnx, .pt2 or .pt file"
-SUFFIXES = (".onnx", ".pt2", ".pt")
-"""The files that are models by themselves."""
+SUFFIXES = (".onnx", ".pt2", ".pt", ".pth")
+"""The files that are models by themselves; of weights alone that is told when they are read."""
 
-LIBRARIES = {
-    "torchvision": "install the torchvision that matches the installed torch",
-    "timm": "pip install timm",
-    "transformers": "pip install transformers",
-}
-"""The schemes that are no modules of the user's, and how to install what they need."""
+WEIGHTS = (".safetensors", ".ckpt", ".bin")
+"""Files that are none, and are taken for one."""
+
+LIBRARIES = ("torchvision", "timm", "transformers")
+"""The schemes that are no modules of the user's."""
+
+_INDEX = "https://download.pytorch.org/whl/"
 
 _TRANSFORMERS_WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
 
@@ -66,7 +68,7 @@ def read_name(source: str) -> SourceName:
     Raises:
         SourceError: It is none.
     """
-    if Path(source).suffix in SUFFIXES:
+    if Path(source).suffix in (*SUFFIXES, *WEIGHTS):
         return SourceName(source, "", source, {})
     scheme, separator, rest = source.partition(":")
     if not separator or not rest:
@@ -100,12 +102,22 @@ def require_there(source: SourceName, weights: Path | None) -> None:
             raise SourceError(f"{source.name} is compiled already: fgcompile.load it, or give what it was made from")
     elif source.scheme in LIBRARIES:
         if find_spec(source.scheme) is None:
-            raise SourceError(f"cannot import {source.scheme}: {LIBRARIES[source.scheme]}")
+            raise SourceError(f"cannot import {source.scheme}: {install(source.scheme)}")
         if source.scheme == "transformers":
             require_configuration(source.name)
     else:
         _require_module(source.scheme, source.name)
     require_files({"--weights": weights})
+
+
+def install(library: str) -> str:
+    """How a library is installed; torchvision of the very build that torch is of, from the index that it came from."""
+    if library == "torchvision":
+        torch = version("torch")
+        build = torch.partition("+")[2]
+        return f"pip install torch=={torch} torchvision" + (f" --index-url {_INDEX}{build}" if build else "")
+    first = f"{install('torchvision')}, then " if library == "timm" and find_spec("torchvision") is None else ""
+    return f"{first}pip install {library}"
 
 
 def require_kept(output: Path, *sources: Path | None) -> None:

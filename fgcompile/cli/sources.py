@@ -21,7 +21,7 @@ except ImportError as error:
     raise MissingPackageError("models need torch: pip install 'fgcompile[compile]'") from error
 from torch.export import ExportedProgram
 
-from fgcompile.cli.source_names import FORMS, LIBRARIES, has_weights, module_of, read_name, require_configuration
+from fgcompile.cli.source_names import FORMS, has_weights, install, module_of, read_name, require_configuration
 from fgcompile.cli.transformers_internals import from_config
 from fgcompile.cli.weights import load_weights, some
 from fgcompile.compiler.sources import read_source
@@ -79,6 +79,8 @@ def _import(name: str, advice: str) -> Any:
     except Exception as error:
         line = _failing_line(error)
         advice = advice if line is None else f"mend {line}"
+        if _is_of_torchvision(error):
+            advice = f"it needs the torchvision built for the installed torch: {install('torchvision')}"
         raise SourceError(f"cannot import {name} ({_one_line(error)}): {advice}") from error
 
 
@@ -138,7 +140,7 @@ def _build(source: str, factory: Callable[[], Any]) -> nn.Module:
 
 
 def _build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    models = _import("torchvision.models", LIBRARIES["torchvision"])
+    models = _import("torchvision.models", install("torchvision"))
     architecture, _, part = name.partition(".")
 
     def build() -> Any:
@@ -152,14 +154,14 @@ def _build_torchvision(name: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def _build_timm(name: str, arguments: Mapping[str, Any]) -> nn.Module:
-    timm = _import("timm", LIBRARIES["timm"])
+    timm = _import("timm", install("timm"))
     return _build(f"timm:{name}", lambda: timm.create_model(name, **{"pretrained": False, **arguments}))
 
 
 def _build_transformers(name: str, arguments: Mapping[str, Any]) -> nn.Module:
     path = require_configuration(name)
     folder = path if path.is_dir() else path.parent
-    transformers = _import("transformers", LIBRARIES["transformers"])
+    transformers = _import("transformers", install("transformers"))
     if quieten := getattr(getattr(transformers.utils, "logging", None), "disable_progress_bar", None):
         quieten()  # of weights that are on this disk
     values = dict(arguments)
@@ -198,8 +200,18 @@ def _load_pretrained(kind: Any, folder: Path, config: Any) -> nn.Module:
     return cast(nn.Module, model)
 
 
+def _is_of_torchvision(error: BaseException | None) -> bool:
+    """Whether torchvision is missing, or is of another build than torch, whoever imports it."""
+    if error is None:
+        return False
+    missing = isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == "torchvision"
+    return missing or "torchvision::" in str(error) or _is_of_torchvision(error.__cause__ or error.__context__)
+
+
 def _failing_line(error: BaseException) -> str | None:
     """``file:line`` of the user's code that an error came from; None where it came from a library alone."""
+    if isinstance(error, SyntaxError) and error.filename and not error.filename.startswith((*_OTHERS_CODE, "<")):
+        return f"{error.filename}:{error.lineno}"  # which no frame is of
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if not frame.filename.startswith((*_OTHERS_CODE, "<frozen"))]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else None

@@ -48,7 +48,7 @@ OWN_LABELS = "_fgcompile_labels"
 RANDOM_WEIGHTS = "_fgcompile_random_weights"
 """An attribute of a model: whether its source is known to have made it without trained weights."""
 
-SUFFIXES = (".onnx", ".pt2", ".pt")
+SUFFIXES = (".onnx", ".pt2", ".pt", ".pth")
 """Of the files that are models."""
 
 

@@ -118,11 +118,17 @@ def require_shown(metadata: Metadata, path: Path) -> None:
     """
     if takes_tokens(metadata):
         raise InputError(f"{path} takes the numbers of a text's tokens, no texts: compile it with --tokenizer FILE")
-    if metadata["preprocess"] is None:
-        raise InputError(f"{path} takes prepared arrays, not photos: compile it with --mean and --std")
     taken = [
         spec for spec in metadata["inputs"] if not spec.get("optional") and spec["name"] not in ("target", "explain")
     ]
+    if metadata["preprocess"] is None and not any(len(spec["shape"]) == 4 for spec in taken):
+        sizes = ", ".join(f"{spec['name']} ({', '.join(map(str, spec['shape']))})" for spec in taken)
+        raise InputError(
+            f"{path} takes {sizes}, and the page explains photos and texts: save arrays by numpy.save, and give them to "
+            "fgcompile explain"
+        )
+    if metadata["preprocess"] is None:
+        raise InputError(f"{path} takes prepared arrays, not photos: compile it with --mean and --std")
     if len(taken) != 1 or taken[0]["shape"][-1] not in (1, 3):
         raise InputError(
             f"{path} takes {', '.join(spec['name'] for spec in taken)}: the page has one grey or RGB photo"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.export import ExportedProgram
 
-from fgcompile.cli.source_names import read_name
+from fgcompile.cli.source_names import install, read_name
 from fgcompile.cli.sources import load_source
 from fgcompile.errors import SourceError
 
@@ -51,6 +53,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current directory, with a module of models in it."""
     (tmp_path / "sample_models.py").write_text(MODELS)
     (tmp_path / "broken_models.py").write_text("import nothing_of_this_name")
+    (tmp_path / "misspelt_models.py").write_text("\n\ndef build(:\n")
+    (tmp_path / "seeing_models.py").write_text("raise RuntimeError('operator torchvision::nms does not exist')")
+    (tmp_path / "blind_models.py").write_text("raise ModuleNotFoundError('No torchvision', name='torchvision.ops')")
     (tmp_path / "raising_models.py").write_text("import os\nos.environ['HOME_OF_MODELS']")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -110,6 +115,10 @@ def test_exported_program(tmp_path: Path) -> None:
         ("sample_models:needs", "argument: 'classes': give its arguments as sample_models:needs?key=value"),
         ("sample_models:calls", "sample_models.py:13, or call it otherwise"),
         ("raising_models:build", "cannot import raising_models (KeyError: 'HOME_OF_MODELS'): mend"),
+        ("misspelt_models:build", "misspelt_models.py:3"),
+        ("seeing_models:build", f"the installed torch: pip install torch=={version('torch')} torchvision"),
+        ("blind_models:build", f"the installed torch: pip install torch=={version('torch')} torchvision"),
+        ("missing.pth", "missing.pth: no such file"),
         ("builtins:dict", "returned a dict, not a torch.nn.Module"),
         ("torchvision:resnet9000", "torchvision:resnet9000 failed"),
         ("missing.pt2", "missing.pt2: no such file"),
@@ -121,6 +130,32 @@ def test_refused_sources_say_why_in_one_line(folder: Path, source: str, message:
         load_source(source)
     assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["net.pth", "net.ckpt", "net.bin", "net.pt", "net.safetensors"])
+def test_weights_are_no_source_whatever_they_are_called(tmp_path: Path, name: str) -> None:
+    torch.save(nn.Linear(3, 2).state_dict(), tmp_path / name)
+    with pytest.raises(SourceError, match=rf"weights without a model: give .* --weights .*{re.escape(name)}"):
+        load_source(str(tmp_path / name))
+
+
+def test_torchscript_may_be_called_pth(tmp_path: Path) -> None:
+    torch.jit.save(torch.jit.trace(nn.Linear(3, 2).eval(), torch.zeros(1, 3)), tmp_path / "net.pth")
+    assert isinstance(load_source(str(tmp_path / "net.pth")), torch.jit.ScriptModule)
+
+
+@pytest.mark.parametrize(
+    ("installed", "command"),
+    [
+        ("2.13.0+cpu", "pip install torch==2.13.0+cpu torchvision --index-url https://download.pytorch.org/whl/cpu"),
+        ("2.13.0", "pip install torch==2.13.0 torchvision"),
+    ],
+)
+def test_torchvision_is_of_the_build_of_torch(installed: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fgcompile.cli.source_names.version", lambda package: installed)
+    assert install("torchvision") == command
+    monkeypatch.setattr("fgcompile.cli.source_names.find_spec", lambda name: None)
+    assert install("timm") == f"{command}, then pip install timm"
 
 
 @pytest.mark.parametrize(

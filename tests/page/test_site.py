@@ -32,6 +32,10 @@ def test_tiny_photos_are_shown() -> None:
     [
         ({"preprocess": None}, "takes prepared arrays, not photos: compile it with --mean and --std"),
         (
+            {"preprocess": None, "inputs": [{"name": "x", "dtype": "float32", "shape": ["batch", 2, 500]}]},
+            r"takes x \(batch, 2, 500\), and the page explains photos and texts: save arrays by numpy.save",
+        ),
+        (
             {"preprocess": None, "inputs": [{"name": "input_ids", "dtype": "int64", "shape": ["batch", 5]}]},
             "numbers of a text's tokens, no texts: compile it with --tokenizer FILE",
         ),

@@ -35,11 +35,13 @@ NOT_IMPORTED = ("torch.", "__main__.")
 
 
 def require_no_pickle(path: Path) -> None:
-    """Refuses what ``torch.save`` wrote.
+    """Refuses what ``torch.save`` wrote, and safetensors.
 
     Raises:
         SourceError: Says what it holds, and how it is given.
     """
+    if path.suffix == ".safetensors":
+        raise SourceError(_weights_alone(path, "a state dict"))
     names, texts = [], set[str]()
     for operation, argument in _opcodes(path):
         if operation == "GLOBAL":
@@ -55,10 +57,14 @@ def require_no_pickle(path: Path) -> None:
             "you trust it, and pass the module"
         )
     if names:
-        raise SourceError(
-            f"{path} is a state dict or checkpoint of torch.save, weights without a model: give the model's code, as "
-            f"mynet:Net, and --weights {path.name}; from Python build the model, load_state_dict, and pass the module"
-        )
+        raise SourceError(_weights_alone(path, "a state dict or checkpoint of torch.save"))
+
+
+def _weights_alone(path: Path, kind: str) -> str:
+    return (
+        f"{path} is {kind}, weights without a model: give the model's code, as mynet:Net, and --weights {path}; from "
+        "Python build the model, load_state_dict, and pass the module"
+    )
 
 
 def _opcodes(path: Path) -> Iterator[tuple[str, Any]]:
