@@ -61,6 +61,10 @@ class WeightsWarning(UserWarning):
     """Weights were read under other names than the file has: says which."""
 
 
+class TargetWarning(UserWarning):
+    """A class is named by the beginning of its name alone: says which one that is."""
+
+
 class NonFiniteWarning(UserWarning):
     """Finite inputs gave NaN or infinity, as where float32 overflows: names the output, and how many values."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral
@@ -15,7 +16,7 @@ from fgcompile.artifact.elements import Element, class_axis, output_axes
 from fgcompile.artifact.metadata import Metadata
 from fgcompile.artifact.names import WHOLE_NUMBER
 from fgcompile.artifact.questions import PREDICTED, require_elements, shown, whole
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, TargetWarning
 from fgcompile.system.text import visible
 
 Wish = str | int | Sequence[int | str] | None
@@ -201,6 +202,7 @@ def _named(name: str, labels: Sequence[str] | None, of: str, what: str = "target
         [index for index, label in enumerate(folded) if wanted and label.startswith(wanted)],
     ):
         if len(found) == 1:
+            _tell_beginning(name, labels[found[0]], found[0], what)
             return found[0]
         if found:
             some = ", ".join(f"{index} {_shown(labels[index])}" for index in found[:_SHOWN])
@@ -212,6 +214,17 @@ def _named(name: str, labels: Sequence[str] | None, of: str, what: str = "target
     advice = f"perhaps {meant}" if meant else f"give a name of its labels{',' if word else ' or'} a whole number{word}"
     advice += ", or several as targets" if "," in name and not meant and what == "target" else ""
     raise InputError(f"{what} {_shown(name)} is no class of the {of}: {advice}")
+
+
+def _tell_beginning(name: str, label: str, index: int, what: str) -> None:
+    """Warns that a beginning was taken for the name; not of the first of several names, ``tench, Tinca tinca``."""
+    rest = label[len(name) :]
+    if len(label) > len(name) and not rest.startswith(","):
+        warnings.warn(
+            f"{what} {_shown(name)} is taken for class {index}, {_shown(label)}, which alone begins so",
+            TargetWarning,
+            stacklevel=3,
+        )
 
 
 def _without_largest(element: Element) -> Element:

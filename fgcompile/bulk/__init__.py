@@ -1,7 +1,7 @@
 """Many images at once, on Ray Data: what ``fgcompile batch`` does, on one machine or on a cluster.
 
-``paths`` finds the images, ``folder`` keeps the results so that a killed run can go on, ``stages`` is what the workers
-do, ``rows`` what they write, ``cluster`` where they are; ``run`` knows them all.
+``paths`` finds the images, ``asking`` says what is asked of each, ``folder`` keeps the results so that a killed run can
+go on, ``stages`` is what the workers do, ``rows`` what they write, ``cluster`` where they are; ``run`` knows them all.
 """
 
 from __future__ import annotations

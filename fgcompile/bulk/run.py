@@ -17,31 +17,26 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.data.checkpoint import CheckpointConfig
 from ray.exceptions import RayError, RayTaskError
 
-from fgcompile.artifact.elements import output_axes, plain
+from fgcompile.artifact.elements import plain
 from fgcompile.artifact.file import read_artifact, weights_folder
 from fgcompile.artifact.fitting import fit_of
 from fgcompile.artifact.metadata import Metadata
-from fgcompile.artifact.questions import PREDICTED
 from fgcompile.artifact.seal import read_seal
 from fgcompile.artifact.trust import require_trust
-from fgcompile.artifact.wishes import Wish, needs_logits
+from fgcompile.artifact.wishes import Wish
+from fgcompile.bulk.asking import read_question
 from fgcompile.bulk.cluster import Pool, connect
 from fgcompile.bulk.folder import Folder, claim
 from fgcompile.bulk.options import Summary, Wanted, Workers
 from fgcompile.bulk.paths import Found, find_images
 from fgcompile.bulk.ray_internals import failure_of_worker
 from fgcompile.bulk.stages import Explainer, Task, read_photos, rehearse
-from fgcompile.errors import FgcompileError, InputError, OutputError, first_line
-from fgcompile.media.asking import choose
-from fgcompile.media.tiles import require_tiles
-from fgcompile.pictures.images import photo_shape, require_any_size
-from fgcompile.pictures.reading import TILE, WHOLE
+from fgcompile.errors import FgcompileError, OutputError, first_line
+from fgcompile.pictures.images import photo_shape
 from fgcompile.system.files import make_directory
 
 _INTERVAL = 2.0
 """Seconds between two looks at how far a run is."""
-
-_NO_MAP = "this artifact does not compute a class's logits and map: compile it with both outputs"
 
 _LARGEST_BLOCK = 64
 """The most images of one file of results: a kill costs each actor the few blocks that it has begun."""
@@ -58,13 +53,7 @@ def explain_in_bulk(
     """As ``fgcompile.bulk.explain_in_bulk``, with the ``target`` that is to be read."""
     content, metadata = read_artifact(wanted.artifact)
     require_trust(wanted.artifact, metadata["format"], wanted.trust)
-    photo_shape(metadata)
-    _require_maps(metadata)
-    if wanted.reading.fit == WHOLE:
-        require_any_size(metadata)
-    if wanted.reading.fit == TILE:
-        require_tiles(metadata)
-    wanted = replace(wanted, target=_read_target(target, metadata))
+    wanted = replace(wanted, target=read_question(metadata, target, wanted.reading))
     found = find_images(images, without=output)
     paths = found.images
     identity = {
@@ -96,39 +85,6 @@ def explain_in_bulk(
                     _write(rows, folder)
                 seconds = time.monotonic() - start
         return _summarise(found, before, folder, seconds)
-
-
-def _require_maps(metadata: Metadata) -> None:
-    """Passes artifacts that explain one class, one element of an output, or one score of each photo.
-
-    Raises:
-        InputError: Says what is wrong.
-    """
-    missing = {"logits", "saliency"} - {spec["name"] for spec in metadata["outputs"]}
-    if missing or not (metadata["target"] == "score" or output_axes(metadata)):
-        raise InputError(_NO_MAP)
-    if (count := metadata.get("targets")) is not None:
-        what = f"{count} targets" if isinstance(count, int) else "any number of targets"
-        raise InputError(
-            f"this artifact explains {what} in a call, and a row has one: compile it without targets for a bulk "
-            "run, or explain single photos"
-        )
-
-
-def _read_target(target: Wish, metadata: Metadata) -> tuple[int, ...] | None:
-    """The element that is explained of every image.
-
-    Raises:
-        InputError: There is none such, or each image would have another.
-    """
-    elements = choose(metadata, target, None, None).elements
-    if not elements or set(elements[0]) == {PREDICTED}:
-        return None
-    if needs_logits(elements[0]):
-        raise InputError(
-            f"target {plain(elements[0])} leaves an index to each image: give all, or -1 in the last place or in all"
-        )
-    return elements[0]
 
 
 def _read_listing(folder: Folder) -> Dataset:

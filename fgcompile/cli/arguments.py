@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,11 @@ def read_target(text: str) -> int | str | Callable[[], Any]:
         return read_score(name, arguments)
     if ":" in text:
         if not (name.endswith(".py") or is_module(name)):
-            raise InputError(f"--target {text} is no score ({', '.join(SCORES)}) and no function: no module is {name}")
+            meant = get_close_matches(name, SCORES, 1)
+            perhaps = f": perhaps {meant[0]}" if meant else ""
+            raise InputError(
+                f"--target {text} is no score ({', '.join(SCORES)}) and no function: no module is {name}{perhaps}"
+            )
         return partial(_import_target, text, name)
     if WHOLE_NUMBER.fullmatch(text):
         return int(text)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from fgcompile.artifact.file import read_metadata
 from fgcompile.cli import choices, terminal
 from fgcompile.cli.arguments import parse_reading
 from fgcompile.cli.parameters import (
@@ -71,8 +72,16 @@ def batch(
     """
     reading = parse_reading(window, background, page, max_pixels, fit)
     with terminal.progress("explaining") as report:
-        from fgcompile.bulk import explain_in_bulk
         from fgcompile.bulk.options import Workers
+
+        workers = Workers(actors, threads, size, providers, address)
+        metadata = read_metadata(artifact)
+        from fgcompile.bulk.asking import read_question
+        from fgcompile.bulk.paths import find_images
+
+        read_question(metadata, target, reading)
+        find_images(images, without=output)
+        from fgcompile.bulk import explain_in_bulk
         from fgcompile.runtime.rehearsal import require_sound
 
         require_sound(artifact, providers, threads, trust)
@@ -83,7 +92,7 @@ def batch(
             target=target,
             format=results,
             reading=reading,
-            workers=Workers(actors, threads, size, providers, address),
+            workers=workers,
             trust=trust or None,
             report=report,
         )

@@ -9,6 +9,7 @@ import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -98,9 +99,11 @@ def import_callable(name: str) -> Callable[..., Any]:
         sys.path.insert(0, here)
     found = _import(module_name, f"check the name and the current directory; a source is {FORMS}")
     for part in attribute.split("."):
-        found = getattr(found, part, None)
+        holder, found = found, getattr(found, part, None)
     if not callable(found):
-        raise SourceError(f"{module_name} has no callable named {attribute!r}: name a function or class in it")
+        near = [each for each in get_close_matches(part, dir(holder)) if callable(getattr(holder, each))]
+        advice = f"perhaps {', '.join(near)}" if near else "name a function or class in it"
+        raise SourceError(f"{module_name} has no callable named {attribute!r}: {advice}")
     return cast(Callable[..., Any], found)
 
 

@@ -21,7 +21,7 @@ from fgcompile.cli import facts
 from fgcompile.cli.console import add, err, notes, out, print_facts, show, table_of
 from fgcompile.cli.flags import as_options
 from fgcompile.cli.stages import Stopwatch
-from fgcompile.errors import CaptureWarning, LayoutWarning, RulesWarning, WeightsWarning
+from fgcompile.errors import CaptureWarning, LayoutWarning, RulesWarning, TargetWarning, WeightsWarning
 from fgcompile.system.text import as_typed, visible
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def show_warnings_in_one_line() -> None:
     show = warnings.showwarning
 
     def show_in_one_line(message: Warning | str, category: type[Warning], *place: Any, **options: Any) -> None:
-        if issubclass(category, CaptureWarning | LayoutWarning | RulesWarning | WeightsWarning):
+        if issubclass(category, CaptureWarning | LayoutWarning | RulesWarning | TargetWarning | WeightsWarning):
             err.print(Text.assemble(("fgcompile: warning: ", "bold yellow"), visible(as_options(str(message)))))
         else:
             show(message, category, *place, **options)

@@ -124,8 +124,8 @@ def require_shown(metadata: Metadata, path: Path) -> None:
     if metadata["preprocess"] is None and not any(len(spec["shape"]) == 4 for spec in taken):
         sizes = ", ".join(f"{spec['name']} ({', '.join(map(str, spec['shape']))})" for spec in taken)
         raise InputError(
-            f"{path} takes {sizes}, and the page explains photos and texts: save arrays by numpy.save, and give them to "
-            "fgcompile explain"
+            f"{path} takes {sizes}, and the page explains photos and texts: save arrays by numpy.save, and give them "
+            "to fgcompile explain"
         )
     if metadata["preprocess"] is None:
         raise InputError(f"{path} takes prepared arrays, not photos: compile it with --mean and --std")

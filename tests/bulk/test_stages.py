@@ -18,7 +18,7 @@ from torch import nn  # noqa: E402
 import fgcompile  # noqa: E402
 from fgcompile.artifact.file import read_artifact  # noqa: E402
 from fgcompile.artifact.fitting import Fit  # noqa: E402
-from fgcompile.bulk import explain_in_bulk, run, stages  # noqa: E402
+from fgcompile.bulk import asking, explain_in_bulk, stages  # noqa: E402
 from fgcompile.bulk.options import Wanted  # noqa: E402
 from fgcompile.bulk.stages import Explainer, Task, read_photos  # noqa: E402
 from fgcompile.errors import InputError  # noqa: E402
@@ -192,7 +192,7 @@ def test_an_element_of_more_axes_is_explained_of_every_image(
     photos = np.random.default_rng(0).integers(0, 256, (2, *SHAPE), dtype=np.uint8)
     for number, photo in enumerate(photos):
         Image.fromarray(photo).save(tmp_path / f"{number}.png")
-    wanted = Wanted(segmenter, run._read_target(wish, metadata), "parquet")  # type: ignore[arg-type]
+    wanted = Wanted(segmenter, asking.read_target(wish, metadata), "parquet")  # type: ignore[arg-type]
     task = Task(None, wanted, tmp_path, ["CPUExecutionProvider"], 1)  # type: ignore[arg-type]
     paths = pa.table({"path": [str(tmp_path / f"{number}.png") for number in range(2)]})
     rows = Explainer(task)(read_photos(paths, SHAPE)).to_pylist()
@@ -220,14 +220,14 @@ def test_an_element_of_more_axes_is_explained_of_every_image(
 )
 def test_what_is_no_element_of_every_image_is_refused(segmenter: Path, wish: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        run._read_target(wish, read_artifact(segmenter)[1])
+        asking.read_target(wish, read_artifact(segmenter)[1])
 
 
 def test_artifacts_of_several_targets_are_refused_by_their_number(segmenter: Path) -> None:
     metadata = read_artifact(segmenter)[1]
     for targets, said in ((3, "explains 3 targets in a call"), ("dynamic", "explains any number of targets in a call")):
         with pytest.raises(InputError, match=said):
-            run._require_maps({**metadata, "targets": targets})  # type: ignore[typeddict-item]
+            asking.require_maps({**metadata, "targets": targets})  # type: ignore[typeddict-item]
 
 
 @pytest.mark.parametrize("format", ["parquet", "png"])
@@ -241,10 +241,10 @@ def test_of_a_fixed_score_a_row_has_the_name_and_the_value(
     labels = ["sky", "road", "car"]
     fgcompile.compile(network, torch.randn(1, 3, 16, 16), preprocess=scale, labels=labels, target=region).save(path)
     content, metadata = read_artifact(path)
-    run._require_maps(metadata)
-    assert run._read_target(None, metadata) is None
+    asking.require_maps(metadata)
+    assert asking.read_target(None, metadata) is None
     with pytest.raises(InputError, match="target"):
-        run._read_target("road", metadata)
+        asking.read_target("road", metadata)
     monkeypatch.setattr(stages.ray, "get", lambda _: (np.frombuffer(content, np.uint8), metadata))
     photo = np.random.default_rng(0).integers(0, 256, SHAPE, dtype=np.uint8)
     Image.fromarray(photo).save(tmp_path / "photo.png")

@@ -125,6 +125,10 @@ OF_ARTIFACTS = [
     (["explain", "photo.onnx", "a.png", "-o", "out", "--colormap", "jett"], "jett"),
     (["explain", "photo.onnx", "a.png", "-o", "out", "--top", "0"], "top"),
     (["explain", "photo.onnx", "a.png", "-o", "out", "--target", "9"], "9"),
+    (["batch", "photo.onnx", "a.png", "-o", "out", "--target", "9"], "9"),
+    (["batch", "photo.onnx", "a.png", "-o", "out", "--batch", "0"], "batch is 0"),
+    (["batch", "photo.onnx", "a.png", "-o", "out", "--fit", "whole"], "whole"),
+    (["batch", "photo.onnx", "no-such.png", "-o", "out"], "no-such.png"),
 ]
 
 
@@ -139,7 +143,7 @@ def test_nor_do_those_of_an_artifact_take_a_runtime(run: Run, tmp_path: Path, mo
         "    sys.argv = ['fgcompile', *arguments]\n"
         "    try: main()\n"
         "    except SystemExit: pass\n"
-        "    heavy = {'torch', 'onnx', 'onnxruntime'} & sys.modules.keys()\n"
+        "    heavy = {'torch', 'onnx', 'onnxruntime', 'ray'} & sys.modules.keys()\n"
         "    assert not heavy, (arguments, heavy)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, stderr=subprocess.DEVNULL)

@@ -106,6 +106,8 @@ def test_exported_program(tmp_path: Path) -> None:
         ("no_such_module:build", "cannot import no_such_module"),
         ("broken_models:build", "No module named 'nothing_of_this_name'"),
         ("sample_models:missing", "no callable named 'missing'"),
+        ("sample_models:biuld", "no callable named 'biuld': perhaps build"),
+        ("sample_models:Holder.bild", "perhaps build"),
         ("sample_models:text", "no callable named 'text'"),
         ("sample_models:fails", "sample_models:fails failed with RuntimeError: no disk"),
         ("sample_models:build?classes", "cannot read the argument 'classes'"),

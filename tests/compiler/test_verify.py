@@ -125,7 +125,9 @@ def test_of_a_model_with_other_weights_it_is_said_that_they_are(path: Path) -> N
     ],
 )
 def test_what_cannot_be_asked_what_the_artifact_was_is_another_model(path: Path, other: nn.Module, says: str) -> None:
-    with pytest.raises(InputError, match=r"was made from another model, .*: give the one that it was made from$") as told:
+    with pytest.raises(
+        InputError, match=r"was made from another model, .*: give the one that it was made from$"
+    ) as told:
         fgcompile.verify(path, other.eval(), X)
     assert says in str(told.value)
     assert "output=" not in str(told.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from fgcompile.drawing.marks import marks_of
 from fgcompile.drawing.panels import draw_comparison
 from fgcompile.drawing.photo import Photo, in_colour
 from fgcompile.drawing.subjects import Shown
-from fgcompile.errors import InputError
+from fgcompile.errors import InputError, TargetWarning
 from fgcompile.media.boxes import Boxes
 from fgcompile.media.explain import explain_photos
 from fgcompile.runtime import Session
@@ -84,7 +85,7 @@ def photo(tmp_path: Path) -> Path:
         (3, CLASSES, (3,)),
         ("3", CLASSES, (3,)),
         ("CAT", CLASSES, (4,)),
-        ("bald", CLASSES, (0,)),
+        pytest.param("bald", CLASSES, (0,), marks=pytest.mark.filterwarnings("ignore:target 'bald'")),
         ("tench, tinca", CLASSES, (3,)),
         ("cat,7,0", PLACES, (4, 7, 0)),
         ("tench, Tinca tinca,7,0", PLACES, (3, 7, 0)),
@@ -94,6 +95,15 @@ def photo(tmp_path: Path) -> Path:
 )
 def test_elements_from_words(wish: Any, metadata: Metadata, element: tuple[int, ...]) -> None:
     assert read_element(wish, metadata) == element
+
+
+def test_a_beginning_that_is_taken_for_a_name_is_told() -> None:
+    with pytest.warns(TargetWarning, match="target 'bald' is taken for class 0, 'bald eagle', which alone begins so"):
+        assert read_element("bald", CLASSES) == (0,)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", TargetWarning)
+        for wish, index in (("CAT", 4), ("tench", 3), ("bald eagle", 0)):
+            assert read_element(wish, CLASSES) == (index,)
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,9 @@ def test_channels_and_space_are_not_taken_for_each_other() -> None:
     ],
 )
 def test_a_normalised_picture_has_its_channels_first(model: nn.Module, x: Tensor, layouts: dict[str, str]) -> None:
-    with pytest.raises(InputError, match=r"is given \(N, C, H, W\), and the layout .* second axis is space: write 'n c"):
+    with pytest.raises(
+        InputError, match=r"is given \(N, C, H, W\), and the layout .* second axis is space: write 'n c"
+    ):
         fuse(model.eval(), x, preprocess=PREPROCESS, layouts=layouts)
 
 
