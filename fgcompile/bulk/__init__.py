@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from fgcompile.artifact.wishes import Wish
@@ -15,6 +16,16 @@ from fgcompile.bulk.options import MAP_FORMATS, Summary, Wanted, Workers
 from fgcompile.bulk.ray_internals import LOOPBACK
 from fgcompile.errors import InputError, MissingPackageError
 from fgcompile.pictures.reading import DEFAULT, Reading
+
+
+def require_ray() -> None:
+    """Refuses bulk runs where Ray is not installed, without importing it.
+
+    Raises:
+        MissingPackageError: It is not.
+    """
+    if find_spec("ray") is None:
+        raise MissingPackageError("bulk runs need ray: pip install 'fgcompile[ray]'")
 
 
 def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
@@ -56,6 +67,7 @@ def explain_in_bulk(  # noqa: PLR0913 - public: its keywords are the options
     workers = workers or Workers()
     if workers.address is None:
         os.environ.setdefault(*LOOPBACK)  # before Ray is imported
+    require_ray()
     try:
         from fgcompile.bulk import run
     except ImportError as error:

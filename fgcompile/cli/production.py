@@ -72,8 +72,10 @@ def batch(
     """
     reading = parse_reading(window, background, page, max_pixels, fit)
     with terminal.progress("explaining") as report:
+        from fgcompile.bulk import explain_in_bulk, require_ray
         from fgcompile.bulk.options import Workers
 
+        require_ray()
         workers = Workers(actors, threads, size, providers, address)
         metadata = read_metadata(artifact)
         from fgcompile.bulk.asking import read_question
@@ -81,7 +83,6 @@ def batch(
 
         read_question(metadata, target, reading)
         find_images(images, without=output)
-        from fgcompile.bulk import explain_in_bulk
         from fgcompile.runtime.rehearsal import require_sound
 
         require_sound(artifact, providers, threads, trust)
