@@ -29,6 +29,7 @@ def saved(path: Path, operator: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_file_is_compared_in_its_logits(tmp_path: Path) -> None:
     figures = measure(str(saved(tmp_path / "a.onnx", "Softmax")), [], 300)
     assert figures["explained"] == "m"

@@ -303,6 +303,7 @@ def test_verify_builds_random_weights_as_compile_did(run: Run, folder: Path) -> 
     assert run("verify", "model.pt", "--source", "cli_models:untrained").status == 0
 
 
+@pytest.mark.slow
 def test_verify_says_first_that_weights_are_others(run: Run, folder: Path) -> None:
     assert run(*COMPILE, "-o", "model.pt").status == 0
     result = run("verify", "model.pt", "--source", "cli_models:others")

@@ -118,6 +118,7 @@ def test_the_metadata_name_the_sizes() -> None:
     assert metadata["sites"][0]["shape"] == ["batch", 8, "((height - 1)//2) + 1", "((width - 1)//2) + 1"]
 
 
+@pytest.mark.slow
 def test_multiples_are_found_and_checked(tmp_path: Path) -> None:
     path = tmp_path / "unet.pt"
     model = UNet().eval()
@@ -143,6 +144,7 @@ def test_sizes_of_several_inputs_are_shared_where_the_model_wants_it() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_raw_photos_of_any_size() -> None:
     preprocess = fgcompile.Preprocess((0.5,) * 3, (0.25,) * 3)
     model = Strides().eval()

@@ -156,6 +156,7 @@ def test_both_forms_compute_the_same(model: nn.Module, tmp_path: Path, monkeypat
         np.testing.assert_allclose(answers[0][name], value, atol=1e-6 * np.abs(value).max(), err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", quick(["onnx", "torchscript", "pt2"], "onnx"))
 def test_takes_biases_and_dynamic_sizes_too(model: nn.Module, tmp_path: Path, format: str) -> None:
     path = tmp_path / f"both{FORMATS[format]}"

@@ -47,6 +47,7 @@ def test_a_pixel_and_a_region_of_the_u_net_are_explained(scenes: Scenes) -> None
     np.testing.assert_allclose(region.contributions.sum(1), expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_best_candidate_of_the_detector_lies_on_its_shape_and_so_does_its_map(scenes: Scenes) -> None:
     x, kinds = scenes.images.numpy(), scenes.labels[:, 0].numpy()
     detector = session("retinanet", scenes, output="logits", outputs=("logits", "saliency", "model"))

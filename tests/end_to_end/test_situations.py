@@ -34,7 +34,7 @@ from tests.support.situations.convolutions import (
     Writes,
     largest_class,
 )
-from tests.support.sweeps import few
+from tests.support.sweeps import quick
 
 BOTH = ("taylor", "libragrad")
 TOKENS = {"shape": (3,), "ids": 20}
@@ -79,7 +79,7 @@ SITUATIONS: Mapping[str, Situation] = {
 }
 
 
-@pytest.mark.parametrize("name", few(SITUATIONS, 2))
+@pytest.mark.parametrize("name", quick(SITUATIONS, "bidirectional lstm", "memory bank"))
 def test_logits_gradients_and_terms_are_those_of_the_eager_network(name: str) -> None:
     row = SITUATIONS[name]
     assert_right(row.build(), *row.inputs, score=row.score, rules=row.rules, other_sizes=row.other_sizes)

@@ -285,7 +285,7 @@ def test_verify_passes_an_artifact_of_several_targets(tmp_path: Path) -> None:
     assert fgcompile.verify(path, model("segmenter"), torch.from_numpy(given("segmenter", 3))).passed
 
 
-@pytest.mark.parametrize("kind", quick(KINDS, "classifier", "tagger"))
+@pytest.mark.parametrize("kind", quick(KINDS, "classifier"))
 def test_metadata_say_what_each_index_is(kind: str) -> None:
     of, metadata = KINDS[kind], session(kind, COUNT, "onnx").metadata
     described = [{"name": name, "size": size} for name, size in zip(of.axes, of.sizes, strict=True)]

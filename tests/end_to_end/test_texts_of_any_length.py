@@ -222,6 +222,7 @@ def test_beyond_the_table_is_refused_by_name(name: str, tmp_path: Path) -> None:
         session.explain(longer)
 
 
+@pytest.mark.slow
 def test_beyond_a_table_by_words_its_layer_is_named(tmp_path: Path) -> None:
     """Its length says nothing: padding counts no positions."""
     model, path = MODELS["counted"].float().eval(), tmp_path / "text.onnx"

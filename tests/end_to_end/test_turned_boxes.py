@@ -47,6 +47,7 @@ def test_a_turned_output_is_refused_with_the_box_to_use(pixels: bool, options: d
     assert "on axis 2 of the output" in str(raised.value)
 
 
+@pytest.mark.slow
 def test_the_box_that_is_advised_compiles_and_so_does_an_output_that_is_as_it_should_be() -> None:
     x = torch.randn(2, 3, 12, 12)
     for turned, box in ((True, Box(1, axis=1, first=4, probabilities=True)), (False, Box.yolov8(1))):

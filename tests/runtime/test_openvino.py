@@ -198,6 +198,7 @@ def test_bias_parameters_are_inputs_with_defaults(with_biases: tuple[fgcompile.S
             assert np.abs(found.logits - ours.explain(x).logits).max() > 1e-3, spec["name"]
 
 
+@pytest.mark.slow
 def test_sizes_are_dynamic(tmp_path: Path) -> None:
     ours, reference = sessions(tmp_path / "model.onnx", dynamic_sizes=True)
     for shape in ((1, 3, 16, 16), (3, 3, 24, 18), (1, 3, 17, 31)):

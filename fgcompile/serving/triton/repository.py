@@ -61,7 +61,14 @@ _MODULES = (
             *("onnxruntime_signature", "parts", "runtimes", "session", "source", "torch_callers"),
         )
     ),
-    *("serving/__init__.py", "serving/admission.py", "system/__init__.py", "system/text.py"),
+    *(
+        "serving/__init__.py",
+        "serving/admission.py",
+        "system/__init__.py",
+        "system/files.py",
+        "system/leftovers.py",
+        "system/text.py",
+    ),
 )
 """What ``model.py`` imports of this package, by way of others too."""
 

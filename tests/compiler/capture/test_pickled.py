@@ -30,7 +30,7 @@ SAVED: dict[str, tuple[Any, str]] = {
     "one of a package": (ConvNet(), r"pickled module, tests\.support\.networks\.ConvNet, .*as tests.support.networks:"),
     "one within a checkpoint": ({"epoch": 3, "model": NET}, r"pickled module, torch\.nn"),
     "one with a trap": ({"a": Trap(), "model": NET}, "pickled module"),
-    "a state dict": (NET.state_dict(), r"a state dict or checkpoint .* --weights saved\.pt"),
+    "a state dict": (NET.state_dict(), r"a state dict or checkpoint .* --weights .*saved\.pt"),
     "a checkpoint": ({"epoch": 3, "model": NET.state_dict()}, "a state dict or checkpoint"),
     "a checkpoint with a trap": ({"a": Trap(), "model": NET.state_dict()}, "a state dict or checkpoint"),
 }

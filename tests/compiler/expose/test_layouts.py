@@ -159,6 +159,7 @@ def _layouts(model: nn.Module, *inputs: Tensor) -> dict[str, str]:
     return {site.name: site.layout for site in fgcompile.expose_biases(model.eval(), inputs).sites}
 
 
+@pytest.mark.slow
 def test_attention_belongs_to_the_queries() -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu")
     layouts = _layouts(layer, torch.randn(2, 5, 8))

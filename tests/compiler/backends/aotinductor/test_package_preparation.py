@@ -94,6 +94,7 @@ def test_a_sum_is_not_written_over_what_is_read_once_more(tmp_path) -> None:
     np.testing.assert_allclose(actual[:, 1:], expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_examples_of_sizes_are_uneven_and_no_two_alike() -> None:
     model, x = build("residual", torch.float32)
     program = fuse(model, x, format="pt2", dynamic_sizes=True)

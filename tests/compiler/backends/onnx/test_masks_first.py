@@ -91,6 +91,7 @@ def shapes(path: Path) -> int:
     return len(producers[producers[node.input[1]].input[0]].input)
 
 
+@pytest.mark.slow
 def test_only_what_is_kept_and_large_is_waited_for(tmp_path: Path) -> None:
     assert shapes(compiled(tmp_path / "large.onnx")) == 5  # one a ReLU, two a ReLU6
     for name, options in (("demand", {"on_demand": True}), ("batch", {"batch": 1})):

@@ -79,6 +79,7 @@ def test_an_lstm_of_levels(direction: str, gates: bool, tmp_path: Path) -> None:
     assert_same(proto, {"x": random(7, 1, 5)}, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_network_of_text_quantised_at_run_time(tmp_path: Path) -> None:
     constants = {"e": random(20, 8), "w": random(1, 24, 8), "r": random(1, 24, 6), "b": random(1, 48)}
     constants |= {"m": random(6, 3), "axes": np.array([0])}
