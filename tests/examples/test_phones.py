@@ -64,6 +64,7 @@ def test_an_open_batch_stays_open(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.count("at 0.00%") == 2
 
 
+@pytest.mark.slow
 def test_open_sizes_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "open.pt2"
     model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()

@@ -34,6 +34,7 @@ def operators(path: Path) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(path).graph.node)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convolution", few([nn.Conv2d, nn.Conv1d], 1))
 def test_it_is_one_node_and_the_same(
     convolution: type[nn.Module], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

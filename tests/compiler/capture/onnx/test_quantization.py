@@ -101,6 +101,7 @@ def test_the_rounding_error_is_a_term_of_its_own(quantised: Path, tmp_path: Path
     np.testing.assert_allclose([session.explain(one[None]).logits[0] for one in x], expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", quick(["pairs by channel", "unsigned pairs", "operators"], "operators"))
 def test_on_demand_a_quantised_file_predicts_by_its_own_nodes(form: str, network: Path, tmp_path: Path) -> None:
     logging.getLogger().setLevel(logging.ERROR)
