@@ -46,9 +46,12 @@ def numbers_of(given: Sequence[float] | float) -> tuple[float, ...]:
     return tuple(given) if isinstance(given, Sequence) else (given,)
 
 
-def integer(what: str, given: object) -> int:
-    if not isinstance(given, Integral) or isinstance(given, bool):
-        raise InputError(f"{what} is {given!r}: pass an int")
+def integer(
+    what: str, given: object, least: float = -math.inf, most: float = math.inf, advice: str = "pass an int"
+) -> int:
+    """A whole number of Python's or NumPy's within bounds; a truth is none."""
+    if not isinstance(given, Integral) or isinstance(given, bool) or not least <= int(given) <= most:
+        raise InputError(f"{what} is {given!r}: {advice}")
     return int(given)
 
 

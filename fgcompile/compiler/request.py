@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -206,9 +205,7 @@ def _target(_: str, given: object) -> Target:
         return given
     if isinstance(given, str):
         return str(given)
-    if not isinstance(given, Integral) or isinstance(given, bool):
-        raise InputError(f"target is {given!r}: pass None, a class (int), 'predicted', or a function of the output")
-    return int(given)
+    return integer("target", given, advice="pass None, a class (int), 'predicted', or a function of the output")
 
 
 def _targets(what: str, given: object) -> Targets:
@@ -216,9 +213,7 @@ def _targets(what: str, given: object) -> Targets:
         return None
     if isinstance(given, str) and given == DYNAMIC:
         return "dynamic"
-    if not isinstance(given, Integral) or isinstance(given, bool) or given < 1:
-        raise InputError(f"{what} is {given!r}: give the number of targets of a call, 1 or more, or 'dynamic' for any")
-    return int(given)
+    return integer(what, given, 1, advice="give the number of targets of a call, 1 or more, or 'dynamic' for any")
 
 
 _MOST_SAMPLES = 2**20
@@ -228,11 +223,8 @@ _MOST_SAMPLES = 2**20
 def _batch(what: str, given: object) -> int | None:
     if given is None:
         return None
-    if not isinstance(given, Integral) or isinstance(given, bool) or not 1 <= int(given) <= _MOST_SAMPLES:
-        raise InputError(
-            f"{what} is {given!r}: give the number of samples of a call, from 1 to {_MOST_SAMPLES:,}, or None for any"
-        )
-    return int(given)
+    advice = f"give the number of samples of a call, from 1 to {_MOST_SAMPLES:,}, or None for any"
+    return integer(what, given, 1, _MOST_SAMPLES, advice)
 
 
 def _output(what: str, given: object) -> str | int | None:

@@ -16,7 +16,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.checking.inputs import CHECK_SEED, MANY
 from fgcompile.compiler.checking.numbered import LARGEST, told_apart_at
-from fgcompile.compiler.ir.graphs import RESHAPES
+from fgcompile.compiler.ir.graphs import RESHAPES, tensors_given
 from fgcompile.compiler.ir.nodes import bind
 from fgcompile.compiler.ir.sizes import hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import OpOverload, expression, pytree, symbols_in
@@ -76,8 +76,7 @@ def others_of(graph: fx.Graph) -> Sequence[int]:
 
 def _numbers_of_a_sample(graph: fx.Graph) -> int:
     """How many all inputs of one sample hold, at the example's sizes."""
-    given = pytree.tree_leaves([node.meta.get("val") for node in graph.find_nodes(op="placeholder")])
-    return sum(math.prod(map(hint, leaf.shape[1:])) for leaf in given if isinstance(leaf, Tensor) and leaf.ndim)
+    return sum(math.prod(map(hint, value.shape[1:])) for value in tensors_given(graph) if value.ndim)
 
 
 def _counted_to(node: fx.Node) -> Iterator[int]:

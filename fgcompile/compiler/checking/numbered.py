@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from fgcompile.compiler.ir.graphs import tensors_given
 from fgcompile.compiler.ir.nodes import is_random
 from fgcompile.compiler.ir.sizes import hint, is_fixed
 from fgcompile.compiler.ir.torch_internals import evaluated, expression, pytree, symbols_in
@@ -99,6 +100,5 @@ def _elements(value: Any, numbers: Mapping[Any, int]) -> float:
 
 def _examples(graph: fx.Graph) -> dict[Any, int]:
     """The dynamic sizes of what a graph takes, by symbol, at the example's."""
-    given = pytree.tree_leaves([node.meta.get("val") for node in graph.find_nodes(op="placeholder")])
-    sizes: list[Any] = [size for leaf in given if isinstance(leaf, Tensor) for size in leaf.shape if not is_fixed(size)]
+    sizes: list[Any] = [size for value in tensors_given(graph) for size in value.shape if not is_fixed(size)]
     return {expression(size): hint(size) for size in sizes if expression(size).is_Symbol}

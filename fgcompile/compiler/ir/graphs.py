@@ -16,6 +16,7 @@ from fgcompile.compiler.ir.torch_internals import (
     OpOverload,
     StatelessSymbolicContext,
     enable_python_dispatcher,
+    pytree,
 )
 from fgcompile.compiler.ir.widened import Widened
 
@@ -68,6 +69,12 @@ def fake_mode(graph: fx.Graph) -> FakeTensorMode:
         if isinstance(value, FakeTensor):
             return value.fake_mode
     raise AssertionError("a captured graph has at least one tensor input")
+
+
+def tensors_given(graph: fx.Graph) -> list[Tensor]:
+    """The fake tensors of what a graph takes."""
+    given = pytree.tree_leaves([node.meta.get("val") for node in graph.find_nodes(op="placeholder")])
+    return [leaf for leaf in given if isinstance(leaf, Tensor)]
 
 
 def insert_call(before: fx.Node, like: fx.Node, operator: OpOverload, *args: Any, **kwargs: Any) -> fx.Node:

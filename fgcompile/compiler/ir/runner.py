@@ -34,7 +34,7 @@ from torch import Tensor, fx
 
 from fgcompile.compiler.ir.dump import VARIABLE, dump
 from fgcompile.compiler.ir.graph_text import graph_text
-from fgcompile.compiler.ir.graphs import RESHAPES, call_over_fakes, propagate_shapes
+from fgcompile.compiler.ir.graphs import RESHAPES, call_over_fakes, propagate_shapes, tensors_given
 from fgcompile.compiler.ir.sizes import same_size
 from fgcompile.compiler.ir.torch_internals import OpOverload, pytree, symbols_in
 from fgcompile.errors import CompilerError, FgcompileError, first_line
@@ -204,8 +204,7 @@ def _tidy(graph_module: fx.GraphModule, each: Pass[Any, Any], before: _Values) -
 
 def _sizes_of(graph: fx.Graph) -> Set[str]:
     """The dynamic sizes of what a graph takes; to make one a number, an assumption by the way is enough."""
-    given = pytree.tree_leaves([node.meta.get("val") for node in graph.find_nodes(op="placeholder")])
-    sizes = (size for leaf in given if isinstance(leaf, Tensor) for size in leaf.shape)
+    sizes = (size for value in tensors_given(graph) for size in value.shape)
     return {str(symbol) for size in sizes for symbol in symbols_in(size)}
 
 
